@@ -1,1 +1,11 @@
-//! stub
+//! The house behind the functions: configuration, providers, orders and the rules of money.
+//!
+//! Imports run downward only: functions -> {handlers, api} -> payment -> {provider, store} -> order;
+//! `config`, `crypto` and `secret` are leaves.
+
+pub mod config;
+pub mod crypto;
+pub mod http;
+pub mod order;
+pub mod provider;
+pub mod secret;

@@ -1,0 +1,258 @@
+//! The merchant configuration: VK-Pay's document, checked whole before anything uses it.
+//!
+//! [`Config::parse`] reads every section, also those that this function does not use, and answers either a
+//! configuration that is right or all of its faults by path. Key material is parsed here, once.
+
+mod alipay;
+mod auth;
+mod reader;
+mod source;
+mod wxpay;
+
+pub use alipay::{AlipayNode, CertificateMode, EncryptKey};
+pub use auth::{Auth, Jwt, JwtKeys, Mode, RequireQuote};
+pub use reader::Fault;
+pub use source::{Source, SourceError};
+pub use wxpay::{Api, H5Info, V2, V3, WxpayNode};
+
+use crate::secret::Secret;
+use reader::{Reader, Shared, base_url};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The id of the merchant whose sections stand at the top level.
+pub const DEFAULT_MERCHANT: &str = "default";
+
+/// VK-Pay's public sample; a configuration that still has it is refused.
+const SAMPLE_NOTIFY_KEY: &str = "5FB2CD73C7B53918728417C50762E6D4";
+
+/// The sections of one merchant.
+pub struct Merchant {
+    /// `default`, or the key below `merchants`.
+    pub id: String,
+    /// `wxpay`, by node.
+    pub wxpay: BTreeMap<String, Arc<WxpayNode>>,
+    /// `alipay`, by node.
+    pub alipay: BTreeMap<String, Arc<AlipayNode>>,
+    /// Use Alipay's QR product where an app would use its app product.
+    pub alipay_app_pay_to_h5_pay: bool,
+}
+
+/// What happens to a payment that came too late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LatePayment {
+    /// It is refunded.
+    Refund,
+    /// The order is delivered after all.
+    Accept,
+    /// The operator decides.
+    Wait,
+}
+
+/// What happens to a second payment of a paid order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DuplicatePayment {
+    /// It is refunded.
+    Refund,
+    /// The operator decides.
+    Wait,
+}
+
+/// `policy`: what the bundle does where VK-Pay does nothing.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// A payment that arrives after the order was closed.
+    pub late_payment: LatePayment,
+    /// A second payment of a paid order.
+    pub duplicate_payment: DuplicatePayment,
+    /// Minutes from creation until an unpaid order ends, when the request does not say.
+    pub order_expire_minutes: u64,
+}
+
+/// A checked configuration.
+pub struct Config {
+    merchants: BTreeMap<String, Merchant>,
+    /// Where providers send their callbacks; the function's own URL when absent.
+    pub notify_url: Option<String>,
+    /// VK-Pay's key for data that is handed to other systems.
+    pub notify_key: Option<Secret>,
+    /// Who may call.
+    pub auth: Auth,
+    /// What happens to money that no order expects.
+    pub policy: Policy,
+    /// Only these users may pay, when set.
+    pub user_whitelist: Option<BTreeSet<String>>,
+}
+
+impl Config {
+    /// Reads and checks a whole document. Relative `*Path` values are read below `base`.
+    /// Beside the configuration come remarks (unknown keys that are ignored).
+    ///
+    /// # Errors
+    /// All faults, in the order of the document's sections.
+    pub fn parse(text: &str, base: &Path) -> Result<(Self, Vec<Fault>), Vec<Fault>> {
+        let whole = |what: String| vec![Fault { path: "config".to_owned(), what }];
+        let document: Value = serde_json::from_str(text)
+            .map_err(|e| whole(format!("is not JSON (line {}, column {})", e.line(), e.column())))?;
+        let Value::Object(document) = document else { return Err(whole("must be an object".to_owned())) };
+        let shared = Shared::below(base);
+        let config = Self::read(&Reader::root(&shared, &document));
+        let faults = shared.faults.into_inner();
+        match config {
+            Some(config) if faults.is_empty() => Ok((config, shared.remarks.into_inner())),
+            _ => Err(faults),
+        }
+    }
+
+    fn read(root: &Reader<'_>) -> Option<Self> {
+        let notify_url = read_notify_url(root);
+        let notify_key = read_notify_key(root);
+        let mut merchants = BTreeMap::new();
+        merchants.insert(DEFAULT_MERCHANT.to_owned(), Merchant::read(DEFAULT_MERCHANT, root));
+        if let Some(section) = root.object("merchants") {
+            for id in section.keys() {
+                let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+                if id == DEFAULT_MERCHANT || id.is_empty() || id.len() > 64 || !id.chars().all(plain) {
+                    section.fault(id, "must be 1 to 64 letters, digits, - or _, and not default");
+                } else if let Some(merchant) = section.object(id) {
+                    let read = Merchant::read(id, &merchant);
+                    merchant.ignore_unknown(&[]);
+                    merchants.insert(id.clone(), read);
+                }
+            }
+        }
+        let empty = Map::new();
+        let auth = match root.has("auth") {
+            true => root.object("auth").and_then(|auth| Auth::read(&auth)),
+            false => {
+                root.fault("auth.keys", "is missing, and mode key (the default) needs it");
+                Auth::read(&Reader::root(&Shared::default(), &empty))
+            }
+        };
+        let policy = match root.object("policy") {
+            Some(policy) => read_policy(&policy),
+            None => read_policy(&Reader::root(root.shared, &empty)),
+        };
+        if let Some(handlers) = root.object("handlers") {
+            for name in handlers.keys() {
+                handlers.fault(name, "delivery by http or lambda is not part of this version");
+            }
+        }
+        let user_whitelist = root.texts("userWhitelist").map(|ids| ids.into_iter().collect());
+        root.ignore_unknown(&["autoDeleteExpiredOrders"]);
+        Some(Self { merchants, notify_url, notify_key, auth: auth?, policy, user_whitelist })
+    }
+
+    /// A merchant by id (`data.pid`, or the last part of a callback URL).
+    pub fn merchant(&self, id: &str) -> Option<&Merchant> {
+        self.merchants.get(id)
+    }
+}
+
+impl Merchant {
+    fn read(id: &str, sections: &Reader<'_>) -> Self {
+        Self {
+            id: id.to_owned(),
+            wxpay: read_nodes(sections, "wxpay", &wxpay::NODES, &wxpay::ALIASES, WxpayNode::read),
+            alipay: read_nodes(sections, "alipay", &alipay::NODES, &alipay::ALIASES, AlipayNode::read),
+            alipay_app_pay_to_h5_pay: sections.flag("alipayAppPayToH5Pay").unwrap_or(false),
+        }
+    }
+}
+
+/// Reads the nodes of a provider's section. A node without `appId` and `mchId`, or with empty ones, is a
+/// leftover of VK-Pay's sample (its docs say to keep unused nodes) and is skipped.
+fn read_nodes<T>(
+    sections: &Reader<'_>,
+    section: &str,
+    names: &[&str],
+    aliases: &[(&str, &str)],
+    read: fn(&str, &Reader<'_>) -> Option<T>,
+) -> BTreeMap<String, Arc<T>> {
+    let mut nodes = BTreeMap::new();
+    let Some(provider) = sections.object(section) else { return nodes };
+    for key in provider.keys() {
+        let name = aliases.iter().find(|(alias, _)| alias == key).map_or(key.as_str(), |(_, name)| *name);
+        if !names.contains(&name) {
+            continue;
+        }
+        let Some(node) = provider.object(key) else { continue };
+        let blank = |k: &str| node.raw(k).is_none_or(|v| v.as_str().is_some_and(|s| s.trim().is_empty()));
+        if blank("appId") && blank("mchId") {
+            continue;
+        }
+        if nodes.contains_key(name) {
+            provider.fault(key, format!("stands for {name}, which is there too"));
+        } else if let Some(read) = read(name, &node) {
+            nodes.insert(name.to_owned(), Arc::new(read));
+        }
+    }
+    provider.ignore_unknown(&["enable"]);
+    nodes
+}
+
+/// A text, or VK's map of space ids to URLs: `default`, else the only one.
+fn read_notify_url(root: &Reader<'_>) -> Option<String> {
+    let text = match root.raw("notifyUrl")? {
+        Value::String(text) if text.trim().is_empty() => return None,
+        Value::String(text) => text.as_str(),
+        Value::Object(map) if map.is_empty() => return None,
+        Value::Object(map) => {
+            let chosen = map.get("default").or_else(|| map.values().next().filter(|_| map.len() == 1));
+            match chosen.map(Value::as_str) {
+                Some(Some(text)) => text,
+                _ => {
+                    root.fault("notifyUrl", "needs the key default, or a single URL");
+                    return None;
+                }
+            }
+        }
+        _ => {
+            root.fault("notifyUrl", "must be a URL, or a map of URLs");
+            return None;
+        }
+    };
+    match base_url(text.trim()) {
+        Ok(url) => Some(url),
+        Err(what) => {
+            root.fault("notifyUrl", what);
+            None
+        }
+    }
+}
+
+fn read_notify_key(root: &Reader<'_>) -> Option<Secret> {
+    let Value::String(text) = root.raw("notifyKey")? else {
+        root.fault("notifyKey", "must be a text");
+        return None;
+    };
+    let twice = SAMPLE_NOTIFY_KEY.repeat(2);
+    let what = if text.trim().eq_ignore_ascii_case(&twice) || text.trim().eq_ignore_ascii_case("your_notify_key") {
+        "is a published sample".to_owned()
+    } else if let Some(what) = reader::weakness(text) {
+        what.to_owned()
+    } else if text.chars().count() < 32 {
+        format!("{} characters, needs at least 32", text.chars().count())
+    } else {
+        return Some(Secret::new(text.as_str()));
+    };
+    root.fault("notifyKey", what);
+    None
+}
+
+fn read_policy(policy: &Reader<'_>) -> Policy {
+    let late_payment = match policy.choice("latePayment", &["refund", "accept", "wait"]).as_deref() {
+        Some("accept") => LatePayment::Accept,
+        Some("wait") => LatePayment::Wait,
+        _ => LatePayment::Refund,
+    };
+    let duplicate_payment = match policy.choice("duplicatePayment", &["refund", "wait"]).as_deref() {
+        Some("wait") => DuplicatePayment::Wait,
+        _ => DuplicatePayment::Refund,
+    };
+    let order_expire_minutes = policy.integer("orderExpireMinutes", 1..=10_080).unwrap_or(120);
+    policy.refuse_unknown();
+    Policy { late_payment, duplicate_payment, order_expire_minutes }
+}

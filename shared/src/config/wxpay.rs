@@ -1,0 +1,190 @@
+//! `wxpay.<node>`: WeChat Pay merchants, APIv3 and APIv2 (`protocols/vkpay.md` 1.2).
+
+use super::reader::{Material, Reader};
+use crate::crypto::rsa::{PrivateKey, PublicKey};
+use crate::secret::Secret;
+use std::sync::Arc;
+
+/// The nodes of the section, by VK-Pay's names; each is one product of WeChat Pay.
+pub const NODES: [&str; 7] = ["mp-weixin", "app-plus", "h5", "h5-weixin", "mweb", "codepay", "transfer"];
+
+/// uni-pay's names for the same nodes.
+pub(super) const ALIASES: [(&str, &str); 4] =
+    [("mp", "mp-weixin"), ("app", "app-plus"), ("native", "h5"), ("jsapi", "h5-weixin")];
+
+/// One merchant configuration of WeChat Pay.
+pub struct WxpayNode {
+    /// The node's name, one of [`NODES`].
+    pub name: String,
+    /// The app that the merchant number is bound to; in partner mode the service provider's.
+    pub app_id: String,
+    /// The app's secret, for turning login codes into openids.
+    pub secret: Option<Secret>,
+    /// The merchant number; in partner mode the service provider's.
+    pub mch_id: String,
+    /// The keys of the API version in use.
+    pub api: Api,
+    /// Another host than WeChat Pay's, without trailing slash.
+    pub api_base: Option<String>,
+    /// `mweb` only: where the payment is asked for.
+    pub h5_info: Option<H5Info>,
+}
+
+/// The API version of a node with its keys.
+pub enum Api {
+    /// APIv3.
+    V3(V3),
+    /// APIv2.
+    V2(V2),
+}
+
+/// Keys of APIv3.
+pub struct V3 {
+    /// The APIv3 key: 32 bytes.
+    pub key: Secret,
+    /// The serial number of the merchant's certificate, upper-case hex.
+    pub serial_no: String,
+    /// The merchant's private key.
+    pub private_key: PrivateKey,
+    /// WeChat Pay's public key and its id (`PUB_KEY_ID_…`); without it, platform certificates are used.
+    pub public_key: Option<(String, PublicKey)>,
+}
+
+/// Keys of APIv2.
+pub struct V2 {
+    /// The APIv2 key: 32 characters.
+    pub key: Secret,
+    /// `HMAC-SHA256` instead of `MD5`; pinned for requests, answers and callbacks.
+    pub hmac: bool,
+    /// The client certificate with its private key in PEM, for refunds and reversals.
+    pub identity: Option<Arc<Secret>>,
+}
+
+/// `sceneInfo.h5_info` of the node `mweb`.
+pub struct H5Info {
+    /// `Wap`, `iOS` or `Android`.
+    pub kind: String,
+    /// The site's URL.
+    pub url: Option<String>,
+    /// The site's name.
+    pub name: Option<String>,
+}
+
+impl WxpayNode {
+    pub(super) fn read(name: &str, node: &Reader<'_>) -> Option<Self> {
+        let app_id = node.required("appId");
+        let mch_id = node.required("mchId");
+        let secret = node.secret("secret");
+        let api_base = node.api_base();
+        let h5_info = match name {
+            "mweb" => read_h5_info(node),
+            _ => None,
+        };
+        let api = match node.raw("version").map(|v| v.as_u64().or_else(|| v.as_str()?.parse().ok())) {
+            None | Some(Some(3)) => read_v3(node).map(Api::V3),
+            Some(Some(2)) => read_v2(node, mch_id.as_deref()).map(Api::V2),
+            Some(_) => {
+                node.fault("version", "must be 2 or 3");
+                None
+            }
+        };
+        node.ignore_unknown(&[
+            "sceneInfo",
+            "pfx",
+            "pfxPath",
+            "pfxContent",
+            "key",
+            "v3Key",
+            "appCertPath",
+            "appCertContent",
+            "appPrivateKeyPath",
+            "appPrivateKeyContent",
+            "wxpayPublicKeyPath",
+            "wxpayPublicKeyContent",
+            "wxpayPublicKeyId",
+            "wxpayPublicCertSn",
+            "wxpayPublicCertContent",
+            "signType",
+            "transferSceneId",
+            "transferSceneReportInfos",
+            "userRecvPerception",
+            "dailyLimit",
+            "dailyLimitPerPayee",
+        ]);
+        Some(Self { name: name.to_owned(), app_id: app_id?, secret, mch_id: mch_id?, api: api?, api_base, h5_info })
+    }
+}
+
+fn read_h5_info(node: &Reader<'_>) -> Option<H5Info> {
+    let info = node.object("sceneInfo")?.object("h5_info")?;
+    Some(H5Info {
+        kind: info.choice("type", &["Wap", "iOS", "Android"]).unwrap_or_else(|| "Wap".to_owned()),
+        url: info.text("wap_url").or_else(|| info.text("app_url")),
+        name: info.text("wap_name").or_else(|| info.text("app_name")),
+    })
+}
+
+fn read_v3(node: &Reader<'_>) -> Option<V3> {
+    let key = node.required_secret("v3Key", Some(32));
+    let certificate = node.material("appCert");
+    let private = node.material("appPrivateKey");
+    for (material, key) in [(&certificate, "appCertContent"), (&private, "appPrivateKeyContent")] {
+        if material.is_none() && !node.has(&key.replace("Content", "Path")) {
+            node.fault(key, "is missing");
+        }
+    }
+    let parsed = certificate.as_ref().and_then(|m| node.certificate(m));
+    let private_key = private.as_ref().and_then(|m| node.private_key(m));
+    if let (Some(certificate), Some(private_key), Some(private)) = (&certificate, &private_key, &private)
+        && parsed.is_some()
+        && node.public_key(certificate).is_some_and(|public| !private_key.belongs_to(&public))
+    {
+        node.fault(&private.key, format!("does not match {}", certificate.key));
+        return None;
+    }
+    let public_key = match node.material("wxpayPublicKey") {
+        Some(material) => {
+            let id = node.required("wxpayPublicKeyId");
+            if id.as_ref().is_some_and(|id| !id.starts_with("PUB_KEY_ID_")) {
+                node.fault("wxpayPublicKeyId", "must begin with PUB_KEY_ID_");
+            }
+            Some((id?, node.public_key(&material)?))
+        }
+        None => None,
+    };
+    Some(V3 { key: key?, serial_no: parsed?.serial_hex(), private_key: private_key?, public_key })
+}
+
+fn read_v2(node: &Reader<'_>, mch_id: Option<&str>) -> Option<V2> {
+    let key = node.required_secret("key", Some(32));
+    let hmac = node.choice("signType", &["MD5", "HMAC-SHA256"]).is_some_and(|t| t == "HMAC-SHA256");
+    let identity = read_identity(node, mch_id);
+    Some(V2 { key: key?, hmac, identity })
+}
+
+/// The client certificate: a PEM pair, or a PKCS#12 archive whose pass phrase is the merchant number.
+fn read_identity(node: &Reader<'_>, mch_id: Option<&str>) -> Option<Arc<Secret>> {
+    if let (Some(certificate), Some(private)) = (node.material("appCert"), node.material("appPrivateKey")) {
+        let key = node.private_key(&private)?;
+        let public = node.public_key(&certificate)?;
+        if !key.belongs_to(&public) {
+            node.fault(&private.key, format!("does not match {}", certificate.key));
+            return None;
+        }
+        let pem = format!("{}\n{}", *key.to_pkcs8_pem(), certificate.value.expose());
+        return Some(Arc::new(Secret::new(pem)));
+    }
+    let archive = node.inline("pfx").or_else(|| node.material("pfx"))?;
+    match identity_of_pfx(&archive, mch_id?) {
+        Some(identity) => Some(Arc::new(identity)),
+        None => {
+            node.fault(&archive.key, "is not a PKCS#12 archive that opens with mchId");
+            None
+        }
+    }
+}
+
+fn identity_of_pfx(archive: &Material<Secret>, mch_id: &str) -> Option<Secret> {
+    let bytes = crate::crypto::from_base64(archive.value.expose()).ok()?;
+    crate::crypto::cert::identity_of_pkcs12(&bytes, mch_id).map(Secret::new)
+}

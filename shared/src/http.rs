@@ -1,0 +1,124 @@
+//! The outgoing HTTP client for providers: bounded in time and size, no redirects, no proxies.
+//!
+//! It is built on first use, because most callbacks never call out. A connection that could not be made is
+//! tried once more, because nothing was sent; everything else is the caller's to judge.
+
+use crate::crypto::hash;
+use crate::secret::Secret;
+use http::{HeaderMap, Method};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use thiserror::Error;
+
+/// The largest answer that is read, bytes.
+const MAX_ANSWER: usize = 1 << 20;
+const CONNECT: Duration = Duration::from_secs(3);
+const WHOLE: Duration = Duration::from_secs(10);
+
+/// A request to a provider.
+pub struct Request<'a> {
+    /// `GET` or `POST`.
+    pub method: Method,
+    /// The whole URL, percent-encoded as it was signed.
+    pub url: &'a str,
+    /// Headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body; empty for none.
+    pub body: Vec<u8>,
+    /// A TLS client certificate with its key, in PEM.
+    pub identity: Option<&'a Secret>,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers, names in lower case.
+    pub headers: HeaderMap,
+    /// The raw body.
+    pub body: Vec<u8>,
+}
+
+/// Why there is no answer. In every case but [`HttpError::Identity`] the outcome is unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum HttpError {
+    /// No connection; nothing was sent.
+    #[error("no connection to {0}")]
+    Connect(String),
+    /// Sent, and no whole answer in time.
+    #[error("no answer from {0}")]
+    Lost(String),
+    /// More than a megabyte.
+    #[error("too large an answer from {0}")]
+    TooLarge(String),
+    /// The client certificate cannot be used.
+    #[error("the client certificate cannot be used")]
+    Identity,
+}
+
+/// The client, for the process's lifetime.
+#[derive(Default)]
+pub struct Http {
+    clients: Mutex<HashMap<String, reqwest::Client>>,
+}
+
+impl Http {
+    /// Sends a request and reads the answer.
+    ///
+    /// # Errors
+    /// When there is no whole answer; see [`HttpError`].
+    pub async fn send(&self, request: Request<'_>) -> Result<Answer, HttpError> {
+        let client = self.client(request.identity)?;
+        let url = reqwest::Url::parse(request.url).map_err(|_| HttpError::Connect("an invalid URL".to_owned()))?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let mut tries = 0;
+        let mut answer = loop {
+            let mut builder = client.request(request.method.clone(), url.clone());
+            for (name, value) in &request.headers {
+                builder = builder.header(*name, value);
+            }
+            if !request.body.is_empty() || request.method == Method::POST {
+                builder = builder.body(request.body.clone());
+            }
+            tries += 1;
+            match builder.send().await {
+                Ok(answer) => break answer,
+                Err(error) if error.is_connect() && tries < 2 => {}
+                Err(error) if error.is_connect() => return Err(HttpError::Connect(host)),
+                Err(_) => return Err(HttpError::Lost(host)),
+            }
+        };
+        let status = answer.status().as_u16();
+        let headers = answer.headers().clone();
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|_| HttpError::Lost(host.clone()))? {
+            if body.len() + chunk.len() > MAX_ANSWER {
+                return Err(HttpError::TooLarge(host));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, headers, body })
+    }
+
+    fn client(&self, identity: Option<&Secret>) -> Result<reqwest::Client, HttpError> {
+        let id = identity.map(|i| hash::sha256_hex(i.expose().as_bytes())).unwrap_or_default();
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&id) {
+            return Ok(client.clone());
+        }
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(CONNECT)
+            .timeout(WHOLE)
+            .redirect(reqwest::redirect::Policy::none());
+        if let Some(identity) = identity {
+            let identity =
+                reqwest::Identity::from_pem(identity.expose().as_bytes()).map_err(|_| HttpError::Identity)?;
+            builder = builder.identity(identity);
+        }
+        let client = builder.build().map_err(|_| HttpError::Identity)?;
+        clients.insert(id, client.clone());
+        Ok(client)
+    }
+}

@@ -1,0 +1,73 @@
+//! One try to have an order paid, at one provider and product.
+
+use super::Provider;
+use serde::{Deserialize, Serialize};
+
+/// How an attempt stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AttemptState {
+    /// The provider may know it and it may be paid.
+    Open,
+    /// The provider refused to create it; nothing can be paid.
+    Failed,
+    /// The provider closed it.
+    Closed,
+    /// It was given up before the provider knew of it, and may still be paid until it expires.
+    Abandoned,
+    /// It was paid, and credited.
+    Paid,
+}
+
+/// An attempt keeps what was sent to the provider, so that the same can be sent again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// 1, 2, 3 …
+    pub n: u64,
+    /// The provider.
+    pub provider: Provider,
+    /// The configuration node: `mp-weixin`, `h5` …
+    pub node: String,
+    /// `{provider}_{node}`.
+    pub pay_type: String,
+    /// The merchant in the configuration.
+    pub merchant: String,
+    /// The `out_trade_no` that the provider knows: the order's own, with a suffix from the second attempt
+    /// at the same provider on, because a provider never reuses a closed number.
+    pub number: String,
+    /// The application at the provider.
+    pub app_id: String,
+    /// The merchant at the provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mch_id: Option<String>,
+    /// Partner mode: the sub-merchant's application.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub_appid: Option<String>,
+    /// Partner mode: the sub-merchant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub_mchid: Option<String>,
+    /// The payer at the provider, where the product names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub openid: Option<String>,
+    /// How it stands.
+    pub state: AttemptState,
+    /// When it was made, Unix ms.
+    pub create_date: i64,
+    /// The payer's address that was sent.
+    pub client_ip: String,
+    /// Until when the pay parameters can be used, Unix ms; 0 when there are none yet.
+    pub fresh_until: i64,
+    /// The pay parameters, `orderInfo`, as JSON text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_info: Option<String>,
+    /// The text of the QR code, where the product has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code_url: Option<String>,
+}
+
+impl Attempt {
+    /// True while money may still come through this attempt.
+    pub const fn may_be_paid(&self) -> bool {
+        matches!(self.state, AttemptState::Open | AttemptState::Abandoned)
+    }
+}

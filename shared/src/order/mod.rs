@@ -1,0 +1,173 @@
+//! Orders, attempts and refunds: what they are and how they may move. Pure: no I/O and no clock.
+
+mod attempt;
+mod money;
+mod refund;
+mod status;
+
+pub use attempt::{Attempt, AttemptState};
+pub use money::Fen;
+pub use refund::{Refund, RefundState};
+pub use status::Status;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The seven providers, by VK-Pay's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Provider {
+    /// WeChat Pay.
+    Wxpay,
+    /// Alipay.
+    Alipay,
+}
+
+impl Provider {
+    /// VK-Pay's name of the provider.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wxpay => "wxpay",
+            Self::Alipay => "alipay",
+        }
+    }
+
+    /// The provider of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Wxpay, Self::Alipay].into_iter().find(|p| p.name() == name)
+    }
+}
+
+impl std::fmt::Display for Provider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One order, with VK-Pay's column names (`protocols/vkpay.md` 3.1). All times are Unix milliseconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// The merchant's order number; the idempotency key of `createPayment`.
+    pub out_trade_no: String,
+    /// The provider of the latest attempt; once paid, of the attempt that was paid.
+    pub provider: Provider,
+    /// `{provider}_{node}` of the same attempt.
+    pub pay_type: String,
+    /// The client platform, as the client said.
+    pub platform: String,
+    /// The same, by VK-Pay's newer column name.
+    pub uni_platform: String,
+    /// Names the handler that runs when the order is paid.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The state, as `trade_state`.
+    pub trade_state: Status,
+    /// VK-Pay's integer for it: -1 closed, 0 unpaid, 1 paid, 2 partly refunded, 3 refunded.
+    pub status: i8,
+    /// What is to be paid.
+    pub total_fee: Fen,
+    /// Always `CNY`.
+    pub currency: String,
+    /// What was refunded of the credited payment.
+    pub refund_fee: Fen,
+    /// What is reserved for refunds whose end is not known yet.
+    pub refund_reserved: Fen,
+    /// What may still be refunded: paid, less refunded, less reserved. Zero until paid.
+    pub refundable: Fen,
+    /// Refunds begun so far.
+    pub refund_num: u64,
+    /// Refunds that ended well, in their order.
+    #[serde(default)]
+    pub refund_list: Vec<Value>,
+    /// The payer in the merchant's own books.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// Their name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nickname: Option<String>,
+    /// The payer at the provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub openid: Option<String>,
+    /// The client's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_ip: Option<String>,
+    /// The uni-app application id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub appid: Option<String>,
+    /// The application at the provider.
+    pub provider_appid: String,
+    /// The merchant at the provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mch_id: Option<String>,
+    /// The merchant in the configuration: `default` or its id.
+    pub merchant: String,
+    /// The same, when the request named one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<String>,
+    /// What is paid for, as the payer sees it (`subject`).
+    pub description: String,
+    /// Data for the handler; not sent to the provider.
+    pub custom: Map<String, Value>,
+    /// Further parameters for the provider (`other`).
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub other: Map<String, Value>,
+    /// Where the provider was told to send its callback.
+    pub notify_url: String,
+    /// Its path.
+    pub notify_path: String,
+    /// When the order was created.
+    pub create_date: i64,
+    /// When it ends unpaid.
+    pub time_expire: i64,
+    /// When it was paid, as the provider says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pay_date: Option<i64>,
+    /// When the bundle learnt of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notify_date: Option<i64>,
+    /// When it was closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancel_date: Option<i64>,
+    /// How the bundle learnt of the payment: 0 by asking, 1 by callback.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notify_mode: Option<u8>,
+    /// The provider's number of the credited payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transaction_id: Option<String>,
+    /// The provider's verified words on the payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notify_info: Option<Value>,
+    /// Absent until the handler has finished, then whether it did its work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_order_success: Option<bool>,
+    /// Why it did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_order_reason: Option<String>,
+    /// Every attempt to have it paid.
+    pub attempts: Vec<Attempt>,
+    /// When a provider was last asked about it.
+    #[serde(default)]
+    pub queried_at: i64,
+    /// Counts the writes of this item.
+    pub version: u64,
+}
+
+impl Order {
+    /// The attempt that the order's own provider columns speak of.
+    ///
+    /// # Panics
+    /// Never: an order has at least one attempt.
+    pub fn current(&self) -> &Attempt {
+        self.attempts.last().expect("an order has at least one attempt")
+    }
+
+    /// The attempt that a provider means by a merchant and number.
+    pub fn attempt_for(&self, provider: Provider, merchant: &str, number: &str) -> Option<&Attempt> {
+        self.attempts.iter().find(|a| a.provider == provider && a.merchant == merchant && a.number == number)
+    }
+
+    /// The attempt that was credited, once the order is paid.
+    pub fn paid_attempt(&self) -> Option<&Attempt> {
+        self.attempts.iter().find(|a| a.state == AttemptState::Paid)
+    }
+}

@@ -1,0 +1,73 @@
+//! Refunds of an order.
+
+use super::{Fen, Provider};
+use serde::{Deserialize, Serialize};
+
+/// How a refund stands. Only `Processing` is not final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum RefundState {
+    /// Its amount is reserved; the provider has it, or it is not known whether it does.
+    Processing,
+    /// The money went back.
+    Success,
+    /// The provider took it and then closed it; the reservation is released.
+    Closed,
+    /// The provider did not take it; the reservation is released, and the same number may be sent again.
+    Refused,
+}
+
+impl RefundState {
+    /// The name, as in `data.status`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Processing => "PROCESSING",
+            Self::Success => "SUCCESS",
+            Self::Closed => "CLOSED",
+            Self::Refused => "REFUSED",
+        }
+    }
+
+    /// Whether a refund may move to a state: an unfinished one to any end, a refused one may be sent again.
+    pub const fn may_become(self, next: Self) -> bool {
+        match (self, next) {
+            (Self::Processing, Self::Success | Self::Closed | Self::Refused) => true,
+            (Self::Refused, Self::Processing) => true,
+            (Self::Processing, Self::Processing)
+            | (Self::Refused, Self::Refused | Self::Success | Self::Closed)
+            | (Self::Success | Self::Closed, _) => false,
+        }
+    }
+}
+
+/// One refund. Times are Unix milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// The order.
+    pub out_trade_no: String,
+    /// The merchant's refund number; the idempotency key of `refund`.
+    pub out_refund_no: String,
+    /// The provider's refund number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refund_id: Option<String>,
+    /// The amount.
+    pub refund_fee: Fen,
+    /// Why, as the payer may see it.
+    pub refund_desc: String,
+    /// How it stands.
+    pub state: RefundState,
+    /// The provider that was paid.
+    pub provider: Provider,
+    /// The merchant in the configuration.
+    pub merchant: String,
+    /// The attempt that was paid, by its number.
+    pub attempt: u64,
+    /// What the provider last said, when it was not a success.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it was begun.
+    pub create_date: i64,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refund_date: Option<i64>,
+}

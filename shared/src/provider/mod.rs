@@ -1,0 +1,269 @@
+//! The providers behind one interface.
+//!
+//! The set is closed, so it is an enum and the compiler lists what the next one must fill in. A provider
+//! turns our types into its wire protocol and back. It never sees the store. Every status map defaults to
+//! *pending*: only an explicit success or failure moves an order.
+
+pub mod alipay;
+mod gateway;
+pub mod wxpay;
+
+pub use gateway::{Gateway, Outside, read_callback, reply};
+
+use crate::order::{Attempt, Fen, Order, Provider};
+use http::HeaderMap;
+use serde_json::{Map, Value};
+
+/// What became of a call to a provider.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome<T> {
+    /// The provider answered, and its answer was verified.
+    Done(T),
+    /// The provider definitely refused: nothing happened there.
+    Refused(Refusal),
+    /// Nobody knows: a time-out, a lost connection, a 5xx, an answer that cannot be verified. Never to be
+    /// treated as a failure.
+    Unknown(String),
+}
+
+/// A provider's refusal, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The provider's code, `OUT_TRADE_NO_USED`, `ACQ.TRADE_HAS_SUCCESS` …
+    pub code: String,
+    /// Its text.
+    pub message: String,
+    /// What it means for us, where it means more than no.
+    pub meaning: Meaning,
+}
+
+/// Refusals that say how the order stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// Just no.
+    No,
+    /// The order is paid already (`ORDERPAID`, `ACQ.TRADE_HAS_SUCCESS`): ask, and credit it.
+    Paid,
+    /// The order is closed (`ORDER_CLOSED`, `ACQ.TRADE_HAS_CLOSE`).
+    Closed,
+    /// The provider does not know the number.
+    Missing,
+    /// The number is taken with other parameters (`OUT_TRADE_NO_USED`, `ACQ.CONTEXT_INCONSISTENT`).
+    NumberUsed,
+    /// Not now: the provider wants a pause (VK code 2004 for refunds).
+    TooSoon,
+}
+
+/// What a provider is asked to create.
+pub struct CreateRequest<'a> {
+    /// The order; its `description`, `total_fee`, `time_expire`, `other` and `notify_url` are sent.
+    pub order: &'a Order,
+    /// The attempt; its `number`, ids, `openid` and `client_ip` are sent.
+    pub attempt: &'a Attempt,
+    /// Where the payer returns to (`return_url`), for page and wap pay.
+    pub return_url: Option<&'a str>,
+    /// The payer's pay code, for `codepay`.
+    pub auth_code: Option<&'a str>,
+    /// The shop (`store_id`), for `codepay`.
+    pub store_id: Option<&'a str>,
+    /// Now, Unix ms.
+    pub now: i64,
+}
+
+/// What a provider created.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Created {
+    /// `orderInfo`: what the client SDK of this pay type takes.
+    pub order_info: Value,
+    /// The text of a QR code, where the product has one.
+    pub code_url: Option<String>,
+    /// Until when these parameters can be used, Unix ms.
+    pub fresh_until: i64,
+    /// `codepay`: the payment, when it was made at once.
+    pub payment: Option<Payment>,
+}
+
+/// A payment, as a provider states it and signs for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Payment {
+    /// Who says so.
+    pub provider: Provider,
+    /// The merchant in the configuration whose keys verified it.
+    pub merchant: String,
+    /// The `out_trade_no` that the provider knows.
+    pub number: String,
+    /// The provider's number of the payment.
+    pub transaction_id: String,
+    /// What was to be paid, as the provider has it.
+    pub total: Fen,
+    /// `CNY`.
+    pub currency: String,
+    /// The application, where the message says. A callback always says.
+    pub app_id: Option<String>,
+    /// The merchant at the provider, where the message says.
+    pub mch_id: Option<String>,
+    /// The payer at the provider.
+    pub payer: Option<String>,
+    /// When it was paid, Unix ms.
+    pub paid_at: Option<i64>,
+    /// The provider's verified words, redacted: becomes `notify_info`.
+    pub info: Value,
+}
+
+/// How an order stands at a provider.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Standing {
+    /// Not paid; `paying` while the payer is at it.
+    Unpaid {
+        /// The payer is entering a password.
+        paying: bool,
+    },
+    /// Paid; refunds, if any, are told by the refund query.
+    Paid(Box<Payment>),
+    /// Closed without a payment.
+    Closed,
+    /// Unknown to the provider.
+    Missing,
+}
+
+/// What a provider is asked to refund.
+pub struct RefundRequest<'a> {
+    /// The order that was paid.
+    pub order: &'a Order,
+    /// The attempt that was paid.
+    pub attempt: &'a Attempt,
+    /// The provider's number of the payment.
+    pub transaction_id: &'a str,
+    /// What that payment paid.
+    pub total: Fen,
+    /// The merchant's refund number.
+    pub out_refund_no: &'a str,
+    /// How much.
+    pub refund: Fen,
+    /// Why.
+    pub reason: &'a str,
+    /// Where the provider tells its end, where it takes a URL.
+    pub notify_url: &'a str,
+    /// Now, Unix ms.
+    pub now: i64,
+}
+
+/// How a refund stands at a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundStanding {
+    /// How it stands.
+    pub progress: RefundProgress,
+    /// The provider's refund number.
+    pub refund_id: Option<String>,
+    /// The amount, where the provider says.
+    pub refund: Option<Fen>,
+    /// When it succeeded, Unix ms.
+    pub refunded_at: Option<i64>,
+}
+
+/// The progress of a refund.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RefundProgress {
+    /// On its way; also a WeChat refund in state ABNORMAL, which the operator must mend.
+    Processing(Option<String>),
+    /// The money went back.
+    Success,
+    /// The provider gave it up; a new number is needed.
+    Closed(String),
+    /// The provider does not know the number: it may be sent again.
+    Missing,
+}
+
+/// A callback as it arrived.
+pub struct CallbackRequest<'a> {
+    /// The headers, names in lower case.
+    pub headers: &'a HeaderMap,
+    /// The raw query string.
+    pub query: &'a str,
+    /// The raw body, base64 of the Function URL already undone.
+    pub body: &'a [u8],
+    /// Now, Unix ms.
+    pub now: i64,
+}
+
+/// What a verified callback says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Notice {
+    /// An order was paid.
+    Payment(Box<Payment>),
+    /// A refund ended, or moved.
+    Refund(Box<RefundNotice>),
+    /// Something else that asks for nothing: acknowledged, and logged by this name.
+    Other(String),
+}
+
+/// A refund, as a callback states it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RefundNotice {
+    /// Who says so.
+    pub provider: Provider,
+    /// The merchant in the configuration whose keys verified it.
+    pub merchant: String,
+    /// The `out_trade_no` that the provider knows.
+    pub number: String,
+    /// The provider's number of the payment.
+    pub transaction_id: Option<String>,
+    /// The merchant's refund number.
+    pub out_refund_no: String,
+    /// How it stands; `refund` is this refund's amount, where the message says.
+    pub standing: RefundStanding,
+    /// The merchant at the provider, where the message says.
+    pub mch_id: Option<String>,
+    /// The payment itself, where the message also states it.
+    pub payment: Option<Payment>,
+    /// The provider's verified words, redacted.
+    pub info: Value,
+}
+
+/// Why a callback was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallbackError {
+    /// Not signed, or not by the provider for this merchant.
+    #[error("the signature is not the provider's: {0}")]
+    Forged(&'static str),
+    /// Rightly signed, but too long ago.
+    #[error("the signed time is outside the window of 300 s")]
+    Stale,
+    /// The provider's own probe with a deliberately wrong signature (`WECHATPAY/SIGNTEST/`): refused as it
+    /// must be, and no alarm.
+    #[error("a signature probe of the provider")]
+    Probe,
+    /// Rightly signed or not, it is not a message of this protocol.
+    #[error("the message is malformed: {0}")]
+    Malformed(&'static str),
+    /// A fault of ours or of the way to the provider's keys; the provider shall send again.
+    #[error("the message could not be checked: {0}")]
+    Unavailable(String),
+}
+
+/// An answer in the provider's own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderReply {
+    /// HTTP status.
+    pub status: u16,
+    /// `Content-Type`, when there is a body.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: String,
+}
+
+/// How a callback is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Taken, now or before.
+    Accepted,
+    /// Forged, stale or malformed: 4xx.
+    Rejected,
+    /// A fault of ours: 5xx, so that the provider sends again.
+    Retry,
+}
+
+/// Text from a provider's `other`, when it is one.
+pub(crate) fn text_of<'a>(other: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+    other.get(key).and_then(Value::as_str)
+}

@@ -1,0 +1,1 @@
+//! What must be true from outside, as one test binary; modules by intent.
