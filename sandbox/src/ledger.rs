@@ -422,6 +422,9 @@ impl State {
         if trade.refunds.iter().all(|r| r.state == RefundState::Closed) {
             trade.state = TradeState::Success;
         }
-        self.outbox.refund(r, &self.trades[at], now);
+        // Alipay tells of money that moved, and of nothing else.
+        if trade.provider == Provider::Wxpay || outcome == RefundOutcome::Success {
+            self.outbox.refund(r, &self.trades[at], now);
+        }
     }
 }
