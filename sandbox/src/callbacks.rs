@@ -244,6 +244,7 @@ impl Outbox {
                     self.put_back(at, now.saturating_add(hold_ms));
                 }
                 fault => {
+                    self.held.retain(|held| *held != at);
                     delivery.state = DeliveryState::Sending;
                     delivery.next_due = None;
                     return Some(Job { at, fault });

@@ -152,8 +152,8 @@ fn rfc2253(name: &[(Part, &str)]) -> String {
 }
 
 /// Alipay's certificate SN: `md5(issuerDN + decimal serial)` (alipay.md 1.5).
-fn alipay_sn(issuer: &[(Part, &str)], serial: u128) -> String {
-    md5_hex(format!("{}{serial}", rfc2253(issuer)).as_bytes())
+fn alipay_sn(issuer: &str, serial: u128) -> String {
+    md5_hex(format!("{issuer}{serial}").as_bytes())
 }
 
 /// A positive serial of 16 bytes.
@@ -272,9 +272,9 @@ impl MerchantKeys {
             alipay_public_key: b64(&alipay.spki()),
             app_cert: ali_ca.issue(&app_name, &app, app_serial.to_be_bytes().to_vec()),
             alipay_cert: ali_ca.issue(&alipay_name, &alipay, alipay_serial.to_be_bytes().to_vec()),
-            app_cert_sn: alipay_sn(ali_ca.name, app_serial),
-            alipay_cert_sn: alipay_sn(ali_ca.name, alipay_serial),
-            alipay_root_cert_sn: alipay_sn(ALIPAY_CA, root_serial),
+            app_cert_sn: alipay_sn(&rfc2253(ali_ca.name), app_serial),
+            alipay_cert_sn: alipay_sn(&rfc2253(ali_ca.name), alipay_serial),
+            alipay_root_cert_sn: alipay_sn(&rfc2253(ALIPAY_CA), root_serial),
             alipay_root_cert: ali_ca.cert,
             app_id: app_id.clone(),
             encrypt_key: b64(&random::<16>()),
@@ -387,5 +387,25 @@ impl Merchant {
         [&keys.mp_appid, &keys.app_appid, &keys.web_appid]
             .iter()
             .any(|own| *own == appid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From the tests of alipay-sdk-nodejs-all and yansongda/pay.
+    #[test]
+    fn published_certificates_have_their_published_numbers() {
+        let class_1 = "CN=Ant Financial Certification Authority Class 1 R1,OU=Certification Authority,O=Ant Financial,C=CN";
+        let sn = alipay_sn(class_1, 42_701_552_708_448_241_360_226_107_228_231_049_510);
+        assert_eq!(sn, "866efef280dec9137a87d047ac446315");
+        let class_2 = "CN=Ant Financial Certification Authority Class 2 R1 test,OU=Certification Authority test,O=Ant Financial test,C=CN";
+        let sn = alipay_sn(class_2, 42_717_148_566_940_702_771_351_790_021_258_524_976);
+        assert_eq!(sn, "e90dd23a37c5c7b616e003970817ff82");
+        assert_eq!(
+            rfc2253(&[(Part::C, "CN"), (Part::O, "Ant"), (Part::Cn, "R1")]),
+            "CN=R1,O=Ant,C=CN"
+        );
     }
 }

@@ -354,6 +354,20 @@ impl State {
         }
     }
 
+    /// Takes a close back, if nobody has paid.
+    pub(crate) fn reopen(&mut self, at: usize, now: i64) {
+        let trade = self.current(at, now);
+        if trade.state == TradeState::Closed && trade.paid.is_none() {
+            trade.state = if trade.transaction_id.is_none() && trade.provider == Provider::Alipay {
+                TradeState::Unseen
+            } else {
+                TradeState::NotPay
+            };
+            trade.closed = None;
+            trade.expires = trade.expires.max(now + 1);
+        }
+    }
+
     /// The payer pays.
     pub(crate) fn paid(
         &mut self,

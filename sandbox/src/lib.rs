@@ -155,6 +155,27 @@ impl Sandbox {
         Some(state.current(at, now).clone())
     }
 
+    /// The newest trade with this out_trade_no at this provider.
+    pub fn trade_at(&self, provider: Provider, number: &str) -> Option<Trade> {
+        self.trades_numbered(number)
+            .into_iter()
+            .rev()
+            .find(|trade| trade.provider == provider)
+    }
+
+    /// All trades with this out_trade_no, whoever's, oldest first.
+    pub fn trades_numbered(&self, number: &str) -> Vec<Trade> {
+        let now = self.now();
+        let mut state = self.state();
+        state.tick(now);
+        state
+            .all(number)
+            .to_vec()
+            .into_iter()
+            .map(|at| state.current(at, now).clone())
+            .collect()
+    }
+
     /// All refunds, in the order of their trades.
     pub fn refunds(&self) -> Vec<Refund> {
         self.trades()

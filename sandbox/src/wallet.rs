@@ -19,6 +19,8 @@ pub struct Pay {
     pub payer: Option<String>,
     /// Whether the callback is queued.
     pub notify: bool,
+    /// Pays even what is closed or expired, as a payment does that was under way when the close came.
+    pub force: bool,
 }
 
 impl Default for Pay {
@@ -29,6 +31,7 @@ impl Default for Pay {
             amount: None,
             payer: None,
             notify: true,
+            force: false,
         }
     }
 }
@@ -54,6 +57,9 @@ impl Sandbox {
         let mut state = self.state();
         state.tick(now);
         let at = pick(&mut state, number, &how, now)?;
+        if how.force {
+            state.reopen(at, now);
+        }
         state.paid(at, how.amount, how.payer, now)?;
         let state = &mut *state;
         let trade = &state.trades[at];

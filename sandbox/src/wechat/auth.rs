@@ -57,7 +57,7 @@ pub(crate) fn merchant(sandbox: &Sandbox, inbound: &Inbound) -> Result<Arc<Merch
             "timestamp",
         ));
     }
-    if nonce.len() < 16 || nonce.len() > 32 {
+    if nonce.len() > 32 {
         return Err(sign_error(
             "Http头Authorization中的nonce_str长度错误",
             "nonce_str",
@@ -65,7 +65,7 @@ pub(crate) fn merchant(sandbox: &Sandbox, inbound: &Inbound) -> Result<Arc<Merch
     }
     let merchant = sandbox.state().merchant(Provider::Wxpay, mchid);
     let merchant = merchant.ok_or_else(|| sign_error("商户号不存在", "mchid"))?;
-    if serial != merchant.keys.merchant_serial {
+    if !serial.eq_ignore_ascii_case(&merchant.keys.merchant_serial) {
         return Err(sign_error("商户证书序列号有误", "serial_no"));
     }
     let body = String::from_utf8_lossy(&inbound.body);

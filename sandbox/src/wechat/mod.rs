@@ -7,6 +7,7 @@ mod orders;
 mod refunds;
 mod rules;
 mod v2;
+mod v2_desk;
 mod v3;
 pub(crate) mod xml;
 

@@ -3,5 +3,6 @@
 mod alipay;
 mod client;
 mod keys;
+mod outbox;
 mod v2;
 mod v3;

@@ -98,7 +98,7 @@ async fn query(bench: &Bench, number: &str) -> Answer {
     call(bench, "GET", &target, Value::Null).await
 }
 
-async fn paid(bench: &Bench, number: &str, total: u64) {
+pub async fn ordered(bench: &Bench, number: &str, total: u64) {
     let answer = call(
         bench,
         "POST",
@@ -112,6 +112,10 @@ async fn paid(bench: &Bench, number: &str, total: u64) {
             .unwrap()
             .starts_with("weixin://wxpay/bizpayurl?pr=")
     );
+}
+
+pub async fn paid(bench: &Bench, number: &str, total: u64) {
+    ordered(bench, number, total).await;
     bench.sandbox.pay(number, Pay::default()).await.unwrap();
 }
 
