@@ -314,22 +314,23 @@ impl Sandbox {
     /// Sends one callback, with its fault, and enters the outcome.
     pub(crate) async fn perform(&self, job: Job, now: i64) {
         let Job { at, fault } = job;
-        let signed = {
+        let (delivery, merchant) = {
             let state = self.state();
-            let delivery = &state.outbox.list[at];
-            let notice = Notice {
-                trade: &delivery.snapshot,
-                refund: delivery.refund,
-                event_id: &delivery.event_id,
-                created: delivery.created,
-                url: &delivery.url,
-            };
+            let delivery = state.outbox.list[at].clone();
             let merchant = state.merchant(delivery.provider, &delivery.merchant);
-            merchant.map(|merchant| notice.sign(&merchant, self.now()))
+            (delivery, merchant)
         };
-        let Some(mut signed) = signed else {
+        let Some(merchant) = merchant else {
             return;
         };
+        let notice = Notice {
+            trade: &delivery.snapshot,
+            refund: delivery.refund,
+            event_id: &delivery.event_id,
+            created: delivery.created,
+            url: &delivery.url,
+        };
+        let mut signed = notice.sign(&merchant, self.now());
         match fault {
             Some(Misbehaviour::BadSignature) => {
                 signed = self.forge(signed, forgery::Forgery::BadSignature)

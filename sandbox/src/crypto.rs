@@ -76,6 +76,17 @@ impl RsaKey {
         der.as_ref().to_vec()
     }
 
+    /// RSAES-OAEP with SHA-1, as sensitive fields are sealed (wechat.md 1.7).
+    pub(crate) fn oaep_open(&self, sealed: &str) -> Option<Vec<u8>> {
+        let key = rsa::PrivateDecryptingKey::from_pkcs8(&self.pkcs8()).ok()?;
+        let key = rsa::OaepPrivateDecryptingKey::new(key).ok()?;
+        let mut plain = vec![0; key.min_output_size()];
+        let opened = key
+            .decrypt(&rsa::OAEP_SHA1_MGF1SHA1, &unb64(sealed)?, &mut plain, None)
+            .ok()?;
+        Some(opened.to_vec())
+    }
+
     pub(crate) fn sign(&self, message: &[u8]) -> String {
         let mut out = vec![0; self.0.public_modulus_len()];
         self.0
@@ -218,6 +229,35 @@ mod tests {
             again.sign(b"message"),
             signature,
             "PKCS#1 v1.5 is deterministic"
+        );
+    }
+
+    #[test]
+    fn a_sealed_field_opens_with_its_key_only() {
+        let (one, two) = (RsaKey::generate(), RsaKey::generate());
+        let public = rsa::PublicEncryptingKey::from_der(&one.spki()).unwrap();
+        let public = rsa::OaepPublicEncryptingKey::new(public).unwrap();
+        let mut sealed = vec![0; public.ciphertext_size()];
+        public
+            .encrypt(
+                &rsa::OAEP_SHA1_MGF1SHA1,
+                "张三".as_bytes(),
+                &mut sealed,
+                None,
+            )
+            .unwrap();
+        assert_eq!(one.oaep_open(&b64(&sealed)).unwrap(), "张三".as_bytes());
+        assert!(two.oaep_open(&b64(&sealed)).is_none());
+    }
+
+    /// wechatpay-php and SKIT publish these.
+    #[test]
+    fn published_ecb_texts_come_out_alike() {
+        let key = b"0123456789abcdef0123456789abcdef";
+        assert_eq!(ecb_seal(key, b"hello"), "pZwJZBLuy3mDACEQT4YTBw==");
+        assert_eq!(
+            ecb_seal(b"01234567890abcdefedcba9876543210", b"SKIT is great!"),
+            "l/aL5GyVfl/tw3Lww6GvCQ=="
         );
     }
 

@@ -101,6 +101,16 @@ pub struct Sandbox {
     inner: Arc<Inner>,
 }
 
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = self.state();
+        f.debug_struct("Sandbox")
+            .field("merchants", &state.merchants.len())
+            .field("trades", &state.trades.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Sandbox {
     /// An empty sandbox.
     pub fn new(options: Options) -> Self {

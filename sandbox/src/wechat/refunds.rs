@@ -1,7 +1,7 @@
 //! APIv3 refunds (wechat.md 2.5).
 
 use super::v3::{Desk, Refusal, Reply};
-use super::{objects, rules};
+use super::{auth, objects, rules};
 use crate::faults::Misbehaviour;
 use crate::ids;
 use crate::ledger::{Provider, Refund, RefundState, State, Trade, Wire};
@@ -187,6 +187,18 @@ pub(crate) fn abnormal(desk: &Desk<'_>, refund_id: &str) -> Reply {
         .get("out_refund_no")
         .and_then(Value::as_str)
         .unwrap_or_default();
+    let wanted = desk.inbound.header("wechatpay-serial");
+    let (key, serial) = auth::signer(desk.merchant, wanted);
+    for name in ["bank_account", "real_name"] {
+        let Some(sealed) = body.get(name).and_then(Value::as_str) else {
+            continue;
+        };
+        if wanted != Some(serial) || key.oaep_open(sealed).is_none() {
+            return Err(
+                Refusal::param("敏感字段解密失败，请检查Wechatpay-Serial").field(name, "body")
+            );
+        }
+    }
     let now = desk.sandbox.now();
     let settles = now + desk.sandbox.scaled_ms(SETTLE_SECONDS);
     let mut state = desk.sandbox.state();

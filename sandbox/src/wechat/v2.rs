@@ -276,6 +276,12 @@ fn known(
     if !merchant.owns_appid(&fields["appid"]) {
         return Err("appid和mch_id不匹配".to_owned());
     }
+    if fields
+        .get("sub_mch_id")
+        .is_some_and(|sub| *sub != merchant.keys.sub_mchid)
+    {
+        return Err("sub_mch_id与mch_id不匹配".to_owned());
+    }
     if fields["sign"] != sign(fields, &merchant.keys.v2_key, hmac) {
         return Err("签名错误".to_owned());
     }
