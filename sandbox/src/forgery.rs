@@ -4,6 +4,7 @@ use crate::Sandbox;
 use crate::alipay;
 use crate::callbacks::SignedRequest;
 use crate::crypto::{self, RsaKey, gcm_open, gcm_seal};
+use crate::ids;
 use crate::keys::Merchant;
 use crate::wechat::xml;
 use serde::{Deserialize, Serialize};
@@ -137,8 +138,18 @@ impl Sandbox {
             Forgery::BadSignature | Forgery::SignTest => set(&mut fields, "sign", &spoil(&sign)),
             Forgery::OtherKey => alipay::notify::sign_fields(&mut fields, self.stranger()),
             Forgery::AlteredAmount => {
-                set(&mut fields, "total_amount", "0.02");
-                set(&mut fields, "buyer_pay_amount", "0.02");
+                let total = fields.iter().find(|(name, _)| name == "total_amount");
+                let fen = total
+                    .and_then(|(_, yuan)| ids::fen(yuan))
+                    .unwrap_or_default();
+                for name in [
+                    "total_amount",
+                    "buyer_pay_amount",
+                    "receipt_amount",
+                    "invoice_amount",
+                ] {
+                    set(&mut fields, name, &ids::yuan(fen + 1));
+                }
             }
             Forgery::NoSignature => fields.retain(|(name, _)| name != "sign"),
             Forgery::EmptySignature => set(&mut fields, "sign", ""),

@@ -65,7 +65,8 @@ pub struct Mode {
     pub alipay_aes: bool,
     /// APIv2 signs with HMAC-SHA256; else MD5.
     pub v2_hmac: bool,
-    /// The merchant is a service provider; requests carry `sub_mchid` (see [`MerchantKeys::sub_mchid`]).
+    /// The merchant is a service provider. VK-Pay's nodes say nothing of that, so the configuration is the same; requests
+    /// carry [`MerchantKeys::sub_mchid`], the only sub-merchant that is served.
     pub partner: bool,
 }
 

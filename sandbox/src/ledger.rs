@@ -192,12 +192,21 @@ impl Trade {
         live.map(|r| r.amount).sum()
     }
 
+    /// Refunded and settled, in fen.
+    pub fn returned(&self) -> u64 {
+        let done = self
+            .refunds
+            .iter()
+            .filter(|r| r.state == RefundState::Success);
+        done.map(|r| r.amount).sum()
+    }
+
     /// Alipay's `trade_status` (alipay.md 2.3).
     pub fn alipay_status(&self) -> &'static str {
         match self.state {
             TradeState::Unseen | TradeState::NotPay | TradeState::UserPaying => "WAIT_BUYER_PAY",
             TradeState::Success => "TRADE_SUCCESS",
-            TradeState::Refund if self.refunded() < self.amount() => "TRADE_SUCCESS",
+            TradeState::Refund if self.returned() < self.amount() => "TRADE_SUCCESS",
             _ => "TRADE_CLOSED",
         }
     }

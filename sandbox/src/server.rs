@@ -119,7 +119,7 @@ async fn wire(State(sandbox): State<Sandbox>, request: Request) -> Response {
         if to_alipay {
             alipay::refuse(&sandbox, &inbound, what)
         } else {
-            wechat::refuse(&inbound, what)
+            wechat::refuse(&sandbox, &inbound, what)
         }
     };
     let serve = || {

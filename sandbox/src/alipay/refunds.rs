@@ -123,12 +123,6 @@ pub(crate) fn create(desk: &Desk<'_>) -> Reply {
         }
     }
     let trade = &state.trades[at];
-    let sum: u64 = trade
-        .refunds
-        .iter()
-        .filter(|r| r.state == RefundState::Success)
-        .map(|r| r.amount)
-        .sum();
     let mut node = trades::described(trade);
     node.retain(|name, _| {
         [
@@ -142,7 +136,7 @@ pub(crate) fn create(desk: &Desk<'_>) -> Reply {
     });
     node.extend(fields([
         ("fund_change", json!(if moved { "Y" } else { "N" })),
-        ("refund_fee", json!(ids::yuan(sum))),
+        ("refund_fee", json!(ids::yuan(trade.returned()))),
         ("gmt_refund_pay", json!(ids::spaced(now))),
     ]));
     if asks(desk.biz.get("query_options"), "refund_detail_item_list") {

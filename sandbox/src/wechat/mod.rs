@@ -59,11 +59,11 @@ pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbeha
 }
 
 /// Refuses a request without looking at it.
-pub(crate) fn refuse(inbound: &Inbound, what: Misbehaviour) -> Answer {
+pub(crate) fn refuse(sandbox: &Sandbox, inbound: &Inbound, what: Misbehaviour) -> Answer {
     if inbound.path.starts_with("/v3/") {
         v3::refuse(what)
     } else {
-        v2::refuse(what)
+        v2::refuse(sandbox, inbound, what)
     }
 }
 

@@ -207,6 +207,18 @@ pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbeha
         }
         Err(Bad::Protocol(message)) => return plain_fail(&message),
     };
+    finish(&mut answer, &fields, &merchant, hmac, fault);
+    Answer::new(200, "text/plain", xml::write("xml", &answer), &verdict)
+}
+
+/// Adds what every answer carries, and the signature.
+fn finish(
+    answer: &mut Fields,
+    fields: &Fields,
+    merchant: &Merchant,
+    hmac: bool,
+    fault: Option<Misbehaviour>,
+) {
     for (name, value) in [
         ("return_code", "SUCCESS"),
         ("return_msg", "OK"),
@@ -222,11 +234,10 @@ pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbeha
             answer.insert("sign".to_owned(), md5_hex(b"bad").to_uppercase());
         }
         _ => {
-            let sign = sign(&answer, &merchant.keys.v2_key, hmac);
+            let sign = sign(answer, &merchant.keys.v2_key, hmac);
             answer.insert("sign".to_owned(), sign);
         }
     }
-    Answer::new(200, "text/plain", xml::write("xml", &answer), &verdict)
 }
 
 /// Whose request it is, if its fields and its signature are right.
@@ -288,12 +299,27 @@ fn known(
     Ok(merchant)
 }
 
-/// Refuses without looking. Without the merchant there is no key to sign with; `return_code` FAIL carries none.
-pub(crate) fn refuse(what: Misbehaviour) -> Answer {
-    match what {
-        Misbehaviour::TooMany => plain_fail("FREQUENCY_LIMITED"),
-        _ => plain_fail("SYSTEMERROR"),
-    }
+/// Refuses without doing anything; signed, if the request is somebody's.
+pub(crate) fn refuse(sandbox: &Sandbox, inbound: &Inbound, what: Misbehaviour) -> Answer {
+    let (code, text) = match what {
+        Misbehaviour::TooMany => ("FREQUENCY_LIMITED", "频率限制"),
+        _ => ("SYSTEMERROR", "系统超时"),
+    };
+    let fields = xml::parse(&inbound.body).unwrap_or_default();
+    let hmac = fields
+        .get("sign_type")
+        .is_some_and(|kind| kind == "HMAC-SHA256");
+    let Ok(merchant) = known(sandbox, &inbound.path, &fields, hmac) else {
+        return plain_fail(code);
+    };
+    let pairs = [
+        ("result_code", "FAIL"),
+        ("err_code", code),
+        ("err_code_des", text),
+    ];
+    let mut answer = pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+    finish(&mut answer, &fields, &merchant, hmac, None);
+    Answer::new(200, "text/plain", xml::write("xml", &answer), code)
 }
 
 #[cfg(test)]

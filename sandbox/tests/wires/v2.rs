@@ -6,7 +6,7 @@ use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest, Md5};
-use sandbox::{CallbackKind, DeliveryState, Forgery, Pay};
+use sandbox::{CallbackKind, DeliveryState, Fault, Forgery, Misbehaviour, Op, Pay, Provider};
 use std::collections::BTreeMap;
 
 type Fields = BTreeMap<String, String>;
@@ -268,6 +268,21 @@ async fn a_payer_s_code_decides_by_its_last_digit() {
         .await["err_code"],
         "AUTH_CODE_INVALID"
     );
+}
+
+#[tokio::test]
+async fn a_system_error_is_signed_and_does_nothing() {
+    let bench = bench().await;
+    let url = bench.shop.url.clone();
+    bench
+        .sandbox
+        .misbehave(Fault::once(Op::Create, Misbehaviour::SystemError).of(Provider::Wxpay));
+    let answer = call(&bench, "/pay/unifiedorder", &order("v2-8", &url), true).await;
+    assert_eq!(
+        (answer["return_code"].as_str(), answer["err_code"].as_str()),
+        ("SUCCESS", "SYSTEMERROR")
+    );
+    assert!(bench.sandbox.trade("v2-8").is_none());
 }
 
 #[tokio::test]
