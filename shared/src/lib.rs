@@ -9,3 +9,4 @@ pub mod http;
 pub mod order;
 pub mod provider;
 pub mod secret;
+pub mod xml;
