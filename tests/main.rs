@@ -1,1 +1,10 @@
 //! What must be true from outside, as one test binary; modules by intent.
+
+mod wxpay_callback;
+mod wxpay_certificates;
+mod wxpay_kit;
+mod wxpay_orders;
+mod wxpay_refunds;
+mod wxpay_signing;
+mod wxpay_v2;
+mod wxpay_xml;
