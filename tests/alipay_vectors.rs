@@ -205,3 +205,21 @@ fn yuan_is_an_edge_of_integer_fen() {
         assert_eq!(Fen::from_yuan(bad), None, "{bad:?}");
     }
 }
+
+#[tokio::test]
+async fn certificate_mode_signs_the_serial_numbers_along() {
+    let vector = fixture_json("request/yansongda_trade_query_cert_mode.json");
+    let order = crate::alipay_kit::order(json!({}));
+    let created = crate::alipay_kit::gateway("pc", sandbox_application()["h5"].clone())
+        .create(&Default::default(), &crate::alipay_kit::request(&order))
+        .await;
+    let shared::provider::Outcome::Done(created) = created else { panic!("{created:?}") };
+    let query = text(&created.order_info["payUrl"]).split_once('?').expect("a query").1;
+    let params: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let of = |name: &str| params.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
+    for name in ["app_cert_sn", "alipay_root_cert_sn"] {
+        assert_eq!(of(name), vector["params"][name].as_str(), "{name}");
+    }
+    let signed = signing::request_text(&params);
+    assert!(certified(&vector["app_cert"]).verify(signed.as_bytes(), of("sign").expect("a sign")));
+}
