@@ -112,7 +112,15 @@ pub fn order(more: Value) -> Order {
 
 pub fn request(order: &Order) -> CreateRequest<'_> {
     let attempt = order.current();
-    CreateRequest { order, attempt, return_url: None, auth_code: None, store_id: None, now: NOW }
+    CreateRequest {
+        order,
+        attempt,
+        notify_url: &order.notify_url,
+        return_url: None,
+        auth_code: None,
+        store_id: None,
+        now: NOW,
+    }
 }
 
 /// The gateway's answer to a method with a node of this raw text, signed by this key.

@@ -1,5 +1,11 @@
 //! What must be true from outside, as one test binary; modules by intent.
 
+mod alipay_answers;
+mod alipay_callbacks;
+mod alipay_create;
+mod alipay_gateway;
+mod alipay_kit;
+mod alipay_vectors;
 mod wxpay_callback;
 mod wxpay_certificates;
 mod wxpay_kit;
@@ -8,9 +14,3 @@ mod wxpay_refunds;
 mod wxpay_signing;
 mod wxpay_v2;
 mod wxpay_xml;
-mod alipay_answers;
-mod alipay_callbacks;
-mod alipay_create;
-mod alipay_gateway;
-mod alipay_kit;
-mod alipay_vectors;

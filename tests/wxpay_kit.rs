@@ -136,7 +136,15 @@ pub fn order(more: Value) -> Order {
 }
 
 pub fn create_request<'a>(order: &'a Order, attempt: &'a Attempt) -> CreateRequest<'a> {
-    CreateRequest { order, attempt, return_url: None, auth_code: None, store_id: None, now: NOW }
+    CreateRequest {
+        order,
+        attempt,
+        notify_url: &order.notify_url,
+        return_url: None,
+        auth_code: None,
+        store_id: None,
+        now: NOW,
+    }
 }
 
 pub fn refund_request<'a>(order: &'a Order, attempt: &'a Attempt) -> RefundRequest<'a> {

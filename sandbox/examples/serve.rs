@@ -20,10 +20,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             keys
         }
     };
-    let sandbox = Sandbox::new(Options {
-        retry_divisor: 10,
-        ..Options::default()
-    });
+    let sandbox = Sandbox::new(Options { retry_divisor: 10, ..Options::default() });
     sandbox.register(&keys);
     let listener = tokio::net::TcpListener::bind(&address).await?;
     let config = keys.config(&format!("http://{}", listener.local_addr()?));

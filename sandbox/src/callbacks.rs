@@ -10,9 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// WeChat Pay repeats after these many seconds, 24 h 4 min in all (wechat.md section 3).
-const WXPAY_LADDER: [u64; 15] = [
-    15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600,
-];
+const WXPAY_LADDER: [u64; 15] = [15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600];
 /// Alipay repeats after these (alipay.md 1.7).
 const ALIPAY_LADDER: [u64; 7] = [240, 600, 600, 3600, 7200, 21600, 54000];
 
@@ -83,21 +81,16 @@ pub struct SignedRequest {
 impl SignedRequest {
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(own, _)| own.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn set_header(&mut self, name: &str, value: &str) {
-        self.headers
-            .retain(|(own, _)| !own.eq_ignore_ascii_case(name));
+        self.headers.retain(|(own, _)| !own.eq_ignore_ascii_case(name));
         self.headers.push((name.to_owned(), value.to_owned()));
     }
 
     pub(crate) fn drop_header(&mut self, name: &str) {
-        self.headers
-            .retain(|(own, _)| !own.eq_ignore_ascii_case(name));
+        self.headers.retain(|(own, _)| !own.eq_ignore_ascii_case(name));
     }
 }
 
@@ -113,9 +106,7 @@ pub(crate) struct Notice<'a> {
 impl Notice<'_> {
     /// Writes and signs it as the provider does, as of `now`.
     pub(crate) fn sign(&self, merchant: &Merchant, now: i64) -> SignedRequest {
-        let wire = self
-            .refund
-            .map_or(self.trade.wire, |r| self.trade.refunds[r].wire);
+        let wire = self.refund.map_or(self.trade.wire, |r| self.trade.refunds[r].wire);
         match wire {
             Wire::V3 | Wire::V3Cert => wechat::notify::v3(self, merchant, now),
             Wire::V2Md5 | Wire::V2Hmac => wechat::notify::v2(self, merchant),
@@ -129,22 +120,14 @@ pub(crate) fn event_id(provider: Provider, now: i64) -> String {
     match provider {
         Provider::Wxpay => ids::uuid(),
         Provider::Alipay => {
-            format!(
-                "{}222{}",
-                &ids::compact(now)[..8],
-                crypto::random_text(23, ALNUM).to_lowercase()
-            )
+            format!("{}222{}", &ids::compact(now)[..8], crypto::random_text(23, ALNUM).to_lowercase())
         }
     }
 }
 
 /// The trade as a payment callback tells it: paid, nothing refunded yet.
 pub(crate) fn as_paid(trade: &Trade) -> Trade {
-    Trade {
-        state: TradeState::Success,
-        refunds: Vec::new(),
-        ..trade.clone()
-    }
+    Trade { state: TradeState::Success, refunds: Vec::new(), ..trade.clone() }
 }
 
 #[derive(Default)]
@@ -190,11 +173,7 @@ impl Outbox {
             merchant: trade.merchant.clone(),
             number: trade.number.clone(),
             out_refund_no: refund.map(|r| trade.refunds[r].out_refund_no.clone()),
-            kind: if refund.is_some() {
-                CallbackKind::Refund
-            } else {
-                CallbackKind::Payment
-            },
+            kind: if refund.is_some() { CallbackKind::Refund } else { CallbackKind::Payment },
             event_id: event_id(trade.provider, now),
             url,
             state: DeliveryState::Queued,
@@ -225,18 +204,11 @@ impl Outbox {
             self.pending.remove(&(due, at));
             let delivery = &mut self.list[at];
             let refund_no = delivery.out_refund_no.as_deref().unwrap_or_default();
-            let fault = rules.take(
-                delivery.provider,
-                Op::Notify,
-                &[&delivery.number, refund_no],
-            );
+            let fault = rules.take(delivery.provider, Op::Notify, &[&delivery.number, refund_no]);
             match fault {
                 Some(Misbehaviour::Delay(ms)) if !delivery.put_off => {
                     delivery.put_off = true;
-                    self.put_back(
-                        at,
-                        now.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX)),
-                    );
+                    self.put_back(at, now.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX)));
                 }
                 Some(Misbehaviour::Reorder) if !delivery.put_off => {
                     delivery.put_off = true;
@@ -262,9 +234,7 @@ impl Outbox {
         };
         let rung = delivery.attempts as usize;
         delivery.attempts += 1;
-        let accepted = answer
-            .as_ref()
-            .is_some_and(|(status, body)| accepted(delivery, *status, body));
+        let accepted = answer.as_ref().is_some_and(|(status, body)| accepted(delivery, *status, body));
         (delivery.last_status, delivery.last_answer) = answer.unzip();
         if accepted || delivery.state == DeliveryState::Accepted {
             delivery.state = DeliveryState::Accepted;
@@ -285,9 +255,7 @@ impl Outbox {
 
 /// The provider's own rule of what counts as an acknowledgement.
 fn accepted(delivery: &Delivery, status: u16, body: &str) -> bool {
-    let wire = delivery.refund.map_or(delivery.snapshot.wire, |r| {
-        delivery.snapshot.refunds[r].wire
-    });
+    let wire = delivery.refund.map_or(delivery.snapshot.wire, |r| delivery.snapshot.refunds[r].wire);
     match wire {
         Wire::V3 | Wire::V3Cert => matches!(status, 200 | 204),
         Wire::V2Md5 | Wire::V2Hmac => {
@@ -302,9 +270,7 @@ fn accepted(delivery: &Delivery, status: u16, body: &str) -> bool {
 impl Sandbox {
     /// Takes the next callback due by `now` out of the outbox, after everything else that was due has happened.
     pub(crate) fn take_job(&self, now: i64) -> Option<Job> {
-        let hold = i64::try_from(15_000 / self.inner.options.retry_divisor.max(1))
-            .unwrap_or(15_000)
-            .max(1);
+        let hold = i64::try_from(15_000 / self.inner.options.retry_divisor.max(1)).unwrap_or(15_000).max(1);
         let mut state = self.state();
         state.tick(now);
         let crate::ledger::State { outbox, rules, .. } = &mut *state;
@@ -332,12 +298,8 @@ impl Sandbox {
         };
         let mut signed = notice.sign(&merchant, self.now());
         match fault {
-            Some(Misbehaviour::BadSignature) => {
-                signed = self.forge(signed, forgery::Forgery::BadSignature)
-            }
-            Some(Misbehaviour::NoSignature) => {
-                signed = self.forge(signed, forgery::Forgery::NoSignature)
-            }
+            Some(Misbehaviour::BadSignature) => signed = self.forge(signed, forgery::Forgery::BadSignature),
+            Some(Misbehaviour::NoSignature) => signed = self.forge(signed, forgery::Forgery::NoSignature),
             Some(Misbehaviour::Duplicate(copies)) => {
                 for _ in 0..copies {
                     let _ = self.send(&signed).await;
@@ -346,17 +308,13 @@ impl Sandbox {
             _ => {}
         }
         let answer = match fault {
-            Some(
-                Misbehaviour::Lose | Misbehaviour::DropConnection | Misbehaviour::TimeoutBefore(_),
-            ) => None,
+            Some(Misbehaviour::Lose | Misbehaviour::DropConnection | Misbehaviour::TimeoutBefore(_)) => None,
             Some(Misbehaviour::TimeoutAfterCommit(_)) => {
                 let _ = self.send(&signed).await;
                 None
             }
             _ => self.send(&signed).await.ok(),
         };
-        self.state()
-            .outbox
-            .record(at, answer, now, self.inner.options.retry_divisor);
+        self.state().outbox.record(at, answer, now, self.inner.options.retry_divisor);
     }
 }

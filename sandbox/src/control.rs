@@ -29,11 +29,7 @@ pub(crate) fn routes() -> Router<Sandbox> {
 fn done(result: Result<Value, String>) -> Response {
     match result {
         Ok(value) => Json(value).into_response(),
-        Err(error) => (
-            StatusCode::UNPROCESSABLE_ENTITY,
-            Json(json!({"error": error})),
-        )
-            .into_response(),
+        Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({"error": error}))).into_response(),
     }
 }
 
@@ -44,11 +40,7 @@ async fn trades(State(sandbox): State<Sandbox>) -> Response {
 async fn trade(State(sandbox): State<Sandbox>, Path(number): Path<String>) -> Response {
     match sandbox.trade(&number) {
         Some(trade) => Json(trade).into_response(),
-        None => (
-            StatusCode::NOT_FOUND,
-            Json(json!({"error": format!("no trade {number}")})),
-        )
-            .into_response(),
+        None => (StatusCode::NOT_FOUND, Json(json!({"error": format!("no trade {number}")}))).into_response(),
     }
 }
 
@@ -72,12 +64,7 @@ struct PayWish {
 }
 
 async fn pay(State(sandbox): State<Sandbox>, Json(wish): Json<PayWish>) -> Response {
-    done(
-        sandbox
-            .pay(&wish.number, wish.how)
-            .await
-            .map(|paid| json!(paid)),
-    )
+    done(sandbox.pay(&wish.number, wish.how).await.map(|paid| json!(paid)))
 }
 
 #[derive(Deserialize)]
@@ -90,14 +77,9 @@ struct OpenWish {
 
 async fn open(State(sandbox): State<Sandbox>, Json(wish): Json<OpenWish>) -> Response {
     done(if wish.pay {
-        sandbox
-            .pay_order_string(&wish.order)
-            .await
-            .map(|paid| json!(paid))
+        sandbox.pay_order_string(&wish.order).await.map(|paid| json!(paid))
     } else {
-        sandbox
-            .open_order_string(&wish.order)
-            .map(|number| json!({"number": number}))
+        sandbox.open_order_string(&wish.order).map(|number| json!({"number": number}))
     })
 }
 
@@ -107,11 +89,7 @@ struct Numbered {
 }
 
 async fn scan(State(sandbox): State<Sandbox>, Json(wish): Json<Numbered>) -> Response {
-    done(
-        sandbox
-            .scan(&wish.number)
-            .map(|()| json!({"number": wish.number})),
-    )
+    done(sandbox.scan(&wish.number).map(|()| json!({"number": wish.number})))
 }
 
 #[derive(Deserialize)]
@@ -140,11 +118,7 @@ async fn callback(State(sandbox): State<Sandbox>, Json(wish): Json<CallbackWish>
         None => request,
     };
     let mut answers = Vec::new();
-    for _ in 0..if wish.build_only {
-        0
-    } else {
-        wish.times.min(100)
-    } {
+    for _ in 0..if wish.build_only { 0 } else { wish.times.min(100) } {
         answers.push(match sandbox.send(&request).await {
             Ok((status, body)) => json!({"status": status, "body": body}),
             Err(error) => json!({"error": error}),

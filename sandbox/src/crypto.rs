@@ -1,14 +1,12 @@
 //! The providers' half of the cryptography. RSA, AES and HMAC come from aws-lc-rs; only MD5 does not.
 
 use aws_lc_rs::cipher::{
-    AES_128, AES_256, DecryptionContext, EncryptionContext, PaddedBlockDecryptingKey,
-    PaddedBlockEncryptingKey, UnboundCipherKey,
+    AES_128, AES_256, DecryptionContext, EncryptionContext, PaddedBlockDecryptingKey, PaddedBlockEncryptingKey,
+    UnboundCipherKey,
 };
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::iv::FixedLength;
-use aws_lc_rs::signature::{
-    KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey,
-};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey};
 use aws_lc_rs::{aead, hmac, rand, rsa};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -56,10 +54,7 @@ impl RsaKey {
 
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         let der = der(text)?;
-        rsa::KeyPair::from_pkcs8(&der)
-            .or_else(|_| rsa::KeyPair::from_der(&der))
-            .ok()
-            .map(Self)
+        rsa::KeyPair::from_pkcs8(&der).or_else(|_| rsa::KeyPair::from_der(&der)).ok().map(Self)
     }
 
     pub(crate) fn pkcs8(&self) -> Vec<u8> {
@@ -68,11 +63,7 @@ impl RsaKey {
     }
 
     pub(crate) fn spki(&self) -> Vec<u8> {
-        let der: PublicKeyX509Der<'_> = self
-            .0
-            .public_key()
-            .as_der()
-            .expect("a generated key is encodable");
+        let der: PublicKeyX509Der<'_> = self.0.public_key().as_der().expect("a generated key is encodable");
         der.as_ref().to_vec()
     }
 
@@ -81,22 +72,13 @@ impl RsaKey {
         let key = rsa::PrivateDecryptingKey::from_pkcs8(&self.pkcs8()).ok()?;
         let key = rsa::OaepPrivateDecryptingKey::new(key).ok()?;
         let mut plain = vec![0; key.min_output_size()];
-        let opened = key
-            .decrypt(&rsa::OAEP_SHA1_MGF1SHA1, &unb64(sealed)?, &mut plain, None)
-            .ok()?;
+        let opened = key.decrypt(&rsa::OAEP_SHA1_MGF1SHA1, &unb64(sealed)?, &mut plain, None).ok()?;
         Some(opened.to_vec())
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> String {
         let mut out = vec![0; self.0.public_modulus_len()];
-        self.0
-            .sign(
-                &RSA_PKCS1_SHA256,
-                &rand::SystemRandom::new(),
-                message,
-                &mut out,
-            )
-            .expect("an RSA-2048 key signs");
+        self.0.sign(&RSA_PKCS1_SHA256, &rand::SystemRandom::new(), message, &mut out).expect("an RSA-2048 key signs");
         b64(&out)
     }
 }
@@ -104,16 +86,13 @@ impl RsaKey {
 /// True if `signature` (base64) is the key's over `message`; `spki` is DER.
 pub(crate) fn verify(spki: &[u8], message: &[u8], signature: &str) -> bool {
     STANDARD.decode(signature).is_ok_and(|signature| {
-        UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, spki)
-            .verify(message, &signature)
-            .is_ok()
+        UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, spki).verify(message, &signature).is_ok()
     })
 }
 
 /// AEAD_AES_256_GCM: base64 of ciphertext and tag.
 pub(crate) fn gcm_seal(key: &str, nonce: &str, associated: &str, plain: &[u8]) -> String {
-    let key =
-        aead::UnboundKey::new(&aead::AES_256_GCM, key.as_bytes()).expect("a 32-byte APIv3 key");
+    let key = aead::UnboundKey::new(&aead::AES_256_GCM, key.as_bytes()).expect("a 32-byte APIv3 key");
     let nonce = aead::Nonce::try_assume_unique_for_key(nonce.as_bytes()).expect("a 12-byte nonce");
     let mut data = plain.to_vec();
     aead::LessSafeKey::new(key)
@@ -127,9 +106,8 @@ pub(crate) fn gcm_open(key: &str, nonce: &str, associated: &str, sealed: &str) -
     let key = aead::UnboundKey::new(&aead::AES_256_GCM, key.as_bytes()).ok()?;
     let nonce = aead::Nonce::try_assume_unique_for_key(nonce.as_bytes()).ok()?;
     let mut data = unb64(sealed)?;
-    let plain = aead::LessSafeKey::new(key)
-        .open_in_place(nonce, aead::Aad::from(associated.as_bytes()), &mut data)
-        .ok()?;
+    let plain =
+        aead::LessSafeKey::new(key).open_in_place(nonce, aead::Aad::from(associated.as_bytes()), &mut data).ok()?;
     Some(plain.to_vec())
 }
 
@@ -137,9 +115,7 @@ pub(crate) fn gcm_open(key: &str, nonce: &str, associated: &str, sealed: &str) -
 pub(crate) fn ecb_seal(key: &[u8], plain: &[u8]) -> String {
     let key = UnboundCipherKey::new(&AES_256, key).expect("32 bytes");
     let mut data = plain.to_vec();
-    PaddedBlockEncryptingKey::ecb_pkcs7(key)
-        .and_then(|key| key.encrypt(&mut data))
-        .expect("AES encrypts");
+    PaddedBlockEncryptingKey::ecb_pkcs7(key).and_then(|key| key.encrypt(&mut data)).expect("AES encrypts");
     b64(&data)
 }
 
@@ -149,9 +125,7 @@ pub(crate) fn ecb_open(key: &[u8], sealed: &str) -> Option<Vec<u8>> {
     let key = UnboundCipherKey::new(&AES_256, key).ok()?;
     let mut data = unb64(sealed)?;
     let key = PaddedBlockDecryptingKey::ecb_pkcs7(key).ok()?;
-    key.decrypt(&mut data, DecryptionContext::None)
-        .ok()
-        .map(|plain| plain.to_vec())
+    key.decrypt(&mut data, DecryptionContext::None).ok().map(|plain| plain.to_vec())
 }
 
 /// AES-128-CBC with a zero IV and PKCS#7 (Alipay content encryption); `key` is base64.
@@ -159,11 +133,7 @@ pub(crate) fn cbc_seal(key: &str, plain: &[u8]) -> Option<String> {
     let key = UnboundCipherKey::new(&AES_128, &unb64(key)?).ok()?;
     let mut data = plain.to_vec();
     let key = PaddedBlockEncryptingKey::cbc_pkcs7(key).ok()?;
-    key.less_safe_encrypt(
-        &mut data,
-        EncryptionContext::Iv128(FixedLength::from([0; 16])),
-    )
-    .ok()?;
+    key.less_safe_encrypt(&mut data, EncryptionContext::Iv128(FixedLength::from([0; 16]))).ok()?;
     Some(b64(&data))
 }
 
@@ -172,12 +142,7 @@ pub(crate) fn cbc_open(key: &str, sealed: &str) -> Option<Vec<u8>> {
     let key = UnboundCipherKey::new(&AES_128, &unb64(key)?).ok()?;
     let mut data = unb64(sealed)?;
     let key = PaddedBlockDecryptingKey::cbc_pkcs7(key).ok()?;
-    key.decrypt(
-        &mut data,
-        DecryptionContext::Iv128(FixedLength::from([0; 16])),
-    )
-    .ok()
-    .map(|plain| plain.to_vec())
+    key.decrypt(&mut data, DecryptionContext::Iv128(FixedLength::from([0; 16]))).ok().map(|plain| plain.to_vec())
 }
 
 /// Lower-case hex MD5.
@@ -201,10 +166,7 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
 pub(crate) fn random_text(length: usize, alphabet: &[u8]) -> String {
     let mut bytes = vec![0; length];
     rand::fill(&mut bytes).expect("the system has entropy");
-    bytes
-        .iter()
-        .map(|b| char::from(alphabet[usize::from(*b) % alphabet.len()]))
-        .collect()
+    bytes.iter().map(|b| char::from(alphabet[usize::from(*b) % alphabet.len()])).collect()
 }
 
 /// Digits and letters.
@@ -225,11 +187,7 @@ mod tests {
         assert!(!verify(&two.spki(), b"message", &signature));
         assert!(!verify(&one.spki(), b"message", "not base64"));
         let again = RsaKey::from_text(&pem("PRIVATE KEY", &one.pkcs8())).unwrap();
-        assert_eq!(
-            again.sign(b"message"),
-            signature,
-            "PKCS#1 v1.5 is deterministic"
-        );
+        assert_eq!(again.sign(b"message"), signature, "PKCS#1 v1.5 is deterministic");
     }
 
     #[test]
@@ -238,14 +196,7 @@ mod tests {
         let public = rsa::PublicEncryptingKey::from_der(&one.spki()).unwrap();
         let public = rsa::OaepPublicEncryptingKey::new(public).unwrap();
         let mut sealed = vec![0; public.ciphertext_size()];
-        public
-            .encrypt(
-                &rsa::OAEP_SHA1_MGF1SHA1,
-                "张三".as_bytes(),
-                &mut sealed,
-                None,
-            )
-            .unwrap();
+        public.encrypt(&rsa::OAEP_SHA1_MGF1SHA1, "张三".as_bytes(), &mut sealed, None).unwrap();
         assert_eq!(one.oaep_open(&b64(&sealed)).unwrap(), "张三".as_bytes());
         assert!(two.oaep_open(&b64(&sealed)).is_none());
     }
@@ -255,20 +206,14 @@ mod tests {
     fn published_ecb_texts_come_out_alike() {
         let key = b"0123456789abcdef0123456789abcdef";
         assert_eq!(ecb_seal(key, b"hello"), "pZwJZBLuy3mDACEQT4YTBw==");
-        assert_eq!(
-            ecb_seal(b"01234567890abcdefedcba9876543210", b"SKIT is great!"),
-            "l/aL5GyVfl/tw3Lww6GvCQ=="
-        );
+        assert_eq!(ecb_seal(b"01234567890abcdefedcba9876543210", b"SKIT is great!"), "l/aL5GyVfl/tw3Lww6GvCQ==");
     }
 
     #[test]
     fn ciphers_round_trip() {
         let key = "0123456789abcdef0123456789abcdef";
         let sealed = gcm_seal(key, "abcdefghijkl", "transaction", "支付".as_bytes());
-        assert_eq!(
-            gcm_open(key, "abcdefghijkl", "transaction", &sealed).unwrap(),
-            "支付".as_bytes()
-        );
+        assert_eq!(gcm_open(key, "abcdefghijkl", "transaction", &sealed).unwrap(), "支付".as_bytes());
         assert!(gcm_open(key, "abcdefghijkl", "refund", &sealed).is_none());
         let sealed = ecb_seal(key.as_bytes(), b"<root/>");
         assert_eq!(ecb_open(key.as_bytes(), &sealed).unwrap(), b"<root/>");

@@ -45,11 +45,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// An operation at any provider.
     pub fn op(op: Op) -> Self {
-        Self {
-            provider: None,
-            op,
-            number: None,
-        }
+        Self { provider: None, op, number: None }
     }
 }
 
@@ -105,19 +101,12 @@ pub struct Fault {
 impl Fault {
     /// A rule for one operation at any provider, for ever.
     pub fn new(op: Op, what: Misbehaviour) -> Self {
-        Self {
-            on: Endpoint::op(op),
-            times: None,
-            what,
-        }
+        Self { on: Endpoint::op(op), times: None, what }
     }
 
     /// The same, once.
     pub fn once(op: Op, what: Misbehaviour) -> Self {
-        Self {
-            times: Some(1),
-            ..Self::new(op, what)
-        }
+        Self { times: Some(1), ..Self::new(op, what) }
     }
 
     /// Only for this provider.
@@ -149,21 +138,13 @@ impl Rules {
     }
 
     /// The first rule that matches, spent once.
-    pub(crate) fn take(
-        &mut self,
-        provider: Provider,
-        op: Op,
-        numbers: &[&str],
-    ) -> Option<Misbehaviour> {
+    pub(crate) fn take(&mut self, provider: Provider, op: Op, numbers: &[&str]) -> Option<Misbehaviour> {
         let at = self.0.iter().position(|fault| {
             let on = &fault.on;
             let op_fits = on.op == op || (on.op == Op::Any && op != Op::Notify);
             op_fits
                 && on.provider.is_none_or(|own| own == provider)
-                && on
-                    .number
-                    .as_deref()
-                    .is_none_or(|own| numbers.contains(&own))
+                && on.number.as_deref().is_none_or(|own| numbers.contains(&own))
         })?;
         let what = self.0[at].what;
         match &mut self.0[at].times {
@@ -184,23 +165,13 @@ mod tests {
     #[test]
     fn a_rule_is_spent_where_it_applies() {
         let mut rules = Rules::default();
-        rules.push(
-            Fault::once(Op::Refund, Misbehaviour::SystemError)
-                .of(Provider::Wxpay)
-                .number("r1"),
-        );
+        rules.push(Fault::once(Op::Refund, Misbehaviour::SystemError).of(Provider::Wxpay).number("r1"));
         assert_eq!(rules.take(Provider::Alipay, Op::Refund, &["r1"]), None);
         assert_eq!(rules.take(Provider::Wxpay, Op::Refund, &["r2"]), None);
-        assert_eq!(
-            rules.take(Provider::Wxpay, Op::Refund, &["o1", "r1"]),
-            Some(Misbehaviour::SystemError)
-        );
+        assert_eq!(rules.take(Provider::Wxpay, Op::Refund, &["o1", "r1"]), Some(Misbehaviour::SystemError));
         assert_eq!(rules.take(Provider::Wxpay, Op::Refund, &["o1", "r1"]), None);
         rules.push(Fault::new(Op::Any, Misbehaviour::Http5xx));
         assert_eq!(rules.take(Provider::Wxpay, Op::Notify, &[]), None);
-        assert_eq!(
-            rules.take(Provider::Wxpay, Op::Query, &[]),
-            Some(Misbehaviour::Http5xx)
-        );
+        assert_eq!(rules.take(Provider::Wxpay, Op::Query, &[]), Some(Misbehaviour::Http5xx));
     }
 }

@@ -48,10 +48,7 @@ impl Sandbox {
     /// # Panics
     /// If the request is no callback of a registered merchant.
     pub fn forge(&self, mut request: SignedRequest, how: Forgery) -> SignedRequest {
-        match self
-            .shape(&request)
-            .expect("a callback of a registered merchant")
-        {
+        match self.shape(&request).expect("a callback of a registered merchant") {
             Shape::V3(merchant) => self.forge_v3(&mut request, &merchant, how),
             Shape::V2 => forge_v2(&mut request, how),
             Shape::Alipay => self.forge_alipay(&mut request, how),
@@ -61,21 +58,16 @@ impl Sandbox {
 
     fn shape(&self, request: &SignedRequest) -> Option<Shape> {
         let state = self.state();
-        let find =
-            |fits: &dyn Fn(&Merchant) -> bool| state.merchants.iter().find(|m| fits(m)).cloned();
+        let find = |fits: &dyn Fn(&Merchant) -> bool| state.merchants.iter().find(|m| fits(m)).cloned();
         if let Some(serial) = request.header("wechatpay-serial") {
-            let own = |m: &Merchant| {
-                serial == m.keys.wxpay_public_key_id || serial == m.keys.platform_serial
-            };
+            let own = |m: &Merchant| serial == m.keys.wxpay_public_key_id || serial == m.keys.platform_serial;
             return find(&own).map(Shape::V3);
         }
         if let Ok(fields) = xml::parse(request.body.as_bytes()) {
             let mchid = fields.get("mch_id")?;
             return find(&|m| m.keys.mchid == *mchid).map(|_| Shape::V2);
         }
-        let app_id = form_urlencoded::parse(request.body.as_bytes())
-            .find(|(name, _)| name == "app_id")?
-            .1;
+        let app_id = form_urlencoded::parse(request.body.as_bytes()).find(|(name, _)| name == "app_id")?.1;
         find(&|m| m.keys.app_id == app_id).map(|_| Shape::Alipay)
     }
 
@@ -91,23 +83,11 @@ impl Sandbox {
             Forgery::NoSignature => request.drop_header(SIGNATURE),
             Forgery::EmptySignature => request.set_header(SIGNATURE, ""),
             Forgery::OldTimestamp => {
-                let public =
-                    request.header("Wechatpay-Serial") == Some(&merchant.keys.wxpay_public_key_id);
-                sign_again(
-                    request,
-                    if public {
-                        &merchant.wxpay
-                    } else {
-                        &merchant.platform
-                    },
-                    -600,
-                );
+                let public = request.header("Wechatpay-Serial") == Some(&merchant.keys.wxpay_public_key_id);
+                sign_again(request, if public { &merchant.wxpay } else { &merchant.platform }, -600);
             }
             Forgery::SignTest => {
-                let probe = format!(
-                    "WECHATPAY/SIGNTEST/{}",
-                    request.header(SIGNATURE).unwrap_or_default()
-                );
+                let probe = format!("WECHATPAY/SIGNTEST/{}", request.header(SIGNATURE).unwrap_or_default());
                 request.set_header(SIGNATURE, &probe[..344.min(probe.len())]);
             }
             Forgery::UnknownSerial => {
@@ -115,39 +95,24 @@ impl Sandbox {
                 request.set_header("Wechatpay-Serial", &serial);
                 sign_again(request, self.stranger(), 0);
             }
-            Forgery::Downgrade => {
-                request.set_header("Wechatpay-Signature-Type", "WECHATPAY2-SM2-WITH-SM3")
-            }
+            Forgery::Downgrade => request.set_header("Wechatpay-Signature-Type", "WECHATPAY2-SM2-WITH-SM3"),
         }
     }
 
     fn forge_alipay(&self, request: &mut SignedRequest, how: Forgery) {
-        let mut fields: Vec<(String, String)> = form_urlencoded::parse(request.body.as_bytes())
-            .into_owned()
-            .collect();
+        let mut fields: Vec<(String, String)> = form_urlencoded::parse(request.body.as_bytes()).into_owned().collect();
         let set = |fields: &mut Vec<(String, String)>, name: &str, value: &str| {
             fields.retain(|(own, _)| own != name);
             fields.push((name.to_owned(), value.to_owned()));
         };
-        let sign = fields
-            .iter()
-            .find(|(name, _)| name == "sign")
-            .map(|(_, value)| value.clone())
-            .unwrap_or_default();
+        let sign = fields.iter().find(|(name, _)| name == "sign").map(|(_, value)| value.clone()).unwrap_or_default();
         match how {
             Forgery::BadSignature | Forgery::SignTest => set(&mut fields, "sign", &spoil(&sign)),
             Forgery::OtherKey => alipay::notify::sign_fields(&mut fields, self.stranger()),
             Forgery::AlteredAmount => {
                 let total = fields.iter().find(|(name, _)| name == "total_amount");
-                let fen = total
-                    .and_then(|(_, yuan)| ids::fen(yuan))
-                    .unwrap_or_default();
-                for name in [
-                    "total_amount",
-                    "buyer_pay_amount",
-                    "receipt_amount",
-                    "invoice_amount",
-                ] {
+                let fen = total.and_then(|(_, yuan)| ids::fen(yuan)).unwrap_or_default();
+                for name in ["total_amount", "buyer_pay_amount", "receipt_amount", "invoice_amount"] {
                     set(&mut fields, name, &ids::yuan(fen + 1));
                 }
             }
@@ -155,11 +120,7 @@ impl Sandbox {
             Forgery::EmptySignature => set(&mut fields, "sign", ""),
             Forgery::OldTimestamp => {}
             Forgery::UnknownSerial => {
-                set(
-                    &mut fields,
-                    "alipay_cert_sn",
-                    &hex::encode(crypto::random::<16>()),
-                );
+                set(&mut fields, "alipay_cert_sn", &hex::encode(crypto::random::<16>()));
                 alipay::notify::sign_fields(&mut fields, self.stranger());
             }
             Forgery::Downgrade => {
@@ -167,9 +128,7 @@ impl Sandbox {
                 set(&mut fields, "sign", &spoil(&sign));
             }
         }
-        request.body = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(&fields)
-            .finish();
+        request.body = form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields).finish();
     }
 }
 
@@ -186,11 +145,7 @@ fn sign_again(request: &mut SignedRequest, key: &RsaKey, shift_seconds: i64) {
     let header = |name: &str| request.header(name).unwrap_or_default().to_owned();
     let seconds: i64 = header("Wechatpay-Timestamp").parse().unwrap_or_default();
     let timestamp = (seconds + shift_seconds).to_string();
-    let message = format!(
-        "{timestamp}\n{}\n{}\n",
-        header("Wechatpay-Nonce"),
-        request.body
-    );
+    let message = format!("{timestamp}\n{}\n{}\n", header("Wechatpay-Nonce"), request.body);
     request.set_header("Wechatpay-Timestamp", &timestamp);
     request.set_header("Wechatpay-Signature", &key.sign(message.as_bytes()));
 }
@@ -200,32 +155,16 @@ fn alter_v3(request: &mut SignedRequest, merchant: &Merchant) {
     let Ok(mut body) = serde_json::from_str::<Value>(&request.body) else {
         return;
     };
-    let text = |name: &str| {
-        body["resource"][name]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let text = |name: &str| body["resource"][name].as_str().unwrap_or_default().to_owned();
     let (nonce, associated) = (text("nonce"), text("associated_data"));
-    let plain = gcm_open(
-        &merchant.keys.v3_key,
-        &nonce,
-        &associated,
-        &text("ciphertext"),
-    )
-    .unwrap_or_default();
+    let plain = gcm_open(&merchant.keys.v3_key, &nonce, &associated, &text("ciphertext")).unwrap_or_default();
     let mut plain: Value = serde_json::from_slice(&plain).unwrap_or_default();
     for name in ["total", "payer_total", "refund", "payer_refund"] {
         if let Some(amount) = plain.pointer_mut(&format!("/amount/{name}")) {
             *amount = json!(amount.as_u64().unwrap_or_default() + 1);
         }
     }
-    let sealed = gcm_seal(
-        &merchant.keys.v3_key,
-        &nonce,
-        &associated,
-        plain.to_string().as_bytes(),
-    );
+    let sealed = gcm_seal(&merchant.keys.v3_key, &nonce, &associated, plain.to_string().as_bytes());
     body["resource"]["ciphertext"] = json!(sealed);
     request.body = body.to_string();
 }
@@ -244,20 +183,15 @@ fn forge_v2(request: &mut SignedRequest, how: Forgery) {
             fields.insert("req_info".to_owned(), String::new());
         }
         (Forgery::OtherKey, Some(_)) => {
-            let other = crypto::ecb_seal(
-                &crypto::random::<32>(),
-                b"<root><refund_status>SUCCESS</refund_status></root>",
-            );
+            let other =
+                crypto::ecb_seal(&crypto::random::<32>(), b"<root><refund_status>SUCCESS</refund_status></root>");
             fields.insert("req_info".to_owned(), other);
         }
         (_, Some(sealed)) => {
             fields.insert("req_info".to_owned(), spoil(&sealed));
         }
         (Forgery::AlteredAmount, None) => {
-            let fee: u64 = fields
-                .get("total_fee")
-                .and_then(|fee| fee.parse().ok())
-                .unwrap_or_default();
+            let fee: u64 = fields.get("total_fee").and_then(|fee| fee.parse().ok()).unwrap_or_default();
             fields.insert("total_fee".to_owned(), (fee + 1).to_string());
         }
         (Forgery::NoSignature, None) => {
@@ -272,10 +206,7 @@ fn forge_v2(request: &mut SignedRequest, how: Forgery) {
             fields.insert("sign".to_owned(), sign);
         }
         (Forgery::BadSignature | Forgery::SignTest, None) => {
-            fields.insert(
-                "sign".to_owned(),
-                crypto::md5_hex(&crypto::random::<16>()).to_uppercase(),
-            );
+            fields.insert("sign".to_owned(), crypto::md5_hex(&crypto::random::<16>()).to_uppercase());
         }
     }
     request.body = xml::write("xml", &fields);

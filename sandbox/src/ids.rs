@@ -15,10 +15,7 @@ fn shanghai(ms: i64) -> OffsetDateTime {
 /// `2018-06-08T10:34:56+08:00`.
 pub(crate) fn rfc3339(ms: i64) -> String {
     let t = shanghai(ms);
-    t.replace_nanosecond(0)
-        .unwrap_or(t)
-        .format(&Rfc3339)
-        .unwrap_or_default()
+    t.replace_nanosecond(0).unwrap_or(t).format(&Rfc3339).unwrap_or_default()
 }
 
 /// Unix milliseconds of an RFC 3339 time.
@@ -43,10 +40,7 @@ pub(crate) fn spaced(ms: i64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
 }
 
-fn in_shanghai(
-    text: &str,
-    format: &[time::format_description::BorrowedFormatItem<'_>],
-) -> Option<i64> {
+fn in_shanghai(text: &str, format: &[time::format_description::BorrowedFormatItem<'_>]) -> Option<i64> {
     let local = PrimitiveDateTime::parse(text, format).ok()?;
     let t = local.assume_offset(UtcOffset::from_hms(8, 0, 0).ok()?);
     Some(t.unix_timestamp() * 1000)
@@ -70,32 +64,18 @@ fn day(ms: i64) -> String {
 
 /// WeChat's `transaction_id`, 28 digits.
 pub(crate) fn transaction_id(ms: i64) -> String {
-    format!(
-        "4200{}{}{}",
-        random_text(6, DIGITS),
-        day(ms),
-        random_text(10, DIGITS)
-    )
+    format!("4200{}{}{}", random_text(6, DIGITS), day(ms), random_text(10, DIGITS))
 }
 
 /// WeChat's `refund_id`, 29 digits.
 pub(crate) fn refund_id(ms: i64) -> String {
-    format!(
-        "5030{}{}{}",
-        random_text(6, DIGITS),
-        day(ms),
-        random_text(11, DIGITS)
-    )
+    format!("5030{}{}{}", random_text(6, DIGITS), day(ms), random_text(11, DIGITS))
 }
 
 /// WeChat's `prepay_id`, 36 characters.
 pub(crate) fn prepay_id(ms: i64) -> String {
     let head = &compact(ms)[6..];
-    format!(
-        "wx{head}{:03}{}0000",
-        ms.rem_euclid(1000),
-        &hex::encode(random::<10>())[..19]
-    )
+    format!("wx{head}{:03}{}0000", ms.rem_euclid(1000), &hex::encode(random::<10>())[..19])
 }
 
 /// The path part of a WeChat QR code.
@@ -106,9 +86,7 @@ pub(crate) fn code_url() -> String {
 /// The address that a phone's browser opens for H5 payment.
 pub(crate) fn h5_url(prepay_id: &str) -> String {
     let package = random_text(10, DIGITS);
-    format!(
-        "https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id={prepay_id}&package={package}"
-    )
+    format!("https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id={prepay_id}&package={package}")
 }
 
 /// Alipay's `trade_no`, 28 digits.
@@ -133,14 +111,7 @@ pub(crate) fn uuid() -> String {
     b[6] = b[6] & 0x0f | 0x40;
     b[8] = b[8] & 0x3f | 0x80;
     let h = hex::encode(b);
-    format!(
-        "{}-{}-{}-{}-{}",
-        &h[..8],
-        &h[8..12],
-        &h[12..16],
-        &h[16..20],
-        &h[20..]
-    )
+    format!("{}-{}-{}-{}-{}", &h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..])
 }
 
 /// `1234` fen as `12.34`.
@@ -156,11 +127,7 @@ pub(crate) fn fen(yuan: &str) -> Option<u64> {
         return None;
     }
     let cents: u64 = format!("{part:0<2}").parse().ok()?;
-    whole
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(100)?
-        .checked_add(cents)
+    whole.parse::<u64>().ok()?.checked_mul(100)?.checked_add(cents)
 }
 
 #[cfg(test)]
@@ -180,10 +147,7 @@ mod tests {
     #[test]
     fn times_are_shanghai_s() {
         assert_eq!(rfc3339(1_528_425_296_000), "2018-06-08T10:34:56+08:00");
-        assert_eq!(
-            from_rfc3339("2018-06-08T10:34:56+08:00"),
-            Some(1_528_425_296_000)
-        );
+        assert_eq!(from_rfc3339("2018-06-08T10:34:56+08:00"), Some(1_528_425_296_000));
         assert_eq!(spaced(1_528_425_296_000), "2018-06-08 10:34:56");
         assert_eq!(from_spaced("2018-06-08 10:34:56"), Some(1_528_425_296_000));
         assert_eq!(from_compact("20180608103456"), Some(1_528_425_296_000));

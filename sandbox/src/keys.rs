@@ -2,8 +2,8 @@
 
 use crate::crypto::{self, ALNUM, DIGITS, RsaKey, b64, md5_hex, pem, random, random_text};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
-    PKCS_RSA_SHA256, SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, PKCS_RSA_SHA256,
+    SerialNumber,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -97,12 +97,8 @@ enum Part {
     Cn,
 }
 
-const WECHAT_CA: &[(Part, &str)] = &[
-    (Part::C, "CN"),
-    (Part::O, "Tenpay.com"),
-    (Part::Ou, "Tenpay.com CA Center"),
-    (Part::Cn, "Tenpay.com Root CA"),
-];
+const WECHAT_CA: &[(Part, &str)] =
+    &[(Part::C, "CN"), (Part::O, "Tenpay.com"), (Part::Ou, "Tenpay.com CA Center"), (Part::Cn, "Tenpay.com Root CA")];
 const ALIPAY_CA: &[(Part, &str)] = &[
     (Part::C, "CN"),
     (Part::O, "Ant Financial"),
@@ -167,22 +163,12 @@ impl Authority {
         let mut params = params(name, serial.to_be_bytes().to_vec());
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = rcgen_key(key);
-        let cert = params
-            .self_signed(&key)
-            .expect("a self-signed certificate")
-            .pem();
-        Self {
-            cert,
-            issuer: Issuer::new(params, key),
-            name,
-        }
+        let cert = params.self_signed(&key).expect("a self-signed certificate").pem();
+        Self { cert, issuer: Issuer::new(params, key), name }
     }
 
     fn issue(&self, subject: &[(Part, &str)], key: &RsaKey, serial: Vec<u8>) -> String {
-        params(subject, serial)
-            .signed_by(&rcgen_key(key), &self.issuer)
-            .expect("an issued certificate")
-            .pem()
+        params(subject, serial).signed_by(&rcgen_key(key), &self.issuer).expect("an issued certificate").pem()
     }
 }
 
@@ -190,19 +176,12 @@ impl MerchantKeys {
     /// Makes all keys and certificates. `id` names the merchant in the sandbox; ten digits are taken as the mchid itself.
     pub fn generate(id: &str) -> Self {
         let mut keys: Vec<RsaKey> = std::thread::scope(|scope| {
-            let halves: Vec<_> = (0..2)
-                .map(|_| {
-                    scope.spawn(|| [RsaKey::generate(), RsaKey::generate(), RsaKey::generate()])
-                })
-                .collect();
-            halves
-                .into_iter()
-                .flat_map(|half| half.join().expect("a key generator thread"))
-                .collect()
+            let halves: Vec<_> =
+                (0..2).map(|_| scope.spawn(|| [RsaKey::generate(), RsaKey::generate(), RsaKey::generate()])).collect();
+            halves.into_iter().flat_map(|half| half.join().expect("a key generator thread")).collect()
         });
         let mut next = || keys.pop().expect("six keys were made");
-        let (root, merchant, wxpay, platform, app, alipay) =
-            (next(), next(), next(), next(), next(), next());
+        let (root, merchant, wxpay, platform, app, alipay) = (next(), next(), next(), next(), next(), next());
         let mchid = if id.len() == 10 && id.bytes().all(|b| b.is_ascii_digit()) {
             id.to_owned()
         } else {
@@ -219,22 +198,10 @@ impl MerchantKeys {
         let (merchant_serial, merchant_hex) = wx_serial();
         let (platform_serial, platform_hex) = wx_serial();
         let (app_serial, alipay_serial) = (serial16(), serial16());
-        let wx_name = [
-            (Part::C, "CN"),
-            (Part::O, "微信商户系统"),
-            (Part::Cn, mchid.as_str()),
-        ];
+        let wx_name = [(Part::C, "CN"), (Part::O, "微信商户系统"), (Part::Cn, mchid.as_str())];
         let app_id = format!("2021{}", random_text(12, DIGITS));
-        let app_name = [
-            (Part::C, "CN"),
-            (Part::O, "sandbox"),
-            (Part::Cn, app_id.as_str()),
-        ];
-        let alipay_name = [
-            (Part::C, "CN"),
-            (Part::O, "Ant Financial"),
-            (Part::Cn, "支付宝(中国)网络技术有限公司"),
-        ];
+        let app_name = [(Part::C, "CN"), (Part::O, "sandbox"), (Part::Cn, app_id.as_str())];
+        let alipay_name = [(Part::C, "CN"), (Part::O, "Ant Financial"), (Part::Cn, "支付宝(中国)网络技术有限公司")];
         let appid = || format!("wx{}", hex::encode(random::<8>()));
         Self {
             id: id.to_owned(),
@@ -248,18 +215,11 @@ impl MerchantKeys {
             merchant_cert: wx_ca.issue(&wx_name, &merchant, merchant_serial),
             merchant_serial: merchant_hex,
             merchant_key: pem("PRIVATE KEY", &merchant.pkcs8()),
-            wxpay_public_key_id: format!(
-                "PUB_KEY_ID_0{mchid}2024101100{}",
-                random_text(12, DIGITS)
-            ),
+            wxpay_public_key_id: format!("PUB_KEY_ID_0{mchid}2024101100{}", random_text(12, DIGITS)),
             wxpay_public_key: pem("PUBLIC KEY", &wxpay.spki()),
             wxpay_key: pem("PRIVATE KEY", &wxpay.pkcs8()),
             platform_cert: wx_ca.issue(
-                &[
-                    (Part::C, "CN"),
-                    (Part::O, "Tenpay.com"),
-                    (Part::Cn, "Tenpay.com sign"),
-                ],
+                &[(Part::C, "CN"), (Part::O, "Tenpay.com"), (Part::Cn, "Tenpay.com sign")],
                 &platform,
                 platform_serial,
             ),
@@ -292,15 +252,9 @@ impl MerchantKeys {
         let base = base_url.trim_end_matches('/');
         let node = |appid: &str| self.wxpay_node(appid, base, mode);
         let mut mweb = node(&self.web_appid);
-        mweb["sceneInfo"] = json!({"h5_info": {"type": "Wap", "wap_url": "https://shop.example", "wap_name": "sandbox"}});
-        let codepay = self.wxpay_node(
-            &self.mp_appid,
-            base,
-            Mode {
-                wxpay_version: 2,
-                ..mode
-            },
-        );
+        mweb["sceneInfo"] =
+            json!({"h5_info": {"type": "Wap", "wap_url": "https://shop.example", "wap_name": "sandbox"}});
+        let codepay = self.wxpay_node(&self.mp_appid, base, Mode { wxpay_version: 2, ..mode });
         let alipay = self.alipay_node(base, mode);
         json!({
             "wxpay": {
@@ -385,9 +339,7 @@ impl Merchant {
 
     pub(crate) fn owns_appid(&self, appid: &str) -> bool {
         let keys = &self.keys;
-        [&keys.mp_appid, &keys.app_appid, &keys.web_appid]
-            .iter()
-            .any(|own| *own == appid)
+        [&keys.mp_appid, &keys.app_appid, &keys.web_appid].iter().any(|own| *own == appid)
     }
 }
 
@@ -398,15 +350,13 @@ mod tests {
     /// From the tests of alipay-sdk-nodejs-all and yansongda/pay.
     #[test]
     fn published_certificates_have_their_published_numbers() {
-        let class_1 = "CN=Ant Financial Certification Authority Class 1 R1,OU=Certification Authority,O=Ant Financial,C=CN";
+        let class_1 =
+            "CN=Ant Financial Certification Authority Class 1 R1,OU=Certification Authority,O=Ant Financial,C=CN";
         let sn = alipay_sn(class_1, 42_701_552_708_448_241_360_226_107_228_231_049_510);
         assert_eq!(sn, "866efef280dec9137a87d047ac446315");
         let class_2 = "CN=Ant Financial Certification Authority Class 2 R1 test,OU=Certification Authority test,O=Ant Financial test,C=CN";
         let sn = alipay_sn(class_2, 42_717_148_566_940_702_771_351_790_021_258_524_976);
         assert_eq!(sn, "e90dd23a37c5c7b616e003970817ff82");
-        assert_eq!(
-            rfc2253(&[(Part::C, "CN"), (Part::O, "Ant"), (Part::Cn, "R1")]),
-            "CN=R1,O=Ant,C=CN"
-        );
+        assert_eq!(rfc2253(&[(Part::C, "CN"), (Part::O, "Ant"), (Part::Cn, "R1")]), "CN=R1,O=Ant,C=CN");
     }
 }

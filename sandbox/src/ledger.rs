@@ -185,19 +185,13 @@ impl Trade {
 
     /// Refunded or about to be, in fen.
     pub fn refunded(&self) -> u64 {
-        let live = self
-            .refunds
-            .iter()
-            .filter(|r| r.state != RefundState::Closed);
+        let live = self.refunds.iter().filter(|r| r.state != RefundState::Closed);
         live.map(|r| r.amount).sum()
     }
 
     /// Refunded and settled, in fen.
     pub fn returned(&self) -> u64 {
-        let done = self
-            .refunds
-            .iter()
-            .filter(|r| r.state == RefundState::Success);
+        let done = self.refunds.iter().filter(|r| r.state == RefundState::Success);
         done.map(|r| r.amount).sum()
     }
 
@@ -224,10 +218,7 @@ impl Trade {
 
     /// True while the payer may pay.
     pub fn payable(&self) -> bool {
-        matches!(
-            self.state,
-            TradeState::Unseen | TradeState::NotPay | TradeState::UserPaying
-        )
+        matches!(self.state, TradeState::Unseen | TradeState::NotPay | TradeState::UserPaying)
     }
 }
 
@@ -269,14 +260,8 @@ impl State {
     /// Puts a trade into the books; its number must be new for its merchant.
     pub(crate) fn add(&mut self, trade: Trade) -> usize {
         let at = self.trades.len();
-        self.by_key.insert(
-            (trade.provider, trade.merchant.clone(), trade.number.clone()),
-            at,
-        );
-        self.by_number
-            .entry(trade.number.clone())
-            .or_default()
-            .push(at);
+        self.by_key.insert((trade.provider, trade.merchant.clone(), trade.number.clone()), at);
+        self.by_number.entry(trade.number.clone()).or_default().push(at);
         if let Some(id) = &trade.transaction_id {
             self.by_transaction.insert(id.clone(), at);
         }
@@ -285,9 +270,7 @@ impl State {
     }
 
     pub(crate) fn find(&self, provider: Provider, merchant: &str, number: &str) -> Option<usize> {
-        self.by_key
-            .get(&(provider, merchant.to_owned(), number.to_owned()))
-            .copied()
+        self.by_key.get(&(provider, merchant.to_owned(), number.to_owned())).copied()
     }
 
     pub(crate) fn find_transaction(&self, merchant: &str, id: &str) -> Option<usize> {
@@ -305,12 +288,7 @@ impl State {
         self.by_refund.get(number).map_or(&[], Vec::as_slice)
     }
 
-    pub(crate) fn find_refund(
-        &self,
-        provider: Provider,
-        merchant: &str,
-        number: &str,
-    ) -> Option<(usize, usize)> {
+    pub(crate) fn find_refund(&self, provider: Provider, merchant: &str, number: &str) -> Option<(usize, usize)> {
         self.all_refunds(number).iter().copied().find(|(t, _)| {
             let trade = &self.trades[*t];
             trade.provider == provider && trade.merchant == merchant
@@ -388,11 +366,7 @@ impl State {
         self.scan(at, now);
         let trade = self.current(at, now);
         if !trade.payable() {
-            return Err(format!(
-                "{}: the trade is {}",
-                trade.number,
-                trade.state.wxpay()
-            ));
+            return Err(format!("{}: the trade is {}", trade.number, trade.state.wxpay()));
         }
         trade.state = TradeState::Success;
         trade.paid = Some(now);
@@ -405,10 +379,7 @@ impl State {
             Provider::Wxpay => ids::openid(),
             Provider::Alipay => "2088102146225135".to_owned(),
         });
-        let id = trade
-            .transaction_id
-            .get_or_insert_with(|| ids::transaction_id(now))
-            .clone();
+        let id = trade.transaction_id.get_or_insert_with(|| ids::transaction_id(now)).clone();
         self.by_transaction.insert(id, at);
         Ok(())
     }
@@ -418,10 +389,7 @@ impl State {
         let trade = &mut self.trades[at];
         let r = trade.refunds.len();
         trade.state = TradeState::Refund;
-        self.by_refund
-            .entry(refund.out_refund_no.clone())
-            .or_default()
-            .push((at, r));
+        self.by_refund.entry(refund.out_refund_no.clone()).or_default().push((at, r));
         trade.refunds.push(refund);
         if let Some(settles) = settles {
             self.schedule(settles, Due::Refund(at, r));

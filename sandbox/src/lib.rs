@@ -58,11 +58,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            retry_divisor: 1,
-            clock: None,
-            auto_deliver: true,
-        }
+        Self { retry_divisor: 1, clock: None, auto_deliver: true }
     }
 }
 
@@ -140,9 +136,7 @@ impl Sandbox {
     pub fn register(&self, merchant: &MerchantKeys) {
         let merchant = keys::Merchant::new(merchant).expect("readable keys");
         let mut state = self.state();
-        state
-            .merchants
-            .retain(|own| own.keys.mchid != merchant.keys.mchid);
+        state.merchants.retain(|own| own.keys.mchid != merchant.keys.mchid);
         state.merchants.push(Arc::new(merchant));
     }
 
@@ -151,9 +145,7 @@ impl Sandbox {
         let now = self.now();
         let mut state = self.state();
         state.tick(now);
-        (0..state.trades.len())
-            .map(|at| state.current(at, now).clone())
-            .collect()
+        (0..state.trades.len()).map(|at| state.current(at, now).clone()).collect()
     }
 
     /// The newest trade with this out_trade_no.
@@ -167,10 +159,7 @@ impl Sandbox {
 
     /// The newest trade with this out_trade_no at this provider.
     pub fn trade_at(&self, provider: Provider, number: &str) -> Option<Trade> {
-        self.trades_numbered(number)
-            .into_iter()
-            .rev()
-            .find(|trade| trade.provider == provider)
+        self.trades_numbered(number).into_iter().rev().find(|trade| trade.provider == provider)
     }
 
     /// All trades with this out_trade_no, whoever's, oldest first.
@@ -178,20 +167,12 @@ impl Sandbox {
         let now = self.now();
         let mut state = self.state();
         state.tick(now);
-        state
-            .all(number)
-            .to_vec()
-            .into_iter()
-            .map(|at| state.current(at, now).clone())
-            .collect()
+        state.all(number).to_vec().into_iter().map(|at| state.current(at, now).clone()).collect()
     }
 
     /// All refunds, in the order of their trades.
     pub fn refunds(&self) -> Vec<Refund> {
-        self.trades()
-            .into_iter()
-            .flat_map(|trade| trade.refunds)
-            .collect()
+        self.trades().into_iter().flat_map(|trade| trade.refunds).collect()
     }
 
     /// Ends refunds that a rule held in PROCESSING.
@@ -228,13 +209,8 @@ impl Sandbox {
                 .build()
                 .expect("an HTTP client")
         });
-        let method = request
-            .method
-            .parse()
-            .map_err(|_| "bad method".to_owned())?;
-        let mut out = client
-            .request(method, &request.url)
-            .body(request.body.clone());
+        let method = request.method.parse().map_err(|_| "bad method".to_owned())?;
+        let mut out = client.request(method, &request.url).body(request.body.clone());
         for (name, value) in &request.headers {
             out = out.header(name, value);
         }
@@ -267,19 +243,12 @@ impl Sandbox {
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.inner
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Unix ms of the sandbox's clock.
     pub(crate) fn now(&self) -> i64 {
-        self.inner
-            .options
-            .clock
-            .as_ref()
-            .map_or_else(system_ms, |clock| clock())
+        self.inner.options.clock.as_ref().map_or_else(system_ms, |clock| clock())
     }
 
     /// So many seconds of the provider's, as ms of ours.
@@ -326,10 +295,7 @@ async fn deliver_forever(inner: Weak<Inner>) {
                     drop(lane);
                 });
             }
-            let due = sandbox
-                .state()
-                .next_due()
-                .map_or(i64::MAX, |due| due.saturating_sub(sandbox.now()));
+            let due = sandbox.state().next_due().map_or(i64::MAX, |due| due.saturating_sub(sandbox.now()));
             u64::try_from(due.clamp(1, 20)).unwrap_or(20)
         };
         tokio::time::sleep(Duration::from_millis(pause)).await;
@@ -337,8 +303,6 @@ async fn deliver_forever(inner: Weak<Inner>) {
 }
 
 fn system_ms() -> i64 {
-    let elapsed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }

@@ -21,20 +21,12 @@ pub(crate) struct Inbound {
 
 impl Inbound {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .get(name)?
-            .to_str()
-            .ok()
-            .filter(|value| !value.is_empty())
+        self.headers.get(name)?.to_str().ok().filter(|value| !value.is_empty())
     }
 
     /// Path and query as they stood on the request line.
     pub(crate) fn target(&self) -> String {
-        if self.query.is_empty() {
-            self.path.clone()
-        } else {
-            format!("{}?{}", self.path, self.query)
-        }
+        if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) }
     }
 }
 
@@ -56,19 +48,8 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(crate) fn new(
-        status: u16,
-        content_type: &'static str,
-        body: impl Into<Vec<u8>>,
-        verdict: &str,
-    ) -> Self {
-        Self {
-            status,
-            content_type,
-            headers: Vec::new(),
-            body: body.into(),
-            verdict: verdict.to_owned(),
-        }
+    pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>, verdict: &str) -> Self {
+        Self { status, content_type, headers: Vec::new(), body: body.into(), verdict: verdict.to_owned() }
     }
 
     fn into_response(self) -> Response {
@@ -87,10 +68,7 @@ impl Answer {
 const LARGEST_BODY: usize = 1 << 20;
 
 pub(crate) fn router(sandbox: Sandbox) -> Router {
-    Router::new()
-        .nest("/sandbox/api", control::routes())
-        .fallback(wire)
-        .with_state(sandbox)
+    Router::new().nest("/sandbox/api", control::routes()).fallback(wire).with_state(sandbox)
 }
 
 async fn wire(State(sandbox): State<Sandbox>, request: Request) -> Response {
@@ -106,30 +84,18 @@ async fn wire(State(sandbox): State<Sandbox>, request: Request) -> Response {
         body,
     };
     let to_alipay = inbound.path == "/gateway.do";
-    let call = if to_alipay {
-        alipay::call(&inbound)
-    } else {
-        wechat::call(&inbound)
-    };
+    let call = if to_alipay { alipay::call(&inbound) } else { wechat::call(&inbound) };
     let fault = {
         let numbers: Vec<&str> = call.numbers.iter().map(String::as_str).collect();
         sandbox.state().rules.take(call.provider, call.op, &numbers)
     };
     let refuse = |what| {
-        if to_alipay {
-            alipay::refuse(&sandbox, &inbound, what)
-        } else {
-            wechat::refuse(&sandbox, &inbound, what)
-        }
+        if to_alipay { alipay::refuse(&sandbox, &inbound, what) } else { wechat::refuse(&sandbox, &inbound, what) }
     };
     let serve = || {
         let now = sandbox.now();
         sandbox.state().tick(now);
-        if to_alipay {
-            alipay::handle(&sandbox, &inbound, fault)
-        } else {
-            wechat::handle(&sandbox, &inbound, fault)
-        }
+        if to_alipay { alipay::handle(&sandbox, &inbound, fault) } else { wechat::handle(&sandbox, &inbound, fault) }
     };
     let (answer, pause) = match fault {
         Some(Misbehaviour::TimeoutBefore(ms)) => (None, ms),
@@ -143,26 +109,12 @@ async fn wire(State(sandbox): State<Sandbox>, request: Request) -> Response {
             serve();
             (Some(refuse(Misbehaviour::SystemError)), 0)
         }
-        Some(Misbehaviour::Http5xx) => (
-            Some(Answer::new(
-                502,
-                "text/html",
-                "<html><h1>502 Bad Gateway</h1></html>",
-                "502",
-            )),
-            0,
-        ),
+        Some(Misbehaviour::Http5xx) => {
+            (Some(Answer::new(502, "text/html", "<html><h1>502 Bad Gateway</h1></html>", "502")), 0)
+        }
         Some(Misbehaviour::Garbage) => {
             serve();
-            (
-                Some(Answer::new(
-                    200,
-                    "text/html",
-                    "<html>\u{fffd}{\"code\":",
-                    "garbage",
-                )),
-                0,
-            )
+            (Some(Answer::new(200, "text/html", "<html>\u{fffd}{\"code\":", "garbage")), 0)
         }
         _ => (Some(serve()), 0),
     };
@@ -174,9 +126,7 @@ async fn wire(State(sandbox): State<Sandbox>, request: Request) -> Response {
         path: inbound.path.clone(),
         number: call.numbers.into_iter().next(),
         status: answer.as_ref().map_or(0, |answer| answer.status),
-        verdict: answer
-            .as_ref()
-            .map_or_else(|| "no answer".to_owned(), |answer| answer.verdict.clone()),
+        verdict: answer.as_ref().map_or_else(|| "no answer".to_owned(), |answer| answer.verdict.clone()),
         fault,
     });
     if pause > 0 {
@@ -188,8 +138,5 @@ async fn wire(State(sandbox): State<Sandbox>, request: Request) -> Response {
 /// A response whose body breaks off before its first byte: the server closes the connection.
 fn hang_up() -> Response {
     let broken = futures::stream::once(async { Err::<Bytes, _>(std::io::Error::other("hung up")) });
-    Response::builder()
-        .header("content-length", "1000")
-        .body(Body::from_stream(broken))
-        .unwrap_or_default()
+    Response::builder().header("content-length", "1000").body(Body::from_stream(broken)).unwrap_or_default()
 }

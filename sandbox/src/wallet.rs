@@ -25,14 +25,7 @@ pub struct Pay {
 
 impl Default for Pay {
     fn default() -> Self {
-        Self {
-            provider: None,
-            merchant: None,
-            amount: None,
-            payer: None,
-            notify: true,
-            force: false,
-        }
+        Self { provider: None, merchant: None, amount: None, payer: None, notify: true, force: false }
     }
 }
 
@@ -63,11 +56,7 @@ impl Sandbox {
         state.paid(at, how.amount, how.payer, now)?;
         let state = &mut *state;
         let trade = &state.trades[at];
-        let delivery = if how.notify {
-            state.outbox.payment(trade, now)
-        } else {
-            None
-        };
+        let delivery = if how.notify { state.outbox.payment(trade, now) } else { None };
         Ok(Paid {
             provider: trade.provider,
             number: trade.number.clone(),
@@ -87,14 +76,7 @@ impl Sandbox {
     /// [`Self::open_order_string`] and [`Self::pay`] in one.
     pub async fn pay_order_string(&self, order: &str) -> Result<Paid, String> {
         let number = self.open_order_string(order)?;
-        self.pay(
-            &number,
-            Pay {
-                provider: Some(Provider::Alipay),
-                ..Pay::default()
-            },
-        )
-        .await
+        self.pay(&number, Pay { provider: Some(Provider::Alipay), ..Pay::default() }).await
     }
 
     /// Alipay: the payer scans the QR code and leaves it at that; the trade exists now, unpaid.
@@ -112,49 +94,33 @@ impl Sandbox {
     /// # Panics
     /// If there is no such payment or refund; [`Self::try_build_callback`] says so instead.
     pub fn build_callback(&self, number: &str, kind: CallbackKind) -> SignedRequest {
-        self.try_build_callback(number, kind)
-            .expect("a paid trade or a refund with this number")
+        self.try_build_callback(number, kind).expect("a paid trade or a refund with this number")
     }
 
     /// [`Self::build_callback`] without the panic.
-    pub fn try_build_callback(
-        &self,
-        number: &str,
-        kind: CallbackKind,
-    ) -> Result<SignedRequest, String> {
+    pub fn try_build_callback(&self, number: &str, kind: CallbackKind) -> Result<SignedRequest, String> {
         let now = self.now();
         let mut state = self.state();
         state.tick(now);
         let (at, refund) = match kind {
             CallbackKind::Payment => {
                 let mut all = state.all(number).iter().rev().copied();
-                (
-                    all.find(|at| state.trades[*at].paid.is_some())
-                        .ok_or("no such paid trade")?,
-                    None,
-                )
+                (all.find(|at| state.trades[*at].paid.is_some()).ok_or("no such paid trade")?, None)
             }
             CallbackKind::Refund => {
                 let by_refund = state.all_refunds(number).last().copied();
                 let by_trade = || {
                     let all = state.all(number).iter().rev();
-                    all.copied()
-                        .find_map(|t| Some((t, state.trades[t].refunds.len().checked_sub(1)?)))
+                    all.copied().find_map(|t| Some((t, state.trades[t].refunds.len().checked_sub(1)?)))
                 };
                 let (t, r) = by_refund.or_else(by_trade).ok_or("no such refund")?;
                 (t, Some(r))
             }
         };
         let trade = &state.trades[at];
-        let merchant = state
-            .merchant(trade.provider, &trade.merchant)
-            .ok_or("the merchant is gone")?;
+        let merchant = state.merchant(trade.provider, &trade.merchant).ok_or("the merchant is gone")?;
         let url = refund.map_or(&trade.notify_url, |r| &trade.refunds[r].notify_url);
-        let told = if refund.is_some() {
-            trade.clone()
-        } else {
-            as_paid(trade)
-        };
+        let told = if refund.is_some() { trade.clone() } else { as_paid(trade) };
         let notice = Notice {
             trade: &told,
             refund,
@@ -171,16 +137,11 @@ fn pick(state: &mut State, number: &str, how: &Pay, now: i64) -> Result<usize, S
     let mut found = None;
     for at in state.all(number).to_vec() {
         let trade = &state.trades[at];
-        if how
-            .provider
-            .is_some_and(|provider| provider != trade.provider)
-        {
+        if how.provider.is_some_and(|provider| provider != trade.provider) {
             continue;
         }
         if let Some(wanted) = &how.merchant {
-            let id = state
-                .merchant(trade.provider, &trade.merchant)
-                .map(|m| m.keys.id.clone());
+            let id = state.merchant(trade.provider, &trade.merchant).map(|m| m.keys.id.clone());
             if *wanted != trade.merchant && id.as_ref() != Some(wanted) {
                 continue;
             }
@@ -190,7 +151,5 @@ fn pick(state: &mut State, number: &str, how: &Pay, now: i64) -> Result<usize, S
             found = Some((at, payable));
         }
     }
-    found
-        .map(|(at, _)| at)
-        .ok_or_else(|| format!("no trade {number}"))
+    found.map(|(at, _)| at).ok_or_else(|| format!("no trade {number}"))
 }

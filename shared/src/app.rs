@@ -67,7 +67,8 @@ impl App {
         handlers: Box<dyn Handlers>,
         clock: Clock,
     ) -> Result<Self, Vec<Fault>> {
-        let unreadable = |e: crate::config::SourceError| vec![Fault { path: "PAY_CONFIG".to_owned(), what: e.to_string() }];
+        let unreadable =
+            |e: crate::config::SourceError| vec![Fault { path: "PAY_CONFIG".to_owned(), what: e.to_string() }];
         let text = settings.source.fetch().await.map_err(unreadable)?;
         let (config, remarks) = Config::parse(&text, settings.source.base())?;
         for remark in remarks {
@@ -152,9 +153,9 @@ impl App {
             let source = Source::parse(&text).map_err(|e| fault("PAY_CONFIG", e.to_string()))?;
             let config_ttl = match variable("PAY_CONFIG_TTL") {
                 None => 300,
-                Some(text) => text
-                    .parse()
-                    .map_err(|_| fault("PAY_CONFIG_TTL", "must be a whole number of seconds".to_owned()))?,
+                Some(text) => {
+                    text.parse().map_err(|_| fault("PAY_CONFIG_TTL", "must be a whole number of seconds".to_owned()))?
+                }
             };
             let sdk = aws_config::load_from_env().await;
             let store = Store::new(

@@ -15,12 +15,8 @@ pub async fn handle(app: &App, request: Request) -> Response {
     let Some((provider, merchant_id)) = addressee(&request.path) else {
         return api::not_found(&request);
     };
-    let callback = CallbackRequest {
-        headers: &request.headers,
-        query: &request.query,
-        body: &request.body,
-        now: (app.clock)(),
-    };
+    let callback =
+        CallbackRequest { headers: &request.headers, query: &request.query, body: &request.body, now: (app.clock)() };
     let verdict = judge(app, provider, merchant_id, &request, &callback).await;
     let reply = provider::reply(provider, &callback, verdict);
     tracing::info!(request_id = request.request_id, %provider, merchant = merchant_id, status = reply.status, "a callback was answered");

@@ -34,8 +34,7 @@ async fn payment(app: &App, call: &Call) -> Result<Reply, Failure> {
 
 async fn orders(app: &App, call: &Call) -> Result<Reply, Failure> {
     let (orders, cursor) = query_orders(&app.context().await, &call.caller, &call.fields()).await?;
-    let list: Vec<Value> =
-        orders.iter().map(|o| Value::Object(api::order_columns(o, call.caller.trusted))).collect();
+    let list: Vec<Value> = orders.iter().map(|o| Value::Object(api::order_columns(o, call.caller.trusted))).collect();
     let mut fields = Map::new();
     fields.insert("list".to_owned(), json!(list));
     if let Some(cursor) = cursor {

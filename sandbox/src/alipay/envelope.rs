@@ -41,41 +41,24 @@ pub(crate) fn stranger(refusal: &Refusal) -> Answer {
 
 impl Envelope<'_> {
     fn node_name(&self) -> String {
-        format!(
-            "{}_response",
-            self.request
-                .get("method")
-                .unwrap_or("null")
-                .replace('.', "_")
-        )
+        format!("{}_response", self.request.get("method").unwrap_or("null").replace('.', "_"))
     }
 
     fn wrap(&self, name: &str, raw: &str, verdict: &str) -> Answer {
         let mut text = format!("{{\"{name}\":{raw}");
         if self.request.wire() == Wire::Cert {
-            text.push_str(&format!(
-                ",\"alipay_cert_sn\":\"{}\"",
-                self.merchant.keys.alipay_cert_sn
-            ));
+            text.push_str(&format!(",\"alipay_cert_sn\":\"{}\"", self.merchant.keys.alipay_cert_sn));
         }
         match self.fault {
             Some(Misbehaviour::NoSignature) => {}
             Some(Misbehaviour::BadSignature) => {
-                text.push_str(&format!(
-                    ",\"sign\":\"{}\"",
-                    self.sandbox.stranger().sign(raw.as_bytes())
-                ));
+                text.push_str(&format!(",\"sign\":\"{}\"", self.sandbox.stranger().sign(raw.as_bytes())));
             }
-            _ => text.push_str(&format!(
-                ",\"sign\":\"{}\"",
-                self.merchant.alipay.sign(raw.as_bytes())
-            )),
+            _ => text.push_str(&format!(",\"sign\":\"{}\"", self.merchant.alipay.sign(raw.as_bytes()))),
         }
         text.push('}');
         let mut answer = Answer::new(200, KIND, text, verdict);
-        answer
-            .headers
-            .push(("trace_id", hex::encode(crypto::random::<16>())));
+        answer.headers.push(("trace_id", hex::encode(crypto::random::<16>())));
         answer
     }
 
@@ -125,9 +108,6 @@ fn written(reply: Reply) -> (Map<String, Value>, String) {
             node.extend(fields);
             (node, "SUCCESS".to_owned())
         }
-        Err(refusal) => (
-            refused(&refusal),
-            format!("{}: {}", refusal.sub_code, refusal.sub_msg),
-        ),
+        Err(refusal) => (refused(&refusal), format!("{}: {}", refusal.sub_code, refusal.sub_msg)),
     }
 }

@@ -24,11 +24,7 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(code: &'static str, sub_code: &str, sub_msg: &str) -> Self {
-        Self {
-            code,
-            sub_code: sub_code.to_owned(),
-            sub_msg: sub_msg.to_owned(),
-        }
+        Self { code, sub_code: sub_code.to_owned(), sub_msg: sub_msg.to_owned() }
     }
 
     /// 40004 with an `ACQ.` code.
@@ -63,10 +59,7 @@ pub(crate) struct Desk<'a> {
 
 impl Desk<'_> {
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.biz
-            .get(name)
-            .and_then(Value::as_str)
-            .filter(|value| !value.is_empty())
+        self.biz.get(name).and_then(Value::as_str).filter(|value| !value.is_empty())
     }
 
     pub(crate) fn app_id(&self) -> &str {
@@ -94,25 +87,11 @@ fn op(method: &str) -> Op {
 /// What a request is about. An encrypted `biz_content` does not tell its number here.
 pub(crate) fn call(inbound: &Inbound) -> Call {
     let request = Request::read(inbound);
-    let get = |name: &str| {
-        request
-            .as_ref()
-            .ok()
-            .and_then(|r| r.get(name))
-            .unwrap_or_default()
-    };
+    let get = |name: &str| request.as_ref().ok().and_then(|r| r.get(name)).unwrap_or_default();
     let biz: Value = serde_json::from_str(get("biz_content")).unwrap_or_default();
     let names = ["out_request_no", "out_trade_no", "trade_no"];
-    let numbers = names
-        .iter()
-        .filter_map(|name| biz[*name].as_str())
-        .map(str::to_owned)
-        .collect();
-    Call {
-        provider: Provider::Alipay,
-        op: op(get("method")),
-        numbers,
-    }
+    let numbers = names.iter().filter_map(|name| biz[*name].as_str()).map(str::to_owned).collect();
+    Call { provider: Provider::Alipay, op: op(get("method")), numbers }
 }
 
 /// Serves a request.
@@ -125,12 +104,7 @@ pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbeha
         Ok(merchant) => merchant,
         Err(refusal) => return envelope::stranger(&refusal),
     };
-    let envelope = envelope::Envelope {
-        sandbox,
-        merchant: &merchant,
-        request: &request,
-        fault,
-    };
+    let envelope = envelope::Envelope { sandbox, merchant: &merchant, request: &request, fault };
     if let Err(refusal) = request.verify(sandbox, &merchant) {
         return envelope.gateway_error(&refusal);
     }
@@ -138,13 +112,7 @@ pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbeha
         Ok(biz) => biz,
         Err(refusal) => return envelope.plain(Err(refusal)),
     };
-    let desk = Desk {
-        sandbox,
-        merchant: &merchant,
-        request: &request,
-        biz: &biz,
-        fault,
-    };
+    let desk = Desk { sandbox, merchant: &merchant, request: &request, biz: &biz, fault };
     let reply = match request.get("method").unwrap_or_default() {
         "alipay.trade.precreate" => orders::precreate(&desk),
         "alipay.trade.create" => orders::create(&desk),
@@ -160,11 +128,7 @@ pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbeha
         "alipay.trade.fastpay.refund.query" => refunds::query(&desk),
         "alipay.open.app.alipaycert.download" => trades::certificate(&desk),
         _ => {
-            return envelope.gateway_error(&Refusal::new(
-                "40002",
-                "isv.invalid-method",
-                "不存在的方法名",
-            ));
+            return envelope.gateway_error(&Refusal::new("40002", "isv.invalid-method", "不存在的方法名"));
         }
     };
     envelope.sealed(reply)
@@ -181,8 +145,7 @@ fn page(desk: &Desk<'_>) -> Answer {
         }
         Err(refusal) => {
             let text = format!("{}: {}", refusal.sub_code, refusal.sub_msg);
-            let html =
-                format!("<!doctype html><meta charset=\"utf-8\"><title>错误</title><p>{text}</p>");
+            let html = format!("<!doctype html><meta charset=\"utf-8\"><title>错误</title><p>{text}</p>");
             Answer::new(200, "text/html; charset=utf-8", html, &text)
         }
     }
@@ -190,28 +153,17 @@ fn page(desk: &Desk<'_>) -> Answer {
 
 /// The wallet opens an order string or the URL of a page: verified like a request, then the trade exists.
 pub(crate) fn open(sandbox: &Sandbox, order: &str) -> Result<String, String> {
-    let query = order
-        .split_once("gateway.do?")
-        .map_or(order, |(_, query)| query);
+    let query = order.split_once("gateway.do?").map_or(order, |(_, query)| query);
     let explain = |refusal: Refusal| format!("{}: {}", refusal.sub_code, refusal.sub_msg);
     let request = Request::parse(query, "").map_err(explain)?;
     let method = request.get("method").unwrap_or_default();
-    if !matches!(
-        method,
-        "alipay.trade.app.pay" | "alipay.trade.page.pay" | "alipay.trade.wap.pay"
-    ) {
+    if !matches!(method, "alipay.trade.app.pay" | "alipay.trade.page.pay" | "alipay.trade.wap.pay") {
         return Err(format!("{method} is not opened by a wallet"));
     }
     let merchant = request.merchant(sandbox).map_err(explain)?;
     request.verify(sandbox, &merchant).map_err(explain)?;
     let biz = request.biz(&merchant).map_err(explain)?;
-    let desk = Desk {
-        sandbox,
-        merchant: &merchant,
-        request: &request,
-        biz: &biz,
-        fault: None,
-    };
+    let desk = Desk { sandbox, merchant: &merchant, request: &request, biz: &biz, fault: None };
     orders::opened(&desk).map_err(explain)
 }
 
@@ -226,12 +178,7 @@ pub(crate) fn refuse(sandbox: &Sandbox, inbound: &Inbound, what: Misbehaviour) -
     };
     match request.merchant(sandbox) {
         Ok(merchant) => {
-            let envelope = envelope::Envelope {
-                sandbox,
-                merchant: &merchant,
-                request: &request,
-                fault: None,
-            };
+            let envelope = envelope::Envelope { sandbox, merchant: &merchant, request: &request, fault: None };
             envelope.plain(Err(refusal))
         }
         Err(_) => envelope::stranger(&refusal),

@@ -35,16 +35,10 @@ const COMMON: Table = &[
     ("discountable_amount", false, Yuan),
     ("undiscountable_amount", false, Yuan),
 ];
-const PRECREATE: Table = &[
-    ("product_code", false, Word(&["FACE_TO_FACE_PAYMENT"])),
-    ("qr_code_timeout_express", false, Timeout),
-];
+const PRECREATE: Table =
+    &[("product_code", false, Word(&["FACE_TO_FACE_PAYMENT"])), ("qr_code_timeout_express", false, Timeout)];
 const CREATE: Table = &[
-    (
-        "product_code",
-        false,
-        Word(&["JSAPI_PAY", "FACE_TO_FACE_PAYMENT"]),
-    ),
+    ("product_code", false, Word(&["JSAPI_PAY", "FACE_TO_FACE_PAYMENT"])),
     ("op_app_id", false, Text(32)),
     ("buyer_id", false, Text(28)),
     ("buyer_open_id", false, Text(128)),
@@ -54,18 +48,11 @@ const CREATE: Table = &[
 const PAY: Table = &[
     ("product_code", false, Word(&["FACE_TO_FACE_PAYMENT"])),
     ("auth_code", true, Text(64)),
-    (
-        "scene",
-        true,
-        Word(&["bar_code", "wave_code", "security_code"]),
-    ),
+    ("scene", true, Word(&["bar_code", "wave_code", "security_code"])),
     ("buyer_id", false, Text(28)),
 ];
 const APP: Table = &[("product_code", false, Word(&["QUICK_MSECURITY_PAY"]))];
-const WAP: Table = &[
-    ("product_code", true, Word(&["QUICK_WAP_WAY"])),
-    ("quit_url", false, Text(400)),
-];
+const WAP: Table = &[("product_code", true, Word(&["QUICK_WAP_WAY"])), ("quit_url", false, Text(400))];
 const PAGE: Table = &[
     ("product_code", true, Word(&["FAST_INSTANT_TRADE_PAY"])),
     ("qr_pay_mode", false, Word(&["0", "1", "2", "3", "4"])),
@@ -81,53 +68,27 @@ const LONG_MS: i64 = 15 * 24 * 3_600_000;
 /// Checks what all trades have in common, and when this one ends.
 fn checked(desk: &Desk<'_>, table: Table, life: i64) -> Result<i64, Refusal> {
     check(desk.biz, &[COMMON, table])?;
-    if desk
-        .text("subject")
-        .is_some_and(|subject| subject.contains(['/', '=', '&']))
-    {
-        return Err(Refusal::business(
-            "INVALID_PARAMETER",
-            "参数无效：subject含有特殊字符",
-        ));
+    if desk.text("subject").is_some_and(|subject| subject.contains(['/', '=', '&'])) {
+        return Err(Refusal::business("INVALID_PARAMETER", "参数无效：subject含有特殊字符"));
     }
     let now = desk.sandbox.now();
-    let by_timeout = desk
-        .text("timeout_express")
-        .and_then(timeout_ms)
-        .unwrap_or(life);
-    let expires = desk
-        .text("time_expire")
-        .and_then(ids::from_spaced)
-        .unwrap_or(now + by_timeout);
+    let by_timeout = desk.text("timeout_express").and_then(timeout_ms).unwrap_or(life);
+    let expires = desk.text("time_expire").and_then(ids::from_spaced).unwrap_or(now + by_timeout);
     if expires <= now {
-        return Err(Refusal::business(
-            "NOW_TIME_AFTER_EXPIRE_TIME_ERROR",
-            "当前时间已超过允许支付的时间",
-        ));
+        return Err(Refusal::business("NOW_TIME_AFTER_EXPIRE_TIME_ERROR", "当前时间已超过允许支付的时间"));
     }
     if expires > now + LONG_MS + 60_000 {
-        return Err(Refusal::business(
-            "INVALID_PARAMETER",
-            "参数无效：time_expire超过15天",
-        ));
+        return Err(Refusal::business("INVALID_PARAMETER", "参数无效：time_expire超过15天"));
     }
     Ok(expires)
 }
 
 /// Finds the trade that goes by this number, if it is the same one, or enters a new one.
-fn enter(
-    desk: &Desk<'_>,
-    state: &mut State,
-    product: &str,
-    expires: i64,
-) -> Result<usize, Refusal> {
+fn enter(desk: &Desk<'_>, state: &mut State, product: &str, expires: i64) -> Result<usize, Refusal> {
     let now = desk.sandbox.now();
     let text = |name: &str| desk.text(name).map(str::to_owned);
     let number = text("out_trade_no").unwrap_or_default();
-    let total = desk
-        .text("total_amount")
-        .and_then(ids::fen)
-        .unwrap_or_default();
+    let total = desk.text("total_amount").and_then(ids::fen).unwrap_or_default();
     if let Some(at) = state.find(Provider::Alipay, desk.app_id(), &number) {
         let trade = state.current(at, now);
         if trade.paid.is_some() {
@@ -147,9 +108,7 @@ fn enter(
         trade.notify_url = desk.request.get("notify_url").map(str::to_owned);
         return Ok(at);
     }
-    let payer = ["buyer_open_id", "op_buyer_open_id", "buyer_id"]
-        .iter()
-        .find_map(|name| text(name));
+    let payer = ["buyer_open_id", "op_buyer_open_id", "buyer_id"].iter().find_map(|name| text(name));
     Ok(state.add(Trade {
         provider: Provider::Alipay,
         merchant: desk.app_id().to_owned(),
@@ -185,44 +144,27 @@ pub(crate) fn precreate(desk: &Desk<'_>) -> Reply {
     let qr_code = ids::qr_code();
     let trade = &mut state.trades[at];
     trade.code_url = Some(qr_code.clone());
-    Ok(fields([
-        ("out_trade_no", json!(trade.number)),
-        ("qr_code", json!(qr_code)),
-    ]))
+    Ok(fields([("out_trade_no", json!(trade.number)), ("qr_code", json!(qr_code))]))
 }
 
 pub(crate) fn create(desk: &Desk<'_>) -> Reply {
     let expires = checked(desk, CREATE, LONG_MS)?;
-    let buyer = ["buyer_id", "buyer_open_id", "op_buyer_open_id"]
-        .iter()
-        .any(|name| desk.text(name).is_some());
+    let buyer = ["buyer_id", "buyer_open_id", "op_buyer_open_id"].iter().any(|name| desk.text(name).is_some());
     if desk.text("product_code") == Some("JSAPI_PAY") {
         if desk.text("op_app_id").is_none() {
-            return Err(Refusal::business(
-                "INVALID_PARAMETER",
-                "参数无效：JSAPI_PAY必传op_app_id",
-            ));
+            return Err(Refusal::business("INVALID_PARAMETER", "参数无效：JSAPI_PAY必传op_app_id"));
         }
         if !buyer {
-            return Err(Refusal::business(
-                "INVALID_PARAMETER",
-                "参数无效：buyer_open_id缺失",
-            ));
+            return Err(Refusal::business("INVALID_PARAMETER", "参数无效：buyer_open_id缺失"));
         }
     } else if !buyer && desk.text("buyer_logon_id").is_none() {
-        return Err(Refusal::business(
-            "INVALID_PARAMETER",
-            "参数无效：buyer_id缺失",
-        ));
+        return Err(Refusal::business("INVALID_PARAMETER", "参数无效：buyer_id缺失"));
     }
     let mut state = desk.sandbox.state();
     let at = enter(desk, &mut state, "create", expires)?;
     state.scan(at, desk.sandbox.now());
     let trade = &state.trades[at];
-    Ok(fields([
-        ("out_trade_no", json!(trade.number)),
-        ("trade_no", json!(trade.transaction_id)),
-    ]))
+    Ok(fields([("out_trade_no", json!(trade.number)), ("trade_no", json!(trade.transaction_id))]))
 }
 
 /// The answer of `alipay.trade.pay`.
@@ -236,10 +178,7 @@ pub(crate) fn pay(desk: &Desk<'_>) -> Result<PayReply, Refusal> {
     let expires = checked(desk, PAY, FACE_MS)?;
     let code = desk.text("auth_code").unwrap_or_default();
     let digits = (16..=24).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_digit());
-    let head: u32 = code
-        .get(..2)
-        .and_then(|head| head.parse().ok())
-        .unwrap_or_default();
+    let head: u32 = code.get(..2).and_then(|head| head.parse().ok()).unwrap_or_default();
     let shaped = code.starts_with("fp") || (digits && (25..=30).contains(&head));
     if !shaped || code.ends_with('9') {
         return Err(Refusal::business(
@@ -258,10 +197,7 @@ pub(crate) fn pay(desk: &Desk<'_>) -> Result<PayReply, Refusal> {
             let trade = &mut state.trades[at];
             trade.state = TradeState::Closed;
             trade.closed = Some(now);
-            return Err(Refusal::business(
-                "BUYER_BALANCE_NOT_ENOUGH",
-                "买家余额不足",
-            ));
+            return Err(Refusal::business("BUYER_BALANCE_NOT_ENOUGH", "买家余额不足"));
         }
         Some(b'6') => {
             state.trades[at].state = TradeState::UserPaying;
@@ -275,15 +211,8 @@ pub(crate) fn pay(desk: &Desk<'_>) -> Result<PayReply, Refusal> {
         }
     }
     let trade = &state.trades[at];
-    let code = if trade.paid.is_some() {
-        "10000"
-    } else {
-        "10003"
-    };
-    Ok(PayReply {
-        code,
-        fields: trades::described(trade),
-    })
+    let code = if trade.paid.is_some() { "10000" } else { "10003" };
+    Ok(PayReply { code, fields: trades::described(trade) })
 }
 
 /// A browser or a wallet opens the cashier: the trade exists, unpaid. Answers its number.
@@ -301,8 +230,5 @@ pub(crate) fn opened(desk: &Desk<'_>) -> Result<String, Refusal> {
 }
 
 pub(crate) fn fields<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
-    pairs
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

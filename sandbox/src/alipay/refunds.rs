@@ -71,10 +71,7 @@ pub(crate) fn create(desk: &Desk<'_>) -> Reply {
     let now = desk.sandbox.now();
     let mut state = desk.sandbox.state();
     let at = trades::find(desk, &mut state)?.ok_or_else(trades::missing)?;
-    let amount = desk
-        .text("refund_amount")
-        .and_then(ids::fen)
-        .unwrap_or_default();
+    let amount = desk.text("refund_amount").and_then(ids::fen).unwrap_or_default();
     let trade = &state.trades[at];
     let paid = trade.paid.ok_or_else(|| match trade.payable() {
         true => Refusal::business("TRADE_STATUS_ERROR", "交易状态不合法"),
@@ -84,23 +81,14 @@ pub(crate) fn create(desk: &Desk<'_>) -> Reply {
         Some(number) => number.to_owned(),
         None if amount == trade.amount() => trade.number.clone(),
         None => {
-            return Err(Refusal::business(
-                "INVALID_PARAMETER",
-                "参数无效：部分退款必传out_request_no",
-            ));
+            return Err(Refusal::business("INVALID_PARAMETER", "参数无效：部分退款必传out_request_no"));
         }
     };
-    let known = trade
-        .refunds
-        .iter()
-        .find(|refund| refund.out_refund_no == number);
+    let known = trade.refunds.iter().find(|refund| refund.out_refund_no == number);
     let mut moved = false;
     match known.map(|known| (known.amount, known.state)) {
         Some((known, _)) if known != amount => {
-            return Err(Refusal::business(
-                "DISCORDANT_REPEAT_REQUEST",
-                "请求信息不一致",
-            ));
+            return Err(Refusal::business("DISCORDANT_REPEAT_REQUEST", "请求信息不一致"));
         }
         Some(_) => {}
         None if now - paid > WINDOW_MS => {
@@ -110,10 +98,7 @@ pub(crate) fn create(desk: &Desk<'_>) -> Reply {
             return Err(Refusal::business("TRADE_HAS_CLOSE", "交易已经关闭"));
         }
         None if trade.refunded() + amount > trade.amount() => {
-            return Err(Refusal::business(
-                "REFUND_AMT_NOT_EQUAL_TOTAL",
-                "退款金额超限",
-            ));
+            return Err(Refusal::business("REFUND_AMT_NOT_EQUAL_TOTAL", "退款金额超限"));
         }
         None => {
             let held = desk.fault == Some(Misbehaviour::HoldRefund);
@@ -125,14 +110,7 @@ pub(crate) fn create(desk: &Desk<'_>) -> Reply {
     let trade = &state.trades[at];
     let mut node = trades::described(trade);
     node.retain(|name, _| {
-        [
-            "trade_no",
-            "out_trade_no",
-            "buyer_logon_id",
-            "buyer_user_id",
-            "buyer_open_id",
-        ]
-        .contains(&name.as_str())
+        ["trade_no", "out_trade_no", "buyer_logon_id", "buyer_user_id", "buyer_open_id"].contains(&name.as_str())
     });
     node.extend(fields([
         ("fund_change", json!(if moved { "Y" } else { "N" })),
@@ -149,9 +127,7 @@ pub(crate) fn create(desk: &Desk<'_>) -> Reply {
 }
 
 fn asks(options: Option<&Value>, name: &str) -> bool {
-    options
-        .and_then(Value::as_array)
-        .is_some_and(|list| list.iter().any(|option| option == name))
+    options.and_then(Value::as_array).is_some_and(|list| list.iter().any(|option| option == name))
 }
 
 pub(crate) fn query(desk: &Desk<'_>) -> Reply {
@@ -160,10 +136,7 @@ pub(crate) fn query(desk: &Desk<'_>) -> Reply {
     let at = trades::find(desk, &mut state)?.ok_or_else(trades::missing)?;
     let trade = &state.trades[at];
     let number = desk.text("out_request_no");
-    let refund = trade
-        .refunds
-        .iter()
-        .find(|r| Some(r.out_refund_no.as_str()) == number);
+    let refund = trade.refunds.iter().find(|r| Some(r.out_refund_no.as_str()) == number);
     let Some(refund) = refund.filter(|refund| refund.state == RefundState::Success) else {
         return Ok(serde_json::Map::new());
     };
@@ -179,10 +152,7 @@ pub(crate) fn query(desk: &Desk<'_>) -> Reply {
         node.insert("refund_reason".to_owned(), json!(reason));
     }
     if asks(desk.biz.get("query_options"), "gmt_refund_pay") {
-        node.insert(
-            "gmt_refund_pay".to_owned(),
-            json!(ids::spaced(refund.settled.unwrap_or_default())),
-        );
+        node.insert("gmt_refund_pay".to_owned(), json!(ids::spaced(refund.settled.unwrap_or_default())));
     }
     Ok(node)
 }

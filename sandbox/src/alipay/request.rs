@@ -37,21 +37,13 @@ impl Request {
     pub(crate) fn read(inbound: &Inbound) -> Result<Self, Refusal> {
         let kind = inbound.header("content-type").unwrap_or_default();
         if inbound.method != "GET" && !kind.starts_with("application/x-www-form-urlencoded") {
-            return Err(invalid(
-                "isv.invalid-encoding",
-                "Content-Type应为application/x-www-form-urlencoded",
-            ));
+            return Err(invalid("isv.invalid-encoding", "Content-Type应为application/x-www-form-urlencoded"));
         }
-        let body = std::str::from_utf8(&inbound.body)
-            .map_err(|_| invalid("isv.invalid-encoding", "不是UTF-8"))?;
+        let body = std::str::from_utf8(&inbound.body).map_err(|_| invalid("isv.invalid-encoding", "不是UTF-8"))?;
         let request = Self::parse(&inbound.query, body)?;
-        let told = inbound.query.contains("charset=")
-            || kind.to_ascii_lowercase().contains("charset=utf-8");
+        let told = inbound.query.contains("charset=") || kind.to_ascii_lowercase().contains("charset=utf-8");
         if !told && request.fields.values().any(|value| !value.is_ascii()) {
-            return Err(invalid(
-                "isv.invalid-signature",
-                "验签出错，URL中没有charset，中文按GBK解码",
-            ));
+            return Err(invalid("isv.invalid-signature", "验签出错，URL中没有charset，中文按GBK解码"));
         }
         Ok(request)
     }
@@ -71,18 +63,11 @@ impl Request {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.fields
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.fields.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     pub(crate) fn wire(&self) -> Wire {
-        if self.get("app_cert_sn").is_some() {
-            Wire::Cert
-        } else {
-            Wire::Key
-        }
+        if self.get("app_cert_sn").is_some() { Wire::Cert } else { Wire::Key }
     }
 
     pub(crate) fn encrypted(&self) -> bool {
@@ -98,66 +83,38 @@ impl Request {
 
     /// System parameters, then the signature.
     pub(crate) fn verify(&self, sandbox: &Sandbox, merchant: &Merchant) -> Result<(), Refusal> {
-        for (name, longest) in [
-            ("method", 128),
-            ("charset", 10),
-            ("sign_type", 10),
-            ("timestamp", 19),
-            ("version", 3),
-        ] {
+        for (name, longest) in [("method", 128), ("charset", 10), ("sign_type", 10), ("timestamp", 19), ("version", 3)]
+        {
             let missing = || {
-                Refusal::new(
-                    "40001",
-                    &format!("isv.missing-{}", name.replace('_', "-")),
-                    &format!("缺少{name}参数"),
-                )
+                Refusal::new("40001", &format!("isv.missing-{}", name.replace('_', "-")), &format!("缺少{name}参数"))
             };
             if self.get(name).ok_or_else(missing)?.len() > longest {
-                return Err(invalid(
-                    &format!("isv.invalid-{}", name.replace('_', "-")),
-                    &format!("{name}过长"),
-                ));
+                return Err(invalid(&format!("isv.invalid-{}", name.replace('_', "-")), &format!("{name}过长")));
             }
         }
-        let is =
-            |name: &str, good: &[&str]| self.get(name).is_none_or(|value| good.contains(&value));
+        let is = |name: &str, good: &[&str]| self.get(name).is_none_or(|value| good.contains(&value));
         if !is("charset", &["utf-8", "UTF-8"]) {
             return Err(invalid("isv.invalid-charset", "字符集错误"));
         }
         if !is("sign_type", &["RSA2"]) {
             return Err(invalid("isv.invalid-signature-type", "无效的签名类型"));
         }
-        if !is("version", &["1.0"])
-            || !is("format", &["json", "JSON"])
-            || !is("encrypt_type", &["AES"])
-        {
-            return Err(invalid(
-                "isv.invalid-parameter",
-                "version、format或encrypt_type错误",
-            ));
+        if !is("version", &["1.0"]) || !is("format", &["json", "JSON"]) || !is("encrypt_type", &["AES"]) {
+            return Err(invalid("isv.invalid-parameter", "version、format或encrypt_type错误"));
         }
         let time = self.get("timestamp").and_then(ids::from_spaced);
         if time.is_none_or(|time| (sandbox.now() - time).abs() > SKEW_MS) {
             return Err(invalid("isv.invalid-timestamp", "非法的时间戳参数"));
         }
-        if ["notify_url", "return_url"]
-            .iter()
-            .any(|name| !self.get(name).is_none_or(url))
-        {
-            return Err(invalid(
-                "isv.invalid-parameter",
-                "notify_url或return_url错误",
-            ));
+        if ["notify_url", "return_url"].iter().any(|name| !self.get(name).is_none_or(url)) {
+            return Err(invalid("isv.invalid-parameter", "notify_url或return_url错误"));
         }
         if self.wire() == Wire::Cert {
             if self.get("app_cert_sn") != Some(&merchant.keys.app_cert_sn) {
                 return Err(invalid("isv.invalid-app-cert-sn", "应用公钥证书序列号错误"));
             }
             if self.get("alipay_root_cert_sn") != Some(&merchant.keys.alipay_root_cert_sn) {
-                return Err(invalid(
-                    "isv.invalid-alipay-root-cert-sn",
-                    "支付宝根证书序列号错误",
-                ));
+                return Err(invalid("isv.invalid-alipay-root-cert-sn", "支付宝根证书序列号错误"));
             }
         }
         let missing = || Refusal::new("40001", "isv.missing-signature", "缺少签名参数");
@@ -176,15 +133,9 @@ impl Request {
     pub(crate) fn biz(&self, merchant: &Merchant) -> Result<Map<String, Value>, Refusal> {
         let text = self.get("biz_content").unwrap_or("{}");
         let plain = if self.encrypted() {
-            let opened = crypto::cbc_open(&merchant.keys.encrypt_key, text)
-                .and_then(|plain| String::from_utf8(plain).ok());
-            opened.ok_or_else(|| {
-                Refusal::new(
-                    "40003",
-                    "isv.decryption-error-unknown",
-                    "解密出错，未知错误",
-                )
-            })?
+            let opened =
+                crypto::cbc_open(&merchant.keys.encrypt_key, text).and_then(|plain| String::from_utf8(plain).ok());
+            opened.ok_or_else(|| Refusal::new("40003", "isv.decryption-error-unknown", "解密出错，未知错误"))?
         } else {
             text.to_owned()
         };
@@ -197,9 +148,7 @@ impl Request {
 
 /// http or https, at most 256 characters.
 fn url(url: &str) -> bool {
-    url.len() <= 256
-        && (url.starts_with("https://") || url.starts_with("http://"))
-        && !url.contains([' ', '#'])
+    url.len() <= 256 && (url.starts_with("https://") || url.starts_with("http://")) && !url.contains([' ', '#'])
 }
 
 /// What a field of `biz_content` may be.
@@ -222,9 +171,7 @@ pub(crate) enum Wanted {
 
 /// Holds `biz_content` against a table of (name, required, kind); nothing else may be in it.
 pub(crate) fn check(biz: &Map<String, Value>, tables: &[Table]) -> Result<(), Refusal> {
-    let bad = |name: &str, issue: &str| {
-        Refusal::business("INVALID_PARAMETER", &format!("参数无效：{name}{issue}"))
-    };
+    let bad = |name: &str, issue: &str| Refusal::business("INVALID_PARAMETER", &format!("参数无效：{name}{issue}"));
     let rules = || tables.iter().flat_map(|table| table.iter());
     for name in biz.keys() {
         if !rules().any(|(own, ..)| own == name) {
@@ -237,17 +184,11 @@ pub(crate) fn check(biz: &Map<String, Value>, tables: &[Table]) -> Result<(), Re
             (None, _) if *required => return Err(bad(name, "缺失")),
             (None, _) => true,
             (Some(value), Wanted::Nested) => value.is_object() || value.is_array(),
-            (Some(_), Wanted::Text(longest)) => {
-                text.is_some_and(|s| !s.is_empty() && s.chars().count() <= *longest)
-            }
+            (Some(_), Wanted::Text(longest)) => text.is_some_and(|s| !s.is_empty() && s.chars().count() <= *longest),
             (Some(_), Wanted::OutTradeNo) => text.is_some_and(|s| {
-                !s.is_empty()
-                    && s.len() <= 64
-                    && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+                !s.is_empty() && s.len() <= 64 && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
             }),
-            (Some(_), Wanted::Yuan) => text
-                .and_then(ids::fen)
-                .is_some_and(|fen| (1..=10_000_000_000).contains(&fen)),
+            (Some(_), Wanted::Yuan) => text.and_then(ids::fen).is_some_and(|fen| (1..=10_000_000_000).contains(&fen)),
             (Some(_), Wanted::Time) => text.is_some_and(|s| ids::from_spaced(s).is_some()),
             (Some(_), Wanted::Timeout) => text.is_some_and(|s| timeout_ms(s).is_some()),
             (Some(_), Wanted::Word(words)) => text.is_some_and(|s| words.contains(&s)),

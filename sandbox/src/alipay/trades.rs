@@ -26,10 +26,7 @@ pub(crate) fn find(desk: &Desk<'_>, state: &mut State) -> Result<Option<usize>, 
         (Some(id), _) => state.find_transaction(desk.app_id(), id),
         (None, Some(number)) => state.find(Provider::Alipay, desk.app_id(), number),
         (None, None) => {
-            return Err(Refusal::business(
-                "INVALID_PARAMETER",
-                "参数无效：out_trade_no和trade_no不能同时为空",
-            ));
+            return Err(Refusal::business("INVALID_PARAMETER", "参数无效：out_trade_no和trade_no不能同时为空"));
         }
     };
     let now = desk.sandbox.now();
@@ -50,11 +47,7 @@ pub(crate) fn described(trade: &Trade) -> Map<String, Value> {
         ("total_amount", json!(amount)),
     ]);
     let buyer = trade.payer.as_deref().unwrap_or("2088102146225135");
-    let name = if buyer.starts_with("2088") {
-        "buyer_user_id"
-    } else {
-        "buyer_open_id"
-    };
+    let name = if buyer.starts_with("2088") { "buyer_user_id" } else { "buyer_open_id" };
     node.insert(name.to_owned(), json!(buyer));
     if let Some(paid) = trade.paid {
         node.extend(fields([
@@ -64,10 +57,7 @@ pub(crate) fn described(trade: &Trade) -> Map<String, Value> {
             ("point_amount", json!("0.00")),
             ("send_pay_date", json!(ids::spaced(paid))),
             ("gmt_payment", json!(ids::spaced(paid))),
-            (
-                "fund_bill_list",
-                json!([{"fund_channel": "ALIPAYACCOUNT", "amount": amount}]),
-            ),
+            ("fund_bill_list", json!([{"fund_channel": "ALIPAYACCOUNT", "amount": amount}])),
         ]));
     }
     node
@@ -97,16 +87,10 @@ pub(crate) fn close(desk: &Desk<'_>) -> Reply {
         TradeState::NotPay | TradeState::UserPaying => {
             trade.state = TradeState::Closed;
             trade.closed = Some(now);
-            Ok(fields([
-                ("trade_no", json!(trade.transaction_id)),
-                ("out_trade_no", json!(trade.number)),
-            ]))
+            Ok(fields([("trade_no", json!(trade.transaction_id)), ("out_trade_no", json!(trade.number))]))
         }
         TradeState::Closed => Err(Refusal::business("REASON_ILLEGAL_STATUS", "交易状态异常")),
-        _ => Err(Refusal::business(
-            "REASON_TRADE_STATUS_INVALID",
-            "交易状态不合法",
-        )),
+        _ => Err(Refusal::business("REASON_TRADE_STATUS_INVALID", "交易状态不合法")),
     }
 }
 
@@ -125,10 +109,7 @@ pub(crate) fn cancel(desk: &Desk<'_>) -> Reply {
     };
     let trade = &state.trades[at];
     if now - trade.created > CANCEL_MS {
-        return Err(Refusal::business(
-            "TRADE_CANCEL_TIME_OUT",
-            "超过撤销时间范围",
-        ));
+        return Err(Refusal::business("TRADE_CANCEL_TIME_OUT", "超过撤销时间范围"));
     }
     node.insert("trade_no".to_owned(), json!(trade.transaction_id));
     node.insert("out_trade_no".to_owned(), json!(trade.number));
@@ -138,10 +119,7 @@ pub(crate) fn cancel(desk: &Desk<'_>) -> Reply {
         trade.closed = Some(now);
         node.insert("action".to_owned(), json!("close"));
     } else if trade.paid.is_some() && trade.refunded() < trade.amount() {
-        let (rest, number) = (
-            trade.amount() - trade.refunded(),
-            format!("cancel_{}", trade.number),
-        );
+        let (rest, number) = (trade.amount() - trade.refunded(), format!("cancel_{}", trade.number));
         returned(&mut state, at, number, rest, None, now, false);
         node.insert("action".to_owned(), json!("refund"));
         node.insert("gmt_refund_pay".to_owned(), json!(ids::spaced(now)));
@@ -158,8 +136,5 @@ pub(crate) fn certificate(desk: &Desk<'_>) -> Reply {
     if desk.text("alipay_cert_sn") != Some(&keys.alipay_cert_sn) {
         return Err(Refusal::new("40004", "CERT_NOT_EXIST", "证书不存在"));
     }
-    Ok(fields([(
-        "alipay_cert_content",
-        json!(b64(keys.alipay_cert.as_bytes())),
-    )]))
+    Ok(fields([("alipay_cert_content", json!(b64(keys.alipay_cert.as_bytes())))]))
 }

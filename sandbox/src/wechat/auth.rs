@@ -41,14 +41,10 @@ fn signed(method: &str, target: &str, timestamp: &str, nonce: &str, body: &[u8])
 
 /// Whose request this is. The time is looked at before the signature, as the real service does.
 pub(crate) fn merchant(sandbox: &Sandbox, inbound: &Inbound) -> Result<Arc<Merchant>, Refusal> {
-    let header = inbound
-        .header("authorization")
-        .ok_or_else(|| sign_error("Http头缺少Authorization信息", "Authorization"))?;
+    let header =
+        inbound.header("authorization").ok_or_else(|| sign_error("Http头缺少Authorization信息", "Authorization"))?;
     let fields = fields(header).ok_or_else(|| {
-        sign_error(
-            "Http头Authorization值格式错误，请参考《微信支付商户REST API签名规则》",
-            "Authorization",
-        )
+        sign_error("Http头Authorization值格式错误，请参考《微信支付商户REST API签名规则》", "Authorization")
     })?;
     let get = |name: &str| {
         let value = fields.get(name).copied().filter(|value| !value.is_empty());
@@ -56,33 +52,20 @@ pub(crate) fn merchant(sandbox: &Sandbox, inbound: &Inbound) -> Result<Arc<Merch
     };
     let (mchid, nonce, signature) = (get("mchid")?, get("nonce_str")?, get("signature")?);
     let (timestamp, serial) = (get("timestamp")?, get("serial_no")?);
-    let seconds: i64 = timestamp
-        .parse()
-        .map_err(|_| sign_error("Http头Authorization中的timestamp格式错误", "timestamp"))?;
+    let seconds: i64 =
+        timestamp.parse().map_err(|_| sign_error("Http头Authorization中的timestamp格式错误", "timestamp"))?;
     if (sandbox.now().div_euclid(1000) - seconds).abs() > SKEW_SECONDS {
-        return Err(sign_error(
-            "Http头Authorization中的timestamp与发起请求的时间不得超过5分钟",
-            "timestamp",
-        ));
+        return Err(sign_error("Http头Authorization中的timestamp与发起请求的时间不得超过5分钟", "timestamp"));
     }
     if nonce.len() > 32 {
-        return Err(sign_error(
-            "Http头Authorization中的nonce_str长度错误",
-            "nonce_str",
-        ));
+        return Err(sign_error("Http头Authorization中的nonce_str长度错误", "nonce_str"));
     }
     let merchant = sandbox.state().merchant(Provider::Wxpay, mchid);
     let merchant = merchant.ok_or_else(|| sign_error("商户号不存在", "mchid"))?;
     if !serial.eq_ignore_ascii_case(&merchant.keys.merchant_serial) {
         return Err(sign_error("商户证书序列号有误", "serial_no"));
     }
-    let message = signed(
-        &inbound.method,
-        &inbound.target(),
-        timestamp,
-        nonce,
-        &inbound.body,
-    );
+    let message = signed(&inbound.method, &inbound.target(), timestamp, nonce, &inbound.body);
     if !crypto::verify(&merchant.merchant_spki, &message, signature) {
         return Err(sign_error("错误的签名，验签失败", "signature"));
     }
@@ -99,12 +82,7 @@ pub(crate) fn signer<'a>(merchant: &'a Merchant, wanted: Option<&str>) -> (&'a R
 }
 
 /// The five `Wechatpay-…` headers over a body.
-pub(crate) fn sign(
-    key: &RsaKey,
-    serial: &str,
-    body: &[u8],
-    now_ms: i64,
-) -> Vec<(&'static str, String)> {
+pub(crate) fn sign(key: &RsaKey, serial: &str, body: &[u8], now_ms: i64) -> Vec<(&'static str, String)> {
     let timestamp = now_ms.div_euclid(1000).to_string();
     let nonce = random_text(32, ALNUM);
     let mut message = format!("{timestamp}\n{nonce}\n").into_bytes();

@@ -11,13 +11,7 @@ use serde_json::{Value, json};
 /// APIv3: JSON, sealed with the APIv3 key, signed in headers.
 pub(crate) fn v3(notice: &Notice<'_>, merchant: &Merchant, now: i64) -> SignedRequest {
     let (event, summary, original, plain, wire) = match notice.refund {
-        None => (
-            "TRANSACTION.SUCCESS",
-            "支付成功",
-            "transaction",
-            objects::order(notice.trade),
-            notice.trade.wire,
-        ),
+        None => ("TRANSACTION.SUCCESS", "支付成功", "transaction", objects::order(notice.trade), notice.trade.wire),
         Some(r) => {
             let refund = &notice.trade.refunds[r];
             let (event, summary) = match refund.state {
@@ -25,21 +19,10 @@ pub(crate) fn v3(notice: &Notice<'_>, merchant: &Merchant, now: i64) -> SignedRe
                 RefundState::Abnormal => ("REFUND.ABNORMAL", "退款异常"),
                 _ => ("REFUND.SUCCESS", "退款成功"),
             };
-            (
-                event,
-                summary,
-                "refund",
-                objects::refund_event(notice.trade, refund),
-                refund.wire,
-            )
+            (event, summary, "refund", objects::refund_event(notice.trade, refund), refund.wire)
         }
     };
-    let body = envelope(
-        notice,
-        (event, summary, original),
-        &plain,
-        &merchant.keys.v3_key,
-    );
+    let body = envelope(notice, (event, summary, original), &plain, &merchant.keys.v3_key);
     let wanted = (wire == Wire::V3).then_some(merchant.keys.wxpay_public_key_id.as_str());
     let (key, serial) = auth::signer(merchant, wanted);
     let mut request = SignedRequest {
@@ -105,21 +88,12 @@ pub(crate) fn v2(notice: &Notice<'_>, merchant: &Merchant) -> SignedRequest {
         put("settlement_refund_fee", &refund.amount.to_string());
         put("settlement_total_fee", &refund.total.to_string());
         if refund.state == RefundState::Success {
-            put(
-                "success_time",
-                &ids::spaced(refund.settled.unwrap_or(notice.created)),
-            );
+            put("success_time", &ids::spaced(refund.settled.unwrap_or(notice.created)));
         }
         put("total_fee", &refund.total.to_string());
-        put(
-            "transaction_id",
-            trade.transaction_id.as_deref().unwrap_or_default(),
-        );
+        put("transaction_id", trade.transaction_id.as_deref().unwrap_or_default());
         let key = md5_hex(merchant.keys.v2_key.as_bytes());
-        set(
-            "req_info",
-            &ecb_seal(key.as_bytes(), xml::write("root", &inner).as_bytes()),
-        );
+        set("req_info", &ecb_seal(key.as_bytes(), xml::write("root", &inner).as_bytes()));
     } else {
         v2::order_fields(trade, &mut set);
         set("result_code", "SUCCESS");
@@ -129,10 +103,7 @@ pub(crate) fn v2(notice: &Notice<'_>, merchant: &Merchant) -> SignedRequest {
     SignedRequest {
         method: "POST".to_owned(),
         url: notice.url.to_owned(),
-        headers: vec![(
-            "Content-Type".to_owned(),
-            "text/xml; charset=utf-8".to_owned(),
-        )],
+        headers: vec![("Content-Type".to_owned(), "text/xml; charset=utf-8".to_owned())],
         body: xml::write("xml", &fields),
     }
 }

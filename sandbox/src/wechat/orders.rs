@@ -12,62 +12,35 @@ const LIFE_MS: i64 = 7 * 24 * 3600 * 1000;
 pub(crate) fn create(desk: &Desk<'_>, partner: bool, product: &str) -> Reply {
     let body = rules::check(&desk.inbound.body, rules::order(product, partner))?;
     let text = |name: &str| body.get(name).and_then(Value::as_str);
-    let (mch_name, app_name) = if partner {
-        ("sp_mchid", "sp_appid")
-    } else {
-        ("mchid", "appid")
-    };
+    let (mch_name, app_name) = if partner { ("sp_mchid", "sp_appid") } else { ("mchid", "appid") };
     desk.same_mchid(text(mch_name), mch_name)?;
     let appid = text(app_name).unwrap_or_default();
     if !desk.merchant.owns_appid(appid) {
-        return Err(Refusal::new(
-            400,
-            "APPID_MCHID_NOT_MATCH",
-            "appid和mch_id不匹配，请检查后再试",
-            268_445_527,
-        ));
+        return Err(Refusal::new(400, "APPID_MCHID_NOT_MATCH", "appid和mch_id不匹配，请检查后再试", 268_445_527));
     }
     if partner {
         desk.known_sub(text("sub_mchid").unwrap_or_default())?;
     }
     let payer = body.get("payer");
-    let openid = |name: &str| {
-        payer
-            .and_then(|payer| payer.get(name))
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-    };
+    let openid = |name: &str| payer.and_then(|payer| payer.get(name)).and_then(Value::as_str).map(str::to_owned);
     if partner && product == "jsapi" {
         match (openid("sp_openid"), openid("sub_openid")) {
             (Some(_), None) => {}
             (None, Some(_)) if text("sub_appid").is_some() => {}
             _ => {
-                return Err(Refusal::param(
-                    "sp_openid和sub_openid二选一，传sub_openid时sub_appid必填",
-                ));
+                return Err(Refusal::param("sp_openid和sub_openid二选一，传sub_openid时sub_appid必填"));
             }
         }
     }
     let now = desk.sandbox.now();
-    let expires = text("time_expire")
-        .and_then(ids::from_rfc3339)
-        .unwrap_or(now + LIFE_MS);
+    let expires = text("time_expire").and_then(ids::from_rfc3339).unwrap_or(now + LIFE_MS);
     if expires <= now || expires > now + LIFE_MS {
-        return Err(
-            Refusal::param("time_expire时间过早或过晚，请检查后再试").field("/time_expire", "body")
-        );
+        return Err(Refusal::param("time_expire时间过早或过晚，请检查后再试").field("/time_expire", "body"));
     }
     let number = text("out_trade_no").unwrap_or_default().to_owned();
-    let total = body
-        .get("amount")
-        .and_then(|a| a.get("total"))
-        .and_then(Value::as_u64)
-        .unwrap_or_default();
+    let total = body.get("amount").and_then(|a| a.get("total")).and_then(Value::as_u64).unwrap_or_default();
     let auth_code = openid("auth_code");
-    let by_public_key = desk
-        .inbound
-        .header("wechatpay-serial")
-        .is_some_and(|id| id.starts_with("PUB_KEY_ID_"));
+    let by_public_key = desk.inbound.header("wechatpay-serial").is_some_and(|id| id.starts_with("PUB_KEY_ID_"));
     let prepay_id = ids::prepay_id(now);
     let mut state = desk.sandbox.state();
     let request = Value::Object(body.clone());
@@ -88,11 +61,7 @@ pub(crate) fn create(desk: &Desk<'_>, partner: bool, product: &str) -> Reply {
         sub_appid: text("sub_appid").map(str::to_owned),
         appid: appid.to_owned(),
         product: product.to_owned(),
-        wire: if by_public_key {
-            Wire::V3
-        } else {
-            Wire::V3Cert
-        },
+        wire: if by_public_key { Wire::V3 } else { Wire::V3Cert },
         number,
         total,
         paid_amount: None,
@@ -103,9 +72,7 @@ pub(crate) fn create(desk: &Desk<'_>, partner: bool, product: &str) -> Reply {
         notify_url: text("notify_url").map(str::to_owned),
         subject: text("description").unwrap_or_default().to_owned(),
         attach: text("attach").map(str::to_owned),
-        payer: openid("openid")
-            .or_else(|| openid("sp_openid"))
-            .or_else(|| openid("sub_openid")),
+        payer: openid("openid").or_else(|| openid("sp_openid")).or_else(|| openid("sub_openid")),
         created: now,
         expires,
         paid: None,
@@ -151,16 +118,8 @@ pub(crate) fn micropay(
 
 /// Whether a number may be used again: only for the very same order, and only while it waits.
 fn repeated(trade: &Trade, product: &str, request: &Value) -> Result<(), Refusal> {
-    if trade.product != product
-        || trade.request != *request
-        || !matches!(trade.wire, Wire::V3 | Wire::V3Cert)
-    {
-        return Err(Refusal::new(
-            403,
-            "OUT_TRADE_NO_USED",
-            "商户订单号重复",
-            268_498_688,
-        ));
+    if trade.product != product || trade.request != *request || !matches!(trade.wire, Wire::V3 | Wire::V3Cert) {
+        return Err(Refusal::new(403, "OUT_TRADE_NO_USED", "商户订单号重复", 268_498_688));
     }
     match trade.state {
         TradeState::Closed | TradeState::Revoked | TradeState::PayError => {
@@ -188,59 +147,38 @@ fn missing() -> Refusal {
 
 /// The sub-merchant must be the trade's, and there must be none in merchant mode.
 fn same_sub(trade: &Trade, partner: bool, sub: Option<&str>) -> Result<(), Refusal> {
-    let fits = if partner {
-        sub.is_some() && trade.sub_merchant.as_deref() == sub
-    } else {
-        trade.sub_merchant.is_none()
-    };
+    let fits =
+        if partner { sub.is_some() && trade.sub_merchant.as_deref() == sub } else { trade.sub_merchant.is_none() };
     if fits { Ok(()) } else { Err(missing()) }
 }
 
-pub(crate) fn query(
-    desk: &Desk<'_>,
-    partner: bool,
-    number: Option<&str>,
-    id: Option<&str>,
-) -> Reply {
+pub(crate) fn query(desk: &Desk<'_>, partner: bool, number: Option<&str>, id: Option<&str>) -> Reply {
     let name = if partner { "sp_mchid" } else { "mchid" };
     desk.same_mchid(desk.arg(name).as_deref(), name)?;
     let now = desk.sandbox.now();
     let mut state = desk.sandbox.state();
     let by_number = number.and_then(|number| state.find(Provider::Wxpay, desk.mchid(), number));
-    let at = by_number
-        .or_else(|| state.find_transaction(desk.mchid(), id?))
-        .ok_or_else(missing)?;
+    let at = by_number.or_else(|| state.find_transaction(desk.mchid(), id?)).ok_or_else(missing)?;
     let trade = state.current(at, now);
     same_sub(trade, partner, desk.arg("sub_mchid").as_deref())?;
     Ok(Some(objects::order(trade)))
 }
 
 pub(crate) fn close(desk: &Desk<'_>, partner: bool, number: &str) -> Reply {
-    let (rules, name) = if partner {
-        (rules::PARTNER_CLOSE, "sp_mchid")
-    } else {
-        (rules::CLOSE, "mchid")
-    };
+    let (rules, name) = if partner { (rules::PARTNER_CLOSE, "sp_mchid") } else { (rules::CLOSE, "mchid") };
     let body = rules::check(&desk.inbound.body, rules)?;
     let text = |name: &str| body.get(name).and_then(Value::as_str);
     desk.same_mchid(text(name), name)?;
     let now = desk.sandbox.now();
     let mut state = desk.sandbox.state();
-    let at = state
-        .find(Provider::Wxpay, desk.mchid(), number)
-        .ok_or_else(missing)?;
+    let at = state.find(Provider::Wxpay, desk.mchid(), number).ok_or_else(missing)?;
     let trade = state.current(at, now);
     same_sub(trade, partner, text("sub_mchid"))?;
     match trade.state {
-        _ if trade.product == "codepay" => Err(Refusal::new(
-            403,
-            "TRADE_ERROR",
-            "付款码订单请调用撤销接口",
-            268_449_641,
-        )),
-        TradeState::Success | TradeState::Refund => {
-            Err(Refusal::new(400, "ORDERPAID", "该订单已支付", 268_449_538))
+        _ if trade.product == "codepay" => {
+            Err(Refusal::new(403, "TRADE_ERROR", "付款码订单请调用撤销接口", 268_449_641))
         }
+        TradeState::Success | TradeState::Refund => Err(Refusal::new(400, "ORDERPAID", "该订单已支付", 268_449_538)),
         TradeState::Closed => Ok(None),
         _ => {
             trade.state = TradeState::Closed;
@@ -256,21 +194,12 @@ pub(crate) fn reverse(desk: &Desk<'_>, number: &str) -> Reply {
     desk.same_mchid(body.get("mchid").and_then(Value::as_str), "mchid")?;
     let now = desk.sandbox.now();
     let mut state = desk.sandbox.state();
-    let at = state
-        .find(Provider::Wxpay, desk.mchid(), number)
-        .ok_or_else(missing)?;
+    let at = state.find(Provider::Wxpay, desk.mchid(), number).ok_or_else(missing)?;
     let trade = state.current(at, now);
     if trade.product != "codepay" {
-        return Err(Refusal::new(
-            403,
-            "TRADE_ERROR",
-            "仅付款码订单可撤销",
-            268_435_457,
-        ));
+        return Err(Refusal::new(403, "TRADE_ERROR", "仅付款码订单可撤销", 268_435_457));
     }
     trade.state = TradeState::Revoked;
     trade.closed = Some(now);
-    Ok(Some(
-        json!({"appid": trade.appid, "mchid": trade.merchant, "out_trade_no": trade.number}),
-    ))
+    Ok(Some(json!({"appid": trade.appid, "mchid": trade.merchant, "out_trade_no": trade.number})))
 }

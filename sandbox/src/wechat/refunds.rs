@@ -89,31 +89,13 @@ pub(crate) fn enter(
 fn refusal(no: &No) -> Refusal {
     match no {
         No::Missing => Refusal::new(404, "RESOURCE_NOT_EXISTS", "订单不存在", 268_512_771),
-        No::Mismatch => Refusal::new(
-            400,
-            "INVALID_REQUEST",
-            "订单金额或退款金额与之前请求不一致，请核实后再试",
-            268_435_461,
-        ),
-        No::WrongTotal => Refusal::new(
-            400,
-            "INVALID_REQUEST",
-            "订单金额与原订单不一致",
-            268_435_461,
-        ),
-        No::TooMuch => Refusal::new(
-            400,
-            "INVALID_REQUEST",
-            "累计退款金额大于支付金额",
-            268_435_461,
-        ),
+        No::Mismatch => {
+            Refusal::new(400, "INVALID_REQUEST", "订单金额或退款金额与之前请求不一致，请核实后再试", 268_435_461)
+        }
+        No::WrongTotal => Refusal::new(400, "INVALID_REQUEST", "订单金额与原订单不一致", 268_435_461),
+        No::TooMuch => Refusal::new(400, "INVALID_REQUEST", "累计退款金额大于支付金额", 268_435_461),
         No::TooMany => Refusal::new(403, "RULE_LIMIT", "订单退款次数超过50次", 268_435_461),
-        No::TooLate => Refusal::new(
-            403,
-            "TRADE_OVERDUE",
-            "订单已经超过可退款的最大期限",
-            268_435_461,
-        ),
+        No::TooLate => Refusal::new(403, "TRADE_OVERDUE", "订单已经超过可退款的最大期限", 268_435_461),
     }
 }
 
@@ -124,12 +106,7 @@ fn same_sub(trade: &Trade, sub: Option<&str>) -> bool {
 pub(crate) fn create(desk: &Desk<'_>) -> Reply {
     let body = rules::check(&desk.inbound.body, rules::REFUND)?;
     let text = |name: &str| body.get(name).and_then(Value::as_str);
-    let amount = |name: &str| {
-        body.get("amount")
-            .and_then(|a| a.get(name))
-            .and_then(Value::as_u64)
-            .unwrap_or_default()
-    };
+    let amount = |name: &str| body.get("amount").and_then(|a| a.get(name)).and_then(Value::as_u64).unwrap_or_default();
     if text("transaction_id").is_some() == text("out_trade_no").is_some() {
         return Err(Refusal::param("transaction_id和out_trade_no二选一"));
     }
@@ -137,10 +114,7 @@ pub(crate) fn create(desk: &Desk<'_>) -> Reply {
         return Err(Refusal::param("退款金额不能大于订单金额").field("/amount/refund", "body"));
     }
     let now = desk.sandbox.now();
-    let by_public_key = desk
-        .inbound
-        .header("wechatpay-serial")
-        .is_some_and(|id| id.starts_with("PUB_KEY_ID_"));
+    let by_public_key = desk.inbound.header("wechatpay-serial").is_some_and(|id| id.starts_with("PUB_KEY_ID_"));
     let held = desk.fault == Some(Misbehaviour::HoldRefund);
     let settles = (!held).then(|| now + desk.sandbox.scaled_ms(SETTLE_SECONDS));
     let mut state = desk.sandbox.state();
@@ -155,14 +129,9 @@ pub(crate) fn create(desk: &Desk<'_>) -> Reply {
         total: amount("total"),
         reason: text("reason").map(str::to_owned),
         notify_url: text("notify_url").map(str::to_owned),
-        wire: if by_public_key {
-            Wire::V3
-        } else {
-            Wire::V3Cert
-        },
+        wire: if by_public_key { Wire::V3 } else { Wire::V3Cert },
     };
-    let (t, r) =
-        enter(&mut state, desk.mchid(), at, wanted, now, settles).map_err(|no| refusal(&no))?;
+    let (t, r) = enter(&mut state, desk.mchid(), at, wanted, now, settles).map_err(|no| refusal(&no))?;
     let trade = &state.trades[t];
     Ok(Some(objects::refund(trade, &trade.refunds[r])))
 }
@@ -170,9 +139,7 @@ pub(crate) fn create(desk: &Desk<'_>) -> Reply {
 pub(crate) fn query(desk: &Desk<'_>, number: &str) -> Reply {
     let missing = || Refusal::new(404, "RESOURCE_NOT_EXISTS", "退款单不存在", 268_512_771);
     let state = desk.sandbox.state();
-    let (t, r) = state
-        .find_refund(Provider::Wxpay, desk.mchid(), number)
-        .ok_or_else(missing)?;
+    let (t, r) = state.find_refund(Provider::Wxpay, desk.mchid(), number).ok_or_else(missing)?;
     let trade = &state.trades[t];
     if !same_sub(trade, desk.arg("sub_mchid").as_deref()) {
         return Err(missing());
@@ -183,10 +150,7 @@ pub(crate) fn query(desk: &Desk<'_>, number: &str) -> Reply {
 /// An abnormal refund is sent to a bank card: it is PROCESSING again, and settles.
 pub(crate) fn abnormal(desk: &Desk<'_>, refund_id: &str) -> Reply {
     let body = rules::check(&desk.inbound.body, rules::ABNORMAL)?;
-    let number = body
-        .get("out_refund_no")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let number = body.get("out_refund_no").and_then(Value::as_str).unwrap_or_default();
     let wanted = desk.inbound.header("wechatpay-serial");
     let (key, serial) = auth::signer(desk.merchant, wanted);
     for name in ["bank_account", "real_name"] {
@@ -194,9 +158,7 @@ pub(crate) fn abnormal(desk: &Desk<'_>, refund_id: &str) -> Reply {
             continue;
         };
         if wanted != Some(serial) || key.oaep_open(sealed).is_none() {
-            return Err(
-                Refusal::param("敏感字段解密失败，请检查Wechatpay-Serial").field(name, "body")
-            );
+            return Err(Refusal::param("敏感字段解密失败，请检查Wechatpay-Serial").field(name, "body"));
         }
     }
     let now = desk.sandbox.now();
@@ -208,12 +170,7 @@ pub(crate) fn abnormal(desk: &Desk<'_>, refund_id: &str) -> Reply {
         .ok_or_else(|| Refusal::new(404, "RESOURCE_NOT_EXISTS", "退款单不存在", 268_512_771))?;
     let refund = &mut state.trades[t].refunds[r];
     if refund.state != RefundState::Abnormal {
-        return Err(Refusal::new(
-            400,
-            "INVALID_REQUEST",
-            "退款单状态不是ABNORMAL",
-            268_435_461,
-        ));
+        return Err(Refusal::new(400, "INVALID_REQUEST", "退款单状态不是ABNORMAL", 268_435_461));
     }
     refund.state = RefundState::Processing;
     refund.settled = None;

@@ -28,17 +28,12 @@ pub(crate) enum Kind {
 /// One field: name, whether it must be there, kind.
 pub(crate) type Rule = (&'static str, bool, Kind);
 
-use Kind::{
-    Bool, Int, List, NotifyUrl, Object, OutRefundNo, OutTradeNo, Rfc3339, Text, Word, Words,
-};
+use Kind::{Bool, Int, List, NotifyUrl, Object, OutRefundNo, OutTradeNo, Rfc3339, Text, Word, Words};
 
 const CURRENCY: Kind = Word(&["CNY"]);
 const AMOUNT: &[Rule] = &[("total", true, Int(1)), ("currency", false, CURRENCY)];
-const DETAIL: &[Rule] = &[
-    ("cost_price", false, Int(0)),
-    ("invoice_id", false, Text(1, 32)),
-    ("goods_detail", false, List(GOODS)),
-];
+const DETAIL: &[Rule] =
+    &[("cost_price", false, Int(0)), ("invoice_id", false, Text(1, 32)), ("goods_detail", false, List(GOODS))];
 const GOODS: &[Rule] = &[
     ("merchant_goods_id", true, Text(1, 32)),
     ("wechatpay_goods_id", false, Text(1, 32)),
@@ -52,11 +47,8 @@ const STORE: &[Rule] = &[
     ("area_code", false, Text(1, 32)),
     ("address", false, Text(1, 512)),
 ];
-const SCENE: &[Rule] = &[
-    ("payer_client_ip", true, Text(1, 45)),
-    ("device_id", false, Text(1, 32)),
-    ("store_info", false, Object(STORE)),
-];
+const SCENE: &[Rule] =
+    &[("payer_client_ip", true, Text(1, 45)), ("device_id", false, Text(1, 32)), ("store_info", false, Object(STORE))];
 const H5: &[Rule] = &[
     ("type", true, Word(&["Wap", "iOS", "Android"])),
     ("app_name", false, Text(1, 64)),
@@ -73,17 +65,11 @@ const H5_SCENE: &[Rule] = &[
 const SETTLE: &[Rule] = &[("profit_sharing", false, Bool)];
 const LIMITS: &[&str] = &["no_credit", "no_balance", "no_debit", "balance_only"];
 const PAYER: &[Rule] = &[("openid", true, Text(1, 128))];
-const PARTNER_PAYER: &[Rule] = &[
-    ("sp_openid", false, Text(1, 128)),
-    ("sub_openid", false, Text(1, 128)),
-];
+const PARTNER_PAYER: &[Rule] = &[("sp_openid", false, Text(1, 128)), ("sub_openid", false, Text(1, 128))];
 const CODE_PAYER: &[Rule] = &[("auth_code", true, Text(16, 32))];
 const CODE_STORE: &[Rule] = &[("id", false, Text(1, 32)), ("out_id", false, Text(1, 32))];
-const CODE_SCENE: &[Rule] = &[
-    ("device_id", false, Text(1, 32)),
-    ("device_ip", false, Text(1, 45)),
-    ("store_info", true, Object(CODE_STORE)),
-];
+const CODE_SCENE: &[Rule] =
+    &[("device_id", false, Text(1, 32)), ("device_ip", false, Text(1, 45)), ("store_info", true, Object(CODE_STORE))];
 
 macro_rules! order {
     ($($extra:expr),* $(,)?) => {
@@ -118,16 +104,10 @@ macro_rules! partner {
     };
 }
 
-const JSAPI: &[Rule] = own![
-    ("payer", true, Object(PAYER)),
-    ("scene_info", false, Object(SCENE))
-];
+const JSAPI: &[Rule] = own![("payer", true, Object(PAYER)), ("scene_info", false, Object(SCENE))];
 const NATIVE: &[Rule] = own![("scene_info", false, Object(SCENE))];
 const H5_ORDER: &[Rule] = own![("scene_info", true, Object(H5_SCENE))];
-const PARTNER_JSAPI: &[Rule] = partner![
-    ("payer", true, Object(PARTNER_PAYER)),
-    ("scene_info", false, Object(SCENE))
-];
+const PARTNER_JSAPI: &[Rule] = partner![("payer", true, Object(PARTNER_PAYER)), ("scene_info", false, Object(SCENE))];
 const PARTNER_NATIVE: &[Rule] = partner![("scene_info", false, Object(SCENE))];
 const PARTNER_H5: &[Rule] = partner![("scene_info", true, Object(H5_SCENE))];
 const CODEPAY: &[Rule] = &[
@@ -159,10 +139,7 @@ pub(crate) fn order(product: &str, partner: bool) -> &'static [Rule] {
 }
 
 pub(crate) const CLOSE: &[Rule] = &[("mchid", true, Text(1, 32))];
-pub(crate) const PARTNER_CLOSE: &[Rule] = &[
-    ("sp_mchid", true, Text(1, 32)),
-    ("sub_mchid", true, Text(1, 32)),
-];
+pub(crate) const PARTNER_CLOSE: &[Rule] = &[("sp_mchid", true, Text(1, 32)), ("sub_mchid", true, Text(1, 32))];
 pub(crate) const REVERSE: &[Rule] = &[("appid", true, Text(1, 32)), ("mchid", true, Text(1, 32))];
 pub(crate) const REFUND: &[Rule] = &[
     ("sub_mchid", false, Text(1, 32)),
@@ -175,16 +152,9 @@ pub(crate) const REFUND: &[Rule] = &[
     ("amount", true, Object(REFUND_AMOUNT)),
     ("goods_detail", false, List(REFUND_GOODS)),
 ];
-const REFUND_AMOUNT: &[Rule] = &[
-    ("refund", true, Int(1)),
-    ("total", true, Int(1)),
-    ("currency", true, CURRENCY),
-    ("from", false, List(FROM)),
-];
-const FROM: &[Rule] = &[
-    ("account", true, Word(&["AVAILABLE", "UNAVAILABLE"])),
-    ("amount", true, Int(1)),
-];
+const REFUND_AMOUNT: &[Rule] =
+    &[("refund", true, Int(1)), ("total", true, Int(1)), ("currency", true, CURRENCY), ("from", false, List(FROM))];
+const FROM: &[Rule] = &[("account", true, Word(&["AVAILABLE", "UNAVAILABLE"])), ("amount", true, Int(1))];
 const REFUND_GOODS: &[Rule] = &[
     ("merchant_goods_id", true, Text(1, 32)),
     ("wechatpay_goods_id", false, Text(1, 32)),
@@ -196,25 +166,14 @@ const REFUND_GOODS: &[Rule] = &[
 pub(crate) const ABNORMAL: &[Rule] = &[
     ("out_refund_no", true, OutRefundNo),
     ("sub_mchid", false, Text(1, 32)),
-    (
-        "type",
-        true,
-        Word(&["USER_BANK_CARD", "MERCHANT_BANK_CARD"]),
-    ),
+    ("type", true, Word(&["USER_BANK_CARD", "MERCHANT_BANK_CARD"])),
     ("bank_type", false, Text(1, 32)),
     ("bank_account", false, Text(1, 1024)),
     ("real_name", false, Text(1, 1024)),
 ];
 
 fn wrong(at: &str, issue: &str) -> Refusal {
-    Refusal::new(
-        400,
-        "PARAM_ERROR",
-        &format!("输入源“/body{at}”{issue}"),
-        268_435_461,
-    )
-    .field(at, "body")
-    .issue(issue)
+    Refusal::new(400, "PARAM_ERROR", &format!("输入源“/body{at}”{issue}"), 268_435_461).field(at, "body").issue(issue)
 }
 
 /// Parses a body and holds it against its rules.
@@ -249,32 +208,23 @@ fn object(map: &Map<String, Value>, rules: &[Rule], at: &str) -> Result<(), Refu
 
 fn number(value: &Value, longest: usize, shortest: usize, extra: &str) -> bool {
     value.as_str().is_some_and(|s| {
-        (shortest..=longest).contains(&s.len())
-            && s.chars()
-                .all(|c| c.is_ascii_alphanumeric() || extra.contains(c))
+        (shortest..=longest).contains(&s.len()) && s.chars().all(|c| c.is_ascii_alphanumeric() || extra.contains(c))
     })
 }
 
 fn value(found: &Value, kind: &Kind, at: &str) -> Result<(), Refusal> {
     let good = match kind {
-        Text(min, max) => found
-            .as_str()
-            .is_some_and(|s| (*min..=*max).contains(&s.chars().count())),
+        Text(min, max) => found.as_str().is_some_and(|s| (*min..=*max).contains(&s.chars().count())),
         OutTradeNo => number(found, 32, 6, "_-|*"),
         OutRefundNo => number(found, 64, 1, "_-|*@"),
-        Int(min) => found
-            .as_i64()
-            .is_some_and(|i| i >= *min && i <= i64::from(i32::MAX)),
+        Int(min) => found.as_i64().is_some_and(|i| i >= *min && i <= i64::from(i32::MAX)),
         Bool => found.is_boolean(),
-        Rfc3339 => found
-            .as_str()
-            .is_some_and(|s| s.len() <= 64 && ids::from_rfc3339(s).is_some()),
+        Rfc3339 => found.as_str().is_some_and(|s| s.len() <= 64 && ids::from_rfc3339(s).is_some()),
         NotifyUrl => found.as_str().is_some_and(notify_url),
         Word(words) => found.as_str().is_some_and(|s| words.contains(&s)),
-        Words(words) => found.as_array().is_some_and(|list| {
-            list.iter()
-                .all(|word| word.as_str().is_some_and(|s| words.contains(&s)))
-        }),
+        Words(words) => found
+            .as_array()
+            .is_some_and(|list| list.iter().all(|word| word.as_str().is_some_and(|s| words.contains(&s)))),
         Object(rules) => match found {
             Value::Object(map) => return object(map, rules, at),
             _ => false,
@@ -290,11 +240,7 @@ fn value(found: &Value, kind: &Kind, at: &str) -> Result<(), Refusal> {
         },
     };
     let low = matches!(kind, Int(_)) && found.is_i64() && !good;
-    let issue = if low {
-        "数值超出范围，低于最小值 1"
-    } else {
-        "映射到值字段时校验失败"
-    };
+    let issue = if low { "数值超出范围，低于最小值 1" } else { "映射到值字段时校验失败" };
     if good { Ok(()) } else { Err(wrong(at, issue)) }
 }
 
@@ -304,8 +250,7 @@ pub(crate) fn notify_url(url: &str) -> bool {
         Some(("https", rest)) => rest,
         Some(("http", rest))
             if ["127.0.0.1", "localhost", "[::1]"].iter().any(|host| {
-                rest.strip_prefix(host)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+                rest.strip_prefix(host).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
             }) =>
         {
             rest
@@ -321,8 +266,7 @@ mod tests {
     use super::*;
 
     fn code(body: &str) -> String {
-        check(body.as_bytes(), order("native", false))
-            .map_or_else(|r| r.code.to_owned(), |_| "OK".to_owned())
+        check(body.as_bytes(), order("native", false)).map_or_else(|r| r.code.to_owned(), |_| "OK".to_owned())
     }
 
     #[test]
@@ -344,11 +288,7 @@ mod tests {
             ("\"appid\"", "\"openid\":\"x\",\"appid\""),
             ("\"appid\"", "\"attach\":null,\"appid\""),
         ] {
-            assert_eq!(
-                code(&good.replace(from, to)),
-                "PARAM_ERROR",
-                "{from} -> {to}"
-            );
+            assert_eq!(code(&good.replace(from, to)), "PARAM_ERROR", "{from} -> {to}");
         }
     }
 }

@@ -13,15 +13,7 @@ use crate::server::{Answer, Inbound};
 /// Allowed field names; a `*` in front means required.
 type Allowed = &'static [&'static str];
 
-const COMMON: Allowed = &[
-    "*appid",
-    "*mch_id",
-    "*nonce_str",
-    "*sign",
-    "sign_type",
-    "sub_appid",
-    "sub_mch_id",
-];
+const COMMON: Allowed = &["*appid", "*mch_id", "*nonce_str", "*sign", "sign_type", "sub_appid", "sub_mch_id"];
 const UNIFIED: Allowed = &[
     "*body",
     "*out_trade_no",
@@ -74,13 +66,7 @@ const REFUND: Allowed = &[
     "refund_account",
     "notify_url",
 ];
-const REFUND_QUERY: Allowed = &[
-    "transaction_id",
-    "out_trade_no",
-    "out_refund_no",
-    "refund_id",
-    "offset",
-];
+const REFUND_QUERY: Allowed = &["transaction_id", "out_trade_no", "out_refund_no", "refund_id", "offset"];
 
 pub(crate) fn op(path: &str) -> Op {
     match path {
@@ -97,18 +83,11 @@ pub(crate) fn op(path: &str) -> Op {
 /// Upper-case hex over all non-empty fields but `sign`, by name (wechat.md 5.1).
 pub(crate) fn sign(fields: &Fields, key: &str, hmac: bool) -> String {
     let mut text = String::new();
-    for (name, value) in fields
-        .iter()
-        .filter(|(name, value)| *name != "sign" && !value.is_empty())
-    {
+    for (name, value) in fields.iter().filter(|(name, value)| *name != "sign" && !value.is_empty()) {
         text.push_str(&format!("{name}={value}&"));
     }
     text.push_str(&format!("key={key}"));
-    let hex = if hmac {
-        hmac_hex(key.as_bytes(), text.as_bytes())
-    } else {
-        md5_hex(text.as_bytes())
-    };
+    let hex = if hmac { hmac_hex(key.as_bytes(), text.as_bytes()) } else { md5_hex(text.as_bytes()) };
     hex.to_uppercase()
 }
 
@@ -148,9 +127,7 @@ pub(crate) fn business(code: &'static str, text: &str) -> Bad {
 pub(crate) type Reply = Result<Fields, Bad>;
 
 fn plain_fail(message: &str) -> Answer {
-    let fields = [("return_code", "FAIL"), ("return_msg", message)]
-        .map(|(k, v)| (k.to_owned(), v.to_owned()))
-        .into();
+    let fields = [("return_code", "FAIL"), ("return_msg", message)].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
     Answer::new(200, "text/plain", xml::write("xml", &fields), message)
 }
 
@@ -168,20 +145,12 @@ pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbeha
         Ok(fields) => fields,
         Err(message) => return plain_fail(message),
     };
-    let hmac = fields
-        .get("sign_type")
-        .is_some_and(|kind| kind == "HMAC-SHA256");
+    let hmac = fields.get("sign_type").is_some_and(|kind| kind == "HMAC-SHA256");
     let merchant = match known(sandbox, &inbound.path, &fields, hmac) {
         Ok(merchant) => merchant,
         Err(message) => return plain_fail(&message),
     };
-    let desk = Desk {
-        sandbox,
-        merchant: &merchant,
-        fields: &fields,
-        hmac,
-        fault,
-    };
+    let desk = Desk { sandbox, merchant: &merchant, fields: &fields, hmac, fault };
     let reply = match inbound.path.as_str() {
         "/pay/unifiedorder" => desk.create(false),
         "/pay/micropay" => desk.create(true),
@@ -198,11 +167,7 @@ pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbeha
         }
         Err(Bad::Business(code, text)) => {
             let verdict = format!("{code}: {text}");
-            let pairs = [
-                ("result_code", "FAIL".to_owned()),
-                ("err_code", code.to_owned()),
-                ("err_code_des", text),
-            ];
+            let pairs = [("result_code", "FAIL".to_owned()), ("err_code", code.to_owned()), ("err_code_des", text)];
             (pairs.map(|(k, v)| (k.to_owned(), v)).into(), verdict)
         }
         Err(Bad::Protocol(message)) => return plain_fail(&message),
@@ -212,13 +177,7 @@ pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbeha
 }
 
 /// Adds what every answer carries, and the signature.
-fn finish(
-    answer: &mut Fields,
-    fields: &Fields,
-    merchant: &Merchant,
-    hmac: bool,
-    fault: Option<Misbehaviour>,
-) {
+fn finish(answer: &mut Fields, fields: &Fields, merchant: &Merchant, hmac: bool, fault: Option<Misbehaviour>) {
     for (name, value) in [
         ("return_code", "SUCCESS"),
         ("return_msg", "OK"),
@@ -241,12 +200,7 @@ fn finish(
 }
 
 /// Whose request it is, if its fields and its signature are right.
-fn known(
-    sandbox: &Sandbox,
-    path: &str,
-    fields: &Fields,
-    hmac: bool,
-) -> Result<std::sync::Arc<Merchant>, String> {
+fn known(sandbox: &Sandbox, path: &str, fields: &Fields, hmac: bool) -> Result<std::sync::Arc<Merchant>, String> {
     let allowed = match path {
         "/pay/unifiedorder" => UNIFIED,
         "/pay/micropay" => MICROPAY,
@@ -255,21 +209,13 @@ fn known(
         "/pay/refundquery" => REFUND_QUERY,
         _ => QUERY,
     };
-    for name in COMMON
-        .iter()
-        .chain(allowed)
-        .filter_map(|name| name.strip_prefix('*'))
-    {
+    for name in COMMON.iter().chain(allowed).filter_map(|name| name.strip_prefix('*')) {
         if fields.get(name).is_none_or(String::is_empty) {
             return Err(format!("缺少参数{name}"));
         }
     }
     for name in fields.keys() {
-        if !COMMON
-            .iter()
-            .chain(allowed)
-            .any(|own| own.trim_start_matches('*') == name)
-        {
+        if !COMMON.iter().chain(allowed).any(|own| own.trim_start_matches('*') == name) {
             return Err(format!("参数{name}多余"));
         }
     }
@@ -280,17 +226,12 @@ fn known(
     if fields["nonce_str"].len() > 32 {
         return Err("nonce_str长度不能超过32".to_owned());
     }
-    let merchant = sandbox
-        .state()
-        .merchant(Provider::Wxpay, &fields["mch_id"])
-        .ok_or("mch_id参数长度有误或商户号不存在")?;
+    let merchant =
+        sandbox.state().merchant(Provider::Wxpay, &fields["mch_id"]).ok_or("mch_id参数长度有误或商户号不存在")?;
     if !merchant.owns_appid(&fields["appid"]) {
         return Err("appid和mch_id不匹配".to_owned());
     }
-    if fields
-        .get("sub_mch_id")
-        .is_some_and(|sub| *sub != merchant.keys.sub_mchid)
-    {
+    if fields.get("sub_mch_id").is_some_and(|sub| *sub != merchant.keys.sub_mchid) {
         return Err("sub_mch_id与mch_id不匹配".to_owned());
     }
     if fields["sign"] != sign(fields, &merchant.keys.v2_key, hmac) {
@@ -306,17 +247,11 @@ pub(crate) fn refuse(sandbox: &Sandbox, inbound: &Inbound, what: Misbehaviour) -
         _ => ("SYSTEMERROR", "系统超时"),
     };
     let fields = xml::parse(&inbound.body).unwrap_or_default();
-    let hmac = fields
-        .get("sign_type")
-        .is_some_and(|kind| kind == "HMAC-SHA256");
+    let hmac = fields.get("sign_type").is_some_and(|kind| kind == "HMAC-SHA256");
     let Ok(merchant) = known(sandbox, &inbound.path, &fields, hmac) else {
         return plain_fail(code);
     };
-    let pairs = [
-        ("result_code", "FAIL"),
-        ("err_code", code),
-        ("err_code_des", text),
-    ];
+    let pairs = [("result_code", "FAIL"), ("err_code", code), ("err_code_des", text)];
     let mut answer = pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
     finish(&mut answer, &fields, &merchant, hmac, None);
     Answer::new(200, "text/plain", xml::write("xml", &answer), code)
@@ -340,10 +275,7 @@ mod tests {
             ("sign", "does not count"),
         ];
         let fields = fields.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-        assert_eq!(
-            sign(&fields, key, false),
-            "9A0A8659F005D6984697E2CA0A9CF3B7"
-        );
+        assert_eq!(sign(&fields, key, false), "9A0A8659F005D6984697E2CA0A9CF3B7");
         let hmac = "6A9AE1657590FD6257D693A078E1C3E4BB6BA4DC30B23E0EE2496E54170DACD6";
         assert_eq!(sign(&fields, key, true), hmac);
     }

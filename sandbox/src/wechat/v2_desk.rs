@@ -25,10 +25,7 @@ pub(crate) struct Desk<'a> {
 
 impl Desk<'_> {
     fn get(&self, name: &str) -> Option<&str> {
-        self.fields
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.fields.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     fn text(&self, name: &str, longest: usize) -> Result<Option<String>, Bad> {
@@ -58,10 +55,7 @@ impl Desk<'_> {
     pub(crate) fn create(&self, micropay: bool) -> Reply {
         let now = self.sandbox.now();
         let number = self.get("out_trade_no").unwrap_or_default();
-        let good = number.len() <= 32
-            && number
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "_-|*@".contains(c));
+        let good = number.len() <= 32 && number.chars().all(|c| c.is_ascii_alphanumeric() || "_-|*@".contains(c));
         if !good {
             return Err(business("PARAM_ERROR", "out_trade_no格式错误"));
         }
@@ -80,21 +74,14 @@ impl Desk<'_> {
         if product == "native" && self.get("product_id").is_none() {
             return Err(business("LACK_PARAMS", "NATIVE支付必须传product_id"));
         }
-        if product == "h5"
-            && !self
-                .get("scene_info")
-                .is_some_and(|scene| scene.contains("h5_info"))
-        {
+        if product == "h5" && !self.get("scene_info").is_some_and(|scene| scene.contains("h5_info")) {
             return Err(business("LACK_PARAMS", "MWEB支付必须传scene_info"));
         }
         let notify_url = self.text("notify_url", 256)?;
         if !micropay && !notify_url.as_deref().is_some_and(rules::notify_url) {
             return Err(business("PARAM_ERROR", "notify_url格式错误"));
         }
-        if self
-            .get("spbill_create_ip")
-            .is_none_or(|ip| ip.parse::<std::net::IpAddr>().is_err())
-        {
+        if self.get("spbill_create_ip").is_none_or(|ip| ip.parse::<std::net::IpAddr>().is_err()) {
             return Err(business("PARAM_ERROR", "spbill_create_ip格式错误"));
         }
         if self.get("fee_type").is_some_and(|kind| kind != "CNY") {
@@ -110,11 +97,7 @@ impl Desk<'_> {
         for volatile in ["nonce_str", "sign", "sign_type"] {
             let _ = request.as_object_mut().and_then(|map| map.remove(volatile));
         }
-        let (total, body, attach) = (
-            self.amount("total_fee")?,
-            self.text("body", 128)?,
-            self.text("attach", 127)?,
-        );
+        let (total, body, attach) = (self.amount("total_fee")?, self.text("body", 128)?, self.text("attach", 127)?);
         let mut state = self.sandbox.state();
         let at = if let Some(at) = state.find(Provider::Wxpay, self.mchid(), number) {
             let trade = state.current(at, now);
@@ -161,21 +144,14 @@ impl Desk<'_> {
                 request,
             })
         };
-        if micropay {
-            self.code_paid(&mut state, at, now)
-        } else {
-            Ok(handed_out(&state.trades[at]))
-        }
+        if micropay { self.code_paid(&mut state, at, now) } else { Ok(handed_out(&state.trades[at])) }
     }
 
     fn code_paid(&self, state: &mut State, at: usize, now: i64) -> Reply {
         let code = self.get("auth_code").unwrap_or_default();
         if code.len() != 18 || !(10..=15).any(|head: u32| code.starts_with(&head.to_string())) {
             state.trades[at].state = TradeState::PayError;
-            return Err(business(
-                "AUTH_CODE_INVALID",
-                "请扫描微信支付被扫条码/二维码",
-            ));
+            return Err(business("AUTH_CODE_INVALID", "请扫描微信支付被扫条码/二维码"));
         }
         orders::micropay(state, at, code, now, self.sandbox.scaled_ms(5))
             .map_err(|(code, text)| business(code, text))?;
@@ -200,9 +176,7 @@ impl Desk<'_> {
 
     pub(crate) fn query(&self) -> Reply {
         let mut state = self.sandbox.state();
-        let at = self
-            .find(&state)
-            .ok_or_else(|| business("ORDERNOTEXIST", "订单不存在"))?;
+        let at = self.find(&state).ok_or_else(|| business("ORDERNOTEXIST", "订单不存在"))?;
         let trade = state.current(at, self.sandbox.now());
         let mut fields = Fields::new();
         let mut set = |name: &str, value: &str| {
@@ -217,9 +191,7 @@ impl Desk<'_> {
     pub(crate) fn close(&self) -> Reply {
         let now = self.sandbox.now();
         let mut state = self.sandbox.state();
-        let at = self
-            .find(&state)
-            .ok_or_else(|| business("ORDERNOTEXIST", "订单不存在"))?;
+        let at = self.find(&state).ok_or_else(|| business("ORDERNOTEXIST", "订单不存在"))?;
         let trade = state.current(at, now);
         match trade.state {
             TradeState::Success | TradeState::Refund => Err(business("ORDERPAID", "该订单已支付")),
@@ -235,55 +207,33 @@ impl Desk<'_> {
     pub(crate) fn refund(&self) -> Reply {
         let (amount, total) = (self.amount("refund_fee")?, self.amount("total_fee")?);
         let notify_url = self.text("notify_url", 256)?;
-        if notify_url
-            .as_deref()
-            .is_some_and(|url| !rules::notify_url(url))
-        {
+        if notify_url.as_deref().is_some_and(|url| !rules::notify_url(url)) {
             return Err(business("PARAM_ERROR", "notify_url格式错误"));
         }
         let out_refund_no = self.text("out_refund_no", 64)?.unwrap_or_default();
-        if !out_refund_no
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "_-|*@".contains(c))
-            || amount > total
-        {
+        if !out_refund_no.chars().all(|c| c.is_ascii_alphanumeric() || "_-|*@".contains(c)) || amount > total {
             return Err(business("PARAM_ERROR", "参数错误"));
         }
         let reason = self.text("refund_desc", 80)?;
-        let wanted = Wanted {
-            out_refund_no,
-            amount,
-            total,
-            reason,
-            notify_url,
-            wire: self.wire(),
-        };
+        let wanted = Wanted { out_refund_no, amount, total, reason, notify_url, wire: self.wire() };
         let now = self.sandbox.now();
         let held = self.fault == Some(Misbehaviour::HoldRefund);
         let settles = (!held).then(|| now + self.sandbox.scaled_ms(refunds::SETTLE_SECONDS));
         let mut state = self.sandbox.state();
         let at = self.find(&state);
-        let (t, r) =
-            refunds::enter(&mut state, self.mchid(), at, wanted, now, settles).map_err(|no| {
-                match no {
-                    No::Missing => business("ORDERNOTEXIST", "订单号不存在"),
-                    No::Mismatch => {
-                        business("ERROR", "订单金额或退款金额与之前请求不一致，请核实后再试")
-                    }
-                    No::WrongTotal => business("ERROR", "订单金额不一致"),
-                    No::TooMuch => business("ERROR", "累计退款金额大于支付金额"),
-                    No::TooMany => business("ERROR", "订单退款次数超过50次"),
-                    No::TooLate => business("TRADE_OVERDUE", "订单已经超过退款期限"),
-                }
-            })?;
+        let (t, r) = refunds::enter(&mut state, self.mchid(), at, wanted, now, settles).map_err(|no| match no {
+            No::Missing => business("ORDERNOTEXIST", "订单号不存在"),
+            No::Mismatch => business("ERROR", "订单金额或退款金额与之前请求不一致，请核实后再试"),
+            No::WrongTotal => business("ERROR", "订单金额不一致"),
+            No::TooMuch => business("ERROR", "累计退款金额大于支付金额"),
+            No::TooMany => business("ERROR", "订单退款次数超过50次"),
+            No::TooLate => business("TRADE_OVERDUE", "订单已经超过退款期限"),
+        })?;
         let trade = &state.trades[t];
         let refund = &trade.refunds[r];
         let mut fields = Fields::new();
         for (name, value) in [
-            (
-                "transaction_id",
-                trade.transaction_id.clone().unwrap_or_default(),
-            ),
+            ("transaction_id", trade.transaction_id.clone().unwrap_or_default()),
             ("out_trade_no", trade.number.clone()),
             ("out_refund_no", refund.out_refund_no.clone()),
             ("refund_id", refund.refund_id.clone()),
@@ -301,40 +251,26 @@ impl Desk<'_> {
         let missing = || business("REFUNDNOTEXIST", "退款订单查询失败");
         let by_refund = |(t, r): (usize, usize)| (t, vec![r]);
         let (t, found) = if let Some(id) = self.get("refund_id") {
-            let mine =
-                |trade: &Trade| trade.provider == Provider::Wxpay && trade.merchant == self.mchid();
-            let all = state
-                .trades
-                .iter()
-                .enumerate()
-                .filter(|(_, trade)| mine(trade));
-            let mut hits = all.filter_map(|(t, trade)| {
-                Some((t, trade.refunds.iter().position(|r| r.refund_id == id)?))
-            });
+            let mine = |trade: &Trade| trade.provider == Provider::Wxpay && trade.merchant == self.mchid();
+            let all = state.trades.iter().enumerate().filter(|(_, trade)| mine(trade));
+            let mut hits =
+                all.filter_map(|(t, trade)| Some((t, trade.refunds.iter().position(|r| r.refund_id == id)?)));
             hits.next().map(by_refund)
         } else if let Some(number) = self.get("out_refund_no") {
-            state
-                .find_refund(Provider::Wxpay, self.mchid(), number)
-                .map(by_refund)
+            state.find_refund(Provider::Wxpay, self.mchid(), number).map(by_refund)
         } else {
-            self.find(&state)
-                .map(|t| (t, (0..state.trades[t].refunds.len()).collect()))
+            self.find(&state).map(|t| (t, (0..state.trades[t].refunds.len()).collect()))
         }
         .filter(|(_, found)| !found.is_empty())
         .ok_or_else(missing)?;
-        let offset: usize = self
-            .get("offset")
-            .map_or(Ok(0), str::parse)
-            .map_err(|_| business("PARAM_ERROR", "offset"))?;
+        let offset: usize =
+            self.get("offset").map_or(Ok(0), str::parse).map_err(|_| business("PARAM_ERROR", "offset"))?;
         let trade = &state.trades[t];
         let mut fields = Fields::new();
         let mut set = |name: String, value: String| {
             fields.insert(name, value);
         };
-        set(
-            "transaction_id".into(),
-            trade.transaction_id.clone().unwrap_or_default(),
-        );
+        set("transaction_id".into(), trade.transaction_id.clone().unwrap_or_default());
         set("out_trade_no".into(), trade.number.clone());
         set("total_fee".into(), trade.amount().to_string());
         set("total_refund_count".into(), found.len().to_string());
@@ -358,9 +294,7 @@ impl Desk<'_> {
     pub(crate) fn reverse(&self) -> Reply {
         let now = self.sandbox.now();
         let mut state = self.sandbox.state();
-        let at = self
-            .find(&state)
-            .ok_or_else(|| business("ORDERNOTEXIST", "订单不存在"))?;
+        let at = self.find(&state).ok_or_else(|| business("ORDERNOTEXIST", "订单不存在"))?;
         let trade = state.current(at, now);
         if trade.product != "codepay" {
             return Err(business("TRADE_STATE_ERROR", "仅付款码订单可撤销"));
@@ -377,10 +311,7 @@ fn handed_out(trade: &Trade) -> Fields {
     fields.insert("trade_type".to_owned(), trade.trade_type().to_owned());
     match trade.product.as_str() {
         "native" => {
-            fields.insert(
-                "code_url".to_owned(),
-                trade.code_url.clone().unwrap_or_default(),
-            );
+            fields.insert("code_url".to_owned(), trade.code_url.clone().unwrap_or_default());
         }
         "h5" => {
             fields.insert("mweb_url".to_owned(), ids::h5_url(&prepay_id));

@@ -21,13 +21,7 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(status: u16, code: &'static str, message: &str, internal: u32) -> Self {
-        Self {
-            status,
-            code,
-            message: message.to_owned(),
-            detail: None,
-            internal,
-        }
+        Self { status, code, message: message.to_owned(), detail: None, internal }
     }
 
     pub(crate) fn field(mut self, field: &str, location: &str) -> Self {
@@ -55,27 +49,15 @@ impl Refusal {
     /// Errors carry no signature: the real service's do not (probe in wechat.md 1.4).
     fn answer(self) -> Answer {
         if self.code.is_empty() {
-            return Answer::new(
-                self.status,
-                "application/json",
-                "",
-                &self.status.to_string(),
-            );
+            return Answer::new(self.status, "application/json", "", &self.status.to_string());
         }
         let mut body = json!({"code": self.code, "message": self.message});
         if let Some(detail) = self.detail {
             body["detail"] = detail;
         }
         let verdict = format!("{}: {}", self.code, self.message);
-        let mut answer = Answer::new(
-            self.status,
-            "application/json; charset=utf-8",
-            body.to_string(),
-            &verdict,
-        );
-        answer
-            .headers
-            .push(("Request-ID", request_id(self.internal)));
+        let mut answer = Answer::new(self.status, "application/json; charset=utf-8", body.to_string(), &verdict);
+        answer.headers.push(("Request-ID", request_id(self.internal)));
         answer
     }
 }
@@ -114,60 +96,31 @@ impl Route {
             ["v3", "pay", "partner", "transactions", rest @ ..] => (true, rest),
             ["v3", "pay", "transactions", rest @ ..] => (false, rest),
             ["v3", "refund", "domestic", "refunds"] => return Some(Self::Refund),
-            [
-                "v3",
-                "refund",
-                "domestic",
-                "refunds",
-                id,
-                "apply-abnormal-refund",
-            ] => {
-                return Some(Self::Abnormal {
-                    id: (*id).to_owned(),
-                });
+            ["v3", "refund", "domestic", "refunds", id, "apply-abnormal-refund"] => {
+                return Some(Self::Abnormal { id: (*id).to_owned() });
             }
             ["v3", "refund", "domestic", "refunds", number] => {
-                return Some(Self::RefundQuery {
-                    number: (*number).to_owned(),
-                });
+                return Some(Self::RefundQuery { number: (*number).to_owned() });
             }
             ["v3", "certificates"] => return Some(Self::Certificates),
             _ => return None,
         };
         match rest {
-            [product @ ("jsapi" | "native" | "h5" | "app")] => Some(Self::Create {
-                partner,
-                product: (*product).to_owned(),
-            }),
-            ["codepay"] if !partner => Some(Self::Create {
-                partner,
-                product: "codepay".to_owned(),
-            }),
-            ["id", id] => Some(Self::ById {
-                partner,
-                id: (*id).to_owned(),
-            }),
-            ["out-trade-no", number] => Some(Self::ByNumber {
-                partner,
-                number: (*number).to_owned(),
-            }),
-            ["out-trade-no", number, "close"] => Some(Self::Close {
-                partner,
-                number: (*number).to_owned(),
-            }),
-            ["out-trade-no", number, "reverse"] if !partner => Some(Self::Reverse {
-                number: (*number).to_owned(),
-            }),
+            [product @ ("jsapi" | "native" | "h5" | "app")] => {
+                Some(Self::Create { partner, product: (*product).to_owned() })
+            }
+            ["codepay"] if !partner => Some(Self::Create { partner, product: "codepay".to_owned() }),
+            ["id", id] => Some(Self::ById { partner, id: (*id).to_owned() }),
+            ["out-trade-no", number] => Some(Self::ByNumber { partner, number: (*number).to_owned() }),
+            ["out-trade-no", number, "close"] => Some(Self::Close { partner, number: (*number).to_owned() }),
+            ["out-trade-no", number, "reverse"] if !partner => Some(Self::Reverse { number: (*number).to_owned() }),
             _ => None,
         }
     }
 
     fn method(&self) -> &'static str {
         match self {
-            Self::ById { .. }
-            | Self::ByNumber { .. }
-            | Self::RefundQuery { .. }
-            | Self::Certificates => "GET",
+            Self::ById { .. } | Self::ByNumber { .. } | Self::RefundQuery { .. } | Self::Certificates => "GET",
             _ => "POST",
         }
     }
@@ -204,15 +157,10 @@ pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbeha
         Ok((merchant, body)) => {
             let status = if body.is_some() { 200 } else { 204 };
             let text = body.map(|body| body.to_string()).unwrap_or_default();
-            let mut answer =
-                Answer::new(status, "application/json; charset=utf-8", text, "SUCCESS");
+            let mut answer = Answer::new(status, "application/json; charset=utf-8", text, "SUCCESS");
             if fault != Some(Misbehaviour::NoSignature) {
                 let (key, serial) = auth::signer(&merchant, inbound.header("wechatpay-serial"));
-                let key = if fault == Some(Misbehaviour::BadSignature) {
-                    sandbox.stranger()
-                } else {
-                    key
-                };
+                let key = if fault == Some(Misbehaviour::BadSignature) { sandbox.stranger() } else { key };
                 answer.headers = auth::sign(key, serial, &answer.body, sandbox.now());
             }
             answer.headers.push(("Request-ID", request_id(0)));
@@ -224,11 +172,7 @@ pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbeha
 
 type Served = (std::sync::Arc<Merchant>, Option<Value>);
 
-fn serve(
-    sandbox: &Sandbox,
-    inbound: &Inbound,
-    fault: Option<Misbehaviour>,
-) -> Result<Served, Refusal> {
+fn serve(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Result<Served, Refusal> {
     let route = Route::of(&inbound.path).ok_or_else(|| Refusal::new(404, "", "", 0))?;
     if inbound.method != route.method() {
         return Err(Refusal::new(405, "", "", 0));
@@ -237,32 +181,19 @@ fn serve(
     if inbound.header("user-agent").is_none() {
         return Err(invalid("Http头缺少Accept或User-Agent"));
     }
-    if !inbound
-        .header("accept")
-        .is_some_and(|accept| accept.contains("application/json") || accept.contains("*/*"))
-    {
+    if !inbound.header("accept").is_some_and(|accept| accept.contains("application/json") || accept.contains("*/*")) {
         return Err(invalid("Http头缺少Accept或User-Agent"));
     }
-    let json = inbound
-        .header("content-type")
-        .is_some_and(|kind| kind.starts_with("application/json"));
+    let json = inbound.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
     if !inbound.body.is_empty() && !json {
         return Err(invalid("Content-Type应为application/json"));
     }
     let merchant = auth::merchant(sandbox, inbound)?;
-    let key_id = inbound
-        .header("wechatpay-serial")
-        .filter(|serial| serial.starts_with("PUB_KEY_ID_"));
+    let key_id = inbound.header("wechatpay-serial").filter(|serial| serial.starts_with("PUB_KEY_ID_"));
     if key_id.is_some_and(|id| id != merchant.keys.wxpay_public_key_id) {
-        return Err(Refusal::param("Http头Wechatpay-Serial中的公钥ID有误")
-            .field("Wechatpay-Serial", "header"));
+        return Err(Refusal::param("Http头Wechatpay-Serial中的公钥ID有误").field("Wechatpay-Serial", "header"));
     }
-    let desk = Desk {
-        sandbox,
-        merchant: &merchant,
-        inbound,
-        fault,
-    };
+    let desk = Desk { sandbox, merchant: &merchant, inbound, fault };
     let body = match route {
         Route::Create { partner, product } => orders::create(&desk, partner, &product)?,
         Route::ById { partner, id } => orders::query(&desk, partner, None, Some(&id))?,
@@ -301,9 +232,7 @@ impl Desk<'_> {
     pub(crate) fn same_mchid(&self, found: Option<&str>, name: &str) -> Result<(), Refusal> {
         match found {
             Some(found) if found == self.mchid() => Ok(()),
-            Some(_) => Err(
-                Refusal::param("请求中的商户号与Authorization中的mchid不一致").field(name, "body"),
-            ),
+            Some(_) => Err(Refusal::param("请求中的商户号与Authorization中的mchid不一致").field(name, "body")),
             None => Err(Refusal::param(&format!("缺少参数{name}")).field(name, "query")),
         }
     }
@@ -313,12 +242,7 @@ impl Desk<'_> {
         if sub_mchid == self.merchant.keys.sub_mchid {
             return Ok(());
         }
-        Err(Refusal::new(
-            403,
-            "NO_AUTH",
-            "服务商与特约商户未建立关系",
-            268_435_457,
-        ))
+        Err(Refusal::new(403, "NO_AUTH", "服务商与特约商户未建立关系", 268_435_457))
     }
 }
 

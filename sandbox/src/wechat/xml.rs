@@ -12,8 +12,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Fields, &'static str> {
     let text = std::str::from_utf8(bytes).map_err(|_| "NOT_UTF8")?;
     let bad = "XML_FORMAT_ERROR";
     let mut reader = Reader::from_str(text);
-    let (mut fields, mut name, mut value, mut depth) =
-        (Fields::new(), String::new(), String::new(), 0);
+    let (mut fields, mut name, mut value, mut depth) = (Fields::new(), String::new(), String::new(), 0);
     loop {
         match reader.read_event().map_err(|_| bad)? {
             Event::Start(start) => {
@@ -37,11 +36,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Fields, &'static str> {
                 value.push_str(&quick_xml::escape::unescape(&escaped).map_err(|_| bad)?);
             }
             Event::End(_) => {
-                if depth == 2
-                    && fields
-                        .insert(std::mem::take(&mut name), std::mem::take(&mut value))
-                        .is_some()
-                {
+                if depth == 2 && fields.insert(std::mem::take(&mut name), std::mem::take(&mut value)).is_some() {
                     return Err(bad);
                 }
                 depth -= 1;
@@ -51,11 +46,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Fields, &'static str> {
             _ => {}
         }
     }
-    if depth == 0 && !fields.is_empty() {
-        Ok(fields)
-    } else {
-        Err(bad)
-    }
+    if depth == 0 && !fields.is_empty() { Ok(fields) } else { Err(bad) }
 }
 
 /// Writes fields; numbers plain, the rest in CDATA.

@@ -112,11 +112,9 @@ async fn jwt(auth: &Auth, jwks: &Jwks, http: &Http, call: &Call, action: &str, n
     let (key, algorithm) = match &settings.keys {
         JwtKeys::Hs256(secret) => (DecodingKey::from_secret(secret.expose().as_bytes()), Algorithm::HS256),
         JwtKeys::Jwks(set) => super::jwks::pick(set, header.kid.as_deref()).ok_or(No::Unknown)?,
-        JwtKeys::JwksUrl(url) => jwks
-            .key(http, url, header.kid.as_deref(), now)
-            .await
-            .map_err(No::Unavailable)?
-            .ok_or(No::Unknown)?,
+        JwtKeys::JwksUrl(url) => {
+            jwks.key(http, url, header.kid.as_deref(), now).await.map_err(No::Unavailable)?.ok_or(No::Unknown)?
+        }
     };
     let claims = decode(token, &key, algorithm, settings).ok_or(No::Unknown)?;
     let user = ["uid", "sub"]
@@ -181,10 +179,8 @@ pub(super) fn apply_quote(config: &Config, call: &mut Call, _now: i64) -> Result
         admin_role: String::new(),
     };
     let key = DecodingKey::from_secret(secret.expose().as_bytes());
-    let claims = quote
-        .as_str()
-        .and_then(|token| decode(token, &key, Algorithm::HS256, &settings))
-        .ok_or_else(forbidden)?;
+    let claims =
+        quote.as_str().and_then(|token| decode(token, &key, Algorithm::HS256, &settings)).ok_or_else(forbidden)?;
     for name in QUOTED {
         let value = claims.get(name).filter(|v| !v.is_null()).ok_or_else(forbidden)?;
         match call.data.get(name).filter(|v| !v.is_null()) {

@@ -67,7 +67,9 @@ async fn fetch(http: &Http, url: &str) -> Result<Value, String> {
 pub(super) fn pick(set: &Value, kid: Option<&str>) -> Option<(DecodingKey, Algorithm)> {
     let set: JwkSet = serde_json::from_value(set.clone()).ok()?;
     let key = match kid {
-        Some(kid) => set.find(kid).or_else(|| set.keys.first().filter(|k| set.keys.len() == 1 && k.common.key_id.is_none()))?,
+        Some(kid) => {
+            set.find(kid).or_else(|| set.keys.first().filter(|k| set.keys.len() == 1 && k.common.key_id.is_none()))?
+        }
         None => set.keys.first().filter(|_| set.keys.len() == 1)?,
     };
     let algorithm = match &key.algorithm {

@@ -52,11 +52,7 @@ fn render(
         body.entry(key).or_insert_with(|| value.clone());
     }
     body.insert("data".to_owned(), Value::Object(fields));
-    Response {
-        status,
-        content_type: "application/json; charset=utf-8",
-        body: Value::Object(body).to_string(),
-    }
+    Response { status, content_type: "application/json; charset=utf-8", body: Value::Object(body).to_string() }
 }
 
 /// True when `Accept-Language` prefers English to Chinese. Chinese is the default.

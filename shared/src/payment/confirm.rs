@@ -63,7 +63,8 @@ pub async fn confirm(cx: &Context<'_>, payment: &Payment, source: Source) -> Res
     };
     let Some(attempt) = order.attempt_for(payment.provider, &payment.merchant, &payment.number) else {
         let expected = json!(order.current().merchant);
-        return record(cx, payment, Some(&order), IncidentName::MerchantMismatch, expected, json!(payment.merchant)).await;
+        return record(cx, payment, Some(&order), IncidentName::MerchantMismatch, expected, json!(payment.merchant))
+            .await;
     };
     if let Some((name, expected, actual)) = mismatch(&order, attempt, payment) {
         return record(cx, payment, Some(&order), name, expected, actual).await;

@@ -71,7 +71,11 @@ const ROUNDS: usize = 5;
 /// # Errors
 /// A [`Failure`] with the field's code for bad input, 409 for a number with another content, 422 when the
 /// provider refuses, 504 when its outcome is not known.
-pub async fn create_payment(cx: &Context<'_>, caller: &Caller, input: &CreateInput<'_>) -> Result<CreateReply, Failure> {
+pub async fn create_payment(
+    cx: &Context<'_>,
+    caller: &Caller,
+    input: &CreateInput<'_>,
+) -> Result<CreateReply, Failure> {
     let wanted = read(cx, caller, input)?;
     let merchant_id = wanted.pid.unwrap_or(crate::config::DEFAULT_MERCHANT);
     let merchant = cx.config.merchant(merchant_id).ok_or_else(|| Failure::new(Code::FIELD).says("pid"))?;
@@ -134,8 +138,13 @@ fn read<'a>(cx: &Context<'_>, caller: &'a Caller, input: &'a CreateInput<'_>) ->
     let openid = fields.text("openid", 128).map_err(|_| Code::OPENID)?;
     let platform = fields.text("vk_platform", 32)?.or(fields.text("platform", 32)?).unwrap_or_default().to_owned();
     let to_qr = fields.flag("alipayAppPayToH5Pay")
-        || cx.config.merchant(fields.text("pid", 64)?.unwrap_or(crate::config::DEFAULT_MERCHANT)).is_some_and(app_to_qr);
-    let wants_qr = fields.flag("isPC") || fields.flag("needQRcode") || fields.text("needQRcode", 16).ok().flatten() == Some("image");
+        || cx
+            .config
+            .merchant(fields.text("pid", 64)?.unwrap_or(crate::config::DEFAULT_MERCHANT))
+            .is_some_and(app_to_qr);
+    let wants_qr = fields.flag("isPC")
+        || fields.flag("needQRcode")
+        || fields.text("needQRcode", 16).ok().flatten() == Some("image");
     let node = match auth_code {
         Some(_) => "codepay",
         None => node_of(provider, &platform, &input.environment.user_agent, openid.is_some(), wants_qr, to_qr)?,
@@ -204,7 +213,14 @@ fn node_of(
 }
 
 /// Checks that the provider can take an attempt, before anything is stored.
-fn check(wanted: &Wanted<'_>, gateway: &Gateway, order: &Order, attempt: &Attempt, notify_url: &str, now: i64) -> Result<(), Failure> {
+fn check(
+    wanted: &Wanted<'_>,
+    gateway: &Gateway,
+    order: &Order,
+    attempt: &Attempt,
+    notify_url: &str,
+    now: i64,
+) -> Result<(), Failure> {
     gateway.check(&request(wanted, order, attempt, notify_url, now)).map_err(|(field, what)| {
         let code = match field {
             "openid" => Code::OPENID,
@@ -217,7 +233,13 @@ fn check(wanted: &Wanted<'_>, gateway: &Gateway, order: &Order, attempt: &Attemp
     })
 }
 
-fn request<'a>(wanted: &'a Wanted<'_>, order: &'a Order, attempt: &'a Attempt, notify_url: &'a str, now: i64) -> CreateRequest<'a> {
+fn request<'a>(
+    wanted: &'a Wanted<'_>,
+    order: &'a Order,
+    attempt: &'a Attempt,
+    notify_url: &'a str,
+    now: i64,
+) -> CreateRequest<'a> {
     CreateRequest {
         order,
         attempt,

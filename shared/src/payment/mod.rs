@@ -78,7 +78,12 @@ impl Context<'_> {
     }
 
     /// Where the provider sends its callbacks: base and path.
-    fn callback(&self, kind: &str, provider: crate::order::Provider, merchant: &str) -> Result<(String, String), Failure> {
+    fn callback(
+        &self,
+        kind: &str,
+        provider: crate::order::Provider,
+        merchant: &str,
+    ) -> Result<(String, String), Failure> {
         let base = self.config.notify_url.as_deref().or(self.notify_base).ok_or(Code::NOTIFY_URL)?;
         Ok((base.to_owned(), format!("/{kind}/{provider}/{merchant}")))
     }

@@ -95,7 +95,8 @@ pub(super) async fn ask(cx: &Context<'_>, order: &Order, attempt: &Attempt, sour
             }
         }
         Outcome::Done(Standing::Closed) => {
-            let entry = HistoryEntry::new("attempt closed", attempt.provider.name(), cx.now()).with("attempt", &attempt.n);
+            let entry =
+                HistoryEntry::new("attempt closed", attempt.provider.name(), cx.now()).with("attempt", &attempt.n);
             cx.store.end_attempt(order, attempt.n, AttemptState::Closed, &entry).await?;
         }
         Outcome::Done(Standing::Unpaid { .. } | Standing::Missing) => {}

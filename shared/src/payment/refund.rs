@@ -199,7 +199,9 @@ async fn call(
 }
 
 fn refused(refund: &Refund) -> Failure {
-    Failure::new(Code::REFUND_REFUSED).says(refund.reason.clone().unwrap_or_default()).with("status", refund.state.name())
+    Failure::new(Code::REFUND_REFUSED)
+        .says(refund.reason.clone().unwrap_or_default())
+        .with("status", refund.state.name())
 }
 
 fn unknown(refund: &Refund) -> Failure {

@@ -120,7 +120,9 @@ fn fits(value: &Value) -> bool {
             Value::Array(list) => list.iter().all(|v| shape(v, depth - 1)),
             Value::Object(map) => map.values().all(|v| shape(v, depth - 1)),
             Value::Number(number) => {
-                number.is_i64() || number.is_u64() || number.as_f64().is_some_and(|f| f.abs() < 1e100 && (f == 0.0 || f.abs() > 1e-100))
+                number.is_i64()
+                    || number.is_u64()
+                    || number.as_f64().is_some_and(|f| f.abs() < 1e100 && (f == 0.0 || f.abs() > 1e-100))
             }
             _ => true,
         }

@@ -60,7 +60,12 @@ impl Incident {
     /// The id: a digest of what makes two incidents the same fact.
     pub fn id(&self) -> String {
         let facts = json!([
-            self.incident, self.provider, self.merchant, self.out_trade_no, self.transaction_id, self.out_refund_no,
+            self.incident,
+            self.provider,
+            self.merchant,
+            self.out_trade_no,
+            self.transaction_id,
+            self.out_refund_no,
             self.actual,
         ]);
         hash::sha256_hex(facts.to_string().as_bytes())[..32].to_owned()

@@ -81,7 +81,8 @@ impl Store {
     /// Opens the connection, so that the first callback does not wait for it.
     pub async fn warm(&self) {
         let key = Key::order("");
-        if let Err(error) = self.client.get_item().table_name(&self.table).set_key(Some(key.attributes())).send().await {
+        if let Err(error) = self.client.get_item().table_name(&self.table).set_key(Some(key.attributes())).send().await
+        {
             tracing::debug!(error = %StoreError::sdk("warm", &error), "the table does not answer yet");
         }
     }

@@ -161,8 +161,7 @@ impl Store {
             .set("merchant", &attempt.merchant)
             .set("version", order.version + 1);
         let key = Key::order(&order.out_trade_no);
-        let mut writes =
-            vec![self.updating(&key, &update), self.history_insertion(&order.out_trade_no, entry)];
+        let mut writes = vec![self.updating(&key, &update), self.history_insertion(&order.out_trade_no, entry)];
         if attempt.number != order.out_trade_no {
             let key = Key::number(attempt.provider.name(), &attempt.merchant, &attempt.number);
             let mut item = key.attributes();

@@ -117,10 +117,7 @@ impl Store {
             return Ok(());
         }
         let mut update = Expression::default();
-        update
-            .when("state", "=", RefundState::Processing)
-            .set_some("refund_id", refund_id)
-            .set_some("reason", reason);
+        update.when("state", "=", RefundState::Processing).set_some("refund_id", refund_id).set_some("reason", reason);
         self.update_if(&Key::refund(&refund.out_trade_no, &refund.out_refund_no), &update).await.map(|_| ())
     }
 

@@ -77,7 +77,11 @@ impl Handlers for Registry {
 }
 
 /// A whole number of `custom`, in a range, as integer or canonical text.
-fn integer(custom: &Map<String, Value>, name: &str, range: std::ops::RangeInclusive<i64>) -> Result<Option<i64>, String> {
+fn integer(
+    custom: &Map<String, Value>,
+    name: &str,
+    range: std::ops::RangeInclusive<i64>,
+) -> Result<Option<i64>, String> {
     let number = match custom.get(name).filter(|v| !v.is_null()) {
         None => return Ok(None),
         Some(Value::String(text)) => text.parse().ok().filter(|n: &i64| n.to_string() == *text),

@@ -31,7 +31,7 @@ pub(super) fn check(node: &AlipayNode, request: &CreateRequest<'_>) -> Result<()
     if !(SOONEST_END..=LATEST_END).contains(&order.time_expire.saturating_sub(request.now)) {
         return Err(fault("time_expire", "must be from one second to 15 days ahead"));
     }
-    check_url("notify_url", &order.notify_url)?;
+    check_url("notify_url", request.notify_url)?;
     match product {
         Product::Create if attempt.openid.as_deref().is_none_or(str::is_empty) => {
             if text_of(&order.other, "op_buyer_open_id").is_none_or(str::is_empty) {

@@ -104,7 +104,7 @@ pub(super) async fn create(
         return Outcome::Refused(Refusal { code: "node".to_owned(), message, meaning: Meaning::No });
     };
     let mut call = Call::new(product.method(), content(node, product, request));
-    call.notify_url = Some(&request.order.notify_url);
+    call.notify_url = Some(request.notify_url);
     match product {
         Product::App => carried(&call, node, request, |params| json!(signing::encoded(params))),
         Product::Page | Product::Wap => {

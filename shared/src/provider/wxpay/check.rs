@@ -18,7 +18,7 @@ pub(in crate::provider) fn check(node: &WxpayNode, request: &CreateRequest<'_>) 
     };
     number(&request.attempt.number)?;
     description(node, &request.order.description)?;
-    notify_url(&request.order.notify_url)?;
+    notify_url(request.notify_url)?;
     expiry(request)?;
     match product {
         Product::Jsapi => openid(request.attempt.openid.as_deref()),

@@ -112,7 +112,7 @@ fn order_body(node: &WxpayNode, product: Product, request: &CreateRequest<'_>) -
     body.insert("description".to_owned(), order.description.as_str().into());
     body.insert("out_trade_no".to_owned(), attempt.number.as_str().into());
     body.insert("time_expire".to_owned(), expire.into());
-    body.insert("notify_url".to_owned(), order.notify_url.as_str().into());
+    body.insert("notify_url".to_owned(), request.notify_url.into());
     body.insert("amount".to_owned(), json!({ "total": order.total_fee, "currency": "CNY" }));
     if product == Product::Jsapi {
         body.insert("payer".to_owned(), payer(attempt));

@@ -28,7 +28,7 @@ pub(crate) async fn create(
     if product == Product::CodePay {
         return micropay(outside, node, v2, merchant, request).await;
     }
-    let (order, attempt) = (request.order, request.attempt);
+    let attempt = request.attempt;
     let mut fields = order_fields(request)?;
     let trade_type = match product {
         Product::Jsapi => "JSAPI",
@@ -37,7 +37,7 @@ pub(crate) async fn create(
         Product::Mweb | Product::CodePay => "MWEB",
     };
     fields.insert("trade_type".to_owned(), trade_type.to_owned());
-    fields.insert("notify_url".to_owned(), order.notify_url.clone());
+    fields.insert("notify_url".to_owned(), request.notify_url.to_owned());
     if product == Product::Jsapi
         && let Some(openid) = &attempt.openid
     {
