@@ -1,1 +1,3 @@
 //! What must be true from outside, as one test binary; modules by intent.
+
+mod emulator;
