@@ -47,6 +47,11 @@ impl Fault {
         Self { error_type: error_type.to_owned(), message: message.into() }
     }
 
+    /// A fault of the one who asks, not of the function.
+    pub fn other(message: impl Into<String>) -> Self {
+        Self::new("Other", message)
+    }
+
     /// What a runtime posts to one of the error paths.
     fn read(body: &[u8]) -> Self {
         let document: Value = serde_json::from_slice(body).unwrap_or_default();
