@@ -136,7 +136,7 @@ async fn a_number_that_no_certificate_can_have_is_not_asked_for() {
 
 #[tokio::test]
 async fn a_list_is_fetched_anew_before_twelve_hours_and_kept_when_that_fails() {
-    assert!(KEEP_MS < 12 * 3_600_000);
+    const { assert!(KEEP_MS < 12 * 3_600_000) };
     let ill = Arc::new(AtomicUsize::new(0));
     let switch = ill.clone();
     let clock = Arc::new(Mutex::new(NOW));

@@ -212,7 +212,9 @@ async fn refusals_say_what_they_mean_and_the_rest_stays_open() {
     assert!(matches!(create("h5", &config, &server, &order(json!({})), json!({})).await, Outcome::Unknown(_)));
 }
 
-fn answers_that_cannot_be_verified() -> Vec<(&'static str, fn(&str) -> Canned)> {
+type Answer = fn(&str) -> Canned;
+
+fn answers_that_cannot_be_verified() -> Vec<(&'static str, Answer)> {
     vec![
         ("unsigned", |b| Canned::plain(200, b)),
         ("a probe", |b| {
@@ -357,13 +359,13 @@ async fn a_close_is_a_signed_204_and_closing_twice_is_closing_once() {
 
 #[tokio::test]
 async fn a_pay_code_is_paid_at_once_or_left_to_be_asked_for() {
-    let ways: [(fn() -> Canned, Value, bool); 3] = [
-        (|| Canned::json(&paid_order()), json!({ "paid": true }), true),
-        (|| Canned::error(400, "USERPAYING"), json!({ "paying": true }), false),
-        (|| Canned::plain(503, ""), json!({ "paying": true }), false),
+    let ways: [(Answer, Value, bool); 3] = [
+        (|_| Canned::json(&paid_order()), json!({ "paid": true }), true),
+        (|_| Canned::error(400, "USERPAYING"), json!({ "paying": true }), false),
+        (|_| Canned::plain(503, ""), json!({ "paying": true }), false),
     ];
     for (answer, info, paid) in ways {
-        let server = Server::start(move |_| answer()).await;
+        let server = Server::start(move |_| answer("")).await;
         let config = config_of("codepay", v3_node(&server.base));
         let (order, attempt) = (order(json!({})), attempt("codepay", json!({})));
         let mut request = create_request(&order, &attempt);
