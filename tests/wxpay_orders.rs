@@ -170,7 +170,7 @@ async fn other_is_merged_and_never_touches_what_is_ours() {
     assert_eq!(body["support_fapiao"], true);
     assert_eq!(body["limit_pay"], json!(["no_credit"]));
     assert_eq!(body["detail"]["cost_price"], 1);
-    assert_eq!(body["scene_info"], json!({ "device_id": "POS1" }));
+    assert_eq!(body["scene_info"], json!({ "device_id": "POS1", "payer_client_ip": "203.0.113.7" }));
     assert_eq!(body["amount"], json!({ "total": 100, "currency": "CNY" }));
     assert_eq!((&body["appid"], &body["mchid"]), (&json!(APP), &json!(MCH)));
     assert_eq!(body["notify_url"], "https://pay.test/pay-notify/wxpay/default");
@@ -387,6 +387,7 @@ fn fault(node: &str, order_with: Value, attempt_with: Value, auth_code: Option<&
     let (order, attempt) = (order(order_with), attempt(node, attempt_with));
     let mut request = create_request(&order, &attempt);
     request.auth_code = auth_code;
+    request.store_id = auth_code.map(|_| "0001");
     gateway(&config, node).check(&request).err().map(|(field, _)| field)
 }
 
@@ -429,5 +430,11 @@ fn shapes_that_wechat_refuses_are_refused_by_their_field() {
     for code in [None, Some(""), Some("13006109882800940"), Some("160061098828009406"), Some("13006109882800940x")] {
         assert_eq!(fault("codepay", plain(), plain(), code), Some("auth_code"));
     }
+    let config = config_of("codepay", v3_node("http://127.0.0.1:1"));
+    let (order, attempt) = (order(plain()), attempt("codepay", plain()));
+    let mut request = create_request(&order, &attempt);
+    request.auth_code = Some("130061098828009406");
+    let missing = gateway(&config, "codepay").check(&request).err().map(|(field, _)| field);
+    assert_eq!(missing, Some("store_id"));
     assert!(fault("transfer", plain(), plain(), None).is_some());
 }
