@@ -54,7 +54,8 @@ async fn an_action_that_a_function_does_not_serve_is_404() {
         let (status, answer) = world.call("create-payment", json!({ "action": action, "data": order("X_1") })).await;
         assert_eq!((status, &answer["code"]), (404, &json!(404)), "{action}");
     }
-    let (status, _) = world.call("http/vk-pay", json!({ "action": "pay/createPayment", "data": order("X_12345") })).await;
+    let (status, _) =
+        world.call("http/vk-pay", json!({ "action": "pay/createPayment", "data": order("X_12345") })).await;
     assert_eq!(status, 200, "VK-Pay's single endpoint routes by the action");
 }
 
@@ -107,7 +108,23 @@ async fn every_fault_has_its_code_and_writes_nothing() {
         let (status, answer) = world.create("BAD_INPUT_1", data.clone()).await;
         assert_eq!((status, &answer["code"]), (400, &json!(code)), "{data} -> {answer}");
     }
-    for amount in ["0", "-1", "1.5", "1.0", "1e3", "\"\"", "\"1.0\"", "\"01\"", "\"+1\"", "\" 1\"", "\"1e3\"", "null", "true", "[]", "99999999999999999999"] {
+    for amount in [
+        "0",
+        "-1",
+        "1.5",
+        "1.0",
+        "1e3",
+        "\"\"",
+        "\"1.0\"",
+        "\"01\"",
+        "\"+1\"",
+        "\" 1\"",
+        "\"1e3\"",
+        "null",
+        "true",
+        "[]",
+        "99999999999999999999",
+    ] {
         let fee: Value = serde_json::from_str(amount).unwrap();
         let (status, answer) = world.create("BAD_INPUT_1", json!({ "total_fee": fee })).await;
         assert_eq!((status, &answer["code"]), (400, &json!(1003)), "{amount} -> {answer}");
@@ -124,13 +141,19 @@ async fn an_unpaid_query_follows_the_dialect() {
     world.create("DIALECT_1", json!({})).await;
     for key in ["action", "$url"] {
         let (_, answer) = world
-            .call("query-payment", json!({ key: "pay/queryPayment", "data": { "out_trade_no": "DIALECT_1", "pay_order_info": true } }))
+            .call(
+                "query-payment",
+                json!({ key: "pay/queryPayment", "data": { "out_trade_no": "DIALECT_1", "pay_order_info": true } }),
+            )
             .await;
         assert_eq!(answer["code"], 2002);
         assert_eq!(answer["payOrder"]["status"], 0);
         assert_eq!(answer["orderPaid"], false);
     }
-    for body in [json!({ "url": "pay/queryPayment", "data": { "out_trade_no": "DIALECT_1" } }), json!({ "out_trade_no": "DIALECT_1" })] {
+    for body in [
+        json!({ "url": "pay/queryPayment", "data": { "out_trade_no": "DIALECT_1" } }),
+        json!({ "out_trade_no": "DIALECT_1" }),
+    ] {
         let (status, answer) = world.call("query-payment", body).await;
         assert_eq!((status, &answer["code"]), (200, &json!(0)));
         assert_eq!(answer["data"]["trade_state"], "NOTPAY");
@@ -142,7 +165,13 @@ async fn an_unpaid_query_follows_the_dialect() {
 async fn replies_speak_the_language_that_is_asked_for() {
     let world = World::start().await;
     let client = reqwest::Client::new();
-    for (header, chinese) in [("", true), ("en-US,en;q=0.9", false), ("zh-CN,en;q=0.8", true), ("fr, en;q=0.5", false), ("en;q=0.1, zh;q=0.9", true)] {
+    for (header, chinese) in [
+        ("", true),
+        ("en-US,en;q=0.9", false),
+        ("zh-CN,en;q=0.8", true),
+        ("fr, en;q=0.5", false),
+        ("en;q=0.1, zh;q=0.9", true),
+    ] {
         let answer = client
             .post(format!("{}/query-payment", world.base))
             .header("authorization", format!("Bearer {}", crate::world::KEY))

@@ -9,7 +9,12 @@ use serde_json::{Value, json};
 async fn another_content_under_the_same_number_is_a_conflict() {
     let world = World::start().await;
     assert_eq!(world.create("CONFLICT_1", json!({})).await.0, 200);
-    for other in [json!({ "total_fee": 101 }), json!({ "type": "custom" }), json!({ "user_id": "somebody" }), json!({ "custom": { "user_id": "user_002" } })] {
+    for other in [
+        json!({ "total_fee": 101 }),
+        json!({ "type": "custom" }),
+        json!({ "user_id": "somebody" }),
+        json!({ "custom": { "user_id": "user_002" } }),
+    ] {
         let (status, answer) = world.create("CONFLICT_1", other.clone()).await;
         assert_eq!(status, 409, "{other} -> {answer}");
     }
@@ -118,8 +123,9 @@ async fn an_order_that_turns_out_to_be_paid_is_credited_instead_of_closed() {
     let world = World::start().await;
     world.create("CLOSE_2", json!({})).await;
     world.pay_silently("CLOSE_2").await;
-    let (status, _) =
-        world.call("create-payment", json!({ "action": "pay/closePayment", "data": { "out_trade_no": "CLOSE_2" } })).await;
+    let (status, _) = world
+        .call("create-payment", json!({ "action": "pay/closePayment", "data": { "out_trade_no": "CLOSE_2" } }))
+        .await;
     assert_eq!(status, 409);
     assert_eq!(world.order("CLOSE_2").await["trade_state"], "SUCCESS");
     assert_eq!(world.row("uni-id-users", "user_001").await["balance"], 100);
@@ -200,7 +206,8 @@ async fn a_callback_for_an_order_that_nobody_knows_is_an_incident() {
     let key = [("pk", "O#GONE_12345"), ("sk", "O")];
     let key = key.map(|(k, v)| (k.to_owned(), aws_sdk_dynamodb::types::AttributeValue::S(v.to_owned()))).into();
     world.tables.delete_item().table_name(crate::world::TABLE).set_key(Some(key)).send().await.unwrap();
-    let (status, _) = world.sandbox.send(&world.sandbox.build_callback("GONE_12345", CallbackKind::Payment)).await.unwrap();
+    let (status, _) =
+        world.sandbox.send(&world.sandbox.build_callback("GONE_12345", CallbackKind::Payment)).await.unwrap();
     assert!(status < 500);
     assert_eq!(world.incident("unknown_order").await["out_trade_no"], "GONE_12345");
 }
@@ -215,7 +222,12 @@ async fn orders_of_a_user_come_newest_first_page_by_page() {
     world.pay("LISTED_2").await;
     let list = |data: Value| world.call("query-payment", json!({ "action": "pay/queryOrders", "data": data }));
     let numbers = |page: &Value| -> Vec<String> {
-        page["data"]["list"].as_array().unwrap().iter().map(|o| o["out_trade_no"].as_str().unwrap().to_owned()).collect()
+        page["data"]["list"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|o| o["out_trade_no"].as_str().unwrap().to_owned())
+            .collect()
     };
     let (_, first) = list(json!({ "user_id": "user_001", "pageSize": 2 })).await;
     assert_eq!(numbers(&first), ["LISTED_4", "LISTED_3"]);
@@ -225,7 +237,12 @@ async fn orders_of_a_user_come_newest_first_page_by_page() {
     assert_eq!(numbers(&paid), ["LISTED_2"]);
     let (_, unpaid) = list(json!({ "user_id": "user_001", "status": 0, "type": "recharge" })).await;
     assert_eq!(numbers(&unpaid).len(), 4);
-    for bad in [json!({}), json!({ "user_id": "u", "cursor": "zzzz" }), json!({ "user_id": "u", "status": 9 }), json!({ "user_id": "u", "pageSize": 0 })] {
+    for bad in [
+        json!({}),
+        json!({ "user_id": "u", "cursor": "zzzz" }),
+        json!({ "user_id": "u", "status": 9 }),
+        json!({ "user_id": "u", "pageSize": 0 }),
+    ] {
         assert_eq!(list(bad.clone()).await.0, 400, "{bad}");
     }
 }
@@ -247,10 +264,12 @@ async fn another_merchants_payment_never_pays_this_order() {
     let (status, _) = world.sandbox.send(&callback).await.unwrap();
     assert!((400..500).contains(&status), "another merchant's keys do not verify here: {status}");
     assert_eq!(world.order("TENANT_B").await["trade_state"], "NOTPAY");
-    let (status, _) = world.sandbox.send(&world.sandbox.build_callback("TENANT_B", CallbackKind::Payment)).await.unwrap();
+    let (status, _) =
+        world.sandbox.send(&world.sandbox.build_callback("TENANT_B", CallbackKind::Payment)).await.unwrap();
     assert_eq!(status, 204);
     assert_eq!(world.order("TENANT_A").await["trade_state"], "NOTPAY");
-    let (status, _) = world.post(&format!("{}/query-payment", world.base), json!({ "out_trade_no": "TENANT_B" }), Some(KEY)).await;
+    let (status, _) =
+        world.post(&format!("{}/query-payment", world.base), json!({ "out_trade_no": "TENANT_B" }), Some(KEY)).await;
     assert_eq!(status, 200);
 }
 

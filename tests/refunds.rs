@@ -49,7 +49,11 @@ async fn only_leaving_refund_fee_out_means_all() {
     }
     assert!(world.sandbox.refunds().is_empty());
     let (status, answer) = world.call("refund", json!({ "out_trade_no": "STRICT_1" })).await;
-    assert_eq!((status, &answer["refundFee"], &answer["outRefundNo"]), (200, &json!(100), &json!("STRICT_1-1")), "{answer}");
+    assert_eq!(
+        (status, &answer["refundFee"], &answer["outRefundNo"]),
+        (200, &json!(100), &json!("STRICT_1-1")),
+        "{answer}"
+    );
     assert_eq!(answer["data"]["refund_fee"], 100);
 }
 
@@ -64,7 +68,14 @@ async fn an_unpaid_order_cannot_be_refunded() {
 
 #[tokio::test]
 async fn an_unknown_outcome_stays_reserved_until_the_same_number_tells() {
-    for what in [Misbehaviour::SystemErrorAfterCommit, Misbehaviour::Garbage, Misbehaviour::BadSignature, Misbehaviour::Http5xx, Misbehaviour::TooMany, Misbehaviour::DropConnection] {
+    for what in [
+        Misbehaviour::SystemErrorAfterCommit,
+        Misbehaviour::Garbage,
+        Misbehaviour::BadSignature,
+        Misbehaviour::Http5xx,
+        Misbehaviour::TooMany,
+        Misbehaviour::DropConnection,
+    ] {
         let world = paid("DOUBT_1").await;
         world.sandbox.misbehave(fault(Op::Refund, what));
         let body = json!({ "out_trade_no": "DOUBT_1", "out_refund_no": "DOUBT_1_R", "refund_fee": 60 });
@@ -95,14 +106,17 @@ async fn a_refused_refund_releases_its_amount() {
 #[tokio::test]
 async fn the_same_number_with_another_amount_is_a_conflict() {
     let world = paid("SAME_1").await;
-    let refund = |amount: u64| world.call("refund", json!({ "out_trade_no": "SAME_1", "out_refund_no": "SAME_R", "refund_fee": amount }));
+    let refund = |amount: u64| {
+        world.call("refund", json!({ "out_trade_no": "SAME_1", "out_refund_no": "SAME_R", "refund_fee": amount }))
+    };
     assert_eq!(refund(30).await.0, 200);
     assert_eq!(refund(30).await.0, 200);
     assert_eq!(refund(31).await.0, 409);
     assert_eq!(world.sandbox.refunds().len(), 1);
     world.create("SAME_2", json!({})).await;
     world.pay("SAME_2").await;
-    let (status, _) = world.call("refund", json!({ "out_trade_no": "SAME_2", "out_refund_no": "SAME_R", "refund_fee": 30 })).await;
+    let (status, _) =
+        world.call("refund", json!({ "out_trade_no": "SAME_2", "out_refund_no": "SAME_R", "refund_fee": 30 })).await;
     assert_eq!(status, 409, "a refund number belongs to one order");
     assert_eq!(world.order("SAME_2").await["refund_reserved"], 0);
 }
@@ -111,12 +125,16 @@ async fn the_same_number_with_another_amount_is_a_conflict() {
 async fn a_pending_refund_stays_reserved_and_its_callback_settles_it() {
     let world = paid("HELD_1").await;
     world.sandbox.misbehave(fault(Op::Refund, Misbehaviour::HoldRefund));
-    let (status, answer) = world.call("refund", json!({ "out_trade_no": "HELD_1", "out_refund_no": "HELD_R", "refund_fee": 60 })).await;
+    let (status, answer) =
+        world.call("refund", json!({ "out_trade_no": "HELD_1", "out_refund_no": "HELD_R", "refund_fee": 60 })).await;
     assert_eq!((status, &answer["status"]), (200, &json!("PROCESSING")), "{answer}");
     assert_eq!(world.order("HELD_1").await["refund_reserved"], 60);
     world.sandbox.settle_refund("HELD_R", RefundOutcome::Success);
     let order = world.until(|order| order["refund_fee"] == 60, "HELD_1").await;
-    assert_eq!((&order["refund_reserved"], &order["trade_state"], &order["status"]), (&json!(0), &json!("REFUND"), &json!(2)));
+    assert_eq!(
+        (&order["refund_reserved"], &order["trade_state"], &order["status"]),
+        (&json!(0), &json!("REFUND"), &json!(2))
+    );
 }
 
 #[tokio::test]
@@ -126,10 +144,17 @@ async fn a_closed_refund_gives_its_amount_back() {
     world.call("refund", json!({ "out_trade_no": "BACK_1", "out_refund_no": "BACK_R", "refund_fee": 60 })).await;
     world.sandbox.settle_refund("BACK_R", RefundOutcome::Closed);
     let order = world.until(|order| order["refundable"] == 100, "BACK_1").await;
-    assert_eq!((&order["refund_reserved"], &order["refund_fee"], &order["trade_state"]), (&json!(0), &json!(0), &json!("SUCCESS")));
-    let (status, _) = world.call("refund", json!({ "out_trade_no": "BACK_1", "out_refund_no": "BACK_R", "refund_fee": 60 })).await;
+    assert_eq!(
+        (&order["refund_reserved"], &order["refund_fee"], &order["trade_state"]),
+        (&json!(0), &json!(0), &json!("SUCCESS"))
+    );
+    let (status, _) =
+        world.call("refund", json!({ "out_trade_no": "BACK_1", "out_refund_no": "BACK_R", "refund_fee": 60 })).await;
     assert_eq!(status, 422, "a closed refund needs a new number");
-    assert_eq!(world.call("refund", json!({ "out_trade_no": "BACK_1", "out_refund_no": "BACK_S", "refund_fee": 60 })).await.0, 200);
+    assert_eq!(
+        world.call("refund", json!({ "out_trade_no": "BACK_1", "out_refund_no": "BACK_S", "refund_fee": 60 })).await.0,
+        200
+    );
 }
 
 #[tokio::test]
