@@ -1,1 +1,4 @@
-//! stub
+//! Everything in one process: the functions behind one address, an embedded DynamoDB, the sandbox.
+
+pub mod dynamo;
+pub mod functions;

@@ -3,9 +3,15 @@
 //! Imports run downward only: functions -> {handlers, api} -> payment -> {provider, store} -> order;
 //! `config`, `crypto` and `secret` are leaves.
 
+pub mod api;
+pub mod app;
+pub mod code;
 pub mod config;
 pub mod crypto;
 pub mod http;
 pub mod order;
+pub mod payment;
 pub mod provider;
 pub mod secret;
+pub mod store;
+pub mod xml;

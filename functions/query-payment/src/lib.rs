@@ -1,1 +1,44 @@
-//! stub
+//! `pay/queryPayment` and `pay/queryOrders`.
+
+use serde_json::{Map, Value, json};
+use shared::api::{self, Call, Dialect, Reply, Request, Response};
+use shared::app::App;
+use shared::code::{Code, Failure};
+use shared::payment::{QueryInput, query_orders, query_payment};
+
+/// What this function serves; the first is meant where a request names none.
+pub const ACTIONS: [&str; 2] = ["pay/queryPayment", "pay/queryOrders"];
+
+/// Serves one request.
+pub async fn handle(app: &App, request: Request) -> Response {
+    api::serve(app, request, &ACTIONS, async |call: Call| match call.action {
+        "pay/queryOrders" => orders(app, &call).await,
+        _ => payment(app, &call).await,
+    })
+    .await
+}
+
+async fn payment(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let fields = call.fields();
+    let order = query_payment(&app.context().await, &call.caller, &QueryInput::read(&fields)?).await?;
+    let mut result = api::payment_result(&order);
+    if fields.flag("pay_order_info") {
+        result.insert("payOrder".to_owned(), Value::Object(api::order_columns(&order, call.caller.trusted)));
+    }
+    // An unpaid order is a state; VK-Pay's own dialect has a code for it.
+    Ok(match call.dialect {
+        Dialect::Action if !order.trade_state.is_paid() => Reply::state(Code::NOT_PAID, result),
+        Dialect::Action | Dialect::Url => Reply::ok(result),
+    })
+}
+
+async fn orders(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let (orders, cursor) = query_orders(&app.context().await, &call.caller, &call.fields()).await?;
+    let list: Vec<Value> = orders.iter().map(|o| Value::Object(api::order_columns(o, call.caller.trusted))).collect();
+    let mut fields = Map::new();
+    fields.insert("list".to_owned(), json!(list));
+    if let Some(cursor) = cursor {
+        fields.insert("cursor".to_owned(), json!(cursor));
+    }
+    Ok(Reply::ok(fields))
+}

@@ -1,1 +1,62 @@
-//! stub
+//! `pay/refund` and `pay/queryRefund`.
+
+use serde_json::{Map, Value, json};
+use shared::api::{self, Call, Dialect, Reply, Request, Response};
+use shared::app::App;
+use shared::code::{Code, Failure};
+use shared::payment::{RefundInput, query_refund, refund};
+
+/// What this function serves; the first is meant where a request names none.
+pub const ACTIONS: [&str; 2] = ["pay/refund", "pay/queryRefund"];
+
+/// Serves one request.
+pub async fn handle(app: &App, request: Request) -> Response {
+    api::serve(app, request, &ACTIONS, async |call: Call| match call.action {
+        "pay/queryRefund" => query(app, &call).await,
+        _ => make(app, &call).await,
+    })
+    .await
+}
+
+async fn make(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let input = RefundInput::read(&call.fields())?;
+    let (order, made) = refund(&app.context().await, &call.caller, &input).await?;
+    Ok(Reply::ok(api::refund_result(&order, &made)))
+}
+
+async fn query(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let (order, refunds) = query_refund(&app.context().await, &call.caller, &call.fields()).await?;
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+    let list: Vec<Value> = refunds
+        .iter()
+        .map(|r| {
+            json!({
+                "out_refund_no": r.out_refund_no,
+                "refund_id": r.refund_id,
+                "refund_fee": r.refund_fee,
+                "refund_desc": r.refund_desc,
+                "status": r.state,
+                "refund_date": r.refund_date,
+                "create_date": r.create_date,
+            })
+        })
+        .collect();
+    put("out_trade_no", json!(order.out_trade_no));
+    put("total_fee", json!(order.total_fee));
+    put("refund_fee", json!(order.refund_fee));
+    put("refund_reserved", json!(order.refund_reserved));
+    put("trade_state", json!(order.trade_state));
+    put("status", json!(order.status));
+    put("refunds", json!(list));
+    put("queryResult", json!(refunds.last().map(|_| &list[list.len() - 1])));
+    put("orderInfo", Value::Object(api::order_columns(&order, call.caller.trusted)));
+    if !refunds.is_empty() {
+        return Ok(Reply::ok(fields));
+    }
+    match (call.data.contains_key("out_refund_no"), call.dialect) {
+        (true, _) => Err(Code::NOT_REFUNDED.into()),
+        (false, Dialect::Action) => Ok(Reply::state(Code::NOT_REFUNDED, fields)),
+        (false, Dialect::Url) => Ok(Reply::ok(fields)),
+    }
+}

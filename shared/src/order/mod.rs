@@ -111,9 +111,9 @@ pub struct Order {
     /// Further parameters for the provider (`other`).
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub other: Map<String, Value>,
-    /// Where the provider was told to send its callback.
+    /// Where callbacks go: the base.
     pub notify_url: String,
-    /// Its path.
+    /// And the path of the latest attempt's.
     pub notify_path: String,
     /// When the order was created.
     pub create_date: i64,

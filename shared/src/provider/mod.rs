@@ -56,10 +56,12 @@ pub enum Meaning {
 
 /// What a provider is asked to create.
 pub struct CreateRequest<'a> {
-    /// The order; its `description`, `total_fee`, `time_expire`, `other` and `notify_url` are sent.
+    /// The order; its `description`, `total_fee`, `time_expire` and `other` are sent.
     pub order: &'a Order,
     /// The attempt; its `number`, ids, `openid` and `client_ip` are sent.
     pub attempt: &'a Attempt,
+    /// Where the provider sends its callback, the whole URL.
+    pub notify_url: &'a str,
     /// Where the payer returns to (`return_url`), for page and wap pay.
     pub return_url: Option<&'a str>,
     /// The payer's pay code, for `codepay`.

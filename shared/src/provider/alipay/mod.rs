@@ -1,46 +1,69 @@
-//! Alipay.
-#![allow(unused_variables, clippy::unused_async)]
-use super::*;
+//! Alipay, open platform v2: mini-program, app, QR, pay-code, page and wap pay (`protocols/alipay.md`).
+//!
+//! [`signing`] composes what is signed and [`answer`] reads what the gateway says; both are public, so that
+//! a test or a simulator speaks with the same words. Every answer is verified over its raw characters, every
+//! callback over its fields decoded once; only then is anything parsed.
+
+pub mod answer;
+mod call;
+mod check;
+mod clock;
+mod create;
+mod notify;
+mod payment;
+mod refund;
+pub mod signing;
+mod trade;
+
+use super::{
+    CallbackError, CallbackRequest, CreateRequest, Created, Notice, Outcome, Outside, ProviderReply, RefundRequest,
+    RefundStanding, Standing, Verdict,
+};
 use crate::config::{AlipayNode, Merchant};
-use crate::order::Refund;
+use crate::order::{Attempt, Order, Refund};
 
 pub(super) fn check(node: &AlipayNode, request: &CreateRequest<'_>) -> Result<(), (&'static str, String)> {
-    Ok(())
+    check::check(node, request)
 }
+
 pub(super) async fn create(
     outside: &Outside,
     node: &AlipayNode,
     merchant: &str,
     request: &CreateRequest<'_>,
 ) -> Outcome<Created> {
-    Outcome::Unknown(String::new())
+    create::create(outside, node, merchant, request).await
 }
+
 pub(super) async fn query(
     outside: &Outside,
     node: &AlipayNode,
     merchant: &str,
-    order: &Order,
+    _order: &Order,
     attempt: &Attempt,
     now: i64,
 ) -> Outcome<Standing> {
-    Outcome::Unknown(String::new())
+    trade::query(outside, node, merchant, &attempt.number, now).await
 }
+
 pub(super) async fn close(
     outside: &Outside,
     node: &AlipayNode,
-    order: &Order,
+    _order: &Order,
     attempt: &Attempt,
     now: i64,
 ) -> Outcome<()> {
-    Outcome::Unknown(String::new())
+    trade::close(outside, node, &attempt.number, now).await
 }
+
 pub(super) async fn refund(
     outside: &Outside,
     node: &AlipayNode,
     request: &RefundRequest<'_>,
 ) -> Outcome<RefundStanding> {
-    Outcome::Unknown(String::new())
+    refund::refund(outside, node, request).await
 }
+
 pub(super) async fn query_refund(
     outside: &Outside,
     node: &AlipayNode,
@@ -48,11 +71,13 @@ pub(super) async fn query_refund(
     refund: &Refund,
     now: i64,
 ) -> Outcome<RefundStanding> {
-    Outcome::Unknown(String::new())
+    refund::query(outside, node, &attempt.number, refund, now).await
 }
+
 pub(super) fn read_callback(merchant: &Merchant, request: &CallbackRequest<'_>) -> Result<Notice, CallbackError> {
-    Err(CallbackError::Forged("not written"))
+    notify::read(merchant, request.body)
 }
+
 pub(super) fn reply(verdict: Verdict) -> ProviderReply {
-    ProviderReply { status: 500, content_type: "", body: String::new() }
+    notify::reply(verdict)
 }

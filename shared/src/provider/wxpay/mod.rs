@@ -1,53 +1,96 @@
-//! WeChat Pay.
-#![allow(unused_variables, clippy::unused_async)]
-use super::*;
-use crate::config::{Merchant, WxpayNode};
-use crate::order::Refund;
+//! WeChat Pay, APIv3 and APIv2 (`protocols/wechat.md`; the pages that its sections name).
+//!
+//! | file | what |
+//! |---|---|
+//! | `signing` | the bytes that APIv3 signs, and its signature headers |
+//! | `transport` | one call of APIv3: signed, sent, verified |
+//! | `certificates` | the keys that verify WeChat Pay |
+//! | `v3`, `v3_refund`, `transaction` | orders, refunds and the order object of APIv3 |
+//! | `v2` | the same over XML |
+//! | `client` | `orderInfo`, for each product |
+//! | `callback` | verify, check the age, decrypt, parse; and the replies |
+//! | `failure` | what a refusal means, and what leaves the outcome open |
+//! | `check`, `text` | shapes that are refused early; small readings |
 
-/// Platform certificates.
-#[derive(Default)]
-pub struct Certificates;
+mod callback;
+mod certificates;
+mod check;
+mod client;
+mod failure;
+pub mod signing;
+mod text;
+mod transaction;
+mod transport;
+pub mod v2;
+mod v3;
+mod v3_refund;
 
-pub(super) fn check(node: &WxpayNode, request: &CreateRequest<'_>) -> Result<(), (&'static str, String)> {
-    Ok(())
-}
+pub(super) use callback::{read as read_callback, reply};
+pub use certificates::{Certificates, KEEP_MS, PAUSE_MS};
+pub(super) use check::check;
+
+use super::{CreateRequest, Created, Outcome, Outside, RefundRequest, RefundStanding, Refusal, Standing};
+use crate::config::{Api, WxpayNode};
+use crate::order::{Attempt, Order, Refund};
+use failure::outcome;
+
 pub(super) async fn create(
     outside: &Outside,
     node: &WxpayNode,
     merchant: &str,
     request: &CreateRequest<'_>,
 ) -> Outcome<Created> {
-    Outcome::Unknown(String::new())
+    outcome(match &node.api {
+        Api::V3(v3) => v3::create(outside, node, v3, merchant, request).await,
+        Api::V2(v2) => v2::order::create(outside, node, v2, merchant, request).await,
+    })
 }
+
 pub(super) async fn query(
     outside: &Outside,
     node: &WxpayNode,
     merchant: &str,
-    order: &Order,
+    _order: &Order,
     attempt: &Attempt,
     now: i64,
 ) -> Outcome<Standing> {
-    Outcome::Unknown(String::new())
+    outcome(match &node.api {
+        Api::V3(v3) => v3::query(outside, node, v3, merchant, attempt, now).await,
+        Api::V2(v2) => v2::order::query(outside, node, v2, merchant, attempt).await,
+    })
 }
+
 pub(super) async fn close(
     outside: &Outside,
     node: &WxpayNode,
-    order: &Order,
+    _order: &Order,
     attempt: &Attempt,
     now: i64,
 ) -> Outcome<()> {
-    Outcome::Unknown(String::new())
+    outcome(match &node.api {
+        Api::V3(v3) => v3::close(outside, node, v3, attempt, now).await,
+        Api::V2(v2) => v2::order::close(outside, node, v2, attempt).await,
+    })
 }
+
 pub(super) fn can_refund(node: &WxpayNode) -> Result<(), Refusal> {
-    Ok(())
+    match &node.api {
+        Api::V2(v2) if v2.identity.is_none() => Err(v2::no_certificate()),
+        Api::V2(_) | Api::V3(_) => Ok(()),
+    }
 }
+
 pub(super) async fn refund(
     outside: &Outside,
     node: &WxpayNode,
     request: &RefundRequest<'_>,
 ) -> Outcome<RefundStanding> {
-    Outcome::Unknown(String::new())
+    outcome(match &node.api {
+        Api::V3(v3) => v3_refund::refund(outside, node, v3, request).await,
+        Api::V2(v2) => v2::refund::refund(outside, node, v2, request).await,
+    })
 }
+
 pub(super) async fn query_refund(
     outside: &Outside,
     node: &WxpayNode,
@@ -55,15 +98,8 @@ pub(super) async fn query_refund(
     refund: &Refund,
     now: i64,
 ) -> Outcome<RefundStanding> {
-    Outcome::Unknown(String::new())
-}
-pub(super) async fn read_callback(
-    merchant: &Merchant,
-    outside: &Outside,
-    request: &CallbackRequest<'_>,
-) -> Result<Notice, CallbackError> {
-    Err(CallbackError::Forged("not written"))
-}
-pub(super) fn reply(request: &CallbackRequest<'_>, verdict: Verdict) -> ProviderReply {
-    ProviderReply { status: 500, content_type: "", body: String::new() }
+    outcome(match &node.api {
+        Api::V3(v3) => v3_refund::query_refund(outside, node, v3, attempt, &refund.out_refund_no, now).await,
+        Api::V2(v2) => v2::refund::query_refund(outside, node, v2, attempt, &refund.out_refund_no).await,
+    })
 }

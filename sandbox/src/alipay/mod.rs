@@ -1,0 +1,189 @@
+//! Alipay: the gateway of OpenAPI v2, and what the wallet opens (alipay.md sections 1 and 2).
+
+mod envelope;
+pub(crate) mod notify;
+mod orders;
+mod refunds;
+mod request;
+mod trades;
+
+use crate::Sandbox;
+use crate::faults::{Misbehaviour, Op};
+use crate::keys::Merchant;
+use crate::ledger::Provider;
+use crate::server::{Answer, Call, Inbound};
+use request::{Request, Wanted};
+use serde_json::{Map, Value};
+
+/// A refusal: code, sub_code, sub_msg.
+pub(crate) struct Refusal {
+    pub(crate) code: &'static str,
+    pub(crate) sub_code: String,
+    pub(crate) sub_msg: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(code: &'static str, sub_code: &str, sub_msg: &str) -> Self {
+        Self { code, sub_code: sub_code.to_owned(), sub_msg: sub_msg.to_owned() }
+    }
+
+    /// 40004 with an `ACQ.` code.
+    pub(crate) fn business(sub_code: &str, sub_msg: &str) -> Self {
+        Self::new("40004", &format!("ACQ.{sub_code}"), sub_msg)
+    }
+
+    pub(crate) fn msg(&self) -> &'static str {
+        match self.code {
+            "20000" => "Service Currently Unavailable",
+            "40001" => "Missing Required Arguments",
+            "40002" => "Invalid Arguments",
+            "40003" => "Conditional Failed",
+            "40005" => "Call Limited",
+            "40006" => "Insufficient Permissions",
+            _ => "Business Failed",
+        }
+    }
+}
+
+/// The fields of a successful node, beyond code and msg.
+pub(crate) type Reply = Result<Map<String, Value>, Refusal>;
+
+/// What every method is given: a verified request.
+pub(crate) struct Desk<'a> {
+    pub(crate) sandbox: &'a Sandbox,
+    pub(crate) merchant: &'a Merchant,
+    pub(crate) request: &'a Request,
+    pub(crate) biz: &'a Map<String, Value>,
+    pub(crate) fault: Option<Misbehaviour>,
+}
+
+impl Desk<'_> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.biz.get(name).and_then(Value::as_str).filter(|value| !value.is_empty())
+    }
+
+    pub(crate) fn app_id(&self) -> &str {
+        &self.merchant.keys.app_id
+    }
+}
+
+fn op(method: &str) -> Op {
+    match method {
+        "alipay.trade.precreate"
+        | "alipay.trade.create"
+        | "alipay.trade.pay"
+        | "alipay.trade.page.pay"
+        | "alipay.trade.wap.pay" => Op::Create,
+        "alipay.trade.query" => Op::Query,
+        "alipay.trade.close" => Op::Close,
+        "alipay.trade.cancel" => Op::Reverse,
+        "alipay.trade.refund" => Op::Refund,
+        "alipay.trade.fastpay.refund.query" => Op::RefundQuery,
+        "alipay.open.app.alipaycert.download" => Op::Certificates,
+        _ => Op::Unknown,
+    }
+}
+
+/// What a request is about. An encrypted `biz_content` does not tell its number here.
+pub(crate) fn call(inbound: &Inbound) -> Call {
+    let request = Request::read(inbound);
+    let get = |name: &str| request.as_ref().ok().and_then(|r| r.get(name)).unwrap_or_default();
+    let biz: Value = serde_json::from_str(get("biz_content")).unwrap_or_default();
+    let names = ["out_request_no", "out_trade_no", "trade_no"];
+    let numbers = names.iter().filter_map(|name| biz[*name].as_str()).map(str::to_owned).collect();
+    Call { provider: Provider::Alipay, op: op(get("method")), numbers }
+}
+
+/// Serves a request.
+pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Answer {
+    let request = match Request::read(inbound) {
+        Ok(request) => request,
+        Err(refusal) => return envelope::stranger(&refusal),
+    };
+    let merchant = match request.merchant(sandbox) {
+        Ok(merchant) => merchant,
+        Err(refusal) => return envelope::stranger(&refusal),
+    };
+    let envelope = envelope::Envelope { sandbox, merchant: &merchant, request: &request, fault };
+    if let Err(refusal) = request.verify(sandbox, &merchant) {
+        return envelope.gateway_error(&refusal);
+    }
+    let biz = match request.biz(&merchant) {
+        Ok(biz) => biz,
+        Err(refusal) => return envelope.plain(Err(refusal)),
+    };
+    let desk = Desk { sandbox, merchant: &merchant, request: &request, biz: &biz, fault };
+    let reply = match request.get("method").unwrap_or_default() {
+        "alipay.trade.precreate" => orders::precreate(&desk),
+        "alipay.trade.create" => orders::create(&desk),
+        "alipay.trade.pay" => match orders::pay(&desk) {
+            Ok(paid) => return envelope.coded(paid.code, paid.fields),
+            Err(refusal) => Err(refusal),
+        },
+        "alipay.trade.page.pay" | "alipay.trade.wap.pay" => return page(&desk),
+        "alipay.trade.query" => trades::query(&desk),
+        "alipay.trade.close" => trades::close(&desk),
+        "alipay.trade.cancel" => trades::cancel(&desk),
+        "alipay.trade.refund" => refunds::create(&desk),
+        "alipay.trade.fastpay.refund.query" => refunds::query(&desk),
+        "alipay.open.app.alipaycert.download" => trades::certificate(&desk),
+        _ => {
+            return envelope.gateway_error(&Refusal::new("40002", "isv.invalid-method", "不存在的方法名"));
+        }
+    };
+    envelope.sealed(reply)
+}
+
+/// The cashier that a browser sees: the trade exists from now on.
+fn page(desk: &Desk<'_>) -> Answer {
+    match orders::opened(desk) {
+        Ok(number) => {
+            let html = format!(
+                "<!doctype html><meta charset=\"utf-8\"><title>收银台</title><p>订单 <code>{number}</code> 待支付</p>"
+            );
+            Answer::new(200, "text/html; charset=utf-8", html, "SUCCESS")
+        }
+        Err(refusal) => {
+            let text = format!("{}: {}", refusal.sub_code, refusal.sub_msg);
+            let html = format!("<!doctype html><meta charset=\"utf-8\"><title>错误</title><p>{text}</p>");
+            Answer::new(200, "text/html; charset=utf-8", html, &text)
+        }
+    }
+}
+
+/// The wallet opens an order string or the URL of a page: verified like a request, then the trade exists.
+pub(crate) fn open(sandbox: &Sandbox, order: &str) -> Result<String, String> {
+    let query = order.split_once("gateway.do?").map_or(order, |(_, query)| query);
+    let explain = |refusal: Refusal| format!("{}: {}", refusal.sub_code, refusal.sub_msg);
+    let request = Request::parse(query, "").map_err(explain)?;
+    let method = request.get("method").unwrap_or_default();
+    if !matches!(method, "alipay.trade.app.pay" | "alipay.trade.page.pay" | "alipay.trade.wap.pay") {
+        return Err(format!("{method} is not opened by a wallet"));
+    }
+    let merchant = request.merchant(sandbox).map_err(explain)?;
+    request.verify(sandbox, &merchant).map_err(explain)?;
+    let biz = request.biz(&merchant).map_err(explain)?;
+    let desk = Desk { sandbox, merchant: &merchant, request: &request, biz: &biz, fault: None };
+    orders::opened(&desk).map_err(explain)
+}
+
+/// Refuses without looking: 20000, or 40005 for too many.
+pub(crate) fn refuse(sandbox: &Sandbox, inbound: &Inbound, what: Misbehaviour) -> Answer {
+    let refusal = match what {
+        Misbehaviour::TooMany => Refusal::new("40005", "isv.app-call-limited", "应用调用次数超限"),
+        _ => Refusal::new("20000", "aop.unknow-error", "系统繁忙"),
+    };
+    let Ok(request) = Request::read(inbound) else {
+        return envelope::stranger(&refusal);
+    };
+    match request.merchant(sandbox) {
+        Ok(merchant) => {
+            let envelope = envelope::Envelope { sandbox, merchant: &merchant, request: &request, fault: None };
+            envelope.plain(Err(refusal))
+        }
+        Err(_) => envelope::stranger(&refusal),
+    }
+}
+
+/// A table of fields: see [`request::check`].
+pub(crate) type Table = &'static [(&'static str, bool, Wanted)];

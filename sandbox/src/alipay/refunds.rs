@@ -1,0 +1,158 @@
+//! Refunds at Alipay (alipay.md 2.2): settled at once, told by `fund_change`.
+
+use super::orders::fields;
+use super::request::{Wanted, check};
+use super::{Desk, Refusal, Reply, Table, trades};
+use crate::faults::Misbehaviour;
+use crate::ids;
+use crate::ledger::{Provider, Refund, RefundOutcome, RefundState, State};
+use Wanted::{Nested, Text, Yuan};
+use serde_json::{Value, json};
+
+const REFUND: Table = &[
+    ("out_trade_no", false, Text(64)),
+    ("trade_no", false, Text(64)),
+    ("refund_amount", true, Yuan),
+    ("out_request_no", false, Text(64)),
+    ("refund_reason", false, Text(256)),
+    ("refund_currency", false, Text(8)),
+    ("goods_detail", false, Nested),
+    ("refund_goods_detail", false, Nested),
+    ("operator_id", false, Text(30)),
+    ("store_id", false, Text(32)),
+    ("terminal_id", false, Text(32)),
+    ("refund_royalty_parameters", false, Nested),
+    ("query_options", false, Nested),
+];
+const QUERY: Table = &[
+    ("out_trade_no", false, Text(64)),
+    ("trade_no", false, Text(64)),
+    ("out_request_no", true, Text(64)),
+    ("query_options", false, Nested),
+];
+
+/// A trade can be refunded for three months; then it is finished.
+const WINDOW_MS: i64 = 90 * 24 * 3_600_000;
+
+/// Enters a refund of a paid trade and, unless held, settles it.
+pub(crate) fn returned(
+    state: &mut State,
+    at: usize,
+    out_request_no: String,
+    amount: u64,
+    reason: Option<String>,
+    now: i64,
+    held: bool,
+) {
+    let trade = &state.trades[at];
+    let refund = Refund {
+        provider: Provider::Alipay,
+        merchant: trade.merchant.clone(),
+        number: trade.number.clone(),
+        out_refund_no: out_request_no,
+        refund_id: trade.transaction_id.clone().unwrap_or_default(),
+        amount,
+        total: trade.amount(),
+        state: RefundState::Processing,
+        reason,
+        notify_url: trade.notify_url.clone(),
+        created: now,
+        settled: None,
+        wire: trade.wire,
+    };
+    let r = state.refund(at, refund, None);
+    if !held {
+        state.settle(at, r, RefundOutcome::Success, now);
+    }
+}
+
+pub(crate) fn create(desk: &Desk<'_>) -> Reply {
+    check(desk.biz, &[REFUND])?;
+    let now = desk.sandbox.now();
+    let mut state = desk.sandbox.state();
+    let at = trades::find(desk, &mut state)?.ok_or_else(trades::missing)?;
+    let amount = desk.text("refund_amount").and_then(ids::fen).unwrap_or_default();
+    let trade = &state.trades[at];
+    let paid = trade.paid.ok_or_else(|| match trade.payable() {
+        true => Refusal::business("TRADE_STATUS_ERROR", "交易状态不合法"),
+        false => Refusal::business("TRADE_HAS_CLOSE", "交易已经关闭"),
+    })?;
+    let number = match desk.text("out_request_no") {
+        Some(number) => number.to_owned(),
+        None if amount == trade.amount() => trade.number.clone(),
+        None => {
+            return Err(Refusal::business("INVALID_PARAMETER", "参数无效：部分退款必传out_request_no"));
+        }
+    };
+    let known = trade.refunds.iter().find(|refund| refund.out_refund_no == number);
+    let mut moved = false;
+    match known.map(|known| (known.amount, known.state)) {
+        Some((known, _)) if known != amount => {
+            return Err(Refusal::business("DISCORDANT_REPEAT_REQUEST", "请求信息不一致"));
+        }
+        Some(_) => {}
+        None if now - paid > WINDOW_MS => {
+            return Err(Refusal::business("TRADE_HAS_FINISHED", "交易已完结"));
+        }
+        None if trade.refunded() >= trade.amount() => {
+            return Err(Refusal::business("TRADE_HAS_CLOSE", "交易已经关闭"));
+        }
+        None if trade.refunded() + amount > trade.amount() => {
+            return Err(Refusal::business("REFUND_AMT_NOT_EQUAL_TOTAL", "退款金额超限"));
+        }
+        None => {
+            let held = desk.fault == Some(Misbehaviour::HoldRefund);
+            let reason = desk.text("refund_reason").map(str::to_owned);
+            returned(&mut state, at, number, amount, reason, now, held);
+            moved = !held;
+        }
+    }
+    let trade = &state.trades[at];
+    let mut node = trades::described(trade);
+    node.retain(|name, _| {
+        ["trade_no", "out_trade_no", "buyer_logon_id", "buyer_user_id", "buyer_open_id"].contains(&name.as_str())
+    });
+    node.extend(fields([
+        ("fund_change", json!(if moved { "Y" } else { "N" })),
+        ("refund_fee", json!(ids::yuan(trade.returned()))),
+        ("gmt_refund_pay", json!(ids::spaced(now))),
+    ]));
+    if asks(desk.biz.get("query_options"), "refund_detail_item_list") {
+        node.insert(
+            "refund_detail_item_list".to_owned(),
+            json!([{"fund_channel": "ALIPAYACCOUNT", "amount": ids::yuan(amount)}]),
+        );
+    }
+    Ok(node)
+}
+
+fn asks(options: Option<&Value>, name: &str) -> bool {
+    options.and_then(Value::as_array).is_some_and(|list| list.iter().any(|option| option == name))
+}
+
+pub(crate) fn query(desk: &Desk<'_>) -> Reply {
+    check(desk.biz, &[QUERY])?;
+    let mut state = desk.sandbox.state();
+    let at = trades::find(desk, &mut state)?.ok_or_else(trades::missing)?;
+    let trade = &state.trades[at];
+    let number = desk.text("out_request_no");
+    let refund = trade.refunds.iter().find(|r| Some(r.out_refund_no.as_str()) == number);
+    let Some(refund) = refund.filter(|refund| refund.state == RefundState::Success) else {
+        return Ok(serde_json::Map::new());
+    };
+    let mut node = fields([
+        ("trade_no", json!(trade.transaction_id)),
+        ("out_trade_no", json!(trade.number)),
+        ("out_request_no", json!(refund.out_refund_no)),
+        ("total_amount", json!(ids::yuan(trade.amount()))),
+        ("refund_amount", json!(ids::yuan(refund.amount))),
+        ("refund_status", json!("REFUND_SUCCESS")),
+    ]);
+    if let Some(reason) = &refund.reason {
+        node.insert("refund_reason".to_owned(), json!(reason));
+    }
+    if asks(desk.biz.get("query_options"), "gmt_refund_pay") {
+        node.insert("gmt_refund_pay".to_owned(), json!(ids::spaced(refund.settled.unwrap_or_default())));
+    }
+    Ok(node)
+}

@@ -1,0 +1,159 @@
+//! The Rust API as JSON below `/sandbox/api/`: for consoles, scripts, other languages.
+
+use crate::{CallbackKind, Fault, Forgery, Pay, RefundOutcome, Sandbox};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub(crate) fn routes() -> Router<Sandbox> {
+    Router::new()
+        .route("/trades", get(trades))
+        .route("/trade/{number}", get(trade))
+        .route("/refunds", get(refunds))
+        .route("/outbox", get(outbox))
+        .route("/requests", get(requests))
+        .route("/pay", post(pay))
+        .route("/open", post(open))
+        .route("/scan", post(scan))
+        .route("/callback", post(callback))
+        .route("/deliver", post(deliver))
+        .route("/misbehave", post(misbehave))
+        .route("/behave", post(behave))
+        .route("/settle_refund", post(settle_refund))
+}
+
+fn done(result: Result<Value, String>) -> Response {
+    match result {
+        Ok(value) => Json(value).into_response(),
+        Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({"error": error}))).into_response(),
+    }
+}
+
+async fn trades(State(sandbox): State<Sandbox>) -> Response {
+    Json(sandbox.trades()).into_response()
+}
+
+async fn trade(State(sandbox): State<Sandbox>, Path(number): Path<String>) -> Response {
+    match sandbox.trade(&number) {
+        Some(trade) => Json(trade).into_response(),
+        None => (StatusCode::NOT_FOUND, Json(json!({"error": format!("no trade {number}")}))).into_response(),
+    }
+}
+
+async fn refunds(State(sandbox): State<Sandbox>) -> Response {
+    Json(sandbox.refunds()).into_response()
+}
+
+async fn outbox(State(sandbox): State<Sandbox>) -> Response {
+    Json(sandbox.outbox()).into_response()
+}
+
+async fn requests(State(sandbox): State<Sandbox>) -> Response {
+    Json(sandbox.requests()).into_response()
+}
+
+#[derive(Deserialize)]
+struct PayWish {
+    number: String,
+    #[serde(flatten)]
+    how: Pay,
+}
+
+async fn pay(State(sandbox): State<Sandbox>, Json(wish): Json<PayWish>) -> Response {
+    done(sandbox.pay(&wish.number, wish.how).await.map(|paid| json!(paid)))
+}
+
+#[derive(Deserialize)]
+struct OpenWish {
+    order: String,
+    /// Whether the payer goes on and pays.
+    #[serde(default)]
+    pay: bool,
+}
+
+async fn open(State(sandbox): State<Sandbox>, Json(wish): Json<OpenWish>) -> Response {
+    done(if wish.pay {
+        sandbox.pay_order_string(&wish.order).await.map(|paid| json!(paid))
+    } else {
+        sandbox.open_order_string(&wish.order).map(|number| json!({"number": number}))
+    })
+}
+
+#[derive(Deserialize)]
+struct Numbered {
+    number: String,
+}
+
+async fn scan(State(sandbox): State<Sandbox>, Json(wish): Json<Numbered>) -> Response {
+    done(sandbox.scan(&wish.number).map(|()| json!({"number": wish.number})))
+}
+
+#[derive(Deserialize)]
+struct CallbackWish {
+    number: String,
+    kind: CallbackKind,
+    forgery: Option<Forgery>,
+    #[serde(default = "once")]
+    times: u32,
+    /// Only builds it and answers the request.
+    #[serde(default)]
+    build_only: bool,
+}
+
+fn once() -> u32 {
+    1
+}
+
+async fn callback(State(sandbox): State<Sandbox>, Json(wish): Json<CallbackWish>) -> Response {
+    let request = match sandbox.try_build_callback(&wish.number, wish.kind) {
+        Ok(request) => request,
+        Err(error) => return done(Err(error)),
+    };
+    let request = match wish.forgery {
+        Some(how) => sandbox.forge(request, how),
+        None => request,
+    };
+    let mut answers = Vec::new();
+    for _ in 0..if wish.build_only { 0 } else { wish.times.min(100) } {
+        answers.push(match sandbox.send(&request).await {
+            Ok((status, body)) => json!({"status": status, "body": body}),
+            Err(error) => json!({"error": error}),
+        });
+    }
+    done(Ok(json!({"request": request, "answers": answers})))
+}
+
+#[derive(Deserialize)]
+struct DeliverWish {
+    now: Option<i64>,
+}
+
+async fn deliver(State(sandbox): State<Sandbox>, Json(wish): Json<DeliverWish>) -> Response {
+    let now = wish.now.unwrap_or_else(|| sandbox.now());
+    done(Ok(json!({"sent": sandbox.deliver_due(now).await})))
+}
+
+async fn misbehave(State(sandbox): State<Sandbox>, Json(fault): Json<Fault>) -> Response {
+    sandbox.misbehave(fault);
+    done(Ok(json!({})))
+}
+
+async fn behave(State(sandbox): State<Sandbox>) -> Response {
+    sandbox.behave();
+    done(Ok(json!({})))
+}
+
+#[derive(Deserialize)]
+struct SettleWish {
+    out_refund_no: String,
+    outcome: RefundOutcome,
+}
+
+async fn settle_refund(State(sandbox): State<Sandbox>, Json(wish): Json<SettleWish>) -> Response {
+    sandbox.settle_refund(&wish.out_refund_no, wish.outcome);
+    done(Ok(json!({})))
+}

@@ -1,0 +1,155 @@
+//! The payer: scans, opens, types the password.
+
+use crate::callbacks::{CallbackKind, Notice, SignedRequest, as_paid, event_id};
+use crate::ledger::{Provider, State};
+use crate::{Sandbox, alipay};
+use serde::{Deserialize, Serialize};
+
+/// How a payer pays.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Pay {
+    /// Needed if both providers know the number and both trades can be paid; else the newest payable one is meant.
+    pub provider: Option<Provider>,
+    /// mchid, app id or the id given to [`crate::MerchantKeys::generate`].
+    pub merchant: Option<String>,
+    /// A wrong amount in fen, which then stands in callbacks and answers.
+    pub amount: Option<u64>,
+    /// The payer's openid or user id.
+    pub payer: Option<String>,
+    /// Whether the callback is queued.
+    pub notify: bool,
+    /// Pays even what is closed or expired, as a payment does that was under way when the close came.
+    pub force: bool,
+}
+
+impl Default for Pay {
+    fn default() -> Self {
+        Self { provider: None, merchant: None, amount: None, payer: None, notify: true, force: false }
+    }
+}
+
+/// A payment done.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Paid {
+    pub provider: Provider,
+    pub number: String,
+    pub transaction_id: String,
+    pub amount: u64,
+    /// Unix ms.
+    pub paid: i64,
+    /// Its callback in the outbox.
+    pub delivery: Option<u64>,
+}
+
+impl Sandbox {
+    /// Scans and pays the trade with this out_trade_no.
+    pub async fn pay(&self, number: &str, how: Pay) -> Result<Paid, String> {
+        let now = self.now();
+        let mut state = self.state();
+        state.tick(now);
+        let at = pick(&mut state, number, &how, now)?;
+        if how.force {
+            state.reopen(at, now);
+        }
+        state.paid(at, how.amount, how.payer, now)?;
+        let state = &mut *state;
+        let trade = &state.trades[at];
+        let delivery = if how.notify { state.outbox.payment(trade, now) } else { None };
+        Ok(Paid {
+            provider: trade.provider,
+            number: trade.number.clone(),
+            transaction_id: trade.transaction_id.clone().unwrap_or_default(),
+            amount: trade.amount(),
+            paid: now,
+            delivery,
+        })
+    }
+
+    /// Opens an Alipay app order string, or the URL of a page or wap payment: from then on the trade exists and can be
+    /// paid. Answers its out_trade_no, or the gateway's complaint.
+    pub fn open_order_string(&self, order: &str) -> Result<String, String> {
+        alipay::open(self, order)
+    }
+
+    /// [`Self::open_order_string`] and [`Self::pay`] in one.
+    pub async fn pay_order_string(&self, order: &str) -> Result<Paid, String> {
+        let number = self.open_order_string(order)?;
+        self.pay(&number, Pay { provider: Some(Provider::Alipay), ..Pay::default() }).await
+    }
+
+    /// Alipay: the payer scans the QR code and leaves it at that; the trade exists now, unpaid.
+    pub fn scan(&self, number: &str) -> Result<(), String> {
+        let now = self.now();
+        let mut state = self.state();
+        let at = pick(&mut state, number, &Pay::default(), now)?;
+        state.scan(at, now);
+        Ok(())
+    }
+
+    /// The genuine callback of a paid trade (`number` is its out_trade_no) or of a settled refund (`number` is its
+    /// out_refund_no, or the out_trade_no for the latest), freshly signed and not sent.
+    ///
+    /// # Panics
+    /// If there is no such payment or refund; [`Self::try_build_callback`] says so instead.
+    pub fn build_callback(&self, number: &str, kind: CallbackKind) -> SignedRequest {
+        self.try_build_callback(number, kind).expect("a paid trade or a refund with this number")
+    }
+
+    /// [`Self::build_callback`] without the panic.
+    pub fn try_build_callback(&self, number: &str, kind: CallbackKind) -> Result<SignedRequest, String> {
+        let now = self.now();
+        let mut state = self.state();
+        state.tick(now);
+        let (at, refund) = match kind {
+            CallbackKind::Payment => {
+                let mut all = state.all(number).iter().rev().copied();
+                (all.find(|at| state.trades[*at].paid.is_some()).ok_or("no such paid trade")?, None)
+            }
+            CallbackKind::Refund => {
+                let by_refund = state.all_refunds(number).last().copied();
+                let by_trade = || {
+                    let all = state.all(number).iter().rev();
+                    all.copied().find_map(|t| Some((t, state.trades[t].refunds.len().checked_sub(1)?)))
+                };
+                let (t, r) = by_refund.or_else(by_trade).ok_or("no such refund")?;
+                (t, Some(r))
+            }
+        };
+        let trade = &state.trades[at];
+        let merchant = state.merchant(trade.provider, &trade.merchant).ok_or("the merchant is gone")?;
+        let url = refund.map_or(&trade.notify_url, |r| &trade.refunds[r].notify_url);
+        let told = if refund.is_some() { trade.clone() } else { as_paid(trade) };
+        let notice = Notice {
+            trade: &told,
+            refund,
+            event_id: &event_id(trade.provider, now),
+            created: now,
+            url: url.as_deref().ok_or("no notify_url was given")?,
+        };
+        Ok(notice.sign(&merchant, now))
+    }
+}
+
+/// The trade that is meant: the newest that fits, payable ones first.
+fn pick(state: &mut State, number: &str, how: &Pay, now: i64) -> Result<usize, String> {
+    let mut found = None;
+    for at in state.all(number).to_vec() {
+        let trade = &state.trades[at];
+        if how.provider.is_some_and(|provider| provider != trade.provider) {
+            continue;
+        }
+        if let Some(wanted) = &how.merchant {
+            let id = state.merchant(trade.provider, &trade.merchant).map(|m| m.keys.id.clone());
+            if *wanted != trade.merchant && id.as_ref() != Some(wanted) {
+                continue;
+            }
+        }
+        let payable = state.current(at, now).payable();
+        if payable || !matches!(found, Some((_, true))) {
+            found = Some((at, payable));
+        }
+    }
+    found.map(|(at, _)| at).ok_or_else(|| format!("no trade {number}"))
+}

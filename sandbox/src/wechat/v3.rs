@@ -1,0 +1,273 @@
+//! APIv3: routes, refusals, and the envelope of answers (wechat.md sections 1, 2, 4).
+
+use super::{auth, orders, refunds};
+use crate::Sandbox;
+use crate::crypto::{ALNUM, gcm_seal, random_text};
+use crate::faults::{Misbehaviour, Op};
+use crate::ids;
+use crate::keys::Merchant;
+use crate::server::{Answer, Inbound};
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+
+/// An error answer: status, code, message, and the number at the end of Request-ID.
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) code: &'static str,
+    message: String,
+    detail: Option<Value>,
+    internal: u32,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: u16, code: &'static str, message: &str, internal: u32) -> Self {
+        Self { status, code, message: message.to_owned(), detail: None, internal }
+    }
+
+    pub(crate) fn field(mut self, field: &str, location: &str) -> Self {
+        self.detail = Some(json!({"field": field, "location": location}));
+        self
+    }
+
+    pub(crate) fn issue(mut self, issue: &str) -> Self {
+        if let Some(detail) = &mut self.detail {
+            detail["issue"] = json!(issue);
+        }
+        self
+    }
+
+    pub(crate) fn internal(mut self, internal: u32) -> Self {
+        self.internal = internal;
+        self
+    }
+
+    /// 400 `PARAM_ERROR`.
+    pub(crate) fn param(message: &str) -> Self {
+        Self::new(400, "PARAM_ERROR", message, 268_435_461)
+    }
+
+    /// Errors carry no signature: the real service's do not (probe in wechat.md 1.4).
+    fn answer(self) -> Answer {
+        if self.code.is_empty() {
+            return Answer::new(self.status, "application/json", "", &self.status.to_string());
+        }
+        let mut body = json!({"code": self.code, "message": self.message});
+        if let Some(detail) = self.detail {
+            body["detail"] = detail;
+        }
+        let verdict = format!("{}: {}", self.code, self.message);
+        let mut answer = Answer::new(self.status, "application/json; charset=utf-8", body.to_string(), &verdict);
+        answer.headers.push(("Request-ID", request_id(self.internal)));
+        answer
+    }
+}
+
+fn request_id(internal: u32) -> String {
+    format!("08{}-{internal}", random_text(32, b"0123456789ABCDEF"))
+}
+
+/// A success: 200 with a body, or 204.
+pub(crate) type Reply = Result<Option<Value>, Refusal>;
+
+/// The paths of APIv3.
+#[derive(Debug)]
+pub(crate) enum Route {
+    Create { partner: bool, product: String },
+    ById { partner: bool, id: String },
+    ByNumber { partner: bool, number: String },
+    Close { partner: bool, number: String },
+    Reverse { number: String },
+    Refund,
+    RefundQuery { number: String },
+    Abnormal { id: String },
+    Certificates,
+}
+
+impl Route {
+    pub(crate) fn of(path: &str) -> Option<Self> {
+        let parts: Vec<String> = path
+            .split('/')
+            .skip(1)
+            .map(|part| percent_decode_str(part).decode_utf8().map(Into::into))
+            .collect::<Result<_, _>>()
+            .ok()?;
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let (partner, rest) = match parts.as_slice() {
+            ["v3", "pay", "partner", "transactions", rest @ ..] => (true, rest),
+            ["v3", "pay", "transactions", rest @ ..] => (false, rest),
+            ["v3", "refund", "domestic", "refunds"] => return Some(Self::Refund),
+            ["v3", "refund", "domestic", "refunds", id, "apply-abnormal-refund"] => {
+                return Some(Self::Abnormal { id: (*id).to_owned() });
+            }
+            ["v3", "refund", "domestic", "refunds", number] => {
+                return Some(Self::RefundQuery { number: (*number).to_owned() });
+            }
+            ["v3", "certificates"] => return Some(Self::Certificates),
+            _ => return None,
+        };
+        match rest {
+            [product @ ("jsapi" | "native" | "h5" | "app")] => {
+                Some(Self::Create { partner, product: (*product).to_owned() })
+            }
+            ["codepay"] if !partner => Some(Self::Create { partner, product: "codepay".to_owned() }),
+            ["id", id] => Some(Self::ById { partner, id: (*id).to_owned() }),
+            ["out-trade-no", number] => Some(Self::ByNumber { partner, number: (*number).to_owned() }),
+            ["out-trade-no", number, "close"] => Some(Self::Close { partner, number: (*number).to_owned() }),
+            ["out-trade-no", number, "reverse"] if !partner => Some(Self::Reverse { number: (*number).to_owned() }),
+            _ => None,
+        }
+    }
+
+    fn method(&self) -> &'static str {
+        match self {
+            Self::ById { .. } | Self::ByNumber { .. } | Self::RefundQuery { .. } | Self::Certificates => "GET",
+            _ => "POST",
+        }
+    }
+
+    pub(crate) fn op(&self, method: &str) -> Op {
+        if method != self.method() {
+            return Op::Unknown;
+        }
+        match self {
+            Self::Create { .. } => Op::Create,
+            Self::ById { .. } | Self::ByNumber { .. } => Op::Query,
+            Self::Close { .. } => Op::Close,
+            Self::Reverse { .. } => Op::Reverse,
+            Self::Refund | Self::Abnormal { .. } => Op::Refund,
+            Self::RefundQuery { .. } => Op::RefundQuery,
+            Self::Certificates => Op::Certificates,
+        }
+    }
+
+    pub(crate) fn number(self) -> Option<String> {
+        match self {
+            Self::ById { id, .. } | Self::Abnormal { id } => Some(id),
+            Self::ByNumber { number, .. }
+            | Self::Close { number, .. }
+            | Self::Reverse { number }
+            | Self::RefundQuery { number } => Some(number),
+            Self::Create { .. } | Self::Refund | Self::Certificates => None,
+        }
+    }
+}
+
+pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Answer {
+    match serve(sandbox, inbound, fault) {
+        Ok((merchant, body)) => {
+            let status = if body.is_some() { 200 } else { 204 };
+            let text = body.map(|body| body.to_string()).unwrap_or_default();
+            let mut answer = Answer::new(status, "application/json; charset=utf-8", text, "SUCCESS");
+            if fault != Some(Misbehaviour::NoSignature) {
+                let (key, serial) = auth::signer(&merchant, inbound.header("wechatpay-serial"));
+                let key = if fault == Some(Misbehaviour::BadSignature) { sandbox.stranger() } else { key };
+                answer.headers = auth::sign(key, serial, &answer.body, sandbox.now());
+            }
+            answer.headers.push(("Request-ID", request_id(0)));
+            answer
+        }
+        Err(refusal) => refusal.answer(),
+    }
+}
+
+type Served = (std::sync::Arc<Merchant>, Option<Value>);
+
+fn serve(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Result<Served, Refusal> {
+    let route = Route::of(&inbound.path).ok_or_else(|| Refusal::new(404, "", "", 0))?;
+    if inbound.method != route.method() {
+        return Err(Refusal::new(405, "", "", 0));
+    }
+    let invalid = |message: &str| Refusal::new(400, "INVALID_REQUEST", message, 268_435_461);
+    if inbound.header("user-agent").is_none() {
+        return Err(invalid("Http头缺少Accept或User-Agent"));
+    }
+    if !inbound.header("accept").is_some_and(|accept| accept.contains("application/json") || accept.contains("*/*")) {
+        return Err(invalid("Http头缺少Accept或User-Agent"));
+    }
+    let json = inbound.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
+    if !inbound.body.is_empty() && !json {
+        return Err(invalid("Content-Type应为application/json"));
+    }
+    let merchant = auth::merchant(sandbox, inbound)?;
+    let key_id = inbound.header("wechatpay-serial").filter(|serial| serial.starts_with("PUB_KEY_ID_"));
+    if key_id.is_some_and(|id| id != merchant.keys.wxpay_public_key_id) {
+        return Err(Refusal::param("Http头Wechatpay-Serial中的公钥ID有误").field("Wechatpay-Serial", "header"));
+    }
+    let desk = Desk { sandbox, merchant: &merchant, inbound, fault };
+    let body = match route {
+        Route::Create { partner, product } => orders::create(&desk, partner, &product)?,
+        Route::ById { partner, id } => orders::query(&desk, partner, None, Some(&id))?,
+        Route::ByNumber { partner, number } => orders::query(&desk, partner, Some(&number), None)?,
+        Route::Close { partner, number } => orders::close(&desk, partner, &number)?,
+        Route::Reverse { number } => orders::reverse(&desk, &number)?,
+        Route::Refund => refunds::create(&desk)?,
+        Route::RefundQuery { number } => refunds::query(&desk, &number)?,
+        Route::Abnormal { id } => refunds::abnormal(&desk, &id)?,
+        Route::Certificates => Some(certificates(&merchant)),
+    };
+    Ok((merchant, body))
+}
+
+/// What every operation is given: a verified request.
+pub(crate) struct Desk<'a> {
+    pub(crate) sandbox: &'a Sandbox,
+    pub(crate) merchant: &'a Merchant,
+    pub(crate) inbound: &'a Inbound,
+    pub(crate) fault: Option<Misbehaviour>,
+}
+
+impl Desk<'_> {
+    pub(crate) fn mchid(&self) -> &str {
+        &self.merchant.keys.mchid
+    }
+
+    /// A query parameter.
+    pub(crate) fn arg(&self, name: &str) -> Option<String> {
+        form_urlencoded::parse(self.inbound.query.as_bytes())
+            .find(|(own, _)| own == name)
+            .map(|(_, value)| value.into_owned())
+    }
+
+    /// The mchid in body or query must be the one that signed.
+    pub(crate) fn same_mchid(&self, found: Option<&str>, name: &str) -> Result<(), Refusal> {
+        match found {
+            Some(found) if found == self.mchid() => Ok(()),
+            Some(_) => Err(Refusal::param("请求中的商户号与Authorization中的mchid不一致").field(name, "body")),
+            None => Err(Refusal::param(&format!("缺少参数{name}")).field(name, "query")),
+        }
+    }
+
+    /// In partner mode only sub-merchants of this provider are served.
+    pub(crate) fn known_sub(&self, sub_mchid: &str) -> Result<(), Refusal> {
+        if sub_mchid == self.merchant.keys.sub_mchid {
+            return Ok(());
+        }
+        Err(Refusal::new(403, "NO_AUTH", "服务商与特约商户未建立关系", 268_435_457))
+    }
+}
+
+/// `GET /v3/certificates`: the platform certificate under the APIv3 key (wechat.md 1.5).
+fn certificates(merchant: &Merchant) -> Value {
+    let nonce = random_text(12, ALNUM);
+    let keys = &merchant.keys;
+    json!({"data": [{
+        "serial_no": keys.platform_serial,
+        "effective_time": ids::rfc3339(1_577_836_800_000),
+        "expire_time": ids::rfc3339(2_524_608_000_000),
+        "encrypt_certificate": {
+            "algorithm": "AEAD_AES_256_GCM",
+            "nonce": nonce,
+            "associated_data": "certificate",
+            "ciphertext": gcm_seal(&keys.v3_key, &nonce, "certificate", keys.platform_cert.as_bytes()),
+        },
+    }]})
+}
+
+/// Refuses without looking.
+pub(crate) fn refuse(what: Misbehaviour) -> Answer {
+    match what {
+        Misbehaviour::TooMany => Refusal::new(429, "FREQUENCY_LIMITED", "频率超限", 268_447_840),
+        _ => Refusal::new(500, "SYSTEM_ERROR", "系统异常，请稍后重试", 268_435_456),
+    }
+    .answer()
+}

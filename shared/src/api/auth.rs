@@ -1,0 +1,201 @@
+//! Who calls: keys, IAM, JWTs, and signed quotes.
+
+use super::{Call, Jwks};
+use crate::code::{Code, Failure};
+use crate::config::{Auth, Config, Jwt, JwtKeys, Mode, RequireQuote};
+use crate::http::Http;
+use crate::payment::Caller;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde_json::{Map, Value};
+
+/// Actions that a user's token opens only with the admin role.
+const ADMIN: [&str; 8] = [
+    "refund",
+    "queryRefund",
+    "transfer",
+    "queryTransfer",
+    "cancelTransfer",
+    "queryIncidents",
+    "resolveIncident",
+    "rerunHandler",
+];
+
+/// Why one mode did not let a caller pass.
+enum No {
+    /// No credential of this kind, or a bad one.
+    Unknown,
+    /// A good one that may not.
+    Forbidden,
+    /// What it is checked against cannot be reached.
+    Unavailable(String),
+}
+
+/// Finds out who calls, by any of the modes that the configuration has for the action.
+pub(super) async fn authenticate(
+    config: &Config,
+    jwks: &Jwks,
+    http: &Http,
+    call: &Call,
+    now: i64,
+) -> Result<Caller, Failure> {
+    let action = call.action.strip_prefix("pay/").unwrap_or(call.action);
+    let modes = config.auth.modes(action);
+    let mut worst = Code::UNAUTHENTICATED;
+    let mut detail = None;
+    for mode in [Mode::Key, Mode::Iam, Mode::Jwt].into_iter().filter(|m| modes.contains(m)) {
+        let result = match mode {
+            Mode::Key => key(&config.auth, call),
+            Mode::Iam => iam(&config.auth, call),
+            Mode::Jwt => jwt(&config.auth, jwks, http, call, action, now).await,
+            Mode::None => continue,
+        };
+        match result {
+            Ok(caller) => return Ok(caller),
+            Err(No::Unknown) => {}
+            Err(No::Forbidden) => worst = Code::FORBIDDEN,
+            Err(No::Unavailable(why)) => {
+                worst = Code::UNAVAILABLE;
+                detail = Some(why);
+            }
+        }
+    }
+    if modes.contains(&Mode::None) {
+        return Ok(Caller { source: "anyone".to_owned(), user: None, trusted: false });
+    }
+    let failure = Failure::new(if modes.is_empty() { Code::FORBIDDEN } else { worst });
+    Err(match detail {
+        Some(detail) => failure.private(detail),
+        None => failure,
+    })
+}
+
+/// The text after `Bearer`, scheme in any case.
+fn bearer(call: &Call) -> Option<&str> {
+    let (scheme, token) = call.request.header("authorization")?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|t| !t.is_empty())
+}
+
+fn key(auth: &Auth, call: &Call) -> Result<Caller, No> {
+    let token = bearer(call).ok_or(No::Unknown)?;
+    // Every key is compared, so that the time does not tell which one matched.
+    let mut found = None;
+    for (name, secret) in &auth.keys {
+        if secret.matches(token) {
+            found = Some(name);
+        }
+    }
+    let name = found.ok_or(No::Unknown)?;
+    Ok(Caller { source: format!("key:{name}"), user: None, trusted: true })
+}
+
+fn iam(auth: &Auth, call: &Call) -> Result<Caller, No> {
+    let arn = call.request.iam_arn.as_deref().ok_or(No::Unknown)?;
+    let allowed = auth.iam_allow.as_ref().is_none_or(|patterns| {
+        patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(prefix) => arn.starts_with(prefix),
+            None => arn == pattern,
+        })
+    });
+    if !allowed {
+        return Err(No::Forbidden);
+    }
+    Ok(Caller { source: format!("iam:{arn}"), user: None, trusted: true })
+}
+
+async fn jwt(auth: &Auth, jwks: &Jwks, http: &Http, call: &Call, action: &str, now: i64) -> Result<Caller, No> {
+    let settings = auth.jwt.as_ref().ok_or(No::Unknown)?;
+    let token = bearer(call).or(call.uni_id_token.as_deref()).ok_or(No::Unknown)?;
+    let header = jsonwebtoken::decode_header(token).map_err(|_| No::Unknown)?;
+    if header.jwk.is_some() || header.jku.is_some() || header.x5u.is_some() {
+        return Err(No::Unknown);
+    }
+    let (key, algorithm) = match &settings.keys {
+        JwtKeys::Hs256(secret) => (DecodingKey::from_secret(secret.expose().as_bytes()), Algorithm::HS256),
+        JwtKeys::Jwks(set) => super::jwks::pick(set, header.kid.as_deref()).ok_or(No::Unknown)?,
+        JwtKeys::JwksUrl(url) => {
+            jwks.key(http, url, header.kid.as_deref(), now).await.map_err(No::Unavailable)?.ok_or(No::Unknown)?
+        }
+    };
+    let claims = decode(token, &key, algorithm, settings).ok_or(No::Unknown)?;
+    let user = ["uid", "sub"]
+        .iter()
+        .find_map(|name| claims.get(*name).and_then(Value::as_str).filter(|text| !text.is_empty()))
+        .ok_or(No::Unknown)?
+        .to_owned();
+    let admin = match claims.get("role") {
+        Some(Value::String(role)) => *role == settings.admin_role,
+        Some(Value::Array(roles)) => roles.iter().any(|r| r.as_str() == Some(&settings.admin_role)),
+        _ => false,
+    };
+    if !admin && (ADMIN.contains(&action) || action.starts_with("wxpayVirtual/")) {
+        return Err(No::Forbidden);
+    }
+    Ok(Caller { source: format!("user:{user}"), user: Some(user), trusted: admin })
+}
+
+fn decode(token: &str, key: &DecodingKey, algorithm: Algorithm, settings: &Jwt) -> Option<Map<String, Value>> {
+    let mut validation = Validation::new(algorithm);
+    validation.leeway = settings.leeway;
+    validation.validate_nbf = true;
+    validation.validate_aud = settings.audience.is_some();
+    let mut required = vec!["exp"];
+    if let Some(audience) = &settings.audience {
+        validation.set_audience(&[audience]);
+        required.push("aud");
+    }
+    if let Some(issuer) = &settings.issuer {
+        validation.set_issuer(&[issuer]);
+        required.push("iss");
+    }
+    validation.set_required_spec_claims(&required);
+    jsonwebtoken::decode::<Map<String, Value>>(token, key, &validation).ok().map(|data| data.claims)
+}
+
+/// What a quote fixes.
+const QUOTED: [&str; 4] = ["out_trade_no", "total_fee", "type", "custom"];
+
+/// Takes a signed quote into the data of `createPayment`: what is left out comes from it, what differs is
+/// refused. True when there was one.
+pub(super) fn apply_quote(config: &Config, call: &mut Call, _now: i64) -> Result<bool, Failure> {
+    if call.action != "pay/createPayment" {
+        return Ok(false);
+    }
+    let forbidden = || Failure::new(Code::FORBIDDEN).says("quote");
+    let Some(quote) = call.data.remove("quote").filter(|q| !q.is_null()) else {
+        let kind = call.data.get("type").and_then(Value::as_str);
+        let required = match &config.auth.require_quote {
+            RequireQuote::Never => false,
+            RequireQuote::Always => true,
+            RequireQuote::Types(types) => kind.is_some_and(|kind| types.iter().any(|t| t == kind)),
+        };
+        return if required { Err(forbidden()) } else { Ok(false) };
+    };
+    let secret = config.auth.quote.as_ref().ok_or_else(forbidden)?;
+    let settings = Jwt {
+        keys: JwtKeys::Hs256(secret.clone()),
+        issuer: None,
+        audience: None,
+        leeway: 0,
+        admin_role: String::new(),
+    };
+    let key = DecodingKey::from_secret(secret.expose().as_bytes());
+    let claims =
+        quote.as_str().and_then(|token| decode(token, &key, Algorithm::HS256, &settings)).ok_or_else(forbidden)?;
+    for name in QUOTED {
+        let value = claims.get(name).filter(|v| !v.is_null()).ok_or_else(forbidden)?;
+        match call.data.get(name).filter(|v| !v.is_null()) {
+            Some(given) if !same(given, value) => return Err(forbidden()),
+            Some(_) => {}
+            None => {
+                call.data.insert(name.to_owned(), value.clone());
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Equal, with amounts also as their decimal text.
+fn same(given: &Value, quoted: &Value) -> bool {
+    let text = |v: &Value| v.as_u64().map(|n| n.to_string()).or_else(|| v.as_str().map(str::to_owned));
+    given == quoted || matches!((text(given), text(quoted)), (Some(a), Some(b)) if a == b)
+}

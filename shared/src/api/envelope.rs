@@ -1,0 +1,116 @@
+//! The request's envelope: VK-Pay's two dialects, the module call's own shape, and the bare data object.
+
+use super::{MAX_BODY, Request};
+use crate::code::{Code, Failure};
+use crate::payment::{Caller, Environment, Fields};
+use http::Method;
+use serde_json::{Map, Value};
+
+/// Which of VK-Pay's dialects the request speaks; it decides how an unpaid query is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// `url`, or no routing key: the seeds' dialect, string trade states.
+    Url,
+    /// `action` or `$url`: the plugin's own, integer states and code 2002.
+    Action,
+}
+
+/// A request, read: the action, its data, and who calls.
+pub struct Call {
+    /// The action, `pay/createPayment` …
+    pub action: &'static str,
+    /// The dialect.
+    pub dialect: Dialect,
+    /// The data.
+    pub data: Map<String, Value>,
+    /// `uniIdToken`, beside the data.
+    pub uni_id_token: Option<String>,
+    /// Who calls; nobody until `auth` has looked.
+    pub caller: Caller,
+    /// True when a signed quote fixed the content.
+    pub quoted: bool,
+    /// The HTTP request.
+    pub request: Request,
+}
+
+impl Call {
+    /// The data, for reading.
+    pub fn fields(&self) -> Fields<'_> {
+        Fields(&self.data)
+    }
+
+    /// The client.
+    pub fn environment(&self) -> Environment {
+        Environment {
+            client_ip: self.request.source_ip.clone(),
+            user_agent: self.request.header("user-agent").unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+/// Keys of the envelope that are no data.
+const ENVELOPE: [&str; 6] = ["action", "url", "$url", "data", "uniIdToken", "context"];
+
+pub(super) fn read(request: Request, actions: &[&'static str]) -> Result<Call, Failure> {
+    if request.method != Method::POST {
+        return Err(Code::METHOD.into());
+    }
+    if request.body.len() > MAX_BODY {
+        return Err(Failure::new(Code::BAD_REQUEST).says("body"));
+    }
+    let body: Map<String, Value> = match serde_json::from_slice(&request.body) {
+        Ok(Value::Object(body)) => body,
+        _ => return Err(Failure::new(Code::BAD_REQUEST).says("JSON")),
+    };
+    let routed = [("action", Dialect::Action), ("$url", Dialect::Action), ("url", Dialect::Url)]
+        .into_iter()
+        .find_map(|(key, dialect)| body.get(key).filter(|v| !v.is_null()).map(|v| (v, dialect)));
+    let (action, dialect) = match routed {
+        None => (actions.first().copied(), Dialect::Url),
+        Some((Value::String(name), dialect)) => {
+            let name = name.trim_start_matches('/');
+            (actions.iter().copied().find(|a| *a == name || a.strip_prefix("pay/") == Some(name)), dialect)
+        }
+        Some(_) => (None, Dialect::Url),
+    };
+    let action = action.ok_or(Code::UNKNOWN_ACTION)?;
+    let uni_id_token = body.get("uniIdToken").and_then(Value::as_str).map(str::to_owned);
+    let data = data_of(body, &request.query)?;
+    let caller = Caller { source: String::new(), user: None, trusted: false };
+    Ok(Call { action, dialect, data, uni_id_token, caller, quoted: false, request })
+}
+
+/// The data: `data` with the outer fields of the module call, or the body itself; then the query string.
+/// What is in the body is never overwritten from outside of it.
+fn data_of(mut body: Map<String, Value>, query: &str) -> Result<Map<String, Value>, Failure> {
+    let context = body.get("context").and_then(Value::as_object).cloned();
+    let inner = body.remove("data");
+    body.retain(|key, _| !ENVELOPE.contains(&key.as_str()));
+    let mut data = match inner {
+        None | Some(Value::Null) => std::mem::take(&mut body),
+        Some(Value::Object(data)) => data,
+        Some(_) => return Err(Failure::new(Code::BAD_REQUEST).says("data")),
+    };
+    // A module call inside a routed one: {"action", "data": {"provider", "data": {...}}}.
+    if let Some(Value::Object(nested)) = data.get("data").filter(|v| v.get("out_trade_no").is_some()).cloned() {
+        data.remove("data");
+        for (key, value) in nested {
+            data.entry(key).or_insert(value);
+        }
+    }
+    for (key, value) in body {
+        data.entry(key).or_insert(value);
+    }
+    let mut outside = |key: &str, value: Value| {
+        data.entry(key).or_insert(value);
+    };
+    for (name, key) in [("PLATFORM", "vk_platform"), ("APPID", "vk_appid")] {
+        if let Some(value) = context.as_ref().and_then(|c| c.get(name)) {
+            outside(key, value.clone());
+        }
+    }
+    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+        outside(&key, Value::String(value.into_owned()));
+    }
+    Ok(data)
+}

@@ -1,0 +1,152 @@
+//! The door: a request in any of VK-Pay's shapes in, one reply out.
+
+mod auth;
+mod envelope;
+mod jwks;
+mod reply;
+mod view;
+
+pub use envelope::{Call, Dialect};
+pub use jwks::Jwks;
+pub use reply::Reply;
+pub use view::{order_columns, payment_result, qrcode_image, refund_result};
+
+use crate::app::App;
+use crate::code::{Code, Failure};
+use http::{HeaderMap, Method};
+use std::future::Future;
+
+/// The largest body that is read, bytes.
+const MAX_BODY: usize = 256 * 1024;
+
+/// An HTTP request as a function gets it, base64 undone.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The raw path.
+    pub path: String,
+    /// The raw query string.
+    pub query: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The raw body.
+    pub body: Vec<u8>,
+    /// The client's address as the platform saw it.
+    pub source_ip: String,
+    /// The caller that Lambda verified (`requestContext.authorizer.iam.userArn`).
+    pub iam_arn: Option<String>,
+    /// The platform's id of this request.
+    pub request_id: String,
+}
+
+/// An HTTP response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// `Content-Type`; empty for none.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: String,
+}
+
+impl Request {
+    /// A header's text; nothing when it is not ASCII.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|v| v.to_str().ok())
+    }
+}
+
+impl From<lambda_http::Request> for Request {
+    fn from(request: lambda_http::Request) -> Self {
+        use lambda_http::RequestExt;
+        let context = match request.request_context_ref() {
+            Some(lambda_http::request::RequestContext::ApiGatewayV2(context)) => Some(context),
+            _ => None,
+        };
+        let source_ip = context.and_then(|c| c.http.source_ip.clone()).unwrap_or_default();
+        let iam = context.and_then(|c| c.authorizer.as_ref()).and_then(|a| a.iam.as_ref());
+        let iam_arn = iam.and_then(|iam| iam.user_arn.clone()).filter(|arn| !arn.is_empty());
+        let request_id = match request.lambda_context_ref() {
+            Some(context) if !context.request_id.is_empty() => context.request_id.clone(),
+            _ => hex::encode(crate::crypto::random::<16>()),
+        };
+        let path = request.raw_http_path().to_owned();
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        let (parts, body) = request.into_parts();
+        Self {
+            method: parts.method,
+            path,
+            query,
+            headers: parts.headers,
+            body: body.to_vec(),
+            source_ip,
+            iam_arn,
+            request_id,
+        }
+    }
+}
+
+impl From<Response> for lambda_http::Response<lambda_http::Body> {
+    fn from(response: Response) -> Self {
+        let mut builder = Self::builder_of(response.status);
+        if !response.content_type.is_empty() {
+            builder = builder.header("content-type", response.content_type);
+        }
+        let body = match response.body.is_empty() {
+            true => lambda_http::Body::Empty,
+            false => lambda_http::Body::Text(response.body),
+        };
+        builder.body(body).unwrap_or_default()
+    }
+}
+
+trait BuilderOf {
+    fn builder_of(status: u16) -> http::response::Builder;
+}
+
+impl<T> BuilderOf for http::Response<T> {
+    fn builder_of(status: u16) -> http::response::Builder {
+        http::Response::builder().status(status)
+    }
+}
+
+/// Serves one request of a function that has these actions; the first is meant where none is named.
+/// Every fault is a reply.
+pub async fn serve<F, R>(app: &App, request: Request, actions: &[&'static str], handle: F) -> Response
+where
+    F: AsyncFnOnce(Call) -> R,
+    R: Into<Result<Reply, Failure>>,
+{
+    let request_id = request.request_id.clone();
+    let english = reply::prefers_english(request.header("accept-language"));
+    let result = async {
+        let mut call = envelope::read(request, actions)?;
+        let config = app.config().await;
+        call.caller = auth::authenticate(&config, &app.jwks, &app.outside.http, &call, (app.clock)()).await?;
+        call.quoted = auth::apply_quote(&config, &mut call, (app.clock)())?;
+        handle(call).await.into()
+    };
+    let response = match boxed(result).await {
+        Ok(reply) => reply.into_response(&request_id, english),
+        Err(failure) => {
+            if let Some(detail) = &failure.private {
+                tracing::error!(request_id, code = failure.code.number, detail, "the request failed");
+            }
+            reply::failed(&failure, &request_id, english)
+        }
+    };
+    tracing::info!(request_id, status = response.status, "answered");
+    response
+}
+
+async fn boxed<T>(future: impl Future<Output = T>) -> T {
+    Box::pin(future).await
+}
+
+/// The answer to a request that no function takes.
+pub fn not_found(request: &Request) -> Response {
+    let english = reply::prefers_english(request.header("accept-language"));
+    reply::failed(&Failure::new(Code::UNKNOWN_ACTION), &request.request_id, english)
+}

@@ -1,0 +1,101 @@
+//! What of an order a reply shows, in VK-Pay's names.
+
+use crate::order::{Order, Refund};
+use serde_json::{Map, Value, json};
+
+/// An order's VK-Pay columns (`protocols/vkpay.md` 3.1), without what is only the bundle's. Callers that are
+/// not the merchant's own do not see the payer's address, account or the provider's words.
+pub fn order_columns(order: &Order, trusted: bool) -> Map<String, Value> {
+    const OURS: [&str; 5] = ["attempts", "queried_at", "version", "other", "refundable"];
+    const PRIVATE: [&str; 4] = ["client_ip", "openid", "notify_info", "notify_path"];
+    let mut columns = match serde_json::to_value(order) {
+        Ok(Value::Object(columns)) => columns,
+        _ => Map::new(),
+    };
+    columns.retain(|key, _| !OURS.contains(&key.as_str()) && (trusted || !PRIVATE.contains(&key.as_str())));
+    columns
+}
+
+/// The fields of `queryPayment`'s reply.
+pub fn payment_result(order: &Order) -> Map<String, Value> {
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: Value| {
+        if !value.is_null() {
+            fields.insert(name.to_owned(), value);
+        }
+    };
+    put("orderPaid", json!(order.trade_state.is_paid()));
+    put("user_order_success", json!(order.user_order_success));
+    put("user_order_reason", json!(order.user_order_reason));
+    put("out_trade_no", json!(order.out_trade_no));
+    put("transaction_id", json!(order.transaction_id));
+    put("status", json!(order.status));
+    put("trade_state", json!(order.trade_state));
+    put("total_fee", json!(order.total_fee));
+    put("refund_fee", json!(order.refund_fee));
+    put("provider", json!(order.provider));
+    put("pay_type", json!(order.pay_type));
+    put("type", json!(order.kind));
+    put("pay_date", json!(order.pay_date));
+    put("time_end", json!(order.pay_date.map(time_end)));
+    fields
+}
+
+/// The fields of a refund: VK-Pay's names and the seeds'.
+pub fn refund_result(order: &Order, refund: &Refund) -> Map<String, Value> {
+    let value = json!({
+        "outTradeNo": order.out_trade_no,
+        "transactionId": order.transaction_id,
+        "outRefundNo": refund.out_refund_no,
+        "refundId": refund.refund_id,
+        "refundFee": refund.refund_fee,
+        "cashRefundFee": refund.refund_fee,
+        "out_trade_no": order.out_trade_no,
+        "out_refund_no": refund.out_refund_no,
+        "refund_id": refund.refund_id,
+        "refund_fee": refund.refund_fee,
+        "status": refund.state,
+    });
+    match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// `yyyyMMddHHmmss` in Shanghai, as `time_end` of WeChat Pay's v2 and of the seeds.
+fn time_end(ms: i64) -> String {
+    let format = time::macros::format_description!("[year][month][day][hour][minute][second]");
+    time::OffsetDateTime::from_unix_timestamp(ms / 1000)
+        .ok()
+        .map(|t| t.to_offset(time::macros::offset!(+8)))
+        .and_then(|t| t.format(format).ok())
+        .unwrap_or_default()
+}
+
+/// A QR code as a PNG data URL, four pixels a module with a quiet zone of four modules.
+pub fn qrcode_image(text: &str) -> Option<String> {
+    const SCALE: usize = 4;
+    const QUIET: usize = 4;
+    let code = qrcode::QrCode::with_error_correction_level(text, qrcode::EcLevel::M).ok()?;
+    let width = code.width();
+    let side = (width + 2 * QUIET) * SCALE;
+    let modules = code.to_colors();
+    let dark = |x: usize, y: usize| {
+        let (x, y) = ((x / SCALE).checked_sub(QUIET), (y / SCALE).checked_sub(QUIET));
+        matches!((x, y), (Some(x), Some(y)) if x < width && y < width && modules[y * width + x] == qrcode::Color::Dark)
+    };
+    let stride = side.div_ceil(8);
+    let mut bits = vec![0xffu8; stride * side];
+    for y in 0..side {
+        for x in (0..side).filter(|x| dark(*x, y)) {
+            bits[y * stride + x / 8] &= !(0x80 >> (x % 8));
+        }
+    }
+    let mut bytes = Vec::new();
+    let size = u32::try_from(side).ok()?;
+    let mut encoder = png::Encoder::new(&mut bytes, size, size);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(png::BitDepth::One);
+    encoder.write_header().ok()?.write_image_data(&bits).ok()?;
+    Some(format!("data:image/png;base64,{}", crate::crypto::base64(&bytes)))
+}

@@ -1,0 +1,227 @@
+//! What a function holds for its lifetime: configuration, table, providers, clock.
+
+use crate::api::Jwks;
+use crate::config::{Config, Fault, Source};
+use crate::crypto::hash;
+use crate::payment::{Context, Handlers};
+use crate::provider::Outside;
+use crate::store::Store;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// Unix milliseconds.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// The system's clock.
+pub fn system_clock() -> Clock {
+    Arc::new(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+    })
+}
+
+struct Loaded {
+    config: Arc<Config>,
+    /// Digest of the last document that was looked at, right or faulty.
+    digest: String,
+    /// A document that names key files is read again even when its text is the same.
+    has_files: bool,
+    checked_at: i64,
+}
+
+/// One function's lifetime.
+pub struct App {
+    source: Source,
+    ttl_ms: i64,
+    loaded: Mutex<Loaded>,
+    /// The table.
+    pub store: Store,
+    /// What the providers keep.
+    pub outside: Outside,
+    /// The clock.
+    pub clock: Clock,
+    pub(crate) jwks: Jwks,
+    handlers: Box<dyn Handlers>,
+    notify_base: Option<String>,
+}
+
+/// What a function is started with.
+pub struct Settings {
+    /// Where the configuration is.
+    pub source: Source,
+    /// For how long a checked configuration is used before it is looked at again, seconds.
+    pub config_ttl: u64,
+    /// Where callbacks go when the configuration does not say.
+    pub notify_base: Option<String>,
+}
+
+impl App {
+    /// An app on a store.
+    ///
+    /// # Errors
+    /// All faults of the configuration.
+    pub async fn new(
+        settings: Settings,
+        store: Store,
+        handlers: Box<dyn Handlers>,
+        clock: Clock,
+    ) -> Result<Self, Vec<Fault>> {
+        let unreadable =
+            |e: crate::config::SourceError| vec![Fault { path: "PAY_CONFIG".to_owned(), what: e.to_string() }];
+        let text = settings.source.fetch().await.map_err(unreadable)?;
+        let (config, remarks) = Config::parse(&text, settings.source.base())?;
+        for remark in remarks {
+            tracing::warn!("{remark}");
+        }
+        let loaded = Loaded {
+            config: Arc::new(config),
+            digest: hash::sha256_hex(text.as_bytes()),
+            has_files: text.contains("Path\""),
+            checked_at: clock(),
+        };
+        Ok(Self {
+            source: settings.source,
+            ttl_ms: i64::try_from(settings.config_ttl).unwrap_or(300).saturating_mul(1000),
+            loaded: Mutex::new(loaded),
+            store,
+            outside: Outside::default(),
+            clock,
+            jwks: Jwks::default(),
+            handlers,
+            notify_base: settings.notify_base.map(|url| url.trim_end_matches('/').to_owned()),
+        })
+    }
+
+    /// The configuration as it is now: looked at again when its time is over, the last good one when the
+    /// new one is unreadable or faulty.
+    pub async fn config(&self) -> Arc<Config> {
+        let mut loaded = self.loaded.lock().await;
+        let now = (self.clock)();
+        if now - loaded.checked_at < self.ttl_ms {
+            return loaded.config.clone();
+        }
+        loaded.checked_at = now;
+        match self.source.fetch().await {
+            Err(error) => tracing::error!("{error}; the last good configuration stays"),
+            Ok(text) => {
+                let digest = hash::sha256_hex(text.as_bytes());
+                let changed = digest != loaded.digest;
+                if changed || loaded.has_files {
+                    match Config::parse(&text, self.source.base()) {
+                        Ok((config, _)) => {
+                            loaded.config = Arc::new(config);
+                            loaded.has_files = text.contains("Path\"");
+                            if changed {
+                                tracing::info!("the configuration was changed and is in use");
+                            }
+                        }
+                        Err(faults) if changed => {
+                            for fault in faults {
+                                tracing::error!("{fault}; the last good configuration stays");
+                            }
+                        }
+                        Err(_) => {}
+                    }
+                    loaded.digest = digest;
+                }
+            }
+        }
+        loaded.config.clone()
+    }
+
+    /// What a use case works with.
+    pub async fn context(&self) -> Context<'_> {
+        Context {
+            config: self.config().await,
+            store: &self.store,
+            outside: &self.outside,
+            handlers: &*self.handlers,
+            clock: &*self.clock,
+            notify_base: self.notify_base.as_deref(),
+        }
+    }
+
+    /// Starts a function from its environment. A fault is logged, reported to the Lambda runtime, and ends
+    /// the process: it never asks for work.
+    pub async fn from_env(handlers: Box<dyn Handlers>) -> Self {
+        log_to_stdout();
+        let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+        let started = async {
+            let fault = |path: &str, what: String| vec![Fault { path: path.to_owned(), what }];
+            let text = variable("PAY_CONFIG").ok_or_else(|| fault("PAY_CONFIG", "is missing".to_owned()))?;
+            let source = Source::parse(&text).map_err(|e| fault("PAY_CONFIG", e.to_string()))?;
+            let config_ttl = match variable("PAY_CONFIG_TTL") {
+                None => 300,
+                Some(text) => {
+                    text.parse().map_err(|_| fault("PAY_CONFIG_TTL", "must be a whole number of seconds".to_owned()))?
+                }
+            };
+            let sdk = aws_config::load_from_env().await;
+            let store = Store::new(
+                dynamodb(&sdk),
+                variable("PAY_TABLE").unwrap_or_else(|| "vk-pay-orders".to_owned()),
+                variable("PAY_TABLE_PREFIX").unwrap_or_default(),
+            );
+            let settings = Settings { source, config_ttl, notify_base: variable("PAY_NOTIFY_URL") };
+            Self::new(settings, store, handlers, system_clock()).await
+        };
+        match started.await {
+            Ok(app) => {
+                app.store.warm().await;
+                app
+            }
+            Err(faults) => {
+                for fault in &faults {
+                    tracing::error!("{fault}");
+                }
+                report(&faults).await;
+                std::process::exit(1)
+            }
+        }
+    }
+}
+
+/// DynamoDB's client with time-outs that leave room for a second try within a callback's five seconds.
+pub fn dynamodb(sdk: &aws_config::SdkConfig) -> aws_sdk_dynamodb::Client {
+    let timeouts = aws_sdk_dynamodb::config::timeout::TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_millis(1_500))
+        .operation_timeout(Duration::from_secs(4))
+        .build();
+    let config = aws_sdk_dynamodb::config::Builder::from(sdk).timeout_config(timeouts).build();
+    aws_sdk_dynamodb::Client::from_conf(config)
+}
+
+/// Lines on stdout without colour; `RUST_LOG` filters by target and level.
+pub fn log_to_stdout() {
+    use tracing_subscriber::filter::Targets;
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::util::SubscriberInitExt;
+    let wanted = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let filter = wanted.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
+    let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_target(false);
+    // A second call in one process (tests) keeps the first subscriber.
+    let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
+}
+
+/// Tells the Lambda runtime why the start failed.
+async fn report(faults: &[Fault]) {
+    let Ok(runtime) = std::env::var("AWS_LAMBDA_RUNTIME_API") else { return };
+    let message = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let body = serde_json::json!({"errorMessage": message, "errorType": "PayConfig"}).to_string();
+    let url = format!("http://{runtime}/2018-06-01/runtime/init/error");
+    let request = crate::http::Request {
+        method: http::Method::POST,
+        url: &url,
+        headers: vec![
+            ("content-type", "application/json".to_owned()),
+            ("lambda-runtime-function-error-type", "PayConfig".to_owned()),
+        ],
+        body: body.into_bytes(),
+        identity: None,
+    };
+    if let Err(error) = crate::http::Http::default().send(request).await {
+        tracing::error!("the runtime cannot be told: {error}");
+    }
+}

@@ -1,0 +1,146 @@
+//! The table of reply codes: number, HTTP status, and the text in both languages.
+//!
+//! VK-Pay's own codes keep their numbers and meaning (`protocols/vkpay.md` 2.6); the others are ours.
+//! `docs/codes.md` is this table.
+
+/// A reply code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// The number in `code`.
+    pub number: i64,
+    /// The HTTP status that goes with it.
+    pub status: u16,
+    /// The text in Chinese.
+    pub zh: &'static str,
+    /// The text in English.
+    pub en: &'static str,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $status:literal, $zh:literal, $en:literal;)*) => {
+        impl Code {
+            $($(#[$doc])* pub const $name: Self = Self { number: $number, status: $status, zh: $zh, en: $en };)*
+
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+        }
+    };
+}
+
+codes! {
+    /// Success.
+    OK = 0, 200, "成功", "success";
+    /// VK-Pay: no callback URL is configured.
+    NOTIFY_URL = 101, 500, "未配置回调地址 notifyUrl", "no callback URL (notifyUrl) is configured";
+    /// The body is no request.
+    BAD_REQUEST = 400, 400, "请求格式错误", "the request is malformed";
+    /// No credential, or a bad one.
+    UNAUTHENTICATED = 401, 401, "未提供有效的身份凭证", "a valid credential is needed";
+    /// A good credential that may not do this.
+    FORBIDDEN = 403, 403, "没有权限", "not allowed";
+    /// No such action here.
+    UNKNOWN_ACTION = 404, 404, "接口不存在", "there is no such action";
+    /// Not a POST.
+    METHOD = 405, 405, "仅支持 POST", "only POST is served";
+    /// A fault of ours.
+    INTERNAL = 500, 500, "服务异常，请稍后再试", "something went wrong on our side";
+    /// What the request is checked against cannot be reached.
+    UNAVAILABLE = 503, 503, "服务暂不可用", "temporarily unavailable";
+    /// VK-Pay: `out_trade_no`.
+    OUT_TRADE_NO = 1001, 400, "out_trade_no 不能为空或格式错误", "out_trade_no is missing or malformed";
+    /// VK-Pay: `type`.
+    TYPE = 1002, 400, "type 或 custom 错误", "type or custom is not acceptable";
+    /// VK-Pay: `total_fee`.
+    TOTAL_FEE = 1003, 400, "total_fee 必须为正整数（单位分）", "total_fee must be a positive integer (fen)";
+    /// VK-Pay: `subject`.
+    SUBJECT = 1004, 400, "subject 不能为空或格式错误", "subject is missing or malformed";
+    /// VK-Pay: `provider`.
+    PROVIDER = 1005, 400, "provider 错误或未配置", "provider is unknown or not configured";
+    /// VK-Pay: `openid`.
+    OPENID = 1006, 400, "openid 不能为空", "openid is missing";
+    /// VK-Pay: `platform`.
+    PLATFORM = 1011, 400, "platform 错误或未配置", "platform is unknown or not configured";
+    /// Another field.
+    FIELD = 1030, 400, "参数错误", "a field is malformed";
+    /// `refund_fee`.
+    REFUND_FEE = 1031, 400, "refund_fee 必须为正整数（单位分），全额退款请不要传", "refund_fee must be a positive integer (fen); leave it out to refund all";
+    /// VK-Pay: no such order.
+    NO_ORDER = 2001, 404, "订单不存在", "there is no such order";
+    /// VK-Pay: not paid. `queryPayment` answers it with HTTP 200, because it is a state, not a failure.
+    NOT_PAID = 2002, 409, "订单未支付", "the order is not paid";
+    /// VK-Pay: not refunded.
+    NOT_REFUNDED = 2003, 404, "订单未退款", "there is no such refund";
+    /// VK-Pay: the provider wants a pause.
+    TOO_SOON = 2004, 409, "暂时不能退款，请稍后再试", "it cannot be refunded yet, try again in a minute";
+    /// The number has another content.
+    ORDER_DIFFERS = 2010, 409, "订单号已存在且内容不一致", "the number belongs to an order with another content";
+    /// The order is paid.
+    ALREADY_PAID = 2011, 409, "订单已支付", "the order is paid already";
+    /// The order is closed or expired.
+    ORDER_CLOSED = 2012, 409, "订单已关闭", "the order is closed";
+    /// The order is being changed by somebody else.
+    BUSY = 2013, 409, "订单正在处理，请重试", "the order is being changed, try again";
+    /// More than what is left.
+    REFUND_EXCEEDS = 2014, 409, "退款金额超过可退金额", "more than what is left to refund";
+    /// The refund number has another content.
+    REFUND_DIFFERS = 2015, 409, "退款单号已存在且内容不一致", "the number belongs to another refund";
+    /// VK-Pay: the provider gave no pay parameters.
+    PROVIDER_REFUSED = 3001, 422, "支付渠道拒绝了请求", "the provider refused";
+    /// The provider refused the refund.
+    REFUND_REFUSED = 3002, 422, "支付渠道拒绝退款", "the provider refused the refund";
+    /// The outcome is not known.
+    OUTCOME_UNKNOWN = 5040, 504, "支付渠道未返回明确结果，请稍后查询", "the provider has not given a clear result, query later";
+}
+
+/// Why a request failed: the public code with its public detail, and what only the log may see.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure {
+    /// The code.
+    pub code: Code,
+    /// A public addition: the field's name, the provider's own words.
+    pub says: Option<String>,
+    /// For the log.
+    pub private: Option<String>,
+    /// Result fields that go with it.
+    pub data: Option<Box<serde_json::Map<String, serde_json::Value>>>,
+}
+
+impl Failure {
+    /// A failure of that code.
+    pub fn new(code: Code) -> Self {
+        Self { code, says: None, private: None, data: None }
+    }
+
+    /// Adds a public detail.
+    #[must_use]
+    pub fn says(mut self, says: impl Into<String>) -> Self {
+        self.says = Some(says.into());
+        self
+    }
+
+    /// Adds a detail for the log.
+    #[must_use]
+    pub fn private(mut self, detail: impl Into<String>) -> Self {
+        self.private = Some(detail.into());
+        self
+    }
+
+    /// Adds a result field.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
+        self.data.get_or_insert_default().insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+impl From<Code> for Failure {
+    fn from(code: Code) -> Self {
+        Self::new(code)
+    }
+}
+
+impl From<crate::store::StoreError> for Failure {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::new(Code::INTERNAL).private(error.to_string())
+    }
+}

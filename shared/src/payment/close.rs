@@ -1,0 +1,69 @@
+//! `pay/closePayment`: close at the provider first, then here.
+
+use super::{Caller, Context, Source};
+use crate::code::{Code, Failure};
+use crate::order::{Attempt, AttemptState, Order, Status};
+use crate::provider::{Meaning, Outcome};
+use crate::store::HistoryEntry;
+
+/// Closes an unpaid order at every provider that may still take its money, then here. A closed one is
+/// closed again with success.
+///
+/// # Errors
+/// 409 when it is or turns out to be paid, 422 when a provider refuses, 504 when one does not answer.
+pub async fn close_payment(cx: &Context<'_>, caller: &Caller, out_trade_no: &str) -> Result<Order, Failure> {
+    for _ in 0..5 {
+        let order = cx.visible_order(caller, out_trade_no).await?;
+        match order.trade_state {
+            Status::Success | Status::Refund => return Err(Code::ALREADY_PAID.into()),
+            Status::Closed => return Ok(order),
+            Status::NotPay => {}
+        }
+        for attempt in order.attempts.iter().filter(|a| a.state == AttemptState::Open) {
+            close_attempt(cx, &order, attempt, &caller.source).await?;
+        }
+        let entry = HistoryEntry::new("closed", &caller.source, cx.now());
+        if cx.store.close_order(&order, cx.now(), &entry).await? {
+            return Ok(cx.store.order(out_trade_no).await?.unwrap_or(order));
+        }
+    }
+    Err(Code::BUSY.into())
+}
+
+/// Closes one attempt at its provider, and tells how it ended: closed there, or abandoned because the
+/// provider never saw it (Alipay knows a trade only once the payer has opened it).
+///
+/// # Errors
+/// 409 when it turns out to be paid (it is credited), 422 when the provider refuses, 504 when the outcome is
+/// not known; then nothing changes here.
+pub(super) async fn close_attempt(
+    cx: &Context<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    source: &str,
+) -> Result<AttemptState, Failure> {
+    let gateway = cx.gateway(attempt)?;
+    let outcome = gateway.close(cx.outside, order, attempt, cx.now()).await;
+    let entry = |event| HistoryEntry::new(event, source, cx.now()).with("attempt", &attempt.n);
+    match outcome {
+        Outcome::Done(()) => Ok(AttemptState::Closed),
+        Outcome::Refused(refusal) => match refusal.meaning {
+            Meaning::Closed => Ok(AttemptState::Closed),
+            Meaning::Missing => Ok(AttemptState::Abandoned),
+            Meaning::Paid => {
+                super::query::ask(cx, order, attempt, Source::Query).await?;
+                Err(Code::ALREADY_PAID.into())
+            }
+            Meaning::No | Meaning::NumberUsed | Meaning::TooSoon => {
+                let entry = entry("close refused").with("code", &refusal.code).with("message", &refusal.message);
+                cx.store.append_history(&order.out_trade_no, &entry).await?;
+                Err(Failure::new(Code::PROVIDER_REFUSED).says(format!("{}: {}", refusal.code, refusal.message)))
+            }
+        },
+        Outcome::Unknown(why) => {
+            let entry = entry("unknown").with("call", &"close").with("why", &why);
+            cx.store.append_history(&order.out_trade_no, &entry).await?;
+            Err(Code::OUTCOME_UNKNOWN.into())
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! The one room: callback, active query and reconciliation all make an order paid here.
+//!
+//! Compare everything, then one transaction: the order to SUCCESS under the condition that it is as it was
+//! read, the provider's number made unique, the history, and the handler's writes. Whoever comes second finds
+//! the condition refused, which is a result. What does not fit the order is an incident and never credits.
+
+use super::{Context, HandlerError, PaidOrder, Tables};
+use crate::code::Failure;
+use crate::config::LatePayment;
+use crate::order::{Attempt, AttemptState, Order, Refund, RefundState, Status};
+use crate::provider::{Notice, Outcome, Payment, RefundNotice, RefundProgress};
+use crate::store::{Committed, HistoryEntry, Incident, IncidentName, PaymentCommit, StoreError, Verdict};
+use serde_json::{Value, json};
+
+/// How the bundle learnt of something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The provider's callback.
+    Callback,
+    /// Asking the provider.
+    Query,
+}
+
+impl Source {
+    /// As the history names it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Callback => "callback",
+            Self::Query => "query",
+        }
+    }
+
+    /// VK-Pay's `notify_mode`.
+    const fn notify_mode(self) -> u8 {
+        match self {
+            Self::Callback => 1,
+            Self::Query => 0,
+        }
+    }
+}
+
+/// What became of a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirmed {
+    /// The order is paid now, by this.
+    Credited,
+    /// It was, by the same payment.
+    Already,
+    /// It does not fit, and is recorded.
+    Incident(IncidentName),
+}
+
+/// How often the handler may run again on fresh reads.
+const HANDLER_ROUNDS: usize = 12;
+
+/// Credits a payment to its order, at most once.
+///
+/// # Errors
+/// When the table cannot be read or written; then nothing is, and the provider shall call again.
+pub async fn confirm(cx: &Context<'_>, payment: &Payment, source: Source) -> Result<Confirmed, StoreError> {
+    let Some(order) = order_of(cx, payment).await? else {
+        return record(cx, payment, None, IncidentName::UnknownOrder, Value::Null, json!(payment.number)).await;
+    };
+    let Some(attempt) = order.attempt_for(payment.provider, &payment.merchant, &payment.number) else {
+        let expected = json!(order.current().merchant);
+        return record(cx, payment, Some(&order), IncidentName::MerchantMismatch, expected, json!(payment.merchant))
+            .await;
+    };
+    if let Some((name, expected, actual)) = mismatch(&order, attempt, payment) {
+        return record(cx, payment, Some(&order), name, expected, actual).await;
+    }
+    let late = cx.config.policy.late_payment == LatePayment::Accept;
+    match order.trade_state {
+        Status::Success | Status::Refund if order.transaction_id.as_ref() == Some(&payment.transaction_id) => {
+            Ok(Confirmed::Already)
+        }
+        Status::Success | Status::Refund => {
+            let (expected, actual) = (json!(order.transaction_id), json!(payment.transaction_id));
+            record(cx, payment, Some(&order), IncidentName::SecondPayment, expected, actual).await
+        }
+        Status::NotPay | Status::Closed if order.trade_state.may_become(Status::Success, late) => {
+            credit(cx, &order, attempt, payment, source).await
+        }
+        Status::NotPay | Status::Closed => {
+            let expected = json!(order.trade_state);
+            record(cx, payment, Some(&order), IncidentName::LatePayment, expected, json!(payment.total)).await
+        }
+    }
+}
+
+/// The order that a payment speaks of: by its own number, or by the number of a later attempt.
+async fn order_of(cx: &Context<'_>, payment: &Payment) -> Result<Option<Order>, StoreError> {
+    find_order(cx, payment.provider, &payment.merchant, &payment.number).await
+}
+
+async fn find_order(
+    cx: &Context<'_>,
+    provider: crate::order::Provider,
+    merchant: &str,
+    number: &str,
+) -> Result<Option<Order>, StoreError> {
+    let direct = cx.store.order(number).await?;
+    if direct.as_ref().is_some_and(|o| o.attempt_for(provider, merchant, number).is_some()) {
+        return Ok(direct);
+    }
+    match cx.store.order_of_number(provider, merchant, number).await? {
+        Some(no) => cx.store.order(&no).await,
+        None => Ok(direct),
+    }
+}
+
+/// Where a payment differs from the order: currency, amount, merchant, application.
+fn mismatch(order: &Order, attempt: &Attempt, payment: &Payment) -> Option<(IncidentName, Value, Value)> {
+    if payment.currency != order.currency {
+        return Some((IncidentName::CurrencyMismatch, json!(order.currency), json!(payment.currency)));
+    }
+    if payment.total != order.total_fee {
+        return Some((IncidentName::AmountMismatch, json!(order.total_fee), json!(payment.total)));
+    }
+    if payment.mch_id.is_some() && payment.mch_id != attempt.mch_id {
+        return Some((IncidentName::MerchantMismatch, json!(attempt.mch_id), json!(payment.mch_id)));
+    }
+    match &payment.app_id {
+        Some(app_id) if *app_id != attempt.app_id => {
+            Some((IncidentName::AppMismatch, json!(attempt.app_id), json!(app_id)))
+        }
+        _ => None,
+    }
+}
+
+async fn record(
+    cx: &Context<'_>,
+    payment: &Payment,
+    order: Option<&Order>,
+    name: IncidentName,
+    expected: Value,
+    actual: Value,
+) -> Result<Confirmed, StoreError> {
+    let incident = Incident {
+        incident: name,
+        provider: payment.provider,
+        merchant: payment.merchant.clone(),
+        out_trade_no: order.map_or_else(|| payment.number.clone(), |o| o.out_trade_no.clone()),
+        transaction_id: Some(payment.transaction_id.clone()),
+        out_refund_no: None,
+        expected: Some(expected).filter(|v| !v.is_null()),
+        actual: Some(actual).filter(|v| !v.is_null()),
+    };
+    alarm(cx, &incident, order.is_some()).await?;
+    Ok(Confirmed::Incident(name))
+}
+
+/// Records an incident and logs it as an alarm, once.
+async fn alarm(cx: &Context<'_>, incident: &Incident, known: bool) -> Result<(), StoreError> {
+    if cx.store.record_incident(incident, known, cx.now()).await? {
+        let name = serde_json::to_value(incident.incident).unwrap_or_default();
+        tracing::error!(
+            "alarm={} out_trade_no={} provider={}",
+            name.as_str().unwrap_or_default(),
+            incident.out_trade_no,
+            incident.provider
+        );
+    }
+    Ok(())
+}
+
+/// Runs the handler and commits. A refused condition of the handler runs it again on fresh reads; a handler
+/// that refuses has its reason written instead of its writes; somebody who was first is looked at anew.
+async fn credit(
+    cx: &Context<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    payment: &Payment,
+    source: Source,
+) -> Result<Confirmed, StoreError> {
+    let mut refused: Option<String> = None;
+    for round in 0..HANDLER_ROUNDS {
+        let verdict = match refused.take() {
+            Some(reason) => refusal(&reason),
+            None => deliver(cx, order, round > 0).await?,
+        };
+        let entry = HistoryEntry::new("paid", source.name(), cx.now())
+            .with("transaction_id", &payment.transaction_id)
+            .with("attempt", &attempt.n)
+            .with("total_fee", &payment.total)
+            .with("user_order_success", &verdict.success)
+            .with("reason", &verdict.reason)
+            .with("writes", &verdict.writes.iter().map(|w| format!("{}/{}", w.table(), w.id())).collect::<Vec<_>>());
+        let commit =
+            PaymentCommit { order, attempt, payment, notify_mode: source.notify_mode(), verdict: &verdict, entry };
+        match cx.store.commit_payment(&commit).await? {
+            Committed::Done => {
+                let no = &order.out_trade_no;
+                tracing::info!(out_trade_no = %no, transaction_id = %payment.transaction_id, source = source.name(), "order {no} is paid");
+                return Ok(Confirmed::Credited);
+            }
+            Committed::OrderMoved => return Box::pin(confirm(cx, payment, source)).await,
+            Committed::TransactionTaken => {
+                let holder = cx.store.order_of_transaction(payment.provider, &payment.transaction_id).await?;
+                let (expected, actual) = (json!(order.out_trade_no), json!(holder));
+                return record(cx, payment, Some(order), IncidentName::SecondPayment, expected, actual).await;
+            }
+            Committed::HandlerRefused => {}
+            Committed::HandlerInvalid(what) => {
+                tracing::error!(out_trade_no = %order.out_trade_no, what, "the table cannot take the handler's writes");
+                refused = Some("处理程序的写入无法执行".to_owned());
+            }
+        }
+    }
+    Err(StoreError::new("payment", "the handler's conditions keep being refused"))
+}
+
+async fn deliver(cx: &Context<'_>, order: &Order, contested: bool) -> Result<Verdict, StoreError> {
+    if !cx.handlers.knows(&order.kind) {
+        return Ok(refusal(&format!("没有类型 {} 的处理程序", order.kind)));
+    }
+    let paid = PaidOrder { order, now: cx.now() };
+    match cx.handlers.run(&paid, &Tables::new(cx.store, contested)).await {
+        Ok(writes) => Ok(Verdict { success: Some(true), reason: None, writes }),
+        Err(HandlerError::Refused(reason)) => Ok(refusal(&reason)),
+        Err(HandlerError::Store(error)) => Err(error),
+    }
+}
+
+fn refusal(reason: &str) -> Verdict {
+    let reason = reason.chars().filter(|c| !c.is_control()).take(200).collect();
+    Verdict { success: Some(false), reason: Some(reason), writes: Vec::new() }
+}
+
+/// Takes what a verified callback says.
+///
+/// # Errors
+/// When the table or, for a refund whose payment is not known yet, the provider cannot be reached.
+pub async fn settle_notice(cx: &Context<'_>, notice: &Notice) -> Result<(), Failure> {
+    match notice {
+        Notice::Payment(payment) => {
+            confirm(cx, payment, Source::Callback).await?;
+            Ok(())
+        }
+        Notice::Refund(refund) => settle_refund(cx, refund).await,
+        Notice::Other(name) => {
+            tracing::info!(name, "a callback that asks for nothing");
+            Ok(())
+        }
+    }
+}
+
+async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice) -> Result<(), Failure> {
+    let find = || find_order(cx, notice.provider, &notice.merchant, &notice.number);
+    let fits = |order: &Order| order.attempt_for(notice.provider, &notice.merchant, &notice.number).cloned();
+    let Some((mut order, mut attempt)) = find().await?.and_then(|o| fits(&o).map(|a| (o, a))) else {
+        let incident = incident_of(notice, &notice.number, IncidentName::UnknownOrder, Value::Null, Value::Null);
+        return Ok(alarm(cx, &incident, false).await?);
+    };
+    let no = order.out_trade_no.clone();
+    if notice.mch_id.is_some() && notice.mch_id != attempt.mch_id {
+        let (expected, actual) = (json!(attempt.mch_id), json!(notice.mch_id));
+        return Ok(alarm(cx, &incident_of(notice, &no, IncidentName::MerchantMismatch, expected, actual), true).await?);
+    }
+    if !order.trade_state.is_paid() {
+        match &notice.payment {
+            Some(payment) => {
+                confirm(cx, payment, Source::Callback).await?;
+            }
+            None => super::query::ask(cx, &order, &attempt, Source::Query).await?,
+        }
+        order = match cx.store.order(&no).await? {
+            Some(order) if order.trade_state.is_paid() => order,
+            _ => return Err(crate::code::Code::OUTCOME_UNKNOWN.into()),
+        };
+        attempt = fits(&order).unwrap_or(attempt);
+    }
+    match cx.store.refund(&no, &notice.out_refund_no).await? {
+        Some(refund) if notice.standing.refund.is_some_and(|amount| amount != refund.refund_fee) => {
+            let (expected, actual) = (json!(refund.refund_fee), json!(notice.standing.refund));
+            Ok(alarm(cx, &incident_of(notice, &no, IncidentName::RefundMismatch, expected, actual), true).await?)
+        }
+        Some(refund) => super::refund::apply(cx, &order, &refund, &notice.standing, Source::Callback).await.map(|_| ()),
+        None => adopt(cx, &order, &attempt, notice).await,
+    }
+}
+
+/// A refund that was not asked for here: recorded as an incident, and counted when it is of the credited
+/// payment and its amount is known.
+async fn adopt(cx: &Context<'_>, order: &Order, attempt: &Attempt, notice: &RefundNotice) -> Result<(), Failure> {
+    if notice.standing.progress != RefundProgress::Success {
+        return Ok(());
+    }
+    let mut refund = Refund {
+        out_trade_no: order.out_trade_no.clone(),
+        out_refund_no: notice.out_refund_no.clone(),
+        refund_id: notice.standing.refund_id.clone(),
+        refund_fee: notice.standing.refund.unwrap_or_default(),
+        refund_desc: "refunded elsewhere".to_owned(),
+        state: RefundState::Success,
+        provider: notice.provider,
+        merchant: notice.merchant.clone(),
+        attempt: attempt.n,
+        reason: None,
+        create_date: cx.now(),
+        refund_date: notice.standing.refunded_at.or(Some(cx.now())),
+    };
+    if notice.standing.refund.is_none() {
+        match cx.gateway(attempt)?.query_refund(cx.outside, attempt, &refund, cx.now()).await {
+            Outcome::Done(standing) => refund.refund_fee = standing.refund.unwrap_or_default(),
+            Outcome::Refused(_) => {}
+            Outcome::Unknown(why) => {
+                return Err(Failure::new(crate::code::Code::OUTCOME_UNKNOWN).private(why));
+            }
+        }
+    }
+    let actual = json!(refund.refund_fee);
+    let incident = incident_of(notice, &order.out_trade_no, IncidentName::RefundElsewhere, Value::Null, actual);
+    alarm(cx, &incident, true).await?;
+    if attempt.state == AttemptState::Paid && refund.refund_fee.0 > 0 {
+        let entry = HistoryEntry::new("refunded", Source::Callback.name(), cx.now())
+            .with("out_refund_no", &refund.out_refund_no)
+            .with("refund_fee", &refund.refund_fee)
+            .with("elsewhere", &true);
+        cx.store.adopt_refund(order, &refund, &entry).await?;
+    }
+    Ok(())
+}
+
+fn incident_of(notice: &RefundNotice, no: &str, name: IncidentName, expected: Value, actual: Value) -> Incident {
+    Incident {
+        incident: name,
+        provider: notice.provider,
+        merchant: notice.merchant.clone(),
+        out_trade_no: no.to_owned(),
+        transaction_id: notice.transaction_id.clone(),
+        out_refund_no: Some(notice.out_refund_no.clone()),
+        expected: Some(expected).filter(|v| !v.is_null()),
+        actual: Some(actual).filter(|v| !v.is_null()),
+    }
+}

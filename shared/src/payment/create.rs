@@ -1,0 +1,491 @@
+//! `pay/createPayment`: one order by its number, one open attempt at a time.
+
+use super::{Caller, Context, Draft, Fields, confirm::Source};
+use crate::code::{Code, Failure};
+use crate::config::Merchant;
+use crate::crypto::hash;
+use crate::order::{Attempt, AttemptState, Fen, Order, Provider, Status};
+use crate::provider::{CreateRequest, Created, Gateway, Meaning, Outcome};
+use crate::store::HistoryEntry;
+use serde_json::{Map, Value};
+
+/// What the HTTP request tells of the client, beside the data.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    /// The client's address, as the platform saw it.
+    pub client_ip: String,
+    /// The client's `User-Agent`.
+    pub user_agent: String,
+}
+
+/// A `createPayment` request, read.
+pub struct CreateInput<'a> {
+    /// The data.
+    pub fields: Fields<'a>,
+    /// The client.
+    pub environment: Environment,
+    /// True when a signed quote fixed the content.
+    pub quoted: bool,
+}
+
+/// What the request wants, checked for its shape.
+struct Wanted<'a> {
+    provider: Provider,
+    out_trade_no: &'a str,
+    total_fee: Fen,
+    subject: &'a str,
+    kind: &'a str,
+    custom: Map<String, Value>,
+    other: Map<String, Value>,
+    user_id: Option<&'a str>,
+    nickname: Option<&'a str>,
+    openid: Option<&'a str>,
+    appid: Option<&'a str>,
+    pid: Option<&'a str>,
+    sub_appid: Option<&'a str>,
+    sub_mchid: Option<&'a str>,
+    auth_code: Option<&'a str>,
+    store_id: Option<&'a str>,
+    return_url: Option<&'a str>,
+    time_expire: Option<i64>,
+    platform: String,
+    node: &'static str,
+    environment: &'a Environment,
+}
+
+/// An order with pay parameters for its current attempt.
+pub struct CreateReply {
+    /// The order.
+    pub order: Order,
+    /// `orderInfo`.
+    pub order_info: Value,
+    /// The text of a QR code, where there is one to show.
+    pub qr_text: Option<String>,
+}
+
+/// How often the order may change under us before we give up.
+const ROUNDS: usize = 5;
+
+/// Creates an order, or answers the one that has this number.
+///
+/// # Errors
+/// A [`Failure`] with the field's code for bad input, 409 for a number with another content, 422 when the
+/// provider refuses, 504 when its outcome is not known.
+pub async fn create_payment(
+    cx: &Context<'_>,
+    caller: &Caller,
+    input: &CreateInput<'_>,
+) -> Result<CreateReply, Failure> {
+    let wanted = read(cx, caller, input)?;
+    let merchant_id = wanted.pid.unwrap_or(crate::config::DEFAULT_MERCHANT);
+    let merchant = cx.config.merchant(merchant_id).ok_or_else(|| Failure::new(Code::FIELD).says("pid"))?;
+    let gateway = Gateway::find(merchant, wanted.provider, wanted.node)
+        .ok_or_else(|| Failure::new(Code::PLATFORM).says(format!("{}.{}", wanted.provider, wanted.node)))?;
+    for _ in 0..ROUNDS {
+        let seen = cx.store.order(wanted.out_trade_no).await?;
+        let order = match seen {
+            None => match begin(cx, caller, &wanted, &gateway).await? {
+                Some(order) => order,
+                None => continue,
+            },
+            Some(order) => match resume(cx, caller, &wanted, &gateway, order).await? {
+                Some(order) => order,
+                None => continue,
+            },
+        };
+        return issue(cx, caller, &wanted, &gateway, order).await;
+    }
+    Err(Code::BUSY.into())
+}
+
+fn read<'a>(cx: &Context<'_>, caller: &'a Caller, input: &'a CreateInput<'_>) -> Result<Wanted<'a>, Failure> {
+    let fields = &input.fields;
+    let out_trade_no = fields.out_trade_no()?;
+    let provider = fields.provider()?.ok_or(Code::PROVIDER)?;
+    let total_fee = fields.amount("total_fee", Code::TOTAL_FEE)?;
+    let subject = fields.text("subject", 256).map_err(|_| Code::SUBJECT)?.ok_or(Code::SUBJECT)?;
+    let kind = fields.text("type", 64).map_err(|_| Code::TYPE)?.ok_or(Code::TYPE)?;
+    let custom = fields.object("custom", Code::TYPE)?;
+    let other = fields.object("other", Code::FIELD)?;
+    let named = fields.text("user_id", 128)?;
+    if let (Some(user), Some(named), false) = (&caller.user, named, caller.trusted)
+        && user != named
+    {
+        return Err(Failure::new(Code::FORBIDDEN).says("user_id"));
+    }
+    let user_id = caller.user.as_deref().filter(|_| !caller.trusted).or(named);
+    let draft = Draft { total_fee, custom: &custom, user_id };
+    if !cx.handlers.knows(kind) {
+        return Err(Failure::new(Code::TYPE).says(format!("type {kind}")));
+    }
+    cx.handlers.check(kind, &draft).map_err(|what| Failure::new(Code::TYPE).says(what))?;
+    if !caller.trusted {
+        let other_user = custom.get("user_id").is_some_and(|id| user_id.is_some_and(|user| id.as_str() != Some(user)));
+        if other_user || (cx.handlers.exceeds(kind, &draft) && !input.quoted) {
+            return Err(Failure::new(Code::FORBIDDEN).says("custom"));
+        }
+    }
+    if let Some(list) = &cx.config.user_whitelist
+        && !user_id.is_some_and(|user| list.contains(user))
+    {
+        return Err(Failure::new(Code::FORBIDDEN).says("userWhitelist"));
+    }
+    let time_expire = fields.integer("time_expire", 1..=9_999_999_999_999)?;
+    if time_expire.is_some_and(|at| at <= cx.now()) {
+        return Err(Failure::new(Code::FIELD).says("time_expire"));
+    }
+    let auth_code = fields.text("auth_code", 64)?;
+    let openid = fields.text("openid", 128).map_err(|_| Code::OPENID)?;
+    let platform = fields.text("vk_platform", 32)?.or(fields.text("platform", 32)?).unwrap_or_default().to_owned();
+    let to_qr = fields.flag("alipayAppPayToH5Pay")
+        || cx
+            .config
+            .merchant(fields.text("pid", 64)?.unwrap_or(crate::config::DEFAULT_MERCHANT))
+            .is_some_and(app_to_qr);
+    let wants_qr = fields.flag("isPC")
+        || fields.flag("needQRcode")
+        || fields.text("needQRcode", 16).ok().flatten() == Some("image");
+    let node = match auth_code {
+        Some(_) => "codepay",
+        None => node_of(provider, &platform, &input.environment.user_agent, openid.is_some(), wants_qr, to_qr)?,
+    };
+    Ok(Wanted {
+        provider,
+        out_trade_no,
+        total_fee,
+        subject,
+        kind,
+        custom,
+        other,
+        user_id: caller.user.as_deref().filter(|_| !caller.trusted).or(named),
+        nickname: fields.text("nickname", 128)?,
+        openid,
+        appid: fields.text("vk_appid", 64)?,
+        pid: fields.text("pid", 64)?,
+        sub_appid: fields.text("sub_appid", 32)?,
+        sub_mchid: fields.text("sub_mchid", 32)?,
+        auth_code,
+        store_id: fields.text("store_id", 32)?,
+        return_url: fields.text("return_url", 512)?,
+        time_expire,
+        platform,
+        node,
+        environment: &input.environment,
+    })
+}
+
+fn app_to_qr(merchant: &Merchant) -> bool {
+    merchant.alipay_app_pay_to_h5_pay
+}
+
+/// The configuration node for a client, as VK-Pay derives it (`protocols/vkpay.md` 2.3).
+fn node_of(
+    provider: Provider,
+    platform: &str,
+    user_agent: &str,
+    has_openid: bool,
+    wants_qr: bool,
+    app_to_qr: bool,
+) -> Result<&'static str, Failure> {
+    let agent = user_agent.to_ascii_lowercase();
+    let in_wechat = agent.contains("micromessenger");
+    let on_phone = ["iphone", "android", "mobile", "harmony"].iter().any(|word| agent.contains(word));
+    let web = matches!(platform, "h5" | "web" | "");
+    let node = match (provider, platform) {
+        (Provider::Alipay, "pc") if !wants_qr => "pc",
+        (Provider::Alipay, "wap") if !wants_qr => "wap",
+        (_, "pc") => "h5",
+        _ if wants_qr => "h5",
+        (Provider::Wxpay, "") if has_openid => "mp-weixin",
+        (Provider::Alipay, "") if has_openid => "mp-alipay",
+        (Provider::Wxpay, _) if web && in_wechat => "h5-weixin",
+        (Provider::Wxpay, _) if web && on_phone => "mweb",
+        (_, _) if web => "h5",
+        (Provider::Wxpay, "mp-weixin") => "mp-weixin",
+        (Provider::Wxpay, "h5-weixin") => "h5-weixin",
+        (Provider::Wxpay, "mweb") => "mweb",
+        (Provider::Alipay, "mp-alipay") => "mp-alipay",
+        (Provider::Alipay, "app-plus" | "app" | "app-android" | "app-ios" | "app-harmony") if app_to_qr => "h5",
+        (_, "app-plus" | "app" | "app-android" | "app-ios" | "app-harmony") => "app-plus",
+        _ => return Err(Failure::new(Code::PLATFORM).says(platform)),
+    };
+    Ok(node)
+}
+
+/// Checks that the provider can take an attempt, before anything is stored.
+fn check(
+    wanted: &Wanted<'_>,
+    gateway: &Gateway,
+    order: &Order,
+    attempt: &Attempt,
+    notify_url: &str,
+    now: i64,
+) -> Result<(), Failure> {
+    gateway.check(&request(wanted, order, attempt, notify_url, now)).map_err(|(field, what)| {
+        let code = match field {
+            "openid" => Code::OPENID,
+            "subject" => Code::SUBJECT,
+            "out_trade_no" => Code::OUT_TRADE_NO,
+            "total_fee" => Code::TOTAL_FEE,
+            _ => Code::FIELD,
+        };
+        Failure::new(code).says(format!("{field}: {what}"))
+    })
+}
+
+fn request<'a>(
+    wanted: &'a Wanted<'_>,
+    order: &'a Order,
+    attempt: &'a Attempt,
+    notify_url: &'a str,
+    now: i64,
+) -> CreateRequest<'a> {
+    CreateRequest {
+        order,
+        attempt,
+        notify_url,
+        return_url: wanted.return_url,
+        auth_code: wanted.auth_code,
+        store_id: wanted.store_id,
+        now,
+    }
+}
+
+fn attempt_of(wanted: &Wanted<'_>, gateway: &Gateway, n: u64, number: String, now: i64) -> Attempt {
+    Attempt {
+        n,
+        provider: wanted.provider,
+        node: wanted.node.to_owned(),
+        pay_type: format!("{}_{}", wanted.provider, wanted.node),
+        merchant: gateway.merchant.clone(),
+        number,
+        app_id: gateway.app_id().to_owned(),
+        mch_id: gateway.mch_id().map(str::to_owned),
+        sub_appid: wanted.sub_appid.map(str::to_owned),
+        sub_mchid: wanted.sub_mchid.map(str::to_owned),
+        openid: wanted.openid.map(str::to_owned),
+        state: AttemptState::Open,
+        create_date: now,
+        client_ip: wanted.environment.client_ip.clone(),
+        fresh_until: 0,
+        order_info: None,
+        code_url: None,
+    }
+}
+
+/// A new order. `None` when its number was taken meanwhile.
+async fn begin(
+    cx: &Context<'_>,
+    caller: &Caller,
+    wanted: &Wanted<'_>,
+    gateway: &Gateway,
+) -> Result<Option<Order>, Failure> {
+    let now = cx.now();
+    let (notify_url, notify_path) = cx.callback("pay-notify", wanted.provider, &gateway.merchant)?;
+    let attempt = attempt_of(wanted, gateway, 1, wanted.out_trade_no.to_owned(), now);
+    let ends = now + i64::try_from(cx.config.policy.order_expire_minutes).unwrap_or(120) * 60_000;
+    let order = Order {
+        out_trade_no: wanted.out_trade_no.to_owned(),
+        provider: wanted.provider,
+        pay_type: attempt.pay_type.clone(),
+        platform: wanted.platform.clone(),
+        uni_platform: wanted.platform.clone(),
+        kind: wanted.kind.to_owned(),
+        trade_state: Status::NotPay,
+        status: 0,
+        total_fee: wanted.total_fee,
+        currency: "CNY".to_owned(),
+        refund_fee: Fen::ZERO,
+        refund_reserved: Fen::ZERO,
+        refundable: Fen::ZERO,
+        refund_num: 0,
+        refund_list: Vec::new(),
+        user_id: wanted.user_id.map(str::to_owned),
+        nickname: wanted.nickname.map(str::to_owned),
+        openid: wanted.openid.map(str::to_owned),
+        client_ip: Some(wanted.environment.client_ip.clone()).filter(|ip| !ip.is_empty()),
+        appid: wanted.appid.map(str::to_owned),
+        provider_appid: attempt.app_id.clone(),
+        mch_id: attempt.mch_id.clone(),
+        merchant: gateway.merchant.clone(),
+        pid: wanted.pid.map(str::to_owned),
+        description: wanted.subject.to_owned(),
+        custom: wanted.custom.clone(),
+        other: wanted.other.clone(),
+        notify_url,
+        notify_path,
+        create_date: now,
+        time_expire: wanted.time_expire.unwrap_or(ends),
+        pay_date: None,
+        notify_date: None,
+        cancel_date: None,
+        notify_mode: None,
+        transaction_id: None,
+        notify_info: None,
+        user_order_success: None,
+        user_order_reason: None,
+        attempts: vec![attempt],
+        queried_at: 0,
+        version: 1,
+    };
+    let url = format!("{}{}", order.notify_url, order.notify_path);
+    check(wanted, gateway, &order, &order.attempts[0], &url, now)?;
+    let entry = HistoryEntry::new("created", &caller.source, now)
+        .with("total_fee", &order.total_fee)
+        .with("pay_type", &order.pay_type);
+    Ok(cx.store.insert_order(&order, &entry).await?.then_some(order))
+}
+
+/// The order that has this number: the same request goes on with it, another content is refused, another
+/// way to pay begins a new attempt. `None` when it changed meanwhile.
+async fn resume(
+    cx: &Context<'_>,
+    caller: &Caller,
+    wanted: &Wanted<'_>,
+    gateway: &Gateway,
+    order: Order,
+) -> Result<Option<Order>, Failure> {
+    if !caller.trusted && caller.user.is_some() && order.user_id != caller.user {
+        return Err(Code::ORDER_DIFFERS.into());
+    }
+    let same = order.total_fee == wanted.total_fee
+        && order.kind == wanted.kind
+        && order.user_id.as_deref() == wanted.user_id
+        && order.custom == wanted.custom;
+    if !same {
+        return Err(Code::ORDER_DIFFERS.into());
+    }
+    let now = cx.now();
+    match order.trade_state {
+        Status::Success | Status::Refund => return Err(Code::ALREADY_PAID.into()),
+        Status::Closed => return Err(Code::ORDER_CLOSED.into()),
+        Status::NotPay if order.time_expire <= now => return Err(Code::ORDER_CLOSED.into()),
+        Status::NotPay => {}
+    }
+    let last = order.current();
+    let same_way = last.provider == wanted.provider
+        && last.node == wanted.node
+        && last.merchant == gateway.merchant
+        && (wanted.openid.is_none() || last.openid.as_deref() == wanted.openid)
+        && last.sub_mchid.as_deref() == wanted.sub_mchid
+        && wanted.auth_code.is_none();
+    match last.state {
+        AttemptState::Open if same_way => Ok(Some(order)),
+        AttemptState::Failed if same_way => {
+            let entry = HistoryEntry::new("retried", &caller.source, now).with("attempt", &last.n);
+            let reopened = cx.store.reopen_attempt(&order, last.n, &entry).await?;
+            Ok(reopened.then_some(with_state(order, AttemptState::Open)))
+        }
+        _ => {
+            let ended = match last.state {
+                AttemptState::Open => super::close::close_attempt(cx, &order, last, &caller.source).await?,
+                state => state,
+            };
+            let number = next_number(&order, gateway, wanted.provider);
+            let attempt = attempt_of(wanted, gateway, last.n + 1, number, now);
+            let url = format!("{}/pay-notify/{}/{}", order.notify_url, attempt.provider, attempt.merchant);
+            check(wanted, gateway, &order, &attempt, &url, now)?;
+            let entry = HistoryEntry::new("attempt", &caller.source, now)
+                .with("attempt", &attempt.n)
+                .with("pay_type", &attempt.pay_type);
+            let added = cx.store.add_attempt(&order, &attempt, ended, &entry).await?;
+            let mut order = order;
+            order.attempts.push(attempt);
+            Ok(added.then_some(order))
+        }
+    }
+}
+
+fn with_state(mut order: Order, state: AttemptState) -> Order {
+    if let Some(last) = order.attempts.last_mut() {
+        last.state = state;
+    }
+    order
+}
+
+/// The number for the next attempt at a provider: the order's own the first time, then with a suffix,
+/// because no provider takes a closed number again. Too long a number is shortened with a digest.
+fn next_number(order: &Order, gateway: &Gateway, provider: Provider) -> String {
+    let before = order.attempts.iter().filter(|a| a.provider == provider).count();
+    if before == 0 {
+        return order.out_trade_no.clone();
+    }
+    let suffix = format!("_{}", before + 1);
+    let room = gateway.number_limit() - suffix.len();
+    if order.out_trade_no.len() <= room {
+        return format!("{}{suffix}", order.out_trade_no);
+    }
+    let digest = &hash::sha256_hex(order.out_trade_no.as_bytes())[..10];
+    format!("{}{digest}{suffix}", &order.out_trade_no[..room - digest.len()])
+}
+
+/// Gives the pay parameters of the current attempt: the kept ones while they are fresh, else new ones.
+async fn issue(
+    cx: &Context<'_>,
+    caller: &Caller,
+    wanted: &Wanted<'_>,
+    gateway: &Gateway,
+    order: Order,
+) -> Result<CreateReply, Failure> {
+    let now = cx.now();
+    let attempt = order.current();
+    if attempt.fresh_until > now
+        && let Some(info) = attempt.order_info.as_deref().and_then(|text| serde_json::from_str(text).ok())
+    {
+        let qr_text = attempt.code_url.clone();
+        return Ok(CreateReply { order, order_info: info, qr_text });
+    }
+    let url = format!("{}/pay-notify/{}/{}", order.notify_url, attempt.provider, attempt.merchant);
+    let outcome = gateway.create(cx.outside, &request(wanted, &order, attempt, &url, now)).await;
+    match outcome {
+        Outcome::Done(created) => keep(cx, order, created).await,
+        Outcome::Refused(refusal) => {
+            let entry = HistoryEntry::new("refused", format!("{}", attempt.provider), cx.now())
+                .with("attempt", &attempt.n)
+                .with("code", &refusal.code)
+                .with("message", &refusal.message);
+            match refusal.meaning {
+                Meaning::Paid => {
+                    super::query::ask(cx, &order, attempt, Source::Query).await?;
+                    return Err(Code::ALREADY_PAID.into());
+                }
+                // The number exists there with other content: money may still come through it.
+                Meaning::NumberUsed => cx.store.append_history(&order.out_trade_no, &entry).await?,
+                Meaning::Closed => {
+                    cx.store.end_attempt(&order, attempt.n, AttemptState::Closed, &entry).await?;
+                }
+                Meaning::No | Meaning::Missing | Meaning::TooSoon => {
+                    cx.store.end_attempt(&order, attempt.n, AttemptState::Failed, &entry).await?;
+                }
+            }
+            Err(Failure::new(Code::PROVIDER_REFUSED).says(format!("{}: {}", refusal.code, refusal.message)))
+        }
+        Outcome::Unknown(why) => {
+            let entry = HistoryEntry::new("unknown", format!("{}", attempt.provider), cx.now())
+                .with("call", &"create")
+                .with("why", &why);
+            cx.store.append_history(&order.out_trade_no, &entry).await?;
+            tracing::warn!(out_trade_no = %order.out_trade_no, source = %caller.source, why, "creating a payment has no known outcome");
+            Err(Code::OUTCOME_UNKNOWN.into())
+        }
+    }
+}
+
+async fn keep(cx: &Context<'_>, mut order: Order, created: Created) -> Result<CreateReply, Failure> {
+    let Some(attempt) = order.attempts.last_mut() else { return Err(Code::INTERNAL.into()) };
+    attempt.order_info = Some(created.order_info.to_string());
+    attempt.code_url = created.code_url.clone();
+    attempt.fresh_until = created.fresh_until;
+    let entry = HistoryEntry::new("issued", format!("{}", attempt.provider), cx.now())
+        .with("attempt", &attempt.n)
+        .with("pay_type", &attempt.pay_type)
+        .with("number", &attempt.number);
+    cx.store.keep_parameters(&order, order.current(), &entry).await?;
+    if let Some(payment) = created.payment {
+        super::confirm(cx, &payment, Source::Query).await?;
+        if let Some(paid) = cx.store.order(&order.out_trade_no).await? {
+            order = paid;
+        }
+    }
+    Ok(CreateReply { order, order_info: created.order_info, qr_text: created.code_url })
+}

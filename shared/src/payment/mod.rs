@@ -1,0 +1,90 @@
+//! The use cases: create, query, close, refund; and `confirm`, the one room in which an order becomes paid.
+
+mod close;
+mod confirm;
+mod create;
+mod handler;
+mod query;
+mod refund;
+mod request;
+
+pub use close::close_payment;
+pub use confirm::{Confirmed, Source, confirm, settle_notice};
+pub use create::{CreateInput, CreateReply, Environment, create_payment};
+pub use handler::{Draft, HandlerError, Handlers, PaidOrder, Tables};
+pub use query::{QueryInput, query_orders, query_payment};
+pub use refund::{RefundInput, query_refund, refund};
+pub use request::Fields;
+
+use crate::code::{Code, Failure};
+use crate::config::Config;
+use crate::order::{Attempt, Order};
+use crate::provider::{Gateway, Outside};
+use crate::store::Store;
+use std::sync::Arc;
+
+/// What a use case works with, for the time of one request.
+pub struct Context<'a> {
+    /// The configuration as it is now.
+    pub config: Arc<Config>,
+    /// The table.
+    pub store: &'a Store,
+    /// What the providers keep.
+    pub outside: &'a Outside,
+    /// The type handlers.
+    pub handlers: &'a dyn Handlers,
+    /// The clock: Unix milliseconds.
+    pub clock: &'a (dyn Fn() -> i64 + Send + Sync),
+    /// Where callbacks go when the configuration does not say.
+    pub notify_base: Option<&'a str>,
+}
+
+/// Who calls, after `auth` has let them pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// As the history names them: `key:shop`, `iam:<arn>`, `user:<id>`, `anyone`.
+    pub source: String,
+    /// The user, when a token names one.
+    pub user: Option<String>,
+    /// The merchant's own systems, or an admin: may see every order and name every credit.
+    pub trusted: bool,
+}
+
+impl Context<'_> {
+    /// Now, Unix ms.
+    pub fn now(&self) -> i64 {
+        (self.clock)()
+    }
+
+    /// The gateway that an attempt went through.
+    fn gateway(&self, attempt: &Attempt) -> Result<Gateway, Failure> {
+        self.config
+            .merchant(&attempt.merchant)
+            .and_then(|m| Gateway::find(m, attempt.provider, &attempt.node))
+            .ok_or_else(|| {
+                Failure::new(Code::PROVIDER)
+                    .says(format!("{}.{}", attempt.provider, attempt.node))
+                    .private("the configuration no longer has the node that this order was made with")
+            })
+    }
+
+    /// An order that this caller may see; another user's order is as one that is not there.
+    async fn visible_order(&self, caller: &Caller, out_trade_no: &str) -> Result<Order, Failure> {
+        let order = self.store.order(out_trade_no).await?.ok_or(Code::NO_ORDER)?;
+        match &caller.user {
+            Some(user) if !caller.trusted && order.user_id.as_ref() != Some(user) => Err(Code::NO_ORDER.into()),
+            _ => Ok(order),
+        }
+    }
+
+    /// Where the provider sends its callbacks: base and path.
+    fn callback(
+        &self,
+        kind: &str,
+        provider: crate::order::Provider,
+        merchant: &str,
+    ) -> Result<(String, String), Failure> {
+        let base = self.config.notify_url.as_deref().or(self.notify_base).ok_or(Code::NOTIFY_URL)?;
+        Ok((base.to_owned(), format!("/{kind}/{provider}/{merchant}")))
+    }
+}

@@ -1,0 +1,152 @@
+//! `pay/queryPayment` and `pay/queryOrders`.
+
+use super::{Caller, Confirmed, Context, Fields, Source};
+use crate::code::{Code, Failure};
+use crate::order::{Attempt, AttemptState, Order, Provider, Status};
+use crate::provider::{Outcome, Standing};
+use crate::store::{HistoryEntry, Listing};
+use std::time::Duration;
+
+/// A provider is asked about one order at most once in this time, ms.
+const PAUSE_MS: i64 = 1_000;
+/// How often the table is looked at while waiting for a callback.
+const POLL: Duration = Duration::from_millis(250);
+
+/// A `queryPayment` request, read.
+pub struct QueryInput<'a> {
+    out_trade_no: Option<&'a str>,
+    transaction_id: Option<&'a str>,
+    provider: Option<Provider>,
+    await_notify: bool,
+    await_max_ms: i64,
+}
+
+impl<'a> QueryInput<'a> {
+    /// Reads the data.
+    ///
+    /// # Errors
+    /// [`Code::OUT_TRADE_NO`] when neither number is there.
+    pub fn read(fields: &Fields<'a>) -> Result<Self, Failure> {
+        let out_trade_no = fields.optional_number("out_trade_no", Code::OUT_TRADE_NO)?;
+        let transaction_id = fields.text("transaction_id", 64).map_err(|_| Code::OUT_TRADE_NO)?;
+        if out_trade_no.is_none() && transaction_id.is_none() {
+            return Err(Code::OUT_TRADE_NO.into());
+        }
+        Ok(Self {
+            out_trade_no,
+            transaction_id,
+            provider: fields.provider()?,
+            await_notify: fields.flag("await_notify"),
+            await_max_ms: fields.integer("await_max_time", 5..=40)?.unwrap_or(20) * 1_000,
+        })
+    }
+}
+
+/// Answers how an order stands. An unpaid one is asked at the provider, and what that finds is credited.
+/// With `await_notify` it waits until the handler has finished.
+///
+/// # Errors
+/// [`Code::NO_ORDER`], or a fault of the table.
+pub async fn query_payment(cx: &Context<'_>, caller: &Caller, input: &QueryInput<'_>) -> Result<Order, Failure> {
+    let no = match (input.out_trade_no, input.transaction_id) {
+        (Some(no), _) => no.to_owned(),
+        (None, id) => number_of(cx, input.provider, id.unwrap_or_default()).await?.ok_or(Code::NO_ORDER)?,
+    };
+    let ends = cx.now() + input.await_max_ms;
+    let mut order = cx.visible_order(caller, &no).await?;
+    loop {
+        if order.trade_state == Status::NotPay
+            && order.attempts.iter().any(Attempt::may_be_paid)
+            && cx.store.claim_query(&no, cx.now(), PAUSE_MS).await?
+        {
+            for attempt in order.attempts.iter().rev().filter(|a| a.may_be_paid()) {
+                ask(cx, &order, attempt, Source::Query).await?;
+            }
+            order = cx.visible_order(caller, &no).await?;
+        }
+        let settled = order.trade_state == Status::Closed || order.user_order_success.is_some();
+        if settled || !input.await_notify || cx.now() >= ends {
+            return Ok(order);
+        }
+        tokio::time::sleep(POLL).await;
+        order = cx.visible_order(caller, &no).await?;
+    }
+}
+
+async fn number_of(cx: &Context<'_>, provider: Option<Provider>, id: &str) -> Result<Option<String>, Failure> {
+    let providers = provider.map_or_else(|| vec![Provider::Wxpay, Provider::Alipay], |p| vec![p]);
+    for provider in providers {
+        if let Some(no) = cx.store.order_of_transaction(provider, id).await? {
+            return Ok(Some(no));
+        }
+    }
+    Ok(None)
+}
+
+/// Asks the provider about one attempt and takes the answer: paid is credited, closed is noted. An answer
+/// that cannot be had changes nothing.
+pub(super) async fn ask(cx: &Context<'_>, order: &Order, attempt: &Attempt, source: Source) -> Result<(), Failure> {
+    let no = &order.out_trade_no;
+    let gateway = cx.gateway(attempt)?;
+    match gateway.query(cx.outside, order, attempt, cx.now()).await {
+        Outcome::Done(Standing::Paid(payment)) => {
+            if let Confirmed::Incident(name) = super::confirm(cx, &payment, source).await? {
+                tracing::warn!(out_trade_no = %no, ?name, "a payment found by asking does not fit");
+            }
+        }
+        Outcome::Done(Standing::Closed) => {
+            let entry =
+                HistoryEntry::new("attempt closed", attempt.provider.name(), cx.now()).with("attempt", &attempt.n);
+            cx.store.end_attempt(order, attempt.n, AttemptState::Closed, &entry).await?;
+        }
+        Outcome::Done(Standing::Unpaid { .. } | Standing::Missing) => {}
+        Outcome::Refused(refusal) => {
+            tracing::warn!(out_trade_no = %no, code = refusal.code, message = refusal.message, "the provider refuses to tell");
+        }
+        Outcome::Unknown(why) => tracing::warn!(out_trade_no = %no, why, "the provider does not tell"),
+    }
+    Ok(())
+}
+
+/// Orders of a user, newest first.
+///
+/// # Errors
+/// The field's code for bad input, 403 for another user's orders.
+pub async fn query_orders(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) -> Result<Listing, Failure> {
+    let named = fields.text("user_id", 128)?;
+    let user_id = match (&caller.user, named) {
+        (Some(user), Some(named)) if !caller.trusted && user != named => {
+            return Err(Failure::new(Code::FORBIDDEN).says("user_id"));
+        }
+        (Some(user), _) if !caller.trusted => user,
+        (_, Some(named)) => named,
+        (_, None) => return Err(Failure::new(Code::FIELD).says("user_id")),
+    };
+    let status = match fields.raw("status") {
+        None => None,
+        Some(value) => {
+            let name = value.as_str().and_then(Status::parse);
+            let vk = value.as_i64().filter(|n| (-1..=3).contains(n));
+            match (name, vk) {
+                (None, None) => return Err(Failure::new(Code::FIELD).says("status")),
+                wanted => Some(wanted),
+            }
+        }
+    };
+    let kind = fields.text("type", 64)?;
+    let page_size = fields.integer("pageSize", 1..=100)?.unwrap_or(20);
+    let wanted = |order: &Order| {
+        kind.is_none_or(|kind| order.kind == kind)
+            && match status {
+                None => true,
+                Some((Some(name), _)) => order.trade_state == name,
+                Some((None, vk)) => Some(i64::from(order.status)) == vk,
+            }
+    };
+    let cursor = fields.text("cursor", 1024)?;
+    let page_size = usize::try_from(page_size).unwrap_or(20);
+    cx.store
+        .orders_of(user_id, page_size, cursor, wanted)
+        .await?
+        .ok_or_else(|| Failure::new(Code::FIELD).says("cursor"))
+}

@@ -1,0 +1,289 @@
+//! `pay/refund` and `pay/queryRefund`: reserve, call, settle or release.
+
+use super::{Caller, Context, Fields, Source};
+use crate::code::{Code, Failure};
+use crate::order::{Attempt, Fen, Order, Refund, RefundState};
+use crate::provider::{Gateway, Meaning, Outcome, RefundProgress, RefundRequest, RefundStanding};
+use crate::store::{HistoryEntry, Reserved};
+
+/// A `refund` request, read.
+pub struct RefundInput<'a> {
+    out_trade_no: &'a str,
+    out_refund_no: Option<&'a str>,
+    refund_fee: Option<Fen>,
+    total_fee: Option<Fen>,
+    refund_desc: &'a str,
+}
+
+impl<'a> RefundInput<'a> {
+    /// Reads the data. A `refund_fee` that is there but no amount is an error: only leaving it out means all.
+    ///
+    /// # Errors
+    /// The field's code.
+    pub fn read(fields: &Fields<'a>) -> Result<Self, Failure> {
+        let amount = |name: &str, code| match fields.0.contains_key(name) {
+            true => fields.amount(name, code).map(Some),
+            false => Ok(None),
+        };
+        Ok(Self {
+            out_trade_no: fields.out_trade_no()?,
+            out_refund_no: fields.optional_number("out_refund_no", Code::FIELD).map_err(|f| f.says("out_refund_no"))?,
+            refund_fee: amount("refund_fee", Code::REFUND_FEE)?,
+            total_fee: amount("total_fee", Code::TOTAL_FEE)?,
+            refund_desc: fields.text("refund_desc", 80)?.unwrap_or("用户申请退款"),
+        })
+    }
+}
+
+/// How often an automatic refund number may be taken before we give up.
+const ROUNDS: usize = 16;
+
+/// Refunds an order in part or whole.
+///
+/// # Errors
+/// 404 no order, 409 not paid, more than what is left, or a number with another content; 422 the provider
+/// refused (the reservation is released); 504 its outcome is not known (it stays reserved).
+pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) -> Result<(Order, Refund), Failure> {
+    for _ in 0..ROUNDS {
+        let order = cx.store.order(input.out_trade_no).await?.ok_or(Code::NO_ORDER)?;
+        if input.total_fee.is_some_and(|total| total != order.total_fee) {
+            return Err(Failure::new(Code::TOTAL_FEE).says("total_fee is not the order's"));
+        }
+        if !order.trade_state.is_paid() {
+            return Err(Code::NOT_PAID.into());
+        }
+        let attempt = order.paid_attempt().ok_or(Code::NOT_PAID)?;
+        let gateway = cx.gateway(attempt)?;
+        let number = match input.out_refund_no {
+            Some(number) => number.to_owned(),
+            None => automatic_number(&order),
+        };
+        if let Some(known) = cx.store.refund(&order.out_trade_no, &number).await? {
+            if input.out_refund_no.is_none() {
+                continue;
+            }
+            return repeat(cx, caller, input, &order, attempt, &gateway, known).await;
+        }
+        gateway.can_refund().map_err(|r| Failure::new(Code::REFUND_REFUSED).says(r.message))?;
+        let amount = input.refund_fee.unwrap_or(order.refundable);
+        if amount == Fen::ZERO || amount > order.refundable {
+            return Err(exceeds(&order));
+        }
+        let refund = Refund {
+            out_trade_no: order.out_trade_no.clone(),
+            out_refund_no: number,
+            refund_id: None,
+            refund_fee: amount,
+            refund_desc: input.refund_desc.to_owned(),
+            state: RefundState::Processing,
+            provider: attempt.provider,
+            merchant: attempt.merchant.clone(),
+            attempt: attempt.n,
+            reason: None,
+            create_date: cx.now(),
+            refund_date: None,
+        };
+        let entry = HistoryEntry::new("refund reserved", &caller.source, cx.now())
+            .with("out_refund_no", &refund.out_refund_no)
+            .with("refund_fee", &amount);
+        match cx.store.reserve_refund(&refund, false, &entry).await? {
+            Reserved::Done => return call(cx, &order, attempt, &gateway, refund).await,
+            Reserved::NotEnough if input.refund_fee.is_some() => return Err(exceeds(&order)),
+            Reserved::NumberTaken if input.out_refund_no.is_some() => {
+                // Ours by another request at this moment, or another order's.
+                match cx.store.order_of_refund(&refund).await? {
+                    Some(no) if no == order.out_trade_no => {}
+                    _ => return Err(Code::REFUND_DIFFERS.into()),
+                }
+            }
+            Reserved::NotEnough | Reserved::NumberTaken => {}
+        }
+    }
+    Err(Code::BUSY.into())
+}
+
+fn exceeds(order: &Order) -> Failure {
+    Failure::new(Code::REFUND_EXCEEDS).says(order.refundable.to_string())
+}
+
+/// VK-Pay's automatic number: `<out_trade_no>-<n>`.
+fn automatic_number(order: &Order) -> String {
+    let suffix = format!("-{}", order.refund_num + 1);
+    let room = 64 - suffix.len();
+    format!("{}{suffix}", &order.out_trade_no[..order.out_trade_no.len().min(room)])
+}
+
+/// The same number again: the same refund. An unfinished one is asked about and, where the provider never
+/// got it, sent again with the same fields; a refused one may be tried again.
+async fn repeat(
+    cx: &Context<'_>,
+    caller: &Caller,
+    input: &RefundInput<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    gateway: &Gateway,
+    mut known: Refund,
+) -> Result<(Order, Refund), Failure> {
+    if input.refund_fee.is_some_and(|amount| amount != known.refund_fee) {
+        return Err(Code::REFUND_DIFFERS.into());
+    }
+    match known.state {
+        RefundState::Success => Ok((order.clone(), known)),
+        RefundState::Closed => Err(refused(&known)),
+        RefundState::Refused => {
+            let entry = HistoryEntry::new("refund reserved", &caller.source, cx.now())
+                .with("out_refund_no", &known.out_refund_no)
+                .with("refund_fee", &known.refund_fee);
+            match cx.store.reserve_refund(&known, true, &entry).await? {
+                Reserved::Done => {}
+                Reserved::NotEnough => return Err(exceeds(order)),
+                Reserved::NumberTaken => return Err(Code::BUSY.into()),
+            }
+            known.state = RefundState::Processing;
+            call(cx, order, attempt, gateway, known).await
+        }
+        RefundState::Processing => match gateway.query_refund(cx.outside, attempt, &known, cx.now()).await {
+            Outcome::Done(RefundStanding { progress: RefundProgress::Missing, .. }) => {
+                call(cx, order, attempt, gateway, known).await
+            }
+            Outcome::Done(standing) => apply(cx, order, &known, &standing, Source::Query).await,
+            Outcome::Refused(_) | Outcome::Unknown(_) => Err(unknown(&known)),
+        },
+    }
+}
+
+/// Calls the provider for a reserved refund.
+async fn call(
+    cx: &Context<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    gateway: &Gateway,
+    refund: Refund,
+) -> Result<(Order, Refund), Failure> {
+    let (base, path) = cx.callback("refund-notify", attempt.provider, &attempt.merchant)?;
+    let request = RefundRequest {
+        order,
+        attempt,
+        transaction_id: order.transaction_id.as_deref().unwrap_or_default(),
+        total: order.total_fee,
+        out_refund_no: &refund.out_refund_no,
+        refund: refund.refund_fee,
+        reason: &refund.refund_desc,
+        notify_url: &format!("{base}{path}"),
+        now: cx.now(),
+    };
+    match gateway.refund(cx.outside, &request).await {
+        Outcome::Done(standing) => apply(cx, order, &refund, &standing, Source::Query).await,
+        Outcome::Refused(refusal) => {
+            let mut ended = refund;
+            ended.state = RefundState::Refused;
+            ended.reason = Some(format!("{}: {}", refusal.code, refusal.message));
+            let entry = HistoryEntry::new("refund refused", attempt.provider.name(), cx.now())
+                .with("out_refund_no", &ended.out_refund_no)
+                .with("reason", &ended.reason);
+            cx.store.end_refund(order, &ended, &entry).await?;
+            match refusal.meaning {
+                Meaning::TooSoon => Err(Failure::new(Code::TOO_SOON).says(refusal.message)),
+                _ => Err(refused(&ended)),
+            }
+        }
+        Outcome::Unknown(why) => {
+            let entry = HistoryEntry::new("unknown", attempt.provider.name(), cx.now())
+                .with("call", &"refund")
+                .with("out_refund_no", &refund.out_refund_no)
+                .with("why", &why);
+            cx.store.append_history(&order.out_trade_no, &entry).await?;
+            Err(unknown(&refund))
+        }
+    }
+}
+
+fn refused(refund: &Refund) -> Failure {
+    Failure::new(Code::REFUND_REFUSED)
+        .says(refund.reason.clone().unwrap_or_default())
+        .with("status", refund.state.name())
+}
+
+fn unknown(refund: &Refund) -> Failure {
+    Failure::new(Code::OUTCOME_UNKNOWN)
+        .with("out_refund_no", refund.out_refund_no.as_str())
+        .with("refund_fee", refund.refund_fee.0)
+        .with("status", RefundState::Processing.name())
+}
+
+/// Takes what the provider says of a refund, and answers the order and the refund as they stand then.
+pub(super) async fn apply(
+    cx: &Context<'_>,
+    order: &Order,
+    refund: &Refund,
+    standing: &RefundStanding,
+    source: Source,
+) -> Result<(Order, Refund), Failure> {
+    let mut next = refund.clone();
+    next.refund_id = standing.refund_id.clone().or(next.refund_id);
+    match &standing.progress {
+        _ if refund.state != RefundState::Processing => {}
+        RefundProgress::Processing(reason) => {
+            cx.store.keep_refund(refund, next.refund_id.as_deref(), reason.as_deref()).await?;
+        }
+        // A number that the provider does not know was never taken: it may be sent again.
+        RefundProgress::Missing => {}
+        RefundProgress::Success => {
+            next.state = RefundState::Success;
+            next.reason = None;
+            next.refund_date = standing.refunded_at.or(Some(cx.now()));
+            let entry = HistoryEntry::new("refunded", source.name(), cx.now())
+                .with("out_refund_no", &next.out_refund_no)
+                .with("refund_fee", &next.refund_fee)
+                .with("refund_id", &next.refund_id);
+            cx.store.end_refund(order, &next, &entry).await?;
+        }
+        RefundProgress::Closed(reason) => {
+            next.state = RefundState::Closed;
+            next.reason = Some(reason.clone());
+            let entry = HistoryEntry::new("refund closed", source.name(), cx.now())
+                .with("out_refund_no", &next.out_refund_no)
+                .with("reason", reason);
+            cx.store.end_refund(order, &next, &entry).await?;
+        }
+    }
+    let order = cx.store.order(&order.out_trade_no).await?.ok_or(Code::NO_ORDER)?;
+    let refund = cx.store.refund(&order.out_trade_no, &refund.out_refund_no).await?.ok_or(Code::NOT_REFUNDED)?;
+    Ok((order, refund))
+}
+
+/// Asks the provider about every unfinished refund of an order, settles it, and lists all.
+///
+/// # Errors
+/// 404 when there is no order.
+pub async fn query_refund(
+    cx: &Context<'_>,
+    caller: &Caller,
+    fields: &Fields<'_>,
+) -> Result<(Order, Vec<Refund>), Failure> {
+    let order = cx.visible_order(caller, fields.out_trade_no()?).await?;
+    let only = fields.optional_number("out_refund_no", Code::FIELD).map_err(|f| f.says("out_refund_no"))?;
+    for refund in cx.store.refunds(&order.out_trade_no).await? {
+        if refund.state != RefundState::Processing || only.is_some_and(|no| no != refund.out_refund_no) {
+            continue;
+        }
+        let Some(attempt) = order.attempts.iter().find(|a| a.n == refund.attempt) else { continue };
+        match cx.gateway(attempt)?.query_refund(cx.outside, attempt, &refund, cx.now()).await {
+            Outcome::Done(standing) => {
+                apply(cx, &order, &refund, &standing, Source::Query).await?;
+            }
+            Outcome::Refused(refusal) => {
+                tracing::warn!(out_refund_no = %refund.out_refund_no, code = refusal.code, "the provider refuses to tell of a refund");
+            }
+            Outcome::Unknown(why) => {
+                tracing::warn!(out_refund_no = %refund.out_refund_no, why, "the provider does not tell of a refund");
+            }
+        }
+    }
+    let order = cx.store.order(&order.out_trade_no).await?.ok_or(Code::NO_ORDER)?;
+    let mut refunds = cx.store.refunds(&order.out_trade_no).await?;
+    if let Some(only) = only {
+        refunds.retain(|r| r.out_refund_no == only);
+    }
+    Ok((order, refunds))
+}

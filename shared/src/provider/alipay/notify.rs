@@ -1,0 +1,147 @@
+//! The asynchronous callback (`protocols/alipay.md` 1.7): decode once, verify, then read.
+//!
+//! The message's `app_id` only chooses whose key must verify it, among this merchant's nodes; it is believed
+//! after that. Alipay signs no time of sending, so there is no age to check: the order's state makes a
+//! repeat harmless.
+
+use super::answer::word;
+use super::{clock, payment, signing};
+use crate::config::{AlipayNode, Merchant};
+use crate::order::{Fen, Provider};
+use crate::provider::{
+    CallbackError, Notice, Payment, ProviderReply, RefundNotice, RefundProgress, RefundStanding, Verdict,
+};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+
+/// Reads a callback with the keys of one merchant.
+pub(super) fn read(merchant: &Merchant, body: &[u8]) -> Result<Notice, CallbackError> {
+    let params = decode(body)?;
+    let node = verified(merchant, &params)?;
+    let fields: Map<String, Value> =
+        params.into_iter().filter(|(_, value)| !value.is_empty()).map(|(n, v)| (n, v.into())).collect();
+    if fields.get("charset").is_some_and(|c| !c.as_str().unwrap_or_default().eq_ignore_ascii_case("utf-8")) {
+        return Err(CallbackError::Malformed("charset"));
+    }
+    let kind = word(&fields, "notify_type");
+    let status = match (kind, word(&fields, "trade_status")) {
+        (_, Some(status)) => status,
+        (Some(kind), None) if kind != "trade_status_sync" => return Ok(Notice::Other(kind.to_owned())),
+        (_, None) => return Err(CallbackError::Malformed("trade_status")),
+    };
+    let payment = stated(merchant, node, &fields)?;
+    let refunded = word(&fields, "gmt_refund").is_some()
+        || word(&fields, "refund_fee").is_some_and(|fee| Fen::from_yuan(fee) != Some(Fen::ZERO));
+    match status {
+        "TRADE_SUCCESS" | "TRADE_FINISHED" | "TRADE_CLOSED" if refunded => {
+            Ok(Notice::Refund(Box::new(refund_of(&fields, payment))))
+        }
+        "TRADE_SUCCESS" | "TRADE_FINISHED" => Ok(Notice::Payment(Box::new(payment))),
+        other => Ok(Notice::Other(other.to_owned())),
+    }
+}
+
+/// The answer to a callback: seven bytes, or anything else.
+pub(super) fn reply(verdict: Verdict) -> ProviderReply {
+    let (status, body) = match verdict {
+        Verdict::Accepted => (200, "success"),
+        Verdict::Rejected => (400, "fail"),
+        Verdict::Retry => (500, "fail"),
+    };
+    ProviderReply { status, content_type: "text/plain", body: body.to_owned() }
+}
+
+/// The node whose key verifies the message, of this merchant's nodes with the message's `app_id`.
+fn verified<'a>(merchant: &'a Merchant, params: &[(String, String)]) -> Result<&'a AlipayNode, CallbackError> {
+    let of = |name: &str| params.iter().find(|(n, v)| n == name && !v.is_empty()).map(|(_, v)| v.as_str());
+    of("sign").ok_or(CallbackError::Forged("no sign"))?;
+    if of("sign_type") != Some("RSA2") {
+        return Err(CallbackError::Forged("sign_type is not RSA2"));
+    }
+    let app_id = of("app_id").ok_or(CallbackError::Malformed("app_id"))?;
+    let mut nodes = merchant.alipay.values().filter(|node| node.app_id == app_id).peekable();
+    if nodes.peek().is_none() {
+        return Err(CallbackError::Forged("app_id is not this merchant's"));
+    }
+    let serial = of("alipay_cert_sn");
+    let named = |node: &AlipayNode| match (&node.certificates, serial) {
+        (Some(ours), Some(theirs)) => ours.alipay_cert_sn == theirs,
+        (Some(_), None) | (None, _) => true,
+    };
+    nodes
+        .find(|node| named(node) && signing::verify_notify(params, &node.alipay_key))
+        .map(AsRef::as_ref)
+        .ok_or(CallbackError::Forged("sign"))
+}
+
+/// The payment that the message states. A callback always says the application; the receiving account is
+/// compared only where the configuration names one, because then it was written down with the order.
+fn stated(merchant: &Merchant, node: &AlipayNode, fields: &Map<String, Value>) -> Result<Payment, CallbackError> {
+    let mch_id = match &node.seller_id {
+        Some(_) => Some(word(fields, "seller_id").ok_or(CallbackError::Malformed("seller_id"))?.to_owned()),
+        None => None,
+    };
+    let payment = payment::of(fields, &merchant.id).map_err(CallbackError::Malformed)?;
+    Ok(Payment { app_id: Some(node.app_id.clone()), mch_id, ..payment })
+}
+
+/// A refund: `refund_fee` is cumulative and so not this refund's amount. A refund made elsewhere without a
+/// number of its own goes by the trade's.
+fn refund_of(fields: &Map<String, Value>, payment: Payment) -> RefundNotice {
+    RefundNotice {
+        provider: Provider::Alipay,
+        merchant: payment.merchant.clone(),
+        number: payment.number.clone(),
+        transaction_id: Some(payment.transaction_id.clone()),
+        out_refund_no: word(fields, "out_biz_no").unwrap_or(&payment.number).to_owned(),
+        standing: RefundStanding {
+            progress: RefundProgress::Success,
+            refund_id: None,
+            refund: None,
+            refunded_at: word(fields, "gmt_refund").and_then(clock::read),
+        },
+        mch_id: payment.mch_id.clone(),
+        info: payment.info.clone(),
+        payment: Some(payment),
+    }
+}
+
+/// Decodes a form, once: `+` is a space, `%XX` a byte of UTF-8. What two parsers could read differently is
+/// refused: repeated or strange names, broken escapes, and values that hide a field.
+fn decode(body: &[u8]) -> Result<Vec<(String, String)>, CallbackError> {
+    let mut params = Vec::new();
+    let mut names = BTreeSet::new();
+    for piece in body.split(|&byte| byte == b'&') {
+        let equals = piece.iter().position(|&b| b == b'=').ok_or(CallbackError::Malformed("a field without ="))?;
+        let name = unescaped(&piece[..equals])?;
+        let value = unescaped(&piece[equals + 1..])?;
+        if !signing::is_name(&name) {
+            return Err(CallbackError::Malformed("a field's name"));
+        }
+        if signing::hides_a_field(&value) {
+            return Err(CallbackError::Malformed("a value that reads as further fields"));
+        }
+        if !names.insert(name.clone()) {
+            return Err(CallbackError::Malformed("a repeated field"));
+        }
+        params.push((name, value));
+    }
+    Ok(params)
+}
+
+fn unescaped(text: &[u8]) -> Result<String, CallbackError> {
+    const BROKEN: CallbackError = CallbackError::Malformed("form encoding");
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.iter();
+    while let Some(&byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut digit = || rest.next().and_then(|&d| char::from(d).to_digit(16)).ok_or(BROKEN);
+                (digit()? * 16 + digit()?) as u8
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).map_err(|_| CallbackError::Malformed("not UTF-8"))
+}

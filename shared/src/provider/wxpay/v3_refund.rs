@@ -1,0 +1,81 @@
+//! Refunds over APIv3 (`protocols/wechat.md` 2.5). An accepted refund is on its way, not done.
+
+use super::failure::Failure;
+use super::signing::segment;
+use super::text;
+use super::transport::call;
+use crate::config::{V3, WxpayNode};
+use crate::order::{Attempt, Fen};
+use crate::provider::{Outside, RefundProgress, RefundRequest, RefundStanding};
+use http::Method;
+use serde_json::{Value, json};
+
+const PATH: &str = "/v3/refund/domestic/refunds";
+
+pub(super) async fn refund(
+    outside: &Outside,
+    node: &WxpayNode,
+    v3: &V3,
+    request: &RefundRequest<'_>,
+) -> Result<RefundStanding, Failure> {
+    let reason = text::cut(request.reason, 80);
+    let body = text::without_nulls(&json!({
+        "sub_mchid": request.attempt.sub_mchid,
+        "transaction_id": request.transaction_id,
+        "out_refund_no": request.out_refund_no,
+        "reason": (!reason.is_empty()).then_some(reason),
+        "notify_url": request.notify_url,
+        "amount": { "refund": request.refund, "total": request.total, "currency": "CNY" },
+    }));
+    let answer = call(outside, node, v3, Method::POST, PATH, Some(&body), request.now).await?;
+    let transaction = answer.get("transaction_id").and_then(Value::as_str);
+    if transaction.is_some_and(|id| id != request.transaction_id) {
+        return Err(Failure::unknown("the answer is about another payment"));
+    }
+    judge_refund(&answer, request.out_refund_no)
+}
+
+pub(super) async fn query_refund(
+    outside: &Outside,
+    node: &WxpayNode,
+    v3: &V3,
+    attempt: &Attempt,
+    out_refund_no: &str,
+    now: i64,
+) -> Result<RefundStanding, Failure> {
+    let mut target = format!("{PATH}/{}", segment(out_refund_no));
+    if let Some(sub) = &attempt.sub_mchid {
+        target.push_str(&format!("?sub_mchid={}", segment(sub)));
+    }
+    match call(outside, node, v3, Method::GET, &target, None, now).await {
+        Ok(answer) => judge_refund(&answer, out_refund_no),
+        Err(failure) if failure.is_missing() => {
+            Ok(RefundStanding { progress: RefundProgress::Missing, refund_id: None, refund: None, refunded_at: None })
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn judge_refund(answer: &Value, out_refund_no: &str) -> Result<RefundStanding, Failure> {
+    if answer.get("out_refund_no").and_then(Value::as_str) != Some(out_refund_no) {
+        return Err(Failure::unknown("the answer is about another refund"));
+    }
+    Ok(standing(answer, "status"))
+}
+
+/// How a refund object stands: the callback calls the field `refund_status`. Only an explicit end is one.
+pub(super) fn standing(object: &Value, field: &str) -> RefundStanding {
+    let text = |key: &str| object.get(key).and_then(Value::as_str);
+    let progress = match text(field) {
+        Some("SUCCESS") => RefundProgress::Success,
+        Some("CLOSED") => RefundProgress::Closed("CLOSED".to_owned()),
+        Some("ABNORMAL") => RefundProgress::Processing(Some("ABNORMAL".to_owned())),
+        _ => RefundProgress::Processing(None),
+    };
+    RefundStanding {
+        progress,
+        refund_id: text("refund_id").map(str::to_owned),
+        refund: object.get("amount").and_then(|a| a.get("refund")).and_then(Value::as_u64).map(Fen),
+        refunded_at: text("success_time").and_then(text::from_rfc3339),
+    }
+}

@@ -1,0 +1,445 @@
+//! Orders, their attempts and their history in the table.
+
+use super::item::{Expression, Item, Key, attribute, item_of, json, plain, shape_of};
+use super::{Refused, Store, StoreError, Write, due_shard};
+use crate::order::{Attempt, AttemptState, Order, Provider, Status};
+use crate::provider::Payment;
+use aws_sdk_dynamodb::types::{AttributeValue as Av, TransactWriteItem};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// One line of an order's history: what happened, when, by whom, with a redacted summary.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryEntry {
+    /// What happened: `created`, `params`, `paid`, `refused`, `closed`, `callback` …
+    pub event: &'static str,
+    /// By whom: `callback`, `query`, `key:<name>`, `user:<id>` …
+    pub source: String,
+    /// When, Unix ms.
+    pub at: i64,
+    detail: Map<String, Value>,
+}
+
+impl HistoryEntry {
+    /// An entry without details.
+    pub fn new(event: &'static str, source: impl Into<String>, at: i64) -> Self {
+        Self { event, source: source.into(), at, detail: Map::new() }
+    }
+
+    /// Adds a detail; nothing that is `null`.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &impl Serialize) -> Self {
+        match serde_json::to_value(value) {
+            Ok(Value::Null) | Err(_) => {}
+            Ok(value) => {
+                self.detail.insert(name.to_owned(), value);
+            }
+        }
+        self
+    }
+}
+
+/// What the handler's run means for the order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Verdict {
+    /// `user_order_success`; `None` while it is not known.
+    pub success: Option<bool>,
+    /// `user_order_reason`, when it is false.
+    pub reason: Option<String>,
+    /// The writes that commit with the order.
+    pub writes: Vec<Write>,
+}
+
+/// Everything that makes an order paid.
+pub struct PaymentCommit<'a> {
+    /// The order as it was read.
+    pub order: &'a Order,
+    /// The attempt that was paid.
+    pub attempt: &'a Attempt,
+    /// The payment.
+    pub payment: &'a Payment,
+    /// 0 found by asking, 1 by callback.
+    pub notify_mode: u8,
+    /// The handler's part.
+    pub verdict: &'a Verdict,
+    /// The history.
+    pub entry: HistoryEntry,
+}
+
+/// How a payment's transaction ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Committed {
+    /// All of it is written.
+    Done,
+    /// The order was no longer in the state that was read: somebody else was first.
+    OrderMoved,
+    /// The provider's number was credited to another order.
+    TransactionTaken,
+    /// The handler's writes were refused by one of their conditions.
+    HandlerRefused,
+    /// The table cannot take the handler's writes.
+    HandlerInvalid(String),
+}
+
+/// A page of a listing, and where the next one begins.
+pub type Listing = (Vec<Order>, Option<String>);
+
+impl Store {
+    /// An order, strongly consistent.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn order(&self, out_trade_no: &str) -> Result<Option<Order>, StoreError> {
+        self.get(&Key::order(out_trade_no)).await?.map(|item| shape_of(&item)).transpose()
+    }
+
+    /// The order that a provider's payment was credited to.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn order_of_transaction(&self, provider: Provider, id: &str) -> Result<Option<String>, StoreError> {
+        self.named_order(&Key::transaction(provider.name(), id)).await
+    }
+
+    /// The order that a number at the provider stands for, where it is not the order's own number.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn order_of_number(
+        &self,
+        provider: Provider,
+        merchant: &str,
+        number: &str,
+    ) -> Result<Option<String>, StoreError> {
+        self.named_order(&Key::number(provider.name(), merchant, number)).await
+    }
+
+    pub(super) async fn named_order(&self, key: &Key) -> Result<Option<String>, StoreError> {
+        let item = self.get(key).await?;
+        Ok(item.and_then(|i| i.get("out_trade_no").and_then(|a| a.as_s().ok().cloned())))
+    }
+
+    /// Inserts a new order. False when its number is taken.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn insert_order(&self, order: &Order, entry: &HistoryEntry) -> Result<bool, StoreError> {
+        let mut item = item_of(&Key::order(&order.out_trade_no), "order", order);
+        let mut put = |name: &str, value: Av| item.insert(name.to_owned(), value);
+        if let Some(user_id) = &order.user_id {
+            put("list_key", Av::S(format!("user#{user_id}")));
+            put("list_date", Av::N(order.create_date.to_string()));
+        }
+        put("due_shard", Av::S(due_shard(&order.out_trade_no)));
+        put("due", Av::N((order.create_date + 5_000).to_string()));
+        let writes = vec![self.insertion(item), self.history_insertion(&order.out_trade_no, entry)];
+        self.commit_order(writes).await
+    }
+
+    /// Adds an attempt, when the order is as it was read. `ended` tells how the one before it ended.
+    /// False when the order has changed meanwhile.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn add_attempt(
+        &self,
+        order: &Order,
+        attempt: &Attempt,
+        ended: AttemptState,
+        entry: &HistoryEntry,
+    ) -> Result<bool, StoreError> {
+        let mut update = Expression::default();
+        update
+            .when("version", "=", order.version)
+            .when("trade_state", "=", Status::NotPay)
+            .set(&format!("attempts[{}].state", order.attempts.len() - 1), ended)
+            .set(&format!("attempts[{}]", order.attempts.len()), attempt)
+            .set("provider", attempt.provider)
+            .set("pay_type", &attempt.pay_type)
+            .set("provider_appid", &attempt.app_id)
+            .set_some("mch_id", attempt.mch_id.as_ref())
+            .set("merchant", &attempt.merchant)
+            .set("version", order.version + 1);
+        let key = Key::order(&order.out_trade_no);
+        let mut writes = vec![self.updating(&key, &update), self.history_insertion(&order.out_trade_no, entry)];
+        if attempt.number != order.out_trade_no {
+            let key = Key::number(attempt.provider.name(), &attempt.merchant, &attempt.number);
+            let mut item = key.attributes();
+            item.insert("kind".to_owned(), Av::S("number".to_owned()));
+            item.insert("out_trade_no".to_owned(), Av::S(order.out_trade_no.clone()));
+            writes.push(self.insertion(item));
+        }
+        self.commit_order(writes).await
+    }
+
+    /// Keeps the pay parameters of an attempt.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn keep_parameters(
+        &self,
+        order: &Order,
+        attempt: &Attempt,
+        entry: &HistoryEntry,
+    ) -> Result<(), StoreError> {
+        let path = format!("attempts[{}]", attempt.n - 1);
+        let mut update = Expression::default();
+        update
+            .when(&format!("{path}.n"), "=", attempt.n)
+            .set_some(&format!("{path}.order_info"), attempt.order_info.as_ref())
+            .set_some(&format!("{path}.code_url"), attempt.code_url.as_ref())
+            .set(&format!("{path}.fresh_until"), attempt.fresh_until)
+            .change("version", 1);
+        self.write_with_history(order, &update, entry).await.map(|_| ())
+    }
+
+    /// Marks how an attempt ended, while it is open.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn end_attempt(
+        &self,
+        order: &Order,
+        n: u64,
+        state: AttemptState,
+        entry: &HistoryEntry,
+    ) -> Result<bool, StoreError> {
+        let path = format!("attempts[{}].state", n - 1);
+        let mut update = Expression::default();
+        update.when(&path, "=", AttemptState::Open).set(&path, state).change("version", 1);
+        self.write_with_history(order, &update, entry).await
+    }
+
+    /// Opens an attempt again that the provider had refused to create.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn reopen_attempt(&self, order: &Order, n: u64, entry: &HistoryEntry) -> Result<bool, StoreError> {
+        let path = format!("attempts[{}].state", n - 1);
+        let mut update = Expression::default();
+        update
+            .when(&path, "=", AttemptState::Failed)
+            .when("trade_state", "=", Status::NotPay)
+            .set(&path, AttemptState::Open)
+            .change("version", 1);
+        self.write_with_history(order, &update, entry).await
+    }
+
+    /// Takes the right to ask the provider about an order: at most once in `pause_ms`.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn claim_query(&self, out_trade_no: &str, now: i64, pause_ms: i64) -> Result<bool, StoreError> {
+        let mut update = Expression::default();
+        update.when("queried_at", "<=", now - pause_ms).set("queried_at", now);
+        self.update_if(&Key::order(out_trade_no), &update).await
+    }
+
+    /// Closes an unpaid order. False when it is not unpaid any more.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn close_order(&self, order: &Order, at: i64, entry: &HistoryEntry) -> Result<bool, StoreError> {
+        let mut update = Expression::default();
+        update
+            .when("trade_state", "=", Status::NotPay)
+            .when("version", "=", order.version)
+            .set("trade_state", Status::Closed)
+            .set("status", Status::Closed.vk(order.refund_fee, order.total_fee))
+            .set("cancel_date", at)
+            .remove("due_shard")
+            .remove("due")
+            .change("version", 1);
+        for attempt in order.attempts.iter().filter(|a| a.state == AttemptState::Open) {
+            update.set(&format!("attempts[{}].state", attempt.n - 1), AttemptState::Closed);
+        }
+        self.write_with_history(order, &update, entry).await
+    }
+
+    /// Makes an order paid: the order, the provider's number, the history and the handler's writes, in one
+    /// transaction.
+    ///
+    /// # Errors
+    /// When the table cannot be written; then nothing is.
+    pub async fn commit_payment(&self, commit: &PaymentCommit<'_>) -> Result<Committed, StoreError> {
+        let (order, attempt, payment) = (commit.order, commit.attempt, commit.payment);
+        let no = &order.out_trade_no;
+        let mut update = Expression::default();
+        update
+            .when("trade_state", "=", order.trade_state)
+            .set("trade_state", Status::Success)
+            .set("status", Status::Success.vk(order.refund_fee, order.total_fee))
+            .set("provider", payment.provider)
+            .set("pay_type", &attempt.pay_type)
+            .set("provider_appid", &attempt.app_id)
+            .set("merchant", &attempt.merchant)
+            .set_some("mch_id", attempt.mch_id.as_ref())
+            .set("transaction_id", &payment.transaction_id)
+            .set("pay_date", payment.paid_at.unwrap_or(commit.entry.at))
+            .set("notify_date", commit.entry.at)
+            .set("notify_mode", commit.notify_mode)
+            .set("notify_info", &payment.info)
+            .set("refundable", order.total_fee)
+            .set_some("openid", payment.payer.as_ref())
+            .set_some("user_order_success", commit.verdict.success)
+            .set_some("user_order_reason", commit.verdict.reason.as_ref())
+            .set(&format!("attempts[{}].state", attempt.n - 1), AttemptState::Paid)
+            .remove("due_shard")
+            .remove("due")
+            .change("version", 1);
+        let claim = Key::transaction(payment.provider.name(), &payment.transaction_id);
+        let mut item = claim.attributes();
+        item.insert("kind".to_owned(), Av::S("transaction".to_owned()));
+        item.insert("out_trade_no".to_owned(), Av::S(no.clone()));
+        let mut writes = vec![
+            self.updating(&Key::order(no), &update),
+            self.insertion(item),
+            self.history_insertion(no, &commit.entry),
+        ];
+        let ours = writes.len();
+        writes.extend(commit.verdict.writes.iter().map(|w| w.to_item(&self.prefix)));
+        Ok(match self.commit(writes).await? {
+            Ok(()) => Committed::Done,
+            Err(Refused::Conditions(at)) if at.contains(&0) => Committed::OrderMoved,
+            Err(Refused::Conditions(at)) if at.contains(&1) => Committed::TransactionTaken,
+            Err(Refused::Conditions(at)) if at.iter().any(|i| *i >= ours) => Committed::HandlerRefused,
+            Err(Refused::Invalid(what)) if !commit.verdict.writes.is_empty() => Committed::HandlerInvalid(what),
+            Err(Refused::Conditions(_)) => return Err(StoreError::new("payment", "a history key was taken")),
+            Err(Refused::Invalid(what)) => return Err(StoreError::new("payment", what)),
+        })
+    }
+
+    /// The history of an order, oldest first.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn history(&self, out_trade_no: &str) -> Result<Vec<Map<String, Value>>, StoreError> {
+        let items = self.partition(&Key::order(out_trade_no).pk, "H#").await?;
+        Ok(items.iter().map(plain).collect())
+    }
+
+    /// Adds an entry to an order's history, by itself.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn append_history(&self, out_trade_no: &str, entry: &HistoryEntry) -> Result<(), StoreError> {
+        let item = history_item(out_trade_no, entry);
+        let sent = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await;
+        sent.map(|_| ()).map_err(|e| StoreError::sdk("history", &e))
+    }
+
+    /// Orders of a user, newest first, filtered; `cursor` is what the page before gave.
+    ///
+    /// # Errors
+    /// When the table cannot be read. `Ok(None)` when the cursor is none of ours.
+    pub async fn orders_of(
+        &self,
+        user_id: &str,
+        page_size: usize,
+        cursor: Option<&str>,
+        wanted: impl Fn(&Order) -> bool,
+    ) -> Result<Option<Listing>, StoreError> {
+        let list_key = format!("user#{user_id}");
+        let mut start = match cursor.map(|c| decode_cursor(c, &list_key)) {
+            Some(None) => return Ok(None),
+            Some(Some(key)) => Some(key),
+            None => None,
+        };
+        let mut orders = Vec::new();
+        loop {
+            let (items, next) = self.listing_page(&list_key, 100, start).await?;
+            for item in items {
+                let order: Order = shape_of(&item)?;
+                if wanted(&order) {
+                    orders.push(order);
+                    if orders.len() == page_size {
+                        return Ok(Some((orders, Some(encode_cursor(&item)))));
+                    }
+                }
+            }
+            match next {
+                Some(key) => start = Some(key),
+                None => return Ok(Some((orders, None))),
+            }
+        }
+    }
+
+    pub(super) async fn listing_page(
+        &self,
+        list_key: &str,
+        limit: i32,
+        start: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("listing")
+            .key_condition_expression("list_key = :key")
+            .expression_attribute_values(":key", Av::S(list_key.to_owned()))
+            .scan_index_forward(false)
+            .limit(limit)
+            .set_exclusive_start_key(start)
+            .send()
+            .await
+            .map_err(|e| StoreError::sdk("listing", &e))?;
+        Ok((page.items.unwrap_or_default(), page.last_evaluated_key.filter(|k| !k.is_empty())))
+    }
+
+    pub(super) fn history_insertion(&self, out_trade_no: &str, entry: &HistoryEntry) -> TransactWriteItem {
+        self.insertion(history_item(out_trade_no, entry))
+    }
+
+    /// Updates the order with a line of history; false when a condition refused it.
+    pub(super) async fn write_with_history(
+        &self,
+        order: &Order,
+        update: &Expression,
+        entry: &HistoryEntry,
+    ) -> Result<bool, StoreError> {
+        let no = &order.out_trade_no;
+        self.commit_order(vec![self.updating(&Key::order(no), update), self.history_insertion(no, entry)]).await
+    }
+
+    async fn commit_order(&self, writes: Vec<TransactWriteItem>) -> Result<bool, StoreError> {
+        match self.commit(writes).await? {
+            Ok(()) => Ok(true),
+            Err(Refused::Conditions(_)) => Ok(false),
+            Err(Refused::Invalid(what)) => Err(StoreError::new("order", what)),
+        }
+    }
+}
+
+fn history_item(out_trade_no: &str, entry: &HistoryEntry) -> Item {
+    let mut item = Key::history(out_trade_no, entry.at).attributes();
+    let fields = [
+        ("kind", Av::S("history".to_owned())),
+        ("out_trade_no", Av::S(out_trade_no.to_owned())),
+        ("event", Av::S(entry.event.to_owned())),
+        ("source", Av::S(entry.source.clone())),
+        ("time", Av::N(entry.at.to_string())),
+        ("detail", attribute(&Value::Object(entry.detail.clone()))),
+    ];
+    item.extend(fields.map(|(k, v)| (k.to_owned(), v)));
+    item
+}
+
+/// A cursor is the index key of the last item, as base64 of JSON.
+fn encode_cursor(item: &Item) -> String {
+    let key: Map<String, Value> = ["pk", "sk", "list_key", "list_date"]
+        .iter()
+        .filter_map(|name| item.get(*name).map(|a| ((*name).to_owned(), json(a))))
+        .collect();
+    crate::crypto::base64(Value::Object(key).to_string().as_bytes())
+}
+
+fn decode_cursor(cursor: &str, list_key: &str) -> Option<Item> {
+    let bytes = crate::crypto::from_base64(cursor).ok()?;
+    let key: Map<String, Value> = serde_json::from_slice(&bytes).ok()?;
+    let right = key.get("list_key")?.as_str()? == list_key
+        && key.len() == 4
+        && key.get("pk")?.is_string()
+        && key.get("sk")?.is_string()
+        && key.get("list_date")?.is_i64();
+    right.then(|| key.iter().map(|(k, v)| (k.clone(), attribute(v))).collect())
+}
