@@ -53,7 +53,7 @@ fn the_template_builds_each_function_alone() {
     let template = std::fs::read_to_string(root().join("template.yaml")).unwrap();
     for function in tests::binaries::FUNCTIONS {
         assert!(template.contains(&format!("Binary: {function}\n")), "{function}");
-        assert!(template.contains(&format!("Flags: [--package, {function}, --locked]")), "{function}");
+        assert!(template.contains(&format!("CodeUri: functions/{function}\n")), "{function}");
     }
     assert_eq!(template.matches("BuildMethod: rust-cargolambda").count(), tests::binaries::FUNCTIONS.len());
 }

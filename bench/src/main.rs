@@ -1,6 +1,7 @@
-//! What the figures in the README come from: `cargo run --release -p bench`.
+//! What the figures in the README come from: `cargo run --release -p bench [RUNS [target/lambda]]`.
 //!
-//! It builds the functions' release binaries, runs them as Lambda would, and prints each figure beside its limit.
+//! It builds the functions' release binaries (or takes those that `cargo lambda build` or `sam build` left in
+//! `target/lambda`), runs them as Lambda would, and prints each figure beside its limit.
 //! Nothing is asserted: on a busy machine the figures are worse, and the minimum says most.
 
 #![expect(clippy::print_stdout, reason = "the table is the purpose of this program")]
@@ -8,7 +9,7 @@
 mod cold_start;
 mod setup;
 
-use tests::binaries::{self, FUNCTIONS};
+use tests::binaries::{self, Binaries, FUNCTIONS};
 
 /// Limits of a stripped binary, of start to first answer, and of peak memory.
 const BINARY_KIB: u64 = 8 * 1024;
@@ -17,8 +18,12 @@ const PEAK_RSS_KIB: u64 = 25 * 1024;
 
 #[tokio::main]
 async fn main() {
-    let binaries = binaries::build("release");
-    let runs = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(20).max(1);
+    let mut arguments = std::env::args().skip(1);
+    let runs = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(20).max(1);
+    let binaries = match arguments.next() {
+        Some(folder) => Binaries::built_by_cargo_lambda(folder.as_ref()),
+        None => binaries::build("release"),
+    };
     let table = setup::empty_table().await;
     let config = setup::configuration();
 

@@ -17,6 +17,11 @@ pub const FUNCTIONS: [&str; 4] = ["create-payment", "query-payment", "refund", "
 pub struct Binaries(BTreeMap<String, PathBuf>);
 
 impl Binaries {
+    /// The `bootstrap` files below `target/lambda`.
+    pub fn built_by_cargo_lambda(folder: &Path) -> Self {
+        Self(FUNCTIONS.iter().map(|name| ((*name).to_owned(), folder.join(name).join("bootstrap"))).collect())
+    }
+
     /// The path of a function's binary.
     ///
     /// # Panics
