@@ -348,3 +348,27 @@ async fn the_merchants_backend_may_say_for_whom_it_calls() {
     assert_eq!(world.create("BACKEND_1", data).await.0, 200);
     assert_eq!(world.order("BACKEND_1").await["client_ip"], "203.0.113.7");
 }
+
+#[tokio::test]
+async fn a_handler_that_refused_runs_again_when_its_reason_is_mended() {
+    let world = World::start().await;
+    let rerun =
+        |no: &str| world.call("query-payment", json!({ "action": "pay/rerunHandler", "data": { "out_trade_no": no } }));
+    world.create("RERUN_1", json!({ "custom": { "user_id": "nobody_yet" } })).await;
+    assert_eq!(rerun("RERUN_1").await.0, 409, "it is not paid");
+    world.pay("RERUN_1").await;
+    let order = world.order("RERUN_1").await;
+    assert_eq!((&order["user_order_success"], &order["user_order_reason"]), (&json!(false), &json!("用户不存在")));
+    let (status, again) = rerun("RERUN_1").await;
+    assert_eq!((status, &again["user_order_success"]), (200, &json!(false)), "{again}");
+    world.put("uni-id-users", "nobody_yet", json!({ "balance": 1 })).await;
+    let (status, done) = rerun("RERUN_1").await;
+    assert_eq!(
+        (status, &done["user_order_success"], &done["user_order_reason"]),
+        (200, &json!(true), &Value::Null),
+        "{done}"
+    );
+    assert_eq!(world.row("uni-id-users", "nobody_yet").await["balance"], 101);
+    assert_eq!(rerun("RERUN_1").await.0, 409, "and never twice");
+    assert_eq!(world.row("uni-id-users", "nobody_yet").await["balance"], 101);
+}
