@@ -10,6 +10,7 @@ mod emulator;
 mod envelope;
 mod events;
 mod flow;
+mod judges;
 mod orders;
 mod refunds;
 mod world;
