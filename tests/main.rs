@@ -13,6 +13,7 @@ mod envelope;
 mod events;
 mod flow;
 mod hostile;
+mod judges;
 mod orders;
 mod refunds;
 mod world;
