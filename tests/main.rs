@@ -14,6 +14,7 @@ mod events;
 mod flow;
 mod hostile;
 mod judges;
+mod mtls;
 mod orders;
 mod refunds;
 mod world;
