@@ -25,6 +25,8 @@ struct Loaded {
     config: Arc<Config>,
     /// Digest of the last document that was looked at, right or faulty.
     digest: String,
+    /// What is wrong with what was looked at last; logged when it changes, not at each look.
+    faults: Vec<String>,
     /// A document that names key files is read again even when its text is the same.
     has_files: bool,
     checked_at: i64,
@@ -77,6 +79,7 @@ impl App {
         let loaded = Loaded {
             config: Arc::new(config),
             digest: hash::sha256_hex(text.as_bytes()),
+            faults: Vec::new(),
             has_files: text.contains("Path\""),
             checked_at: clock(),
         };
@@ -102,30 +105,41 @@ impl App {
             return loaded.config.clone();
         }
         loaded.checked_at = now;
-        match self.source.fetch().await {
-            Err(error) => tracing::error!("{error}; the last good configuration stays"),
+        let faults = match self.source.fetch().await {
+            Err(error) => {
+                loaded.digest.clear();
+                vec![error.to_string()]
+            }
             Ok(text) => {
                 let digest = hash::sha256_hex(text.as_bytes());
                 let changed = digest != loaded.digest;
-                if changed || loaded.has_files {
-                    match Config::parse(&text, self.source.base()) {
-                        Ok((config, _)) => {
-                            loaded.config = Arc::new(config);
-                            loaded.has_files = text.contains("Path\"");
-                            if changed {
-                                tracing::info!("the configuration was changed and is in use");
-                            }
+                if !changed && !loaded.has_files {
+                    return loaded.config.clone();
+                }
+                loaded.digest = digest;
+                match Config::parse(&text, self.source.base()) {
+                    Ok((config, _)) => {
+                        loaded.config = Arc::new(config);
+                        loaded.has_files = text.contains("Path\"");
+                        if changed {
+                            tracing::info!("the configuration was changed and is in use");
                         }
-                        Err(faults) if changed => {
-                            for fault in faults {
-                                tracing::error!("{fault}; the last good configuration stays");
-                            }
-                        }
-                        Err(_) => {}
+                        Vec::new()
                     }
-                    loaded.digest = digest;
+                    Err(faults) => {
+                        if changed {
+                            loaded.faults.clear();
+                        }
+                        faults.iter().map(ToString::to_string).collect()
+                    }
                 }
             }
+        };
+        if faults != loaded.faults {
+            for fault in &faults {
+                tracing::error!("{fault}; the last good configuration stays");
+            }
+            loaded.faults = faults;
         }
         loaded.config.clone()
     }
