@@ -207,16 +207,17 @@ pub fn dynamodb(sdk: &aws_config::SdkConfig) -> aws_sdk_dynamodb::Client {
     aws_sdk_dynamodb::Client::from_conf(config)
 }
 
-/// Lines on stdout without colour; `RUST_LOG` filters by target and level.
+/// Lines on stdout without colour; `RUST_LOG` filters by target and level. Never more than `debug`: at `trace`
+/// the Lambda runtime and the SDK write whole events and requests, with the keys and tokens in them.
 pub fn log_to_stdout() {
-    use tracing_subscriber::filter::Targets;
+    use tracing_subscriber::filter::{LevelFilter, Targets};
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::util::SubscriberInitExt;
     let wanted = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
     let filter = wanted.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
     let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_target(false);
     // A second call in one process (tests) keeps the first subscriber.
-    let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
+    let _ = tracing_subscriber::registry().with(LevelFilter::DEBUG).with(filter).with(layer).try_init();
 }
 
 /// Tells the Lambda runtime why the start failed.
