@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use shared::app::{App, Settings, system_clock};
 use shared::config::Source;
 use shared::store::Store;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -28,6 +29,8 @@ pub struct World {
     pub dynamodb: String,
     pub config: Value,
     pub base: String,
+    /// Where each function is, when they are not all behind `base`.
+    pub urls: BTreeMap<&'static str, String>,
     http: reqwest::Client,
 }
 
@@ -68,7 +71,16 @@ impl World {
         let dynamodb = dynamo::serve(dynoxide::Database::memory().expect("a database")).await.expect("a port");
         let tables = dynamo::client(&dynamodb);
         dynamo::create_tables(&tables, TABLE, "").await.expect("tables");
-        let world = Self { sandbox, keys, tables, dynamodb, config, base: String::new(), http: reqwest::Client::new() };
+        let world = Self {
+            sandbox,
+            keys,
+            tables,
+            dynamodb,
+            config,
+            base: String::new(),
+            urls: BTreeMap::new(),
+            http: reqwest::Client::new(),
+        };
         world.put("uni-id-users", "user_001", json!({ "balance": 0 })).await;
         world.put("goods", "goods_001", json!({ "stock": 10, "sales": 0, "price": 100 })).await;
         world
@@ -76,7 +88,12 @@ impl World {
 
     /// Calls a function of this world with the merchant's key.
     pub async fn call(&self, function: &str, body: Value) -> Answer {
-        self.post(&format!("{}/{function}", self.base), body, Some(KEY)).await
+        self.post(&self.url(function), body, Some(KEY)).await
+    }
+
+    /// Where a function is.
+    pub fn url(&self, function: &str) -> String {
+        self.urls.get(function).cloned().unwrap_or_else(|| format!("{}/{function}", self.base))
     }
 
     /// Posts JSON anywhere.

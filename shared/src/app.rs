@@ -25,6 +25,8 @@ struct Loaded {
     config: Arc<Config>,
     /// Digest of the last document that was looked at, right or faulty.
     digest: String,
+    /// What is wrong with what was looked at last; logged when it changes, not at each look.
+    faults: Vec<String>,
     /// A document that names key files is read again even when its text is the same.
     has_files: bool,
     checked_at: i64,
@@ -77,6 +79,7 @@ impl App {
         let loaded = Loaded {
             config: Arc::new(config),
             digest: hash::sha256_hex(text.as_bytes()),
+            faults: Vec::new(),
             has_files: text.contains("Path\""),
             checked_at: clock(),
         };
@@ -102,30 +105,41 @@ impl App {
             return loaded.config.clone();
         }
         loaded.checked_at = now;
-        match self.source.fetch().await {
-            Err(error) => tracing::error!("{error}; the last good configuration stays"),
+        let faults = match self.source.fetch().await {
+            Err(error) => {
+                loaded.digest.clear();
+                vec![error.to_string()]
+            }
             Ok(text) => {
                 let digest = hash::sha256_hex(text.as_bytes());
                 let changed = digest != loaded.digest;
-                if changed || loaded.has_files {
-                    match Config::parse(&text, self.source.base()) {
-                        Ok((config, _)) => {
-                            loaded.config = Arc::new(config);
-                            loaded.has_files = text.contains("Path\"");
-                            if changed {
-                                tracing::info!("the configuration was changed and is in use");
-                            }
+                if !changed && !loaded.has_files {
+                    return loaded.config.clone();
+                }
+                loaded.digest = digest;
+                match Config::parse(&text, self.source.base()) {
+                    Ok((config, _)) => {
+                        loaded.config = Arc::new(config);
+                        loaded.has_files = text.contains("Path\"");
+                        if changed {
+                            tracing::info!("the configuration was changed and is in use");
                         }
-                        Err(faults) if changed => {
-                            for fault in faults {
-                                tracing::error!("{fault}; the last good configuration stays");
-                            }
-                        }
-                        Err(_) => {}
+                        Vec::new()
                     }
-                    loaded.digest = digest;
+                    Err(faults) => {
+                        if changed {
+                            loaded.faults.clear();
+                        }
+                        faults.iter().map(ToString::to_string).collect()
+                    }
                 }
             }
+        };
+        if faults != loaded.faults {
+            for fault in &faults {
+                tracing::error!("{fault}; the last good configuration stays");
+            }
+            loaded.faults = faults;
         }
         loaded.config.clone()
     }
@@ -193,16 +207,17 @@ pub fn dynamodb(sdk: &aws_config::SdkConfig) -> aws_sdk_dynamodb::Client {
     aws_sdk_dynamodb::Client::from_conf(config)
 }
 
-/// Lines on stdout without colour; `RUST_LOG` filters by target and level.
+/// Lines on stdout without colour; `RUST_LOG` filters by target and level. Never more than `debug`: at `trace`
+/// the Lambda runtime and the SDK write whole events and requests, with the keys and tokens in them.
 pub fn log_to_stdout() {
-    use tracing_subscriber::filter::Targets;
+    use tracing_subscriber::filter::{LevelFilter, Targets};
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::util::SubscriberInitExt;
     let wanted = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
     let filter = wanted.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
     let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_target(false);
     // A second call in one process (tests) keeps the first subscriber.
-    let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
+    let _ = tracing_subscriber::registry().with(LevelFilter::DEBUG).with(filter).with(layer).try_init();
 }
 
 /// Tells the Lambda runtime why the start failed.

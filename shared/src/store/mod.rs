@@ -61,6 +61,8 @@ enum Refused {
 
 /// How often a transaction is tried again after a conflict or throttling.
 const RETRIES: u32 = 8;
+/// How long a transaction is tried in all: providers hang up on a callback after five seconds.
+const PATIENCE: Duration = Duration::from_millis(3_500);
 /// Shards of the `due` index.
 const DUE_SHARDS: u8 = 16;
 
@@ -172,6 +174,11 @@ impl Store {
     /// Commits writes together. `Ok(Err(..))` is a refusal, which is a result; conflicts and throttling are
     /// tried again with growing, jittered pauses.
     async fn commit(&self, writes: Vec<TransactWriteItem>) -> Result<Result<(), Refused>, StoreError> {
+        let tried = tokio::time::timeout(PATIENCE, self.try_commit(writes)).await;
+        tried.unwrap_or_else(|_| Err(StoreError::new("commit", "no result in time")))
+    }
+
+    async fn try_commit(&self, writes: Vec<TransactWriteItem>) -> Result<Result<(), Refused>, StoreError> {
         let token = hex::encode(crate::crypto::random::<16>());
         let mut round = 0;
         loop {
