@@ -149,3 +149,43 @@ pub async fn cors(State(origins): State<Arc<[String]>>, request: Request, next: 
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn only_the_bound_address_is_ours() {
+        let guard = Guard::new(([127, 0, 0, 1], 8787).into());
+        for host in ["127.0.0.1:8787", "localhost:8787", "LOCALHOST:8787"] {
+            assert!(guard.names_us(&headers(&[("host", host)])), "{host}");
+        }
+        for host in ["127.0.0.1", "evil.example:8787", "127.0.0.1:87", "127.0.0.1:8787.evil.example", ""] {
+            assert!(!guard.names_us(&headers(&[("host", host)])), "{host}");
+        }
+        assert!(!guard.names_us(&headers(&[])));
+    }
+
+    #[test]
+    fn another_origin_is_told_by_either_header() {
+        let host = ("host", "127.0.0.1:8787");
+        assert!(Guard::same_origin(&headers(&[host])));
+        assert!(Guard::same_origin(&headers(&[host, ("origin", "http://127.0.0.1:8787")])));
+        assert!(!Guard::same_origin(&headers(&[host, ("origin", "http://localhost:8787")])));
+        assert!(!Guard::same_origin(&headers(&[host, ("origin", "null")])));
+        assert!(!Guard::same_origin(&headers(&[host, ("sec-fetch-site", "same-site")])));
+    }
+
+    #[test]
+    fn a_token_is_of_one_guard() {
+        let (guard, other) = (Guard::new(([127, 0, 0, 1], 1).into()), Guard::new(([127, 0, 0, 1], 1).into()));
+        let form = Form(BTreeMap::from([(TOKEN.to_owned(), guard.token().to_owned())]));
+        assert!(guard.has_token(&form));
+        assert!(!other.has_token(&form));
+        assert!(!guard.has_token(&Form::default()));
+    }
+}

@@ -52,8 +52,8 @@ pub struct Receipt {
     pub verified: Result<(String, Option<String>), String>,
     /// The order, where the console knows it because it sent the callback.
     pub out_trade_no: Option<String>,
-    /// What the console sent it as.
-    pub label: Option<String>,
+    /// What the console sent it as, by the toolbox's name.
+    pub label: Option<&'static str>,
     /// How it was answered.
     pub status: u16,
     /// And with which words.
@@ -94,12 +94,12 @@ impl Journal {
     }
 
     /// Marks the newest `times` callbacks with this body as sent by the console about an order.
-    pub fn label(&self, body: &str, times: usize, out_trade_no: &str, label: &str) {
+    pub fn label(&self, body: &str, times: usize, out_trade_no: &str, label: &'static str) {
         let digest = sha256_hex(body.as_bytes());
         let mut receipts = lock(&self.receipts);
         for receipt in receipts.iter_mut().rev().filter(|r| r.body == digest && r.label.is_none()).take(times) {
             receipt.out_trade_no = Some(out_trade_no.to_owned());
-            receipt.label = Some(label.to_owned());
+            receipt.label = Some(label);
         }
     }
 }

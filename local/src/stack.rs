@@ -82,7 +82,7 @@ pub struct Running {
 pub async fn start(options: Options) -> Result<Running, StartError> {
     let dir = options.data_dir.clone();
     let file = |path: PathBuf| move |error| StartError::File { path, error };
-    std::fs::create_dir_all(&dir).map_err(file(dir.clone()))?;
+    make_private(&dir).map_err(file(dir.clone()))?;
     let listener = TcpListener::bind(("127.0.0.1", options.port))
         .await
         .map_err(|error| StartError::Port { port: options.port, error })?;
@@ -150,6 +150,15 @@ fn router(app: &Arc<App>, console: Console, guard: Arc<Guard>, journal: Arc<Jour
         .layer(from_fn_with_state(Arc::<[String]>::from(origins), guard::cors));
     let pages = console::router(Arc::new(console)).layer(from_fn_with_state(guard.clone(), guard::pages));
     functions.merge(pages).layer(from_fn_with_state(guard, guard::host))
+}
+
+/// Makes the folder, for its owner alone: it holds orders and keys.
+fn make_private(dir: &std::path::Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
 }
 
 async fn open_tables(

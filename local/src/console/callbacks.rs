@@ -1,6 +1,6 @@
 //! The callback toolbox: genuine, repeated, late and forged callbacks, and how each was answered.
 
-use super::text::json;
+use super::text::{Lang, json};
 use super::{Console, Posted, View, back_to, layout, order, order_path};
 use crate::journal::Exchange;
 use axum::extract::{Path, State};
@@ -32,6 +32,11 @@ const KINDS: [Kind; 8] = [
     },
     Kind { name: "probe", zh: "渠道探测", en: "Provider's probe", forgery: Some(Forgery::SignTest), times: 1 },
 ];
+
+/// What a callback that the console sent is called.
+pub fn title(lang: Lang, name: &str) -> &'static str {
+    KINDS.iter().find(|kind| kind.name == name).map_or("-", |kind| lang.t(kind.zh, kind.en))
+}
 
 /// The panel on the order's page.
 pub fn toolbox(console: &Console, view: &View, order: &Order) -> Markup {
@@ -86,10 +91,11 @@ fn answers(console: &Console, view: &View, order: &Order) -> Markup {
             ul.calls data-testid="callback-answers" {
                 @for exchange in sent.iter().take(12) {
                     @let refused = exchange.status >= 400;
-                    li data-kind=(exchange.request.get("kind").and_then(Value::as_str).unwrap_or_default()) data-status=(exchange.status) {
+                    @let name = exchange.request.get("kind").and_then(Value::as_str).unwrap_or_default();
+                    li data-kind=(name) data-status=(exchange.status) {
                         details.drawer {
                             summary {
-                                span { (exchange.title) }
+                                span { (title(view.lang, name)) }
                                 span.badge data-tone=(if refused { "bad" } else { "good" }) {
                                     (if refused { view.lang.t("已拒绝", "Refused") } else { view.lang.t("已接受", "Accepted") }) " " (exchange.status)
                                 }
@@ -136,7 +142,7 @@ pub async fn send(
                 sending.spawn(async move { sandbox.send(&request).await });
             }
             let answers = sending.join_all().await;
-            console.journal.label(&request.body, kind.times, &no, title);
+            console.journal.label(&request.body, kind.times, &no, kind.name);
             let worst = answers.iter().map(|a| a.as_ref().map_or(502, |(status, _)| *status)).max().unwrap_or(502);
             let told: Vec<Value> = answers
                 .into_iter()

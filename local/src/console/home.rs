@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// How many orders are listed.
-const RECENT: usize = 25;
+const RECENT: usize = 20;
 
 /// The page.
 pub async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
@@ -54,7 +54,7 @@ fn create_form(console: &Console, view: &View) -> Markup {
                 label { span { (lang.t("类型", "Type")) }
                     select name="type" {
                         @for kind in forms::KINDS {
-                            option value=(kind) { (kind_name(lang, kind)) " " (kind) }
+                            option value=(kind) { (kind_name(lang, kind)) }
                         }
                     }
                 }

@@ -37,6 +37,7 @@ pub fn page(console: &Console, view: &View, title: &str, body: &Markup) -> Respo
             (body)
         }
         footer.wrap {
+            (lang.t("时间均为北京时间。", "Times are Shanghai's. "))
             @if console.sandbox.is_some() {
                 (lang.t("演示模式：支付渠道由本机沙箱模拟，不会产生真实扣款。", "Demo: the providers are simulated on this machine; no real money moves."))
             } @else {

@@ -102,7 +102,7 @@ fn head(view: &View, order: &Order) -> Markup {
         }
         dl.facts {
             @for (name, value) in facts {
-                @if let Some(value) = value { div { dt { (name) } dd { (value) } } }
+                @if let Some(value) = value { div class=[(value.len() > 24 && value.is_ascii()).then_some("wide")] { dt { (name) } dd { (value) } } }
             }
             @if order.refund_fee > Fen::ZERO || order.refund_reserved > Fen::ZERO {
                 div { dt { (lang.t("已退", "Refunded")) } dd data-testid="refunded" { (money(order.refund_fee)) } }
@@ -166,8 +166,8 @@ fn pay(console: &Console, view: &View, order: &Order) -> Markup {
         }
         @if let Some(info) = &attempt.order_info {
             details.drawer open[unpaid && attempt.code_url.is_none()] {
-                summary { "orderInfo " button.copy type="button" data-copy="order-info" { (lang.t("复制", "Copy")) } }
-                div #order-info { (json(&parsed(info))) }
+                summary { "orderInfo" }
+                div { div #order-info { (json(&parsed(info))) } button.copy.below type="button" data-copy="order-info" { (lang.t("复制", "Copy")) } }
             }
         }
         @if order.attempts.len() > 1 {
@@ -257,7 +257,8 @@ fn refund_state(view: &View, state: RefundState) -> &'static str {
 }
 
 fn calls(console: &Console, view: &View, order: &Order) -> Markup {
-    let list = console.journal.exchanges_of(&order.out_trade_no);
+    let mut list = console.journal.exchanges_of(&order.out_trade_no);
+    list.retain(|exchange| exchange.path != "/notify");
     html! {
         @if !list.is_empty() {
             section.card {

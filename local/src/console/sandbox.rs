@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
 /// How many entries of each list are shown.
-const SHOWN: usize = 40;
+const SHOWN: usize = 20;
 
 const OPS: [(Op, &str, &str, &str); 7] = [
     (Op::Notify, "notify", "回调", "Callbacks"),

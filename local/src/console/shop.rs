@@ -6,7 +6,7 @@ use crate::demo;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 use serde_json::{Map, Value, json};
 use shared::order::{Fen, Order, Provider};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use std::sync::Arc;
 struct Product {
     kind: &'static str,
     price: Fen,
+    art: &'static str,
     zh: [&'static str; 2],
     en: [&'static str; 2],
 }
@@ -22,18 +23,21 @@ const PRODUCTS: [Product; 3] = [
     Product {
         kind: "recharge",
         price: Fen(1_000),
+        art: r#"<svg viewBox="0 0 24 24"><rect x="3" y="6" width="18" height="13" rx="2.5"/><path d="M3 10h18M15.5 14.5h2.5M6 6l9-2.6 1 2.6"/></svg>"#,
         zh: ["余额充值 10 元", "支付后余额立即增加"],
         en: ["Balance, 10 yuan", "Added to the balance at once"],
     },
     Product {
         kind: "goods",
         price: Fen(100),
+        art: r#"<svg viewBox="0 0 24 24"><path d="M5 19C4 10 9 5 20 4c0 10-5 16-13 14M5 20c2-6 5-9 9-11"/></svg>"#,
         zh: ["明前龙井 50 g", "扣减库存并生成商品订单"],
         en: ["Longjing tea, 50 g", "Takes stock and writes a goods order"],
     },
     Product {
         kind: "vip",
         price: Fen(3_000),
+        art: r#"<svg viewBox="0 0 24 24"><path d="M4 18h16M4 15.5 3 7l5 4 4-6 4 6 5-4-1 8.5z"/></svg>"#,
         zh: ["黄金会员 30 天", "在现有到期日上顺延"],
         en: ["Gold membership, 30 days", "Extends a running membership"],
     },
@@ -69,7 +73,7 @@ pub async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
             @for product in &PRODUCTS {
                 @let [title, says] = product.words(lang);
                 article.card.product data-kind=(product.kind) {
-                    div.art aria-hidden="true" {}
+                    div.art aria-hidden="true" { (PreEscaped(product.art)) }
                     h2 { (title) }
                     p.muted { (says) }
                     (money(product.price))
@@ -155,7 +159,7 @@ fn state(view: &View, order: &Order) -> Markup {
         div.waiting hx-get=(format!("/demo/orders/{no}/status")) hx-trigger="every 1s" hx-swap="outerHTML" {
             @if let Some(text) = &order.current().code_url { (layout::qr(text, "qrcode")) }
             p data-provider=(order.provider.name()) { (lang.t("请使用", "Scan with ")) (ways::provider_name(lang, order.provider)) (lang.t("扫一扫", "")) }
-            a.button.primary href=(format!("/sandbox/cashier/{no}")) target="_blank" rel="opener" data-testid="open-wallet" { (lang.t("打开模拟钱包", "Open the simulated wallet")) }
+            a.button.primary href=(format!("/sandbox/cashier/{no}")) target="_blank" rel="noopener" data-testid="open-wallet" { (lang.t("打开模拟钱包", "Open the simulated wallet")) }
             p.muted { span.pulse {} (lang.t("等待支付……", "Waiting for the payment…")) }
         }
     }

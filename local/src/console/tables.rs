@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// How many items are shown.
-const SHOWN: usize = 200;
+const SHOWN: usize = 100;
 /// How many columns stand beside the drawer.
 const COLUMNS: usize = 7;
 
@@ -60,7 +60,7 @@ fn table(columns: &[String], items: &[Map<String, Value>]) -> Markup {
                     @for item in items.iter().take(SHOWN) {
                         tr {
                             @for column in columns {
-                                td data-field=(column) { @if let Some(value) = item.get(column) { (cell(column, value)) } }
+                                td data-field=(column) { @if let Some(value) = field(item, column) { (cell(column, value)) } }
                             }
                             td.end { details.drawer { summary { "JSON" } (json(&Value::Object(sorted(item)))) } }
                         }
@@ -69,6 +69,18 @@ fn table(columns: &[String], items: &[Map<String, Value>]) -> Markup {
             }
         }
     }
+}
+
+/// An item's field; `what` and `amount` are what the orders table's kinds of items call differently.
+fn field<'a>(item: &'a Map<String, Value>, column: &'a str) -> Option<&'a Value> {
+    let names: &[&str] = match column {
+        "what" => &["trade_state", "event", "state", "incident"],
+        "amount" => &["refund_fee", "total_fee"],
+        "create_date" => &["create_date", "time"],
+        other => return item.get(other),
+    };
+    let names = names.iter().filter(|name| **name != "refund_fee" || !item.contains_key("total_fee"));
+    names.copied().find_map(|name| item.get(name))
 }
 
 fn cell(column: &str, value: &Value) -> Markup {
@@ -99,7 +111,7 @@ fn sorted(item: &Map<String, Value>) -> Map<String, Value> {
 /// The columns worth seeing at once: the key first, then what most items have.
 fn columns(table: &str, items: &[Map<String, Value>]) -> Vec<String> {
     if table == TABLE {
-        return ["kind", "pk", "trade_state", "event", "total_fee", "create_date", "time"].map(str::to_owned).to_vec();
+        return ["kind", "out_trade_no", "what", "amount", "create_date"].map(str::to_owned).to_vec();
     }
     let mut columns = vec!["_id".to_owned()];
     let mut counted: Vec<(String, usize)> = Vec::new();

@@ -1,7 +1,7 @@
 //! An order's timeline: its history in the table, and the callbacks that arrived at the door, in order of time.
 
 use super::text::{Lang, clock, json, moment, money};
-use super::{Console, View};
+use super::{Console, View, callbacks};
 use crate::journal::Receipt;
 use maud::{Markup, html};
 use serde_json::{Map, Value};
@@ -15,6 +15,7 @@ struct Line {
     source: String,
     note: Markup,
     detail: Value,
+    times: usize,
 }
 
 /// The timeline, oldest first.
@@ -27,6 +28,12 @@ pub async fn render(console: &Console, view: &View, order: &Order) -> Markup {
     };
     lines.extend(receipts_of(console, order).into_iter().map(|receipt| from_receipt(lang, receipt)));
     lines.sort_by_key(|line| line.at);
+    // The same callback again, answered alike, is one line with a count.
+    lines.dedup_by(|later, line| {
+        let alike = line.event.starts_with("callback") && line.title == later.title && line.note.0 == later.note.0;
+        line.times += if alike { later.times } else { 0 };
+        alike
+    });
     let incidents = incidents_of(console, order).await;
     html! {
         header.card-head {
@@ -44,8 +51,8 @@ pub async fn render(console: &Console, view: &View, order: &Order) -> Markup {
         }
         ol.timeline {
             @for line in &lines {
-                li data-tone=(line.tone) data-event=(line.event) {
-                    div.line { b { (line.title) } span.source { (line.source) } time title=(moment(line.at)) { (clock(line.at)) } }
+                li data-tone=(line.tone) data-event=(line.event) data-times=(line.times) {
+                    div.line { b { (line.title) @if line.times > 1 { span.times { " × " (line.times) } } } span.source { (line.source) } time title=(moment(line.at)) { (clock(line.at)) } }
                     (line.note)
                     @if line.detail.as_object().is_some_and(|map| !map.is_empty()) {
                         details.drawer { summary { (lang.t("详情", "Details")) } (json(&line.detail)) }
@@ -77,7 +84,7 @@ fn from_receipt(lang: Lang, receipt: Receipt) -> Line {
     let refund = receipt.verified.as_ref().ok().and_then(|(_, refund)| refund.clone());
     let accepted = receipt.status < 300;
     let what = match (&receipt.label, &refund) {
-        (Some(label), _) => label.clone(),
+        (Some(label), _) => callbacks::title(lang, label).to_owned(),
         (None, Some(_)) => lang.t("收到退款回调", "Refund callback received").to_owned(),
         (None, None) => lang.t("收到支付回调", "Payment callback received").to_owned(),
     };
@@ -85,7 +92,7 @@ fn from_receipt(lang: Lang, receipt: Receipt) -> Line {
         p {
             @match &receipt.verified {
                 Ok(_) => span.check data-tone="good" { (lang.t("验签通过", "signature verified")) },
-                Err(why) => span.check data-tone="bad" { (lang.t("拒绝：", "refused: ")) (why) },
+                Err(why) => span.check data-tone="bad" { (refusal(lang, why)) },
             }
             span.check data-tone=(if accepted { "good" } else { "bad" }) {
                 "HTTP " (receipt.status) @if !receipt.answer.is_empty() { " " code { (receipt.answer.chars().take(80).collect::<String>()) } }
@@ -100,6 +107,7 @@ fn from_receipt(lang: Lang, receipt: Receipt) -> Line {
         source: receipt.provider.name().to_owned(),
         note,
         detail: Value::Null,
+        times: 1,
     }
 }
 
@@ -140,7 +148,23 @@ fn from_history(lang: Lang, mut item: Map<String, Value>) -> Line {
         }
         _ => html! {},
     };
-    Line { at, tone, event, title, source, note, detail }
+    Line { at, tone, event, title, source, note, detail, times: 1 }
+}
+
+/// Why a callback was not taken, in words.
+fn refusal(lang: Lang, why: &str) -> String {
+    let known = [
+        ("the signature is not the provider's", "签名不是渠道的"),
+        ("the signed time is outside the window of 300 s", "签名时间超出 300 秒窗口"),
+        ("a signature probe of the provider", "渠道的签名探测"),
+        ("the message is malformed", "报文格式错误"),
+        ("the message could not be checked", "无法核验"),
+    ];
+    match (lang, known.iter().find_map(|(en, zh)| Some((zh, why.strip_prefix(en)?)))) {
+        (Lang::Zh, Some((zh, rest))) => format!("拒绝：{zh}{rest}"),
+        (Lang::Zh, None) => format!("拒绝：{why}"),
+        (Lang::En, _) => format!("refused: {why}"),
+    }
 }
 
 /// The handler's writes, which committed with the payment.

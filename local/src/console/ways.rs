@@ -40,13 +40,13 @@ const fn way(
 
 /// All ways, WeChat Pay first.
 pub const WAYS: [Way; 12] = [
-    way("wxpay_h5", Provider::Wxpay, "h5", Needs::Qr, "扫码支付 Native", "QR code (Native)"),
+    way("wxpay_h5", Provider::Wxpay, "h5", Needs::Qr, "扫码 Native", "QR code (Native)"),
     way("wxpay_mp-weixin", Provider::Wxpay, "mp-weixin", Needs::Payer, "小程序", "Mini program"),
     way("wxpay_h5-weixin", Provider::Wxpay, "h5-weixin", Needs::Payer, "公众号 JSAPI", "Official account (JSAPI)"),
     way("wxpay_app-plus", Provider::Wxpay, "app-plus", Needs::Nothing, "App", "App"),
     way("wxpay_mweb", Provider::Wxpay, "mweb", Needs::Nothing, "手机浏览器 H5", "Mobile browser (H5)"),
     way("wxpay_codepay", Provider::Wxpay, "", Needs::Code, "付款码", "Pay code"),
-    way("alipay_h5", Provider::Alipay, "h5", Needs::Qr, "扫码支付 预创建", "QR code (precreate)"),
+    way("alipay_h5", Provider::Alipay, "h5", Needs::Qr, "扫码 预创建", "QR code (precreate)"),
     way("alipay_mp-alipay", Provider::Alipay, "mp-alipay", Needs::Payer, "小程序", "Mini program"),
     way("alipay_app-plus", Provider::Alipay, "app-plus", Needs::Nothing, "App", "App"),
     way("alipay_pc", Provider::Alipay, "pc", Needs::Nothing, "电脑网站", "Desktop page"),
