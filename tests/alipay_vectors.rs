@@ -57,13 +57,15 @@ fn callbacks_and_return_urls_of_alipay_verify() {
     assert!(signing::verify_notify(&params, &PublicKey::parse(&fixture("selfmade/throwaway_public_key.pem")).unwrap()));
 }
 
-/// The published sandbox application, in certificate mode, as a merchant would configure it.
+/// The published sandbox application in certificate mode, with an application key and certificate of our own.
 fn sandbox_application() -> Value {
-    let request = fixture_json("request/yansongda_trade_query_cert_mode.json");
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).expect("a key");
+    let params = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
+    let certificate = params.self_signed(&key).expect("a certificate");
     json!({ "h5": {
         "appId": "9021000122682882", "sandbox": true, "sellerId": "2088721003899159",
-        "privateKey": request["app_private_key_pkcs1_b64"],
-        "appCertContent": fixture("certs/yansongda_alipayAppPublicCert.crt"),
+        "privateKey": key.serialize_pem(),
+        "appCertContent": certificate.pem(),
         "alipayPublicCertContent": fixture("certs/yansongda_alipayPublicCert.crt"),
         "alipayRootCertContent": fixture("certs/prod_alipayRootCert_unix.crt"),
     } })
@@ -210,16 +212,18 @@ fn yuan_is_an_edge_of_integer_fen() {
 async fn certificate_mode_signs_the_serial_numbers_along() {
     let vector = fixture_json("request/yansongda_trade_query_cert_mode.json");
     let order = crate::alipay_kit::order(json!({}));
-    let created = crate::alipay_kit::gateway("pc", sandbox_application()["h5"].clone())
+    let application = sandbox_application()["h5"].clone();
+    let certificate = cert::Certificate::parse(text(&application["appCertContent"])).expect("a certificate");
+    let public = PublicKey::parse(text(&application["appCertContent"])).expect("a key");
+    let created = crate::alipay_kit::gateway("pc", application)
         .create(&Default::default(), &crate::alipay_kit::request(&order))
         .await;
     let shared::provider::Outcome::Done(created) = created else { panic!("{created:?}") };
     let query = text(&created.order_info["payUrl"]).split_once('?').expect("a query").1;
     let params: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let of = |name: &str| params.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
-    for name in ["app_cert_sn", "alipay_root_cert_sn"] {
-        assert_eq!(of(name), vector["params"][name].as_str(), "{name}");
-    }
+    assert_eq!(of("app_cert_sn"), Some(certificate.alipay_sn().as_str()));
+    assert_eq!(of("alipay_root_cert_sn"), vector["params"]["alipay_root_cert_sn"].as_str());
     let signed = signing::request_text(&params);
-    assert!(certified(&vector["app_cert"]).verify(signed.as_bytes(), of("sign").expect("a sign")));
+    assert!(public.verify(signed.as_bytes(), of("sign").expect("a sign")));
 }

@@ -1,1 +1,111 @@
-//! x
+//! Refunds over APIv3: accepted is not done, and a rate limit is not a refusal.
+
+use super::wxpay_kit::*;
+use serde_json::{Value, json};
+use shared::order::Fen;
+use shared::provider::{Meaning, Outcome, RefundProgress, RefundStanding};
+
+fn refund_object(status: &str) -> Value {
+    json!({
+        "refund_id": "5030", "out_refund_no": "R202601010001", "transaction_id": "4200000001",
+        "out_trade_no": "T202601010001", "status": status, "create_time": "2026-01-01T08:00:00+08:00",
+        "success_time": "2026-01-01T08:00:00+08:00", "amount": { "total": 100, "refund": 40, "currency": "CNY" },
+    })
+}
+
+async fn refund(answer: impl Fn() -> Canned + Send + Sync + 'static, more: Value) -> (Outcome<RefundStanding>, Seen) {
+    let server = Server::start(move |_| answer()).await;
+    let config = config_of("h5", v3_node(&server.base));
+    let (order, attempt) = (order(json!({})), attempt("h5", more));
+    let request = refund_request(&order, &attempt);
+    (gateway(&config, "h5").refund(&server.outside, &request).await, server.last())
+}
+
+async fn query(answer: impl Fn() -> Canned + Send + Sync + 'static, more: Value) -> (Outcome<RefundStanding>, Seen) {
+    let server = Server::start(move |_| answer()).await;
+    let config = config_of("h5", v3_node(&server.base));
+    let attempt = attempt("h5", more);
+    let standing = gateway(&config, "h5").query_refund(&server.outside, &attempt, &stored_refund(), NOW).await;
+    (standing, server.last())
+}
+
+#[tokio::test]
+async fn a_refund_names_the_payment_and_where_to_call_back() {
+    let (outcome, seen) = refund(|| Canned::json(&refund_object("PROCESSING")), json!({})).await;
+    assert_eq!(seen.target, "/v3/refund/domestic/refunds");
+    assert_eq!(
+        seen.json(),
+        json!({
+            "transaction_id": "4200000001", "out_refund_no": "R202601010001", "reason": "商品缺货",
+            "notify_url": "https://pay.test/refund-notify/wxpay/default",
+            "amount": { "refund": 40, "total": 100, "currency": "CNY" },
+        })
+    );
+    let Outcome::Done(standing) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(standing.progress, RefundProgress::Processing(None));
+    assert_eq!((standing.refund_id.as_deref(), standing.refund), (Some("5030"), Some(Fen(40))));
+    let (_, seen) = refund(|| Canned::json(&refund_object("SUCCESS")), json!({ "sub_mchid": "19000109" })).await;
+    assert_eq!(seen.json()["sub_mchid"], "19000109");
+}
+
+#[tokio::test]
+async fn only_explicit_ends_end_a_refund() {
+    for (status, progress) in [
+        ("SUCCESS", RefundProgress::Success),
+        ("CLOSED", RefundProgress::Closed("CLOSED".to_owned())),
+        ("ABNORMAL", RefundProgress::Processing(Some("ABNORMAL".to_owned()))),
+        ("PROCESSING", RefundProgress::Processing(None)),
+        ("FAILED?", RefundProgress::Processing(None)),
+    ] {
+        let (outcome, _) = query(move || Canned::json(&refund_object(status)), json!({})).await;
+        assert!(matches!(outcome, Outcome::Done(standing) if standing.progress == progress), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_releases_and_everything_else_stays_open() {
+    for (status, code, meaning) in [
+        (403, "NOT_ENOUGH", Some(Meaning::No)),
+        (400, "INVALID_REQUEST", Some(Meaning::No)),
+        (403, "USER_ACCOUNT_ABNORMAL", Some(Meaning::No)),
+        (404, "RESOURCE_NOT_EXISTS", Some(Meaning::Missing)),
+        (429, "FREQUENCY_LIMITED", None),
+        (429, "RATELIMIT_EXCEEDED", None),
+        (429, "NOT_ENOUGH", None),
+        (500, "SYSTEM_ERROR", None),
+        (400, "SYSTEM_ERROR", None),
+        (503, "", None),
+        (202, "", None),
+    ] {
+        let (outcome, _) = refund(move || Canned::error(status, code), json!({})).await;
+        match (outcome, meaning) {
+            (Outcome::Refused(refusal), Some(meaning)) => assert_eq!(refusal.meaning, meaning, "{code}"),
+            (Outcome::Unknown(_), None) => {}
+            (other, _) => panic!("{status} {code}: {other:?}"),
+        }
+    }
+    let too_soon = json!({ "code": "INVALID_REQUEST", "message": "请于1分钟后再次发起退款" }).to_string();
+    let (outcome, _) = refund(move || Canned::plain(400, too_soon.as_str()), json!({})).await;
+    assert!(matches!(outcome, Outcome::Refused(refusal) if refusal.meaning == Meaning::TooSoon));
+    let (outcome, _) = refund(|| Canned::plain(200, refund_object("SUCCESS").to_string()), json!({})).await;
+    assert!(matches!(outcome, Outcome::Unknown(_)), "unsigned");
+}
+
+#[tokio::test]
+async fn an_answer_about_another_refund_is_unknown() {
+    for key in ["out_refund_no", "transaction_id"] {
+        let mut object = refund_object("SUCCESS");
+        object[key] = json!("another");
+        let (outcome, _) = refund(move || Canned::json(&object), json!({})).await;
+        assert!(matches!(outcome, Outcome::Unknown(_)), "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_refund_that_is_not_known_there_may_be_sent_again() {
+    let (outcome, seen) = query(|| Canned::error(404, "RESOURCE_NOT_EXISTS"), json!({ "sub_mchid": "19000109" })).await;
+    assert!(matches!(outcome, Outcome::Done(standing) if standing.progress == RefundProgress::Missing));
+    assert_eq!(seen.target, "/v3/refund/domestic/refunds/R202601010001?sub_mchid=19000109");
+    let (outcome, _) = query(|| Canned::plain(404, ""), json!({})).await;
+    assert!(matches!(outcome, Outcome::Unknown(_)), "an empty 404 says nothing");
+}

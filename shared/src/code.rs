@@ -102,13 +102,13 @@ pub struct Failure {
     /// For the log.
     pub private: Option<String>,
     /// Result fields that go with it.
-    pub data: serde_json::Map<String, serde_json::Value>,
+    pub data: Option<Box<serde_json::Map<String, serde_json::Value>>>,
 }
 
 impl Failure {
     /// A failure of that code.
     pub fn new(code: Code) -> Self {
-        Self { code, says: None, private: None, data: serde_json::Map::new() }
+        Self { code, says: None, private: None, data: None }
     }
 
     /// Adds a public detail.
@@ -128,7 +128,7 @@ impl Failure {
     /// Adds a result field.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
-        self.data.insert(name.to_owned(), value.into());
+        self.data.get_or_insert_default().insert(name.to_owned(), value.into());
         self
     }
 }

@@ -28,7 +28,8 @@ impl Reply {
 }
 
 pub(super) fn failed(failure: &Failure, request_id: &str, english: bool) -> Response {
-    render(failure.code, failure.code.status, failure.says.as_deref(), failure.data.clone(), request_id, english)
+    let fields = failure.data.as_deref().cloned().unwrap_or_default();
+    render(failure.code, failure.code.status, failure.says.as_deref(), fields, request_id, english)
 }
 
 fn render(

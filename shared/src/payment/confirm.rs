@@ -248,7 +248,7 @@ pub async fn settle_notice(cx: &Context<'_>, notice: &Notice) -> Result<(), Fail
 async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice) -> Result<(), Failure> {
     let find = || find_order(cx, notice.provider, &notice.merchant, &notice.number);
     let fits = |order: &Order| order.attempt_for(notice.provider, &notice.merchant, &notice.number).cloned();
-    let Some((mut order, attempt)) = find().await?.and_then(|o| fits(&o).map(|a| (o, a))) else {
+    let Some((mut order, mut attempt)) = find().await?.and_then(|o| fits(&o).map(|a| (o, a))) else {
         let incident = incident_of(notice, &notice.number, IncidentName::UnknownOrder, Value::Null, Value::Null);
         return Ok(alarm(cx, &incident, false).await?);
     };
@@ -268,6 +268,7 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice) -> Result<(), Fa
             Some(order) if order.trade_state.is_paid() => order,
             _ => return Err(crate::code::Code::OUTCOME_UNKNOWN.into()),
         };
+        attempt = fits(&order).unwrap_or(attempt);
     }
     match cx.store.refund(&no, &notice.out_refund_no).await? {
         Some(refund) if notice.standing.refund.is_some_and(|amount| amount != refund.refund_fee) => {

@@ -153,7 +153,7 @@ impl Store {
             .when("version", "=", order.version)
             .when("trade_state", "=", Status::NotPay)
             .set(&format!("attempts[{}].state", order.attempts.len() - 1), ended)
-            .append("attempts", attempt)
+            .set(&format!("attempts[{}]", order.attempts.len()), attempt)
             .set("provider", attempt.provider)
             .set("pay_type", &attempt.pay_type)
             .set("provider_appid", &attempt.app_id)

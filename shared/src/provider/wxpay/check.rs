@@ -1,6 +1,7 @@
 //! What WeChat Pay would refuse for its shape, refused before anything is stored (`protocols/wechat.md` 2.1).
 
 use super::client::Product;
+use super::text;
 use crate::config::{Api, WxpayNode};
 use crate::provider::CreateRequest;
 use std::net::IpAddr;
@@ -25,7 +26,7 @@ pub(in crate::provider) fn check(node: &WxpayNode, request: &CreateRequest<'_>) 
         Product::Mweb if request.attempt.client_ip.parse::<IpAddr>().is_err() => {
             Err(("client_ip", "must be the payer's address".to_owned()))
         }
-        Product::CodePay => auth_code(request.auth_code),
+        Product::CodePay => auth_code(request.auth_code).and_then(|()| store(node, request)),
         Product::App | Product::Native | Product::Mweb => Ok(()),
     }
 }
@@ -98,5 +99,18 @@ fn auth_code(code: Option<&str>) -> Result<(), Fault> {
     match code {
         Some(code) if right(code) => Ok(()),
         _ => Err(("auth_code", "must be 18 digits that begin with 10 to 15".to_owned())),
+    }
+}
+
+/// APIv3 wants the shop of a pay-code payment.
+fn store(node: &WxpayNode, request: &CreateRequest<'_>) -> Result<(), Fault> {
+    let named =
+        request.order.other.get("scene_info").and_then(text::object).is_some_and(|s| s.contains_key("store_info"));
+    match (&node.api, request.store_id) {
+        (Api::V3(_), None) if !named => Err(("store_id", "is missing".to_owned())),
+        (Api::V3(_), Some(id)) if !(1..=32).contains(&id.chars().count()) => {
+            Err(("store_id", "must be 1 to 32 characters".to_owned()))
+        }
+        _ => Ok(()),
     }
 }

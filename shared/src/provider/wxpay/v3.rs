@@ -118,9 +118,12 @@ fn order_body(node: &WxpayNode, product: Product, request: &CreateRequest<'_>) -
         body.insert("payer".to_owned(), payer(attempt));
     }
     merge_other(&mut body, &order.other);
-    if product == Product::Mweb {
-        let mut scene = scene(&body);
+    // A scene without the payer's address is refused.
+    let mut scene = scene(&body);
+    if product == Product::Mweb || !scene.is_empty() {
         scene.insert("payer_client_ip".to_owned(), attempt.client_ip.as_str().into());
+    }
+    if product == Product::Mweb {
         let info = node.h5_info.as_ref();
         let h5_info = json!({
             "type": info.map_or("Wap", |i| i.kind.as_str()),
@@ -128,6 +131,8 @@ fn order_body(node: &WxpayNode, product: Product, request: &CreateRequest<'_>) -
             "app_url": info.and_then(|i| i.url.as_deref()),
         });
         scene.insert("h5_info".to_owned(), text::without_nulls(&h5_info));
+    }
+    if !scene.is_empty() {
         body.insert("scene_info".to_owned(), Value::Object(scene));
     }
     Ok(Value::Object(body))

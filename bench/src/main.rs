@@ -1,0 +1,60 @@
+//! What the figures in the README come from: `cargo run --release -p bench [RUNS [target/lambda]]`.
+//!
+//! It builds the functions' release binaries (or takes those that `cargo lambda build` or `sam build` left in
+//! `target/lambda`), runs them as Lambda would, and prints each figure beside its limit.
+//! Nothing is asserted: on a busy machine the figures are worse, and the minimum says most.
+
+#![expect(clippy::print_stdout, reason = "the table is the purpose of this program")]
+
+mod cold_start;
+mod setup;
+
+use tests::binaries::{self, Binaries, FUNCTIONS};
+
+/// Limits of a stripped binary, of start to first answer, and of peak memory.
+const BINARY_KIB: u64 = 8 * 1024;
+const FIRST_ANSWER_US: u64 = 30_000;
+const PEAK_RSS_KIB: u64 = 25 * 1024;
+
+#[tokio::main]
+async fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let runs = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(20).max(1);
+    let binaries = match arguments.next() {
+        Some(folder) => Binaries::built_by_cargo_lambda(folder.as_ref()),
+        None => binaries::build("release"),
+    };
+    let table = setup::empty_table().await;
+    let config = setup::configuration();
+
+    println!("{runs} cold starts each, after one that is not counted; min / median / max\n");
+    println!(
+        "{:15} {:>16} {:>24} {:>30} {:>17}",
+        "function", "binary", "start to next, ms", "start to first answer, ms", "peak RSS"
+    );
+    for function in FUNCTIONS {
+        let binary = binaries.path(function);
+        let size = std::fs::metadata(binary).map_or(0, |m| m.len() / 1024);
+        match cold_start::measure(binary, function, &config, &table, runs).await {
+            Ok(figures) => println!(
+                "{function:15} {:>16} {:>24} {:>30} {:>17}",
+                judged(format!("{} MB", thousandths(size * 1000 / 1024)), size, BINARY_KIB),
+                figures.next.to_string(),
+                judged(figures.answer.to_string(), figures.answer.median, FIRST_ANSWER_US),
+                judged(format!("{} MB", thousandths(figures.peak_rss * 1000 / 1024)), figures.peak_rss, PEAK_RSS_KIB),
+            ),
+            Err(fault) => println!("{function:15} {fault}"),
+        }
+    }
+    println!("\nlimits: binary 8 MB, start to first answer 30 ms (median), peak RSS 25 MB");
+}
+
+fn judged(text: String, value: u64, limit: u64) -> String {
+    format!("{text} {}", if value < limit { "ok" } else { "over" })
+}
+
+/// Thousandths as a number with one decimal: 7890 is `7.9`.
+fn thousandths(value: u64) -> String {
+    let tenths = (value + 50) / 100;
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
