@@ -7,6 +7,7 @@ mod alipay_gateway;
 mod alipay_kit;
 mod alipay_vectors;
 mod crypto;
+mod docs;
 mod emulator;
 mod envelope;
 mod events;

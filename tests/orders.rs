@@ -297,3 +297,78 @@ impl World {
         panic!("no incident {name} of {no}");
     }
 }
+
+#[tokio::test]
+async fn the_same_pay_code_again_is_the_same_attempt() {
+    let world = World::start().await;
+    for (provider, code) in [("wxpay", "130000000000000006"), ("alipay", "2800000000000000006")] {
+        let no = format!("CODE_{provider}");
+        let data = json!({ "provider": provider, "auth_code": code });
+        for _ in 0..2 {
+            let (status, made) = world.create(&no, data.clone()).await;
+            assert_eq!((status, &made["pay_type"]), (200, &json!(format!("{provider}_codepay"))), "{made}");
+        }
+        assert_eq!(world.order(&no).await["attempts"].as_array().unwrap().len(), 1);
+        let (_, paid) = world.call("query-payment", json!({ "out_trade_no": no, "await_notify": true })).await;
+        assert_eq!(paid["trade_state"], "SUCCESS", "the payer has entered the password: {paid}");
+    }
+    assert_eq!(world.row("uni-id-users", "user_001").await["balance"], 200);
+}
+
+#[tokio::test]
+async fn a_pay_code_that_is_paid_at_once_is_credited_at_once() {
+    let world = World::start().await;
+    for (provider, code) in [("wxpay", "130000000000000001"), ("alipay", "2800000000000000001")] {
+        let (status, made) =
+            world.create(&format!("NOW_{provider}"), json!({ "provider": provider, "auth_code": code })).await;
+        assert_eq!((status, &made["trade_state"]), (200, &json!("SUCCESS")), "{made}");
+    }
+    assert_eq!(world.row("uni-id-users", "user_001").await["balance"], 200);
+}
+
+#[tokio::test]
+async fn a_pay_code_that_is_refused_leaves_room_for_another() {
+    let world = World::start().await;
+    for (provider, bad, good) in [
+        ("wxpay", "130000000000000008", "130000000000000001"),
+        ("alipay", "2800000000000000008", "2800000000000000001"),
+    ] {
+        let no = format!("AGAIN_{provider}");
+        assert_eq!(world.create(&no, json!({ "provider": provider, "auth_code": bad })).await.0, 422);
+        let (status, made) = world.create(&no, json!({ "provider": provider, "auth_code": good })).await;
+        assert_eq!((status, &made["trade_state"]), (200, &json!("SUCCESS")), "{made}");
+    }
+    assert_eq!(world.row("uni-id-users", "user_001").await["balance"], 200);
+}
+
+#[tokio::test]
+async fn the_merchants_backend_may_say_for_whom_it_calls() {
+    let world = World::start().await;
+    let data = json!({ "vk_platform": "mweb", "client_ip": "203.0.113.7" });
+    assert_eq!(world.create("BACKEND_1", data).await.0, 200);
+    assert_eq!(world.order("BACKEND_1").await["client_ip"], "203.0.113.7");
+}
+
+#[tokio::test]
+async fn a_handler_that_refused_runs_again_when_its_reason_is_mended() {
+    let world = World::start().await;
+    let rerun =
+        |no: &str| world.call("query-payment", json!({ "action": "pay/rerunHandler", "data": { "out_trade_no": no } }));
+    world.create("RERUN_1", json!({ "custom": { "user_id": "nobody_yet" } })).await;
+    assert_eq!(rerun("RERUN_1").await.0, 409, "it is not paid");
+    world.pay("RERUN_1").await;
+    let order = world.order("RERUN_1").await;
+    assert_eq!((&order["user_order_success"], &order["user_order_reason"]), (&json!(false), &json!("用户不存在")));
+    let (status, again) = rerun("RERUN_1").await;
+    assert_eq!((status, &again["user_order_success"]), (200, &json!(false)), "{again}");
+    world.put("uni-id-users", "nobody_yet", json!({ "balance": 1 })).await;
+    let (status, done) = rerun("RERUN_1").await;
+    assert_eq!(
+        (status, &done["user_order_success"], &done["user_order_reason"]),
+        (200, &json!(true), &Value::Null),
+        "{done}"
+    );
+    assert_eq!(world.row("uni-id-users", "nobody_yet").await["balance"], 101);
+    assert_eq!(rerun("RERUN_1").await.0, 409, "and never twice");
+    assert_eq!(world.row("uni-id-users", "nobody_yet").await["balance"], 101);
+}

@@ -84,6 +84,8 @@ codes! {
     REFUND_EXCEEDS = 2014, 409, "退款金额超过可退金额", "more than what is left to refund";
     /// The refund number has another content.
     REFUND_DIFFERS = 2015, 409, "退款单号已存在且内容不一致", "the number belongs to another refund";
+    /// The handler has done its work.
+    ALREADY_HANDLED = 2016, 409, "订单已处理", "the order is handled already";
     /// VK-Pay: the provider gave no pay parameters.
     PROVIDER_REFUSED = 3001, 422, "支付渠道拒绝了请求", "the provider refused";
     /// The provider refused the refund.

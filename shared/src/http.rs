@@ -111,7 +111,8 @@ impl Http {
         let mut builder = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .timeout(WHOLE)
-            .redirect(reqwest::redirect::Policy::none());
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy();
         if let Some(identity) = identity {
             let identity =
                 reqwest::Identity::from_pem(identity.expose().as_bytes()).map_err(|_| HttpError::Identity)?;

@@ -1,18 +1,19 @@
-//! `pay/queryPayment` and `pay/queryOrders`.
+//! `pay/queryPayment`, `pay/queryOrders` and `pay/rerunHandler`.
 
 use serde_json::{Map, Value, json};
 use shared::api::{self, Call, Dialect, Reply, Request, Response};
 use shared::app::App;
 use shared::code::{Code, Failure};
-use shared::payment::{QueryInput, query_orders, query_payment};
+use shared::payment::{QueryInput, query_orders, query_payment, rerun_handler};
 
 /// What this function serves; the first is meant where a request names none.
-pub const ACTIONS: [&str; 2] = ["pay/queryPayment", "pay/queryOrders"];
+pub const ACTIONS: [&str; 3] = ["pay/queryPayment", "pay/queryOrders", "pay/rerunHandler"];
 
 /// Serves one request.
 pub async fn handle(app: &App, request: Request) -> Response {
     api::serve(app, request, &ACTIONS, async |call: Call| match call.action {
         "pay/queryOrders" => orders(app, &call).await,
+        "pay/rerunHandler" => rerun(app, &call).await,
         _ => payment(app, &call).await,
     })
     .await
@@ -41,4 +42,9 @@ async fn orders(app: &App, call: &Call) -> Result<Reply, Failure> {
         fields.insert("cursor".to_owned(), json!(cursor));
     }
     Ok(Reply::ok(fields))
+}
+
+async fn rerun(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let order = rerun_handler(&app.context().await, &call.caller, call.fields().out_trade_no()?).await?;
+    Ok(Reply::ok(api::payment_result(&order)))
 }

@@ -59,7 +59,10 @@ pub(super) async fn authenticate(
             }
         }
     }
-    if modes.contains(&Mode::None) {
+    // Whoever shows a credential that could have been checked, and is bad, is not let in as anybody.
+    let shown = bearer(call).is_some() || (modes.contains(&Mode::Jwt) && call.uni_id_token.is_some());
+    let checked = modes.contains(&Mode::Key) || modes.contains(&Mode::Jwt);
+    if modes.contains(&Mode::None) && !(shown && checked) {
         return Ok(Caller { source: "anyone".to_owned(), user: None, trusted: false });
     }
     let failure = Failure::new(if modes.is_empty() { Code::FORBIDDEN } else { worst });

@@ -39,11 +39,15 @@ impl Call {
         Fields(&self.data)
     }
 
-    /// The client.
+    /// The client. The merchant's own systems call for somebody else, so they may say for whom
+    /// (`client_ip` and `client_ua`, or `CLIENTIP` and `CLIENTUA` of VK-Pay's context).
     pub fn environment(&self) -> Environment {
+        let said = |name: &str| self.data.get(name).and_then(Value::as_str).filter(|_| self.caller.trusted);
+        let address = said("client_ip").filter(|text| text.parse::<std::net::IpAddr>().is_ok());
+        let agent = said("client_ua").or_else(|| self.request.header("user-agent"));
         Environment {
-            client_ip: self.request.source_ip.clone(),
-            user_agent: self.request.header("user-agent").unwrap_or_default().to_owned(),
+            client_ip: address.unwrap_or(&self.request.source_ip).to_owned(),
+            user_agent: agent.unwrap_or_default().to_owned(),
         }
     }
 }
@@ -104,7 +108,9 @@ fn data_of(mut body: Map<String, Value>, query: &str) -> Result<Map<String, Valu
     let mut outside = |key: &str, value: Value| {
         data.entry(key).or_insert(value);
     };
-    for (name, key) in [("PLATFORM", "vk_platform"), ("APPID", "vk_appid")] {
+    let names =
+        [("PLATFORM", "vk_platform"), ("APPID", "vk_appid"), ("CLIENTIP", "client_ip"), ("CLIENTUA", "client_ua")];
+    for (name, key) in names {
         if let Some(value) = context.as_ref().and_then(|c| c.get(name)) {
             outside(key, value.clone());
         }

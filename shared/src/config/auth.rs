@@ -217,6 +217,10 @@ fn read_jwt(jwt: &Reader<'_>) -> Option<Jwt> {
         ["hs256"] => long_secret(jwt, "hs256").map(JwtKeys::Hs256),
         ["jwks"] => read_jwks(jwt).map(JwtKeys::Jwks),
         ["jwksUrl"] => jwt.text("jwksUrl").and_then(|url| match base_url(url.split('?').next().unwrap_or(&url)) {
+            Ok(_) if url.starts_with("http://localhost") => {
+                jwt.fault("jwksUrl", "must be https, or http to a literal loopback address");
+                None
+            }
             Ok(_) => Some(JwtKeys::JwksUrl(url)),
             Err(what) => {
                 jwt.fault("jwksUrl", what);

@@ -49,6 +49,9 @@ pub struct Attempt {
     /// The payer at the provider, where the product names one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub openid: Option<String>,
+    /// A digest of the payer's pay code, where there is one: the same code again is the same attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_code_digest: Option<String>,
     /// How it stands.
     pub state: AttemptState,
     /// When it was made, Unix ms.

@@ -4,8 +4,8 @@
 //! read, the provider's number made unique, the history, and the handler's writes. Whoever comes second finds
 //! the condition refused, which is a result. What does not fit the order is an incident and never credits.
 
-use super::{Context, HandlerError, PaidOrder, Tables};
-use crate::code::Failure;
+use super::{Caller, Context, HandlerError, PaidOrder, Tables};
+use crate::code::{Code, Failure};
 use crate::config::LatePayment;
 use crate::order::{Attempt, AttemptState, Order, Refund, RefundState, Status};
 use crate::provider::{Notice, Outcome, Payment, RefundNotice, RefundProgress};
@@ -210,6 +210,44 @@ async fn credit(
     Err(StoreError::new("payment", "the handler's conditions keep being refused"))
 }
 
+/// Runs the handler of a paid order again, when it has not done its work.
+///
+/// # Errors
+/// 409 when it has, or when the order is not paid or is fully refunded.
+pub async fn rerun_handler(cx: &Context<'_>, caller: &Caller, out_trade_no: &str) -> Result<Order, Failure> {
+    let mut refused: Option<String> = None;
+    let mut contested = false;
+    for _ in 0..HANDLER_ROUNDS {
+        let order = cx.visible_order(caller, out_trade_no).await?;
+        if !order.trade_state.is_paid() {
+            return Err(Code::NOT_PAID.into());
+        }
+        if order.user_order_success == Some(true) {
+            return Err(Code::ALREADY_HANDLED.into());
+        }
+        if order.refund_fee >= order.total_fee {
+            return Err(Failure::new(Code::ALREADY_HANDLED).says("refunded"));
+        }
+        let verdict = match refused.take() {
+            Some(reason) => refusal(&reason),
+            None => deliver(cx, &order, contested).await?,
+        };
+        let entry = HistoryEntry::new("handler", &caller.source, cx.now())
+            .with("user_order_success", &verdict.success)
+            .with("reason", &verdict.reason);
+        match cx.store.commit_delivery(&order, &verdict, &entry).await? {
+            Committed::Done => return cx.visible_order(caller, out_trade_no).await,
+            Committed::HandlerInvalid(what) => {
+                tracing::error!(out_trade_no, what, "the table cannot take the handler's writes");
+                refused = Some("处理程序的写入无法执行".to_owned());
+            }
+            Committed::OrderMoved | Committed::TransactionTaken => {}
+            Committed::HandlerRefused => contested = true,
+        }
+    }
+    Err(Code::BUSY.into())
+}
+
 async fn deliver(cx: &Context<'_>, order: &Order, contested: bool) -> Result<Verdict, StoreError> {
     if !cx.handlers.knows(&order.kind) {
         return Ok(refusal(&format!("没有类型 {} 的处理程序", order.kind)));
@@ -266,7 +304,7 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice) -> Result<(), Fa
         }
         order = match cx.store.order(&no).await? {
             Some(order) if order.trade_state.is_paid() => order,
-            _ => return Err(crate::code::Code::OUTCOME_UNKNOWN.into()),
+            _ => return Err(Code::OUTCOME_UNKNOWN.into()),
         };
         attempt = fits(&order).unwrap_or(attempt);
     }
@@ -305,7 +343,7 @@ async fn adopt(cx: &Context<'_>, order: &Order, attempt: &Attempt, notice: &Refu
             Outcome::Done(standing) => refund.refund_fee = standing.refund.unwrap_or_default(),
             Outcome::Refused(_) => {}
             Outcome::Unknown(why) => {
-                return Err(Failure::new(crate::code::Code::OUTCOME_UNKNOWN).private(why));
+                return Err(Failure::new(Code::OUTCOME_UNKNOWN).private(why));
             }
         }
     }

@@ -264,6 +264,7 @@ fn attempt_of(wanted: &Wanted<'_>, gateway: &Gateway, n: u64, number: String, no
         sub_appid: wanted.sub_appid.map(str::to_owned),
         sub_mchid: wanted.sub_mchid.map(str::to_owned),
         openid: wanted.openid.map(str::to_owned),
+        auth_code_digest: digest_of(wanted),
         state: AttemptState::Open,
         create_date: now,
         client_ip: wanted.environment.client_ip.clone(),
@@ -356,19 +357,21 @@ async fn resume(
         return Err(Code::ORDER_DIFFERS.into());
     }
     let now = cx.now();
-    match order.trade_state {
-        Status::Success | Status::Refund => return Err(Code::ALREADY_PAID.into()),
-        Status::Closed => return Err(Code::ORDER_CLOSED.into()),
-        Status::NotPay if order.time_expire <= now => return Err(Code::ORDER_CLOSED.into()),
-        Status::NotPay => {}
-    }
     let last = order.current();
     let same_way = last.provider == wanted.provider
         && last.node == wanted.node
         && last.merchant == gateway.merchant
         && (wanted.openid.is_none() || last.openid.as_deref() == wanted.openid)
         && last.sub_mchid.as_deref() == wanted.sub_mchid
-        && wanted.auth_code.is_none();
+        && last.auth_code_digest == digest_of(wanted);
+    match order.trade_state {
+        // A pay code is paid by the request itself, so the same request again is the same success.
+        Status::Success if same_way && wanted.auth_code.is_some() => return Ok(Some(order)),
+        Status::Success | Status::Refund => return Err(Code::ALREADY_PAID.into()),
+        Status::Closed => return Err(Code::ORDER_CLOSED.into()),
+        Status::NotPay if order.time_expire <= now => return Err(Code::ORDER_CLOSED.into()),
+        Status::NotPay => {}
+    }
     match last.state {
         AttemptState::Open if same_way => Ok(Some(order)),
         AttemptState::Failed if same_way => {
@@ -394,6 +397,10 @@ async fn resume(
             Ok(added.then_some(order))
         }
     }
+}
+
+fn digest_of(wanted: &Wanted<'_>) -> Option<String> {
+    wanted.auth_code.map(|code| hash::sha256_hex(code.as_bytes())[..16].to_owned())
 }
 
 fn with_state(mut order: Order, state: AttemptState) -> Order {
@@ -429,7 +436,7 @@ async fn issue(
 ) -> Result<CreateReply, Failure> {
     let now = cx.now();
     let attempt = order.current();
-    if attempt.fresh_until > now
+    if (attempt.fresh_until > now || order.trade_state.is_paid())
         && let Some(info) = attempt.order_info.as_deref().and_then(|text| serde_json::from_str(text).ok())
     {
         let qr_text = attempt.code_url.clone();

@@ -9,7 +9,7 @@ mod refund;
 mod request;
 
 pub use close::close_payment;
-pub use confirm::{Confirmed, Source, confirm, settle_notice};
+pub use confirm::{Confirmed, Source, confirm, rerun_handler, settle_notice};
 pub use create::{CreateInput, CreateReply, Environment, create_payment};
 pub use handler::{Draft, HandlerError, Handlers, PaidOrder, Tables};
 pub use query::{QueryInput, query_orders, query_payment};

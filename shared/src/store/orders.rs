@@ -309,6 +309,36 @@ impl Store {
         })
     }
 
+    /// Writes what a later run of the handler does, when the order is as it was read.
+    ///
+    /// # Errors
+    /// When the table cannot be written; then nothing is.
+    pub async fn commit_delivery(
+        &self,
+        order: &Order,
+        verdict: &Verdict,
+        entry: &HistoryEntry,
+    ) -> Result<Committed, StoreError> {
+        let mut update = Expression::default();
+        update
+            .when("version", "=", order.version)
+            .set_some("user_order_success", verdict.success)
+            .set("version", order.version + 1);
+        match &verdict.reason {
+            Some(reason) => update.set("user_order_reason", reason),
+            None => update.remove("user_order_reason"),
+        };
+        let no = &order.out_trade_no;
+        let mut writes = vec![self.updating(&Key::order(no), &update), self.history_insertion(no, entry)];
+        writes.extend(verdict.writes.iter().map(|w| w.to_item(&self.prefix)));
+        Ok(match self.commit(writes).await? {
+            Ok(()) => Committed::Done,
+            Err(Refused::Conditions(at)) if at.contains(&0) => Committed::OrderMoved,
+            Err(Refused::Conditions(_)) => Committed::HandlerRefused,
+            Err(Refused::Invalid(what)) => Committed::HandlerInvalid(what),
+        })
+    }
+
     /// The history of an order, oldest first.
     ///
     /// # Errors

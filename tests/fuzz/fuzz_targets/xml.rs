@@ -1,0 +1,6 @@
+//! The XML reader: never panics, and what it reads it can write and read again.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = shared::xml::read(bytes);
+});
