@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, readFile, stat } from "node:fs/promises";
+import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
-import { openContext, raw, results, startBrowser, startStack } from "./stack.mjs";
+import { killStacks, openContext, raw, results, startBrowser, startStack } from "./stack.mjs";
 import { balance, becomes, createOrder, payInWallet, refund, sendCallback, settled, state, waysOf } from "./steps.mjs";
 
 let stack, browser, context, page;
@@ -18,7 +18,9 @@ before(async () => {
 
 after(async () => {
   await browser?.close();
-  assert.equal(await stack?.stop(), 0, "SIGTERM ends it gracefully");
+  const code = await stack?.stop();
+  killStacks();
+  assert.equal(code, 0, "SIGTERM ends it gracefully");
 });
 
 describe("every way to pay", () => {
@@ -221,6 +223,63 @@ describe("other web pages", () => {
     const line = stack.output.split("\n").find((text) => text.trim().startsWith("curl "));
     const { stdout } = await promisify(execFile)("sh", ["-c", line]);
     assert.equal(JSON.parse(stdout).code, 0, stdout);
+  });
+});
+
+describe("started again", () => {
+  test("orders and keys are kept; a trade that the sandbox forgot is said to be gone", async () => {
+    const first = await startStack();
+    let context = await openContext(browser, first);
+    let page = await context.newPage();
+    const paid = await createOrder(page, { way: "wxpay_h5" });
+    await payInWallet(page, paid);
+    await becomes(page, "SUCCESS");
+    const open = await createOrder(page, { way: "wxpay_h5" });
+    await context.close();
+    assert.equal(await first.stop({ keep: true }), 0);
+
+    const second = await startStack({ dir: first.dir });
+    context = await openContext(browser, second);
+    page = await context.newPage();
+    assert.equal(await balance(page), 100);
+    await page.goto(`/sandbox/cashier/${open}`);
+    assert.equal(await page.locator("[data-testid=wallet-pay]").count(), 0);
+    await page.goto(`/orders/${open}`);
+    assert.equal(await page.locator("[data-testid=open-wallet]").count(), 0);
+    await page.click("details.more > summary");
+    await page.selectOption('details.more [name="pay_type"]', "alipay_h5");
+    await page.click("details.more form button");
+    await payInWallet(page, open);
+    // The order's callbacks go to the port that it was created on.
+    await page.click("[data-testid=query]");
+    await becomes(page, "SUCCESS");
+    await page.goto(`/orders/${paid}`);
+    assert.equal(await state(page), "SUCCESS");
+    assert.ok([404, 422, 409].includes(await refund(page, "1.00")), "the sandbox has nothing to refund");
+    await context.close();
+    assert.equal(await second.stop(), 0);
+  });
+
+  test("a configuration of one's own runs without a sandbox; a faulty one does not start", async () => {
+    const own = path.join(stack.dir, "own.json");
+    const config = JSON.parse(await readFile(path.join(stack.dir, "config.json"), "utf8"));
+    await writeFile(own, JSON.stringify(config));
+    const real = await startStack({ extra: ["--config", own, "--cors-origin", "http://localhost:5173"] });
+    const context = await openContext(browser, real);
+    const page = await context.newPage();
+    for (const url of ["/", "/demo", "/tables/goods", "/sandbox"]) assert.equal((await page.goto(url)).status(), 200, url);
+    assert.equal((await page.goto("/sandbox/cashier/x")).status(), 404);
+    assert.equal(await page.locator("[data-testid=wallet-pay]").count(), 0);
+    const preflight = { "access-control-request-method": "POST" };
+    const allowed = await fetch(`${real.base}/create-payment`, { method: "OPTIONS", headers: { ...preflight, origin: "http://localhost:5173" } });
+    assert.equal(allowed.headers.get("access-control-allow-origin"), "http://localhost:5173");
+    const other = await fetch(`${real.base}/create-payment`, { method: "OPTIONS", headers: { ...preflight, origin: "http://evil.example" } });
+    assert.equal(other.headers.get("access-control-allow-origin"), null);
+    assert.equal((await fetch(`${real.base}/`, { headers: { origin: "http://localhost:5173" } })).headers.get("access-control-allow-origin"), null);
+    await context.close();
+    assert.equal(await real.stop(), 0);
+    await writeFile(own, JSON.stringify({ ...config, auth: { ...config.auth, refund: "none" } }));
+    await assert.rejects(startStack({ extra: ["--config", own] }), /auth\.refund: must not be none/);
   });
 });
 

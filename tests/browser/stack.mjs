@@ -12,11 +12,18 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..")
 const target = process.env.CARGO_TARGET_DIR ?? path.join(root, "target");
 const binary = process.env.VK_PAY_LOCAL ?? path.join(target, "debug", "vk-pay-local");
 
+const children = new Set();
+
+// Ends what a failed test has left behind.
+export const killStacks = () => children.forEach((child) => child.kill("SIGKILL"));
+
 export const results = path.join(root, "test-results");
 
-export async function startStack(extra = []) {
-  const dir = await mkdtemp(path.join(tmpdir(), "vk-pay-"));
+export async function startStack({ dir, extra = [] } = {}) {
+  dir ??= await mkdtemp(path.join(tmpdir(), "vk-pay-"));
   const child = spawn(binary, ["--port", "0", "--data-dir", dir, ...extra], { stdio: ["ignore", "pipe", "pipe"] });
+  children.add(child);
+  child.once("exit", () => children.delete(child));
   const stack = { dir, output: "", log: "" };
   child.stderr.on("data", (bytes) => (stack.log += bytes));
   stack.base = await new Promise((found, failed) => {
@@ -32,11 +39,11 @@ export async function startStack(extra = []) {
       }
     });
   });
-  stack.stop = async () => {
+  stack.stop = async ({ keep = false } = {}) => {
     const ended = once(child, "exit");
     child.kill("SIGTERM");
     const [code] = await ended;
-    await rm(dir, { recursive: true, force: true });
+    if (!keep) await rm(dir, { recursive: true, force: true });
     return code;
   };
   return stack;

@@ -164,8 +164,10 @@ async fn recent(console: &Console, view: &View) -> Markup {
                     li {
                         a href=(order_path(&order.out_trade_no)) {
                             span.what { b { (order.description) } code { (order.out_trade_no) } }
-                            span.way data-provider=(order.provider.name()) { (ways::name(lang, &order.pay_type)) }
-                            span.kind { (kind_name(lang, &order.kind)) }
+                            span.how {
+                                span.way data-provider=(order.provider.name()) { (ways::name(lang, &order.pay_type)) }
+                                span.kind { (kind_name(lang, &order.kind)) }
+                            }
                             time { (moment(order.create_date)) }
                             (money(order.total_fee))
                             (badge(lang, order.trade_state, order.refund_fee >= order.total_fee))
