@@ -1,1 +1,66 @@
-fn main() {}
+//! `cargo run`: everything that a payment needs, on this machine.
+
+use std::io::Write;
+use std::process::ExitCode;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use vk_pay_local::options::{self, Command};
+use vk_pay_local::start;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = match options::parse(std::env::args().skip(1)) {
+        Ok(Command::Run(options)) => options,
+        Ok(Command::Help) => return say(options::HELP),
+        Err(what) => return fail(&format!("{what}\n\n{}", options::HELP)),
+    };
+    log_to_stderr();
+    let running = match start(options).await {
+        Ok(running) => running,
+        Err(error) => return fail(&error.to_string()),
+    };
+    say(&running.greeting());
+    asked_to_stop().await;
+    say("stopping");
+    running.stop().await;
+    ExitCode::SUCCESS
+}
+
+fn say(text: &str) -> ExitCode {
+    match writeln!(std::io::stdout(), "{text}").and_then(|()| std::io::stdout().flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn fail(text: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "{text}");
+    ExitCode::FAILURE
+}
+
+fn log_to_stderr() {
+    let wanted = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let filter = wanted.unwrap_or_else(|| Targets::new().with_default(tracing::Level::WARN));
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_target(false);
+    tracing_subscriber::registry().with(filter).with(layer).init();
+}
+
+/// Ctrl-C, or SIGTERM where there is one.
+async fn asked_to_stop() {
+    let interrupt = async {
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                () = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    interrupt.await;
+}

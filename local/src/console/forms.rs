@@ -1,0 +1,108 @@
+//! Controls that several forms share, and how their fields become requests.
+
+use super::text::{Lang, compact};
+use super::ways::{self, WAYS};
+use crate::demo;
+use crate::guard::Form;
+use maud::{Markup, html};
+use serde_json::{Map, Value, json};
+use shared::order::{Fen, Provider};
+
+/// The handler types.
+pub const KINDS: [&str; 4] = ["recharge", "goods", "vip", "custom"];
+
+/// The choice among all ways to pay.
+pub fn ways_select(lang: Lang, chosen: &str) -> Markup {
+    html! {
+        select name="pay_type" {
+            @for provider in [Provider::Wxpay, Provider::Alipay] {
+                optgroup label=(ways::provider_name(lang, provider)) {
+                    @for way in WAYS.iter().filter(|way| way.provider == provider) {
+                        option value=(way.id) selected[way.id == chosen] {
+                            (ways::provider_name(lang, provider)) " · " (way.label(lang))
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The choice among the demo's merchants, or a free field.
+pub fn merchant_select(lang: Lang, demo: bool) -> Markup {
+    html! {
+        @if demo {
+            select name="pid" {
+                option value="" { (lang.t("default · 微信 v3 公钥 / 支付宝 密钥", "default · WeChat v3 public key / Alipay keys")) }
+                option value=(demo::V2) { (lang.t("v2 · 微信 APIv2", "v2 · WeChat APIv2")) }
+                option value=(demo::CERT) { (lang.t("cert · 微信平台证书 / 支付宝证书", "cert · WeChat certificates / Alipay certificates")) }
+            }
+        } @else {
+            input name="pid" placeholder="default" autocomplete="off" spellcheck="false";
+        }
+    }
+}
+
+/// A new number: readable, and unlike any before.
+pub fn new_number(now: i64) -> String {
+    format!("VK{}{}", compact(now), hex::encode(shared::crypto::random::<3>()))
+}
+
+/// An amount as it was typed: yuan become fen; what is no amount goes on as it is, for the API to refuse.
+pub fn amount(form: &Form, name: &str) -> Option<Value> {
+    let text = form.filled(name)?;
+    if form.get("unit") == "fen" {
+        return Some(text.parse::<u64>().map_or_else(|_| json!(text), |fen| json!(fen)));
+    }
+    Some(Fen::from_yuan(text).map_or_else(|| json!(text), |fen| json!(fen)))
+}
+
+/// What `custom` is for a type when nothing was typed.
+pub fn custom_of(kind: &str) -> Map<String, Value> {
+    let value = match kind {
+        "goods" => json!({ "goods_id": demo::GOODS, "quantity": 1 }),
+        "vip" => json!({ "vip_type": "gold", "vip_days": 30 }),
+        _ => json!({}),
+    };
+    value.as_object().cloned().unwrap_or_default()
+}
+
+/// The data of a `createPayment` out of the console's form.
+///
+/// # Errors
+/// A sentence, when `custom` is no JSON object.
+pub fn create_data(form: &Form, lang: Lang, now: i64) -> Result<Map<String, Value>, String> {
+    let kind = form.filled("type").unwrap_or("recharge");
+    let custom = match form.filled("custom") {
+        None => custom_of(kind),
+        Some(text) => match serde_json::from_str(text) {
+            Ok(Value::Object(map)) => map,
+            _ => return Err(lang.t("custom 不是 JSON 对象", "custom is not a JSON object").to_owned()),
+        },
+    };
+    let mut data = Map::new();
+    let mut put = |name: &str, value: Value| data.insert(name.to_owned(), value);
+    put("out_trade_no", json!(form.filled("out_trade_no").map_or_else(|| new_number(now), str::to_owned)));
+    put("total_fee", amount(form, "amount").unwrap_or(Value::Null));
+    put(
+        "subject",
+        json!(form.filled("subject").unwrap_or(match kind {
+            "goods" => lang.t("明前龙井 50 g", "Longjing tea, 50 g"),
+            "vip" => lang.t("黄金会员 30 天", "Gold membership, 30 days"),
+            "recharge" => lang.t("余额充值", "Balance recharge"),
+            _ => lang.t("自定义订单", "Custom order"),
+        })),
+    );
+    put("type", json!(kind));
+    if let Some(user) = form.filled("user_id") {
+        put("user_id", json!(user));
+    }
+    put("custom", Value::Object(custom));
+    if let Some(pid) = form.filled("pid") {
+        put("pid", json!(pid));
+    }
+    if let Some(way) = ways::find(form.get("pay_type")) {
+        way.fill(&mut data, form.filled("auth_code"));
+    }
+    Ok(data)
+}

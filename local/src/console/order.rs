@@ -1,0 +1,342 @@
+//! `/orders/{out_trade_no}`: how an order stands, what happened to it, and what can be done with it.
+
+use super::text::{badge, json, kind_name, moment, money, parsed};
+use super::{Console, Posted, View, back_to, callbacks, forms, home, layout, order_path, segment, timeline, ways};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+use serde_json::{Map, Value, json};
+use shared::order::{AttemptState, Fen, Order, RefundState, Status};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The page.
+pub async fn page(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View) -> Response {
+    let lang = view.lang;
+    let order = match console.app.store.order(&no).await {
+        Ok(Some(order)) => order,
+        Ok(None) => return missing(&view),
+        Err(error) => return (StatusCode::BAD_GATEWAY, layout::bare(&view, &error.to_string())).into_response(),
+    };
+    let mut parts = Vec::new();
+    for part in ["head", "pay", "timeline", "refunds"] {
+        let inner = render(&console, &view, &order, part).await;
+        parts.push(layout::live(&part_url(&no, part), part, class_of(part), "1s", &inner));
+    }
+    let body = html! {
+        p.crumb { a href="/" { "← " (lang.t("全部订单", "All orders")) } }
+        (parts[0])
+        div.split.order {
+            div.stack { (parts[1]) (parts[3]) (callbacks::toolbox(&console, &view, &order)) }
+            div.stack { (parts[2]) (calls(&console, &view, &order)) (raw(&view, &order)) }
+        }
+    };
+    layout::page(&console, &view, &format!("{} {no}", lang.t("订单", "Order")), &body)
+}
+
+fn missing(view: &View) -> Response {
+    (StatusCode::NOT_FOUND, layout::bare(view, view.lang.t("没有这笔订单", "There is no such order"))).into_response()
+}
+
+fn part_url(no: &str, part: &str) -> String {
+    format!("/orders/{}/live/{part}", segment(no))
+}
+
+const fn class_of(part: &str) -> &'static str {
+    match part.as_bytes() {
+        b"head" => "card summary",
+        _ => "card",
+    }
+}
+
+/// One part of the page anew.
+pub async fn live(
+    State(console): State<Arc<Console>>,
+    Path((no, part)): Path<(String, String)>,
+    Query(query): Query<HashMap<String, String>>,
+    view: View,
+) -> Response {
+    let known = ["head", "pay", "timeline", "refunds"].contains(&part.as_str());
+    match console.app.store.order(&no).await {
+        Ok(Some(order)) if known => {
+            let inner = render(&console, &view, &order, &part).await;
+            home::refreshed(&query, &part_url(&no, &part), &part, class_of(&part), "1s", &inner)
+        }
+        Ok(_) => missing(&view),
+        Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
+    }
+}
+
+async fn render(console: &Console, view: &View, order: &Order, part: &str) -> Markup {
+    match part {
+        "head" => head(view, order),
+        "pay" => pay(console, view, order),
+        "timeline" => timeline::render(console, view, order).await,
+        _ => refunds(console, view, order).await,
+    }
+}
+
+fn head(view: &View, order: &Order) -> Markup {
+    let lang = view.lang;
+    let facts: [(&str, Option<String>); 7] = [
+        (lang.t("支付方式", "Way to pay"), Some(ways::name(lang, &order.pay_type))),
+        (lang.t("类型", "Type"), Some(format!("{} · {}", kind_name(lang, &order.kind), order.kind))),
+        (lang.t("商户", "Merchant"), Some(order.merchant.clone())),
+        (lang.t("用户", "User"), order.user_id.clone()),
+        (lang.t("创建", "Created"), Some(moment(order.create_date))),
+        (lang.t("支付", "Paid"), order.notify_date.map(moment)),
+        (lang.t("渠道单号", "Provider's number"), order.transaction_id.clone()),
+    ];
+    html! {
+        div.lead {
+            div.amount {
+                (badge(lang, order.trade_state, order.refund_fee >= order.total_fee))
+                div.sum data-testid="amount" { (money(order.total_fee)) }
+                p { (order.description) }
+            }
+            div.ids {
+                code #out-trade-no { (order.out_trade_no) }
+                button.copy type="button" data-copy="out-trade-no" { (lang.t("复制", "Copy")) }
+            }
+        }
+        dl.facts {
+            @for (name, value) in facts {
+                @if let Some(value) = value { div class=[(value.len() > 24 && value.is_ascii()).then_some("wide")] { dt { (name) } dd { (value) } } }
+            }
+            @if order.refund_fee > Fen::ZERO || order.refund_reserved > Fen::ZERO {
+                div { dt { (lang.t("已退", "Refunded")) } dd data-testid="refunded" { (money(order.refund_fee)) } }
+            }
+            @if order.refund_reserved > Fen::ZERO {
+                div { dt { (lang.t("退款预占", "Reserved")) } dd { (money(order.refund_reserved)) } }
+            }
+        }
+        @match (order.user_order_success, order.trade_state.is_paid()) {
+            (Some(true), _) => { p.verdict data-tone="good" data-testid="delivered" { (lang.t("已交付：类型处理程序的写入与订单在同一事务中提交", "Delivered: the handler's writes committed in the order's own transaction")) } }
+            (Some(false), _) => { p.verdict data-tone="bad" data-testid="undelivered" { (lang.t("已收款但未交付：", "Paid but not delivered: ")) (order.user_order_reason.as_deref().unwrap_or("-")) } }
+            (None, true) => { p.verdict data-tone="wait" { (lang.t("已收款，等待交付", "Paid, delivery under way")) } }
+            (None, false) => {}
+        }
+    }
+}
+
+/// The trade at the sandbox that the current attempt became.
+pub fn simulated(console: &Console, order: &Order) -> Option<sandbox::Trade> {
+    let attempt = order.paid_attempt().unwrap_or_else(|| order.current());
+    let provider = match attempt.provider {
+        shared::order::Provider::Wxpay => sandbox::Provider::Wxpay,
+        shared::order::Provider::Alipay => sandbox::Provider::Alipay,
+    };
+    console.sandbox.as_ref()?.trade_at(provider, &attempt.number)
+}
+
+/// What the payer's client would carry to Alipay: an order string, or a page's URL.
+pub fn carried(order: &Order) -> Option<String> {
+    let attempt = order.current();
+    if attempt.provider != shared::order::Provider::Alipay {
+        return None;
+    }
+    let info = parsed(attempt.order_info.as_deref()?);
+    match (&info, info.get("payUrl").and_then(Value::as_str)) {
+        (_, Some(url)) => Some(url.to_owned()),
+        (Value::String(text), _) if text.contains("sign=") => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn pay(console: &Console, view: &View, order: &Order) -> Markup {
+    let lang = view.lang;
+    let attempt = order.paid_attempt().unwrap_or_else(|| order.current());
+    let unpaid = order.trade_state == Status::NotPay;
+    let gone = console.sandbox.is_some() && simulated(console, order).is_none() && carried(order).is_none();
+    let wallet = format!("/sandbox/cashier/{}", segment(&order.out_trade_no));
+    html! {
+        header.card-head { h2 { (lang.t("支付", "Payment")) } span.muted { (lang.t("第", "attempt ")) (attempt.n) (lang.t("次尝试", "")) " · " code { (attempt.number) } } }
+        @if unpaid {
+            @if let Some(text) = &attempt.code_url { (layout::qr(text, "qrcode")) }
+            @if console.sandbox.is_some() {
+                @if gone {
+                    p.verdict data-tone="wait" { (lang.t("沙箱重启后账本已清空，此尝试无法再支付。请换一种方式，或关闭订单。", "The sandbox was restarted and no longer knows this attempt. Pay another way, or close the order.")) }
+                } @else {
+                    a.button.primary href=(wallet) data-testid="open-wallet" { (lang.t("扫码并支付（模拟钱包）", "Scan and pay (simulated wallet)")) }
+                }
+            }
+        } @else if console.sandbox.is_some() && !gone {
+            p { a href=(wallet) { (lang.t("打开模拟钱包中的这笔交易", "This trade in the simulated wallet")) } }
+        }
+        @if let Some(info) = &attempt.order_info {
+            details.drawer open[unpaid && attempt.code_url.is_none()] {
+                summary { "orderInfo" }
+                div { div #order-info { (json(&parsed(info))) } button.copy.below type="button" data-copy="order-info" { (lang.t("复制", "Copy")) } }
+            }
+        }
+        @if order.attempts.len() > 1 {
+            ul.attempts {
+                @for attempt in &order.attempts {
+                    li { b { (attempt.n) } span { (ways::name(lang, &attempt.pay_type)) } code { (attempt.number) } span.muted { (attempt_state(view, attempt.state)) } }
+                }
+            }
+        }
+        @if unpaid {
+            div.actions {
+                form method="post" action=(format!("{}/query", order_path(&order.out_trade_no))) { (layout::token(console)) button type="submit" data-testid="query" { (lang.t("立即查询", "Query now")) } }
+                form method="post" action=(format!("{}/close", order_path(&order.out_trade_no))) { (layout::token(console)) button type="submit" data-testid="close" { (lang.t("关闭订单", "Close order")) } }
+            }
+            details.more {
+                summary { (lang.t("换一种方式支付", "Pay another way")) }
+                form.inline method="post" action=(format!("{}/pay", order_path(&order.out_trade_no))) {
+                    (layout::token(console))
+                    (forms::ways_select(lang, &attempt.pay_type))
+                    button type="submit" { (lang.t("换用", "Use it")) }
+                }
+                p.muted { (lang.t("先在渠道关闭旧的尝试，再发起新的；同一订单号，同一金额。", "The earlier attempt is closed at its provider first; the order keeps its number and amount.")) }
+            }
+        }
+    }
+}
+
+fn attempt_state(view: &View, state: AttemptState) -> &'static str {
+    let (zh, en) = match state {
+        AttemptState::Open => ("进行中", "open"),
+        AttemptState::Failed => ("被拒绝", "refused"),
+        AttemptState::Closed => ("已关闭", "closed"),
+        AttemptState::Abandoned => ("已放弃", "abandoned"),
+        AttemptState::Paid => ("已支付", "paid"),
+    };
+    view.lang.t(zh, en)
+}
+
+async fn refunds(console: &Console, view: &View, order: &Order) -> Markup {
+    let lang = view.lang;
+    let list = console.app.store.refunds(&order.out_trade_no).await.unwrap_or_default();
+    html! {
+        header.card-head {
+            h2 { (lang.t("退款", "Refunds")) }
+            span.muted data-testid="refundable" data-fen=(order.refundable) { (lang.t("可退 ", "left ")) (money(order.refundable)) }
+        }
+        @if list.is_empty() { p.muted { (lang.t("没有退款。", "None.")) } }
+        ul.refunds {
+            @for refund in &list {
+                li data-testid="refund-item" data-state=(refund.state.name()) {
+                    span.what { code { (refund.out_refund_no) } @if let Some(reason) = &refund.reason { span.muted { (reason) } } }
+                    time { (moment(refund.create_date)) }
+                    (money(refund.refund_fee))
+                    span.badge data-tone=(refund_tone(refund.state)) { (refund_state(view, refund.state)) }
+                }
+            }
+        }
+        @if order.trade_state.is_paid() {
+            form.inline method="post" action=(format!("{}/refund", order_path(&order.out_trade_no))) data-testid="refund-form" {
+                (layout::token(console))
+                input name="amount" inputmode="decimal" placeholder=(lang.t("金额（元），留空为全部剩余", "Yuan; empty means all that is left")) autocomplete="off" aria-label=(lang.t("退款金额", "Amount"));
+                input name="refund_desc" maxlength="80" placeholder=(lang.t("原因", "Reason")) autocomplete="off" aria-label=(lang.t("原因", "Reason"));
+                button type="submit" data-testid="refund" { (lang.t("退款", "Refund")) }
+            }
+        } @else {
+            p.muted { (lang.t("支付后才能退款。", "Only a paid order can be refunded.")) }
+        }
+    }
+}
+
+const fn refund_tone(state: RefundState) -> &'static str {
+    match state {
+        RefundState::Processing => "wait",
+        RefundState::Success => "good",
+        RefundState::Closed | RefundState::Refused => "bad",
+    }
+}
+
+fn refund_state(view: &View, state: RefundState) -> &'static str {
+    let (zh, en) = match state {
+        RefundState::Processing => ("处理中", "Processing"),
+        RefundState::Success => ("已退回", "Returned"),
+        RefundState::Closed => ("已关闭", "Closed"),
+        RefundState::Refused => ("被拒绝", "Refused"),
+    };
+    view.lang.t(zh, en)
+}
+
+fn calls(console: &Console, view: &View, order: &Order) -> Markup {
+    let mut list = console.journal.exchanges_of(&order.out_trade_no);
+    list.retain(|exchange| exchange.path != "/notify");
+    html! {
+        @if !list.is_empty() {
+            section.card {
+                header.card-head { h2 { (view.lang.t("接口调用", "Calls")) } span.muted { (view.lang.t("由控制台发出", "made by this console")) } }
+                (layout::calls(view, &list))
+            }
+        }
+    }
+}
+
+fn raw(view: &View, order: &Order) -> Markup {
+    html! {
+        details.card.drawer {
+            summary { (view.lang.t("订单数据", "The order's item")) }
+            (json(&json!(order)))
+        }
+    }
+}
+
+fn numbered(no: &str) -> Map<String, Value> {
+    Map::from_iter([("out_trade_no".to_owned(), json!(no))])
+}
+
+async fn done(console: &Console, view: &View, no: &str, action: &str, data: Map<String, Value>) -> Response {
+    let did = console.call(view, action, data).await;
+    back_to(&format!("{}?did={}", order_path(no), did.id))
+}
+
+/// Refunds in part or whole.
+pub async fn refund(
+    State(console): State<Arc<Console>>,
+    Path(no): Path<String>,
+    view: View,
+    Posted(form): Posted,
+) -> Response {
+    let mut data = numbered(&no);
+    // Left out means all that is left; an empty text would be an error.
+    if let Some(amount) = forms::amount(&form, "amount") {
+        data.insert("refund_fee".to_owned(), amount);
+    }
+    if let Some(reason) = form.filled("refund_desc") {
+        data.insert("refund_desc".to_owned(), json!(reason));
+    }
+    done(&console, &view, &no, "pay/refund", data).await
+}
+
+/// Closes.
+pub async fn close(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View, _: Posted) -> Response {
+    done(&console, &view, &no, "pay/closePayment", numbered(&no)).await
+}
+
+/// Asks how it stands.
+pub async fn query(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View, _: Posted) -> Response {
+    done(&console, &view, &no, "pay/queryPayment", numbered(&no)).await
+}
+
+/// Creates the same order again for another way to pay.
+pub async fn pay_another_way(
+    State(console): State<Arc<Console>>,
+    Path(no): Path<String>,
+    view: View,
+    Posted(form): Posted,
+) -> Response {
+    let Ok(Some(order)) = console.app.store.order(&no).await else { return missing(&view) };
+    let mut data = numbered(&no);
+    let mut put = |name: &str, value: Value| data.insert(name.to_owned(), value);
+    put("total_fee", json!(order.total_fee));
+    put("subject", json!(order.description));
+    put("type", json!(order.kind));
+    put("custom", Value::Object(order.custom.clone()));
+    if let Some(user) = &order.user_id {
+        put("user_id", json!(user));
+    }
+    if let Some(pid) = &order.pid {
+        put("pid", json!(pid));
+    }
+    if let Some(way) = ways::find(form.get("pay_type")) {
+        way.fill(&mut data, None);
+    }
+    done(&console, &view, &no, "pay/createPayment", data).await
+}

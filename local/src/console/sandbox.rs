@@ -1,0 +1,206 @@
+//! `/sandbox`: let the simulated providers misbehave, and see what they sent and received.
+
+use super::text::{Lang, json, moment};
+use super::{Console, Posted, View, back_to, home, layout};
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+use sandbox::{DeliveryState, Fault, Misbehaviour, Op, Provider};
+use serde_json::json;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+
+/// How many entries of each list are shown.
+const SHOWN: usize = 20;
+
+const OPS: [(Op, &str, &str, &str); 7] = [
+    (Op::Notify, "notify", "回调", "Callbacks"),
+    (Op::Create, "create", "下单", "Create"),
+    (Op::Query, "query", "查询", "Query"),
+    (Op::Close, "close", "关闭", "Close"),
+    (Op::Refund, "refund", "退款", "Refund"),
+    (Op::RefundQuery, "refund_query", "退款查询", "Refund query"),
+    (Op::Any, "any", "任意请求", "Any request"),
+];
+
+const FAULTS: [(Misbehaviour, &str, &str, &str); 13] = [
+    (Misbehaviour::Lose, "lose", "回调：丢失", "Callback: lost on the way"),
+    (Misbehaviour::Delay(3_000), "delay", "回调：晚 3 秒", "Callback: three seconds late"),
+    (Misbehaviour::Duplicate(3), "duplicate", "回调：多发 3 次", "Callback: three times more"),
+    (Misbehaviour::Reorder, "reorder", "回调：乱序", "Callback: out of order"),
+    (Misbehaviour::BadSignature, "bad_signature", "签名错误", "Bad signature"),
+    (Misbehaviour::NoSignature, "no_signature", "没有签名", "No signature"),
+    (Misbehaviour::TimeoutAfterCommit(8_000), "timeout_after", "已执行，但超时", "Takes effect, then times out"),
+    (Misbehaviour::TimeoutBefore(8_000), "timeout_before", "未执行，超时", "Times out, nothing happens"),
+    (Misbehaviour::SystemError, "system_error", "系统错误 SYSTEM_ERROR", "SYSTEM_ERROR"),
+    (
+        Misbehaviour::SystemErrorAfterCommit,
+        "system_error_after",
+        "已执行，但答系统错误",
+        "Takes effect, answers SYSTEM_ERROR",
+    ),
+    (Misbehaviour::TooMany, "too_many", "限流 429", "429, too many requests"),
+    (Misbehaviour::Garbage, "garbage", "答非所问", "Answers garbage"),
+    (Misbehaviour::HoldRefund, "hold_refund", "退款：一直处理中", "Refund: stays in PROCESSING"),
+];
+
+/// The page.
+pub async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
+    let lang = view.lang;
+    if console.sandbox.is_none() {
+        let body = html! { section.card { div.empty { p { (lang.t("使用自己的配置时没有沙箱。", "There is no sandbox with a configuration of your own.")) } } } };
+        return layout::page(&console, &view, lang.t("沙箱", "Sandbox"), &body);
+    }
+    let lists = lists(&console, &view);
+    let body = html! {
+        div.split.home {
+            aside.stack {
+                section.card {
+                    h2 { (lang.t("让渠道出错", "Misbehave")) }
+                    p.muted { (lang.t("像真实渠道偶尔那样。规则按顺序匹配。", "As real providers do now and then. Rules match in their order.")) }
+                    (form(&console, lang))
+                }
+                (rules(&console, lang))
+            }
+            (layout::live("/sandbox/live", "sandbox", "stack", "2s", &lists))
+        }
+    };
+    layout::page(&console, &view, lang.t("沙箱", "Sandbox"), &body)
+}
+
+fn form(console: &Console, lang: Lang) -> Markup {
+    html! {
+        form method="post" action="/sandbox/misbehave" {
+            (layout::token(console))
+            label { span { (lang.t("怎样", "What")) } select name="what" { @for (_, name, zh, en) in &FAULTS { option value=(name) { (lang.t(zh, en)) } } } }
+            label { span { (lang.t("何处", "Where")) } select name="op" { @for (_, name, zh, en) in &OPS { option value=(name) { (lang.t(zh, en)) } } } }
+            div.row {
+                label { span { (lang.t("渠道", "Provider")) }
+                    select name="provider" { option value="" { (lang.t("全部", "Both")) } option value="wxpay" { (lang.t("微信支付", "WeChat Pay")) } option value="alipay" { (lang.t("支付宝", "Alipay")) } }
+                }
+                label { span { (lang.t("次数", "Times")) } input name="times" type="number" min="1" max="1000" value="1"; }
+            }
+            button.primary type="submit" data-testid="misbehave" { (lang.t("添加规则", "Add the rule")) }
+        }
+    }
+}
+
+fn rules(console: &Console, lang: Lang) -> Markup {
+    let rules = console.rules.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    html! {
+        @if !rules.is_empty() {
+            section.card data-testid="rules" {
+                header.card-head { h2 { (lang.t("已添加的规则", "Rules added")) } }
+                ul.attempts { @for rule in &rules { li {
+                    span { (lang.t(OPS.iter().find(|o| o.0 == rule.on.op).map_or("", |o| o.2), OPS.iter().find(|o| o.0 == rule.on.op).map_or("", |o| o.3))) }
+                    b { (FAULTS.iter().find(|f| f.0 == rule.what).map_or("", |f| lang.t(f.2, f.3))) }
+                    span.muted { @match rule.times { Some(times) => { "× " (times) } None => "∞" } }
+                } } }
+                form method="post" action="/sandbox/behave" { (layout::token(console)) button type="submit" data-testid="behave" { (lang.t("全部清除", "Drop all rules")) } }
+            }
+        }
+    }
+}
+
+/// Outbox and wire, by themselves.
+pub async fn live(
+    State(console): State<Arc<Console>>,
+    Query(query): Query<HashMap<String, String>>,
+    view: View,
+) -> Response {
+    if console.sandbox.is_none() {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let lists = lists(&console, &view);
+    home::refreshed(&query, "/sandbox/live", "sandbox", "stack", "2s", &lists)
+}
+
+fn lists(console: &Console, view: &View) -> Markup {
+    let lang = view.lang;
+    let Some(sandbox) = &console.sandbox else { return html! {} };
+    let (outbox, wire) = (sandbox.outbox(), sandbox.requests());
+    html! {
+        section.card data-testid="outbox" {
+            header.card-head { h2 { (lang.t("回调发件箱", "Callback outbox")) } span.muted { (outbox.len()) " · " (lang.t("重发间隔为真实的十分之一", "repeats after a tenth of the real pauses")) } }
+            @if outbox.is_empty() { div.empty { p.muted { (lang.t("还没有回调。", "No callbacks yet.")) } } }
+            ul.calls { @for delivery in outbox.iter().rev().take(SHOWN) { li {
+                details.drawer {
+                    summary {
+                        code { (delivery.number) }
+                        span { (kind(lang, delivery.out_refund_no.is_some())) }
+                        span.muted { (delivery.attempts) " " (lang.t("次", "sent")) }
+                        span.badge data-tone=(tone(delivery.state)) { (delivery_state(lang, delivery.state)) @if let Some(status) = delivery.last_status { " " (status) } }
+                    }
+                    (json(&json!(delivery)))
+                }
+            } } }
+        }
+        section.card data-testid="wire" {
+            header.card-head { h2 { (lang.t("渠道收到的请求", "Requests at the providers")) } span.muted { (wire.len()) } }
+            @if wire.is_empty() { div.empty { p.muted { (lang.t("还没有请求。", "No requests yet.")) } } }
+            ul.wire { @for request in wire.iter().rev().take(SHOWN) { li {
+                time { (moment(request.at)) }
+                span.way data-provider=(provider(request.provider)) { (provider(request.provider)) }
+                code { (request.method) " " (request.path) }
+                span.status data-tone=(if request.verdict == "SUCCESS" { "good" } else { "wait" }) { (request.status) }
+                span.muted { (request.verdict.chars().take(60).collect::<String>()) }
+            } } }
+        }
+    }
+}
+
+const fn provider(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Wxpay => "wxpay",
+        Provider::Alipay => "alipay",
+    }
+}
+
+const fn kind(lang: Lang, refund: bool) -> &'static str {
+    if refund { lang.t("退款", "refund") } else { lang.t("支付", "payment") }
+}
+
+const fn tone(state: DeliveryState) -> &'static str {
+    match state {
+        DeliveryState::Queued | DeliveryState::Sending => "wait",
+        DeliveryState::Accepted => "good",
+        DeliveryState::GivenUp => "bad",
+    }
+}
+
+const fn delivery_state(lang: Lang, state: DeliveryState) -> &'static str {
+    match state {
+        DeliveryState::Queued => lang.t("待发送", "Queued"),
+        DeliveryState::Sending => lang.t("发送中", "Sending"),
+        DeliveryState::Accepted => lang.t("已被接受", "Accepted"),
+        DeliveryState::GivenUp => lang.t("已放弃", "Given up"),
+    }
+}
+
+/// Adds a rule.
+pub async fn misbehave(State(console): State<Arc<Console>>, Posted(form): Posted) -> Response {
+    let what = FAULTS.iter().find(|fault| fault.1 == form.get("what"));
+    let op = OPS.iter().find(|op| op.1 == form.get("op"));
+    if let (Some(sandbox), Some(what), Some(op)) = (&console.sandbox, what, op) {
+        let mut fault = Fault::new(op.0, what.0);
+        fault.times = form.filled("times").and_then(|text| text.parse().ok());
+        fault.on.provider = match form.get("provider") {
+            "wxpay" => Some(Provider::Wxpay),
+            "alipay" => Some(Provider::Alipay),
+            _ => None,
+        };
+        sandbox.misbehave(fault.clone());
+        console.rules.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+    }
+    back_to("/sandbox")
+}
+
+/// Drops all rules.
+pub async fn behave(State(console): State<Arc<Console>>, _: Posted) -> Response {
+    if let Some(sandbox) = &console.sandbox {
+        sandbox.behave();
+        console.rules.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+    back_to("/sandbox")
+}

@@ -1,0 +1,132 @@
+//! `/tables`: what stands in the tables, read-only, newest first.
+
+use super::text::{json, moment};
+use super::{Console, View, layout};
+use crate::dynamo::BUSINESS_TABLES;
+use crate::stack::TABLE;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// How many items are shown.
+const SHOWN: usize = 100;
+/// How many columns stand beside the drawer.
+const COLUMNS: usize = 7;
+
+/// The first table.
+pub async fn index() -> Redirect {
+    Redirect::to("/tables/uni-id-users")
+}
+
+/// One table.
+pub async fn page(State(console): State<Arc<Console>>, Path(name): Path<String>, view: View) -> Response {
+    let lang = view.lang;
+    let names: Vec<&str> = BUSINESS_TABLES.into_iter().chain([TABLE]).collect();
+    if !names.contains(&name.as_str()) {
+        return (StatusCode::NOT_FOUND, layout::bare(&view, lang.t("没有这张表", "There is no such table")))
+            .into_response();
+    }
+    let mut items = match console.scan(&name, &[]).await {
+        Ok(items) => items,
+        Err(what) => return (StatusCode::BAD_GATEWAY, layout::bare(&view, &what)).into_response(),
+    };
+    items.sort_by_key(|item| std::cmp::Reverse(date(item)));
+    let columns = columns(&name, &items);
+    let body = html! {
+        nav.tabs aria-label=(lang.t("数据表", "Tables")) {
+            @for table in &names { a href=(format!("/tables/{table}")) aria-current=[(*table == name).then_some("page")] { (table) } }
+        }
+        section.card data-testid="table" data-table=(name) {
+            header.card-head {
+                h2 { (name) }
+                span.muted { (items.len()) " " (lang.t("行，只读，新的在前", "items, read-only, newest first")) }
+            }
+            @if items.is_empty() { div.empty { p.muted { (lang.t("还没有数据。", "Nothing here yet.")) } } }
+            @else { (table(&columns, &items)) }
+        }
+    };
+    layout::page(&console, &view, &name, &body)
+}
+
+fn table(columns: &[String], items: &[Map<String, Value>]) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead { tr { @for column in columns { th { (column) } } th {} } }
+                tbody {
+                    @for item in items.iter().take(SHOWN) {
+                        tr {
+                            @for column in columns {
+                                td data-field=(column) { @if let Some(value) = field(item, column) { (cell(column, value)) } }
+                            }
+                            td.end { details.drawer { summary { "JSON" } (json(&Value::Object(sorted(item)))) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// An item's field; `what` and `amount` are what the orders table's kinds of items call differently.
+fn field<'a>(item: &'a Map<String, Value>, column: &'a str) -> Option<&'a Value> {
+    let names: &[&str] = match column {
+        "what" => &["trade_state", "event", "state", "incident"],
+        "amount" => &["refund_fee", "total_fee"],
+        "create_date" => &["create_date", "time"],
+        other => return item.get(other),
+    };
+    let names = names.iter().filter(|name| **name != "refund_fee" || !item.contains_key("total_fee"));
+    names.copied().find_map(|name| item.get(name))
+}
+
+fn cell(column: &str, value: &Value) -> Markup {
+    match value {
+        Value::Number(number) if column.ends_with("_date") || column == "time" => {
+            html! { time title=(number) { (moment(number.as_i64().unwrap_or_default())) } }
+        }
+        Value::String(text) => {
+            html! { (text.chars().take(48).collect::<String>()) @if text.chars().count() > 48 { "…" } }
+        }
+        value => html! { (value) },
+    }
+}
+
+fn date(item: &Map<String, Value>) -> i64 {
+    ["time", "create_date", "register_date", "list_date"]
+        .iter()
+        .find_map(|name| item.get(*name).and_then(Value::as_i64))
+        .unwrap_or_default()
+}
+
+fn sorted(item: &Map<String, Value>) -> Map<String, Value> {
+    let mut entries: Vec<_> = item.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+    entries.sort_by(|a, b| a.0.cmp(&b.0));
+    entries.into_iter().collect()
+}
+
+/// The columns worth seeing at once: the key first, then what most items have.
+fn columns(table: &str, items: &[Map<String, Value>]) -> Vec<String> {
+    if table == TABLE {
+        return ["kind", "out_trade_no", "what", "amount", "create_date"].map(str::to_owned).to_vec();
+    }
+    let mut columns = vec!["_id".to_owned()];
+    let mut counted: Vec<(String, usize)> = Vec::new();
+    for (name, value) in items.iter().flat_map(|item| item.iter()) {
+        if name == "_id" || value.is_object() || value.is_array() {
+            continue;
+        }
+        match counted.iter_mut().find(|(known, _)| known == name) {
+            Some((_, count)) => *count += 1,
+            None => counted.push((name.clone(), 1)),
+        }
+    }
+    // An order number that is the key already says nothing twice.
+    counted.retain(|(name, _)| name != "out_trade_no" || table == "uni-id-users");
+    counted.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    columns.extend(counted.into_iter().take(COLUMNS - 1).map(|(name, _)| name));
+    columns
+}

@@ -1,0 +1,133 @@
+//! `/sandbox/cashier/{out_trade_no}`: the payer's wallet, as far as a sandbox needs one.
+
+use super::text::money;
+use super::{Console, Posted, View, back_to, layout, order, order_path, segment, ways};
+use crate::journal::Exchange;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+use sandbox::{Pay, Sandbox};
+use serde_json::json;
+use shared::order::{Order, Provider, Status};
+use std::sync::Arc;
+
+/// The payment sheet.
+pub async fn page(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View) -> Response {
+    let lang = view.lang;
+    let (Some(_), Ok(Some(order))) = (&console.sandbox, console.app.store.order(&no).await) else {
+        return (StatusCode::NOT_FOUND, layout::bare(&view, lang.t("没有这笔订单", "There is no such order")))
+            .into_response();
+    };
+    let trade = order::simulated(&console, &order);
+    let paid = trade.as_ref().is_some_and(|trade| trade.paid.is_some());
+    let gone = trade.is_none() && order::carried(&order).is_none();
+    let provider = order.current().provider;
+    let problem = view.did.and_then(|id| console.journal.find(id)).filter(|did| did.status >= 400);
+    let body = html! {
+        main.wallet data-provider=(provider.name()) {
+            header { b { (ways::provider_name(lang, provider)) } span { (lang.t("模拟钱包", "simulated")) } (layout::language(&view)) }
+            div.sheet {
+                p.payee { (lang.t("付款给", "Pay to")) " " b { (lang.t("VK Pay 演示商户", "VK Pay demo merchant")) } }
+                p.sum data-testid="wallet-amount" { (money(order.total_fee)) }
+                p.subject { (order.description) br; code { (order.current().number) } }
+                @if let Some(problem) = &problem {
+                    p.verdict data-tone="bad" data-testid="wallet-error" { (problem.response.get("msg").and_then(|m| m.as_str()).unwrap_or("?")) }
+                }
+                (sheet(&console, &view, &order, paid, gone))
+            }
+            footer { a href=(order_path(&no)) data-testid="back-to-order" { (lang.t("在控制台查看订单", "See the order in the console")) } }
+        }
+    };
+    layout::alone(&view, lang.t("模拟钱包", "Simulated wallet"), "phone", &body)
+}
+
+fn sheet(console: &Console, view: &View, order: &Order, paid: bool, gone: bool) -> Markup {
+    let lang = view.lang;
+    let action = format!("/sandbox/cashier/{}", segment(&order.out_trade_no));
+    let other = [
+        ("lost", lang.t("支付，但丢失回调", "Pay, but lose the callback")),
+        ("wrong", lang.t("少付 1 分", "Pay one fen less")),
+        ("duplicate", lang.t("支付，回调重复 3 次", "Pay, and send the callback three times")),
+    ];
+    html! {
+        @if paid {
+            div.paid data-testid="wallet-paid" { span.tick aria-hidden="true" {} b { (lang.t("支付成功", "Paid")) } p.muted { (lang.t("可以回到商户页面了", "You can go back to the merchant now")) } }
+        } @else if gone {
+            p.verdict data-tone="wait" { (lang.t("沙箱重启后账本已清空，钱包不认识这笔交易。请在控制台换一种方式支付或关闭订单。", "The sandbox was restarted and does not know this trade any more. Pay another way in the console, or close the order.")) }
+        } @else if order.trade_state == Status::NotPay {
+            form method="post" action=(action) {
+                (layout::token(console))
+                button.pay type="submit" name="how" value="pay" data-testid="wallet-pay" { (lang.t("立即支付", "Pay now")) }
+                details.more {
+                    summary { (lang.t("其他结局", "Other endings")) }
+                    @for (how, name) in other {
+                        button type="submit" name="how" value=(how) data-testid=(format!("wallet-{how}")) { (name) }
+                    }
+                }
+            }
+        } @else {
+            p.muted { (lang.t("这笔订单已关闭。", "This order is closed.")) }
+            form method="post" action=(action) {
+                (layout::token(console))
+                button type="submit" name="how" value="late" data-testid="wallet-late" { (lang.t("仍然支付（迟到的付款）", "Pay all the same (a late payment)")) }
+            }
+        }
+    }
+}
+
+/// Pays.
+pub async fn pay(
+    State(console): State<Arc<Console>>,
+    Path(no): Path<String>,
+    view: View,
+    Posted(form): Posted,
+) -> Response {
+    let here = format!("/sandbox/cashier/{}", segment(&no));
+    let (Some(sandbox), Ok(Some(order))) = (&console.sandbox, console.app.store.order(&no).await) else {
+        return back_to(&here);
+    };
+    match settle(sandbox, &console, &order, form.get("how")).await {
+        Ok(()) => back_to(&here),
+        Err(what) => {
+            let id = console.journal.exchange(Exchange {
+                id: 0,
+                at: (console.app.clock)(),
+                out_trade_no: no,
+                title: view.lang.t("模拟钱包", "Simulated wallet").to_owned(),
+                path: here.clone(),
+                request: json!({ "how": form.get("how") }),
+                status: 422,
+                response: json!({ "msg": what }),
+            });
+            back_to(&format!("{here}?did={id}"))
+        }
+    }
+}
+
+async fn settle(sandbox: &Sandbox, console: &Console, order: &Order, how: &str) -> Result<(), String> {
+    let attempt = order.current();
+    if order::simulated(console, order).is_none()
+        && let Some(text) = order::carried(order)
+    {
+        sandbox.open_order_string(&text)?;
+    }
+    let provider = match attempt.provider {
+        Provider::Wxpay => sandbox::Provider::Wxpay,
+        Provider::Alipay => sandbox::Provider::Alipay,
+    };
+    let mut wish = Pay { provider: Some(provider), ..Pay::default() };
+    match how {
+        "lost" => wish.notify = false,
+        "wrong" => wish.amount = Some(order.total_fee.0.saturating_sub(1).max(1)),
+        "duplicate" => {
+            use sandbox::{Fault, Misbehaviour, Op};
+            let mut fault = Fault::once(Op::Notify, Misbehaviour::Duplicate(2)).of(provider);
+            fault.on.number = Some(attempt.number.clone());
+            sandbox.misbehave(fault);
+        }
+        "late" => wish.force = true,
+        _ => {}
+    }
+    sandbox.pay(&attempt.number, wish).await.map(|_| ())
+}

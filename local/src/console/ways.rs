@@ -1,0 +1,101 @@
+//! The ways to pay: what a client of each kind sends to `createPayment`.
+
+use super::text::Lang;
+use serde_json::{Map, Value, json};
+use shared::order::Provider;
+
+/// One way to pay.
+pub struct Way {
+    /// `wxpay_h5` …: the order's `pay_type`.
+    pub id: &'static str,
+    /// The provider.
+    pub provider: Provider,
+    zh: &'static str,
+    en: &'static str,
+    platform: &'static str,
+    needs: Needs,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    /// The payer's id at the provider.
+    Payer,
+    /// That a QR code is wanted.
+    Qr,
+    /// The payer's pay code.
+    Code,
+}
+
+const fn way(
+    id: &'static str,
+    provider: Provider,
+    platform: &'static str,
+    needs: Needs,
+    zh: &'static str,
+    en: &'static str,
+) -> Way {
+    Way { id, provider, zh, en, platform, needs }
+}
+
+/// All ways, WeChat Pay first.
+pub const WAYS: [Way; 12] = [
+    way("wxpay_h5", Provider::Wxpay, "h5", Needs::Qr, "扫码 Native", "QR code (Native)"),
+    way("wxpay_mp-weixin", Provider::Wxpay, "mp-weixin", Needs::Payer, "小程序", "Mini program"),
+    way("wxpay_h5-weixin", Provider::Wxpay, "h5-weixin", Needs::Payer, "公众号 JSAPI", "Official account (JSAPI)"),
+    way("wxpay_app-plus", Provider::Wxpay, "app-plus", Needs::Nothing, "App", "App"),
+    way("wxpay_mweb", Provider::Wxpay, "mweb", Needs::Nothing, "手机浏览器 H5", "Mobile browser (H5)"),
+    way("wxpay_codepay", Provider::Wxpay, "", Needs::Code, "付款码", "Pay code"),
+    way("alipay_h5", Provider::Alipay, "h5", Needs::Qr, "扫码 预创建", "QR code (precreate)"),
+    way("alipay_mp-alipay", Provider::Alipay, "mp-alipay", Needs::Payer, "小程序", "Mini program"),
+    way("alipay_app-plus", Provider::Alipay, "app-plus", Needs::Nothing, "App", "App"),
+    way("alipay_pc", Provider::Alipay, "pc", Needs::Nothing, "电脑网站", "Desktop page"),
+    way("alipay_wap", Provider::Alipay, "wap", Needs::Nothing, "手机网站", "Mobile page (wap)"),
+    way("alipay_codepay", Provider::Alipay, "", Needs::Code, "付款码", "Pay code"),
+];
+
+/// The way of that `pay_type`.
+pub fn find(id: &str) -> Option<&'static Way> {
+    WAYS.iter().find(|way| way.id == id)
+}
+
+/// A provider's name.
+pub fn provider_name(lang: Lang, provider: Provider) -> &'static str {
+    match provider {
+        Provider::Wxpay => lang.t("微信支付", "WeChat Pay"),
+        Provider::Alipay => lang.t("支付宝", "Alipay"),
+    }
+}
+
+/// A `pay_type` in words.
+pub fn name(lang: Lang, pay_type: &str) -> String {
+    find(pay_type).map_or_else(
+        || pay_type.to_owned(),
+        |way| format!("{} · {}", provider_name(lang, way.provider), way.label(lang)),
+    )
+}
+
+impl Way {
+    /// The product's name.
+    pub const fn label(&self, lang: Lang) -> &'static str {
+        lang.t(self.zh, self.en)
+    }
+
+    /// Adds what a client of this kind sends. `code` is the payer's pay code where one was typed.
+    pub fn fill(&self, data: &mut Map<String, Value>, code: Option<&str>) {
+        let mut put = |name: &str, value: Value| data.insert(name.to_owned(), value);
+        put("provider", json!(self.provider));
+        if !self.platform.is_empty() {
+            put("platform", json!(self.platform));
+        }
+        match (self.needs, self.provider) {
+            (Needs::Nothing, _) => {}
+            (Needs::Qr, _) => drop(put("needQRcode", json!(true))),
+            (Needs::Payer, Provider::Wxpay) => drop(put("openid", json!("oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"))),
+            (Needs::Payer, Provider::Alipay) => drop(put("openid", json!("2088102146225135"))),
+            // The simulated payers: this code's owner confirms in the wallet.
+            (Needs::Code, Provider::Wxpay) => drop(put("auth_code", json!(code.unwrap_or("134567890123456787")))),
+            (Needs::Code, Provider::Alipay) => drop(put("auth_code", json!(code.unwrap_or("284567890123456787")))),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What the console remembers of this run: calls that it made, and callbacks that arrived at the door.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use serde_json::Value;
+use shared::app::App;
+use shared::config::DEFAULT_MERCHANT;
+use shared::crypto::hash::sha256_hex;
+use shared::order::Provider;
+use shared::provider::{CallbackRequest, Notice, read_callback};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How many entries of each kind are kept.
+const LENGTH: usize = 1000;
+/// No callback is larger.
+const MAX_BODY: usize = 1 << 20;
+
+/// A call that the console made: of a function, or of the sandbox.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// 1, 2, 3 …
+    pub id: u64,
+    /// Unix ms.
+    pub at: i64,
+    /// The order that it was about.
+    pub out_trade_no: String,
+    /// `pay/createPayment` …, or what was sent to the notify function.
+    pub title: String,
+    /// The path that was called.
+    pub path: String,
+    /// The request's body.
+    pub request: Value,
+    /// HTTP status.
+    pub status: u16,
+    /// The answer's body; text where it is not JSON.
+    pub response: Value,
+}
+
+/// A callback as the notify function got it.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    /// When it arrived, Unix ms.
+    pub at: i64,
+    /// Who was named in the path.
+    pub provider: Provider,
+    /// The merchant in the path.
+    pub merchant: String,
+    /// What the verified message is about: its number at the provider, and the refund number.
+    pub verified: Result<(String, Option<String>), String>,
+    /// The order, where the console knows it because it sent the callback.
+    pub out_trade_no: Option<String>,
+    /// What the console sent it as, by the toolbox's name.
+    pub label: Option<&'static str>,
+    /// How it was answered.
+    pub status: u16,
+    /// And with which words.
+    pub answer: String,
+    body: String,
+}
+
+/// The journal.
+#[derive(Default)]
+pub struct Journal {
+    exchanges: Mutex<(u64, VecDeque<Exchange>)>,
+    receipts: Mutex<VecDeque<Receipt>>,
+}
+
+impl Journal {
+    /// Enters a call; gives its id.
+    pub fn exchange(&self, mut exchange: Exchange) -> u64 {
+        let mut entries = lock(&self.exchanges);
+        entries.0 += 1;
+        exchange.id = entries.0;
+        push(&mut entries.1, exchange);
+        entries.0
+    }
+
+    /// A call by its id.
+    pub fn find(&self, id: u64) -> Option<Exchange> {
+        lock(&self.exchanges).1.iter().find(|e| e.id == id).cloned()
+    }
+
+    /// The calls about an order, newest first.
+    pub fn exchanges_of(&self, out_trade_no: &str) -> Vec<Exchange> {
+        lock(&self.exchanges).1.iter().rev().filter(|e| e.out_trade_no == out_trade_no).cloned().collect()
+    }
+
+    /// The callbacks that `belongs` picks, oldest first.
+    pub fn receipts(&self, belongs: impl Fn(&Receipt) -> bool) -> Vec<Receipt> {
+        lock(&self.receipts).iter().filter(|r| belongs(r)).cloned().collect()
+    }
+
+    /// Marks the newest `times` callbacks with this body as sent by the console about an order.
+    pub fn label(&self, body: &str, times: usize, out_trade_no: &str, label: &'static str) {
+        let digest = sha256_hex(body.as_bytes());
+        let mut receipts = lock(&self.receipts);
+        for receipt in receipts.iter_mut().rev().filter(|r| r.body == digest && r.label.is_none()).take(times) {
+            receipt.out_trade_no = Some(out_trade_no.to_owned());
+            receipt.label = Some(label);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn push<T>(list: &mut VecDeque<T>, entry: T) {
+    if list.len() == LENGTH {
+        list.pop_front();
+    }
+    list.push_back(entry);
+}
+
+/// What the recorder works with.
+#[derive(Clone)]
+pub struct Recorder {
+    /// Where it writes.
+    pub journal: Arc<Journal>,
+    /// Whose keys verify.
+    pub app: Arc<App>,
+}
+
+/// Records callbacks on their way to the notify function: what they say, and how they are answered.
+pub async fn record(State(recorder): State<Recorder>, request: Request, next: Next) -> Response {
+    let segments: Vec<&str> = request.uri().path().split('/').filter(|s| !s.is_empty()).collect();
+    let addressee = segments.iter().position(|s| s.ends_with("-notify")).and_then(|at| {
+        let provider = Provider::parse(segments.get(at + 1)?)?;
+        Some((provider, (*segments.get(at + 2).unwrap_or(&DEFAULT_MERCHANT)).to_owned()))
+    });
+    let Some((provider, merchant)) = addressee else { return next.run(request).await };
+    let (parts, body) = request.into_parts();
+    let bytes = to_bytes(body, MAX_BODY).await.unwrap_or_default();
+    let at = (recorder.app.clock)();
+    let verified = verify(&recorder.app, provider, &merchant, &parts, &bytes, at).await;
+    let digest = sha256_hex(&bytes);
+    let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
+    let (parts, body) = response.into_parts();
+    let answer = to_bytes(body, MAX_BODY).await.unwrap_or_default();
+    let receipt = Receipt {
+        at,
+        provider,
+        merchant,
+        verified,
+        out_trade_no: None,
+        label: None,
+        status: parts.status.as_u16(),
+        answer: String::from_utf8_lossy(&answer).into_owned(),
+        body: digest,
+    };
+    push(&mut lock(&recorder.journal.receipts), receipt);
+    Response::from_parts(parts, Body::from(answer))
+}
+
+async fn verify(
+    app: &App,
+    provider: Provider,
+    merchant: &str,
+    parts: &http::request::Parts,
+    body: &[u8],
+    now: i64,
+) -> Result<(String, Option<String>), String> {
+    let config = app.config().await;
+    let merchant = config.merchant(merchant).ok_or("no such merchant")?;
+    let query = parts.uri.query().unwrap_or_default();
+    let callback = CallbackRequest { headers: &parts.headers, query, body, now };
+    match read_callback(provider, merchant, &app.outside, &callback).await {
+        Ok(Notice::Payment(payment)) => Ok((payment.number.clone(), None)),
+        Ok(Notice::Refund(refund)) => Ok((refund.number.clone(), Some(refund.out_refund_no.clone()))),
+        Ok(Notice::Other(name)) => Ok((String::new(), Some(name))),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,258 @@
+//! The stack: what is started in which order, and how it stops.
+
+use crate::console::{self, Console};
+use crate::demo::{self, Demo};
+use crate::guard::{self, Guard};
+use crate::journal::{self, Journal, Recorder};
+use crate::{Options, dynamo, functions};
+use aws_sdk_dynamodb::Client;
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use dynoxide::Database;
+use sandbox::Sandbox;
+use serde_json::Value;
+use shared::app::{App, Settings, system_clock};
+use shared::config::Source;
+use shared::store::Store;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// The orders table, as a deployed function names it by default.
+pub const TABLE: &str = "vk-pay-orders";
+/// How long open connections may take to end.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The sandbox's providers repeat a callback after a tenth of the real pause.
+const RETRY_DIVISOR: u64 = 10;
+
+/// Why the stack did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A folder or file.
+    #[error("{path}: {error}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What.
+        error: std::io::Error,
+    },
+    /// The port.
+    #[error("127.0.0.1:{port} cannot be bound: {error} (choose another with --port)")]
+    Port {
+        /// Which.
+        port: u16,
+        /// What.
+        error: std::io::Error,
+    },
+    /// The database.
+    #[error("the tables: {0}")]
+    Tables(String),
+    /// The configuration: every fault by its path, one a line.
+    #[error("{0}")]
+    Config(String),
+}
+
+/// The stack while it runs.
+pub struct Running {
+    /// `http://127.0.0.1:<port>`: the console, the functions, the callbacks.
+    pub base_url: String,
+    /// What the functions share.
+    pub app: Arc<App>,
+    /// The simulated providers; not there with a configuration of the merchant's own.
+    pub sandbox: Option<Sandbox>,
+    /// The demo's configuration, or `null`.
+    pub config: Value,
+    /// The demo's secret, for `Authorization: Bearer`.
+    pub demo_key: Option<String>,
+    /// The embedded DynamoDB, for looking into tables.
+    pub dynamodb: Client,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Starts everything and answers when requests are served.
+///
+/// # Errors
+/// When a file, the port, the tables or the configuration stand in the way.
+pub async fn start(options: Options) -> Result<Running, StartError> {
+    let dir = options.data_dir.clone();
+    let file = |path: PathBuf| move |error| StartError::File { path, error };
+    make_private(&dir).map_err(file(dir.clone()))?;
+    let listener = TcpListener::bind(("127.0.0.1", options.port))
+        .await
+        .map_err(|error| StartError::Port { port: options.port, error })?;
+    let address = listener.local_addr().map_err(file(dir.clone()))?;
+    let base_url = format!("http://{address}");
+    let (stop, _) = watch::channel(false);
+    let mut tasks = Vec::new();
+
+    let database = dir.join("dynamodb.sqlite");
+    let dynamodb = open_tables(&database, &stop, &mut tasks).await?;
+    let mut simulated = None;
+    let (source, config, demo_key) = match &options.config {
+        Some(path) => (Source::File(path.clone()), Value::Null, None),
+        None => {
+            let demo = Demo::open(&dir).map_err(file(dir.clone()))?;
+            let (sandbox, url) =
+                open_sandbox(&demo, &stop, &mut tasks).await.map_err(|error| StartError::Port { port: 0, error })?;
+            simulated = Some(sandbox);
+            let config = demo.config(&url, &format!("{base_url}/notify"));
+            let written = dir.join("config.json");
+            demo::write_private(&written, format!("{config:#}\n").as_bytes()).map_err(file(written.clone()))?;
+            (Source::File(written), config, Some(demo.key))
+        }
+    };
+    let clock = system_clock();
+    if simulated.is_some() {
+        demo::seed(&dynamodb, "", clock()).await.map_err(|e| StartError::Tables(e.to_string()))?;
+    }
+    let store = Store::new(dynamodb.clone(), TABLE, "");
+    // A configuration of the merchant's own is looked at again before each request: edit, save, try.
+    let settings = Settings { source, config_ttl: 0, notify_base: Some(format!("{base_url}/notify")) };
+    let app = App::new(settings, store, Box::new(handlers::Registry), clock)
+        .await
+        .map_err(|faults| StartError::Config(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    let app = Arc::new(app);
+    let guard = Arc::new(Guard::new(address));
+    let journal = Arc::new(Journal::default());
+    let console = Console {
+        app: app.clone(),
+        dynamodb: dynamodb.clone(),
+        sandbox: simulated.clone(),
+        guard: guard.clone(),
+        journal: journal.clone(),
+        base_url: base_url.clone(),
+        config_path: options.config.clone().unwrap_or_else(|| dir.join("config.json")),
+        data_dir: dir,
+        rules: std::sync::Mutex::default(),
+    };
+    let router = router(&app, console, guard, journal, options.cors_origins);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let ended = stopped(&stop);
+    tasks.push(tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(ended).await {
+            tracing::error!("the console ended: {error}");
+        }
+    }));
+    tasks.reverse();
+    Ok(Running { base_url, app, sandbox: simulated, config, demo_key, dynamodb, stop, tasks })
+}
+
+fn router(app: &Arc<App>, console: Console, guard: Arc<Guard>, journal: Arc<Journal>, origins: Vec<String>) -> Router {
+    let recorder = Recorder { journal, app: app.clone() };
+    let functions = functions::router(app.clone())
+        .layer(from_fn_with_state(recorder, journal::record))
+        .layer(from_fn_with_state(Arc::<[String]>::from(origins), guard::cors));
+    let pages = console::router(Arc::new(console)).layer(from_fn_with_state(guard.clone(), guard::pages));
+    functions.merge(pages).layer(from_fn_with_state(guard, guard::host))
+}
+
+/// Makes the folder, for its owner alone: it holds orders and keys.
+fn make_private(dir: &std::path::Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
+
+async fn open_tables(
+    file: &std::path::Path,
+    stop: &watch::Sender<bool>,
+    tasks: &mut Vec<JoinHandle<()>>,
+) -> Result<Client, StartError> {
+    let wrong = |what: String| StartError::Tables(what);
+    let path = file.to_str().ok_or_else(|| wrong(format!("{}: not a text", file.display())))?;
+    let database = Database::new(path).map_err(|e| wrong(format!("{}: {e}", file.display())))?;
+    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|e| wrong(e.to_string()))?;
+    let url = format!("http://{}", listener.local_addr().map_err(|e| wrong(e.to_string()))?);
+    let ended = stopped(stop);
+    tasks.push(tokio::spawn(async move {
+        if let Err(error) = dynoxide::server::serve_with_shutdown(listener, database, ended).await {
+            tracing::error!("the tables ended: {error}");
+        }
+    }));
+    let client = dynamo::client(&url);
+    dynamo::create_tables(&client, TABLE, "").await.map_err(|e| wrong(e.to_string()))?;
+    Ok(client)
+}
+
+async fn open_sandbox(
+    demo: &Demo,
+    stop: &watch::Sender<bool>,
+    tasks: &mut Vec<JoinHandle<()>>,
+) -> std::io::Result<(Sandbox, String)> {
+    let sandbox = Sandbox::new(sandbox::Options { retry_divisor: RETRY_DIVISOR, ..sandbox::Options::default() });
+    for merchant in &demo.merchants {
+        sandbox.register(merchant);
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let guard = Arc::new(Guard::new(address));
+    let router = sandbox.router().layer(from_fn_with_state(guard, guard::host)).layer(from_fn(no_browser));
+    let ended = stopped(stop);
+    tasks.push(tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(ended).await {
+            tracing::error!("the sandbox ended: {error}");
+        }
+    }));
+    Ok((sandbox, format!("http://{address}")))
+}
+
+/// The sandbox's wire is no place for web pages: what carries an `Origin` is refused.
+async fn no_browser(request: axum::extract::Request, next: axum::middleware::Next) -> axum::response::Response {
+    use axum::response::IntoResponse;
+    if request.headers().contains_key(axum::http::header::ORIGIN) {
+        return axum::http::StatusCode::FORBIDDEN.into_response();
+    }
+    next.run(request).await
+}
+
+fn stopped(stop: &watch::Sender<bool>) -> impl Future<Output = ()> + Send + use<> {
+    let mut stop = stop.subscribe();
+    async move {
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+}
+
+impl Running {
+    /// What is printed on start: the console first, then a call that works as it stands.
+    pub fn greeting(&self) -> String {
+        let base = &self.base_url;
+        let kind = match &self.demo_key {
+            Some(_) => "demo merchants, simulated providers",
+            None => "your configuration; providers are real unless apiBase says otherwise",
+        };
+        let mut text = format!("Console    {base}\nShop       {base}/demo\nRuns with  {kind}\n");
+        if let Some(key) = &self.demo_key {
+            let number = format!("curl{}", hex::encode(shared::crypto::random::<4>()));
+            let user = demo::USER;
+            text.push_str(&format!(
+                "\nCreate an order:\n\n  curl -s {base}/create-payment -H 'authorization: Bearer {key}' \
+                 -H 'content-type: application/json' -d '{{\"provider\":\"wxpay\",\"data\":{{\
+                 \"out_trade_no\":\"{number}\",\"total_fee\":100,\"subject\":\"Recharge\",\"type\":\"recharge\",\
+                 \"user_id\":\"{user}\",\"needQRcode\":true}}}}'\n\nand pay it at {base}/sandbox/cashier/{number}\n"
+            ));
+        }
+        text.push_str("\nCtrl-C stops.");
+        text
+    }
+
+    /// Stops taking requests, lets those that run end, and ends.
+    pub async fn stop(self) {
+        let Self { stop, tasks, app, dynamodb, .. } = self;
+        let _ = stop.send(true);
+        drop((app, dynamodb));
+        for task in tasks {
+            let ended = task.abort_handle();
+            if tokio::time::timeout(PATIENCE, task).await.is_err() {
+                ended.abort();
+            }
+        }
+    }
+}
