@@ -1,7 +1,7 @@
 //! The embedded DynamoDB, and the tables as `template.yaml` has them.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
@@ -26,15 +26,8 @@ pub async fn serve(database: Database) -> std::io::Result<String> {
 
 /// A client of an endpoint with made-up credentials.
 pub fn client(endpoint: &str) -> Client {
-    let config = aws_config::SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(endpoint)
-        .region(Region::new("us-east-1"))
-        .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(Credentials::new(
-            "local", "local", None, None, "local",
-        )))
-        .build();
-    shared::app::dynamodb(&config)
+    let credentials = Credentials::new("local", "local", None, None, "local");
+    shared::aws::dynamodb("us-east-1".to_owned(), credentials, Some(endpoint.to_owned()))
 }
 
 /// Creates the orders table and the business tables where they are not there yet.

@@ -7,7 +7,6 @@ use crate::payment::{Context, Handlers};
 use crate::provider::Outside;
 use crate::store::Store;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// Unix milliseconds.
@@ -71,7 +70,8 @@ impl App {
     ) -> Result<Self, Vec<Fault>> {
         let unreadable =
             |e: crate::config::SourceError| vec![Fault { path: "PAY_CONFIG".to_owned(), what: e.to_string() }];
-        let text = settings.source.fetch().await.map_err(unreadable)?;
+        let outside = Outside::default();
+        let text = settings.source.fetch(&outside.http).await.map_err(unreadable)?;
         let (config, remarks) = Config::parse(&text, settings.source.base())?;
         for remark in remarks {
             tracing::warn!("{remark}");
@@ -88,7 +88,7 @@ impl App {
             ttl_ms: i64::try_from(settings.config_ttl).unwrap_or(300).saturating_mul(1000),
             loaded: Mutex::new(loaded),
             store,
-            outside: Outside::default(),
+            outside,
             clock,
             jwks: Jwks::default(),
             handlers,
@@ -105,7 +105,7 @@ impl App {
             return loaded.config.clone();
         }
         loaded.checked_at = now;
-        let faults = match self.source.fetch().await {
+        let faults = match self.source.fetch(&self.outside.http).await {
             Err(error) => {
                 loaded.digest.clear();
                 vec![error.to_string()]
@@ -171,9 +171,9 @@ impl App {
                     text.parse().map_err(|_| fault("PAY_CONFIG_TTL", "must be a whole number of seconds".to_owned()))?
                 }
             };
-            let sdk = aws_config::load_from_env().await;
+            let client = crate::aws::dynamodb_from_env().map_err(|name| fault(name, "is not set".to_owned()))?;
             let store = Store::new(
-                dynamodb(&sdk),
+                client,
                 variable("PAY_TABLE").unwrap_or_else(|| "vk-pay-orders".to_owned()),
                 variable("PAY_TABLE_PREFIX").unwrap_or_default(),
             );
@@ -194,17 +194,6 @@ impl App {
             }
         }
     }
-}
-
-/// DynamoDB's client with time-outs that leave room for a second try within a callback's five seconds.
-pub fn dynamodb(sdk: &aws_config::SdkConfig) -> aws_sdk_dynamodb::Client {
-    let timeouts = aws_sdk_dynamodb::config::timeout::TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(1))
-        .operation_attempt_timeout(Duration::from_millis(1_500))
-        .operation_timeout(Duration::from_secs(4))
-        .build();
-    let config = aws_sdk_dynamodb::config::Builder::from(sdk).timeout_config(timeouts).build();
-    aws_sdk_dynamodb::Client::from_conf(config)
 }
 
 /// Lines on stdout without colour; `RUST_LOG` filters by target and level. Never more than `debug`: at `trace`

@@ -1,5 +1,8 @@
 //! Where the configuration document comes from: `PAY_CONFIG`.
 
+use crate::aws::{JsonService, call};
+use crate::http::Http;
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -49,36 +52,26 @@ impl Source {
     ///
     /// # Errors
     /// When the file, parameter or secret cannot be read.
-    pub async fn fetch(&self) -> Result<String, SourceError> {
+    pub async fn fetch(&self, http: &Http) -> Result<String, SourceError> {
         match self {
             Self::Inline(text) => Ok(text.clone()),
             Self::File(path) => std::fs::read_to_string(path)
                 .map_err(|e| SourceError(format!("file {} cannot be read: {}", path.display(), e.kind()))),
             Self::Ssm(name) => {
-                let sdk = aws_config::load_from_env().await;
-                let answer =
-                    aws_sdk_ssm::Client::new(&sdk).get_parameter().name(name).with_decryption(true).send().await;
-                let answer = answer.map_err(|e| SourceError(format!("ssm:{name} cannot be read: {}", code(&e))))?;
-                answer.parameter.and_then(|p| p.value).ok_or_else(|| SourceError(format!("ssm:{name} has no value")))
+                let service = JsonService { name: "ssm", variable: "SSM" };
+                let body = json!({ "Name": name, "WithDecryption": true });
+                let answer = call(http, &service, "AmazonSSM.GetParameter", &body).await;
+                let answer = answer.map_err(|e| SourceError(format!("ssm:{name} cannot be read: {e}")))?;
+                let value = answer["Parameter"]["Value"].as_str();
+                value.map(str::to_owned).ok_or_else(|| SourceError(format!("ssm:{name} has no value")))
             }
             Self::SecretsManager(id) => {
-                let sdk = aws_config::load_from_env().await;
-                let answer = aws_sdk_secretsmanager::Client::new(&sdk).get_secret_value().secret_id(id).send().await;
-                let answer =
-                    answer.map_err(|e| SourceError(format!("secretsmanager:{id} cannot be read: {}", code(&e))))?;
-                answer.secret_string.ok_or_else(|| SourceError(format!("secretsmanager:{id} has no text")))
+                let service = JsonService { name: "secretsmanager", variable: "SECRETS_MANAGER" };
+                let answer = call(http, &service, "secretsmanager.GetSecretValue", &json!({ "SecretId": id })).await;
+                let answer = answer.map_err(|e| SourceError(format!("secretsmanager:{id} cannot be read: {e}")))?;
+                let value = answer["SecretString"].as_str();
+                value.map(str::to_owned).ok_or_else(|| SourceError(format!("secretsmanager:{id} has no text")))
             }
         }
-    }
-}
-
-/// What AWS said: the error's code, or that it could not be reached.
-fn code<E, R>(error: &aws_sdk_ssm::error::SdkError<E, R>) -> String
-where
-    E: aws_sdk_ssm::error::ProvideErrorMetadata,
-{
-    match error.as_service_error().and_then(|e| e.code()) {
-        Some(code) => code.to_owned(),
-        None => "no answer".to_owned(),
     }
 }

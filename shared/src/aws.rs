@@ -1,0 +1,119 @@
+//! AWS from the variables that Lambda sets, and nothing else: no profiles, no metadata service, no STS.
+//!
+//! `aws-config` with its credential chain, and a whole SDK for each of the two calls that read a secret, would
+//! be a fifth of the binary and of the cold start. DynamoDB keeps its SDK; the two calls are one signed POST.
+
+use crate::http::{Http, Request};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use http::Method;
+use serde_json::Value;
+use std::time::{Duration, SystemTime};
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|v| !v.is_empty())
+}
+
+fn region() -> Option<String> {
+    variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"))
+}
+
+fn credentials() -> Option<Credentials> {
+    let (id, secret) = (variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?);
+    Some(Credentials::new(id, secret, variable("AWS_SESSION_TOKEN"), None, "environment"))
+}
+
+/// The endpoint that the environment names for a service, by the SDKs' own variables.
+fn endpoint(service: &str) -> Option<String> {
+    variable(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| variable("AWS_ENDPOINT_URL"))
+}
+
+/// DynamoDB's client by the environment.
+///
+/// # Errors
+/// The variable that is missing.
+pub fn dynamodb_from_env() -> Result<Client, &'static str> {
+    let region = region().ok_or("AWS_REGION")?;
+    let credentials = credentials().ok_or("AWS_ACCESS_KEY_ID")?;
+    Ok(dynamodb(region, credentials, endpoint("DYNAMODB")))
+}
+
+/// DynamoDB's client with time-outs that leave room for a second try within a callback's five seconds.
+pub fn dynamodb(region: String, credentials: Credentials, endpoint: Option<String>) -> Client {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_millis(1_500))
+        .operation_timeout(Duration::from_secs(4))
+        .build();
+    let mut config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .credentials_provider(credentials)
+        .timeout_config(timeouts);
+    config.set_endpoint_url(endpoint);
+    Client::from_conf(config.build())
+}
+
+/// A service that speaks AWS's JSON protocol 1.1.
+pub(crate) struct JsonService {
+    /// In host names and signatures: `ssm`.
+    pub name: &'static str,
+    /// In the variable of its endpoint: `SSM`.
+    pub variable: &'static str,
+}
+
+/// Calls an operation (`AmazonSSM.GetParameter`) of a service, signed with the environment's credentials.
+///
+/// # Errors
+/// The error's code, or that there was no answer.
+pub(crate) async fn call(http: &Http, service: &JsonService, operation: &str, body: &Value) -> Result<Value, String> {
+    let region = region().ok_or("AWS_REGION is not set")?;
+    let credentials = credentials().ok_or("AWS_ACCESS_KEY_ID is not set")?;
+    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    let url = endpoint(service.variable).unwrap_or_else(|| format!("https://{}.{region}.{suffix}", service.name));
+    let url = format!("{}/", url.trim_end_matches('/'));
+    let body = body.to_string().into_bytes();
+    let mut headers =
+        vec![("content-type", "application/x-amz-json-1.1".to_owned()), ("x-amz-target", operation.to_owned())];
+    headers.extend(signature(service.name, &region, credentials, &url, &headers, &body).ok_or("cannot be signed")?);
+    let request = Request { method: Method::POST, url: &url, headers, body, identity: None };
+    let answer = http.send(request).await.map_err(|error| error.to_string())?;
+    let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    if answer.status == 200 {
+        return Ok(document);
+    }
+    let code = document["__type"].as_str().and_then(|kind| kind.rsplit('#').next());
+    Err(code.map_or_else(|| format!("HTTP {}", answer.status), str::to_owned))
+}
+
+/// The headers of a Signature Version 4.
+fn signature(
+    service: &str,
+    region: &str,
+    credentials: Credentials,
+    url: &str,
+    headers: &[(&'static str, String)],
+    body: &[u8],
+) -> Option<Vec<(&'static str, String)>> {
+    let identity = credentials.into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name(service)
+        .time(SystemTime::now())
+        .settings(SigningSettings::default())
+        .build()
+        .ok()?
+        .into();
+    let signed = headers.iter().map(|(name, value)| (*name, value.as_str()));
+    let request = SignableRequest::new("POST", url, signed, SignableBody::Bytes(body)).ok()?;
+    let (instructions, _) = sign(request, &params).ok()?.into_parts();
+    const NAMES: [&str; 4] = ["authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"];
+    instructions
+        .headers()
+        .map(|(name, value)| Some((NAMES.into_iter().find(|n| *n == name)?, value.to_owned())))
+        .collect()
+}
