@@ -1,6 +1,6 @@
 //! A DynamoDB that conflicts, throttles, loses answers, fails or is gone, under the real `notify`.
 
-use crate::binaries_kit::{Shop, refund_of};
+use crate::binaries_kit::{Shop, refund_of, until};
 use futures::future::join_all;
 use sandbox::{CallbackKind, Mode};
 use serde_json::json;
@@ -251,18 +251,36 @@ async fn lost_answers_in_a_refund_take_its_amount_once() {
 }
 
 #[tokio::test]
-async fn a_refund_whose_settlement_fails_is_settled_by_the_callback() {
+async fn a_refund_whose_settlement_fails_is_settled_by_the_next_that_tells() {
     let shop = Shop::open(Mode::default()).await;
-    let callback = shop.paid_there("UNSETTLED_1", json!({})).await;
-    assert!(shop.taken(&callback).await);
     let settles = |call: &Call| call.is("TransactWriteItems") && call.body.to_string().contains("\"refunded\"");
-    shop.proxy.rule(move |call| if settles(call) { Act::Drop } else { Act::Pass });
-    shop.world.call("refund", refund_of("UNSETTLED_1", "UNSETTLED_R", 60)).await;
-    assert_eq!(shop.world.order("UNSETTLED_1").await["refund_reserved"], 60);
-    shop.proxy.behave();
-    shop.world.sandbox.deliver_due(now_ms()).await;
-    let callback = shop.world.sandbox.build_callback("UNSETTLED_R", CallbackKind::Refund);
-    assert!(shop.taken(&callback).await);
-    let order = shop.world.order("UNSETTLED_1").await;
-    assert_eq!((&order["refund_reserved"], &order["refund_fee"]), (&json!(0), &json!(60)));
+    let lost = sandbox::Fault::new(sandbox::Op::Notify, sandbox::Misbehaviour::Lose);
+    shop.world.sandbox.misbehave(lost);
+    let money = |order: &serde_json::Value| {
+        ["refund_fee", "refund_reserved", "refundable"].map(|name| order[name].as_u64().unwrap())
+    };
+    for (no, provider) in [("UNSETTLED_W", "wxpay"), ("UNSETTLED_A", "alipay")] {
+        let number = format!("{no}_R");
+        let callback = shop.paid_there(no, json!({ "provider": provider })).await;
+        assert!(shop.taken(&callback).await);
+        shop.proxy.rule(move |call| if settles(call) { Act::Drop } else { Act::Pass });
+        let (status, _) = shop.world.call("refund", refund_of(no, &number, 60)).await;
+        let there = async || shop.world.sandbox.refunds().iter().all(|r| r.state == sandbox::RefundState::Success);
+        until("the refund at the provider", there).await;
+        if provider == "wxpay" {
+            let callback = shop.world.sandbox.build_callback(&number, CallbackKind::Refund);
+            let (status, _) = shop.world.sandbox.send(&callback).await.expect("an answer");
+            assert!(status >= 500, "{status}");
+            assert_eq!(money(&shop.world.order(no).await), [0, 60, 40]);
+            shop.proxy.behave();
+            assert!(shop.taken(&callback).await);
+        } else {
+            assert_eq!(status, 500);
+            assert_eq!(money(&shop.world.order(no).await), [0, 60, 40]);
+            shop.proxy.behave();
+            assert_eq!(shop.world.call("refund", refund_of(no, &number, 60)).await.0, 200);
+        }
+        assert_eq!(money(&shop.world.order(no).await), [60, 0, 40]);
+        assert_eq!(shop.world.sandbox.trade(no).unwrap().refunds.len(), 1);
+    }
 }
