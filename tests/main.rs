@@ -24,6 +24,7 @@ mod mtls;
 mod orders;
 mod refunds;
 mod secrets;
+mod sources;
 mod start;
 mod world;
 mod wxpay_callback;
