@@ -7,7 +7,11 @@ use crate::payment::{Context, Handlers};
 use crate::provider::Outside;
 use crate::store::Store;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Mutex;
+
+/// How long a callback may wait for a new configuration before it goes on with the last good one.
+const REFRESH: Duration = Duration::from_secs(2);
 
 /// Unix milliseconds.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -105,10 +109,14 @@ impl App {
             return loaded.config.clone();
         }
         loaded.checked_at = now;
-        let faults = match self.source.fetch(&self.outside.http).await {
+        let fetched = match tokio::time::timeout(REFRESH, self.source.fetch(&self.outside.http)).await {
+            Ok(fetched) => fetched.map_err(|error| error.to_string()),
+            Err(_) => Err("PAY_CONFIG: cannot be read in time".to_owned()),
+        };
+        let faults = match fetched {
             Err(error) => {
                 loaded.digest.clear();
-                vec![error.to_string()]
+                vec![error]
             }
             Ok(text) => {
                 let digest = hash::sha256_hex(text.as_bytes());
@@ -144,10 +152,10 @@ impl App {
         loaded.config.clone()
     }
 
-    /// What a use case works with.
-    pub async fn context(&self) -> Context<'_> {
+    /// What a use case works with, for a request that begins with this configuration.
+    pub fn context(&self, config: Arc<Config>) -> Context<'_> {
         Context {
-            config: self.config().await,
+            config,
             store: &self.store,
             outside: &self.outside,
             handlers: &*self.handlers,

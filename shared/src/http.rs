@@ -15,6 +15,8 @@ use thiserror::Error;
 const MAX_ANSWER: usize = 1 << 20;
 const CONNECT: Duration = Duration::from_secs(3);
 const WHOLE: Duration = Duration::from_secs(10);
+/// A frozen Lambda does not see a connection die, so an old one is not trusted.
+const IDLE: Duration = Duration::from_secs(20);
 
 /// A request to a provider.
 pub struct Request<'a> {
@@ -112,7 +114,8 @@ impl Http {
             .connect_timeout(CONNECT)
             .timeout(WHOLE)
             .redirect(reqwest::redirect::Policy::none())
-            .no_proxy();
+            .no_proxy()
+            .pool_idle_timeout(IDLE);
         if let Some(identity) = identity {
             let identity =
                 reqwest::Identity::from_pem(identity.expose().as_bytes()).map_err(|_| HttpError::Identity)?;

@@ -20,7 +20,7 @@ pub async fn handle(app: &App, request: Request) -> Response {
 
 async fn create(app: &App, call: &Call) -> Result<Reply, Failure> {
     let input = CreateInput { fields: call.fields(), environment: call.environment(), quoted: call.quoted };
-    let made = create_payment(&app.context().await, &call.caller, &input).await?;
+    let made = create_payment(&app.context(call.config.clone()), &call.caller, &input).await?;
     let order = &made.order;
     let mut fields = Map::new();
     fields.insert("provider".to_owned(), json!(order.current().provider));
@@ -41,7 +41,7 @@ async fn create(app: &App, call: &Call) -> Result<Reply, Failure> {
 }
 
 async fn close(app: &App, call: &Call) -> Result<Reply, Failure> {
-    let order = close_payment(&app.context().await, &call.caller, call.fields().out_trade_no()?).await?;
+    let order = close_payment(&app.context(call.config.clone()), &call.caller, call.fields().out_trade_no()?).await?;
     let mut fields = Map::new();
     fields.insert("out_trade_no".to_owned(), json!(order.out_trade_no));
     fields.insert("trade_state".to_owned(), json!(order.trade_state));

@@ -44,7 +44,7 @@ async fn judge(
     request: &Request,
     callback: &CallbackRequest<'_>,
 ) -> Verdict {
-    let context = app.context().await;
+    let context = app.context(app.config().await);
     let Some(merchant) = context.config.merchant(merchant_id) else {
         tracing::warn!(%provider, merchant = merchant_id, "a callback for a merchant that is not configured");
         return Verdict::Rejected;

@@ -21,7 +21,7 @@ pub async fn handle(app: &App, request: Request) -> Response {
 
 async fn payment(app: &App, call: &Call) -> Result<Reply, Failure> {
     let fields = call.fields();
-    let order = query_payment(&app.context().await, &call.caller, &QueryInput::read(&fields)?).await?;
+    let order = query_payment(&app.context(call.config.clone()), &call.caller, &QueryInput::read(&fields)?).await?;
     let mut result = api::payment_result(&order);
     if fields.flag("pay_order_info") {
         result.insert("payOrder".to_owned(), Value::Object(api::order_columns(&order, call.caller.trusted)));
@@ -34,7 +34,7 @@ async fn payment(app: &App, call: &Call) -> Result<Reply, Failure> {
 }
 
 async fn orders(app: &App, call: &Call) -> Result<Reply, Failure> {
-    let (orders, cursor) = query_orders(&app.context().await, &call.caller, &call.fields()).await?;
+    let (orders, cursor) = query_orders(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
     let list: Vec<Value> = orders.iter().map(|o| Value::Object(api::order_columns(o, call.caller.trusted))).collect();
     let mut fields = Map::new();
     fields.insert("list".to_owned(), json!(list));
@@ -45,6 +45,6 @@ async fn orders(app: &App, call: &Call) -> Result<Reply, Failure> {
 }
 
 async fn rerun(app: &App, call: &Call) -> Result<Reply, Failure> {
-    let order = rerun_handler(&app.context().await, &call.caller, call.fields().out_trade_no()?).await?;
+    let order = rerun_handler(&app.context(call.config.clone()), &call.caller, call.fields().out_trade_no()?).await?;
     Ok(Reply::ok(api::payment_result(&order)))
 }

@@ -20,12 +20,12 @@ pub async fn handle(app: &App, request: Request) -> Response {
 
 async fn make(app: &App, call: &Call) -> Result<Reply, Failure> {
     let input = RefundInput::read(&call.fields())?;
-    let (order, made) = refund(&app.context().await, &call.caller, &input).await?;
+    let (order, made) = refund(&app.context(call.config.clone()), &call.caller, &input).await?;
     Ok(Reply::ok(api::refund_result(&order, &made)))
 }
 
 async fn query(app: &App, call: &Call) -> Result<Reply, Failure> {
-    let (order, refunds) = query_refund(&app.context().await, &call.caller, &call.fields()).await?;
+    let (order, refunds) = query_refund(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
     let mut fields = Map::new();
     let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
     let list: Vec<Value> = refunds

@@ -2,9 +2,11 @@
 
 use super::{MAX_BODY, Request};
 use crate::code::{Code, Failure};
+use crate::config::Config;
 use crate::payment::{Caller, Environment, Fields};
 use http::Method;
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// Which of VK-Pay's dialects the request speaks; it decides how an unpaid query is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub struct Call {
     pub quoted: bool,
     /// The HTTP request.
     pub request: Request,
+    /// The configuration that the whole request is served with.
+    pub config: Arc<Config>,
 }
 
 impl Call {
@@ -55,7 +59,7 @@ impl Call {
 /// Keys of the envelope that are no data.
 const ENVELOPE: [&str; 6] = ["action", "url", "$url", "data", "uniIdToken", "context"];
 
-pub(super) fn read(request: Request, actions: &[&'static str]) -> Result<Call, Failure> {
+pub(super) fn read(request: Request, actions: &[&'static str], config: Arc<Config>) -> Result<Call, Failure> {
     if request.method != Method::POST {
         return Err(Code::METHOD.into());
     }
@@ -81,7 +85,7 @@ pub(super) fn read(request: Request, actions: &[&'static str]) -> Result<Call, F
     let uni_id_token = body.get("uniIdToken").and_then(Value::as_str).map(str::to_owned);
     let data = data_of(body, &request.query)?;
     let caller = Caller { source: String::new(), user: None, trusted: false };
-    Ok(Call { action, dialect, data, uni_id_token, caller, quoted: false, request })
+    Ok(Call { action, dialect, data, uni_id_token, caller, quoted: false, request, config })
 }
 
 /// The data: `data` with the outer fields of the module call, or the body itself; then the query string.

@@ -122,8 +122,8 @@ where
     let request_id = request.request_id.clone();
     let english = reply::prefers_english(request.header("accept-language"));
     let result = async {
-        let mut call = envelope::read(request, actions)?;
         let config = app.config().await;
+        let mut call = envelope::read(request, actions, config.clone())?;
         call.caller = auth::authenticate(&config, &app.jwks, &app.outside.http, &call, (app.clock)()).await?;
         call.quoted = auth::apply_quote(&config, &mut call, (app.clock)())?;
         handle(call).await.into()
