@@ -202,7 +202,7 @@ async fn a_pay_code_pays_at_once() {
         panic!("not created")
     };
     let payment = created.payment.expect("a payment");
-    assert_eq!((payment.number.as_str(), payment.total), (NUMBER, Fen(1230)));
+    assert_eq!((payment.number.as_str(), payment.total), (NUMBER, Some(Fen(1230))));
     assert_eq!((payment.merchant.as_str(), payment.paid_at), ("default", Some(1_767_323_046_000)));
     let biz = script.biz(0);
     assert_eq!((&biz["scene"], &biz["auth_code"]), (&json!("bar_code"), &json!("281234567890123456")));

@@ -37,7 +37,7 @@ fn trade(status: &str, more: Value) -> String {
 
 fn paid(outcome: Outcome<Standing>) -> Payment {
     match outcome {
-        Outcome::Done(Standing::Paid(payment)) => *payment,
+        Outcome::Done(Standing::Paid(payments)) => payments.into_iter().next().expect("a payment"),
         other => panic!("{other:?}"),
     }
 }
@@ -51,7 +51,7 @@ async fn a_paid_trade_is_stated_whole() {
         });
         let payment = paid(query((200, trade(status, more))).await);
         assert_eq!((payment.number.as_str(), payment.transaction_id.as_str()), (NUMBER, TRADE_NO));
-        assert_eq!((payment.total, payment.currency.as_str()), (Fen(1230), "CNY"));
+        assert_eq!((payment.total, payment.currency.as_str()), (Some(Fen(1230)), "CNY"));
         assert_eq!((payment.app_id, payment.mch_id), (None, None));
         assert_eq!(payment.payer.as_deref(), Some("2088000000000001"));
         assert_eq!(payment.paid_at, Some(1_767_323_046_000));
@@ -83,7 +83,7 @@ async fn a_closed_trade_was_paid_if_money_moved() {
         json!({ "buyer_pay_amount": "0.01" }),
         json!({ "fund_bill_list": [{ "fund_channel": "PCREDIT", "amount": "12.30" }] }),
     ] {
-        assert_eq!(paid(query((200, trade("TRADE_CLOSED", more))).await).total, Fen(1230));
+        assert_eq!(paid(query((200, trade("TRADE_CLOSED", more))).await).total, Some(Fen(1230)));
     }
 }
 
@@ -128,14 +128,14 @@ async fn no_answer_is_unknown() {
     assert!(matches!(outcome, Outcome::Unknown(_)));
 }
 
-async fn close(name: &str, answers: Vec<String>) -> (Outcome<()>, Vec<String>) {
+async fn close(name: &str, answers: Vec<String>) -> (Outcome<shared::provider::Closing>, Vec<String>) {
     let script = Script::of(answers).await;
     let order = order(json!({}));
     let outcome = at(&script, name).close(&script.outside, &order, order.current(), NOW).await;
     (outcome, script.methods())
 }
 
-fn meaning(outcome: Outcome<()>) -> Meaning {
+fn meaning(outcome: Outcome<shared::provider::Closing>) -> Meaning {
     match outcome {
         Outcome::Refused(refusal) => refusal.meaning,
         other => panic!("{other:?}"),
@@ -145,7 +145,7 @@ fn meaning(outcome: Outcome<()>) -> Meaning {
 #[tokio::test]
 async fn an_unpaid_trade_closes() {
     let (outcome, methods) = close("h5", vec![success(CLOSE, json!({ "out_trade_no": NUMBER }))]).await;
-    assert_eq!((outcome, methods), (Outcome::Done(()), vec![CLOSE.to_owned()]));
+    assert_eq!((outcome, methods), (Outcome::Done(shared::provider::Closing::Closed), vec![CLOSE.to_owned()]));
     let (outcome, _) = close("h5", vec![success(CLOSE, json!({ "out_trade_no": "another" }))]).await;
     assert!(matches!(outcome, Outcome::Unknown(_)));
 }
@@ -176,12 +176,12 @@ async fn a_trade_that_does_not_close_says_how_it_stands() {
 async fn a_pay_code_trade_is_cancelled() {
     for fields in [json!({ "action": "close" }), json!({ "action": "refund" }), json!({})] {
         let (outcome, methods) = close("codepay", vec![success(CANCEL, fields)]).await;
-        assert_eq!((outcome, methods), (Outcome::Done(()), vec![CANCEL.to_owned()]));
+        assert_eq!((outcome, methods), (Outcome::Done(shared::provider::Closing::Closed), vec![CANCEL.to_owned()]));
     }
     let again = || success(CANCEL, json!({ "retry_flag": "Y" }));
     let done = || success(CANCEL, json!({ "retry_flag": "N", "action": "close" }));
     let (outcome, methods) = close("codepay", vec![again(), done()]).await;
-    assert_eq!((outcome, methods.len()), (Outcome::Done(()), 2));
+    assert_eq!((outcome, methods.len()), (Outcome::Done(shared::provider::Closing::Closed), 2));
     let (outcome, methods) = close("codepay", vec![again(), again(), done()]).await;
     assert!(matches!(outcome, Outcome::Unknown(_)));
     assert_eq!(methods.len(), 2);
@@ -299,7 +299,7 @@ async fn query_refund(answer: String, age: i64) -> Outcome<RefundStanding> {
         "provider": "alipay", "merchant": "default", "attempt": 1, "create_date": NOW - age,
     }))
     .expect("a refund");
-    at(&script, "h5").query_refund(&script.outside, &attempt(json!({})), &refund, NOW).await
+    at(&script, "h5").query_refund(&script.outside, &order(json!({})), &attempt(json!({})), &refund, NOW).await
 }
 
 #[tokio::test]

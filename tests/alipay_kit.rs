@@ -117,6 +117,7 @@ pub fn request(order: &Order) -> CreateRequest<'_> {
         attempt,
         notify_url: &order.notify_url,
         return_url: None,
+        platform: "",
         auth_code: None,
         store_id: None,
         now: NOW,
@@ -235,7 +236,7 @@ pub fn signed_form(fields: &BTreeMap<String, String>, key: &PrivateKey) -> Strin
 /// Reads a callback with the keys of this merchant.
 pub fn read(merchant: &Merchant, body: &[u8]) -> Result<Notice, CallbackError> {
     let headers = http::HeaderMap::new();
-    let request = CallbackRequest { headers: &headers, query: "", body, now: NOW };
+    let request = CallbackRequest { method: &http::Method::POST, headers: &headers, query: "", body, now: NOW };
     let outside = Outside::default();
     let reading = shared::provider::read_callback(Provider::Alipay, merchant, &outside, &request);
     tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(reading)

@@ -43,7 +43,7 @@ async fn read_at(
     body: &[u8],
     now: i64,
 ) -> Result<Notice, CallbackError> {
-    let request = CallbackRequest { headers, query: "", body, now };
+    let request = CallbackRequest { method: &http::Method::POST, headers, query: "", body, now };
     read_callback(Provider::Wxpay, config.merchant("default").unwrap(), outside, &request).await
 }
 

@@ -141,6 +141,7 @@ pub fn create_request<'a>(order: &'a Order, attempt: &'a Attempt) -> CreateReque
         attempt,
         notify_url: &order.notify_url,
         return_url: None,
+        platform: "",
         auth_code: None,
         store_id: None,
         now: NOW,
@@ -216,7 +217,7 @@ pub fn paid_order() -> Value {
 }
 
 pub fn callback<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> CallbackRequest<'a> {
-    CallbackRequest { headers, query: "", body, now: NOW }
+    CallbackRequest { method: &http::Method::POST, headers, query: "", body, now: NOW }
 }
 
 /// Parameters from JSON texts.

@@ -276,8 +276,9 @@ async fn a_query_asks_by_number_with_the_path_encoded() {
     let (standing, seen) = query(|| Canned::json(&paid_order()), json!({ "number": "T202601010001" })).await;
     assert_signed(&seen);
     assert_eq!(seen.target, format!("/v3/pay/transactions/out-trade-no/T202601010001?mchid={MCH}"));
-    let Outcome::Done(Standing::Paid(payment)) = standing else { panic!("{standing:?}") };
-    assert_eq!((payment.total, payment.currency.as_str()), (Fen(100), "CNY"));
+    let Outcome::Done(Standing::Paid(payments)) = standing else { panic!("{standing:?}") };
+    let payment = &payments[0];
+    assert_eq!((payment.total, payment.currency.as_str()), (Some(Fen(100)), "CNY"));
     assert_eq!(payment.paid_at, Some(NOW));
     let (_, seen) = query(|| Canned::error(404, "ORDER_NOT_EXIST"), json!({ "number": "a|b*c-d" })).await;
     assert_eq!(seen.target, format!("/v3/pay/transactions/out-trade-no/a%7Cb%2Ac-d?mchid={MCH}"));
@@ -337,7 +338,7 @@ async fn only_a_named_absence_is_an_absence() {
     assert!(matches!(standing, Outcome::Refused(_)));
 }
 
-async fn close(answer: fn() -> Canned) -> (Outcome<()>, Seen) {
+async fn close(answer: fn() -> Canned) -> (Outcome<shared::provider::Closing>, Seen) {
     let server = Server::start(move |_| answer()).await;
     let config = config_of("h5", v3_node(&server.base));
     let attempt = attempt("h5", json!({}));
@@ -347,11 +348,11 @@ async fn close(answer: fn() -> Canned) -> (Outcome<()>, Seen) {
 #[tokio::test]
 async fn a_close_is_a_signed_204_and_closing_twice_is_closing_once() {
     let (closed, seen) = close(|| Canned::signed(204, "")).await;
-    assert_eq!(closed, Outcome::Done(()));
+    assert_eq!(closed, Outcome::Done(shared::provider::Closing::Closed));
     assert_signed(&seen);
     assert_eq!(seen.target, "/v3/pay/transactions/out-trade-no/T202601010001/close");
     assert_eq!(seen.json(), json!({ "mchid": MCH }));
-    assert_eq!(close(|| Canned::error(400, "ORDER_CLOSED")).await.0, Outcome::Done(()));
+    assert_eq!(close(|| Canned::error(400, "ORDER_CLOSED")).await.0, Outcome::Done(shared::provider::Closing::Closed));
     assert!(matches!(close(|| Canned::plain(204, "")).await.0, Outcome::Unknown(_)), "an unsigned 204");
     let (paid, _) = close(|| Canned::error(400, "ORDERPAID")).await;
     assert!(matches!(paid, Outcome::Refused(refusal) if refusal.meaning == Meaning::Paid));

@@ -25,7 +25,8 @@ async fn query(answer: impl Fn() -> Canned + Send + Sync + 'static, more: Value)
     let server = Server::start(move |_| answer()).await;
     let config = config_of("h5", v3_node(&server.base));
     let attempt = attempt("h5", more);
-    let standing = gateway(&config, "h5").query_refund(&server.outside, &attempt, &stored_refund(), NOW).await;
+    let standing =
+        gateway(&config, "h5").query_refund(&server.outside, &order(json!({})), &attempt, &stored_refund(), NOW).await;
     (standing, server.last())
 }
 

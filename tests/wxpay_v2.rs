@@ -183,8 +183,9 @@ async fn only_explicit_states_move_an_order_in_v2() {
         assert_eq!(query(json!({ "trade_state": state })).await, Outcome::Done(wanted), "{state}");
     }
     for state in ["SUCCESS", "REFUND"] {
-        let Outcome::Done(Standing::Paid(payment)) = query(json!({ "trade_state": state })).await else { panic!() };
-        assert_eq!((payment.total, payment.currency.as_str()), (Fen(100), "CNY"));
+        let Outcome::Done(Standing::Paid(payments)) = query(json!({ "trade_state": state })).await else { panic!() };
+        let payment = &payments[0];
+        assert_eq!((payment.total, payment.currency.as_str()), (Some(Fen(100)), "CNY"));
         assert_eq!(payment.paid_at, Some(NOW));
     }
     for change in [
@@ -207,7 +208,7 @@ async fn a_pay_code_waits_for_the_payer_and_is_reversed_with_a_certificate() {
     let fields = at_once.clone();
     let paid = server(move || answer(fields.clone(), false)).await;
     let created = done(create("codepay", "MD5", &paid, json!({}), json!({})).await);
-    assert_eq!((created.order_info, created.payment.unwrap().total), (json!({ "paid": true }), Fen(100)));
+    assert_eq!((created.order_info, created.payment.unwrap().total), (json!({ "paid": true }), Some(Fen(100))));
     assert_eq!(paid.last().target, "/pay/micropay");
     assert_eq!(paid.last().xml()["auth_code"], "130061098828009406");
     for code in ["USERPAYING", "SYSTEMERROR", "BANKERROR"] {
@@ -230,7 +231,7 @@ async fn a_pay_code_waits_for_the_payer_and_is_reversed_with_a_certificate() {
     .await;
     let config = config_of("codepay", certified(&again.base));
     let closed = gateway(&config, "codepay").close(&again.outside, &order(json!({})), &attempt, NOW).await;
-    assert_eq!(closed, Outcome::Done(()));
+    assert_eq!(closed, Outcome::Done(shared::provider::Closing::Closed));
     assert!(again.seen().iter().all(|seen| seen.target == "/secapi/pay/reverse"));
     assert_eq!(again.seen().len(), 2);
     let ever = server(|| answer(json!({ "recall": "Y" }), false)).await;
@@ -243,8 +244,11 @@ async fn a_pay_code_waits_for_the_payer_and_is_reversed_with_a_certificate() {
 #[tokio::test]
 async fn a_close_is_verified_and_closing_twice_is_closing_once() {
     for (canned, wanted) in [
-        (answer as fn(Value, bool) -> Canned, Some(Outcome::Done(()))),
-        ((|_, _| failed("ORDERCLOSED")) as fn(Value, bool) -> Canned, Some(Outcome::Done(()))),
+        (answer as fn(Value, bool) -> Canned, Some(Outcome::Done(shared::provider::Closing::Closed))),
+        (
+            (|_, _| failed("ORDERCLOSED")) as fn(Value, bool) -> Canned,
+            Some(Outcome::Done(shared::provider::Closing::Closed)),
+        ),
         ((|_, _| failed("ORDERPAID")) as fn(Value, bool) -> Canned, None),
     ] {
         let server = server(move || canned(json!({}), false)).await;
@@ -271,13 +275,13 @@ async fn refund(canned: impl Fn() -> Canned + Send + Sync + 'static) -> (Outcome
 async fn a_refund_needs_the_client_certificate() {
     let server = server(|| Canned::plain(500, "")).await;
     let config = config_of("h5", v2_node(&server.base, "MD5"));
-    assert!(gateway(&config, "h5").can_refund().is_err());
     let (order, attempt) = (order(json!({})), attempt("h5", json!({})));
+    assert!(gateway(&config, "h5").can_refund(&attempt).is_err());
     let outcome = gateway(&config, "h5").refund(&server.outside, &refund_request(&order, &attempt)).await;
     assert!(matches!(outcome, Outcome::Refused(_)));
     assert!(server.seen().is_empty());
-    assert!(gateway(&config_of("h5", certified(&server.base)), "h5").can_refund().is_ok());
-    assert!(gateway(&config_of("h5", v3_node(&server.base)), "h5").can_refund().is_ok());
+    assert!(gateway(&config_of("h5", certified(&server.base)), "h5").can_refund(&attempt).is_ok());
+    assert!(gateway(&config_of("h5", v3_node(&server.base)), "h5").can_refund(&attempt).is_ok());
 }
 
 #[tokio::test]
@@ -329,7 +333,9 @@ async fn the_right_one_of_several_refunds_is_read() {
         let server = server(move || answer(fields.clone(), false)).await;
         let config = config_of("h5", v2_node(&server.base, "MD5"));
         let attempt = attempt("h5", json!({}));
-        let standing = gateway(&config, "h5").query_refund(&server.outside, &attempt, &stored_refund(), NOW).await;
+        let standing = gateway(&config, "h5")
+            .query_refund(&server.outside, &order(json!({})), &attempt, &stored_refund(), NOW)
+            .await;
         let standing = done(standing);
         assert_eq!((standing.progress, standing.refund), (progress, Some(Fen(40))));
         assert_eq!((standing.refund_id.as_deref(), standing.refunded_at), (Some("5031"), Some(NOW)));
@@ -337,6 +343,7 @@ async fn the_right_one_of_several_refunds_is_read() {
     let server = server(|| failed("REFUNDNOTEXIST")).await;
     let config = config_of("h5", v2_node(&server.base, "MD5"));
     let attempt = attempt("h5", json!({}));
-    let standing = gateway(&config, "h5").query_refund(&server.outside, &attempt, &stored_refund(), NOW).await;
+    let standing =
+        gateway(&config, "h5").query_refund(&server.outside, &order(json!({})), &attempt, &stored_refund(), NOW).await;
     assert_eq!(done(standing).progress, RefundProgress::Missing);
 }

@@ -62,8 +62,13 @@ pub async fn measure(runs: usize) -> Figures {
         let request = request_of(&paid(&direct, &sandbox, &format!("BENCH_{i}")).await);
         let configuration = direct.config().await;
         let merchant = configuration.merchant("default").expect("a merchant");
-        let callback =
-            CallbackRequest { headers: &request.headers, query: "", body: &request.body, now: (direct.clock)() };
+        let callback = CallbackRequest {
+            method: &request.method,
+            headers: &request.headers,
+            query: "",
+            body: &request.body,
+            now: (direct.clock)(),
+        };
         let start = Instant::now();
         let notice = read_callback(Provider::Wxpay, merchant, &outside, &callback).await;
         without_store.push(micros(start));

@@ -79,8 +79,9 @@ impl Demo {
             let section = keys.config_with(sandbox, mode(&keys.id));
             match keys.id.as_str() {
                 "default" => {
-                    document["wxpay"] = section["wxpay"].clone();
-                    document["alipay"] = section["alipay"].clone();
+                    for (name, nodes) in section.as_object().into_iter().flatten() {
+                        document[name] = nodes.clone();
+                    }
                 }
                 id => document["merchants"][id] = section,
             }

@@ -1,4 +1,5 @@
-//! The functions behind one address: `/create-payment`, `/query-payment`, `/refund`, `/notify/…`, and
+//! The functions behind one address: `/create-payment`, `/query-payment`, `/refund`, `/transfer`, `/login`,
+//! `/notify/…`, and
 //! VK-Pay's single `/http/vk-pay` for unmodified clients.
 
 use axum::Router;
@@ -20,6 +21,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/create-payment", any(create_payment))
         .route("/query-payment", any(query_payment))
         .route("/refund", any(refund))
+        .route("/transfer", any(transfer))
+        .route("/login", any(login))
         .route("/notify/{*path}", any(notify))
         .route("/http/vk-pay", any(vk_pay))
         .route("/http/vk-pay/{*path}", any(notify))
@@ -36,6 +39,14 @@ async fn query_payment(State(app): State<Arc<App>>, request: Request<Body>) -> R
 
 async fn refund(State(app): State<Arc<App>>, request: Request<Body>) -> Response<Body> {
     answer(refund::handle(&app, read(request).await).await)
+}
+
+async fn transfer(State(app): State<Arc<App>>, request: Request<Body>) -> Response<Body> {
+    answer(transfer::handle(&app, read(request).await).await)
+}
+
+async fn login(State(app): State<Arc<App>>, request: Request<Body>) -> Response<Body> {
+    answer(login::handle(&app, read(request).await).await)
 }
 
 async fn notify(State(app): State<Arc<App>>, request: Request<Body>) -> Response<Body> {
@@ -58,6 +69,10 @@ pub async fn dispatch(app: &App, request: api::Request) -> api::Response {
         query_payment::handle(app, request).await
     } else if serves(&refund::ACTIONS) {
         refund::handle(app, request).await
+    } else if serves(&transfer::ACTIONS) {
+        transfer::handle(app, request).await
+    } else if serves(&login::ACTIONS) {
+        login::handle(app, request).await
     } else {
         api::not_found(&request)
     }

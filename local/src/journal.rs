@@ -166,10 +166,15 @@ async fn verify(
     let config = app.config().await;
     let merchant = config.merchant(merchant).ok_or("no such merchant")?;
     let query = parts.uri.query().unwrap_or_default();
-    let callback = CallbackRequest { headers: &parts.headers, query, body, now };
+    let callback = CallbackRequest { method: &parts.method, headers: &parts.headers, query, body, now };
     match read_callback(provider, merchant, &app.outside, &callback).await {
         Ok(Notice::Payment(payment)) => Ok((payment.number.clone(), None)),
-        Ok(Notice::Refund(refund)) => Ok((refund.number.clone(), Some(refund.out_refund_no.clone()))),
+        Ok(Notice::Refund(refund)) => {
+            Ok((refund.number.clone().unwrap_or_default(), Some(refund.out_refund_no.clone())))
+        }
+        Ok(Notice::Hint(hint)) => Ok((hint.number.unwrap_or_default(), hint.out_refund_no)),
+        Ok(Notice::Event(event)) => Ok((event.number.unwrap_or_default(), Some(event.name))),
+        Ok(Notice::Echo(_)) => Ok((String::new(), Some("echo".to_owned()))),
         Ok(Notice::Other(name)) => Ok((String::new(), Some(name))),
         Err(error) => Err(error.to_string()),
     }

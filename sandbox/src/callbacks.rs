@@ -4,7 +4,7 @@ use crate::crypto::ALNUM;
 use crate::faults::{Misbehaviour, Op, Rules};
 use crate::keys::Merchant;
 use crate::ledger::{Provider, Trade, TradeState, Wire};
-use crate::{Sandbox, alipay, crypto, forgery, ids, wechat};
+use crate::{Sandbox, alipay, apple, crypto, douyin, forgery, huawei, ids, virtual_pay, vkspay, wechat};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -111,6 +111,11 @@ impl Notice<'_> {
             Wire::V3 | Wire::V3Cert => wechat::notify::v3(self, merchant, now),
             Wire::V2Md5 | Wire::V2Hmac => wechat::notify::v2(self, merchant),
             Wire::Key | Wire::Cert => alipay::notify::form(self, merchant, now),
+            Wire::Apple => apple::notify(self, merchant, now),
+            Wire::Vkspay | Wire::EpayMd5 | Wire::EpayRsa => vkspay::notify(self, merchant, now),
+            Wire::VirtualPlain | Wire::VirtualSafe => virtual_pay::notify(self, merchant, now),
+            Wire::Ecpay | Wire::TradeSystem | Wire::Douyinpay => douyin::notify(self, merchant, now),
+            Wire::Huawei | Wire::HuaweiIap => huawei::notify(self, merchant, now),
         }
     }
 }
@@ -118,10 +123,10 @@ impl Notice<'_> {
 /// A fresh id of a notice.
 pub(crate) fn event_id(provider: Provider, now: i64) -> String {
     match provider {
-        Provider::Wxpay => ids::uuid(),
         Provider::Alipay => {
             format!("{}222{}", &ids::compact(now)[..8], crypto::random_text(23, ALNUM).to_lowercase())
         }
+        _ => ids::uuid(),
     }
 }
 
@@ -231,6 +236,11 @@ impl Outbox {
         let ladder: &[u64] = match delivery.provider {
             Provider::Wxpay => &WXPAY_LADDER,
             Provider::Alipay => &ALIPAY_LADDER,
+            Provider::Appleiap => apple::LADDER,
+            Provider::Vkspay => vkspay::LADDER,
+            Provider::WxpayVirtual => virtual_pay::LADDER,
+            Provider::Douyin => douyin::LADDER,
+            Provider::Huawei => huawei::LADDER,
         };
         let rung = delivery.attempts as usize;
         delivery.attempts += 1;
@@ -264,6 +274,11 @@ fn accepted(delivery: &Delivery, status: u16, body: &str) -> bool {
                     .is_ok_and(|map| map.get("return_code").is_some_and(|code| code == "SUCCESS"))
         }
         Wire::Key | Wire::Cert => status == 200 && body == "success",
+        Wire::Apple => apple::accepted(status, body),
+        Wire::Vkspay | Wire::EpayMd5 | Wire::EpayRsa => vkspay::accepted(status, body),
+        Wire::VirtualPlain | Wire::VirtualSafe => virtual_pay::accepted(status, body),
+        Wire::Ecpay | Wire::TradeSystem | Wire::Douyinpay => douyin::accepted(status, body),
+        Wire::Huawei | Wire::HuaweiIap => huawei::accepted(status, body),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The Rust API as JSON below `/sandbox/api/`: for consoles, scripts, other languages.
 
-use crate::{CallbackKind, Fault, Forgery, Pay, RefundOutcome, Sandbox};
+use crate::{CallbackKind, Fault, Forgery, Pay, Provider, RefundOutcome, Sandbox};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -19,6 +19,7 @@ pub(crate) fn routes() -> Router<Sandbox> {
         .route("/pay", post(pay))
         .route("/open", post(open))
         .route("/scan", post(scan))
+        .route("/client_pay", post(client_pay))
         .route("/callback", post(callback))
         .route("/deliver", post(deliver))
         .route("/misbehave", post(misbehave))
@@ -81,6 +82,19 @@ async fn open(State(sandbox): State<Sandbox>, Json(wish): Json<OpenWish>) -> Res
     } else {
         sandbox.open_order_string(&wish.order).map(|number| json!({"number": number}))
     })
+}
+
+#[derive(Deserialize)]
+struct ClientWish {
+    provider: Provider,
+    /// `orderInfo` as `createPayment` answered it.
+    order_info: Value,
+    #[serde(default)]
+    how: Pay,
+}
+
+async fn client_pay(State(sandbox): State<Sandbox>, Json(wish): Json<ClientWish>) -> Response {
+    done(sandbox.client_pay(wish.provider, &wish.order_info, wish.how).await.map(|paid| json!(paid)))
 }
 
 #[derive(Deserialize)]

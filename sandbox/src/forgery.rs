@@ -1,12 +1,12 @@
 //! Callbacks as an attacker, or the provider's own probe, would send them.
 
 use crate::Sandbox;
-use crate::alipay;
 use crate::callbacks::SignedRequest;
 use crate::crypto::{self, RsaKey, gcm_open, gcm_seal};
 use crate::ids;
 use crate::keys::Merchant;
 use crate::wechat::xml;
+use crate::{alipay, apple, douyin, huawei, virtual_pay, vkspay};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -48,6 +48,19 @@ impl Sandbox {
     /// # Panics
     /// If the request is no callback of a registered merchant.
     pub fn forge(&self, mut request: SignedRequest, how: Forgery) -> SignedRequest {
+        type Wrote = fn(&SignedRequest) -> bool;
+        type Forge = fn(&Sandbox, &mut SignedRequest, Forgery);
+        let others: [(Wrote, Forge); 5] = [
+            (apple::wrote, apple::forge),
+            (vkspay::wrote, vkspay::forge),
+            (virtual_pay::wrote, virtual_pay::forge),
+            (douyin::wrote, douyin::forge),
+            (huawei::wrote, huawei::forge),
+        ];
+        if let Some((_, forge)) = others.iter().find(|(wrote, _)| wrote(&request)) {
+            forge(self, &mut request, how);
+            return request;
+        }
         match self.shape(&request).expect("a callback of a registered merchant") {
             Shape::V3(merchant) => self.forge_v3(&mut request, &merchant, how),
             Shape::V2 => forge_v2(&mut request, how),

@@ -1,6 +1,7 @@
 //! A merchant's key material at both providers, made up on the spot, and the configuration that goes with it.
 
 use crate::crypto::{self, ALNUM, DIGITS, RsaKey, b64, md5_hex, pem, random, random_text};
+use crate::{apple, douyin, huawei, virtual_pay, vkspay};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, PKCS_RSA_SHA256,
     SerialNumber,
@@ -49,6 +50,37 @@ pub struct MerchantKeys {
     pub alipay_root_cert_sn: String,
     /// base64 of the AES-128 key of content encryption.
     pub encrypt_key: String,
+    pub apple: apple::Keys,
+    pub vkspay: vkspay::Keys,
+    pub virtual_pay: virtual_pay::Keys,
+    pub douyin: douyin::Keys,
+    pub huawei: huawei::Keys,
+}
+
+/// Which protocol the section `vkspay` speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Epay {
+    /// VksPay's own.
+    #[default]
+    No,
+    /// epay v1.
+    Md5,
+    /// epay v2.
+    Rsa,
+}
+
+/// Which of Douyin's products a configuration uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DouyinProduct {
+    /// ecpay.
+    #[default]
+    Ecpay,
+    /// The trade system.
+    Trade,
+    /// The open product.
+    Douyinpay,
 }
 
 /// Which of the providers' variants a configuration shall use.
@@ -68,6 +100,12 @@ pub struct Mode {
     /// The merchant is a service provider. VK-Pay's nodes say nothing of that, so the configuration is the same; requests
     /// carry [`MerchantKeys::sub_mchid`], the only sub-merchant that is served.
     pub partner: bool,
+    /// The protocol of `vkspay`.
+    pub epay: Epay,
+    /// Virtual payment: callbacks in plain mode; else in safe mode.
+    pub virtual_plain: bool,
+    /// Douyin's product.
+    pub douyin: DouyinProduct,
 }
 
 impl Default for Mode {
@@ -79,6 +117,9 @@ impl Default for Mode {
             alipay_aes: false,
             v2_hmac: false,
             partner: false,
+            epay: Epay::No,
+            virtual_plain: false,
+            douyin: DouyinProduct::Ecpay,
         }
     }
 }
@@ -239,6 +280,11 @@ impl MerchantKeys {
             alipay_root_cert: ali_ca.cert,
             app_id: app_id.clone(),
             encrypt_key: b64(&random::<16>()),
+            apple: apple::Keys::generate(&app, &alipay),
+            vkspay: vkspay::Keys::generate(&app, &alipay),
+            virtual_pay: virtual_pay::Keys::generate(&app, &alipay),
+            douyin: douyin::Keys::generate(&app, &alipay),
+            huawei: huawei::Keys::generate(&app, &alipay),
         }
     }
 
@@ -247,7 +293,7 @@ impl MerchantKeys {
         self.config_with(base_url, Mode::default())
     }
 
-    /// A configuration fragment `{"wxpay": …, "alipay": …}` with VK-Pay's keys (vkpay.md section 1).
+    /// A configuration fragment `{"wxpay": …, "alipay": …, …}` of all providers, with VK-Pay's keys (vkpay.md section 1).
     pub fn config_with(&self, base_url: &str, mode: Mode) -> Value {
         let base = base_url.trim_end_matches('/');
         let node = |appid: &str| self.wxpay_node(appid, base, mode);
@@ -268,6 +314,11 @@ impl MerchantKeys {
             "alipay": {
                 "mp-alipay": alipay, "app-plus": alipay, "h5": alipay, "codepay": alipay, "pc": alipay, "wap": alipay,
             },
+            "appleiap": self.apple.config(base, mode),
+            "vkspay": self.vkspay.config(base, mode),
+            "wxpay-virtual": self.virtual_pay.config(base, mode),
+            "douyin": self.douyin.config(base, mode),
+            "huawei": self.huawei.config(base, mode),
         })
     }
 

@@ -10,12 +10,46 @@ use std::sync::Arc;
 
 /// A payment provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Provider {
     /// WeChat Pay, APIv2 and APIv3.
     Wxpay,
     /// Alipay, gateway v2.
     Alipay,
+    /// Apple.
+    Appleiap,
+    /// VksPay and epay.
+    Vkspay,
+    /// WeChat's virtual payment.
+    WxpayVirtual,
+    /// Douyin.
+    Douyin,
+    /// Huawei.
+    Huawei,
+}
+
+impl Provider {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Wxpay, Self::Alipay, Self::Appleiap, Self::Vkspay, Self::WxpayVirtual, Self::Douyin, Self::Huawei];
+
+    /// VK-Pay's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wxpay => "wxpay",
+            Self::Alipay => "alipay",
+            Self::Appleiap => "appleiap",
+            Self::Vkspay => "vkspay",
+            Self::WxpayVirtual => "wxpay-virtual",
+            Self::Douyin => "douyin",
+            Self::Huawei => "huawei",
+        }
+    }
+
+    /// The provider of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|provider| provider.name() == name)
+    }
 }
 
 /// In which of its protocols a trade was created, and so its callbacks are written.
@@ -34,6 +68,28 @@ pub enum Wire {
     Key,
     /// Alipay, certificate mode.
     Cert,
+    /// Apple.
+    Apple,
+    /// VksPay.
+    Vkspay,
+    /// epay v1, MD5.
+    EpayMd5,
+    /// epay v2, RSA.
+    EpayRsa,
+    /// Virtual payment, callbacks in plain mode.
+    VirtualPlain,
+    /// Virtual payment, callbacks in safe mode.
+    VirtualSafe,
+    /// Douyin ecpay.
+    Ecpay,
+    /// Douyin's trade system.
+    TradeSystem,
+    /// Douyin's open product.
+    Douyinpay,
+    /// Huawei Payment Kit.
+    Huawei,
+    /// Huawei IAP Kit.
+    HuaweiIap,
 }
 
 /// States of a trade, WeChat's words; [`Trade::alipay_status`] gives Alipay's.
@@ -253,6 +309,11 @@ impl State {
             .find(|m| match provider {
                 Provider::Wxpay => m.keys.mchid == id,
                 Provider::Alipay => m.keys.app_id == id,
+                Provider::Appleiap => m.keys.apple.id == id,
+                Provider::Vkspay => m.keys.vkspay.id == id,
+                Provider::WxpayVirtual => m.keys.virtual_pay.id == id,
+                Provider::Douyin => m.keys.douyin.id == id,
+                Provider::Huawei => m.keys.huawei.id == id,
             })
             .cloned()
     }
@@ -376,8 +437,8 @@ impl State {
         }
         let provider = trade.provider;
         trade.payer.get_or_insert_with(|| match provider {
-            Provider::Wxpay => ids::openid(),
             Provider::Alipay => "2088102146225135".to_owned(),
+            _ => ids::openid(),
         });
         let id = trade.transaction_id.get_or_insert_with(|| ids::transaction_id(now)).clone();
         self.by_transaction.insert(id, at);
@@ -414,7 +475,7 @@ impl State {
             trade.state = TradeState::Success;
         }
         // Alipay tells of money that moved, and of nothing else.
-        if trade.provider == Provider::Wxpay || outcome == RefundOutcome::Success {
+        if trade.provider != Provider::Alipay || outcome == RefundOutcome::Success {
             self.outbox.refund(r, &self.trades[at], now);
         }
     }

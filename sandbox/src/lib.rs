@@ -1,4 +1,5 @@
-//! WeChat Pay (APIv3, APIv2) and Alipay (gateway v2), simulated at wire level.
+//! Seven payment providers, simulated at wire level: WeChat Pay (APIv3, APIv2, virtual payment), Alipay (gateway v2),
+//! Apple, VksPay and epay, Douyin, Huawei.
 //!
 //! The sandbox is the providers' side, written from their public pages and independent of the bundle's own client: it
 //! verifies signatures, enforces field rules, keeps a ledger, and sends signed callbacks on the providers' ladders.
@@ -7,7 +8,7 @@
 //! |---|---|
 //! | [`keys`](MerchantKeys) | made-up key material, and the configuration that goes with it |
 //! | `ledger` | trades and refunds |
-//! | `wechat`, `alipay` | the wire formats |
+//! | `wechat`, `alipay`, `apple`, `vkspay`, `virtual_pay`, `douyin`, `huawei` | the wire formats |
 //! | `callbacks` | the outbox |
 //! | `faults` | rules by which it misbehaves |
 //! | `forgery` | callbacks as an attacker would write them |
@@ -17,24 +18,29 @@
 //! no TLS to see it in, so `/secapi/…` takes the signature alone.
 
 mod alipay;
+mod apple;
 mod callbacks;
 mod control;
 mod crypto;
+mod douyin;
 mod faults;
 mod forgery;
+mod huawei;
 mod ids;
 mod keys;
 mod ledger;
 mod server;
+mod virtual_pay;
+mod vkspay;
 mod wallet;
 mod wechat;
 
 pub use callbacks::{CallbackKind, Delivery, DeliveryState, SignedRequest};
 pub use faults::{Endpoint, Fault, Misbehaviour, Op};
 pub use forgery::Forgery;
-pub use keys::{MerchantKeys, Mode};
+pub use keys::{DouyinProduct, Epay, MerchantKeys, Mode};
 pub use ledger::{Provider, Refund, RefundOutcome, RefundState, Trade, TradeState, Wire};
-pub use wallet::{Paid, Pay};
+pub use wallet::{ClientPaid, Paid, Pay};
 
 use ledger::State;
 use serde::{Deserialize, Serialize};

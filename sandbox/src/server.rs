@@ -2,7 +2,7 @@
 
 use crate::faults::{Misbehaviour, Op};
 use crate::ledger::Provider;
-use crate::{LoggedRequest, Sandbox, alipay, control, wechat};
+use crate::{LoggedRequest, Sandbox, alipay, apple, control, douyin, huawei, virtual_pay, vkspay, wechat};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -83,19 +83,36 @@ async fn wire(State(sandbox): State<Sandbox>, request: Request) -> Response {
         headers: parts.headers,
         body,
     };
-    let to_alipay = inbound.path == "/gateway.do";
-    let call = if to_alipay { alipay::call(&inbound) } else { wechat::call(&inbound) };
+    let call = classify(&inbound);
     let fault = {
         let numbers: Vec<&str> = call.numbers.iter().map(String::as_str).collect();
         sandbox.state().rules.take(call.provider, call.op, &numbers)
     };
     let refuse = |what| {
-        if to_alipay { alipay::refuse(&sandbox, &inbound, what) } else { wechat::refuse(&sandbox, &inbound, what) }
+        let refuse = match call.provider {
+            Provider::Wxpay => wechat::refuse,
+            Provider::Alipay => alipay::refuse,
+            Provider::Appleiap => apple::refuse,
+            Provider::Vkspay => vkspay::refuse,
+            Provider::WxpayVirtual => virtual_pay::refuse,
+            Provider::Douyin => douyin::refuse,
+            Provider::Huawei => huawei::refuse,
+        };
+        refuse(&sandbox, &inbound, what)
     };
     let serve = || {
         let now = sandbox.now();
         sandbox.state().tick(now);
-        if to_alipay { alipay::handle(&sandbox, &inbound, fault) } else { wechat::handle(&sandbox, &inbound, fault) }
+        let handle = match call.provider {
+            Provider::Wxpay => wechat::handle,
+            Provider::Alipay => alipay::handle,
+            Provider::Appleiap => apple::handle,
+            Provider::Vkspay => vkspay::handle,
+            Provider::WxpayVirtual => virtual_pay::handle,
+            Provider::Douyin => douyin::handle,
+            Provider::Huawei => huawei::handle,
+        };
+        handle(&sandbox, &inbound, fault)
     };
     let (answer, pause) = match fault {
         Some(Misbehaviour::TimeoutBefore(ms)) => (None, ms),
@@ -133,6 +150,17 @@ async fn wire(State(sandbox): State<Sandbox>, request: Request) -> Response {
         tokio::time::sleep(Duration::from_millis(pause)).await;
     }
     answer.map_or_else(hang_up, Answer::into_response)
+}
+
+/// Whose request it is: by its path, and for paths that two share by its headers.
+fn classify(inbound: &Inbound) -> Call {
+    if inbound.path == "/gateway.do" {
+        return alipay::call(inbound);
+    }
+    [apple::call, vkspay::call, virtual_pay::call, douyin::call, huawei::call]
+        .iter()
+        .find_map(|call| call(inbound))
+        .unwrap_or_else(|| wechat::call(inbound))
 }
 
 /// A response whose body breaks off before its first byte: the server closes the connection.

@@ -2,8 +2,9 @@
 
 use crate::callbacks::{CallbackKind, Notice, SignedRequest, as_paid, event_id};
 use crate::ledger::{Provider, State};
-use crate::{Sandbox, alipay};
+use crate::{Sandbox, alipay, apple, douyin, huawei, virtual_pay, vkspay};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// How a payer pays.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,6 +44,15 @@ pub struct Paid {
     pub delivery: Option<u64>,
 }
 
+/// A payment done through the client's SDK.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClientPaid {
+    /// The payment.
+    pub paid: Paid,
+    /// What the SDK hands back: for Apple and Huawei's IAP Kit the proof that the client brings to the server.
+    pub result: Value,
+}
+
 impl Sandbox {
     /// Scans and pays the trade with this out_trade_no.
     pub async fn pay(&self, number: &str, how: Pay) -> Result<Paid, String> {
@@ -77,6 +87,34 @@ impl Sandbox {
     pub async fn pay_order_string(&self, order: &str) -> Result<Paid, String> {
         let number = self.open_order_string(order)?;
         self.pay(&number, Pay { provider: Some(Provider::Alipay), ..Pay::default() }).await
+    }
+
+    /// What the client's SDK does with `orderInfo`: the provider checks it, the payer pays, and the SDK hands something
+    /// back. For providers whose trade begins on the client, and for all others alike.
+    ///
+    /// # Errors
+    /// What the provider has against it.
+    pub async fn client_pay(&self, provider: Provider, order_info: &Value, how: Pay) -> Result<ClientPaid, String> {
+        let open = match provider {
+            Provider::Wxpay | Provider::Alipay => return Err("these are paid by their number".to_owned()),
+            Provider::Appleiap => apple::open,
+            Provider::Vkspay => vkspay::open,
+            Provider::WxpayVirtual => virtual_pay::open,
+            Provider::Douyin => douyin::open,
+            Provider::Huawei => huawei::open,
+        };
+        let number = open(self, order_info)?;
+        let paid = self.pay(&number, Pay { provider: Some(provider), ..how }).await?;
+        let trade = self.trade_at(provider, &number).ok_or("the trade is gone")?;
+        let result = match provider {
+            Provider::Wxpay | Provider::Alipay => Value::Null,
+            Provider::Appleiap => apple::client_result(self, &trade),
+            Provider::Vkspay => vkspay::client_result(self, &trade),
+            Provider::WxpayVirtual => virtual_pay::client_result(self, &trade),
+            Provider::Douyin => douyin::client_result(self, &trade),
+            Provider::Huawei => huawei::client_result(self, &trade),
+        };
+        Ok(ClientPaid { paid, result })
     }
 
     /// Alipay: the payer scans the QR code and leaves it at that; the trade exists now, unpaid.

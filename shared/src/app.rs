@@ -4,7 +4,7 @@ use crate::api::Jwks;
 use crate::config::{Config, Fault, Source};
 use crate::crypto::hash;
 use crate::payment::{Context, Handlers};
-use crate::provider::Outside;
+use crate::provider::{Outside, Vault};
 use crate::store::Store;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,7 +74,7 @@ impl App {
     ) -> Result<Self, Vec<Fault>> {
         let unreadable =
             |e: crate::config::SourceError| vec![Fault { path: "PAY_CONFIG".to_owned(), what: e.to_string() }];
-        let outside = Outside::default();
+        let outside = Outside { vault: Vault::new(Box::new(store.clone())), ..Outside::default() };
         let text = settings.source.fetch(&outside.http).await.map_err(unreadable)?;
         let (config, remarks) = Config::parse(&text, settings.source.base())?;
         for remark in remarks {

@@ -60,6 +60,24 @@ codes! {
     OPENID = 1006, 400, "openid 不能为空", "openid is missing";
     /// VK-Pay: `platform`.
     PLATFORM = 1011, 400, "platform 错误或未配置", "platform is unknown or not configured";
+    /// VK-Pay: the login code.
+    LOGIN_CODE = 1013, 400, "code 不能为空", "code is missing";
+    /// VK-Pay: the receipt of an in-app purchase.
+    RECEIPT = 1014, 400, "transaction_receipt 不能为空", "transaction_receipt is missing";
+    /// VK-Pay: the transaction of an in-app purchase.
+    TRANSACTION = 1015, 400, "transaction_identifier 不能为空", "transaction_identifier is missing";
+    /// VK-Pay: the in-app purchase was not verified.
+    PURCHASE = 1016, 422, "内购验证失败", "the in-app purchase was not verified";
+    /// VK-Pay: `wxpay_virtual`.
+    VIRTUAL = 1017, 400, "wxpay_virtual 不能为空", "wxpay_virtual is missing";
+    /// VK-Pay: `wxpay_virtual.buy_quantity`.
+    BUY_QUANTITY = 1018, 400, "wxpay_virtual.buy_quantity 必须为正整数且金额可整除", "wxpay_virtual.buy_quantity must be a positive integer whose price is whole fen";
+    /// VK-Pay: `wxpay_virtual.mode`.
+    VIRTUAL_MODE = 1019, 400, "wxpay_virtual.mode 错误", "wxpay_virtual.mode is unknown";
+    /// The product of an in-app purchase.
+    PRODUCT = 1020, 400, "商品不存在或与 total_fee 不一致", "the product is unknown or does not fit total_fee";
+    /// No session at the provider for this payer.
+    SESSION = 1021, 409, "登录态已失效，请重新登录", "no live session for this openid, log in again";
     /// Another field.
     FIELD = 1030, 400, "参数错误", "a field is malformed";
     /// `refund_fee`.
@@ -72,6 +90,10 @@ codes! {
     NOT_REFUNDED = 2003, 404, "订单未退款", "there is no such refund";
     /// VK-Pay: the provider wants a pause.
     TOO_SOON = 2004, 409, "暂时不能退款，请稍后再试", "it cannot be refunded yet, try again in a minute";
+    /// The provider has no such call.
+    UNSUPPORTED = 2005, 422, "该支付渠道不支持此操作", "this provider cannot do that";
+    /// A right transaction, but not of this order.
+    OTHER_ORDER = 2006, 409, "该交易属于其他订单", "the transaction belongs to another order";
     /// The number has another content.
     ORDER_DIFFERS = 2010, 409, "订单号已存在且内容不一致", "the number belongs to an order with another content";
     /// The order is paid.

@@ -8,24 +8,38 @@ use shared::app::App;
 use shared::config::DEFAULT_MERCHANT;
 use shared::order::Provider;
 use shared::payment::settle_notice;
-use shared::provider::{self, CallbackError, CallbackRequest, Verdict};
+use shared::provider::{self, CallbackError, CallbackRequest, Notice, ProviderReply, Verdict};
 
 /// Serves one callback.
 pub async fn handle(app: &App, request: Request) -> Response {
-    let Some((provider, merchant_id)) = addressee(&request.path) else {
+    let callback = CallbackRequest {
+        method: &request.method,
+        headers: &request.headers,
+        query: &request.query,
+        body: &request.body,
+        now: (app.clock)(),
+    };
+    let Some((provider, merchant_id)) = addressee(&request.path, &callback) else {
         return api::not_found(&request);
     };
-    let callback =
-        CallbackRequest { headers: &request.headers, query: &request.query, body: &request.body, now: (app.clock)() };
-    let verdict = judge(app, provider, merchant_id, &request, &callback).await;
-    let reply = provider::reply(provider, &callback, verdict);
+    let reply = match judge(app, provider, merchant_id, &callback).await {
+        Judged::Verdict(verdict) => provider::reply(provider, &callback, verdict),
+        Judged::Echo(text) => ProviderReply { status: 200, content_type: "text/plain; charset=utf-8", body: text },
+    };
     tracing::info!(request_id = request.request_id, %provider, merchant = merchant_id, status = reply.status, "a callback was answered");
     Response { status: reply.status, content_type: reply.content_type, body: reply.body }
 }
 
-/// Whose callback a path is: ours, or VK-Pay's `/vk-pay-notify/{pay_type}/{out_trade_no}`. What stands
-/// before the route (a stage, a prefix of the merchant's) does not matter.
-fn addressee(path: &str) -> Option<(Provider, &str)> {
+enum Judged {
+    Verdict(Verdict),
+    /// A probe of the URL, answered with its own text.
+    Echo(String),
+}
+
+/// Whose callback a path is: ours, or VK-Pay's `/vk-pay-notify/{pay_type}/{out_trade_no}`; where that names
+/// no pay type, the message's shape tells. What stands before the route (a stage, a prefix of the
+/// merchant's) does not matter.
+fn addressee<'a>(path: &'a str, callback: &CallbackRequest<'_>) -> Option<(Provider, &'a str)> {
     let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
     let at = |names: &[&str]| segments.iter().position(|s| names.contains(s));
     if let Some(i) = at(&["pay-notify", "refund-notify", "transfer-notify"]) {
@@ -33,26 +47,21 @@ fn addressee(path: &str) -> Option<(Provider, &str)> {
         let merchant = segments.get(i + 2).copied().unwrap_or(DEFAULT_MERCHANT);
         return (segments.len() <= i + 3).then_some((provider, merchant));
     }
-    let pay_type = segments.get(at(&["vk-pay-notify"])? + 1)?;
-    Some((Provider::parse(pay_type.split('_').next()?)?, DEFAULT_MERCHANT))
+    let provider = match segments.get(at(&["vk-pay-notify"])? + 1) {
+        Some(pay_type) => Provider::parse(pay_type.split('_').next()?)?,
+        None => provider::addressee(callback)?,
+    };
+    Some((provider, DEFAULT_MERCHANT))
 }
 
-async fn judge(
-    app: &App,
-    provider: Provider,
-    merchant_id: &str,
-    request: &Request,
-    callback: &CallbackRequest<'_>,
-) -> Verdict {
+async fn judge(app: &App, provider: Provider, merchant_id: &str, callback: &CallbackRequest<'_>) -> Judged {
     let context = app.context(app.config().await);
     let Some(merchant) = context.config.merchant(merchant_id) else {
         tracing::warn!(%provider, merchant = merchant_id, "a callback for a merchant that is not configured");
-        return Verdict::Rejected;
+        return Judged::Verdict(Verdict::Rejected);
     };
-    if request.method != "POST" {
-        return Verdict::Rejected;
-    }
-    match provider::read_callback(provider, merchant, &app.outside, callback).await {
+    let verdict = match provider::read_callback(provider, merchant, &app.outside, callback).await {
+        Ok(Notice::Echo(text)) => return Judged::Echo(text),
         Ok(notice) => match settle_notice(&context, &notice).await {
             Ok(()) => Verdict::Accepted,
             Err(failure) => {
@@ -73,5 +82,6 @@ async fn judge(
             tracing::warn!(%provider, merchant = merchant_id, %error, "a callback was refused");
             Verdict::Rejected
         }
-    }
+    };
+    Judged::Verdict(verdict)
 }

@@ -1,19 +1,28 @@
-//! `pay/queryPayment`, `pay/queryOrders` and `pay/rerunHandler`.
+//! `pay/queryPayment`, `pay/queryOrders`, `pay/rerunHandler`, and the proofs of in-app purchases.
 
 use serde_json::{Map, Value, json};
 use shared::api::{self, Call, Dialect, Reply, Request, Response};
 use shared::app::App;
 use shared::code::{Code, Failure};
-use shared::payment::{QueryInput, query_orders, query_payment, rerun_handler};
+use shared::order::Provider;
+use shared::payment::{QueryInput, query_orders, query_payment, rerun_handler, verify_purchase};
 
 /// What this function serves; the first is meant where a request names none.
-pub const ACTIONS: [&str; 3] = ["pay/queryPayment", "pay/queryOrders", "pay/rerunHandler"];
+pub const ACTIONS: [&str; 5] = [
+    "pay/queryPayment",
+    "pay/queryOrders",
+    "pay/rerunHandler",
+    "pay/appleiap/verifyReceipt",
+    "pay/huaweiiap/verifyPurchase",
+];
 
 /// Serves one request.
 pub async fn handle(app: &App, request: Request) -> Response {
     api::serve(app, request, &ACTIONS, async |call: Call| match call.action {
         "pay/queryOrders" => orders(app, &call).await,
         "pay/rerunHandler" => rerun(app, &call).await,
+        "pay/appleiap/verifyReceipt" => purchase(app, &call, Provider::Appleiap).await,
+        "pay/huaweiiap/verifyPurchase" => purchase(app, &call, Provider::Huawei).await,
         _ => payment(app, &call).await,
     })
     .await
@@ -31,6 +40,12 @@ async fn payment(app: &App, call: &Call) -> Result<Reply, Failure> {
         Dialect::Action if !order.trade_state.is_paid() => Reply::state(Code::NOT_PAID, result),
         Dialect::Action | Dialect::Url => Reply::ok(result),
     })
+}
+
+async fn purchase(app: &App, call: &Call, provider: Provider) -> Result<Reply, Failure> {
+    let context = app.context(call.config.clone());
+    let order = verify_purchase(&context, &call.caller, &call.fields(), provider).await?;
+    Ok(Reply::ok(api::payment_result(&order)))
 }
 
 async fn orders(app: &App, call: &Call) -> Result<Reply, Failure> {

@@ -123,11 +123,10 @@ fn head(view: &View, order: &Order) -> Markup {
 /// The trade at the sandbox that the current attempt became.
 pub fn simulated(console: &Console, order: &Order) -> Option<sandbox::Trade> {
     let attempt = order.paid_attempt().unwrap_or_else(|| order.current());
-    let provider = match attempt.provider {
-        shared::order::Provider::Wxpay => sandbox::Provider::Wxpay,
-        shared::order::Provider::Alipay => sandbox::Provider::Alipay,
-    };
-    console.sandbox.as_ref()?.trade_at(provider, &attempt.number)
+    let sandbox = console.sandbox.as_ref()?;
+    let provider = ways::at_sandbox(attempt.provider);
+    let numbers = attempt.numbers.iter().rev().chain([&attempt.number]);
+    numbers.into_iter().find_map(|number| sandbox.trade_at(provider, number))
 }
 
 /// What the payer's client would carry to Alipay: an order string, or a page's URL.

@@ -141,19 +141,12 @@ fn lists(console: &Console, view: &View) -> Markup {
             @if wire.is_empty() { div.empty { p.muted { (lang.t("还没有请求。", "No requests yet.")) } } }
             ul.wire { @for request in wire.iter().rev().take(SHOWN) { li {
                 time { (moment(request.at)) }
-                span.way data-provider=(provider(request.provider)) { (provider(request.provider)) }
+                span.way data-provider=(request.provider.name()) { (request.provider.name()) }
                 code { (request.method) " " (request.path) }
                 span.status data-tone=(if request.verdict == "SUCCESS" { "good" } else { "wait" }) { (request.status) }
                 span.muted { (request.verdict.chars().take(60).collect::<String>()) }
             } } }
         }
-    }
-}
-
-const fn provider(provider: Provider) -> &'static str {
-    match provider {
-        Provider::Wxpay => "wxpay",
-        Provider::Alipay => "alipay",
     }
 }
 
@@ -185,11 +178,7 @@ pub async fn misbehave(State(console): State<Arc<Console>>, Posted(form): Posted
     if let (Some(sandbox), Some(what), Some(op)) = (&console.sandbox, what, op) {
         let mut fault = Fault::new(op.0, what.0);
         fault.times = form.filled("times").and_then(|text| text.parse().ok());
-        fault.on.provider = match form.get("provider") {
-            "wxpay" => Some(Provider::Wxpay),
-            "alipay" => Some(Provider::Alipay),
-            _ => None,
-        };
+        fault.on.provider = Provider::parse(form.get("provider"));
         sandbox.misbehave(fault.clone());
         console.rules.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
     }

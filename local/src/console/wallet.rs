@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use sandbox::{Pay, Sandbox};
 use serde_json::json;
-use shared::order::{Order, Provider, Status};
+use shared::order::{Order, Status};
 use std::sync::Arc;
 
 /// The payment sheet.
@@ -112,10 +112,7 @@ async fn settle(sandbox: &Sandbox, console: &Console, order: &Order, how: &str) 
     {
         sandbox.open_order_string(&text)?;
     }
-    let provider = match attempt.provider {
-        Provider::Wxpay => sandbox::Provider::Wxpay,
-        Provider::Alipay => sandbox::Provider::Alipay,
-    };
+    let provider = ways::at_sandbox(attempt.provider);
     let mut wish = Pay { provider: Some(provider), ..Pay::default() };
     match how {
         "lost" => wish.notify = false,

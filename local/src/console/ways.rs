@@ -59,11 +59,21 @@ pub fn find(id: &str) -> Option<&'static Way> {
     WAYS.iter().find(|way| way.id == id)
 }
 
+/// The provider at the sandbox.
+pub fn at_sandbox(provider: Provider) -> sandbox::Provider {
+    sandbox::Provider::parse(provider.name()).expect("the sandbox has every provider")
+}
+
 /// A provider's name.
 pub fn provider_name(lang: Lang, provider: Provider) -> &'static str {
     match provider {
         Provider::Wxpay => lang.t("微信支付", "WeChat Pay"),
         Provider::Alipay => lang.t("支付宝", "Alipay"),
+        Provider::Appleiap => lang.t("苹果内购", "Apple in-app purchase"),
+        Provider::Vkspay => "VksPay",
+        Provider::WxpayVirtual => lang.t("微信虚拟支付", "WeChat virtual payment"),
+        Provider::Douyin => lang.t("抖音支付", "Douyin Pay"),
+        Provider::Huawei => lang.t("华为支付", "Huawei Pay"),
     }
 }
 
@@ -91,11 +101,11 @@ impl Way {
         match (self.needs, self.provider) {
             (Needs::Nothing, _) => {}
             (Needs::Qr, _) => drop(put("needQRcode", json!(true))),
-            (Needs::Payer, Provider::Wxpay) => drop(put("openid", json!("oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"))),
             (Needs::Payer, Provider::Alipay) => drop(put("openid", json!("2088102146225135"))),
+            (Needs::Payer, _) => drop(put("openid", json!("oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"))),
             // The simulated payers: this code's owner confirms in the wallet.
-            (Needs::Code, Provider::Wxpay) => drop(put("auth_code", json!(code.unwrap_or("134567890123456787")))),
             (Needs::Code, Provider::Alipay) => drop(put("auth_code", json!(code.unwrap_or("284567890123456787")))),
+            (Needs::Code, _) => drop(put("auth_code", json!(code.unwrap_or("134567890123456787")))),
         }
     }
 }

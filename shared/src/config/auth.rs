@@ -108,6 +108,7 @@ impl Auth {
         let folder_free = action.rsplit('/').next().unwrap_or(action);
         let named = self.actions.get(action).or_else(|| match action.starts_with("wxpayVirtual/") {
             true => self.actions.get("wxpayVirtual"),
+            false if folder_free.starts_with("code2Session") => self.actions.get("code2Session"),
             false => self.actions.get(folder_free),
         });
         match (named, action) {

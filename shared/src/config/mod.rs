@@ -4,15 +4,25 @@
 //! configuration that is right or all of its faults by path. Key material is parsed here, once.
 
 mod alipay;
+mod apple;
 mod auth;
+mod douyin;
+mod huawei;
 mod reader;
 mod source;
+mod virtual_pay;
+mod vkspay;
 mod wxpay;
 
 pub use alipay::{AlipayNode, CertificateMode, EncryptKey};
+pub use apple::AppleNode;
 pub use auth::{Auth, Jwt, JwtKeys, Mode, RequireQuote};
+pub use douyin::DouyinNode;
+pub use huawei::HuaweiNode;
 pub use reader::Fault;
 pub use source::{Source, SourceError};
+pub use virtual_pay::VirtualNode;
+pub use vkspay::VkspayNode;
 pub use wxpay::{Api, H5Info, V2, V3, WxpayNode};
 
 use crate::secret::Secret;
@@ -36,6 +46,16 @@ pub struct Merchant {
     pub wxpay: BTreeMap<String, Arc<WxpayNode>>,
     /// `alipay`, by node.
     pub alipay: BTreeMap<String, Arc<AlipayNode>>,
+    /// `appleiap`, by node.
+    pub apple: BTreeMap<String, Arc<AppleNode>>,
+    /// `vkspay`, which has no nodes.
+    pub vkspay: Option<Arc<VkspayNode>>,
+    /// `wxpay-virtual`, by node.
+    pub wxpay_virtual: BTreeMap<String, Arc<VirtualNode>>,
+    /// `douyin`, by node.
+    pub douyin: BTreeMap<String, Arc<DouyinNode>>,
+    /// `huawei`, by node.
+    pub huawei: BTreeMap<String, Arc<HuaweiNode>>,
     /// Use Alipay's QR product where an app would use its app product.
     pub alipay_app_pay_to_h5_pay: bool,
 }
@@ -157,13 +177,37 @@ impl Merchant {
             id: id.to_owned(),
             wxpay: read_nodes(sections, "wxpay", &wxpay::NODES, &wxpay::ALIASES, WxpayNode::read),
             alipay: read_nodes(sections, "alipay", &alipay::NODES, &alipay::ALIASES, AlipayNode::read),
+            apple: read_nodes(sections, "appleiap", &apple::NODES, &apple::ALIASES, AppleNode::read),
+            vkspay: read_vkspay(sections),
+            wxpay_virtual: read_nodes(
+                sections,
+                "wxpay-virtual",
+                &virtual_pay::NODES,
+                &virtual_pay::ALIASES,
+                VirtualNode::read,
+            ),
+            douyin: read_nodes(sections, "douyin", &douyin::NODES, &douyin::ALIASES, DouyinNode::read),
+            huawei: read_nodes(sections, "huawei", &huawei::NODES, &huawei::ALIASES, HuaweiNode::read),
             alipay_app_pay_to_h5_pay: sections.flag("alipayAppPayToH5Pay").unwrap_or(false),
         }
     }
 }
 
-/// Reads the nodes of a provider's section. A node without `appId` and `mchId`, or with empty ones, is a
-/// leftover of VK-Pay's sample (its docs say to keep unused nodes) and is skipped.
+/// The flat section `vkspay`; VK-Pay's sample has it with empty values.
+fn read_vkspay(sections: &Reader<'_>) -> Option<Arc<VkspayNode>> {
+    let node = sections.object("vkspay")?;
+    if is_blank(&node, "mchId") && is_blank(&node, "key") {
+        return None;
+    }
+    VkspayNode::read(&node).map(Arc::new)
+}
+
+fn is_blank(node: &Reader<'_>, key: &str) -> bool {
+    node.raw(key).is_none_or(|v| v.as_str().is_some_and(|s| s.trim().is_empty()))
+}
+
+/// Reads the nodes of a provider's section. A node without `appId`, `mchId` and (Apple) `bundleId` and
+/// `password`, or with empty ones, is a leftover of VK-Pay's sample (its docs say to keep unused nodes) and is skipped.
 fn read_nodes<T>(
     sections: &Reader<'_>,
     section: &str,
@@ -179,8 +223,7 @@ fn read_nodes<T>(
             continue;
         }
         let Some(node) = provider.object(key) else { continue };
-        let blank = |k: &str| node.raw(k).is_none_or(|v| v.as_str().is_some_and(|s| s.trim().is_empty()));
-        if blank("appId") && blank("mchId") {
+        if ["appId", "mchId", "bundleId", "password"].iter().all(|key| is_blank(&node, key)) {
             continue;
         }
         if nodes.contains_key(name) {

@@ -2,6 +2,7 @@
 
 use super::Provider;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// How an attempt stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,8 +34,16 @@ pub struct Attempt {
     /// The merchant in the configuration.
     pub merchant: String,
     /// The `out_trade_no` that the provider knows: the order's own, with a suffix from the second attempt
-    /// at the same provider on, because a provider never reuses a closed number.
+    /// at the same provider on, because a provider never reuses a closed number. For Apple it is the
+    /// `appAccountToken`.
     pub number: String,
+    /// Numbers that the provider itself gave for this attempt, oldest first (VksPay: one for each link).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub numbers: Vec<String>,
+    /// What is bought, where the provider sells goods by name: `product_id`, `quantity` … A payment that
+    /// names other goods does not fit.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub goods: Map<String, Value>,
     /// The application at the provider.
     pub app_id: String,
     /// The merchant at the provider.
@@ -72,5 +81,10 @@ impl Attempt {
     /// True while money may still come through this attempt.
     pub const fn may_be_paid(&self) -> bool {
         matches!(self.state, AttemptState::Open | AttemptState::Abandoned)
+    }
+
+    /// True when the provider means this attempt by a number.
+    pub fn has_number(&self, number: &str) -> bool {
+        self.number == number || self.numbers.iter().any(|own| own == number)
     }
 }

@@ -21,20 +21,39 @@ pub enum Provider {
     Wxpay,
     /// Alipay.
     Alipay,
+    /// Apple in-app purchase.
+    Appleiap,
+    /// VksPay and the epay family: personal collection.
+    Vkspay,
+    /// WeChat's virtual payment of mini programs.
+    WxpayVirtual,
+    /// Douyin.
+    Douyin,
+    /// Huawei.
+    Huawei,
 }
 
 impl Provider {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Wxpay, Self::Alipay, Self::Appleiap, Self::Vkspay, Self::WxpayVirtual, Self::Douyin, Self::Huawei];
+
     /// VK-Pay's name of the provider.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Wxpay => "wxpay",
             Self::Alipay => "alipay",
+            Self::Appleiap => "appleiap",
+            Self::Vkspay => "vkspay",
+            Self::WxpayVirtual => "wxpay-virtual",
+            Self::Douyin => "douyin",
+            Self::Huawei => "huawei",
         }
     }
 
     /// The provider of that name.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Wxpay, Self::Alipay].into_iter().find(|p| p.name() == name)
+        Self::ALL.into_iter().find(|p| p.name() == name)
     }
 }
 
@@ -163,7 +182,7 @@ impl Order {
 
     /// The attempt that a provider means by a merchant and number.
     pub fn attempt_for(&self, provider: Provider, merchant: &str, number: &str) -> Option<&Attempt> {
-        self.attempts.iter().find(|a| a.provider == provider && a.merchant == merchant && a.number == number)
+        self.attempts.iter().find(|a| a.provider == provider && a.merchant == merchant && a.has_number(number))
     }
 
     /// The attempt that was credited, once the order is paid.

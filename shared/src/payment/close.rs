@@ -3,7 +3,7 @@
 use super::{Caller, Context, Source};
 use crate::code::{Code, Failure};
 use crate::order::{Attempt, AttemptState, Order, Status};
-use crate::provider::{Meaning, Outcome};
+use crate::provider::{Closing, Meaning, Outcome};
 use crate::store::HistoryEntry;
 
 /// Closes an unpaid order at every provider that may still take its money, then here. A closed one is
@@ -31,7 +31,7 @@ pub async fn close_payment(cx: &Context<'_>, caller: &Caller, out_trade_no: &str
 }
 
 /// Closes one attempt at its provider, and tells how it ended: closed there, or abandoned because the
-/// provider never saw it (Alipay knows a trade only once the payer has opened it).
+/// provider never saw it (Alipay knows a trade only once the payer has opened it) or has no close.
 ///
 /// # Errors
 /// 409 when it turns out to be paid (it is credited), 422 when the provider refuses, 504 when the outcome is
@@ -46,7 +46,8 @@ pub(super) async fn close_attempt(
     let outcome = gateway.close(cx.outside, order, attempt, cx.now()).await;
     let entry = |event| HistoryEntry::new(event, source, cx.now()).with("attempt", &attempt.n);
     match outcome {
-        Outcome::Done(()) => Ok(AttemptState::Closed),
+        Outcome::Done(Closing::Closed) => Ok(AttemptState::Closed),
+        Outcome::Done(Closing::LeftOpen) => Ok(AttemptState::Abandoned),
         Outcome::Refused(refusal) => match refusal.meaning {
             Meaning::Closed => Ok(AttemptState::Closed),
             Meaning::Missing => Ok(AttemptState::Abandoned),

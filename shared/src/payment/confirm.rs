@@ -7,8 +7,8 @@
 use super::{Caller, Context, HandlerError, PaidOrder, Tables};
 use crate::code::{Code, Failure};
 use crate::config::LatePayment;
-use crate::order::{Attempt, AttemptState, Order, Refund, RefundState, Status};
-use crate::provider::{Notice, Outcome, Payment, RefundNotice, RefundProgress};
+use crate::order::{Attempt, AttemptState, Fen, Order, Refund, RefundState, Status};
+use crate::provider::{Alert, Event, Hint, Notice, Outcome, Payment, RefundNotice, RefundProgress};
 use crate::store::{Committed, HistoryEntry, Incident, IncidentName, PaymentCommit, StoreError, Verdict};
 use serde_json::{Value, json};
 
@@ -109,13 +109,19 @@ async fn find_order(
     }
 }
 
-/// Where a payment differs from the order: currency, amount, merchant, application.
+/// Where a payment differs from the order: currency, amount, goods, merchant, application.
 fn mismatch(order: &Order, attempt: &Attempt, payment: &Payment) -> Option<(IncidentName, Value, Value)> {
     if payment.currency != order.currency {
         return Some((IncidentName::CurrencyMismatch, json!(order.currency), json!(payment.currency)));
     }
-    if payment.total != order.total_fee {
+    if payment.total.is_some_and(|total| total != order.total_fee) {
         return Some((IncidentName::AmountMismatch, json!(order.total_fee), json!(payment.total)));
+    }
+    for (name, bought) in &payment.goods {
+        let wanted = attempt.goods.get(name);
+        if wanted != Some(bought) {
+            return Some((IncidentName::AmountMismatch, json!({ name: wanted }), json!({ name: bought })));
+        }
     }
     if payment.mch_id.is_some() && payment.mch_id != attempt.mch_id {
         return Some((IncidentName::MerchantMismatch, json!(attempt.mch_id), json!(payment.mch_id)));
@@ -182,7 +188,7 @@ async fn credit(
         let entry = HistoryEntry::new("paid", source.name(), cx.now())
             .with("transaction_id", &payment.transaction_id)
             .with("attempt", &attempt.n)
-            .with("total_fee", &payment.total)
+            .with("total_fee", &order.total_fee)
             .with("user_order_success", &verdict.success)
             .with("reason", &verdict.reason)
             .with("writes", &verdict.writes.iter().map(|w| format!("{}/{}", w.table(), w.id())).collect::<Vec<_>>());
@@ -276,6 +282,9 @@ pub async fn settle_notice(cx: &Context<'_>, notice: &Notice) -> Result<(), Fail
             Ok(())
         }
         Notice::Refund(refund) => settle_refund(cx, refund).await,
+        Notice::Hint(hint) => settle_hint(cx, hint).await,
+        Notice::Event(event) => settle_event(cx, event).await,
+        Notice::Echo(_) => Ok(()),
         Notice::Other(name) => {
             tracing::info!(name, "a callback that asks for nothing");
             Ok(())
@@ -283,11 +292,125 @@ pub async fn settle_notice(cx: &Context<'_>, notice: &Notice) -> Result<(), Fail
     }
 }
 
+/// How often and how long an unproven message waits for its turn to ask the provider.
+const HINT_ROUNDS: usize = 5;
+const HINT_PAUSE: std::time::Duration = std::time::Duration::from_millis(300);
+
+/// Asks the provider because a message said so. What the table does not know is nobody's business.
+async fn settle_hint(cx: &Context<'_>, hint: &Hint) -> Result<(), Failure> {
+    if let Some(number) = &hint.out_refund_no {
+        return settle_refund_hint(cx, hint, number).await;
+    }
+    let Some(number) = &hint.number else { return Ok(()) };
+    let Some(order) = find_order(cx, hint.provider, &hint.merchant, number).await? else {
+        tracing::info!(number, provider = %hint.provider, "a message about a number that is not known");
+        return Ok(());
+    };
+    let Some(attempt) = order.attempt_for(hint.provider, &hint.merchant, number) else { return Ok(()) };
+    for round in 0..HINT_ROUNDS {
+        if round > 0 {
+            tokio::time::sleep(HINT_PAUSE).await;
+        }
+        if cx.store.claim_query(&order.out_trade_no, cx.now(), super::query::PAUSE_MS).await? {
+            return match super::query::ask(cx, &order, attempt, Source::Callback).await? {
+                true => Ok(()),
+                false => Err(Failure::new(Code::OUTCOME_UNKNOWN).private("the provider does not tell")),
+            };
+        }
+    }
+    Err(Failure::new(Code::BUSY).private("too many messages about one order"))
+}
+
+async fn settle_refund_hint(cx: &Context<'_>, hint: &Hint, out_refund_no: &str) -> Result<(), Failure> {
+    let Some(no) = cx.store.order_of_refund_number(hint.provider, &hint.merchant, out_refund_no).await? else {
+        return Ok(());
+    };
+    let (Some(order), Some(refund)) = (cx.store.order(&no).await?, cx.store.refund(&no, out_refund_no).await?) else {
+        return Ok(());
+    };
+    let Some(attempt) = order.attempts.iter().find(|a| a.n == refund.attempt) else { return Ok(()) };
+    match cx.gateway(attempt)?.query_refund(cx.outside, &order, attempt, &refund, cx.now()).await {
+        Outcome::Done(standing) => {
+            super::refund::apply(cx, &order, &refund, &standing, Source::Callback).await.map(|_| ())
+        }
+        Outcome::Refused(refusal) => Err(Failure::new(Code::OUTCOME_UNKNOWN).private(refusal.message)),
+        Outcome::Unknown(why) => Err(Failure::new(Code::OUTCOME_UNKNOWN).private(why)),
+    }
+}
+
+/// Records an event on its order, once; the order's state stays.
+async fn settle_event(cx: &Context<'_>, event: &Event) -> Result<(), Failure> {
+    let mut found = None;
+    for id in &event.transactions {
+        if let Some(no) = cx.store.order_of_transaction(event.provider, id).await? {
+            found = cx.store.order(&no).await?;
+            break;
+        }
+    }
+    if found.is_none()
+        && let Some(number) = &event.number
+    {
+        found = find_order(cx, event.provider, &event.merchant, number).await?;
+    }
+    let Some(order) = found else {
+        tracing::info!(name = event.name, provider = %event.provider, "an event of no order that is known");
+        return Ok(());
+    };
+    let no = order.out_trade_no;
+    let transaction_id = event.transactions.first();
+    let entry = HistoryEntry::new("event", Source::Callback.name(), event.at)
+        .with("name", &event.name)
+        .with("transaction_id", &transaction_id);
+    cx.store.append_event(&no, &event.id, &entry).await?;
+    let name = match event.alert {
+        None => return Ok(()),
+        Some(Alert::TakenBack) => IncidentName::Chargeback,
+        Some(Alert::RefundUndone) => IncidentName::RefundMismatch,
+    };
+    let incident = Incident {
+        incident: name,
+        provider: event.provider,
+        merchant: event.merchant.clone(),
+        out_trade_no: no,
+        transaction_id: transaction_id.cloned(),
+        out_refund_no: None,
+        expected: None,
+        actual: Some(json!({ "event": event.name, "id": event.id })),
+    };
+    Ok(alarm(cx, &incident, true).await?)
+}
+
+/// The order and attempt of a refund: by the number that the provider knows, else by the refund's own number,
+/// else by the payment.
+async fn refunded_order(cx: &Context<'_>, notice: &RefundNotice) -> Result<Option<(Order, Attempt)>, StoreError> {
+    if let Some(number) = &notice.number {
+        let order = find_order(cx, notice.provider, &notice.merchant, number).await?;
+        return Ok(order.and_then(|order| {
+            let attempt = order.attempt_for(notice.provider, &notice.merchant, number).cloned()?;
+            Some((order, attempt))
+        }));
+    }
+    let by_refund = cx.store.order_of_refund_number(notice.provider, &notice.merchant, &notice.out_refund_no).await?;
+    let no = match (by_refund, &notice.transaction_id) {
+        (Some(no), _) => Some(no),
+        (None, Some(id)) => cx.store.order_of_transaction(notice.provider, id).await?,
+        (None, None) => None,
+    };
+    let Some(no) = no else { return Ok(None) };
+    let Some(order) = cx.store.order(&no).await? else { return Ok(None) };
+    let refund = cx.store.refund(&no, &notice.out_refund_no).await?;
+    let attempt = match &refund {
+        Some(refund) => order.attempts.iter().find(|a| a.n == refund.attempt),
+        None => order.paid_attempt().filter(|_| notice.transaction_id == order.transaction_id),
+    };
+    let attempt = attempt.filter(|a| a.provider == notice.provider && a.merchant == notice.merchant).cloned();
+    Ok(attempt.map(|attempt| (order, attempt)))
+}
+
 async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice) -> Result<(), Failure> {
-    let find = || find_order(cx, notice.provider, &notice.merchant, &notice.number);
-    let fits = |order: &Order| order.attempt_for(notice.provider, &notice.merchant, &notice.number).cloned();
-    let Some((mut order, mut attempt)) = find().await?.and_then(|o| fits(&o).map(|a| (o, a))) else {
-        let incident = incident_of(notice, &notice.number, IncidentName::UnknownOrder, Value::Null, Value::Null);
+    let Some((mut order, mut attempt)) = refunded_order(cx, notice).await? else {
+        let number = notice.number.as_deref().or(notice.transaction_id.as_deref()).unwrap_or(&notice.out_refund_no);
+        let incident = incident_of(notice, number, IncidentName::UnknownOrder, Value::Null, Value::Null);
         return Ok(alarm(cx, &incident, false).await?);
     };
     let no = order.out_trade_no.clone();
@@ -300,13 +423,15 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice) -> Result<(), Fa
             Some(payment) => {
                 confirm(cx, payment, Source::Callback).await?;
             }
-            None => super::query::ask(cx, &order, &attempt, Source::Query).await?,
+            None => {
+                super::query::ask(cx, &order, &attempt, Source::Query).await?;
+            }
         }
         order = match cx.store.order(&no).await? {
             Some(order) if order.trade_state.is_paid() => order,
             _ => return Err(Code::OUTCOME_UNKNOWN.into()),
         };
-        attempt = fits(&order).unwrap_or(attempt);
+        attempt = order.attempts.iter().find(|a| a.n == attempt.n).cloned().unwrap_or(attempt);
     }
     match cx.store.refund(&no, &notice.out_refund_no).await? {
         Some(refund) if notice.standing.refund.is_some_and(|amount| amount != refund.refund_fee) => {
@@ -328,7 +453,7 @@ async fn adopt(cx: &Context<'_>, order: &Order, attempt: &Attempt, notice: &Refu
         out_trade_no: order.out_trade_no.clone(),
         out_refund_no: notice.out_refund_no.clone(),
         refund_id: notice.standing.refund_id.clone(),
-        refund_fee: notice.standing.refund.unwrap_or_default(),
+        refund_fee: notice.standing.refund.or_else(|| share_of(order, notice)).unwrap_or_default(),
         refund_desc: "refunded elsewhere".to_owned(),
         state: RefundState::Success,
         provider: notice.provider,
@@ -338,8 +463,8 @@ async fn adopt(cx: &Context<'_>, order: &Order, attempt: &Attempt, notice: &Refu
         create_date: cx.now(),
         refund_date: notice.standing.refunded_at.or(Some(cx.now())),
     };
-    if notice.standing.refund.is_none() {
-        match cx.gateway(attempt)?.query_refund(cx.outside, attempt, &refund, cx.now()).await {
+    if notice.standing.refund.is_none() && notice.share.is_none() {
+        match cx.gateway(attempt)?.query_refund(cx.outside, order, attempt, &refund, cx.now()).await {
             Outcome::Done(standing) => refund.refund_fee = standing.refund.unwrap_or_default(),
             Outcome::Refused(_) => {}
             Outcome::Unknown(why) => {
@@ -358,6 +483,13 @@ async fn adopt(cx: &Context<'_>, order: &Order, attempt: &Attempt, notice: &Refu
         cx.store.adopt_refund(order, &refund, &entry).await?;
     }
     Ok(())
+}
+
+/// The share of a payment that went back, in fen, rounded up; never more than is left.
+fn share_of(order: &Order, notice: &RefundNotice) -> Option<Fen> {
+    let share = u128::from(notice.share?.min(100_000));
+    let fen = (u128::from(order.total_fee.0) * share).div_ceil(100_000);
+    Some(Fen(u64::try_from(fen).ok()?).min(order.refundable))
 }
 
 fn incident_of(notice: &RefundNotice, no: &str, name: IncidentName, expected: Value, actual: Value) -> Incident {

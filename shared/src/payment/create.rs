@@ -5,7 +5,7 @@ use crate::code::{Code, Failure};
 use crate::config::Merchant;
 use crate::crypto::hash;
 use crate::order::{Attempt, AttemptState, Fen, Order, Provider, Status};
-use crate::provider::{CreateRequest, Created, Gateway, Meaning, Outcome};
+use crate::provider::{CreateRequest, Created, Gateway, GoodsRequest, Meaning, Outcome};
 use crate::store::HistoryEntry;
 use serde_json::{Map, Value};
 
@@ -39,7 +39,8 @@ struct Wanted<'a> {
     other: Map<String, Value>,
     user_id: Option<&'a str>,
     nickname: Option<&'a str>,
-    openid: Option<&'a str>,
+    openid: Option<String>,
+    goods: Map<String, Value>,
     appid: Option<&'a str>,
     pid: Option<&'a str>,
     sub_appid: Option<&'a str>,
@@ -76,11 +77,9 @@ pub async fn create_payment(
     caller: &Caller,
     input: &CreateInput<'_>,
 ) -> Result<CreateReply, Failure> {
-    let wanted = read(cx, caller, input)?;
-    let merchant_id = wanted.pid.unwrap_or(crate::config::DEFAULT_MERCHANT);
-    let merchant = cx.config.merchant(merchant_id).ok_or_else(|| Failure::new(Code::FIELD).says("pid"))?;
-    let gateway = Gateway::find(merchant, wanted.provider, wanted.node)
-        .ok_or_else(|| Failure::new(Code::PLATFORM).says(format!("{}.{}", wanted.provider, wanted.node)))?;
+    let (gateway, mut wanted) = read(cx, caller, input)?;
+    let code = input.fields.text("code", 512)?;
+    wanted.openid = gateway.payer(cx.outside, wanted.openid.as_deref(), code, cx.now()).await?;
     for _ in 0..ROUNDS {
         let seen = cx.store.order(wanted.out_trade_no).await?;
         let order = match seen {
@@ -93,19 +92,49 @@ pub async fn create_payment(
                 None => continue,
             },
         };
-        return issue(cx, caller, &wanted, &gateway, order).await;
+        if let Some(reply) = issue(cx, caller, &wanted, &gateway, order).await? {
+            return Ok(reply);
+        }
     }
     Err(Code::BUSY.into())
 }
 
-fn read<'a>(cx: &Context<'_>, caller: &'a Caller, input: &'a CreateInput<'_>) -> Result<Wanted<'a>, Failure> {
+fn read<'a>(
+    cx: &Context<'_>,
+    caller: &'a Caller,
+    input: &'a CreateInput<'_>,
+) -> Result<(Gateway, Wanted<'a>), Failure> {
     let fields = &input.fields;
     let out_trade_no = fields.out_trade_no()?;
     let provider = fields.provider()?.ok_or(Code::PROVIDER)?;
-    let total_fee = fields.amount("total_fee", Code::TOTAL_FEE)?;
+    let custom = fields.object("custom", Code::TYPE)?;
+    let openid = fields.text("openid", 128).map_err(|_| Code::OPENID)?;
+    let auth_code = fields.text("auth_code", 64)?;
+    let pid = fields.text("pid", 64)?;
+    let merchant = cx
+        .config
+        .merchant(pid.unwrap_or(crate::config::DEFAULT_MERCHANT))
+        .ok_or_else(|| Failure::new(Code::FIELD).says("pid"))?;
+    let platform = fields.text("vk_platform", 32)?.or(fields.text("platform", 32)?).unwrap_or_default().to_owned();
+    let node = match auth_code {
+        Some(_) => "codepay",
+        None => node_of(provider, &platform, &input.environment.user_agent, openid.is_some(), fields, merchant)?,
+    };
+    let gateway = Gateway::find(merchant, provider, node)
+        .ok_or_else(|| Failure::new(Code::PLATFORM).says(format!("{provider}.{node}")))?;
+    let asked = fields.amount("total_fee", Code::TOTAL_FEE);
+    let request = GoodsRequest { data: fields.0, custom: &custom, total: asked.as_ref().ok().copied() };
+    let goods = gateway.goods(&request)?;
+    // A provider that computes the amount from the goods makes the request's amount void; a signed one binds.
+    let total_fee = match goods.total {
+        Some(total) if input.quoted && asked != Ok(total) => {
+            return Err(Failure::new(Code::FORBIDDEN).says("total_fee"));
+        }
+        Some(total) => total,
+        None => asked?,
+    };
     let subject = fields.text("subject", 256).map_err(|_| Code::SUBJECT)?.ok_or(Code::SUBJECT)?;
     let kind = fields.text("type", 64).map_err(|_| Code::TYPE)?.ok_or(Code::TYPE)?;
-    let custom = fields.object("custom", Code::TYPE)?;
     let other = fields.object("other", Code::FIELD)?;
     let named = fields.text("user_id", 128)?;
     if let (Some(user), Some(named), false) = (&caller.user, named, caller.trusted)
@@ -134,22 +163,7 @@ fn read<'a>(cx: &Context<'_>, caller: &'a Caller, input: &'a CreateInput<'_>) ->
     if time_expire.is_some_and(|at| at <= cx.now()) {
         return Err(Failure::new(Code::FIELD).says("time_expire"));
     }
-    let auth_code = fields.text("auth_code", 64)?;
-    let openid = fields.text("openid", 128).map_err(|_| Code::OPENID)?;
-    let platform = fields.text("vk_platform", 32)?.or(fields.text("platform", 32)?).unwrap_or_default().to_owned();
-    let to_qr = fields.flag("alipayAppPayToH5Pay")
-        || cx
-            .config
-            .merchant(fields.text("pid", 64)?.unwrap_or(crate::config::DEFAULT_MERCHANT))
-            .is_some_and(app_to_qr);
-    let wants_qr = fields.flag("isPC")
-        || fields.flag("needQRcode")
-        || fields.text("needQRcode", 16).ok().flatten() == Some("image");
-    let node = match auth_code {
-        Some(_) => "codepay",
-        None => node_of(provider, &platform, &input.environment.user_agent, openid.is_some(), wants_qr, to_qr)?,
-    };
-    Ok(Wanted {
+    let wanted = Wanted {
         provider,
         out_trade_no,
         total_fee,
@@ -159,9 +173,10 @@ fn read<'a>(cx: &Context<'_>, caller: &'a Caller, input: &'a CreateInput<'_>) ->
         other,
         user_id: caller.user.as_deref().filter(|_| !caller.trusted).or(named),
         nickname: fields.text("nickname", 128)?,
-        openid,
+        openid: openid.map(str::to_owned),
+        goods: goods.named,
         appid: fields.text("vk_appid", 64)?,
-        pid: fields.text("pid", 64)?,
+        pid,
         sub_appid: fields.text("sub_appid", 32)?,
         sub_mchid: fields.text("sub_mchid", 32)?,
         auth_code,
@@ -171,11 +186,8 @@ fn read<'a>(cx: &Context<'_>, caller: &'a Caller, input: &'a CreateInput<'_>) ->
         platform,
         node,
         environment: &input.environment,
-    })
-}
-
-fn app_to_qr(merchant: &Merchant) -> bool {
-    merchant.alipay_app_pay_to_h5_pay
+    };
+    Ok((gateway, wanted))
 }
 
 /// The configuration node for a client, as VK-Pay derives it (`protocols/vkpay.md` 2.3).
@@ -184,14 +196,36 @@ fn node_of(
     platform: &str,
     user_agent: &str,
     has_openid: bool,
-    wants_qr: bool,
-    app_to_qr: bool,
+    fields: &Fields<'_>,
+    merchant: &Merchant,
 ) -> Result<&'static str, Failure> {
+    let wants_qr = fields.flag("isPC")
+        || fields.flag("needQRcode")
+        || fields.text("needQRcode", 16).ok().flatten() == Some("image");
+    let app_to_qr = fields.flag("alipayAppPayToH5Pay") || merchant.alipay_app_pay_to_h5_pay;
     let agent = user_agent.to_ascii_lowercase();
     let in_wechat = agent.contains("micromessenger");
     let on_phone = ["iphone", "android", "mobile", "harmony"].iter().any(|word| agent.contains(word));
     let web = matches!(platform, "h5" | "web" | "");
     let node = match (provider, platform) {
+        (Provider::Appleiap, "" | "app-plus" | "app" | "app-ios") => "app-plus",
+        (Provider::WxpayVirtual, "" | "mp-weixin") => "mp-weixin",
+        (Provider::Douyin, _) => "mp-toutiao",
+        (Provider::Huawei, "mp-harmony" | "mp") => "mp-harmony",
+        (Provider::Huawei, "app-harmony" | "app") => "app-harmony",
+        (Provider::Huawei, "") if merchant.huawei.len() == 1 && merchant.huawei.contains_key("mp-harmony") => {
+            "mp-harmony"
+        }
+        (Provider::Huawei, "") if merchant.huawei.len() == 1 => "app-harmony",
+        (Provider::Appleiap | Provider::WxpayVirtual | Provider::Huawei, _) => {
+            return Err(Failure::new(Code::PLATFORM).says(platform));
+        }
+        (Provider::Vkspay, "mp-weixin") if !wants_qr => "mp-weixin",
+        (Provider::Vkspay, "mp-alipay") if !wants_qr => "mp-alipay",
+        (Provider::Vkspay, "h5-weixin") if !wants_qr => "h5-weixin",
+        (Provider::Vkspay, "mweb") if !wants_qr => "mweb",
+        (Provider::Vkspay, _) if web && !wants_qr && in_wechat => "h5-weixin",
+        (Provider::Vkspay, _) if web && !wants_qr && on_phone => "mweb",
         (Provider::Alipay, "pc") if !wants_qr => "pc",
         (Provider::Alipay, "wap") if !wants_qr => "wap",
         (_, "pc") => "h5",
@@ -227,6 +261,7 @@ fn check(
             "subject" => Code::SUBJECT,
             "out_trade_no" => Code::OUT_TRADE_NO,
             "total_fee" => Code::TOTAL_FEE,
+            "product_id" => Code::PRODUCT,
             _ => Code::FIELD,
         };
         Failure::new(code).says(format!("{field}: {what}"))
@@ -245,6 +280,7 @@ fn request<'a>(
         attempt,
         notify_url,
         return_url: wanted.return_url,
+        platform: &wanted.platform,
         auth_code: wanted.auth_code,
         store_id: wanted.store_id,
         now,
@@ -258,12 +294,14 @@ fn attempt_of(wanted: &Wanted<'_>, gateway: &Gateway, n: u64, number: String, no
         node: wanted.node.to_owned(),
         pay_type: format!("{}_{}", wanted.provider, wanted.node),
         merchant: gateway.merchant.clone(),
-        number,
+        number: gateway.own_number().unwrap_or(number),
+        numbers: Vec::new(),
+        goods: wanted.goods.clone(),
         app_id: gateway.app_id().to_owned(),
         mch_id: gateway.mch_id().map(str::to_owned),
         sub_appid: wanted.sub_appid.map(str::to_owned),
         sub_mchid: wanted.sub_mchid.map(str::to_owned),
-        openid: wanted.openid.map(str::to_owned),
+        openid: wanted.openid.clone(),
         auth_code_digest: digest_of(wanted),
         state: AttemptState::Open,
         create_date: now,
@@ -303,7 +341,7 @@ async fn begin(
         refund_list: Vec::new(),
         user_id: wanted.user_id.map(str::to_owned),
         nickname: wanted.nickname.map(str::to_owned),
-        openid: wanted.openid.map(str::to_owned),
+        openid: wanted.openid.clone(),
         client_ip: Some(wanted.environment.client_ip.clone()).filter(|ip| !ip.is_empty()),
         appid: wanted.appid.map(str::to_owned),
         provider_appid: attempt.app_id.clone(),
@@ -361,7 +399,8 @@ async fn resume(
     let same_way = last.provider == wanted.provider
         && last.node == wanted.node
         && last.merchant == gateway.merchant
-        && (wanted.openid.is_none() || last.openid.as_deref() == wanted.openid)
+        && (wanted.openid.is_none() || last.openid == wanted.openid)
+        && last.goods == wanted.goods
         && last.sub_mchid.as_deref() == wanted.sub_mchid
         && last.auth_code_digest == digest_of(wanted);
     match order.trade_state {
@@ -372,8 +411,10 @@ async fn resume(
         Status::NotPay if order.time_expire <= now => return Err(Code::ORDER_CLOSED.into()),
         Status::NotPay => {}
     }
+    // Parameters that were given and have ended cannot be made anew under the same number.
+    let spent = gateway.spends_numbers() && last.fresh_until > 0 && last.fresh_until <= now;
     match last.state {
-        AttemptState::Open if same_way => Ok(Some(order)),
+        AttemptState::Open if same_way && !spent => Ok(Some(order)),
         AttemptState::Failed if same_way => {
             let entry = HistoryEntry::new("retried", &caller.source, now).with("attempt", &last.n);
             let reopened = cx.store.reopen_attempt(&order, last.n, &entry).await?;
@@ -381,6 +422,7 @@ async fn resume(
         }
         _ => {
             let ended = match last.state {
+                AttemptState::Open if same_way => AttemptState::Abandoned,
                 AttemptState::Open => super::close::close_attempt(cx, &order, last, &caller.source).await?,
                 state => state,
             };
@@ -427,25 +469,26 @@ fn next_number(order: &Order, gateway: &Gateway, provider: Provider) -> String {
 }
 
 /// Gives the pay parameters of the current attempt: the kept ones while they are fresh, else new ones.
+/// `None` when the number turned out to be spent, so that another attempt is needed.
 async fn issue(
     cx: &Context<'_>,
     caller: &Caller,
     wanted: &Wanted<'_>,
     gateway: &Gateway,
     order: Order,
-) -> Result<CreateReply, Failure> {
+) -> Result<Option<CreateReply>, Failure> {
     let now = cx.now();
     let attempt = order.current();
     if (attempt.fresh_until > now || order.trade_state.is_paid())
         && let Some(info) = attempt.order_info.as_deref().and_then(|text| serde_json::from_str(text).ok())
     {
         let qr_text = attempt.code_url.clone();
-        return Ok(CreateReply { order, order_info: info, qr_text });
+        return Ok(Some(CreateReply { order, order_info: info, qr_text }));
     }
     let url = format!("{}/pay-notify/{}/{}", order.notify_url, attempt.provider, attempt.merchant);
     let outcome = gateway.create(cx.outside, &request(wanted, &order, attempt, &url, now)).await;
     match outcome {
-        Outcome::Done(created) => keep(cx, order, created).await,
+        Outcome::Done(created) => keep(cx, order, created).await.map(Some),
         Outcome::Refused(refusal) => {
             let entry = HistoryEntry::new("refused", format!("{}", attempt.provider), cx.now())
                 .with("attempt", &attempt.n)
@@ -455,6 +498,10 @@ async fn issue(
                 Meaning::Paid => {
                     super::query::ask(cx, &order, attempt, Source::Query).await?;
                     return Err(Code::ALREADY_PAID.into());
+                }
+                Meaning::NumberUsed if gateway.spends_numbers() => {
+                    cx.store.end_attempt(&order, attempt.n, AttemptState::Abandoned, &entry).await?;
+                    return Ok(None);
                 }
                 // The number exists there with other content: money may still come through it.
                 Meaning::NumberUsed => cx.store.append_history(&order.out_trade_no, &entry).await?,
@@ -487,7 +534,7 @@ async fn keep(cx: &Context<'_>, mut order: Order, created: Created) -> Result<Cr
         .with("attempt", &attempt.n)
         .with("pay_type", &attempt.pay_type)
         .with("number", &attempt.number);
-    cx.store.keep_parameters(&order, order.current(), &entry).await?;
+    cx.store.keep_parameters(&order, order.current(), created.number.as_deref(), &entry).await?;
     if let Some(payment) = created.payment {
         super::confirm(cx, &payment, Source::Query).await?;
         if let Some(paid) = cx.store.order(&order.out_trade_no).await? {

@@ -1,17 +1,23 @@
 //! The use cases: create, query, close, refund; and `confirm`, the one room in which an order becomes paid.
 
 mod close;
+mod coins;
 mod confirm;
 mod create;
 mod handler;
+mod login;
+mod purchase;
 mod query;
 mod refund;
 mod request;
 
 pub use close::close_payment;
+pub use coins::coins;
 pub use confirm::{Confirmed, Source, confirm, rerun_handler, settle_notice};
 pub use create::{CreateInput, CreateReply, Environment, create_payment};
 pub use handler::{Draft, HandlerError, Handlers, PaidOrder, Tables};
+pub use login::login;
+pub use purchase::verify_purchase;
 pub use query::{QueryInput, query_orders, query_payment};
 pub use refund::{RefundInput, query_refund, refund};
 pub use request::Fields;

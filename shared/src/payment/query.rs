@@ -8,7 +8,7 @@ use crate::store::{HistoryEntry, Listing};
 use std::time::Duration;
 
 /// A provider is asked about one order at most once in this time, ms.
-const PAUSE_MS: i64 = 1_000;
+pub(super) const PAUSE_MS: i64 = 1_000;
 /// How often the table is looked at while waiting for a callback.
 const POLL: Duration = Duration::from_millis(250);
 
@@ -74,7 +74,7 @@ pub async fn query_payment(cx: &Context<'_>, caller: &Caller, input: &QueryInput
 }
 
 async fn number_of(cx: &Context<'_>, provider: Option<Provider>, id: &str) -> Result<Option<String>, Failure> {
-    let providers = provider.map_or_else(|| vec![Provider::Wxpay, Provider::Alipay], |p| vec![p]);
+    let providers = provider.map_or_else(|| Provider::ALL.to_vec(), |p| vec![p]);
     for provider in providers {
         if let Some(no) = cx.store.order_of_transaction(provider, id).await? {
             return Ok(Some(no));
@@ -84,14 +84,23 @@ async fn number_of(cx: &Context<'_>, provider: Option<Provider>, id: &str) -> Re
 }
 
 /// Asks the provider about one attempt and takes the answer: paid is credited, closed is noted. An answer
-/// that cannot be had changes nothing.
-pub(super) async fn ask(cx: &Context<'_>, order: &Order, attempt: &Attempt, source: Source) -> Result<(), Failure> {
+/// that cannot be had changes nothing, and is `false`.
+pub(super) async fn ask(cx: &Context<'_>, order: &Order, attempt: &Attempt, source: Source) -> Result<bool, Failure> {
     let no = &order.out_trade_no;
     let gateway = cx.gateway(attempt)?;
     match gateway.query(cx.outside, order, attempt, cx.now()).await {
-        Outcome::Done(Standing::Paid(payment)) => {
-            if let Confirmed::Incident(name) = super::confirm(cx, &payment, source).await? {
-                tracing::warn!(out_trade_no = %no, ?name, "a payment found by asking does not fit");
+        Outcome::Done(Standing::Paid(payments)) => {
+            for payment in &payments {
+                match super::confirm(cx, payment, source).await? {
+                    // A provider that sent no callback does not know yet that the order is delivered.
+                    Confirmed::Credited if source == Source::Query => {
+                        gateway.delivered(cx.outside, attempt, cx.now()).await;
+                    }
+                    Confirmed::Credited | Confirmed::Already => {}
+                    Confirmed::Incident(name) => {
+                        tracing::warn!(out_trade_no = %no, ?name, "a payment found by asking does not fit");
+                    }
+                }
             }
         }
         Outcome::Done(Standing::Closed) => {
@@ -102,10 +111,14 @@ pub(super) async fn ask(cx: &Context<'_>, order: &Order, attempt: &Attempt, sour
         Outcome::Done(Standing::Unpaid { .. } | Standing::Missing) => {}
         Outcome::Refused(refusal) => {
             tracing::warn!(out_trade_no = %no, code = refusal.code, message = refusal.message, "the provider refuses to tell");
+            return Ok(false);
         }
-        Outcome::Unknown(why) => tracing::warn!(out_trade_no = %no, why, "the provider does not tell"),
+        Outcome::Unknown(why) => {
+            tracing::warn!(out_trade_no = %no, why, "the provider does not tell");
+            return Ok(false);
+        }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Orders of a user, newest first.

@@ -2,6 +2,7 @@
 
 use super::{Caller, Context, Fields, Source};
 use crate::code::{Code, Failure};
+use crate::crypto::hash;
 use crate::order::{Attempt, Fen, Order, Refund, RefundState};
 use crate::provider::{Gateway, Meaning, Outcome, RefundProgress, RefundRequest, RefundStanding};
 use crate::store::{HistoryEntry, Reserved};
@@ -49,14 +50,21 @@ pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) 
         if input.total_fee.is_some_and(|total| total != order.total_fee) {
             return Err(Failure::new(Code::TOTAL_FEE).says("total_fee is not the order's"));
         }
+        let attempt = order.paid_attempt().unwrap_or(order.current());
+        let gateway = cx.gateway(attempt)?;
+        // What can never be is said before what is not yet.
+        let able = gateway.can_refund(attempt);
+        if let Err(failure) = &able
+            && failure.code == Code::UNSUPPORTED
+        {
+            return Err(failure.clone());
+        }
         if !order.trade_state.is_paid() {
             return Err(Code::NOT_PAID.into());
         }
-        let attempt = order.paid_attempt().ok_or(Code::NOT_PAID)?;
-        let gateway = cx.gateway(attempt)?;
         let number = match input.out_refund_no {
             Some(number) => number.to_owned(),
-            None => automatic_number(&order),
+            None => automatic_number(&order, gateway.refund_number_limit()),
         };
         if let Some(known) = cx.store.refund(&order.out_trade_no, &number).await? {
             if input.out_refund_no.is_none() {
@@ -64,11 +72,14 @@ pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) 
             }
             return repeat(cx, caller, input, &order, attempt, &gateway, known).await;
         }
-        gateway.can_refund().map_err(|r| Failure::new(Code::REFUND_REFUSED).says(r.message))?;
+        able?;
         let amount = input.refund_fee.unwrap_or(order.refundable);
         if amount == Fen::ZERO || amount > order.refundable {
             return Err(exceeds(&order));
         }
+        gateway
+            .check_refund(&number, amount)
+            .map_err(|(field, what)| Failure::new(Code::FIELD).says(format!("{field}: {what}")))?;
         let refund = Refund {
             out_trade_no: order.out_trade_no.clone(),
             out_refund_no: number,
@@ -106,11 +117,15 @@ fn exceeds(order: &Order) -> Failure {
     Failure::new(Code::REFUND_EXCEEDS).says(order.refundable.to_string())
 }
 
-/// VK-Pay's automatic number: `<out_trade_no>-<n>`.
-fn automatic_number(order: &Order) -> String {
-    let suffix = format!("-{}", order.refund_num + 1);
-    let room = 64 - suffix.len();
-    format!("{}{suffix}", &order.out_trade_no[..order.out_trade_no.len().min(room)])
+/// VK-Pay's automatic number: `<out_trade_no>-<n>`; too long a number is shortened with a digest.
+fn automatic_number(order: &Order, limit: usize) -> String {
+    let (no, suffix) = (&order.out_trade_no, format!("-{}", order.refund_num + 1));
+    let room = limit - suffix.len();
+    if no.len() <= room {
+        return format!("{no}{suffix}");
+    }
+    let digest = &hash::sha256_hex(no.as_bytes())[..10];
+    format!("{}{digest}{suffix}", &no[..room - digest.len()])
 }
 
 /// The same number again: the same refund. An unfinished one is asked about and, where the provider never
@@ -142,7 +157,7 @@ async fn repeat(
             known.state = RefundState::Processing;
             call(cx, order, attempt, gateway, known).await
         }
-        RefundState::Processing => match gateway.query_refund(cx.outside, attempt, &known, cx.now()).await {
+        RefundState::Processing => match gateway.query_refund(cx.outside, order, attempt, &known, cx.now()).await {
             Outcome::Done(RefundStanding { progress: RefundProgress::Missing, .. }) => {
                 call(cx, order, attempt, gateway, known).await
             }
@@ -268,7 +283,7 @@ pub async fn query_refund(
             continue;
         }
         let Some(attempt) = order.attempts.iter().find(|a| a.n == refund.attempt) else { continue };
-        match cx.gateway(attempt)?.query_refund(cx.outside, attempt, &refund, cx.now()).await {
+        match cx.gateway(attempt)?.query_refund(cx.outside, &order, attempt, &refund, cx.now()).await {
             Outcome::Done(standing) => {
                 apply(cx, &order, &refund, &standing, Source::Query).await?;
             }

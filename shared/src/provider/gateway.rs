@@ -1,12 +1,14 @@
 //! One merchant's door to one product of a provider, and the dispatch over the closed set of providers.
 
 use super::{
-    CallbackError, CallbackRequest, CreateRequest, Created, Notice, Outcome, ProviderReply, RefundRequest,
-    RefundStanding, Refusal, Standing, Verdict, alipay, wxpay,
+    CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Meaning, Notice, Outcome,
+    Proof, ProviderReply, Purchase, RefundRequest, RefundStanding, Refusal, Standing, Vault, Verdict, alipay, apple,
+    douyin, huawei, virtual_pay, vkspay, wxpay,
 };
-use crate::config::{AlipayNode, Merchant, WxpayNode};
+use crate::code::{Code, Failure};
+use crate::config::{AlipayNode, AppleNode, DouyinNode, HuaweiNode, Merchant, VirtualNode, VkspayNode, WxpayNode};
 use crate::http::Http;
-use crate::order::{Attempt, Order, Provider, Refund};
+use crate::order::{Attempt, Fen, Order, Provider, Refund};
 use std::sync::Arc;
 
 /// What the providers keep for the process's lifetime.
@@ -14,8 +16,10 @@ use std::sync::Arc;
 pub struct Outside {
     /// The HTTP client.
     pub http: Http,
-    /// WeChat Pay's platform certificates, fetched on use.
+    /// WeChat Pay's platform certificates, and Douyin's, fetched on use.
     pub wxpay: wxpay::Certificates,
+    /// Tokens and session keys, shared with other instances.
+    pub vault: Vault,
 }
 
 /// A merchant's node, ready to be called.
@@ -30,14 +34,24 @@ pub struct Gateway {
 enum Node {
     Wxpay(Arc<WxpayNode>),
     Alipay(Arc<AlipayNode>),
+    Apple(Arc<AppleNode>),
+    Vkspay(Arc<VkspayNode>),
+    Virtual(Arc<VirtualNode>),
+    Douyin(Arc<DouyinNode>),
+    Huawei(Arc<HuaweiNode>),
 }
 
 impl Gateway {
-    /// The gateway of a merchant's node, if the configuration has it.
+    /// The gateway of a merchant's node, if the configuration has it. VksPay has one for all clients.
     pub fn find(merchant: &Merchant, provider: Provider, node: &str) -> Option<Self> {
         let node = match provider {
             Provider::Wxpay => Node::Wxpay(merchant.wxpay.get(node)?.clone()),
             Provider::Alipay => Node::Alipay(merchant.alipay.get(node)?.clone()),
+            Provider::Appleiap => Node::Apple(merchant.apple.get(node)?.clone()),
+            Provider::Vkspay => Node::Vkspay(merchant.vkspay.clone()?),
+            Provider::WxpayVirtual => Node::Virtual(merchant.wxpay_virtual.get(node)?.clone()),
+            Provider::Douyin => Node::Douyin(merchant.douyin.get(node)?.clone()),
+            Provider::Huawei => Node::Huawei(merchant.huawei.get(node)?.clone()),
         };
         Some(Self { merchant: merchant.id.clone(), node })
     }
@@ -47,6 +61,11 @@ impl Gateway {
         match &self.node {
             Node::Wxpay(node) => &node.app_id,
             Node::Alipay(node) => &node.app_id,
+            Node::Apple(node) => &node.bundle_id,
+            Node::Vkspay(node) => &node.mch_id,
+            Node::Virtual(node) => &node.app_id,
+            Node::Douyin(node) => &node.app_id,
+            Node::Huawei(node) => &node.app_id,
         }
     }
 
@@ -55,14 +74,75 @@ impl Gateway {
         match &self.node {
             Node::Wxpay(node) => Some(&node.mch_id),
             Node::Alipay(node) => node.seller_id.as_deref(),
+            Node::Apple(_) => None,
+            Node::Vkspay(node) => Some(&node.mch_id),
+            Node::Virtual(node) => node.mch_id.as_deref(),
+            Node::Douyin(node) => node.mch_id.as_deref(),
+            Node::Huawei(node) => node.mch_id.as_deref(),
         }
     }
 
     /// The longest `out_trade_no` that the provider takes.
     pub fn number_limit(&self) -> usize {
         match &self.node {
-            Node::Wxpay(_) => 32,
-            Node::Alipay(_) => 64,
+            Node::Wxpay(_) | Node::Virtual(_) => 32,
+            Node::Alipay(_) | Node::Apple(_) | Node::Vkspay(_) | Node::Douyin(_) => 64,
+            Node::Huawei(_) => 46,
+        }
+    }
+
+    /// The number of a new attempt, where it is not made from the order's: Apple knows a UUID
+    /// (`appAccountToken`).
+    pub fn own_number(&self) -> Option<String> {
+        match &self.node {
+            Node::Apple(_) => Some(apple::account_token()),
+            _ => None,
+        }
+    }
+
+    /// True when pay parameters that have ended cannot be made anew under the same number, so that paying on
+    /// needs another attempt.
+    pub fn spends_numbers(&self) -> bool {
+        matches!(self.node, Node::Huawei(_) | Node::Douyin(_))
+    }
+
+    /// The longest `out_refund_no` that the provider takes.
+    pub fn refund_number_limit(&self) -> usize {
+        match &self.node {
+            Node::Virtual(_) => 32,
+            _ => 64,
+        }
+    }
+
+    /// Reads what a request buys, before anything is stored.
+    ///
+    /// # Errors
+    /// The field's code (1017 to 1020).
+    pub fn goods(&self, request: &GoodsRequest<'_>) -> Result<Goods, Failure> {
+        match &self.node {
+            Node::Wxpay(_) | Node::Alipay(_) => Ok(Goods::default()),
+            Node::Apple(node) => apple::goods(node, request),
+            Node::Vkspay(node) => vkspay::goods(node, request),
+            Node::Virtual(node) => virtual_pay::goods(node, request),
+            Node::Douyin(node) => douyin::goods(node, request),
+            Node::Huawei(node) => huawei::goods(node, request),
+        }
+    }
+
+    /// The payer, after a fresh login code, if there is one, was exchanged.
+    ///
+    /// # Errors
+    /// [`Code::SESSION`] where the product needs a live session and there is none.
+    pub async fn payer(
+        &self,
+        outside: &Outside,
+        openid: Option<&str>,
+        code: Option<&str>,
+        now: i64,
+    ) -> Result<Option<String>, Failure> {
+        match &self.node {
+            Node::Virtual(node) => virtual_pay::payer(outside, node, openid, code, now).await.map(Some),
+            _ => Ok(openid.map(str::to_owned)),
         }
     }
 
@@ -74,41 +154,96 @@ impl Gateway {
         match &self.node {
             Node::Wxpay(node) => wxpay::check(node, request),
             Node::Alipay(node) => alipay::check(node, request),
+            Node::Apple(node) => apple::check(node, request),
+            Node::Vkspay(node) => vkspay::check(node, request),
+            Node::Virtual(node) => virtual_pay::check(node, request),
+            Node::Douyin(node) => douyin::check(node, request),
+            Node::Huawei(node) => huawei::check(node, request),
         }
     }
 
     /// Creates the payment at the provider. The same attempt again is the same payment.
     pub async fn create(&self, outside: &Outside, request: &CreateRequest<'_>) -> Outcome<Created> {
+        let merchant = &self.merchant;
         match &self.node {
-            Node::Wxpay(node) => wxpay::create(outside, node, &self.merchant, request).await,
-            Node::Alipay(node) => alipay::create(outside, node, &self.merchant, request).await,
+            Node::Wxpay(node) => wxpay::create(outside, node, merchant, request).await,
+            Node::Alipay(node) => alipay::create(outside, node, merchant, request).await,
+            Node::Apple(node) => apple::create(outside, node, merchant, request).await,
+            Node::Vkspay(node) => vkspay::create(outside, node, merchant, request).await,
+            Node::Virtual(node) => virtual_pay::create(outside, node, merchant, request).await,
+            Node::Douyin(node) => douyin::create(outside, node, merchant, request).await,
+            Node::Huawei(node) => huawei::create(outside, node, merchant, request).await,
         }
     }
 
     /// Asks how an attempt stands.
     pub async fn query(&self, outside: &Outside, order: &Order, attempt: &Attempt, now: i64) -> Outcome<Standing> {
+        let merchant = &self.merchant;
         match &self.node {
-            Node::Wxpay(node) => wxpay::query(outside, node, &self.merchant, order, attempt, now).await,
-            Node::Alipay(node) => alipay::query(outside, node, &self.merchant, order, attempt, now).await,
+            Node::Wxpay(node) => wxpay::query(outside, node, merchant, order, attempt, now).await,
+            Node::Alipay(node) => alipay::query(outside, node, merchant, order, attempt, now).await,
+            Node::Apple(node) => apple::query(outside, node, merchant, order, attempt, now).await,
+            Node::Vkspay(node) => vkspay::query(outside, node, merchant, order, attempt, now).await,
+            Node::Virtual(node) => virtual_pay::query(outside, node, merchant, order, attempt, now).await,
+            Node::Douyin(node) => douyin::query(outside, node, merchant, order, attempt, now).await,
+            Node::Huawei(node) => huawei::query(outside, node, merchant, order, attempt, now).await,
         }
     }
 
-    /// Closes an attempt. A pay-code attempt is reversed instead.
-    pub async fn close(&self, outside: &Outside, order: &Order, attempt: &Attempt, now: i64) -> Outcome<()> {
-        match &self.node {
+    /// Closes an attempt. A pay-code attempt is reversed instead. Where the provider has no close, it is
+    /// asked first, so that a payment is not overlooked.
+    pub async fn close(&self, outside: &Outside, order: &Order, attempt: &Attempt, now: i64) -> Outcome<Closing> {
+        let closed = match &self.node {
             Node::Wxpay(node) => wxpay::close(outside, node, order, attempt, now).await,
             Node::Alipay(node) => alipay::close(outside, node, order, attempt, now).await,
+            Node::Apple(_) => return Outcome::Done(Closing::LeftOpen),
+            Node::Douyin(node) if node.can_close() => douyin::close(outside, node, attempt, now).await,
+            Node::Vkspay(_) | Node::Virtual(_) | Node::Douyin(_) | Node::Huawei(_) => {
+                return match self.query(outside, order, attempt, now).await {
+                    Outcome::Done(Standing::Paid(_)) => Outcome::Refused(Refusal {
+                        code: "PAID".to_owned(),
+                        message: "the order is paid".to_owned(),
+                        meaning: Meaning::Paid,
+                    }),
+                    Outcome::Done(Standing::Closed) => Outcome::Done(Closing::Closed),
+                    Outcome::Done(Standing::Unpaid { .. } | Standing::Missing) => Outcome::Done(Closing::LeftOpen),
+                    Outcome::Refused(refusal) => Outcome::Refused(refusal),
+                    Outcome::Unknown(why) => Outcome::Unknown(why),
+                };
+            }
+        };
+        match closed {
+            Outcome::Done(()) => Outcome::Done(Closing::Closed),
+            Outcome::Refused(refusal) => Outcome::Refused(refusal),
+            Outcome::Unknown(why) => Outcome::Unknown(why),
         }
     }
 
     /// Whether this node can refund at all.
     ///
     /// # Errors
-    /// The refusal, when it cannot (APIv2 without a client certificate).
-    pub fn can_refund(&self) -> Result<(), Refusal> {
+    /// Why not: APIv2 without a client certificate, a store that refunds only by itself.
+    pub fn can_refund(&self, attempt: &Attempt) -> Result<(), Failure> {
         match &self.node {
-            Node::Wxpay(node) => wxpay::can_refund(node),
-            Node::Alipay(_) => Ok(()),
+            Node::Wxpay(node) => {
+                wxpay::can_refund(node).map_err(|r| Failure::new(Code::REFUND_REFUSED).says(r.message))
+            }
+            Node::Apple(_) => Err(Failure::new(Code::UNSUPPORTED).says("appleiap: refund")),
+            Node::Huawei(_) if huawei::is_iap(attempt) => {
+                Err(Failure::new(Code::UNSUPPORTED).says("huawei iap: refund"))
+            }
+            Node::Alipay(_) | Node::Vkspay(_) | Node::Virtual(_) | Node::Douyin(_) | Node::Huawei(_) => Ok(()),
+        }
+    }
+
+    /// Checks a refund's shape, before anything is reserved.
+    ///
+    /// # Errors
+    /// The name of the field and what is wrong with it.
+    pub fn check_refund(&self, out_refund_no: &str, _refund: Fen) -> Result<(), (&'static str, String)> {
+        match &self.node {
+            Node::Virtual(_) => virtual_pay::check_refund_number(out_refund_no),
+            _ => Ok(()),
         }
     }
 
@@ -117,6 +252,11 @@ impl Gateway {
         match &self.node {
             Node::Wxpay(node) => wxpay::refund(outside, node, request).await,
             Node::Alipay(node) => alipay::refund(outside, node, request).await,
+            Node::Apple(_) => unsupported(),
+            Node::Vkspay(node) => vkspay::refund(outside, node, request).await,
+            Node::Virtual(node) => virtual_pay::refund(outside, node, request).await,
+            Node::Douyin(node) => douyin::refund(outside, node, request).await,
+            Node::Huawei(node) => huawei::refund(outside, node, request).await,
         }
     }
 
@@ -124,6 +264,7 @@ impl Gateway {
     pub async fn query_refund(
         &self,
         outside: &Outside,
+        order: &Order,
         attempt: &Attempt,
         refund: &Refund,
         now: i64,
@@ -131,8 +272,46 @@ impl Gateway {
         match &self.node {
             Node::Wxpay(node) => wxpay::query_refund(outside, node, attempt, refund, now).await,
             Node::Alipay(node) => alipay::query_refund(outside, node, attempt, refund, now).await,
+            Node::Apple(_) => unsupported(),
+            Node::Vkspay(node) => vkspay::query_refund(outside, node, order, attempt, refund, now).await,
+            Node::Virtual(node) => virtual_pay::query_refund(outside, node, order, attempt, refund, now).await,
+            Node::Douyin(node) => douyin::query_refund(outside, node, order, attempt, refund, now).await,
+            Node::Huawei(node) => huawei::query_refund(outside, node, order, attempt, refund, now).await,
         }
     }
+
+    /// Verifies an in-app purchase that a client brings for an attempt. Refused is what is not authentic,
+    /// not this app's, or taken back.
+    pub async fn purchase(
+        &self,
+        outside: &Outside,
+        order: &Order,
+        attempt: &Attempt,
+        proof: Proof<'_>,
+        now: i64,
+    ) -> Outcome<Purchase> {
+        match &self.node {
+            Node::Apple(node) => apple::purchase(outside, node, &self.merchant, order, attempt, proof, now).await,
+            Node::Huawei(node) => huawei::purchase(outside, node, &self.merchant, order, attempt, proof, now).await,
+            _ => unsupported(),
+        }
+    }
+
+    /// Tells the provider that an order is delivered which was found paid by asking, where it wants to know.
+    /// Nothing depends on its answer.
+    pub async fn delivered(&self, outside: &Outside, attempt: &Attempt, now: i64) {
+        if let Node::Virtual(node) = &self.node {
+            virtual_pay::delivered(outside, node, attempt, now).await;
+        }
+    }
+}
+
+fn unsupported<T>() -> Outcome<T> {
+    Outcome::Refused(Refusal {
+        code: "UNSUPPORTED".to_owned(),
+        message: "the provider has no such call".to_owned(),
+        meaning: Meaning::No,
+    })
 }
 
 /// Reads a callback with the keys of one merchant: verify the raw bytes, check the age, decrypt, parse.
@@ -145,9 +324,18 @@ pub async fn read_callback(
     outside: &Outside,
     request: &CallbackRequest<'_>,
 ) -> Result<Notice, CallbackError> {
+    let gets = matches!(provider, Provider::WxpayVirtual | Provider::Vkspay);
+    if !(request.method == http::Method::POST || gets && request.method == http::Method::GET) {
+        return Err(CallbackError::Malformed("not a POST"));
+    }
     match provider {
         Provider::Wxpay => wxpay::read_callback(merchant, outside, request).await,
         Provider::Alipay => alipay::read_callback(merchant, request),
+        Provider::Appleiap => apple::read_callback(merchant, outside, request).await,
+        Provider::Vkspay => vkspay::read_callback(merchant, outside, request).await,
+        Provider::WxpayVirtual => virtual_pay::read_callback(merchant, outside, request).await,
+        Provider::Douyin => douyin::read_callback(merchant, outside, request).await,
+        Provider::Huawei => huawei::read_callback(merchant, outside, request).await,
     }
 }
 
@@ -156,5 +344,45 @@ pub fn reply(provider: Provider, request: &CallbackRequest<'_>, verdict: Verdict
     match provider {
         Provider::Wxpay => wxpay::reply(request, verdict),
         Provider::Alipay => alipay::reply(verdict),
+        Provider::Appleiap => apple::reply(request, verdict),
+        Provider::Vkspay => vkspay::reply(request, verdict),
+        Provider::WxpayVirtual => virtual_pay::reply(request, verdict),
+        Provider::Douyin => douyin::reply(request, verdict),
+        Provider::Huawei => huawei::reply(request, verdict),
+    }
+}
+
+/// Whose message this is by its shape alone, for a URL that names no provider (VK-Pay's `/vk-pay-notify/`,
+/// which Douyin's console is given). A wrong guess fails its verification.
+pub fn addressee(request: &CallbackRequest<'_>) -> Option<Provider> {
+    let has = |name: &str| request.headers.contains_key(name);
+    let query = |name: &str| form_urlencoded::parse(request.query.as_bytes()).any(|(key, _)| key == name);
+    if has("wechatpay-signature") {
+        return Some(Provider::Wxpay);
+    }
+    if has("byte-signature") || has("douyinpay-signature") {
+        return Some(Provider::Douyin);
+    }
+    if query("signature") && query("nonce") {
+        return Some(Provider::WxpayVirtual);
+    }
+    if let Ok(serde_json::Value::Object(body)) = serde_json::from_slice(request.body) {
+        let has = |name: &str| body.contains_key(name);
+        return match () {
+            () if has("msg_signature") && has("msg") => Some(Provider::Douyin),
+            () if has("signedPayload") => Some(Provider::Appleiap),
+            () if has("mercNo") || has("callbackId") || has("jwsNotification") => Some(Provider::Huawei),
+            () if has("out_trade_no") => Some(Provider::Vkspay),
+            () => None,
+        };
+    }
+    if request.body.first() == Some(&b'<') {
+        return Some(Provider::Wxpay);
+    }
+    let form = |name: &str| form_urlencoded::parse(request.body).any(|(key, _)| key == name);
+    match () {
+        () if form("app_id") && form("sign") => Some(Provider::Alipay),
+        () if form("out_trade_no") || query("out_trade_no") => Some(Provider::Vkspay),
+        () => None,
     }
 }

@@ -5,13 +5,23 @@
 //! *pending*: only an explicit success or failure moves an order.
 
 pub mod alipay;
+pub mod apple;
+pub mod douyin;
 mod gateway;
+pub mod huawei;
+pub mod login;
+mod purchase;
+mod vault;
+pub mod virtual_pay;
+pub mod vkspay;
 pub mod wxpay;
 
-pub use gateway::{Gateway, Outside, read_callback, reply};
+pub use gateway::{Gateway, Outside, addressee, read_callback, reply};
+pub use purchase::{Proof, Purchase};
+pub use vault::{Cabinet, Vault, VaultError};
 
 use crate::order::{Attempt, Fen, Order, Provider};
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use serde_json::{Map, Value};
 
 /// What became of a call to a provider.
@@ -64,12 +74,33 @@ pub struct CreateRequest<'a> {
     pub notify_url: &'a str,
     /// Where the payer returns to (`return_url`), for page and wap pay.
     pub return_url: Option<&'a str>,
+    /// The client's platform, as the client said (`vk_platform`).
+    pub platform: &'a str,
     /// The payer's pay code, for `codepay`.
     pub auth_code: Option<&'a str>,
     /// The shop (`store_id`), for `codepay`.
     pub store_id: Option<&'a str>,
     /// Now, Unix ms.
     pub now: i64,
+}
+
+/// What is asked of a provider before there is an order.
+pub struct GoodsRequest<'a> {
+    /// The request's `data`.
+    pub data: &'a Map<String, Value>,
+    /// Its `custom`.
+    pub custom: &'a Map<String, Value>,
+    /// The amount, where the request gives one.
+    pub total: Option<Fen>,
+}
+
+/// What a request buys, where the provider sells goods by name.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Goods {
+    /// The amount, where the provider computes it from the goods.
+    pub total: Option<Fen>,
+    /// Becomes [`Attempt::goods`].
+    pub named: Map<String, Value>,
 }
 
 /// What a provider created.
@@ -81,6 +112,8 @@ pub struct Created {
     pub code_url: Option<String>,
     /// Until when these parameters can be used, Unix ms.
     pub fresh_until: i64,
+    /// The provider's own number for this attempt, where callbacks and queries speak of that.
+    pub number: Option<String>,
     /// `codepay`: the payment, when it was made at once.
     pub payment: Option<Payment>,
 }
@@ -96,8 +129,11 @@ pub struct Payment {
     pub number: String,
     /// The provider's number of the payment.
     pub transaction_id: String,
-    /// What was to be paid, as the provider has it.
-    pub total: Fen,
+    /// What was to be paid, as the provider has it. `None` where the provider names no amount in our
+    /// currency; then the goods or the number bind it.
+    pub total: Option<Fen>,
+    /// The goods that were bought, where the provider names them; each must be as in [`Attempt::goods`].
+    pub goods: Map<String, Value>,
     /// `CNY`.
     pub currency: String,
     /// The application, where the message says. A callback always says.
@@ -120,12 +156,22 @@ pub enum Standing {
         /// The payer is entering a password.
         paying: bool,
     },
-    /// Paid; refunds, if any, are told by the refund query.
-    Paid(Box<Payment>),
+    /// Paid: every payment that the provider has for the attempt, the first one first. Refunds, if any, are
+    /// told by the refund query.
+    Paid(Vec<Payment>),
     /// Closed without a payment.
     Closed,
     /// Unknown to the provider.
     Missing,
+}
+
+/// How closing an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closing {
+    /// Nothing can be paid any more.
+    Closed,
+    /// The provider has no close, and has no payment yet: it may still be paid.
+    LeftOpen,
 }
 
 /// What a provider is asked to refund.
@@ -178,6 +224,8 @@ pub enum RefundProgress {
 
 /// A callback as it arrived.
 pub struct CallbackRequest<'a> {
+    /// The method.
+    pub method: &'a Method,
     /// The headers, names in lower case.
     pub headers: &'a HeaderMap,
     /// The raw query string.
@@ -195,8 +243,57 @@ pub enum Notice {
     Payment(Box<Payment>),
     /// A refund ended, or moved.
     Refund(Box<RefundNotice>),
+    /// Something may have happened, but the message does not prove it: the provider is asked.
+    Hint(Hint),
+    /// Something that is recorded on an order and does not pay or refund it.
+    Event(Box<Event>),
+    /// A probe of the URL that is answered with this text.
+    Echo(String),
     /// Something else that asks for nothing: acknowledged, and logged by this name.
     Other(String),
+}
+
+/// What an unproven message speaks of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    /// Who says so.
+    pub provider: Provider,
+    /// The merchant in the configuration.
+    pub merchant: String,
+    /// The number that the provider knows, for a payment.
+    pub number: Option<String>,
+    /// The merchant's refund number, for a refund.
+    pub out_refund_no: Option<String>,
+}
+
+/// Something that happened to what was bought (Apple: a renewal, a refund taken back …).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Who says so.
+    pub provider: Provider,
+    /// The merchant in the configuration whose keys verified it.
+    pub merchant: String,
+    /// The provider's own name of what happened.
+    pub name: String,
+    /// The provider's id of the message, the same when it is sent again.
+    pub id: String,
+    /// When it was signed, Unix ms.
+    pub at: i64,
+    /// The number that the provider knows.
+    pub number: Option<String>,
+    /// The provider's numbers of payments that it is about, the best first.
+    pub transactions: Vec<String>,
+    /// Whether the operator must look at it.
+    pub alert: Option<Alert>,
+}
+
+/// Why the operator must look at an [`Event`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alert {
+    /// What was bought was taken back (`REVOKE`).
+    TakenBack,
+    /// A refund was taken back (`REFUND_REVERSED`).
+    RefundUndone,
 }
 
 /// A refund, as a callback states it.
@@ -206,10 +303,13 @@ pub struct RefundNotice {
     pub provider: Provider,
     /// The merchant in the configuration whose keys verified it.
     pub merchant: String,
-    /// The `out_trade_no` that the provider knows.
-    pub number: String,
+    /// The `out_trade_no` that the provider knows. `None` where the message names only the refund or the
+    /// payment.
+    pub number: Option<String>,
     /// The provider's number of the payment.
     pub transaction_id: Option<String>,
+    /// The part of the payment that went back, in 1/100 000, where the message says no amount (Apple).
+    pub share: Option<u32>,
     /// The merchant's refund number.
     pub out_refund_no: String,
     /// How it stands; `refund` is this refund's amount, where the message says.

@@ -27,8 +27,12 @@ pub enum IncidentName {
     UnknownOrder,
     /// A refund that was not asked for here.
     RefundElsewhere,
-    /// A refund of another amount than was asked for here.
+    /// A refund of another amount than was asked for here, or one that was taken back.
     RefundMismatch,
+    /// The provider took back what was bought.
+    Chargeback,
+    /// A right in-app purchase that came too late to be credited.
+    UnusedReceipt,
 }
 
 /// One incident. The same fact again has the same `incident_id` and is recorded once.

@@ -37,6 +37,16 @@ impl Key {
         Self::new(format!("O#{out_trade_no}"), format!("H#{at:015}#{tail}"))
     }
 
+    /// An event of the provider's in the order's history; the same event is the same item.
+    pub fn event(out_trade_no: &str, at: i64, id: &str) -> Self {
+        Self::new(format!("O#{out_trade_no}"), format!("H#{at:015}#{id}"))
+    }
+
+    /// What instances share for a time, by its name.
+    pub fn kept(name: &str) -> Self {
+        Self::new(format!("V#{name}"), "V")
+    }
+
     /// Whose payment a provider's number is: makes it unique.
     pub fn transaction(provider: &str, transaction_id: &str) -> Self {
         Self::new(format!("T#{provider}#{transaction_id}"), "T")
@@ -170,6 +180,15 @@ impl Expression {
     pub fn add(&mut self, path: &str, change: i64) -> &mut Self {
         let clause = format!("{} {}", self.name(path), self.value(Av::N(change.to_string())));
         self.adds.push(clause);
+        self
+    }
+
+    /// Appends to a list that need not be there yet.
+    pub fn grow(&mut self, path: &str, value: &impl Serialize) -> &mut Self {
+        let name = self.name(path);
+        let list = Av::L(vec![attribute(&serde_json::to_value(value).unwrap_or(Value::Null))]);
+        let (empty, value) = (self.value(Av::L(Vec::new())), self.value(list));
+        self.sets.push(format!("{name} = list_append(if_not_exists({name}, {empty}), {value})"));
         self
     }
 

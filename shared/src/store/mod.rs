@@ -6,6 +6,7 @@
 //! lists a user's orders and the incidents, newest first; `due` (`due_shard`, `due`) holds what is
 //! unfinished. There is no scan, no read-modify-write and no lock: a write names what it saw.
 
+mod cabinet;
 mod incident;
 mod item;
 mod orders;

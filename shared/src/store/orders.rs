@@ -132,7 +132,11 @@ impl Store {
         }
         put("due_shard", Av::S(due_shard(&order.out_trade_no)));
         put("due", Av::N((order.create_date + 5_000).to_string()));
-        let writes = vec![self.insertion(item), self.history_insertion(&order.out_trade_no, entry)];
+        let mut writes = vec![self.insertion(item), self.history_insertion(&order.out_trade_no, entry)];
+        let attempt = order.current();
+        if attempt.number != order.out_trade_no {
+            writes.push(self.number_insertion(&order.out_trade_no, attempt, &attempt.number));
+        }
         self.commit_order(writes).await
     }
 
@@ -163,16 +167,12 @@ impl Store {
         let key = Key::order(&order.out_trade_no);
         let mut writes = vec![self.updating(&key, &update), self.history_insertion(&order.out_trade_no, entry)];
         if attempt.number != order.out_trade_no {
-            let key = Key::number(attempt.provider.name(), &attempt.merchant, &attempt.number);
-            let mut item = key.attributes();
-            item.insert("kind".to_owned(), Av::S("number".to_owned()));
-            item.insert("out_trade_no".to_owned(), Av::S(order.out_trade_no.clone()));
-            writes.push(self.insertion(item));
+            writes.push(self.number_insertion(&order.out_trade_no, attempt, &attempt.number));
         }
         self.commit_order(writes).await
     }
 
-    /// Keeps the pay parameters of an attempt.
+    /// Keeps the pay parameters of an attempt, and the provider's own number of it, where it gave one.
     ///
     /// # Errors
     /// When the table cannot be written.
@@ -180,6 +180,7 @@ impl Store {
         &self,
         order: &Order,
         attempt: &Attempt,
+        number: Option<&str>,
         entry: &HistoryEntry,
     ) -> Result<(), StoreError> {
         let path = format!("attempts[{}]", attempt.n - 1);
@@ -190,7 +191,18 @@ impl Store {
             .set_some(&format!("{path}.code_url"), attempt.code_url.as_ref())
             .set(&format!("{path}.fresh_until"), attempt.fresh_until)
             .change("version", 1);
-        self.write_with_history(order, &update, entry).await.map(|_| ())
+        let no = &order.out_trade_no;
+        let Some(number) = number else { return self.write_with_history(order, &update, entry).await.map(|_| ()) };
+        update.grow(&format!("{path}.numbers"), &number);
+        let writes = vec![
+            self.updating(&Key::order(no), &update),
+            self.history_insertion(no, entry),
+            self.number_insertion(no, attempt, number),
+        ];
+        match self.commit_order(writes).await? {
+            true => Ok(()),
+            false => Err(StoreError::new("number", "the provider's number is another order's")),
+        }
     }
 
     /// Marks how an attempt ended, while it is open.
@@ -346,6 +358,24 @@ impl Store {
     pub async fn history(&self, out_trade_no: &str) -> Result<Vec<Map<String, Value>>, StoreError> {
         let items = self.partition(&Key::order(out_trade_no).pk, "H#").await?;
         Ok(items.iter().map(plain).collect())
+    }
+
+    fn number_insertion(&self, out_trade_no: &str, attempt: &Attempt, number: &str) -> TransactWriteItem {
+        let mut item = Key::number(attempt.provider.name(), &attempt.merchant, number).attributes();
+        item.insert("kind".to_owned(), Av::S("number".to_owned()));
+        item.insert("out_trade_no".to_owned(), Av::S(out_trade_no.to_owned()));
+        self.insertion(item)
+    }
+
+    /// Adds an event of the provider's to an order's history, once for its id. `entry.at` is the time that
+    /// the provider signed. True when it is new.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn append_event(&self, out_trade_no: &str, id: &str, entry: &HistoryEntry) -> Result<bool, StoreError> {
+        let mut item = history_item(out_trade_no, entry);
+        item.extend(Key::event(out_trade_no, entry.at, id).attributes());
+        self.commit_order(vec![self.insertion(item)]).await
     }
 
     /// Adds an entry to an order's history, by itself.

@@ -6,7 +6,7 @@
 
 use super::item::{Expression, Key, item_of, shape_of};
 use super::{HistoryEntry, Refused, Store, StoreError, due_shard};
-use crate::order::{Fen, Order, Refund, RefundState, Status};
+use crate::order::{Fen, Order, Provider, Refund, RefundState, Status};
 use aws_sdk_dynamodb::types::AttributeValue as Av;
 use serde_json::json;
 
@@ -47,6 +47,19 @@ impl Store {
     /// When the table cannot be read.
     pub async fn order_of_refund(&self, refund: &Refund) -> Result<Option<String>, StoreError> {
         self.named_order(&Self::number_key(refund)).await
+    }
+
+    /// The order that a refund number belongs to.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn order_of_refund_number(
+        &self,
+        provider: Provider,
+        merchant: &str,
+        out_refund_no: &str,
+    ) -> Result<Option<String>, StoreError> {
+        self.named_order(&Key::refund_number(provider.name(), merchant, out_refund_no)).await
     }
 
     fn number_key(refund: &Refund) -> Key {

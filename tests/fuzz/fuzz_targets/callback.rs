@@ -24,7 +24,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
             headers.insert(*name, value);
         }
     }
-    let request = CallbackRequest { headers: &headers, query: "", body: &input[cut..], now: 1_700_000_000_000 };
+    let request = CallbackRequest { method: &http::Method::POST, headers: &headers, query: "", body: &input[cut..], now: 1_700_000_000_000 };
     let outside = Outside::default();
     for provider in [Provider::Wxpay, Provider::Alipay] {
         let merchant = CONFIG.merchant("default").expect("a merchant");

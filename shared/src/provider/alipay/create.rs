@@ -163,7 +163,7 @@ fn answered(product: Product, request: &CreateRequest<'_>, fields: &Map<String, 
 }
 
 fn created(request: &CreateRequest<'_>, order_info: Value) -> Created {
-    Created { order_info, code_url: None, fresh_until: request.order.time_expire, payment: None }
+    Created { order_info, code_url: None, fresh_until: request.order.time_expire, number: None, payment: None }
 }
 
 /// `biz_content`: the caller's `other`, then what is ours to say.

@@ -91,7 +91,8 @@ fn refund_of(fields: &Map<String, Value>, payment: Payment) -> RefundNotice {
     RefundNotice {
         provider: Provider::Alipay,
         merchant: payment.merchant.clone(),
-        number: payment.number.clone(),
+        number: Some(payment.number.clone()),
+        share: None,
         transaction_id: Some(payment.transaction_id.clone()),
         out_refund_no: word(fields, "out_biz_no").unwrap_or(&payment.number).to_owned(),
         standing: RefundStanding {

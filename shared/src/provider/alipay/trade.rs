@@ -36,7 +36,7 @@ pub(super) async fn query(
         return Outcome::Done(Standing::Closed);
     }
     match payment::of(&fields, merchant) {
-        Ok(payment) => Outcome::Done(Standing::Paid(Box::new(payment))),
+        Ok(payment) => Outcome::Done(Standing::Paid(vec![payment])),
         Err(what) => Outcome::Unknown(format!("alipay.trade.query: {what}")),
     }
 }

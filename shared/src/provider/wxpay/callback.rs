@@ -155,7 +155,8 @@ fn refund_notice(merchant: &Merchant, event: &str, object: &Value) -> Result<Not
     Ok(Notice::Refund(Box::new(RefundNotice {
         provider: Provider::Wxpay,
         merchant: merchant.id.clone(),
-        number: text("out_trade_no").ok_or(MISSING)?.to_owned(),
+        number: Some(text("out_trade_no").ok_or(MISSING)?.to_owned()),
+        share: None,
         transaction_id: text("transaction_id").map(str::to_owned),
         out_refund_no: text("out_refund_no").ok_or(MISSING)?.to_owned(),
         mch_id: Some(transaction::mch_id(object).ok_or(MISSING)?.to_owned()),

@@ -100,6 +100,7 @@ pub(super) fn native(code_url: &str, request: &CreateRequest<'_>) -> Created {
         order_info: json!({ "codeUrl": code_url }),
         code_url: Some(code_url.to_owned()),
         fresh_until: fresh_until(Product::Native, request),
+        number: None,
         payment: None,
     }
 }
@@ -110,6 +111,7 @@ pub(super) fn mweb(url: &str, request: &CreateRequest<'_>) -> Created {
         order_info: json!({ "mwebUrl": url, "mweb_url": url }),
         code_url: None,
         fresh_until: fresh_until(Product::Mweb, request),
+        number: None,
         payment: None,
     }
 }

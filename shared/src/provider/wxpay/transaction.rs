@@ -31,7 +31,8 @@ pub(super) fn payment(object: &Value, merchant: &str) -> Option<Payment> {
         merchant: merchant.to_owned(),
         number: text_at(object, "out_trade_no")?.to_owned(),
         transaction_id: text_at(object, "transaction_id")?.to_owned(),
-        total: Fen(amount.get("total")?.as_u64()?),
+        total: Some(Fen(amount.get("total")?.as_u64()?)),
+        goods: Map::new(),
         currency: text_at(amount, "currency")?.to_owned(),
         app_id: Some(app_id(object)?.to_owned()),
         mch_id: Some(mch_id(object)?.to_owned()),
@@ -44,7 +45,7 @@ pub(super) fn payment(object: &Value, merchant: &str) -> Option<Payment> {
 /// How an order stands. `None` when it says that it was paid and does not say what.
 pub(super) fn standing(object: &Value, merchant: &str) -> Option<Standing> {
     Some(match text_at(object, "trade_state")? {
-        "SUCCESS" | "REFUND" => Standing::Paid(Box::new(payment(object, merchant)?)),
+        "SUCCESS" | "REFUND" => Standing::Paid(vec![payment(object, merchant)?]),
         "NOTPAY" | "PAYERROR" => Standing::Unpaid { paying: false },
         "CLOSED" | "REVOKED" => Standing::Closed,
         _ => Standing::Unpaid { paying: true },

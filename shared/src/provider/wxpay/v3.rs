@@ -63,7 +63,7 @@ fn invocation(
         }
         _ => client::jsapi(app_id, timestamp, &nonce, &package, "RSA", &sign),
     };
-    Ok(Created { order_info, code_url: None, fresh_until: fresh_until(product, request), payment: None })
+    Ok(Created { order_info, code_url: None, fresh_until: fresh_until(product, request), number: None, payment: None })
 }
 
 /// The paths of merchants and of service providers differ.
@@ -205,7 +205,7 @@ async fn code_pay(
     let answer = call(outside, node, v3, Method::POST, &target, Some(&Value::Object(body)), request.now).await;
     let payment = match answer {
         Ok(object) => match judge_order(node, attempt, merchant, &object) {
-            Ok(Standing::Paid(payment)) => Some(*payment),
+            Ok(Standing::Paid(payments)) => payments.into_iter().next(),
             Ok(_) | Err(_) => None,
         },
         Err(Failure::Unknown(_)) => None,
@@ -217,7 +217,7 @@ async fn code_pay(
 /// The answer of a pay-code product. Without a payment the caller asks until it is decided.
 pub(super) fn code_paid(payment: Option<crate::provider::Payment>, request: &CreateRequest<'_>) -> Created {
     let order_info = if payment.is_some() { json!({ "paid": true }) } else { json!({ "paying": true }) };
-    Created { order_info, code_url: None, fresh_until: fresh_until(Product::CodePay, request), payment }
+    Created { order_info, code_url: None, fresh_until: fresh_until(Product::CodePay, request), number: None, payment }
 }
 
 pub(super) async fn query(

@@ -66,7 +66,8 @@ fn read_refund(merchant: &Merchant, outer: &Params) -> Result<Notice, CallbackEr
     Ok(Notice::Refund(Box::new(RefundNotice {
         provider: Provider::Wxpay,
         merchant: merchant.id.clone(),
-        number: number.clone(),
+        number: Some(number.clone()),
+        share: None,
         transaction_id: text("transaction_id").cloned(),
         out_refund_no: out_refund_no.clone(),
         standing: RefundStanding {

@@ -145,7 +145,7 @@ fn invocation(node: &WxpayNode, v2: &V2, product: Product, request: &CreateReque
         ]);
         client::jsapi(app_id, timestamp, &nonce, &package, sign_type(v2), &sign(&signed, &v2.key, v2.hmac))
     };
-    Created { order_info, code_url: None, fresh_until: fresh_until(product, request), payment: None }
+    Created { order_info, code_url: None, fresh_until: fresh_until(product, request), number: None, payment: None }
 }
 
 /// Pay code. While the payer is at it, or nobody knows, there is no payment and the caller asks.
@@ -182,7 +182,7 @@ pub(crate) async fn query(
     };
     is_about(attempt, &answer)?;
     Ok(match required(&answer, "trade_state")? {
-        "SUCCESS" | "REFUND" => Standing::Paid(Box::new(payment(node, attempt, merchant, &answer)?)),
+        "SUCCESS" | "REFUND" => Standing::Paid(vec![payment(node, attempt, merchant, &answer)?]),
         "NOTPAY" | "PAYERROR" => Standing::Unpaid { paying: false },
         "CLOSED" | "REVOKED" => Standing::Closed,
         _ => Standing::Unpaid { paying: true },
@@ -213,7 +213,8 @@ pub(super) fn payment_of(message: &Params, merchant: &str) -> Option<Payment> {
         merchant: merchant.to_owned(),
         number: field("out_trade_no")?.clone(),
         transaction_id: field("transaction_id")?.clone(),
-        total: text::fen(field("total_fee")?)?,
+        total: Some(text::fen(field("total_fee")?)?),
+        goods: Map::new(),
         currency: field("fee_type").map_or_else(|| "CNY".to_owned(), Clone::clone),
         app_id: Some(field("appid")?.clone()),
         mch_id: Some(field("mch_id")?.clone()),

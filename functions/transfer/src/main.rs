@@ -1,0 +1,14 @@
+//! The function `transfer`.
+
+use lambda_http::{Body, Error, Request, Response, run, service_fn};
+use shared::app::App;
+use std::convert::Infallible;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let app = &App::from_env(Box::new(handlers::Registry)).await;
+    run(service_fn(async |request: Request| {
+        Ok::<Response<Body>, Infallible>(transfer::handle(app, request.into()).await.into())
+    }))
+    .await
+}

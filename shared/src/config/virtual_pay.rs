@@ -1,0 +1,25 @@
+//! `wxpay-virtual.mp-weixin`: WeChat's virtual payment (`protocols/vkpay.md` 1.4).
+
+use super::reader::Reader;
+
+/// The nodes of the section, by VK-Pay's names.
+pub const NODES: [&str; 1] = ["mp-weixin"];
+
+/// uni-pay's names for the same nodes.
+pub(super) const ALIASES: [(&str, &str); 1] = [("mp", "mp-weixin")];
+
+/// One node of the section.
+pub struct VirtualNode {
+    /// The mini program.
+    pub app_id: String,
+    /// The merchant number.
+    pub mch_id: Option<String>,
+}
+
+impl VirtualNode {
+    pub(super) fn read(_name: &str, node: &Reader<'_>) -> Option<Self> {
+        let app_id = node.required("appId")?;
+        let mch_id = node.text("mchId");
+        Some(Self { app_id, mch_id })
+    }
+}

@@ -1,0 +1,35 @@
+//! In-app purchases: what a client brings as proof, and what the provider says of it.
+
+use super::Payment;
+
+/// What a client brings as proof of an in-app purchase.
+#[derive(Clone, Copy)]
+pub enum Proof<'a> {
+    /// A signed transaction: StoreKit 2's `jwsRepresentation`, HarmonyOS's `jwsPurchaseOrder`.
+    Signed(&'a str),
+    /// An App Store receipt, and which of its transactions is meant.
+    Receipt {
+        /// `transactionReceipt`, base64.
+        receipt: &'a str,
+        /// `transactionIdentifier`.
+        transaction_id: &'a str,
+    },
+    /// A transaction by its number alone: the provider is asked.
+    Transaction(&'a str),
+    /// A HarmonyOS order by its id and token: the provider is asked.
+    Order {
+        /// `purchaseOrderId`.
+        id: &'a str,
+        /// `purchaseToken`.
+        token: &'a str,
+    },
+}
+
+/// A purchase that is authentic, of this merchant's app, and not taken back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Purchase {
+    /// The payment. Its `number` is the order's when the purchase names none.
+    pub payment: Payment,
+    /// Older than the merchant takes (`receiptExpiresIn`).
+    pub too_old: bool,
+}

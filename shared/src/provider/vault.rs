@@ -1,0 +1,144 @@
+//! Secrets that instances share for a time: access tokens and session keys, encrypted at rest.
+//!
+//! What is kept is sealed with AES-256-GCM under a key made from the application's own secret, and bound to
+//! its name, so that an item that was moved or altered does not open. A token is fetched by one instance at
+//! a time; the others wait for it.
+
+use super::Outcome;
+use crate::crypto::{aes, from_base64, hash};
+use crate::secret::Secret;
+use futures::future::BoxFuture;
+use std::time::Duration;
+use thiserror::Error;
+
+/// How long one instance may take to fetch a token, ms.
+const LEASE_MS: i64 = 8_000;
+/// A token that ends sooner than this is fetched anew, ms.
+const MARGIN_MS: i64 = 300_000;
+/// How often a waiting instance looks.
+const LOOK: Duration = Duration::from_millis(150);
+
+/// Where sealed texts are kept. The table is one.
+pub trait Cabinet: Send + Sync {
+    /// The sealed text of a name, and until when it is good, Unix ms.
+    fn load<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<(String, i64)>, VaultError>>;
+
+    /// Keeps a sealed text until a time, Unix ms.
+    fn save<'a>(&'a self, name: &'a str, sealed: &'a str, until: i64) -> BoxFuture<'a, Result<(), VaultError>>;
+
+    /// Takes the right to renew a name until a time, Unix ms; false when somebody else has it at `now`.
+    fn claim<'a>(&'a self, name: &'a str, now: i64, until: i64) -> BoxFuture<'a, Result<bool, VaultError>>;
+}
+
+/// The cabinet cannot be read or written.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("what instances share cannot be reached: {0}")]
+pub struct VaultError(pub String);
+
+/// The cabinet with its encryption. Without one nothing can be kept, and what needs it fails.
+#[derive(Default)]
+pub struct Vault(Option<Box<dyn Cabinet>>);
+
+impl Vault {
+    /// A vault in a cabinet.
+    pub fn new(cabinet: Box<dyn Cabinet>) -> Self {
+        Self(Some(cabinet))
+    }
+
+    fn cabinet(&self) -> Result<&dyn Cabinet, VaultError> {
+        self.0.as_deref().ok_or_else(|| VaultError("there is no table".to_owned()))
+    }
+
+    /// What is kept under a name, unless it has ended or does not open under this secret.
+    ///
+    /// # Errors
+    /// When the cabinet cannot be read.
+    pub async fn get(&self, name: &str, secret: &Secret, now: i64) -> Result<Option<Secret>, VaultError> {
+        Ok(self.kept(name, secret).await?.filter(|(_, until)| *until > now).map(|(value, _)| value))
+    }
+
+    async fn kept(&self, name: &str, secret: &Secret) -> Result<Option<(Secret, i64)>, VaultError> {
+        let Some((sealed, until)) = self.cabinet()?.load(name).await? else { return Ok(None) };
+        Ok(open(&sealed, name, secret).map(|value| (value, until)))
+    }
+
+    /// Keeps a value under a name until a time, Unix ms.
+    ///
+    /// # Errors
+    /// When the cabinet cannot be written.
+    pub async fn put(&self, name: &str, secret: &Secret, value: &Secret, until: i64) -> Result<(), VaultError> {
+        let sealed = aes::seal_gcm(&key(secret), name.as_bytes(), value.expose().as_bytes());
+        self.cabinet()?.save(name, &sealed, until).await
+    }
+
+    /// A token that all instances use: the kept one, else a fetched one. `stale` is one that the provider
+    /// has just refused. `fetch` answers the token and how long it lives, ms; of instances that want it at
+    /// once one fetches, and the others wait.
+    pub async fn token<F>(
+        &self,
+        name: &str,
+        secret: &Secret,
+        stale: Option<&Secret>,
+        now: i64,
+        fetch: F,
+    ) -> Outcome<Secret>
+    where
+        F: AsyncFnOnce() -> Outcome<(Secret, i64)>,
+    {
+        match self.shared(name, secret, stale, now).await {
+            Ok(Some(token)) => return Outcome::Done(token),
+            Ok(None) => {}
+            Err(error) => return Outcome::Unknown(error.to_string()),
+        }
+        match fetch().await {
+            Outcome::Done((token, lives)) => {
+                if let Err(error) = self.put(name, secret, &token, now + lives).await {
+                    tracing::warn!(%error, name, "a token cannot be kept");
+                }
+                Outcome::Done(token)
+            }
+            Outcome::Refused(refusal) => Outcome::Refused(refusal),
+            Outcome::Unknown(why) => Outcome::Unknown(why),
+        }
+    }
+
+    /// The kept token; `None` when it is ours to fetch.
+    async fn shared(
+        &self,
+        name: &str,
+        secret: &Secret,
+        stale: Option<&Secret>,
+        now: i64,
+    ) -> Result<Option<Secret>, VaultError> {
+        let started = tokio::time::Instant::now();
+        loop {
+            let waited = i64::try_from(started.elapsed().as_millis()).unwrap_or(LEASE_MS);
+            let now = now + waited;
+            let kept = self.kept(name, secret).await?;
+            let good = kept.filter(|(token, until)| {
+                *until > now + MARGIN_MS && stale.is_none_or(|stale| !stale.matches(token.expose()))
+            });
+            if let Some((token, _)) = good {
+                return Ok(Some(token));
+            }
+            if self.cabinet()?.claim(name, now, now + LEASE_MS).await? || waited >= LEASE_MS {
+                return Ok(None);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+fn key(secret: &Secret) -> [u8; 32] {
+    let digest = hash::hmac_sha256_hex(secret.expose().as_bytes(), b"vk-pay vault 1");
+    let mut key = [0; 32];
+    hex::decode_to_slice(digest, &mut key).expect("a digest of 32 bytes");
+    key
+}
+
+fn open(sealed: &str, name: &str, secret: &Secret) -> Option<Secret> {
+    let bytes = from_base64(sealed).ok()?;
+    let (nonce, rest) = bytes.split_at_checked(12)?;
+    let plain = aes::open_gcm(&key(secret), nonce, name.as_bytes(), &crate::crypto::base64(rest)).ok()?;
+    Some(Secret::new(String::from_utf8(plain).ok()?))
+}
