@@ -318,7 +318,11 @@ async fn settle_hint(cx: &Context<'_>, hint: &Hint) -> Result<(), Failure> {
             };
         }
     }
-    Err(Failure::new(Code::BUSY).private("too many messages about one order"))
+    // Somebody else asks all the time; what they found may be this.
+    match cx.store.order(&order.out_trade_no).await? {
+        Some(order) if order.paid_attempt().is_some_and(|a| a.n == attempt.n && a.numbers.len() < 2) => Ok(()),
+        _ => Err(Failure::new(Code::BUSY).private("too many messages about one order")),
+    }
 }
 
 async fn settle_refund_hint(cx: &Context<'_>, hint: &Hint, out_refund_no: &str) -> Result<(), Failure> {

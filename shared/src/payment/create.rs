@@ -64,6 +64,8 @@ pub struct CreateReply {
     pub qr_text: Option<String>,
 }
 
+/// What may not change between two requests for one order.
+const GOODS: [&str; 5] = ["product_id", "quantity", "mode", "buy_quantity", "goods_price"];
 /// How often the order may change under us before we give up.
 const ROUNDS: usize = 5;
 
@@ -78,7 +80,10 @@ pub async fn create_payment(
     input: &CreateInput<'_>,
 ) -> Result<CreateReply, Failure> {
     let (gateway, mut wanted) = read(cx, caller, input)?;
-    let code = input.fields.text("code", 512)?;
+    let code = match wanted.provider {
+        Provider::WxpayVirtual => input.fields.text("code", 512)?,
+        _ => None,
+    };
     wanted.openid = gateway.payer(cx.outside, wanted.openid.as_deref(), code, cx.now()).await?;
     for _ in 0..ROUNDS {
         let seen = cx.store.order(wanted.out_trade_no).await?;
@@ -119,6 +124,11 @@ fn read<'a>(
     let node = match auth_code {
         Some(_) => "codepay",
         None => node_of(provider, &platform, &input.environment.user_agent, openid.is_some(), fields, merchant)?,
+    };
+    let platform = match provider {
+        Provider::Wxpay | Provider::Alipay => platform,
+        _ if platform.is_empty() => node.to_owned(),
+        _ => platform,
     };
     let gateway = Gateway::find(merchant, provider, node)
         .ok_or_else(|| Failure::new(Code::PLATFORM).says(format!("{provider}.{node}")))?;
@@ -396,6 +406,10 @@ async fn resume(
     }
     let now = cx.now();
     let last = order.current();
+    let differs = |name: &str| last.goods.get(name) != wanted.goods.get(name);
+    if last.provider == wanted.provider && GOODS.into_iter().any(differs) {
+        return Err(Code::ORDER_DIFFERS.into());
+    }
     let same_way = last.provider == wanted.provider
         && last.node == wanted.node
         && last.merchant == gateway.merchant
@@ -534,7 +548,8 @@ async fn keep(cx: &Context<'_>, mut order: Order, created: Created) -> Result<Cr
         .with("attempt", &attempt.n)
         .with("pay_type", &attempt.pay_type)
         .with("number", &attempt.number);
-    cx.store.keep_parameters(&order, order.current(), created.number.as_deref(), &entry).await?;
+    let number = created.number.as_deref().filter(|number| !order.current().has_number(number));
+    cx.store.keep_parameters(&order, order.current(), number, &entry).await?;
     if let Some(payment) = created.payment {
         super::confirm(cx, &payment, Source::Query).await?;
         if let Some(paid) = cx.store.order(&order.out_trade_no).await? {

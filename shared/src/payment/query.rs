@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// A provider is asked about one order at most once in this time, ms.
 pub(super) const PAUSE_MS: i64 = 1_000;
+/// How long telling a provider of a delivery may take.
+const TELL: Duration = Duration::from_secs(3);
 /// How often the table is looked at while waiting for a callback.
 const POLL: Duration = Duration::from_millis(250);
 
@@ -94,7 +96,10 @@ pub(super) async fn ask(cx: &Context<'_>, order: &Order, attempt: &Attempt, sour
                 match super::confirm(cx, payment, source).await? {
                     // A provider that sent no callback does not know yet that the order is delivered.
                     Confirmed::Credited if source == Source::Query => {
-                        gateway.delivered(cx.outside, attempt, cx.now()).await;
+                        let told = gateway.delivered(cx.outside, attempt, cx.now());
+                        if tokio::time::timeout(TELL, told).await.is_err() {
+                            tracing::warn!(out_trade_no = %no, "the provider was not told in time of the delivery");
+                        }
                     }
                     Confirmed::Credited | Confirmed::Already => {}
                     Confirmed::Incident(name) => {

@@ -206,9 +206,10 @@ impl Gateway {
                         meaning: Meaning::Paid,
                     }),
                     Outcome::Done(Standing::Closed) => Outcome::Done(Closing::Closed),
-                    Outcome::Done(Standing::Unpaid { .. } | Standing::Missing) => Outcome::Done(Closing::LeftOpen),
-                    Outcome::Refused(refusal) => Outcome::Refused(refusal),
-                    Outcome::Unknown(why) => Outcome::Unknown(why),
+                    // What is paid after all is a late payment, and found as one.
+                    Outcome::Done(Standing::Unpaid { .. } | Standing::Missing)
+                    | Outcome::Refused(_)
+                    | Outcome::Unknown(_) => Outcome::Done(Closing::LeftOpen),
                 };
             }
         };
