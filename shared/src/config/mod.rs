@@ -15,7 +15,7 @@ mod vkspay;
 mod wxpay;
 
 pub use alipay::{AlipayNode, CertificateMode, EncryptKey};
-pub use apple::AppleNode;
+pub use apple::{AppleNode, StoreKey};
 pub use auth::{Auth, Jwt, JwtKeys, Mode, RequireQuote};
 pub use douyin::DouyinNode;
 pub use huawei::HuaweiNode;

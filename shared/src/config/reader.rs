@@ -5,6 +5,7 @@
 //! faults of a document, not the first. No fault text repeats a value: it might be a secret.
 
 use crate::crypto::cert::Certificate;
+use crate::crypto::jws::EcKey;
 use crate::crypto::rsa::{PrivateKey, PublicKey};
 use crate::crypto::{CryptoError, hash};
 use crate::secret::Secret;
@@ -77,7 +78,8 @@ impl<'a> Reader<'a> {
         self.shared.faults.borrow_mut().push(Fault { path: self.at(key), what: what.into() });
     }
 
-    fn remark(&self, key: &str, what: impl Into<String>) {
+    /// Records a remark on a key.
+    pub fn remark(&self, key: &str, what: impl Into<String>) {
         self.shared.remarks.borrow_mut().push(Fault { path: self.at(key), what: what.into() });
     }
 
@@ -258,6 +260,11 @@ impl<'a> Reader<'a> {
         let key = self.checked(&material.key, PublicKey::parse(text))?;
         self.shared.public_keys.borrow_mut().insert(id, key.clone());
         Some(key)
+    }
+
+    /// A private P-256 key.
+    pub fn ec_key(&self, material: &Material<Secret>) -> Option<EcKey> {
+        self.checked(&material.key, EcKey::parse(material.value.expose()))
     }
 
     /// A certificate.

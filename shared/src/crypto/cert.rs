@@ -24,6 +24,10 @@ impl Certificate {
         x509_cert::Certificate::from_der(der).map(|c| Self(Box::new(c))).map_err(|_| CryptoError::Certificate)
     }
 
+    pub(super) fn inner(&self) -> &x509_cert::Certificate {
+        &self.0
+    }
+
     /// The serial number in upper-case hex without leading zeros, as WeChat Pay's `serial_no`.
     pub fn serial_hex(&self) -> String {
         let text = hex::encode_upper(self.0.tbs_certificate().serial_number().as_bytes());

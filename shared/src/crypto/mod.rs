@@ -7,6 +7,7 @@
 pub mod aes;
 pub mod cert;
 pub mod hash;
+pub mod jws;
 pub mod rsa;
 
 use thiserror::Error;

@@ -157,7 +157,7 @@ async fn record(
 }
 
 /// Records an incident and logs it as an alarm, once.
-async fn alarm(cx: &Context<'_>, incident: &Incident, known: bool) -> Result<(), StoreError> {
+pub(super) async fn alarm(cx: &Context<'_>, incident: &Incident, known: bool) -> Result<(), StoreError> {
     if cx.store.record_incident(incident, known, cx.now()).await? {
         let name = serde_json::to_value(incident.incident).unwrap_or_default();
         tracing::error!(
@@ -479,14 +479,29 @@ async fn adopt(cx: &Context<'_>, order: &Order, attempt: &Attempt, notice: &Refu
     let actual = json!(refund.refund_fee);
     let incident = incident_of(notice, &order.out_trade_no, IncidentName::RefundElsewhere, Value::Null, actual);
     alarm(cx, &incident, true).await?;
-    if attempt.state == AttemptState::Paid && refund.refund_fee.0 > 0 {
+    // The order may change meanwhile; then the sum is taken anew.
+    let mut order = order.clone();
+    for _ in 0..HANDLER_ROUNDS {
+        if attempt.state != AttemptState::Paid || refund.refund_fee.0 == 0 {
+            return Ok(());
+        }
         let entry = HistoryEntry::new("refunded", Source::Callback.name(), cx.now())
             .with("out_refund_no", &refund.out_refund_no)
             .with("refund_fee", &refund.refund_fee)
             .with("elsewhere", &true);
-        cx.store.adopt_refund(order, &refund, &entry).await?;
+        let known = cx.store.refund(&order.out_trade_no, &refund.out_refund_no);
+        if cx.store.adopt_refund(&order, &refund, &entry).await? || known.await?.is_some() {
+            return Ok(());
+        }
+        order = cx.store.order(&order.out_trade_no).await?.ok_or(Code::NO_ORDER)?;
+        if notice.share.is_some() {
+            refund.refund_fee = share_of(&order, notice).unwrap_or_default();
+        } else if refund.refund_fee > order.refundable {
+            // More than is left: the incident tells, and the operator decides.
+            return Ok(());
+        }
     }
-    Ok(())
+    Err(Code::BUSY.into())
 }
 
 /// The share of a payment that went back, in fen, rounded up; never more than is left.

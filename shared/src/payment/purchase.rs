@@ -1,19 +1,88 @@
 //! `pay/appleiap/verifyReceipt` and `pay/huaweiiap/verifyPurchase`: a client brings the proof of a purchase.
 
-use super::{Caller, Context, Fields};
+use super::{Caller, Confirmed, Context, Fields, Source};
 use crate::code::{Code, Failure};
 use crate::order::{Order, Provider};
+use crate::provider::{Outcome, Proof};
+use crate::store::{Incident, IncidentName};
+use serde_json::{Value, json};
 
-/// Verifies a purchase and credits its order.
+/// Verifies a purchase and credits its order. What is checked, in this order: authenticity and environment,
+/// whose it is, that it was not taken back, its age.
 ///
 /// # Errors
 /// 1014, 1015 for a missing proof, 1016 for one that is not good, 2006 for another order's, 504 when the
-/// provider does not answer; then nothing is written.
+/// provider does not answer; then nothing is written but, for a purchase that came too late, an incident.
 pub async fn verify_purchase(
-    _cx: &Context<'_>,
-    _caller: &Caller,
-    _fields: &Fields<'_>,
-    _provider: Provider,
+    cx: &Context<'_>,
+    caller: &Caller,
+    fields: &Fields<'_>,
+    provider: Provider,
 ) -> Result<Order, Failure> {
-    Err(Failure::new(Code::PURCHASE))
+    let out_trade_no = fields.out_trade_no()?;
+    let proof = proof(fields)?;
+    let order = cx.visible_order(caller, out_trade_no).await?;
+    let last = order.attempts.iter().rev().find(|a| a.provider == provider);
+    let attempt = last.ok_or_else(|| Failure::new(Code::PROVIDER).says("the order is not paid this way"))?;
+    let bought = match cx.gateway(attempt)?.purchase(cx.outside, &order, attempt, proof, cx.now()).await {
+        Outcome::Done(bought) => bought,
+        Outcome::Refused(refusal) => {
+            return Err(Failure::new(Code::PURCHASE).says(format!("{}: {}", refusal.code, refusal.message)));
+        }
+        Outcome::Unknown(why) => return Err(Failure::new(Code::OUTCOME_UNKNOWN).private(why)),
+    };
+    let payment = &bought.payment;
+    let fits = order
+        .attempt_for(provider, &attempt.merchant, &payment.number)
+        .is_some_and(|a| payment.goods.iter().all(|(name, value)| a.goods.get(name) == Some(value)));
+    if !fits {
+        return Err(Code::OTHER_ORDER.into());
+    }
+    match cx.store.order_of_transaction(provider, &payment.transaction_id).await? {
+        Some(no) if no == order.out_trade_no => return Ok(order),
+        Some(_) => return Err(Code::OTHER_ORDER.into()),
+        None => {}
+    }
+    if bought.revoked {
+        return Err(Failure::new(Code::PURCHASE).says("the purchase was taken back"));
+    }
+    if bought.too_old {
+        let incident = Incident {
+            incident: IncidentName::UnusedReceipt,
+            provider,
+            merchant: attempt.merchant.clone(),
+            out_trade_no: order.out_trade_no.clone(),
+            transaction_id: Some(payment.transaction_id.clone()),
+            out_refund_no: None,
+            expected: None,
+            actual: Some(json!({ "paid_at": payment.paid_at })),
+        };
+        super::confirm::alarm(cx, &incident, true).await?;
+        return Err(Failure::new(Code::PURCHASE).says("the purchase is older than receiptExpiresIn"));
+    }
+    match super::confirm(cx, payment, Source::Query).await? {
+        Confirmed::Credited | Confirmed::Already => Ok(cx.store.order(out_trade_no).await?.unwrap_or(order)),
+        Confirmed::Incident(IncidentName::LatePayment) => Err(Code::ORDER_CLOSED.into()),
+        Confirmed::Incident(IncidentName::SecondPayment) if order.trade_state.is_paid() => {
+            Err(Code::ALREADY_PAID.into())
+        }
+        Confirmed::Incident(_) => Err(Code::OTHER_ORDER.into()),
+    }
+}
+
+/// What the client brings; the first that is there counts.
+fn proof<'a>(fields: &Fields<'a>) -> Result<Proof<'a>, Failure> {
+    let text = |name: &str| fields.raw(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+    if let Some(signed) = text("signed_transaction").or_else(|| text("signedTransaction")) {
+        return Ok(Proof::Signed(signed));
+    }
+    if let (Some(id), Some(token)) = (text("purchase_order_id"), text("purchase_token")) {
+        return Ok(Proof::Order { id, token });
+    }
+    match (text("transaction_receipt"), text("transaction_identifier")) {
+        (Some(receipt), Some(transaction_id)) => Ok(Proof::Receipt { receipt, transaction_id }),
+        (None, Some(id)) => Ok(Proof::Transaction(id)),
+        (Some(_), None) => Err(Code::TRANSACTION.into()),
+        (None, None) => Err(Code::RECEIPT.into()),
+    }
 }

@@ -25,11 +25,13 @@ pub enum Proof<'a> {
     },
 }
 
-/// A purchase that is authentic, of this merchant's app, and not taken back.
+/// A purchase that is authentic and of this merchant's app.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Purchase {
     /// The payment. Its `number` is the order's when the purchase names none.
     pub payment: Payment,
+    /// The store took it back.
+    pub revoked: bool,
     /// Older than the merchant takes (`receiptExpiresIn`).
     pub too_old: bool,
 }

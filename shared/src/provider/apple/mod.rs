@@ -1,30 +1,88 @@
-//! Apple in-app purchase (`protocols/apple.md`).
+//! Apple in-app purchase (`protocols/apple.md`): the store sells, and tells of it by signed objects.
+//!
+//! | file | what |
+//! |---|---|
+//! | `transaction` | a purchase as the store states it, whichever way it came |
+//! | `receipt` | `verifyReceipt`, VK-Pay's way |
+//! | `api` | the App Store Server API |
+//! | `notify` | App Store Server Notifications V2 |
+
+mod api;
+mod notify;
+mod receipt;
+mod transaction;
+
+pub(super) use notify::{read as read_callback, reply};
 
 use super::{
-    CallbackError, CallbackRequest, CreateRequest, Created, Goods, GoodsRequest, Notice, Outcome, Outside, Proof,
-    ProviderReply, Purchase, Standing, Verdict,
+    CreateRequest, Created, Goods, GoodsRequest, Outcome, Outside, Proof, Purchase, Refusal, Standing, text_of,
 };
-use crate::code::Failure;
-use crate::config::{AppleNode, Merchant};
-use crate::order::{Attempt, Order};
+use crate::code::{Code, Failure};
+use crate::config::AppleNode;
+use crate::order::{Attempt, Fen, Order};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use transaction::Transaction;
 
-pub(super) fn goods(_node: &AppleNode, _request: &GoodsRequest<'_>) -> Result<Goods, Failure> {
-    Ok(Goods::default())
+/// The product and quantity of a request, from `data` or `custom`, at their configured price.
+///
+/// # Errors
+/// [`Code::PRODUCT`].
+pub(super) fn goods(node: &AppleNode, request: &GoodsRequest<'_>) -> Result<Goods, Failure> {
+    product(node.products.as_ref(), request)
+}
+
+/// See [`goods`]; the same for every app store.
+pub(super) fn product(products: Option<&BTreeMap<String, Fen>>, request: &GoodsRequest<'_>) -> Result<Goods, Failure> {
+    let refuse = |what: &str| Failure::new(Code::PRODUCT).says(what);
+    let field = |name: &str| request.data.get(name).or_else(|| request.custom.get(name)).filter(|v| !v.is_null());
+    let id = field("product_id")
+        .and_then(Value::as_str)
+        .filter(|id| (1..=255).contains(&id.len()) && !id.chars().any(char::is_control))
+        .ok_or_else(|| refuse("product_id"))?;
+    let quantity = match field("quantity") {
+        None => 1,
+        Some(value) => {
+            Fen::from_json(value).filter(|n| (1..=9_999).contains(&n.0)).ok_or_else(|| refuse("quantity"))?.0
+        }
+    };
+    if let Some(products) = products {
+        let price = products.get(id).ok_or_else(|| refuse("product_id"))?;
+        if price.0.checked_mul(quantity).map(Fen) != request.total {
+            return Err(refuse("total_fee"));
+        }
+    }
+    let mut named = Map::new();
+    named.insert("product_id".to_owned(), json!(id));
+    named.insert("quantity".to_owned(), json!(quantity));
+    Ok(Goods { total: None, named })
 }
 
 pub(super) fn check(_node: &AppleNode, _request: &CreateRequest<'_>) -> Result<(), (&'static str, String)> {
     Ok(())
 }
 
+/// What `uni.requestPayment` takes. Apple is not asked: the purchase begins on the device, and the token
+/// ties it to the order.
 pub(super) async fn create(
     _outside: &Outside,
     _node: &AppleNode,
     _merchant: &str,
-    _request: &CreateRequest<'_>,
+    request: &CreateRequest<'_>,
 ) -> Outcome<Created> {
-    Outcome::Unknown("not built".to_owned())
+    let attempt = request.attempt;
+    let order_info = json!({
+        "productid": text_of(&attempt.goods, "product_id"),
+        "quantity": attempt.goods.get("quantity"),
+        "username": attempt.number,
+        "appAccountToken": attempt.number,
+        "manualFinishTransaction": true,
+    });
+    let fresh_until = request.order.time_expire;
+    Outcome::Done(Created { order_info, code_url: None, fresh_until, number: None, payment: None })
 }
 
+/// The store cannot be asked by our number: unpaid until a transaction comes.
 pub(super) async fn query(
     _outside: &Outside,
     _node: &AppleNode,
@@ -33,31 +91,44 @@ pub(super) async fn query(
     _attempt: &Attempt,
     _now: i64,
 ) -> Outcome<Standing> {
-    Outcome::Unknown("not built".to_owned())
+    Outcome::Done(Standing::Unpaid { paying: false })
 }
 
-pub(super) async fn read_callback(
-    _merchant: &Merchant,
-    _outside: &Outside,
-    _request: &CallbackRequest<'_>,
-) -> Result<Notice, CallbackError> {
-    Err(CallbackError::Malformed("not built"))
-}
-
-pub(super) fn reply(_request: &CallbackRequest<'_>, _verdict: Verdict) -> ProviderReply {
-    ProviderReply { status: 500, content_type: "text/plain", body: String::new() }
-}
-
+/// Verifies what a client brings.
 pub(super) async fn purchase(
-    _outside: &Outside,
-    _node: &AppleNode,
-    _merchant: &str,
+    outside: &Outside,
+    node: &AppleNode,
+    merchant: &str,
     _order: &Order,
-    _attempt: &Attempt,
-    _proof: Proof<'_>,
-    _now: i64,
+    attempt: &Attempt,
+    proof: Proof<'_>,
+    now: i64,
 ) -> Outcome<Purchase> {
-    Outcome::Unknown("not built".to_owned())
+    let found = match proof {
+        Proof::Signed(signed) => Transaction::signed(node, signed),
+        Proof::Receipt { receipt, transaction_id } => receipt::verify(outside, node, receipt, transaction_id).await,
+        Proof::Transaction(id) => api::transaction(outside, node, id, now).await,
+        Proof::Order { .. } => refused("ORDER", "Apple has no purchase orders"),
+    };
+    match found {
+        Outcome::Done(transaction) => {
+            let age = now.saturating_sub(transaction.purchased_at) / 1_000;
+            let too_old = u64::try_from(age).unwrap_or(0) > node.receipt_expires_in;
+            let revoked = transaction.revoked;
+            Outcome::Done(Purchase { payment: transaction.payment(merchant, attempt), revoked, too_old })
+        }
+        Outcome::Refused(refusal) => Outcome::Refused(refusal),
+        Outcome::Unknown(why) => Outcome::Unknown(why),
+    }
+}
+
+fn refused<T>(code: &str, message: &str) -> Outcome<T> {
+    Outcome::Refused(Refusal { code: code.to_owned(), message: message.to_owned(), meaning: super::Meaning::No })
+}
+
+/// One of Apple's hosts, or its place below `apiBase`.
+fn host(node: &AppleNode, below: &str, apple: &str) -> String {
+    node.api_base.as_ref().map_or_else(|| apple.to_owned(), |base| format!("{base}/{below}"))
 }
 
 /// A fresh `appAccountToken`: a random UUID (version 4), lower case.

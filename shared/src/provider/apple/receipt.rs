@@ -1,0 +1,152 @@
+//! `verifyReceipt` (`protocols/apple.md` 1): production first, and the sandbox where the answer points there.
+
+use super::transaction::{Transaction, allowed};
+use super::{host, refused};
+use crate::config::AppleNode;
+use crate::http::Request;
+use crate::provider::{Outcome, Outside};
+use http::Method;
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Production,
+    Sandbox,
+}
+
+/// Verifies a receipt and picks the transaction that is meant.
+pub(super) async fn verify(outside: &Outside, node: &AppleNode, receipt: &str, id: &str) -> Outcome<Transaction> {
+    let mut place = Place::Production;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let answer = match ask(outside, node, place, receipt).await {
+            Ok(answer) => answer,
+            Err(why) => return Outcome::Unknown(why),
+        };
+        let retryable = match answer.get("is-retryable") {
+            Some(Value::Bool(yes)) => *yes,
+            Some(Value::Number(n)) => n.as_u64() == Some(1),
+            Some(Value::String(text)) => text == "1" || text == "true",
+            _ => false,
+        };
+        let status = answer.get("status").and_then(Value::as_i64);
+        return match status {
+            Some(0 | 21006) => pick(node, place, &answer, id),
+            Some(21007) if tries > 2 => Outcome::Unknown("the two environments point at each other".to_owned()),
+            Some(21007) if place == Place::Production && node.sandbox => {
+                place = Place::Sandbox;
+                continue;
+            }
+            Some(21007) => refused("21007", "a receipt of the sandbox"),
+            Some(21008) if place == Place::Sandbox && tries < 3 => {
+                place = Place::Production;
+                continue;
+            }
+            // Malformed, or some trouble at Apple's: once more, then no.
+            Some(21002) if tries < 2 => continue,
+            Some(21002) => refused("21002", "the receipt is malformed"),
+            Some(21003) => refused("21003", "the receipt is not authentic"),
+            Some(21010) => refused("21010", "the account is gone"),
+            Some(21000 | 21004 | 21005 | 21008 | 21009) => Outcome::Unknown(format!("verifyReceipt: {status:?}")),
+            Some(code @ 21100..=21199) if !retryable => refused(&code.to_string(), "Apple cannot read the receipt"),
+            _ => Outcome::Unknown(format!("verifyReceipt: {status:?}")),
+        };
+    }
+}
+
+async fn ask(outside: &Outside, node: &AppleNode, place: Place, receipt: &str) -> Result<Map<String, Value>, String> {
+    let url = match place {
+        Place::Production => host(node, "buy", "https://buy.itunes.apple.com"),
+        Place::Sandbox => host(node, "sandbox", "https://sandbox.itunes.apple.com"),
+    };
+    let mut body = json!({ "receipt-data": receipt, "exclude-old-transactions": false });
+    if let Some(password) = &node.password {
+        body["password"] = json!(password.expose());
+    }
+    let request = Request {
+        method: Method::POST,
+        url: &format!("{url}/verifyReceipt"),
+        headers: vec![("content-type", "application/json".to_owned())],
+        body: body.to_string().into_bytes(),
+        identity: None,
+    };
+    let answer = match tokio::time::timeout(Duration::from_millis(node.timeout), outside.http.send(request)).await {
+        Ok(answer) => answer.map_err(|error| error.to_string())?,
+        Err(_) => return Err("verifyReceipt: no answer in time".to_owned()),
+    };
+    match serde_json::from_slice(&answer.body) {
+        Ok(Value::Object(map)) if answer.status == 200 => Ok(map),
+        _ => Err(format!("verifyReceipt: HTTP {}", answer.status)),
+    }
+}
+
+/// The item with this transaction, in a receipt of the app or in an old receipt of a single purchase.
+fn pick(node: &AppleNode, place: Place, answer: &Map<String, Value>, id: &str) -> Outcome<Transaction> {
+    let by_place = match place {
+        Place::Production => "Production",
+        Place::Sandbox => "Sandbox",
+    };
+    let environment = answer.get("environment").and_then(Value::as_str).unwrap_or(by_place);
+    if !allowed(node, Some(environment)) {
+        return refused("ENVIRONMENT", "the receipt is of another environment");
+    }
+    let Some(receipt) = answer.get("receipt").and_then(Value::as_object) else {
+        return Outcome::Unknown("verifyReceipt: no receipt in the answer".to_owned());
+    };
+    let bundle = receipt.get("bundle_id").or_else(|| receipt.get("bid")).and_then(Value::as_str);
+    if bundle != Some(&node.bundle_id) {
+        return refused("BUNDLE", "the receipt is of another app");
+    }
+    let lists = [receipt.get("in_app"), answer.get("latest_receipt_info")];
+    let items = lists.into_iter().flatten().filter_map(Value::as_array).flatten().filter_map(Value::as_object);
+    let flat = Some(receipt).filter(|receipt| !receipt.contains_key("in_app"));
+    let found = items.chain(flat).find(|item| item.get("transaction_id").is_some_and(|own| is(own, id)));
+    match found {
+        Some(item) => read(item, environment),
+        None => refused("TRANSACTION", "the transaction is not in the receipt"),
+    }
+}
+
+fn is(value: &Value, id: &str) -> bool {
+    value.as_str() == Some(id) || value.as_u64().is_some_and(|n| n.to_string() == id)
+}
+
+fn read(item: &Map<String, Value>, environment: &str) -> Outcome<Transaction> {
+    let text = |name: &str| item.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    // Every number is a text here, and in old receipts a number now and then.
+    let number = |name: &str| item.get(name).and_then(|v| v.as_i64().or_else(|| v.as_str()?.parse::<i64>().ok()));
+    if text("in_app_ownership_type").is_some_and(|kind| kind != "PURCHASED") {
+        return refused("OWNERSHIP", "the purchase is another person's (family sharing)");
+    }
+    let id = item.get("transaction_id").map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
+    let (Some(id), Some(product_id), Some(purchased_at)) = (id, text("product_id"), number("purchase_date_ms")) else {
+        return refused("INCOMPLETE", "the receipt names no product or no date");
+    };
+    let quantity = match item.get("quantity") {
+        None => Some(1),
+        Some(_) => number("quantity").and_then(|n| u64::try_from(n).ok()),
+    };
+    let Some(quantity) = quantity else { return refused("INCOMPLETE", "the receipt names no quantity") };
+    const KEPT: [&str; 6] =
+        ["transaction_id", "original_transaction_id", "product_id", "quantity", "purchase_date_ms", "expires_date_ms"];
+    let mut info: Map<String, Value> =
+        KEPT.iter().filter_map(|name| Some(((*name).to_owned(), item.get(*name)?.clone()))).collect();
+    info.insert("environment".to_owned(), json!(environment));
+    Outcome::Done(Transaction {
+        id,
+        original_id: text("original_transaction_id").map(str::to_owned),
+        product_id: product_id.to_owned(),
+        quantity,
+        token: text("app_account_token").map(str::to_ascii_lowercase),
+        purchased_at,
+        revoked: item
+            .get("cancellation_date")
+            .or_else(|| item.get("cancellation_date_ms"))
+            .is_some_and(|v| !v.is_null()),
+        revoked_at: number("cancellation_date_ms"),
+        share: 100_000,
+        info: Value::Object(info),
+    })
+}

@@ -1,0 +1,120 @@
+//! A purchase as the store states it, in a signed transaction or in a receipt.
+
+use super::refused;
+use crate::config::AppleNode;
+use crate::order::{Attempt, Provider};
+use crate::provider::{Outcome, Payment};
+use serde_json::{Map, Value, json};
+
+/// A transaction of this app, in an environment that counts.
+pub(super) struct Transaction {
+    pub id: String,
+    pub original_id: Option<String>,
+    pub product_id: String,
+    pub quantity: u64,
+    /// `appAccountToken`, lower case.
+    pub token: Option<String>,
+    pub purchased_at: i64,
+    pub revoked: bool,
+    /// When it was taken back, and the part of it in 1/100 000.
+    pub revoked_at: Option<i64>,
+    pub share: u32,
+    pub info: Value,
+}
+
+impl Transaction {
+    /// Verifies a signed transaction and checks whose it is.
+    pub fn signed(node: &AppleNode, compact: &str) -> Outcome<Self> {
+        match node.anchor.open(compact.trim(), signed_date) {
+            Ok(claims) => Self::of_claims(node, &claims),
+            Err(error) => refused("NOT_AUTHENTIC", &error.to_string()),
+        }
+    }
+
+    fn of_claims(node: &AppleNode, claims: &Map<String, Value>) -> Outcome<Self> {
+        let text = |name: &str| claims.get(name).and_then(Value::as_str);
+        if text("bundleId") != Some(&node.bundle_id) {
+            return refused("BUNDLE", "the transaction is of another app");
+        }
+        if !allowed(node, text("environment")) {
+            return refused("ENVIRONMENT", "the transaction is of another environment");
+        }
+        if text("inAppOwnershipType").is_some_and(|kind| kind != "PURCHASED") {
+            return refused("OWNERSHIP", "the purchase is another person's (family sharing)");
+        }
+        let (Some(id), Some(product_id)) = (text("transactionId"), text("productId")) else {
+            return refused("INCOMPLETE", "the transaction names no product");
+        };
+        let time = |name: &str| claims.get(name).and_then(Value::as_i64);
+        let whole = text("revocationType") != Some("REFUND_PRORATED");
+        let percentage = claims.get("revocationPercentage").and_then(Value::as_u64).filter(|_| !whole);
+        const KEPT: [&str; 12] = [
+            "transactionId",
+            "originalTransactionId",
+            "productId",
+            "quantity",
+            "type",
+            "environment",
+            "purchaseDate",
+            "expiresDate",
+            "price",
+            "currency",
+            "storefront",
+            "transactionReason",
+        ];
+        let info = KEPT.iter().filter_map(|name| Some(((*name).to_owned(), claims.get(*name)?.clone()))).collect();
+        Outcome::Done(Self {
+            id: id.to_owned(),
+            original_id: text("originalTransactionId").map(str::to_owned),
+            product_id: product_id.to_owned(),
+            quantity: claims.get("quantity").and_then(Value::as_u64).unwrap_or(1),
+            token: text("appAccountToken").map(str::to_ascii_lowercase),
+            purchased_at: time("purchaseDate").unwrap_or(0),
+            revoked: claims.get("revocationDate").is_some_and(|date| !date.is_null()),
+            revoked_at: time("revocationDate"),
+            share: percentage.map_or(100_000, |n| u32::try_from(n).unwrap_or(100_000)),
+            info: Value::Object(info),
+        })
+    }
+
+    /// As a payment: of the order that its token names, else of the attempt that the client brings it for.
+    pub fn payment(self, merchant: &str, attempt: &Attempt) -> Payment {
+        let number = self.token.clone().unwrap_or_else(|| attempt.number.clone());
+        self.payment_of(merchant, attempt.app_id.clone(), number)
+    }
+
+    /// As a payment of the order that a token stands for.
+    pub fn payment_of(self, merchant: &str, bundle_id: String, number: String) -> Payment {
+        let mut goods = Map::new();
+        goods.insert("product_id".to_owned(), json!(self.product_id));
+        goods.insert("quantity".to_owned(), json!(self.quantity));
+        Payment {
+            provider: Provider::Appleiap,
+            merchant: merchant.to_owned(),
+            number,
+            transaction_id: self.id,
+            total: None,
+            goods,
+            currency: "CNY".to_owned(),
+            app_id: Some(bundle_id),
+            mch_id: None,
+            payer: None,
+            paid_at: Some(self.purchased_at),
+            info: self.info,
+        }
+    }
+}
+
+/// `signedDate`, or of an app's own receipt `receiptCreationDate`.
+pub(super) fn signed_date(claims: &Map<String, Value>) -> Option<i64> {
+    claims.get("signedDate").or_else(|| claims.get("receiptCreationDate"))?.as_i64()
+}
+
+/// Whether an environment counts: `Production`, with `sandbox: true` also `Sandbox`, never another.
+pub(super) fn allowed(node: &AppleNode, environment: Option<&str>) -> bool {
+    match environment {
+        Some("Production") => true,
+        Some("Sandbox") => node.sandbox,
+        _ => false,
+    }
+}
