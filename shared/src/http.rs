@@ -72,12 +72,20 @@ impl Http {
     /// # Errors
     /// When there is no whole answer; see [`HttpError`].
     pub async fn send(&self, request: Request<'_>) -> Result<Answer, HttpError> {
+        self.send_within(request, WHOLE).await
+    }
+
+    /// The same, with another time for the whole exchange.
+    ///
+    /// # Errors
+    /// When there is no whole answer; see [`HttpError`].
+    pub async fn send_within(&self, request: Request<'_>, whole: Duration) -> Result<Answer, HttpError> {
         let client = self.client(request.identity)?;
         let url = reqwest::Url::parse(request.url).map_err(|_| HttpError::Connect("an invalid URL".to_owned()))?;
         let host = url.host_str().unwrap_or_default().to_owned();
         let mut tries = 0;
         let mut answer = loop {
-            let mut builder = client.request(request.method.clone(), url.clone());
+            let mut builder = client.request(request.method.clone(), url.clone()).timeout(whole);
             for (name, value) in &request.headers {
                 builder = builder.header(*name, value);
             }

@@ -22,7 +22,7 @@ pub use huawei::HuaweiNode;
 pub use reader::Fault;
 pub use source::{Source, SourceError};
 pub use virtual_pay::VirtualNode;
-pub use vkspay::VkspayNode;
+pub use vkspay::{Protocol as VkspayProtocol, VkspayNode};
 pub use wxpay::{Api, H5Info, V2, V3, WxpayNode};
 
 use crate::secret::Secret;

@@ -1,15 +1,91 @@
-//! `vkspay`: personal collection, one flat section (`protocols/vkpay.md` 1.4).
+//! `vkspay`: personal collection, one flat section (`protocols/vkpay.md` 1.4): VksPay, or an epay site.
 
 use super::reader::Reader;
+use crate::crypto::rsa::{PrivateKey, PublicKey};
+use crate::secret::Secret;
+
+/// VksPay's endpoint.
+const VKSPAY: &str = "https://vk-spay-openapi.fsq.pub/api";
 
 /// The section.
 pub struct VkspayNode {
     /// The store's number (`merchantno`), or the epay site's `pid`.
     pub mch_id: String,
+    /// Which protocol is spoken, with its keys.
+    pub protocol: Protocol,
+    /// VksPay: the whole endpoint URL. epay: the site's base, without trailing slash.
+    pub api_base: String,
+    /// How long one call may take, s.
+    pub timeout: u64,
+}
+
+/// The protocol with its keys.
+pub enum Protocol {
+    /// VksPay's own, signed with MD5.
+    Vkspay {
+        /// The store's key.
+        key: Secret,
+    },
+    /// epay v1, signed with MD5.
+    EpayMd5 {
+        /// The merchant's key.
+        key: Secret,
+        /// The `code` by which this site says that a refund was made; both 0 and 1 are seen.
+        refund_success: Option<u64>,
+    },
+    /// epay v2, signed with RSA.
+    EpayRsa {
+        /// The merchant's private key.
+        private_key: PrivateKey,
+        /// The site's public key.
+        platform_key: PublicKey,
+    },
 }
 
 impl VkspayNode {
     pub(super) fn read(node: &Reader<'_>) -> Option<Self> {
-        Some(Self { mch_id: node.required("mchId")? })
+        let mch_id = node.required("mchId");
+        let timeout = node.integer("timeout", 1..=60).unwrap_or(30);
+        let epay = node.choice("protocol", &["vkspay", "epay"]).is_some_and(|protocol| protocol == "epay");
+        let api_base = node.api_base();
+        let (protocol, api_base) = if epay {
+            if !node.has("apiBase") {
+                node.fault("apiBase", "is missing (the epay site's address)");
+            }
+            (read_epay(node), api_base)
+        } else {
+            let key = node.required_secret("key", None);
+            (key.map(|key| Protocol::Vkspay { key }), Some(api_base.unwrap_or_else(|| VKSPAY.to_owned())))
+        };
+        node.ignore_unknown(&[
+            "key",
+            "signType",
+            "refundSuccess",
+            "mchPrivateKey",
+            "mchPrivateKeyContent",
+            "mchPrivateKeyPath",
+            "platformPublicKey",
+            "platformPublicKeyContent",
+            "platformPublicKeyPath",
+        ]);
+        Some(Self { mch_id: mch_id?, protocol: protocol?, api_base: api_base?, timeout })
     }
+}
+
+fn read_epay(node: &Reader<'_>) -> Option<Protocol> {
+    if node.choice("signType", &["MD5", "RSA"]).is_none_or(|kind| kind == "MD5") {
+        let key = node.required_secret("key", None)?;
+        return Some(Protocol::EpayMd5 { key, refund_success: node.integer("refundSuccess", 0..=1) });
+    }
+    let material = |name: &str| {
+        let found = node.inline(name).or_else(|| node.material(name));
+        if found.is_none() && !node.has(name) && !node.has(&format!("{name}Path")) {
+            node.fault(name, "is missing");
+        }
+        found
+    };
+    let (private, public) = (material("mchPrivateKey"), material("platformPublicKey"));
+    let private_key = private.and_then(|m| node.private_key(&m));
+    let platform_key = public.and_then(|m| node.public_key(&m));
+    Some(Protocol::EpayRsa { private_key: private_key?, platform_key: platform_key? })
 }

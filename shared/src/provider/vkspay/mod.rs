@@ -1,68 +1,267 @@
 //! VksPay, and the epay family behind the same section (`protocols/vkspay.md`).
+//!
+//! Neither answers under our own keys what money was paid: a notice is only a reason to ask. VksPay gives its
+//! own number for every link, so an order may have several, and all of them are asked before it counts as
+//! unpaid.
+
+mod call;
+mod epay;
+mod notice;
+
+pub(super) use notice::{read as read_callback, reply};
 
 use super::{
-    CallbackError, CallbackRequest, CreateRequest, Created, Goods, GoodsRequest, Notice, Outcome, Outside,
-    ProviderReply, RefundRequest, RefundStanding, Standing, Verdict,
+    CreateRequest, Created, Goods, GoodsRequest, Meaning, Outcome, Outside, Payment, RefundProgress, RefundRequest,
+    RefundStanding, Refusal, Standing, text_of,
 };
-use crate::code::Failure;
-use crate::config::{Merchant, VkspayNode};
-use crate::order::{Attempt, Order, Refund};
+use crate::code::{Code, Failure};
+use crate::config::{VkspayNode, VkspayProtocol};
+use crate::order::{Attempt, Fen, Order, Provider, Refund};
+use call::call;
+use serde_json::{Map, Value, json};
 
-pub(super) fn goods(_node: &VkspayNode, _request: &GoodsRequest<'_>) -> Result<Goods, Failure> {
-    Ok(Goods::default())
+/// A link is handed out again for so long, ms.
+const LINK_MS: i64 = 300_000;
+
+/// `provider_pay_method`: how the payer wants to pay; `auto` and nothing are one.
+pub(super) fn goods(_node: &VkspayNode, request: &GoodsRequest<'_>) -> Result<Goods, Failure> {
+    let mut named = Map::new();
+    match request.data.get("provider_pay_method").filter(|v| !v.is_null()) {
+        None => {}
+        Some(Value::String(method)) if method.is_empty() || method == "auto" => {}
+        Some(Value::String(method)) if ["wxpay", "alipay"].contains(&method.as_str()) => {
+            named.insert("pay_method".to_owned(), json!(method));
+        }
+        Some(_) => return Err(Failure::new(Code::FIELD).says("provider_pay_method")),
+    }
+    Ok(Goods { total: None, named })
 }
 
-pub(super) fn check(_node: &VkspayNode, _request: &CreateRequest<'_>) -> Result<(), (&'static str, String)> {
-    Ok(())
+pub(super) fn check(node: &VkspayNode, request: &CreateRequest<'_>) -> Result<(), (&'static str, String)> {
+    if request.auth_code.is_some() && !matches!(node.protocol, VkspayProtocol::Vkspay { .. }) {
+        return Err(("auth_code", "an epay site takes no pay codes".to_owned()));
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '|');
+    match node.protocol {
+        VkspayProtocol::Vkspay { .. } => Ok(()),
+        _ if request.attempt.number.chars().all(plain) => Ok(()),
+        _ => Err(("out_trade_no", "letters, digits and ._-| only".to_owned())),
+    }
 }
 
 pub(super) async fn create(
-    _outside: &Outside,
-    _node: &VkspayNode,
-    _merchant: &str,
-    _request: &CreateRequest<'_>,
+    outside: &Outside,
+    node: &VkspayNode,
+    merchant: &str,
+    request: &CreateRequest<'_>,
 ) -> Outcome<Created> {
-    Outcome::Unknown("not built".to_owned())
+    let VkspayProtocol::Vkspay { key } = &node.protocol else { return epay::create(outside, node, request).await };
+    if let Some(code) = request.auth_code {
+        return micropay(outside, node, merchant, request, code).await;
+    }
+    let fields = [("total_fee", request.order.total_fee.to_yuan()), ("notify_url", request.notify_url.to_owned())];
+    let answer = match call(outside, node, key, "webpay", &fields, request.now).await {
+        Ok(answer) => answer,
+        Err(why) => return Outcome::Unknown(why),
+    };
+    if let Some(refusal) = refusal(&answer) {
+        return Outcome::Refused(refusal);
+    }
+    let data = answer.get("data").and_then(Value::as_object);
+    let text = |name: &str| data.and_then(|data| text_or_number(data.get(name)?));
+    let (Some(number), Some(link)) = (text("out_trade_no"), text("qrcode")) else {
+        return Outcome::Unknown("webpay: no number or no link in the answer".to_owned());
+    };
+    Outcome::Done(Created {
+        order_info: json!({ "codeUrl": link }),
+        code_url: Some(link),
+        fresh_until: (request.now + LINK_MS).min(request.order.time_expire),
+        number: Some(number),
+        payment: None,
+    })
+}
+
+/// The payer's pay code. Whether it was paid is asked, as always.
+async fn micropay(
+    outside: &Outside,
+    node: &VkspayNode,
+    merchant: &str,
+    request: &CreateRequest<'_>,
+    code: &str,
+) -> Outcome<Created> {
+    let VkspayProtocol::Vkspay { key } = &node.protocol else { return Outcome::Unknown("not VksPay".to_owned()) };
+    let prefix: u32 = code.get(..2).and_then(|text| text.parse().ok()).unwrap_or_default();
+    let channel = if (25..=30).contains(&prefix) { "alipay" } else { "wxpay" };
+    let word = || "default".to_owned();
+    let fields = [
+        ("total_fee", request.order.total_fee.to_yuan()),
+        ("pay_chnl", channel.to_owned()),
+        ("client_ip", request.attempt.client_ip.clone()),
+        ("auth_code", code.to_owned()),
+        ("cashier", word()),
+        ("kuantai", word()),
+        ("source", word()),
+        ("pay_cate", "pay".to_owned()),
+    ];
+    let answer = match call(outside, node, key, "micropay", &fields, request.now).await {
+        Ok(answer) => answer,
+        Err(why) => return Outcome::Unknown(why),
+    };
+    if let Some(refusal) = refusal(&answer) {
+        return Outcome::Refused(refusal);
+    }
+    let data = answer.get("data").and_then(Value::as_object).unwrap_or(&answer);
+    let Some(number) = data.get("out_trade_no").and_then(text_or_number) else {
+        return Outcome::Unknown("micropay: no number in the answer".to_owned());
+    };
+    let payment = match ask(outside, node, merchant, &number, request.now).await {
+        Outcome::Done(payment) => payment,
+        Outcome::Refused(_) | Outcome::Unknown(_) => None,
+    };
+    Outcome::Done(Created {
+        order_info: json!({ "paid": payment.is_some() }),
+        code_url: None,
+        fresh_until: request.order.time_expire,
+        number: Some(number),
+        payment,
+    })
 }
 
 pub(super) async fn query(
-    _outside: &Outside,
-    _node: &VkspayNode,
-    _merchant: &str,
+    outside: &Outside,
+    node: &VkspayNode,
+    merchant: &str,
     _order: &Order,
-    _attempt: &Attempt,
-    _now: i64,
+    attempt: &Attempt,
+    now: i64,
 ) -> Outcome<Standing> {
-    Outcome::Unknown("not built".to_owned())
+    if !matches!(node.protocol, VkspayProtocol::Vkspay { .. }) {
+        return epay::query(outside, node, merchant, &attempt.number, now).await;
+    }
+    let mut paid = Vec::new();
+    let mut unknown = None;
+    for number in &attempt.numbers {
+        match ask(outside, node, merchant, number, now).await {
+            Outcome::Done(Some(payment)) => paid.push(payment),
+            Outcome::Done(None) => {}
+            Outcome::Refused(refusal) => unknown = Some(refusal.message),
+            Outcome::Unknown(why) => unknown = Some(why),
+        }
+    }
+    match unknown {
+        _ if !paid.is_empty() => Outcome::Done(Standing::Paid(paid)),
+        Some(why) => Outcome::Unknown(why),
+        None => Outcome::Done(Standing::Unpaid { paying: false }),
+    }
 }
 
+/// Whether one of VksPay's numbers is paid.
+async fn ask(outside: &Outside, node: &VkspayNode, merchant: &str, number: &str, now: i64) -> Outcome<Option<Payment>> {
+    let VkspayProtocol::Vkspay { key } = &node.protocol else { return Outcome::Unknown("not VksPay".to_owned()) };
+    let answer = match call(outside, node, key, "orderquery", &[("out_trade_no", number.to_owned())], now).await {
+        Ok(answer) => answer,
+        Err(why) => return Outcome::Unknown(why),
+    };
+    if refusal(&answer).is_some() {
+        return Outcome::Done(None);
+    }
+    let data = answer.get("data").and_then(Value::as_object).unwrap_or(&answer);
+    let named = |name: &str| data.get(name).or_else(|| answer.get(name)).and_then(text_or_number);
+    if named("out_trade_no").is_some_and(|own| own != number) {
+        return Outcome::Unknown("orderquery: the answer is about another number".to_owned());
+    }
+    let total = match named("total_fee") {
+        None => None,
+        Some(text) => match Fen::from_yuan(&text) {
+            Some(total) => Some(total),
+            None => return Outcome::Unknown("orderquery: total_fee is no amount".to_owned()),
+        },
+    };
+    Outcome::Done(Some(Payment {
+        provider: Provider::Vkspay,
+        merchant: merchant.to_owned(),
+        number: number.to_owned(),
+        transaction_id: number.to_owned(),
+        total,
+        goods: Map::new(),
+        currency: "CNY".to_owned(),
+        app_id: None,
+        mch_id: Some(node.mch_id.clone()),
+        payer: None,
+        paid_at: None,
+        info: json!({ "out_trade_no": number, "return_code": "SUCCESS" }),
+    }))
+}
+
+/// VksPay has no merchant's refund number, so this must never be sent twice.
 pub(super) async fn refund(
-    _outside: &Outside,
-    _node: &VkspayNode,
-    _request: &RefundRequest<'_>,
+    outside: &Outside,
+    node: &VkspayNode,
+    request: &RefundRequest<'_>,
 ) -> Outcome<RefundStanding> {
-    Outcome::Unknown("not built".to_owned())
+    let VkspayProtocol::Vkspay { key } = &node.protocol else { return epay::refund(outside, node, request).await };
+    let fields = [("out_trade_no", request.transaction_id.to_owned()), ("refund_fee", request.refund.to_yuan())];
+    let answer = match call(outside, node, key, "orderrefund", &fields, request.now).await {
+        Ok(answer) => answer,
+        Err(why) => return Outcome::Unknown(why),
+    };
+    if let Some(refusal) = refusal(&answer) {
+        return Outcome::Refused(refusal);
+    }
+    let data = answer.get("data").and_then(Value::as_object).unwrap_or(&answer);
+    let refund_id = answer.get("out_refund_no").or_else(|| data.get("out_refund_no")).and_then(text_or_number);
+    let Some(refund_id) = refund_id else { return Outcome::Done(standing(None, false)) };
+    let done = refunded(outside, node, request.transaction_id, &refund_id, request.now).await;
+    Outcome::Done(standing(Some(refund_id), done == Ok(true)))
 }
 
 pub(super) async fn query_refund(
-    _outside: &Outside,
-    _node: &VkspayNode,
-    _order: &Order,
-    _attempt: &Attempt,
-    _refund: &Refund,
-    _now: i64,
+    outside: &Outside,
+    node: &VkspayNode,
+    order: &Order,
+    attempt: &Attempt,
+    refund: &Refund,
+    now: i64,
 ) -> Outcome<RefundStanding> {
-    Outcome::Unknown("not built".to_owned())
+    if !matches!(node.protocol, VkspayProtocol::Vkspay { .. }) {
+        return epay::query_refund(outside, node, order, attempt, refund, now).await;
+    }
+    let (Some(id), Some(number)) = (&refund.refund_id, &order.transaction_id) else {
+        return Outcome::Unknown("VksPay gave no number for this refund; see its console".to_owned());
+    };
+    match refunded(outside, node, number, id, now).await {
+        Ok(done) => Outcome::Done(standing(Some(id.clone()), done)),
+        Err(why) => Outcome::Unknown(why),
+    }
 }
 
-pub(super) async fn read_callback(
-    _merchant: &Merchant,
-    _outside: &Outside,
-    _request: &CallbackRequest<'_>,
-) -> Result<Notice, CallbackError> {
-    Err(CallbackError::Malformed("not built"))
+async fn refunded(outside: &Outside, node: &VkspayNode, number: &str, id: &str, now: i64) -> Result<bool, String> {
+    let VkspayProtocol::Vkspay { key } = &node.protocol else { return Err("not VksPay".to_owned()) };
+    let fields = [("out_trade_no", number.to_owned()), ("out_refund_no", id.to_owned())];
+    let answer = call(outside, node, key, "orderrefundquery", &fields, now).await?;
+    Ok(refusal(&answer).is_none())
 }
 
-pub(super) fn reply(_request: &CallbackRequest<'_>, _verdict: Verdict) -> ProviderReply {
-    ProviderReply { status: 500, content_type: "text/plain", body: String::new() }
+fn standing(refund_id: Option<String>, done: bool) -> RefundStanding {
+    let progress = if done { RefundProgress::Success } else { RefundProgress::Processing(None) };
+    RefundStanding { progress, refund_id, refund: None, refunded_at: None }
+}
+
+/// An answer other than SUCCESS.
+fn refusal(answer: &Map<String, Value>) -> Option<Refusal> {
+    let code = text_of(answer, "return_code").unwrap_or_default();
+    if code == "SUCCESS" {
+        return None;
+    }
+    let message = text_of(answer, "return_msg").or_else(|| text_of(answer, "msg")).unwrap_or_default();
+    Some(Refusal { code: code.to_owned(), message: message.to_owned(), meaning: Meaning::No })
+}
+
+/// A text, or a number by its digits.
+fn text_or_number(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
 }

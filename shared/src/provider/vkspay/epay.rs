@@ -1,0 +1,366 @@
+//! epay (彩虹易支付), v1 with MD5 and v2 with RSA (`protocols/vkspay.md` 5).
+
+use super::notice::hint;
+use crate::config::{VkspayNode, VkspayProtocol};
+use crate::crypto::hash;
+use crate::http::Request;
+use crate::order::{Attempt, Fen, Order, Provider, Refund};
+use crate::provider::{
+    CallbackError, CallbackRequest, CreateRequest, Created, Meaning, Notice, Outcome, Outside, Payment, RefundProgress,
+    RefundRequest, RefundStanding, Refusal, Standing, text_of,
+};
+use http::Method;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+type Fields = BTreeMap<String, String>;
+
+/// How far a signed time may be off, s (v2).
+const WINDOW_S: i64 = 300;
+/// A link is handed out again for so long, ms.
+const LINK_MS: i64 = 300_000;
+
+/// The text that is signed: sorted, unencoded, without `sign`, `sign_type` and what is empty.
+pub fn signing_text(fields: &Fields) -> String {
+    let signed =
+        fields.iter().filter(|(name, value)| !["sign", "sign_type"].contains(&name.as_str()) && !value.is_empty());
+    signed.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
+}
+
+fn sign(node: &VkspayNode, fields: &mut Fields) -> Result<(), String> {
+    let text = signing_text(fields);
+    let (kind, sign) = match &node.protocol {
+        VkspayProtocol::EpayRsa { private_key, .. } => {
+            ("RSA", private_key.sign(text.as_bytes()).map_err(|error| error.to_string())?)
+        }
+        VkspayProtocol::EpayMd5 { key, .. } | VkspayProtocol::Vkspay { key } => {
+            ("MD5", hash::md5_hex(format!("{text}{}", key.expose()).as_bytes()))
+        }
+    };
+    fields.insert("sign".to_owned(), sign);
+    fields.insert("sign_type".to_owned(), kind.to_owned());
+    Ok(())
+}
+
+fn verified(node: &VkspayNode, fields: &Fields) -> bool {
+    let (Some(sign), kind) = (fields.get("sign"), fields.get("sign_type").map(String::as_str)) else { return false };
+    let text = signing_text(fields);
+    match &node.protocol {
+        VkspayProtocol::EpayRsa { platform_key, .. } => {
+            kind.is_none_or(|kind| kind == "RSA") && platform_key.verify(text.as_bytes(), sign)
+        }
+        VkspayProtocol::EpayMd5 { key, .. } => {
+            let own = hash::md5_hex(format!("{text}{}", key.expose()).as_bytes());
+            kind.is_none_or(|kind| kind == "MD5") && hash::same(&own, sign)
+        }
+        VkspayProtocol::Vkspay { .. } => false,
+    }
+}
+
+const fn is_rsa(node: &VkspayNode) -> bool {
+    matches!(node.protocol, VkspayProtocol::EpayRsa { .. })
+}
+
+/// Calls the site. A success of v2 must be signed by the site; a refusal may come without a signature.
+async fn call(
+    outside: &Outside,
+    node: &VkspayNode,
+    path: &str,
+    method: Method,
+    fields: &Fields,
+) -> Result<Map<String, Value>, String> {
+    let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let get = method == Method::GET;
+    let joint = if path.contains('?') { "&" } else { "?" };
+    let url = if get { format!("{}/{path}{joint}{form}", node.api_base) } else { format!("{}/{path}", node.api_base) };
+    let request = Request {
+        method,
+        url: &url,
+        headers: vec![("content-type", "application/x-www-form-urlencoded".to_owned())],
+        body: if get { Vec::new() } else { form.into_bytes() },
+        identity: None,
+    };
+    let answer = outside.http.send_within(request, Duration::from_secs(node.timeout)).await;
+    let answer = answer.map_err(|error| error.to_string())?;
+    let body = match serde_json::from_slice(&answer.body) {
+        Ok(Value::Object(map)) if answer.status == 200 => map,
+        _ => return Err(format!("{path}: HTTP {}, not an answer of epay", answer.status)),
+    };
+    let good = code(&body) == Some(0);
+    if is_rsa(node) && (good || body.contains_key("sign")) && !verified(node, &scalars(&body)) {
+        return Err(format!("{path}: the answer is not signed by the site"));
+    }
+    Ok(body)
+}
+
+/// The values that a signature covers.
+fn scalars(body: &Map<String, Value>) -> Fields {
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    body.iter().filter_map(|(name, value)| Some((name.clone(), text(value)?))).collect()
+}
+
+fn code(body: &Map<String, Value>) -> Option<i64> {
+    let code = body.get("code")?;
+    code.as_i64().or_else(|| code.as_str()?.parse().ok())
+}
+
+fn refusal(body: &Map<String, Value>) -> Refusal {
+    let code = code(body).map_or_else(String::new, |code| code.to_string());
+    Refusal { code, message: text_of(body, "msg").unwrap_or_default().to_owned(), meaning: Meaning::No }
+}
+
+fn fields_of(node: &VkspayNode, more: &[(&str, String)], now: i64) -> Fields {
+    let mut fields: Fields = more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    fields.insert("pid".to_owned(), node.mch_id.clone());
+    if is_rsa(node) {
+        fields.insert("timestamp".to_owned(), (now / 1_000).to_string());
+    }
+    fields
+}
+
+pub(super) async fn create(outside: &Outside, node: &VkspayNode, request: &CreateRequest<'_>) -> Outcome<Created> {
+    let (order, attempt) = (request.order, request.attempt);
+    let mut name = order.description.clone();
+    while name.len() > 127 {
+        name.pop();
+    }
+    let mut more = vec![
+        ("type", text_of(&attempt.goods, "pay_method").unwrap_or("alipay").to_owned()),
+        ("out_trade_no", attempt.number.clone()),
+        ("notify_url", request.notify_url.to_owned()),
+        ("return_url", request.return_url.unwrap_or_default().to_owned()),
+        ("name", name),
+        ("money", order.total_fee.to_yuan()),
+        ("clientip", attempt.client_ip.clone()),
+    ];
+    let path = match is_rsa(node) {
+        true => {
+            more.push(("method", "web".to_owned()));
+            "api/pay/create"
+        }
+        false => "mapi.php",
+    };
+    let mut fields = fields_of(node, &more, request.now);
+    fields.retain(|_, value| !value.is_empty());
+    if let Err(why) = sign(node, &mut fields) {
+        return Outcome::Unknown(why);
+    }
+    let body = match call(outside, node, path, Method::POST, &fields).await {
+        Ok(body) => body,
+        Err(why) => return Outcome::Unknown(why),
+    };
+    if code(&body) != Some(if is_rsa(node) { 0 } else { 1 }) {
+        return Outcome::Refused(refusal(&body));
+    }
+    let link = ["payurl", "qrcode", "urlscheme", "pay_info"].iter().find_map(|name| text_of(&body, name));
+    let Some(link) = link.filter(|link| !link.is_empty()) else {
+        return Outcome::Unknown(format!("{path}: no link in the answer"));
+    };
+    Outcome::Done(Created {
+        order_info: json!({ "codeUrl": link }),
+        code_url: Some(link.to_owned()),
+        fresh_until: (request.now + LINK_MS).min(order.time_expire),
+        number: None,
+        payment: None,
+    })
+}
+
+/// The order object of the site; `None` when it does not know the number.
+async fn order(
+    outside: &Outside,
+    node: &VkspayNode,
+    number: &str,
+    now: i64,
+) -> Result<Option<Map<String, Value>>, String> {
+    let more = [("out_trade_no", number.to_owned())];
+    let mut fields = fields_of(node, &more, now);
+    let (body, good) = match &node.protocol {
+        VkspayProtocol::EpayMd5 { key, .. } => {
+            fields.insert("key".to_owned(), key.expose().to_owned());
+            (call(outside, node, "api.php?act=order", Method::GET, &fields).await?, 1)
+        }
+        _ => {
+            sign(node, &mut fields)?;
+            (call(outside, node, "api/pay/query", Method::POST, &fields).await?, 0)
+        }
+    };
+    match code(&body) {
+        Some(code) if code == good => {}
+        Some(_) => return Ok(None),
+        None => return Err("query: no code in the answer".to_owned()),
+    }
+    if scalars(&body).get("out_trade_no").is_some_and(|own| own != number) {
+        return Err("query: the answer is about another number".to_owned());
+    }
+    Ok(Some(body))
+}
+
+/// 0 unpaid, 1 paid, 2 refunded, 3 frozen.
+fn status(body: &Map<String, Value>) -> Option<i64> {
+    let status = body.get("status")?;
+    status.as_i64().or_else(|| status.as_str()?.parse().ok())
+}
+
+pub(super) async fn query(
+    outside: &Outside,
+    node: &VkspayNode,
+    merchant: &str,
+    number: &str,
+    now: i64,
+) -> Outcome<Standing> {
+    let body = match order(outside, node, number, now).await {
+        Ok(Some(body)) => body,
+        Ok(None) => return Outcome::Done(Standing::Missing),
+        Err(why) => return Outcome::Unknown(why),
+    };
+    if !matches!(status(&body), Some(1..=3)) {
+        return Outcome::Done(Standing::Unpaid { paying: false });
+    }
+    match payment(node, merchant, number, &scalars(&body)) {
+        Some(payment) => Outcome::Done(Standing::Paid(vec![payment])),
+        None => Outcome::Unknown("query: no trade_no or no money in the answer".to_owned()),
+    }
+}
+
+/// `money` is text that a script may have cut (`1.00` to `1`): compared as a decimal.
+fn payment(node: &VkspayNode, merchant: &str, number: &str, fields: &Fields) -> Option<Payment> {
+    let trade_no = fields.get("trade_no").filter(|no| !no.is_empty())?;
+    const KEPT: [&str; 8] =
+        ["trade_no", "api_trade_no", "type", "money", "trade_status", "status", "addtime", "endtime"];
+    let info = KEPT.iter().filter_map(|name| Some(((*name).to_owned(), json!(fields.get(*name)?)))).collect();
+    Some(Payment {
+        provider: Provider::Vkspay,
+        merchant: merchant.to_owned(),
+        number: number.to_owned(),
+        transaction_id: trade_no.clone(),
+        total: Some(Fen::from_yuan(fields.get("money")?)?),
+        goods: Map::new(),
+        currency: "CNY".to_owned(),
+        app_id: None,
+        mch_id: Some(node.mch_id.clone()),
+        payer: None,
+        paid_at: None,
+        info: Value::Object(info),
+    })
+}
+
+pub(super) async fn refund(
+    outside: &Outside,
+    node: &VkspayNode,
+    request: &RefundRequest<'_>,
+) -> Outcome<RefundStanding> {
+    let more = [("out_trade_no", request.attempt.number.clone()), ("money", request.refund.to_yuan())];
+    let mut fields = fields_of(node, &more, request.now);
+    let VkspayProtocol::EpayMd5 { key, refund_success } = &node.protocol else {
+        fields.insert("out_refund_no".to_owned(), request.out_refund_no.to_owned());
+        if let Err(why) = sign(node, &mut fields) {
+            return Outcome::Unknown(why);
+        }
+        return match call(outside, node, "api/pay/refund", Method::POST, &fields).await {
+            Ok(body) if code(&body) == Some(0) => {
+                match refund_state(outside, node, request.out_refund_no, request.now).await {
+                    Outcome::Done(standing) => Outcome::Done(standing),
+                    Outcome::Refused(_) | Outcome::Unknown(_) => Outcome::Done(standing(false)),
+                }
+            }
+            Ok(body) if code(&body).is_some() => Outcome::Refused(refusal(&body)),
+            Ok(_) => Outcome::Unknown("refund: no code in the answer".to_owned()),
+            Err(why) => Outcome::Unknown(why),
+        };
+    };
+    fields.insert("key".to_owned(), key.expose().to_owned());
+    let body = match call(outside, node, "api.php?act=refund", Method::POST, &fields).await {
+        Ok(body) => body,
+        Err(why) => return Outcome::Unknown(why),
+    };
+    let good = match (code(&body), refund_success) {
+        (Some(code), Some(wanted)) => u64::try_from(code) == Ok(*wanted),
+        (Some(code), None) => code == 0 || code == 1,
+        (None, _) => return Outcome::Unknown("refund: no code in the answer".to_owned()),
+    };
+    if !good {
+        return Outcome::Refused(refusal(&body));
+    }
+    // The site tells of a whole refund by the order's state, of a part not at all.
+    if request.refund < request.total {
+        return Outcome::Done(standing(true));
+    }
+    let state = order(outside, node, &request.attempt.number, request.now).await;
+    Outcome::Done(standing(matches!(state, Ok(Some(body)) if status(&body) == Some(2))))
+}
+
+pub(super) async fn query_refund(
+    outside: &Outside,
+    node: &VkspayNode,
+    paid: &Order,
+    attempt: &Attempt,
+    refund: &Refund,
+    now: i64,
+) -> Outcome<RefundStanding> {
+    if is_rsa(node) {
+        return refund_state(outside, node, &refund.out_refund_no, now).await;
+    }
+    match order(outside, node, &attempt.number, now).await {
+        Ok(Some(body)) if status(&body) == Some(2) && refund.refund_fee == paid.total_fee => {
+            Outcome::Done(standing(true))
+        }
+        Ok(_) => Outcome::Unknown("epay v1 does not tell of refunds; see the site's console".to_owned()),
+        Err(why) => Outcome::Unknown(why),
+    }
+}
+
+async fn refund_state(outside: &Outside, node: &VkspayNode, number: &str, now: i64) -> Outcome<RefundStanding> {
+    let mut fields = fields_of(node, &[("out_refund_no", number.to_owned())], now);
+    if let Err(why) = sign(node, &mut fields) {
+        return Outcome::Unknown(why);
+    }
+    match call(outside, node, "api/pay/refundquery", Method::POST, &fields).await {
+        Ok(body) if code(&body) == Some(0) => Outcome::Done(standing(status(&body) == Some(1))),
+        Ok(_) => Outcome::Unknown("refundquery: the site does not tell".to_owned()),
+        Err(why) => Outcome::Unknown(why),
+    }
+}
+
+fn standing(done: bool) -> RefundStanding {
+    let progress = if done { RefundProgress::Success } else { RefundProgress::Processing(None) };
+    RefundStanding { progress, refund_id: None, refund: None, refunded_at: None }
+}
+
+/// Reads a notice: GET, or a form.
+pub(super) fn read(node: &VkspayNode, merchant: &str, request: &CallbackRequest<'_>) -> Result<Notice, CallbackError> {
+    let text = if request.method == Method::GET { request.query.as_bytes() } else { request.body };
+    let mut fields = Fields::new();
+    for (name, value) in form_urlencoded::parse(text) {
+        if fields.insert(name.into_owned(), value.into_owned()).is_some() {
+            return Err(CallbackError::Malformed("a field is there twice"));
+        }
+    }
+    if !verified(node, &fields) {
+        return Err(CallbackError::Forged("sign"));
+    }
+    if fields.get("pid") != Some(&node.mch_id) {
+        return Err(CallbackError::Forged("pid is another merchant's"));
+    }
+    let number = fields.get("out_trade_no").cloned().ok_or(CallbackError::Malformed("out_trade_no"))?;
+    if is_rsa(node) {
+        let at: i64 =
+            fields.get("timestamp").and_then(|t| t.parse().ok()).ok_or(CallbackError::Malformed("timestamp"))?;
+        if (request.now / 1_000).abs_diff(at) > WINDOW_S.unsigned_abs() {
+            return Err(CallbackError::Stale);
+        }
+    }
+    if fields.get("trade_status").map(String::as_str) != Some("TRADE_SUCCESS") {
+        return Ok(Notice::Other("epay, not paid".to_owned()));
+    }
+    if !is_rsa(node) {
+        // The key that signs also travels in query URLs, so this is asked before it is believed.
+        return Ok(hint(merchant, number));
+    }
+    let payment = payment(node, merchant, &number, &fields).ok_or(CallbackError::Malformed("trade_no or money"))?;
+    Ok(Notice::Payment(Box::new(payment)))
+}
