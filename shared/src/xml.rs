@@ -49,6 +49,15 @@ pub struct Document {
 /// # Errors
 /// See [`XmlError`].
 pub fn read(bytes: &[u8]) -> Result<Document, XmlError> {
+    read_nested(bytes, 1)
+}
+
+/// Reads a document with so many levels below the root; an element inside another is named by its path,
+/// `GoodsInfo.ProductId`. An element holds text or elements, never both.
+///
+/// # Errors
+/// See [`XmlError`].
+pub fn read_nested(bytes: &[u8], levels: usize) -> Result<Document, XmlError> {
     if bytes.len() > MAX_BYTES {
         return Err(XmlError::TooLarge);
     }
@@ -59,7 +68,7 @@ pub fn read(bytes: &[u8]) -> Result<Document, XmlError> {
     }
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_comments = true;
-    let mut parser = Parser::default();
+    let mut parser = Parser { levels, ..Parser::default() };
     let mut first = true;
     loop {
         match reader.read_event().map_err(|_| XmlError::Malformed)? {
@@ -98,6 +107,9 @@ pub fn read(bytes: &[u8]) -> Result<Document, XmlError> {
 struct Parser {
     root: Option<String>,
     ended: bool,
+    levels: usize,
+    /// The elements that hold the open one, below the root.
+    parents: Vec<String>,
     /// The element that is open below the root, with its text so far.
     element: Option<(String, String)>,
     fields: BTreeMap<String, String>,
@@ -106,8 +118,15 @@ struct Parser {
 impl Parser {
     fn open(&mut self, tag: &BytesStart<'_>) -> Result<(), XmlError> {
         let name = tag.name().into_inner();
-        if !is_name(name) || !tag.attributes_raw().trim_ascii().is_empty() || self.ended || self.element.is_some() {
+        if !is_name(name) || !tag.attributes_raw().trim_ascii().is_empty() || self.ended {
             return Err(XmlError::Malformed);
+        }
+        match self.element.take() {
+            Some((parent, text)) if self.parents.len() + 1 < self.levels && text.trim_ascii().is_empty() => {
+                self.parents.push(parent);
+            }
+            Some(_) => return Err(XmlError::Malformed),
+            None => {}
         }
         if self.root.is_none() {
             self.root = Some(name.to_owned());
@@ -116,10 +135,11 @@ impl Parser {
         if self.fields.len() >= MAX_ELEMENTS {
             return Err(XmlError::TooLarge);
         }
-        if self.fields.contains_key(name) {
+        let path = self.parents.last().map_or_else(|| name.to_owned(), |parent| format!("{parent}.{name}"));
+        if self.fields.contains_key(&path) {
             return Err(XmlError::Duplicate);
         }
-        self.element = Some((name.to_owned(), String::new()));
+        self.element = Some((path, String::new()));
         Ok(())
     }
 
@@ -128,6 +148,7 @@ impl Parser {
             Some((name, text)) => {
                 self.fields.insert(name, text);
             }
+            None if self.parents.pop().is_some() => {}
             None if self.root.is_some() && !self.ended => self.ended = true,
             None => return Err(XmlError::Malformed),
         }

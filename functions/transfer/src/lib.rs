@@ -16,7 +16,7 @@ pub const ACTIONS: [&str; 4] = [
 pub async fn handle(app: &App, request: Request) -> Response {
     api::serve(app, request, &ACTIONS, async |call: Call| {
         let context = app.context(call.config.clone());
-        coins(&context, call.action, &call.fields()).await.map(api::Reply::ok)
+        coins(&context, call.action, &call.fields(), &call.environment().client_ip).await.map(api::Reply::ok)
     })
     .await
 }

@@ -12,6 +12,8 @@ pub(super) const ALIASES: [(&str, &str); 0] = [];
 pub struct DouyinNode {
     /// The application.
     pub app_id: String,
+    /// The application's secret.
+    pub secret: Option<crate::secret::Secret>,
     /// The merchant number.
     pub mch_id: Option<String>,
 }
@@ -20,7 +22,7 @@ impl DouyinNode {
     pub(super) fn read(_name: &str, node: &Reader<'_>) -> Option<Self> {
         let app_id = node.required("appId")?;
         let mch_id = node.text("mchId");
-        Some(Self { app_id, mch_id })
+        Some(Self { app_id, secret: None, mch_id })
     }
 
     /// Whether the product has a close.

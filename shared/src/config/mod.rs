@@ -21,7 +21,7 @@ pub use douyin::DouyinNode;
 pub use huawei::HuaweiNode;
 pub use reader::Fault;
 pub use source::{Source, SourceError};
-pub use virtual_pay::VirtualNode;
+pub use virtual_pay::{PushKey, VirtualNode};
 pub use vkspay::{Protocol as VkspayProtocol, VkspayNode};
 pub use wxpay::{Api, H5Info, V2, V3, WxpayNode};
 

@@ -1,6 +1,8 @@
 //! `wxpay-virtual.mp-weixin`: WeChat's virtual payment (`protocols/vkpay.md` 1.4).
 
 use super::reader::Reader;
+use crate::crypto::aes;
+use crate::secret::Secret;
 
 /// The nodes of the section, by VK-Pay's names.
 pub const NODES: [&str; 1] = ["mp-weixin"];
@@ -8,18 +10,91 @@ pub const NODES: [&str; 1] = ["mp-weixin"];
 /// uni-pay's names for the same nodes.
 pub(super) const ALIASES: [(&str, &str); 1] = [("mp", "mp-weixin")];
 
-/// One node of the section.
+/// One mini program with virtual payment.
 pub struct VirtualNode {
     /// The mini program.
     pub app_id: String,
+    /// Its secret: for access tokens and login codes, and for what is kept sealed in the table.
+    pub secret: Secret,
     /// The merchant number.
     pub mch_id: Option<String>,
+    /// The application's number in virtual payment.
+    pub offer_id: String,
+    /// The AppKey of the environment in use.
+    pub app_key: Secret,
+    /// Coins for one yuan.
+    pub rate: u64,
+    /// The token of message push; without it no push is taken.
+    pub token: Option<Secret>,
+    /// The key of safe mode; with it only safe mode is taken.
+    pub push_key: Option<PushKey>,
+    /// Whether the sandbox environment is used (`env` 1).
+    pub sandbox: bool,
+    /// For how long a session key is kept, s.
+    pub session_ttl: u64,
+    /// Another host than WeChat's.
+    pub api_base: Option<String>,
+}
+
+/// The AES-256 key of message push. It cannot be printed.
+pub struct PushKey([u8; 32]);
+
+impl PushKey {
+    /// The key itself, at the point where it is spent.
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 impl VirtualNode {
     pub(super) fn read(_name: &str, node: &Reader<'_>) -> Option<Self> {
-        let app_id = node.required("appId")?;
-        let mch_id = node.text("mchId");
-        Some(Self { app_id, mch_id })
+        let app_id = node.required("appId");
+        let secret = node.required_secret("secret", None);
+        let offer_id = node.required("offerId");
+        let sandbox = node.flag("sandbox").unwrap_or(false);
+        let (live, test) = (filled(node, "appKey"), filled(node, "sandboxAppKey"));
+        let name = if sandbox { "sandboxAppKey" } else { "appKey" };
+        let app_key = if sandbox { test } else { live };
+        if app_key.is_none() && !filled_in(node, name) {
+            node.fault(name, "is missing");
+        }
+        let push_key = match filled_in(node, "encodingAESKey") {
+            false => None,
+            true => node.secret("encodingAESKey").and_then(|text| {
+                let key = aes::encoding_aes_key(text.expose());
+                if key.is_none() {
+                    node.fault("encodingAESKey", "must be 43 letters and digits");
+                }
+                key.map(PushKey)
+            }),
+        };
+        let token = filled(node, "token");
+        if push_key.is_some() && token.is_none() && !filled_in(node, "token") {
+            node.fault("token", "is missing, and encodingAESKey is of no use without it");
+        }
+        let read = Self {
+            app_id: app_id?,
+            secret: secret?,
+            mch_id: node.text("mchId"),
+            offer_id: offer_id?,
+            app_key: app_key?,
+            rate: node.integer("rate", 1..=1_000_000).unwrap_or(100),
+            token,
+            push_key,
+            sandbox,
+            session_ttl: node.integer("sessionTtl", 60..=2_592_000).unwrap_or(259_200),
+            api_base: node.api_base(),
+        };
+        node.ignore_unknown(&["encodingAESKey"]);
+        Some(read)
     }
+}
+
+/// VK-Pay's sample has empty texts for what is not used.
+fn filled_in(node: &Reader<'_>, key: &str) -> bool {
+    node.raw(key).is_some_and(|value| value.as_str() != Some(""))
+}
+
+fn filled(node: &Reader<'_>, key: &str) -> Option<Secret> {
+    if filled_in(node, key) { node.secret(key) } else { None }
 }

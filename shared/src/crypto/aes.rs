@@ -107,6 +107,37 @@ pub fn seal_gcm(key: &[u8; 32], aad: &[u8], plaintext: &[u8]) -> String {
     base64(&[nonce.as_slice(), &sealed].concat())
 }
 
+/// Opens AES-256-CBC whose IV is the key's first half, and takes PKCS#7 padding of up to 32 bytes off, as
+/// WeChat's message push has it.
+///
+/// # Errors
+/// [`CryptoError::Decrypt`] for a wrong length or padding.
+pub fn cbc256_decrypt(key: &[u8; 32], sealed: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    use cbc::cipher::block_padding::NoPadding;
+    let iv: [u8; 16] = key[..16].try_into().expect("half of 32 bytes");
+    let mut plain = cbc::Decryptor::<Aes256>::new(key.into(), &iv.into())
+        .decrypt_padded_vec::<NoPadding>(sealed)
+        .map_err(|_| CryptoError::Decrypt)?;
+    let pad = usize::from(*plain.last().ok_or(CryptoError::Decrypt)?);
+    let text = plain.len().checked_sub(pad).filter(|_| (1..=32).contains(&pad)).ok_or(CryptoError::Decrypt)?;
+    if plain[text..].iter().any(|byte| usize::from(*byte) != pad) {
+        return Err(CryptoError::Decrypt);
+    }
+    plain.truncate(text);
+    Ok(plain)
+}
+
+/// The 32 bytes of WeChat's `EncodingAESKey`: 43 characters of base64 without padding.
+pub fn encoding_aes_key(text: &str) -> Option<[u8; 32]> {
+    use base64::Engine;
+    use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+    let config = GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone);
+    let engine = GeneralPurpose::new(&base64::alphabet::STANDARD, config);
+    (text.len() == 43).then(|| engine.decode(text).ok()?.try_into().ok()).flatten()
+}
+
 /// AES-128-CBC with a zero IV and PKCS#7, base64: Alipay's content encryption (`encrypt_type=AES`).
 pub fn cbc128_encrypt(key: &[u8; 16], plaintext: &[u8]) -> String {
     base64(&cbc::Encryptor::<Aes128>::new(key.into(), &[0; 16].into()).encrypt_padded_vec::<Pkcs7>(plaintext))

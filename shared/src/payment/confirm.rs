@@ -7,7 +7,7 @@
 use super::{Caller, Context, HandlerError, PaidOrder, Tables};
 use crate::code::{Code, Failure};
 use crate::config::LatePayment;
-use crate::order::{Attempt, AttemptState, Fen, Order, Refund, RefundState, Status};
+use crate::order::{Attempt, AttemptState, Fen, Order, Provider, Refund, RefundState, Status};
 use crate::provider::{Alert, Event, Hint, Notice, Outcome, Payment, RefundNotice, RefundProgress};
 use crate::store::{Committed, HistoryEntry, Incident, IncidentName, PaymentCommit, StoreError, Verdict};
 use serde_json::{Value, json};
@@ -74,6 +74,12 @@ pub async fn confirm(cx: &Context<'_>, payment: &Payment, source: Source) -> Res
         Status::Success | Status::Refund if order.transaction_id.as_ref() == Some(&payment.transaction_id) => {
             Ok(Confirmed::Already)
         }
+        // A number there is paid once, and has two names: the payment's and the store's.
+        Status::Success | Status::Refund
+            if payment.provider == Provider::WxpayVirtual && attempt.state == AttemptState::Paid =>
+        {
+            Ok(Confirmed::Already)
+        }
         Status::Success | Status::Refund => {
             let (expected, actual) = (json!(order.transaction_id), json!(payment.transaction_id));
             record(cx, payment, Some(&order), IncidentName::SecondPayment, expected, actual).await
@@ -95,7 +101,7 @@ async fn order_of(cx: &Context<'_>, payment: &Payment) -> Result<Option<Order>, 
 
 async fn find_order(
     cx: &Context<'_>,
-    provider: crate::order::Provider,
+    provider: Provider,
     merchant: &str,
     number: &str,
 ) -> Result<Option<Order>, StoreError> {

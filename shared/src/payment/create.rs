@@ -85,6 +85,9 @@ pub async fn create_payment(
         _ => None,
     };
     wanted.openid = gateway.payer(cx.outside, wanted.openid.as_deref(), code, cx.now()).await?;
+    if let (Provider::WxpayVirtual, Some(openid)) = (wanted.provider, &wanted.openid) {
+        wanted.goods.insert("openid".to_owned(), Value::String(openid.clone()));
+    }
     for _ in 0..ROUNDS {
         let seen = cx.store.order(wanted.out_trade_no).await?;
         let order = match seen {

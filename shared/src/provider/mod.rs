@@ -36,6 +36,17 @@ pub enum Outcome<T> {
     Unknown(String),
 }
 
+impl<T> Outcome<T> {
+    /// The same with another content.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Outcome<U> {
+        match self {
+            Self::Done(done) => Outcome::Done(f(done)),
+            Self::Refused(refusal) => Outcome::Refused(refusal),
+            Self::Unknown(why) => Outcome::Unknown(why),
+        }
+    }
+}
+
 /// A provider's refusal, in its own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {

@@ -26,12 +26,14 @@ pub(super) struct Call<'a> {
     pub notify_url: Option<&'a str>,
     /// Where a browser returns to.
     pub return_url: Option<&'a str>,
+    /// Parameters beside `biz_content`, for the calls that have none.
+    pub plain: Vec<(&'static str, String)>,
 }
 
 impl<'a> Call<'a> {
     /// A call without URLs.
     pub fn new(method: &'a str, biz: Map<String, Value>) -> Self {
-        Self { method, biz, notify_url: None, return_url: None }
+        Self { method, biz, notify_url: None, return_url: None, plain: Vec::new() }
     }
 
     /// All parameters, signed. `biz_content` of calls that go through [`Call::send`] is encrypted when the
@@ -64,12 +66,14 @@ impl<'a> Call<'a> {
         if let Some(token) = &node.app_auth_token {
             params.push(("app_auth_token", token.expose().to_owned()));
         }
+        params.extend(self.plain.iter().cloned());
         let biz = Value::Object(self.biz.clone()).to_string();
-        match node.encrypt_key.as_ref().filter(|_| encrypt) {
+        match node.encrypt_key.as_ref().filter(|_| encrypt && self.plain.is_empty()) {
             Some(key) => {
                 params.push(("encrypt_type", "AES".to_owned()));
                 params.push(("biz_content", aes::cbc128_encrypt(key.expose(), biz.as_bytes())));
             }
+            None if self.biz.is_empty() && !self.plain.is_empty() => {}
             None => params.push(("biz_content", biz)),
         }
         signing::sign(&mut params, &node.private_key)?;

@@ -81,3 +81,18 @@ pub(super) fn read_callback(merchant: &Merchant, request: &CallbackRequest<'_>) 
 pub(super) fn reply(verdict: Verdict) -> ProviderReply {
     notify::reply(verdict)
 }
+
+/// Exchanges a login code (`alipay.system.oauth.token`): `user_id`, or `open_id` where the application is
+/// in openid mode.
+pub(super) async fn login(outside: &Outside, node: &AlipayNode, code: &str, now: i64) -> Outcome<super::login::Login> {
+    let mut call = call::Call::new(answer::LOGIN, serde_json::Map::new());
+    call.plain = vec![("grant_type", "authorization_code".to_owned()), ("code", code.to_owned())];
+    match call.send(outside, node, now).await {
+        Outcome::Done(fields) => match answer::word(&fields, "user_id").or_else(|| answer::word(&fields, "open_id")) {
+            Some(id) => Outcome::Done(super::login::Login { openid: id.to_owned(), unionid: None }),
+            None => Outcome::Unknown("alipay.system.oauth.token: no payer in the answer".to_owned()),
+        },
+        Outcome::Refused(refusal) => Outcome::Refused(refusal),
+        Outcome::Unknown(why) => Outcome::Unknown(why),
+    }
+}

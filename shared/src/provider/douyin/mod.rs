@@ -70,3 +70,7 @@ pub(super) fn reply(_request: &CallbackRequest<'_>, _verdict: Verdict) -> Provid
 pub(super) async fn close(_outside: &Outside, _node: &DouyinNode, _attempt: &Attempt, _now: i64) -> Outcome<()> {
     Outcome::Unknown("not built".to_owned())
 }
+
+pub(super) fn app_host(_node: &DouyinNode) -> &str {
+    ""
+}

@@ -1,0 +1,178 @@
+//! Orders and refunds over the server API (`protocols/wechat.md` 6.2).
+
+use super::transport::xpay;
+use crate::config::VirtualNode;
+use crate::order::{Attempt, Fen, Order, Provider, Refund};
+use crate::provider::{Meaning, Outcome, Outside, Payment, RefundProgress, RefundRequest, RefundStanding, Standing};
+use serde_json::{Map, Value, json};
+
+fn body_of(attempt: &Attempt, number: &str) -> Map<String, Value> {
+    let mut body = Map::new();
+    body.insert("openid".to_owned(), json!(attempt.openid));
+    body.insert("order_id".to_owned(), json!(number));
+    body
+}
+
+/// The order object of a number, ours or a refund's.
+async fn ask(
+    outside: &Outside,
+    node: &VirtualNode,
+    attempt: &Attempt,
+    number: &str,
+    now: i64,
+) -> Outcome<Map<String, Value>> {
+    match xpay(outside, node, "query_order", body_of(attempt, number), None, now).await {
+        Outcome::Done(mut answer) => match answer.remove("order") {
+            Some(Value::Object(order)) => match order.get("order_id").and_then(Value::as_str) {
+                Some(own) if own != number => Outcome::Unknown("query_order: another order".to_owned()),
+                _ => Outcome::Done(order),
+            },
+            _ => Outcome::Unknown("query_order: no order in the answer".to_owned()),
+        },
+        Outcome::Refused(refusal) => Outcome::Refused(refusal),
+        Outcome::Unknown(why) => Outcome::Unknown(why),
+    }
+}
+
+fn number_of(order: &Map<String, Value>, name: &str) -> Option<u64> {
+    let value = order.get(name)?;
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
+pub(in crate::provider) async fn query(
+    outside: &Outside,
+    node: &VirtualNode,
+    merchant: &str,
+    _order: &Order,
+    attempt: &Attempt,
+    now: i64,
+) -> Outcome<Standing> {
+    let order = match ask(outside, node, attempt, &attempt.number, now).await {
+        Outcome::Done(order) => order,
+        Outcome::Refused(refusal) if refusal.meaning == Meaning::Missing => return Outcome::Done(Standing::Missing),
+        Outcome::Refused(refusal) => return Outcome::Refused(refusal),
+        Outcome::Unknown(why) => return Outcome::Unknown(why),
+    };
+    let left = number_of(&order, "left_fee").unwrap_or(0);
+    match number_of(&order, "status") {
+        Some(2..=4 | 7 | 10) => paid(node, merchant, attempt, &order),
+        // Refunded there: what is left of it counts as paid, nothing left as over.
+        Some(5 | 8) if left > 0 => paid(node, merchant, attempt, &order),
+        Some(5 | 6 | 8) => Outcome::Done(Standing::Closed),
+        _ => Outcome::Done(Standing::Unpaid { paying: false }),
+    }
+}
+
+fn paid(node: &VirtualNode, merchant: &str, attempt: &Attempt, order: &Map<String, Value>) -> Outcome<Standing> {
+    let text = |name: &str| order.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let (Some(id), Some(fee), Some(env)) = (
+        text("wxpay_order_id").or_else(|| text("wx_order_id")),
+        number_of(order, "order_fee"),
+        number_of(order, "env_type"),
+    ) else {
+        return Outcome::Unknown("query_order: an incomplete order".to_owned());
+    };
+    let mut goods = Map::new();
+    // 1 live, 2 sandbox; the request has 0 and 1.
+    goods.insert("env".to_owned(), json!(env.checked_sub(1)));
+    goods.insert("openid".to_owned(), json!(text("openid").or(attempt.openid.as_deref())));
+    const KEPT: [&str; 7] =
+        ["status", "order_fee", "paid_fee", "coupon_fee", "env_type", "wx_order_id", "wxpay_order_id"];
+    let info = KEPT.iter().filter_map(|name| Some(((*name).to_owned(), order.get(*name)?.clone()))).collect();
+    Outcome::Done(Standing::Paid(vec![Payment {
+        provider: Provider::WxpayVirtual,
+        merchant: merchant.to_owned(),
+        number: attempt.number.clone(),
+        transaction_id: id.to_owned(),
+        total: Some(Fen(fee)),
+        goods,
+        currency: "CNY".to_owned(),
+        app_id: Some(node.app_id.clone()),
+        mch_id: None,
+        payer: attempt.openid.clone(),
+        paid_at: number_of(order, "paid_time").and_then(|s| i64::try_from(s).ok()?.checked_mul(1_000)),
+        info: Value::Object(info),
+    }]))
+}
+
+/// Starts a refund. What is left there must be named, so it is asked for just before.
+pub(in crate::provider) async fn refund(
+    outside: &Outside,
+    node: &VirtualNode,
+    request: &RefundRequest<'_>,
+) -> Outcome<RefundStanding> {
+    let attempt = request.attempt;
+    let order = match ask(outside, node, attempt, &attempt.number, request.now).await {
+        Outcome::Done(order) => order,
+        // Nothing was sent yet, but whether the refund can be made is not known either.
+        Outcome::Refused(refusal) => return Outcome::Unknown(format!("query_order: {}", refusal.code)),
+        Outcome::Unknown(why) => return Outcome::Unknown(why),
+    };
+    let Some(left) = number_of(&order, "left_fee") else {
+        return Outcome::Unknown("query_order: no left_fee".to_owned());
+    };
+    let mut body = body_of(attempt, &attempt.number);
+    body.insert("refund_order_id".to_owned(), json!(request.out_refund_no));
+    body.insert("left_fee".to_owned(), json!(left));
+    body.insert("refund_fee".to_owned(), json!(request.refund));
+    body.insert("biz_meta".to_owned(), json!(request.reason));
+    // "Other reason", "other source": WeChat's own words for neither fault nor complaint.
+    body.insert("refund_reason".to_owned(), json!("5"));
+    body.insert("req_from".to_owned(), json!("3"));
+    match xpay(outside, node, "refund_order", body, None, request.now).await {
+        Outcome::Done(answer) => {
+            let refund_id = answer.get("refund_wx_order_id").and_then(Value::as_str).map(str::to_owned);
+            Outcome::Done(RefundStanding {
+                progress: RefundProgress::Processing(None),
+                refund_id,
+                refund: None,
+                refunded_at: None,
+            })
+        }
+        Outcome::Refused(refusal) => Outcome::Refused(refusal),
+        Outcome::Unknown(why) => Outcome::Unknown(why),
+    }
+}
+
+pub(in crate::provider) async fn query_refund(
+    outside: &Outside,
+    node: &VirtualNode,
+    _order: &Order,
+    attempt: &Attempt,
+    refund: &Refund,
+    now: i64,
+) -> Outcome<RefundStanding> {
+    let standing = |progress| RefundStanding { progress, refund_id: None, refund: None, refunded_at: None };
+    match ask(outside, node, attempt, &refund.out_refund_no, now).await {
+        Outcome::Done(order) => {
+            let progress = match number_of(&order, "status") {
+                Some(5 | 8) => RefundProgress::Success,
+                Some(7) => RefundProgress::Closed("the refund failed".to_owned()),
+                _ => RefundProgress::Processing(None),
+            };
+            let fee = number_of(&order, "refund_fee").filter(|fee| *fee > 0).map(Fen);
+            Outcome::Done(RefundStanding { refund: fee, ..standing(progress) })
+        }
+        // The same number again is the same refund there, so it may be sent again.
+        Outcome::Refused(refusal) if refusal.meaning == Meaning::Missing => {
+            Outcome::Done(standing(RefundProgress::Missing))
+        }
+        Outcome::Refused(refusal) => Outcome::Refused(refusal),
+        Outcome::Unknown(why) => Outcome::Unknown(why),
+    }
+}
+
+/// Tells WeChat that the goods were delivered, where its push did not come or was not confirmed.
+pub(in crate::provider) async fn delivered(outside: &Outside, node: &VirtualNode, attempt: &Attempt, now: i64) {
+    let mut body = Map::new();
+    body.insert("order_id".to_owned(), json!(attempt.number));
+    match xpay(outside, node, "notify_provide_goods", body, None, now).await {
+        Outcome::Done(_) => {}
+        Outcome::Refused(refusal) => {
+            tracing::warn!(number = attempt.number, code = refusal.code, "WeChat does not take the delivery");
+        }
+        Outcome::Unknown(why) => {
+            tracing::warn!(number = attempt.number, why, "WeChat was not told of the delivery");
+        }
+    }
+}

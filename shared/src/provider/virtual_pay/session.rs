@@ -1,0 +1,62 @@
+//! The payer's session key: kept sealed in the table under app and openid, and never handed out.
+
+use crate::code::{Code, Failure};
+use crate::config::VirtualNode;
+use crate::provider::login::{self, Login};
+use crate::provider::{Outcome, Outside, VaultError};
+use crate::secret::Secret;
+
+fn name(app_id: &str, openid: &str) -> String {
+    format!("session:{app_id}:{openid}")
+}
+
+/// Keeps a session key for `ttl` seconds, sealed under the application's secret.
+///
+/// # Errors
+/// When the table cannot be written.
+pub async fn keep(
+    outside: &Outside,
+    app_id: &str,
+    secret: &Secret,
+    openid: &str,
+    key: &Secret,
+    until: i64,
+) -> Result<(), VaultError> {
+    outside.vault.put(&name(app_id, openid), secret, key, until).await
+}
+
+/// The live session key of a payer.
+pub(super) async fn live(
+    outside: &Outside,
+    node: &VirtualNode,
+    openid: &str,
+    now: i64,
+) -> Result<Option<Secret>, VaultError> {
+    outside.vault.get(&name(&node.app_id, openid), &node.secret, now).await
+}
+
+/// The payer of a request: from a fresh login code, else the one that is named, with a live session.
+pub(in crate::provider) async fn payer(
+    outside: &Outside,
+    node: &VirtualNode,
+    openid: Option<&str>,
+    code: Option<&str>,
+    now: i64,
+) -> Result<String, Failure> {
+    let openid = match code {
+        Some(code) => match login::mini_program(outside, node, code, now).await {
+            Outcome::Done(Login { openid: own, .. }) if openid.is_none_or(|named| named == own) => own,
+            Outcome::Done(_) => return Err(Failure::new(Code::OPENID).says("openid is another payer's than code")),
+            Outcome::Refused(refusal) => {
+                return Err(Failure::new(Code::PROVIDER_REFUSED).says(format!("{}: {}", refusal.code, refusal.message)));
+            }
+            Outcome::Unknown(why) => return Err(Failure::new(Code::OUTCOME_UNKNOWN).private(why)),
+        },
+        None => openid.ok_or(Code::OPENID)?.to_owned(),
+    };
+    match live(outside, node, &openid, now).await {
+        Ok(Some(_)) => Ok(openid),
+        Ok(None) => Err(Code::SESSION.into()),
+        Err(error) => Err(Failure::new(Code::INTERNAL).private(error.to_string())),
+    }
+}

@@ -1,0 +1,130 @@
+//! One call of the server API `/xpay/…`: signed with the AppKey, under a shared access token.
+
+use super::{env, pay_sig};
+use crate::config::VirtualNode;
+use crate::crypto::hash;
+use crate::http::Request;
+use crate::provider::{Meaning, Outcome, Outside, Refusal};
+use crate::secret::Secret;
+use http::Method;
+use serde_json::{Map, Value, json};
+
+const WECHAT: &str = "https://api.weixin.qq.com";
+
+/// What the answer's `errcode` says that is neither done nor refused.
+const LATER: [i64; 6] = [-1, 268_490_011, 268_490_012, 268_490_014, 268_490_015, 45_009];
+/// The same call succeeded before.
+pub(super) const DUPLICATE: i64 = 268_490_004;
+/// A parameter is wrong; also the answer about a number that WeChat does not know.
+pub(super) const PARAMETERS: i64 = 268_490_002;
+
+pub(in crate::provider) fn host(api_base: Option<&String>) -> &str {
+    api_base.map_or(WECHAT, String::as_str)
+}
+
+/// Calls `/xpay/<name>`. `session` signs too, for the calls that need the payer's session. A duplicate of a
+/// call that succeeded is a success.
+pub(super) async fn xpay(
+    outside: &Outside,
+    node: &VirtualNode,
+    name: &str,
+    mut body: Map<String, Value>,
+    session: Option<&Secret>,
+    now: i64,
+) -> Outcome<Map<String, Value>> {
+    body.insert("env".to_owned(), json!(env(node)));
+    let path = format!("/xpay/{name}");
+    let bytes = Value::Object(body).to_string().into_bytes();
+    let mut stale = None;
+    loop {
+        let token = match token(outside, node, stale.as_ref(), now).await {
+            Outcome::Done(token) => token,
+            Outcome::Refused(refusal) => return Outcome::Unknown(format!("no access token: {}", refusal.code)),
+            Outcome::Unknown(why) => return Outcome::Unknown(why),
+        };
+        let mut query = vec![("access_token", token.expose().to_owned()), ("pay_sig", pay_sig(node, &path, &bytes))];
+        if let Some(session) = session {
+            query.push(("signature", hash::hmac_sha256_hex(session.expose().as_bytes(), &bytes)));
+        }
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        let request = Request {
+            method: Method::POST,
+            url: &format!("{}{path}?{}", host(node.api_base.as_ref()), query),
+            headers: vec![("content-type", "application/json".to_owned())],
+            body: bytes.clone(),
+            identity: None,
+        };
+        let answer = match outside.http.send(request).await {
+            Ok(answer) => answer,
+            Err(error) => return Outcome::Unknown(error.to_string()),
+        };
+        let answer = match serde_json::from_slice(&answer.body) {
+            Ok(Value::Object(map)) if answer.status == 200 => map,
+            _ => return Outcome::Unknown(format!("{name}: HTTP {}", answer.status)),
+        };
+        return match answer.get("errcode").and_then(Value::as_i64) {
+            Some(0 | DUPLICATE) => Outcome::Done(answer),
+            Some(40_001 | 40_014 | 42_001) if stale.is_none() => {
+                stale = Some(token);
+                continue;
+            }
+            Some(40_001 | 40_014 | 42_001) | None => Outcome::Unknown(format!("{name}: no access")),
+            Some(code) if LATER.contains(&code) => Outcome::Unknown(format!("{name}: {code}")),
+            Some(code) => Outcome::Refused(refusal(code, &answer)),
+        };
+    }
+}
+
+pub(in crate::provider) fn refusal(code: i64, answer: &Map<String, Value>) -> Refusal {
+    let meaning = match code {
+        PARAMETERS => Meaning::Missing,
+        268_490_016 => Meaning::TooSoon,
+        _ => Meaning::No,
+    };
+    let message = answer.get("errmsg").and_then(Value::as_str).unwrap_or_default();
+    Refusal { code: code.to_string(), message: message.chars().take(200).collect(), meaning }
+}
+
+/// The access token that all instances share. One that WeChat refused is fetched anew, and forced if WeChat
+/// gives the same again.
+async fn token(outside: &Outside, node: &VirtualNode, stale: Option<&Secret>, now: i64) -> Outcome<Secret> {
+    let name = format!("token:{}", node.app_id);
+    let fetch = async || match fetch(outside, node, false).await {
+        Outcome::Done((token, _)) if stale.is_some_and(|stale| stale.matches(token.expose())) => {
+            fetch(outside, node, true).await
+        }
+        fetched => fetched,
+    };
+    outside.vault.token(&name, &node.secret, stale, now, fetch).await
+}
+
+async fn fetch(outside: &Outside, node: &VirtualNode, force: bool) -> Outcome<(Secret, i64)> {
+    let body = json!({
+        "grant_type": "client_credential",
+        "appid": node.app_id,
+        "secret": node.secret.expose(),
+        "force_refresh": force,
+    });
+    let request = Request {
+        method: Method::POST,
+        url: &format!("{}/cgi-bin/stable_token", host(node.api_base.as_ref())),
+        headers: vec![("content-type", "application/json".to_owned())],
+        body: body.to_string().into_bytes(),
+        identity: None,
+    };
+    let answer = match outside.http.send(request).await {
+        Ok(answer) if answer.status == 200 => answer,
+        Ok(answer) => return Outcome::Unknown(format!("stable_token: HTTP {}", answer.status)),
+        Err(error) => return Outcome::Unknown(error.to_string()),
+    };
+    let Ok(Value::Object(answer)) = serde_json::from_slice(&answer.body) else {
+        return Outcome::Unknown("stable_token: not JSON".to_owned());
+    };
+    let token = answer.get("access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
+    let lives = answer.get("expires_in").and_then(Value::as_i64).filter(|s| (1..=86_400).contains(s));
+    match (token, lives, answer.get("errcode").and_then(Value::as_i64)) {
+        (Some(token), Some(seconds), _) => Outcome::Done((Secret::new(token), seconds * 1_000)),
+        (_, _, Some(code)) if code != -1 => Outcome::Refused(refusal(code, &answer)),
+        _ => Outcome::Unknown("stable_token: no token in the answer".to_owned()),
+    }
+}
