@@ -17,13 +17,13 @@ mod wxpay;
 pub use alipay::{AlipayNode, CertificateMode, EncryptKey};
 pub use apple::{AppleNode, StoreKey};
 pub use auth::{Auth, Jwt, JwtKeys, Mode, RequireQuote};
-pub use douyin::DouyinNode;
+pub use douyin::{DOUYIN_PAY, DouyinNode, DouyinPay, DouyinProduct, Ecpay, Trade};
 pub use huawei::HuaweiNode;
 pub use reader::Fault;
 pub use source::{Source, SourceError};
 pub use virtual_pay::{PushKey, VirtualNode};
 pub use vkspay::{Protocol as VkspayProtocol, VkspayNode};
-pub use wxpay::{Api, H5Info, V2, V3, WxpayNode};
+pub use wxpay::{Api, H5Info, Scheme, V2, V3, WECHAT_PAY, WxpayNode};
 
 use crate::secret::Secret;
 use reader::{Reader, Shared, base_url};

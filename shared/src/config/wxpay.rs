@@ -13,6 +13,7 @@ pub(super) const ALIASES: [(&str, &str); 4] =
     [("mp", "mp-weixin"), ("app", "app-plus"), ("native", "h5"), ("jsapi", "h5-weixin")];
 
 /// One merchant configuration of WeChat Pay.
+#[derive(Clone)]
 pub struct WxpayNode {
     /// The node's name, one of [`NODES`].
     pub name: String,
@@ -31,6 +32,7 @@ pub struct WxpayNode {
 }
 
 /// The API version of a node with its keys.
+#[derive(Clone)]
 pub enum Api {
     /// APIv3.
     V3(V3),
@@ -38,8 +40,50 @@ pub enum Api {
     V2(V2),
 }
 
+/// What tells WeChat Pay's APIv3 from its look-alikes (`protocols/douyin.md` C).
+#[derive(Debug, PartialEq, Eq)]
+pub struct Scheme {
+    /// The scheme of `Authorization`, and the value of the header that names the signature's type.
+    pub name: &'static str,
+    /// Header names: signature, timestamp, nonce, serial, signature type.
+    pub headers: [&'static str; 5],
+    /// The host.
+    pub host: &'static str,
+    /// Orders.
+    pub transactions: &'static str,
+    /// Orders of service providers.
+    pub partner_transactions: &'static str,
+    /// Refunds.
+    pub refunds: &'static str,
+    /// Platform certificates.
+    pub certificates: &'static str,
+    /// `package` of an app's parameters.
+    pub app_package: &'static str,
+}
+
+/// WeChat Pay itself.
+pub static WECHAT_PAY: Scheme = Scheme {
+    name: "WECHATPAY2-SHA256-RSA2048",
+    headers: [
+        "wechatpay-signature",
+        "wechatpay-timestamp",
+        "wechatpay-nonce",
+        "wechatpay-serial",
+        "wechatpay-signature-type",
+    ],
+    host: "https://api.mch.weixin.qq.com",
+    transactions: "/v3/pay/transactions",
+    partner_transactions: "/v3/pay/partner/transactions",
+    refunds: "/v3/refund/domestic/refunds",
+    certificates: "/v3/certificates",
+    app_package: "Sign=WXPay",
+};
+
 /// Keys of APIv3.
+#[derive(Clone)]
 pub struct V3 {
+    /// Whose API it is.
+    pub scheme: &'static Scheme,
     /// The APIv3 key: 32 bytes.
     pub key: Secret,
     /// The serial number of the merchant's certificate, upper-case hex.
@@ -51,6 +95,7 @@ pub struct V3 {
 }
 
 /// Keys of APIv2.
+#[derive(Clone)]
 pub struct V2 {
     /// The APIv2 key: 32 characters.
     pub key: Secret,
@@ -61,6 +106,7 @@ pub struct V2 {
 }
 
 /// `sceneInfo.h5_info` of the node `mweb`.
+#[derive(Clone)]
 pub struct H5Info {
     /// `Wap`, `iOS` or `Android`.
     pub kind: String,
@@ -81,7 +127,7 @@ impl WxpayNode {
             _ => None,
         };
         let api = match node.raw("version").map(|v| v.as_u64().or_else(|| v.as_str()?.parse().ok())) {
-            None | Some(Some(3)) => read_v3(node).map(Api::V3),
+            None | Some(Some(3)) => read_v3(node, &WECHAT_PAY).map(Api::V3),
             Some(Some(2)) => read_v2(node, mch_id.as_deref()).map(Api::V2),
             Some(_) => {
                 node.fault("version", "must be 2 or 3");
@@ -124,7 +170,7 @@ fn read_h5_info(node: &Reader<'_>) -> Option<H5Info> {
     })
 }
 
-fn read_v3(node: &Reader<'_>) -> Option<V3> {
+pub(super) fn read_v3(node: &Reader<'_>, scheme: &'static Scheme) -> Option<V3> {
     let key = node.required_secret("v3Key", Some(32));
     let certificate = node.material("appCert");
     let private = node.material("appPrivateKey");
@@ -152,7 +198,7 @@ fn read_v3(node: &Reader<'_>) -> Option<V3> {
         }
         None => None,
     };
-    Some(V3 { key: key?, serial_no: parsed?.serial_hex(), private_key: private_key?, public_key })
+    Some(V3 { scheme, key: key?, serial_no: parsed?.serial_hex(), private_key: private_key?, public_key })
 }
 
 fn read_v2(node: &Reader<'_>, mch_id: Option<&str>) -> Option<V2> {

@@ -86,6 +86,8 @@ impl Gateway {
     pub fn number_limit(&self) -> usize {
         match &self.node {
             Node::Wxpay(_) | Node::Virtual(_) => 32,
+            // The open product has WeChat Pay's shapes.
+            Node::Douyin(node) if node.can_close() => 32,
             Node::Alipay(_) | Node::Apple(_) | Node::Vkspay(_) | Node::Douyin(_) => 64,
             Node::Huawei(_) => 46,
         }
@@ -197,7 +199,7 @@ impl Gateway {
             Node::Wxpay(node) => wxpay::close(outside, node, order, attempt, now).await,
             Node::Alipay(node) => alipay::close(outside, node, order, attempt, now).await,
             Node::Apple(_) => return Outcome::Done(Closing::LeftOpen),
-            Node::Douyin(node) if node.can_close() => douyin::close(outside, node, attempt, now).await,
+            Node::Douyin(node) if node.can_close() => douyin::close(outside, node, order, attempt, now).await,
             Node::Vkspay(_) | Node::Virtual(_) | Node::Douyin(_) | Node::Huawei(_) => {
                 return match self.query(outside, order, attempt, now).await {
                     Outcome::Done(Standing::Paid(_)) => Outcome::Refused(Refusal {

@@ -16,7 +16,7 @@ pub(super) fn text_of(ms: i64) -> String {
 }
 
 /// Unix ms of a text; the fraction that `gmt_refund` has is left out.
-pub(super) fn read(text: &str) -> Option<i64> {
+pub(in crate::provider) fn read(text: &str) -> Option<i64> {
     let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
     let time = PrimitiveDateTime::parse(whole, FORMAT).ok()?;
     time.assume_offset(offset!(+8)).unix_timestamp().checked_mul(1000)

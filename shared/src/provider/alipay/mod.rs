@@ -7,7 +7,7 @@
 pub mod answer;
 mod call;
 mod check;
-mod clock;
+pub(super) mod clock;
 mod create;
 mod notify;
 mod payment;

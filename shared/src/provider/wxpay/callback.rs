@@ -5,7 +5,7 @@
 
 use super::signing::{HeaderFault, Signed};
 use super::{certificates::NoKey, transaction, v2, v3_refund};
-use crate::config::{Api, Merchant, V3, WxpayNode};
+use crate::config::{Api, Merchant, Scheme, V3, WECHAT_PAY, WxpayNode};
 use crate::crypto::aes::open_gcm;
 use crate::order::Provider;
 use crate::provider::{
@@ -39,25 +39,28 @@ pub(in crate::provider) async fn read(
     request: &CallbackRequest<'_>,
 ) -> Result<Notice, CallbackError> {
     match version(request) {
-        Version::V3 => read_v3(merchant, outside, request).await,
+        Version::V3 => read_v3(&merchant.id, nodes(merchant), &WECHAT_PAY, outside, request).await,
         Version::V2 => v2::callback::read(merchant, request.body),
         Version::None => Err(CallbackError::Forged("not signed")),
     }
 }
 
-async fn read_v3(
-    merchant: &Merchant,
+/// Reads a callback of APIv3 or of a look-alike, with the keys of these nodes.
+pub(in crate::provider) async fn read_v3(
+    merchant: &str,
+    nodes: Vec<(&WxpayNode, &V3)>,
+    scheme: &Scheme,
     outside: &Outside,
     request: &CallbackRequest<'_>,
 ) -> Result<Notice, CallbackError> {
-    let signed = Signed::read(request.headers).map_err(|fault| match fault {
+    let signed = Signed::read(request.headers, scheme).map_err(|fault| match fault {
         HeaderFault::Probe => CallbackError::Probe,
         HeaderFault::Bad(what) => CallbackError::Forged(what),
     })?;
     let mut opened = None;
     let mut verified = false;
     let mut unavailable = None;
-    for (node, v3) in nodes(merchant) {
+    for (node, v3) in nodes {
         let key = match outside.wxpay.key(&outside.http, node, v3, signed.serial, request.now).await {
             Ok(key) => key,
             // With a public key configured, a message under a key that cannot be had is not the provider's;
@@ -127,12 +130,12 @@ fn open(v3: &V3, body: &[u8]) -> Result<Option<(String, Value)>, CallbackError> 
     Ok(Some((name.to_owned(), object)))
 }
 
-fn notice(merchant: &Merchant, event: &str, object: &Value) -> Result<Notice, CallbackError> {
+fn notice(merchant: &str, event: &str, object: &Value) -> Result<Notice, CallbackError> {
     if event == "TRANSACTION.SUCCESS" {
         if object["trade_state"].as_str() != Some("SUCCESS") {
             return Err(CallbackError::Malformed("trade_state"));
         }
-        let payment = transaction::payment(object, &merchant.id);
+        let payment = transaction::payment(object, merchant);
         return Ok(Notice::Payment(Box::new(payment.ok_or(CallbackError::Malformed("the payment's fields"))?)));
     }
     if event.starts_with("REFUND.") {
@@ -141,7 +144,7 @@ fn notice(merchant: &Merchant, event: &str, object: &Value) -> Result<Notice, Ca
     Ok(Notice::Other(event.chars().filter(|c| c.is_ascii_graphic()).take(64).collect()))
 }
 
-fn refund_notice(merchant: &Merchant, event: &str, object: &Value) -> Result<Notice, CallbackError> {
+fn refund_notice(merchant: &str, event: &str, object: &Value) -> Result<Notice, CallbackError> {
     const MISSING: CallbackError = CallbackError::Malformed("the refund's fields");
     let text = |key: &str| object.get(key).and_then(Value::as_str).filter(|t| !t.is_empty());
     let standing = v3_refund::standing(object, "refund_status");
@@ -154,7 +157,7 @@ fn refund_notice(merchant: &Merchant, event: &str, object: &Value) -> Result<Not
     }
     Ok(Notice::Refund(Box::new(RefundNotice {
         provider: Provider::Wxpay,
-        merchant: merchant.id.clone(),
+        merchant: merchant.to_owned(),
         number: Some(text("out_trade_no").ok_or(MISSING)?.to_owned()),
         share: None,
         transaction_id: text("transaction_id").map(str::to_owned),

@@ -122,7 +122,7 @@ async fn download(
     now: i64,
 ) -> Result<HashMap<String, Known>, NoKey> {
     let unavailable = |what: &str| NoKey::Unavailable(what.to_owned());
-    let answer = match send(http, node, v3, Method::GET, "/v3/certificates", Vec::new(), now).await {
+    let answer = match send(http, node, v3, Method::GET, v3.scheme.certificates, Vec::new(), now).await {
         Ok(answer) => answer,
         Err(Failure::Unknown(what)) => return Err(NoKey::Unavailable(what)),
         Err(Failure::Refused(refusal)) => return Err(NoKey::Unavailable(refusal.message)),
@@ -135,7 +135,8 @@ async fn download(
         status => return Err(NoKey::Unavailable(format!("the certificates answered HTTP {status}"))),
     }
     let list = read_list(&answer.body, v3).ok_or_else(|| unavailable("the certificates do not open"))?;
-    let signed = Signed::read(&answer.headers).map_err(|_| unavailable("the certificates are not signed"))?;
+    let signed =
+        Signed::read(&answer.headers, v3.scheme).map_err(|_| unavailable("the certificates are not signed"))?;
     let configured = v3.public_key.as_ref().filter(|(id, _)| id == signed.serial).map(|(_, key)| key);
     let held = shelf.known.get(signed.serial).map(|known| &known.key);
     let fresh = list.get(signed.serial).map(|known| &known.key).filter(|_| stale);

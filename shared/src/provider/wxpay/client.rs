@@ -1,7 +1,7 @@
 //! `orderInfo`: what the client of each product takes, signed a second time by the merchant
 //! (`protocols/wechat.md` 2.2, `protocols/vkpay.md` 2.3).
 
-use crate::config::WxpayNode;
+use crate::config::{Scheme, WxpayNode};
 use crate::order::Attempt;
 use crate::provider::{CreateRequest, Created};
 use serde_json::json;
@@ -76,6 +76,7 @@ pub(super) fn jsapi(
 
 /// Parameters for an app, by uni-app's names.
 pub(super) fn app(
+    scheme: &Scheme,
     app_id: &str,
     partner_id: &str,
     prepay_id: &str,
@@ -87,7 +88,7 @@ pub(super) fn app(
         "appid": app_id,
         "partnerid": partner_id,
         "prepayid": prepay_id,
-        "package": "Sign=WXPay",
+        "package": scheme.app_package,
         "noncestr": nonce,
         "timestamp": timestamp.to_string(),
         "sign": sign,

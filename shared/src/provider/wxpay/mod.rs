@@ -25,7 +25,7 @@ pub mod v2;
 mod v3;
 mod v3_refund;
 
-pub(super) use callback::{read as read_callback, reply};
+pub(super) use callback::{read as read_callback, read_v3, reply};
 pub use certificates::{Certificates, KEEP_MS, PAUSE_MS};
 pub(super) use check::check;
 

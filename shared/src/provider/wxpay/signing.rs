@@ -3,12 +3,10 @@
 //! Every line ends with one LF, the last one too. Signatures are RSASSA-PKCS1-v1_5 with SHA-256 in standard
 //! base64. What is composed here must be the very bytes that travel.
 
+use crate::config::{Scheme, WECHAT_PAY};
 use crate::crypto::rsa::PublicKey;
 use http::HeaderMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
-/// The scheme of requests, and the one value of `Wechatpay-Signature-Type` that is taken.
-pub const SCHEME: &str = "WECHATPAY2-SHA256-RSA2048";
 
 /// Signatures that begin so are WeChat Pay's probes: deliberately wrong, and to be refused.
 pub const PROBE: &str = "WECHATPAY/SIGNTEST/";
@@ -48,8 +46,21 @@ pub fn invoke_message(app_id: &str, timestamp: i64, nonce: &str, line4: &str) ->
 
 /// The value of `Authorization`. `serial_no` is the merchant certificate's, upper-case hex.
 pub fn authorization(mch_id: &str, serial_no: &str, timestamp: i64, nonce: &str, signature: &str) -> String {
+    authorization_of(&WECHAT_PAY, mch_id, serial_no, timestamp, nonce, signature)
+}
+
+/// The same in a look-alike's scheme.
+pub fn authorization_of(
+    scheme: &Scheme,
+    mch_id: &str,
+    serial_no: &str,
+    timestamp: i64,
+    nonce: &str,
+    signature: &str,
+) -> String {
+    let scheme = scheme.name;
     format!(
-        "{SCHEME} mchid=\"{mch_id}\",nonce_str=\"{nonce}\",signature=\"{signature}\",\
+        "{scheme} mchid=\"{mch_id}\",nonce_str=\"{nonce}\",signature=\"{signature}\",\
          timestamp=\"{timestamp}\",serial_no=\"{serial_no}\""
     )
 }
@@ -76,20 +87,21 @@ pub(super) enum HeaderFault {
 
 impl<'a> Signed<'a> {
     /// Reads the headers; each must stand exactly once.
-    pub(super) fn read(headers: &'a HeaderMap) -> Result<Self, HeaderFault> {
-        let signature = header(headers, "wechatpay-signature").ok_or(HeaderFault::Bad("no Wechatpay-Signature"))?;
+    pub(super) fn read(headers: &'a HeaderMap, scheme: &Scheme) -> Result<Self, HeaderFault> {
+        let [signature, timestamp, nonce, serial, kind] = scheme.headers;
+        let signature = header(headers, signature).ok_or(HeaderFault::Bad("no signature header"))?;
         if signature.starts_with(PROBE) {
             return Err(HeaderFault::Probe);
         }
-        let timestamp = header(headers, "wechatpay-timestamp").ok_or(HeaderFault::Bad("no Wechatpay-Timestamp"))?;
-        let nonce = header(headers, "wechatpay-nonce").ok_or(HeaderFault::Bad("no Wechatpay-Nonce"))?;
-        let serial = header(headers, "wechatpay-serial").ok_or(HeaderFault::Bad("no Wechatpay-Serial"))?;
-        let mut types = headers.get_all("wechatpay-signature-type").iter();
-        if types.any(|t| t.as_bytes() != SCHEME.as_bytes()) {
-            return Err(HeaderFault::Bad("another Wechatpay-Signature-Type"));
+        let timestamp = header(headers, timestamp).ok_or(HeaderFault::Bad("no timestamp header"))?;
+        let nonce = header(headers, nonce).ok_or(HeaderFault::Bad("no nonce header"))?;
+        let serial = header(headers, serial).ok_or(HeaderFault::Bad("no serial header"))?;
+        let mut types = headers.get_all(kind).iter();
+        if types.any(|t| t.as_bytes() != scheme.name.as_bytes()) {
+            return Err(HeaderFault::Bad("another signature type"));
         }
         let digits = timestamp.len() <= 12 && timestamp.bytes().all(|b| b.is_ascii_digit());
-        let seconds = timestamp.parse().ok().filter(|_| digits).ok_or(HeaderFault::Bad("bad Wechatpay-Timestamp"))?;
+        let seconds = timestamp.parse().ok().filter(|_| digits).ok_or(HeaderFault::Bad("bad timestamp header"))?;
         Ok(Self { serial, timestamp, nonce, signature, seconds })
     }
 

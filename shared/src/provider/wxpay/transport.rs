@@ -12,13 +12,12 @@ use crate::provider::Outside;
 use http::Method;
 use serde_json::Value;
 
-const HOST: &str = "https://api.mch.weixin.qq.com";
 pub(super) const USER_AGENT: &str = concat!("vk-pay-bundle/", env!("CARGO_PKG_VERSION"), " rust");
 
 /// The URL of a target (path with query), and the target as it stands on the request line: another gateway
 /// may have a path of its own.
-pub(super) fn address(node: &WxpayNode, target: &str) -> (String, String) {
-    let base = node.api_base.as_deref().unwrap_or(HOST);
+pub(super) fn address(node: &WxpayNode, host: &str, target: &str) -> (String, String) {
+    let base = node.api_base.as_deref().unwrap_or(host);
     let prefix = base.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
     let line = if prefix.is_empty() { target.to_owned() } else { format!("/{prefix}{target}") };
     (format!("{base}{target}"), line)
@@ -34,20 +33,23 @@ pub(super) async fn send(
     body: Vec<u8>,
     now: i64,
 ) -> Result<Answer, Failure> {
-    let (url, line) = address(node, target);
+    let (url, line) = address(node, v3.scheme.host, target);
     let (timestamp, nonce) = (now.div_euclid(1000), crypto::nonce());
     let message = signing::request_message(method.as_str(), &line, timestamp, &nonce, &body);
     let signature = v3.private_key.sign(&message).map_err(|_| Failure::ours("SIGN", "the request cannot be signed"))?;
     let mut headers = vec![
         ("accept", "application/json".to_owned()),
         ("user-agent", USER_AGENT.to_owned()),
-        ("authorization", signing::authorization(&node.mch_id, &v3.serial_no, timestamp, &nonce, &signature)),
+        (
+            "authorization",
+            signing::authorization_of(v3.scheme, &node.mch_id, &v3.serial_no, timestamp, &nonce, &signature),
+        ),
     ];
     if !body.is_empty() {
         headers.push(("content-type", "application/json".to_owned()));
     }
     if let Some((id, _)) = &v3.public_key {
-        headers.push(("wechatpay-serial", id.clone()));
+        headers.push((v3.scheme.headers[3], id.clone()));
     }
     http.send(Request { method, url: &url, headers, body, identity: None }).await.map_err(|e| not_sent(&e))
 }
@@ -83,7 +85,7 @@ pub(super) async fn call(
 }
 
 async fn verify(outside: &Outside, node: &WxpayNode, v3: &V3, answer: &Answer, now: i64) -> Result<(), &'static str> {
-    let signed = Signed::read(&answer.headers).map_err(|_| "the answer is not signed")?;
+    let signed = Signed::read(&answer.headers, v3.scheme).map_err(|_| "the answer is not signed")?;
     let key = outside
         .wxpay
         .key(&outside.http, node, v3, signed.serial, now)

@@ -28,7 +28,7 @@ pub(super) async fn create(
         Product::Mweb => "h5",
         Product::CodePay => return code_pay(outside, node, v3, merchant, request).await,
     };
-    let target = format!("{}/{name}", base(attempt));
+    let target = format!("{}/{name}", base(v3, attempt));
     let body = order_body(node, product, request)?;
     let answer = call(outside, node, v3, Method::POST, &target, Some(&body), request.now).await?;
     let field = |key: &str| {
@@ -59,7 +59,7 @@ fn invocation(
     let order_info = match product {
         Product::App => {
             let partner = request.attempt.sub_appid.as_ref().and(request.attempt.sub_mchid.as_deref());
-            client::app(app_id, partner.unwrap_or(&node.mch_id), prepay_id, &nonce, timestamp, &sign)
+            client::app(v3.scheme, app_id, partner.unwrap_or(&node.mch_id), prepay_id, &nonce, timestamp, &sign)
         }
         _ => client::jsapi(app_id, timestamp, &nonce, &package, "RSA", &sign),
     };
@@ -67,10 +67,10 @@ fn invocation(
 }
 
 /// The paths of merchants and of service providers differ.
-fn base(attempt: &Attempt) -> &'static str {
+fn base(v3: &V3, attempt: &Attempt) -> &'static str {
     match attempt.sub_mchid {
-        Some(_) => "/v3/pay/partner/transactions",
-        None => "/v3/pay/transactions",
+        Some(_) => v3.scheme.partner_transactions,
+        None => v3.scheme.transactions,
     }
 }
 
@@ -201,7 +201,7 @@ async fn code_pay(
     if !scene.is_empty() {
         body.insert("scene_info".to_owned(), Value::Object(scene));
     }
-    let target = format!("{}/codepay", base(attempt));
+    let target = format!("{}/codepay", base(v3, attempt));
     let answer = call(outside, node, v3, Method::POST, &target, Some(&Value::Object(body)), request.now).await;
     let payment = match answer {
         Ok(object) => match judge_order(node, attempt, merchant, &object) {
@@ -232,9 +232,9 @@ pub(super) async fn query(
     let mch_id = segment(&node.mch_id);
     let target = match &attempt.sub_mchid {
         Some(sub) => {
-            format!("{}/out-trade-no/{number}?sp_mchid={mch_id}&sub_mchid={}", base(attempt), segment(sub))
+            format!("{}/out-trade-no/{number}?sp_mchid={mch_id}&sub_mchid={}", base(v3, attempt), segment(sub))
         }
-        None => format!("{}/out-trade-no/{number}?mchid={mch_id}", base(attempt)),
+        None => format!("{}/out-trade-no/{number}?mchid={mch_id}", base(v3, attempt)),
     };
     match call(outside, node, v3, Method::GET, &target, None, now).await {
         Ok(object) => judge_order(node, attempt, merchant, &object),
@@ -267,7 +267,7 @@ pub(super) async fn close(
 ) -> Result<(), Failure> {
     let reverse = Product::of(node) == Some(Product::CodePay);
     let verb = if reverse { "reverse" } else { "close" };
-    let target = format!("{}/out-trade-no/{}/{verb}", base(attempt), segment(&attempt.number));
+    let target = format!("{}/out-trade-no/{}/{verb}", base(v3, attempt), segment(&attempt.number));
     let mut body = parties(node, attempt);
     if !reverse {
         body.retain(|key, _| key.ends_with("mchid"));

@@ -10,8 +10,6 @@ use crate::provider::{Outside, RefundProgress, RefundRequest, RefundStanding};
 use http::Method;
 use serde_json::{Value, json};
 
-const PATH: &str = "/v3/refund/domestic/refunds";
-
 pub(super) async fn refund(
     outside: &Outside,
     node: &WxpayNode,
@@ -27,7 +25,7 @@ pub(super) async fn refund(
         "notify_url": request.notify_url,
         "amount": { "refund": request.refund, "total": request.total, "currency": "CNY" },
     }));
-    let answer = call(outside, node, v3, Method::POST, PATH, Some(&body), request.now).await?;
+    let answer = call(outside, node, v3, Method::POST, v3.scheme.refunds, Some(&body), request.now).await?;
     let transaction = answer.get("transaction_id").and_then(Value::as_str);
     if transaction.is_some_and(|id| id != request.transaction_id) {
         return Err(Failure::unknown("the answer is about another payment"));
@@ -43,7 +41,7 @@ pub(super) async fn query_refund(
     out_refund_no: &str,
     now: i64,
 ) -> Result<RefundStanding, Failure> {
-    let mut target = format!("{PATH}/{}", segment(out_refund_no));
+    let mut target = format!("{}/{}", v3.scheme.refunds, segment(out_refund_no));
     if let Some(sub) = &attempt.sub_mchid {
         target.push_str(&format!("?sub_mchid={}", segment(sub)));
     }

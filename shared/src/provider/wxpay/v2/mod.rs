@@ -79,7 +79,7 @@ async fn call(
     params.insert("sign".to_owned(), sign);
     let body = xml::write("xml", params.iter().map(|(name, value)| (name.as_str(), value.as_str())))
         .map_err(|_| Failure::ours("PARAM_ERROR", "a parameter holds a character that XML cannot"))?;
-    let (url, _) = address(node, path);
+    let (url, _) = address(node, crate::config::WECHAT_PAY.host, path);
     let headers = vec![("content-type", "text/xml; charset=utf-8".to_owned()), ("user-agent", USER_AGENT.to_owned())];
     let request = Request { method: Method::POST, url: &url, headers, body: body.into_bytes(), identity };
     let answer = outside.http.send(request).await.map_err(|e| not_sent(&e))?;

@@ -133,7 +133,15 @@ fn invocation(node: &WxpayNode, v2: &V2, product: Product, request: &CreateReque
             ("noncestr", &nonce),
             ("timestamp", &timestamp.to_string()),
         ]);
-        client::app(app_id, partner, prepay_id, &nonce, timestamp, &sign(&signed, &v2.key, v2.hmac))
+        client::app(
+            &crate::config::WECHAT_PAY,
+            app_id,
+            partner,
+            prepay_id,
+            &nonce,
+            timestamp,
+            &sign(&signed, &v2.key, v2.hmac),
+        )
     } else {
         let package = format!("prepay_id={prepay_id}");
         let signed = params([
