@@ -10,6 +10,7 @@ pub mod code;
 pub mod config;
 pub mod crypto;
 pub mod http;
+pub mod members;
 pub mod order;
 pub mod payment;
 pub mod provider;

@@ -18,7 +18,7 @@ pub use alipay::{AlipayNode, CertificateMode, EncryptKey};
 pub use apple::{AppleNode, StoreKey};
 pub use auth::{Auth, Jwt, JwtKeys, Mode, RequireQuote};
 pub use douyin::{DOUYIN_PAY, DouyinNode, DouyinPay, DouyinProduct, Ecpay, Trade};
-pub use huawei::HuaweiNode;
+pub use huawei::{HuaweiNode, IapKit, PaymentKit};
 pub use reader::Fault;
 pub use source::{Source, SourceError};
 pub use virtual_pay::{PushKey, VirtualNode};

@@ -7,6 +7,7 @@
 use crate::crypto::cert::Certificate;
 use crate::crypto::jws::EcKey;
 use crate::crypto::rsa::{PrivateKey, PublicKey};
+use crate::crypto::sm2::Sm2Key;
 use crate::crypto::{CryptoError, hash};
 use crate::secret::Secret;
 use serde_json::{Map, Value};
@@ -260,6 +261,11 @@ impl<'a> Reader<'a> {
         let key = self.checked(&material.key, PublicKey::parse(text))?;
         self.shared.public_keys.borrow_mut().insert(id, key.clone());
         Some(key)
+    }
+
+    /// A public SM2 key.
+    pub fn sm2_key(&self, material: &Material<Secret>) -> Option<Sm2Key> {
+        self.checked(&material.key, Sm2Key::parse(material.value.expose()))
     }
 
     /// A private P-256 key.

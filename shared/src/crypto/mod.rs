@@ -9,6 +9,7 @@ pub mod cert;
 pub mod hash;
 pub mod jws;
 pub mod rsa;
+pub mod sm2;
 
 use thiserror::Error;
 

@@ -5,7 +5,9 @@ use aws_lc_rs::rsa::{
     KeyPair, OAEP_SHA1_MGF1SHA1, OaepPrivateDecryptingKey, OaepPublicEncryptingKey, PrivateDecryptingKey,
     PublicEncryptingKey,
 };
-use aws_lc_rs::signature::{KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256};
+use aws_lc_rs::signature::{
+    KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
+};
 use std::sync::Arc;
 
 /// A private RSA key of 2048 to 8192 bits. It cannot be printed or written out.
@@ -32,6 +34,15 @@ impl PrivateKey {
         let mut signature = vec![0; self.pair.public_modulus_len()];
         self.pair
             .sign(&RSA_PKCS1_SHA256, &aws_lc_rs::rand::SystemRandom::new(), message, &mut signature)
+            .map_err(|_| CryptoError::Sign)?;
+        Ok(base64(&signature))
+    }
+
+    /// Signs a message: RSASSA-PSS with SHA-256, MGF1 with SHA-256 and a salt of 32 bytes, standard base64.
+    pub fn sign_pss(&self, message: &[u8]) -> Result<String, CryptoError> {
+        let mut signature = vec![0; self.pair.public_modulus_len()];
+        self.pair
+            .sign(&RSA_PSS_SHA256, &aws_lc_rs::rand::SystemRandom::new(), message, &mut signature)
             .map_err(|_| CryptoError::Sign)?;
         Ok(base64(&signature))
     }

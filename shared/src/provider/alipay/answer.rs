@@ -9,9 +9,7 @@
 use crate::config::AlipayNode;
 use crate::crypto::aes;
 use crate::crypto::rsa::PublicKey;
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use crate::members::Members;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -96,14 +94,14 @@ pub enum AnswerError {
 pub fn read(body: &[u8], method: &str, keys: Keys<'_>) -> Result<Answer, AnswerError> {
     let text = std::str::from_utf8(body).map_err(|_| AnswerError::Shape)?;
     let members: Members<'_> = serde_json::from_str(text).map_err(|_| AnswerError::Shape)?;
-    let of_method = members.only(&format!("{}_response", method.replace('.', "_")))?;
-    let (raw, is_error) = match (of_method, members.only("error_response")?) {
+    let of_method = only(&members, &format!("{}_response", method.replace('.', "_")))?;
+    let (raw, is_error) = match (of_method, only(&members, "error_response")?) {
         (Some(raw), None) => (raw, false),
         (None, Some(raw)) => (raw, true),
         (Some(_), Some(_)) => return Err(AnswerError::Ambiguous),
         (None, None) => return Err(AnswerError::OtherMethod),
     };
-    let signed = match members.text("sign")? {
+    let signed = match text_member(&members, "sign")? {
         None => false,
         Some(sign) if keys.alipay_key.verify(raw.as_bytes(), &sign) => true,
         Some(_) => return Err(AnswerError::Forged),
@@ -128,7 +126,7 @@ pub fn read(body: &[u8], method: &str, keys: Keys<'_>) -> Result<Answer, AnswerE
     if !signed {
         return Err(AnswerError::Unsigned);
     }
-    if keys.alipay_cert_sn.is_some() && keys.alipay_cert_sn != members.text("alipay_cert_sn")?.as_deref() {
+    if keys.alipay_cert_sn.is_some() && keys.alipay_cert_sn != text_member(&members, "alipay_cert_sn")?.as_deref() {
         return Err(AnswerError::Certificate);
     }
     Ok(if code == "10000" { Answer::Success(node) } else { Answer::Pending(node) })
@@ -149,45 +147,18 @@ pub(super) fn word<'a>(node: &'a Map<String, Value>, name: &str) -> Option<&'a s
     node.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
-/// The members of the top-level object in their order, repeated names included, values as raw text.
-struct Members<'a>(Vec<(String, &'a str)>);
-
-impl<'a> Members<'a> {
-    /// The raw value of a member that must not occur twice.
-    fn only(&self, name: &str) -> Result<Option<&'a str>, AnswerError> {
-        let mut found = self.0.iter().filter(|(n, _)| n == name).map(|(_, raw)| *raw);
-        match (found.next(), found.next()) {
-            (first, None) => Ok(first),
-            (_, Some(_)) => Err(AnswerError::Ambiguous),
-        }
-    }
-
-    /// A member that is a text; an empty one counts as absent.
-    fn text(&self, name: &str) -> Result<Option<String>, AnswerError> {
-        let Some(raw) = self.only(name)? else { return Ok(None) };
-        let text: Option<String> = serde_json::from_str(raw).map_err(|_| AnswerError::Shape)?;
-        Ok(text.filter(|text| !text.is_empty()))
+/// The raw value of a member that must not occur twice.
+fn only<'a>(members: &Members<'a>, name: &str) -> Result<Option<&'a str>, AnswerError> {
+    let mut found = members.0.iter().filter(|(n, _)| n == name).map(|(_, raw)| *raw);
+    match (found.next(), found.next()) {
+        (first, None) => Ok(first),
+        (_, Some(_)) => Err(AnswerError::Ambiguous),
     }
 }
 
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some((name, raw)) = map.next_entry::<String, &'de RawValue>()? {
-                    members.push((name, raw.get()));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Object)
-    }
+/// A member that is a text; an empty one counts as absent.
+fn text_member(members: &Members<'_>, name: &str) -> Result<Option<String>, AnswerError> {
+    let Some(raw) = only(members, name)? else { return Ok(None) };
+    let text: Option<String> = serde_json::from_str(raw).map_err(|_| AnswerError::Shape)?;
+    Ok(text.filter(|text| !text.is_empty()))
 }

@@ -1,85 +1,120 @@
 //! Huawei: Payment Kit and IAP Kit of HarmonyOS (`protocols/huawei.md`).
+//!
+//! Requests are signed with RSASSA-PSS, answers and callbacks with SM2 whatever the merchant uses. An attempt
+//! that names a product is one of IAP Kit.
+
+mod call;
+mod canonical;
+mod iap;
+mod notify;
+mod pay;
+
+pub use canonical::canonical;
+pub(super) use iap::purchase;
+pub(super) use notify::{read as read_callback, reply};
 
 use super::{
-    CallbackError, CallbackRequest, CreateRequest, Created, Goods, GoodsRequest, Notice, Outcome, Outside, Proof,
-    ProviderReply, Purchase, RefundRequest, RefundStanding, Standing, Verdict,
+    CreateRequest, Created, Goods, GoodsRequest, Meaning, Outcome, Outside, RefundRequest, RefundStanding, Refusal,
+    Standing,
 };
-use crate::code::Failure;
-use crate::config::{HuaweiNode, Merchant};
+use crate::code::{Code, Failure};
+use crate::config::HuaweiNode;
 use crate::order::{Attempt, Order, Refund};
-
-pub(super) fn goods(_node: &HuaweiNode, _request: &GoodsRequest<'_>) -> Result<Goods, Failure> {
-    Ok(Goods::default())
-}
-
-pub(super) fn check(_node: &HuaweiNode, _request: &CreateRequest<'_>) -> Result<(), (&'static str, String)> {
-    Ok(())
-}
-
-pub(super) async fn create(
-    _outside: &Outside,
-    _node: &HuaweiNode,
-    _merchant: &str,
-    _request: &CreateRequest<'_>,
-) -> Outcome<Created> {
-    Outcome::Unknown("not built".to_owned())
-}
-
-pub(super) async fn query(
-    _outside: &Outside,
-    _node: &HuaweiNode,
-    _merchant: &str,
-    _order: &Order,
-    _attempt: &Attempt,
-    _now: i64,
-) -> Outcome<Standing> {
-    Outcome::Unknown("not built".to_owned())
-}
-
-pub(super) async fn refund(
-    _outside: &Outside,
-    _node: &HuaweiNode,
-    _request: &RefundRequest<'_>,
-) -> Outcome<RefundStanding> {
-    Outcome::Unknown("not built".to_owned())
-}
-
-pub(super) async fn query_refund(
-    _outside: &Outside,
-    _node: &HuaweiNode,
-    _order: &Order,
-    _attempt: &Attempt,
-    _refund: &Refund,
-    _now: i64,
-) -> Outcome<RefundStanding> {
-    Outcome::Unknown("not built".to_owned())
-}
-
-pub(super) async fn read_callback(
-    _merchant: &Merchant,
-    _outside: &Outside,
-    _request: &CallbackRequest<'_>,
-) -> Result<Notice, CallbackError> {
-    Err(CallbackError::Malformed("not built"))
-}
-
-pub(super) fn reply(_request: &CallbackRequest<'_>, _verdict: Verdict) -> ProviderReply {
-    ProviderReply { status: 500, content_type: "text/plain", body: String::new() }
-}
-
-pub(super) async fn purchase(
-    _outside: &Outside,
-    _node: &HuaweiNode,
-    _merchant: &str,
-    _order: &Order,
-    _attempt: &Attempt,
-    _proof: Proof<'_>,
-    _now: i64,
-) -> Outcome<Purchase> {
-    Outcome::Unknown("not built".to_owned())
-}
+use serde_json::{Map, Value, json};
 
 /// True for an attempt in IAP Kit, which names a product.
 pub(super) fn is_iap(attempt: &Attempt) -> bool {
     attempt.goods.contains_key("product_id")
+}
+
+/// A product for IAP Kit; for Payment Kit the kind of business (`biz_type`).
+pub(super) fn goods(node: &HuaweiNode, request: &GoodsRequest<'_>) -> Result<Goods, Failure> {
+    let named = |name: &str| request.data.get(name).or_else(|| request.custom.get(name)).is_some_and(|v| !v.is_null());
+    if let Some(iap) = &node.iap
+        && (node.pay.is_none() || named("product_id"))
+    {
+        return super::apple::product(iap.products.as_ref(), request);
+    }
+    let mut goods = Map::new();
+    match request.data.get("biz_type").filter(|value| !value.is_null()) {
+        None => {}
+        Some(Value::String(kind)) if (1..=16).contains(&kind.len()) && kind.bytes().all(|b| b.is_ascii_digit()) => {
+            goods.insert("biz_type".to_owned(), json!(kind));
+        }
+        Some(Value::Number(kind)) if kind.is_u64() => {
+            goods.insert("biz_type".to_owned(), json!(kind.to_string()));
+        }
+        Some(_) => return Err(Failure::new(Code::FIELD).says("biz_type")),
+    }
+    Ok(Goods { total: None, named: goods })
+}
+
+pub(super) fn check(_node: &HuaweiNode, request: &CreateRequest<'_>) -> Result<(), (&'static str, String)> {
+    let number = &request.attempt.number;
+    match number.len() <= 46 && number.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+        true => Ok(()),
+        false => Err(("out_trade_no", "at most 46 letters, digits, _ and -".to_owned())),
+    }
+}
+
+pub(super) async fn create(
+    outside: &Outside,
+    node: &HuaweiNode,
+    _merchant: &str,
+    request: &CreateRequest<'_>,
+) -> Outcome<Created> {
+    match &node.pay {
+        _ if is_iap(request.attempt) => Outcome::Done(iap::sheet(request)),
+        Some(keys) => pay::create(outside, node, keys, request).await,
+        None => unconfigured(),
+    }
+}
+
+pub(super) async fn query(
+    outside: &Outside,
+    node: &HuaweiNode,
+    merchant: &str,
+    _order: &Order,
+    attempt: &Attempt,
+    now: i64,
+) -> Outcome<Standing> {
+    match &node.pay {
+        // The store cannot be asked by our number.
+        _ if is_iap(attempt) => Outcome::Done(Standing::Unpaid { paying: false }),
+        Some(keys) => pay::query(outside, node, keys, merchant, attempt, now).await,
+        None => unconfigured(),
+    }
+}
+
+pub(super) async fn refund(
+    outside: &Outside,
+    node: &HuaweiNode,
+    request: &RefundRequest<'_>,
+) -> Outcome<RefundStanding> {
+    match &node.pay {
+        Some(keys) => pay::refund(outside, node, keys, request).await,
+        None => unconfigured(),
+    }
+}
+
+pub(super) async fn query_refund(
+    outside: &Outside,
+    node: &HuaweiNode,
+    _order: &Order,
+    _attempt: &Attempt,
+    refund: &Refund,
+    now: i64,
+) -> Outcome<RefundStanding> {
+    match &node.pay {
+        Some(keys) => pay::query_refund(outside, node, keys, refund, now).await,
+        None => unconfigured(),
+    }
+}
+
+fn unconfigured<T>() -> Outcome<T> {
+    refused("CONFIG", "the node has no keys of Payment Kit")
+}
+
+fn refused<T>(code: &str, message: &str) -> Outcome<T> {
+    Outcome::Refused(Refusal { code: code.to_owned(), message: message.to_owned(), meaning: Meaning::No })
 }

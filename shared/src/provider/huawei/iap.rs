@@ -1,0 +1,183 @@
+//! IAP Kit of HarmonyOS, virtual goods (`protocols/huawei.md` 5): signed orders, as Apple has them.
+
+use super::refused;
+use crate::config::{HuaweiNode, IapKit, Merchant};
+use crate::crypto::hash;
+use crate::http::Request;
+use crate::order::{Attempt, Order, Provider};
+use crate::provider::{
+    CallbackError, CreateRequest, Created, Notice, Outcome, Outside, Payment, Proof, Purchase, text_of,
+};
+use http::Method;
+use serde_json::{Map, Value, json};
+
+const LIVE: &str = "https://iap.cloud.huawei.com";
+/// How long a token to Huawei is good, s.
+const TOKEN_S: i64 = 300;
+
+/// What the client's `createPurchase` takes; our number travels as `developerPayload`.
+pub(super) fn sheet(request: &CreateRequest<'_>) -> Created {
+    let goods = &request.attempt.goods;
+    Created {
+        order_info: json!({
+            "productId": goods.get("product_id"),
+            "quantity": goods.get("quantity"),
+            "developerPayload": request.attempt.number,
+        }),
+        code_url: None,
+        fresh_until: request.order.time_expire,
+        number: None,
+        payment: None,
+    }
+}
+
+fn signed_time(claims: &Map<String, Value>) -> Option<i64> {
+    claims.get("signedTime")?.as_i64()
+}
+
+/// Verifies what a client brings.
+pub(in crate::provider) async fn purchase(
+    outside: &Outside,
+    node: &HuaweiNode,
+    merchant: &str,
+    _order: &Order,
+    attempt: &Attempt,
+    proof: Proof<'_>,
+    now: i64,
+) -> Outcome<Purchase> {
+    let Some(kit) = &node.iap else { return refused("CONFIG", "the node has no iap") };
+    let fetched;
+    let signed = match proof {
+        Proof::Signed(signed) => signed,
+        Proof::Order { id, token } => match ask(outside, node, kit, id, token, now).await {
+            Outcome::Done(signed) => {
+                fetched = signed;
+                &fetched
+            }
+            Outcome::Refused(refusal) => return Outcome::Refused(refusal),
+            Outcome::Unknown(why) => return Outcome::Unknown(why),
+        },
+        Proof::Receipt { .. } | Proof::Transaction(_) => {
+            return refused("PROOF", "Huawei takes a signed order, or an order's id and token");
+        }
+    };
+    let claims = match kit.anchor.open(signed, signed_time) {
+        Ok(claims) => claims,
+        Err(error) => return refused("NOT_AUTHENTIC", &error.to_string()),
+    };
+    if let Proof::Order { id, .. } = proof
+        && text_of(&claims, "purchaseOrderId") != Some(id)
+    {
+        return refused("ORDER", "Huawei names another order");
+    }
+    read(node, merchant, attempt, &claims)
+}
+
+fn read(node: &HuaweiNode, merchant: &str, attempt: &Attempt, claims: &Map<String, Value>) -> Outcome<Purchase> {
+    let text = |name: &str| match claims.get(name) {
+        Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        _ => None,
+    };
+    if text("applicationId").as_deref() != Some(&node.app_id) {
+        return refused("APP", "the order is of another application");
+    }
+    match text("environment").as_deref() {
+        Some("NORMAL") => {}
+        Some("SANDBOX") if node.sandbox => {}
+        _ => return refused("ENVIRONMENT", "the order is of another environment"),
+    }
+    let (Some(id), Some(product)) = (text("purchaseOrderId"), text("productId")) else {
+        return refused("INCOMPLETE", "the order names no product");
+    };
+    let mut goods = Map::new();
+    goods.insert("product_id".to_owned(), json!(product));
+    goods.insert("quantity".to_owned(), json!(claims.get("quantity").and_then(Value::as_u64).unwrap_or(1)));
+    const KEPT: [&str; 9] = [
+        "purchaseOrderId",
+        "productId",
+        "productType",
+        "quantity",
+        "environment",
+        "price",
+        "currency",
+        "finishStatus",
+        "purchaseTime",
+    ];
+    let there = |name: &str| claims.get(name).is_some_and(|value| !value.is_null());
+    let payment = Payment {
+        provider: Provider::Huawei,
+        merchant: merchant.to_owned(),
+        number: text("developerPayload").unwrap_or_else(|| attempt.number.clone()),
+        transaction_id: id,
+        total: None,
+        goods,
+        currency: "CNY".to_owned(),
+        app_id: Some(node.app_id.clone()),
+        mch_id: None,
+        payer: None,
+        paid_at: claims.get("purchaseTime").and_then(Value::as_i64),
+        info: KEPT.iter().filter_map(|name| Some(((*name).to_owned(), claims.get(*name)?.clone()))).collect(),
+    };
+    let revoked = there("purchaseOrderRevocationReasonCode") || there("revocationTime");
+    Outcome::Done(Purchase { payment, revoked, too_old: false })
+}
+
+/// Asks for an order by its id and token; the answer is a signed order.
+async fn ask(outside: &Outside, node: &HuaweiNode, kit: &IapKit, id: &str, token: &str, now: i64) -> Outcome<String> {
+    let Some(key) = &kit.api else {
+        return refused("NO_KEY", "purchase_order_id needs issuerId, keyId and privateKeyContent");
+    };
+    let body = json!({ "purchaseOrderId": id, "purchaseToken": token }).to_string();
+    let seconds = now.div_euclid(1_000);
+    let claims = json!({
+        "iss": key.issuer_id,
+        "aud": "iap-v1",
+        "iat": seconds,
+        "exp": seconds + TOKEN_S,
+        "aid": node.app_id,
+        "digest": hash::sha256_hex(body.as_bytes()),
+    });
+    let header = json!({ "alg": "ES256", "typ": "JWT", "kid": key.key_id });
+    let Ok(token) = key.private_key.sign_jwt(&header, &claims) else {
+        return Outcome::Unknown("the token cannot be signed".to_owned());
+    };
+    let base = node.api_base.as_deref().unwrap_or(LIVE);
+    let request = Request {
+        method: Method::POST,
+        url: &format!("{base}/order/harmony/v1/application/order/status/query"),
+        headers: vec![
+            ("content-type", "application/json; charset=UTF-8".to_owned()),
+            ("authorization", format!("Bearer {token}")),
+        ],
+        body: body.into_bytes(),
+        identity: None,
+    };
+    let answer = match outside.http.send(request).await {
+        Ok(answer) if answer.status == 200 => answer,
+        Ok(answer) => return Outcome::Unknown(format!("IAP Kit: HTTP {}", answer.status)),
+        Err(error) => return Outcome::Unknown(error.to_string()),
+    };
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let code = body["responseCode"]
+        .as_str()
+        .map(str::to_owned)
+        .or_else(|| body["responseCode"].as_i64().map(|c| c.to_string()));
+    match (code.as_deref(), body["jwsPurchaseOrder"].as_str()) {
+        (Some("0"), Some(signed)) => Outcome::Done(signed.to_owned()),
+        // Not owned, no record.
+        (Some(code @ ("1001880008" | "1001880012")), _) => refused(code, "Huawei does not know the order"),
+        (code, _) => Outcome::Unknown(format!("IAP Kit: {}", code.unwrap_or("no code"))),
+    }
+}
+
+/// A key event: verified, and logged by its name. The order is told by the client's proof.
+pub(super) fn notification(merchant: &Merchant, signed: &str) -> Result<Notice, CallbackError> {
+    for kit in merchant.huawei.values().filter_map(|node| node.iap.as_ref()) {
+        if let Ok(claims) = kit.anchor.open(signed, signed_time) {
+            let name = text_of(&claims, "notificationType").unwrap_or("no type");
+            return Ok(Notice::Other(format!("huawei iap {}", name.chars().take(64).collect::<String>())));
+        }
+    }
+    Err(CallbackError::Forged("not signed by Huawei"))
+}
