@@ -22,6 +22,7 @@ mod hostile;
 mod judges;
 mod mtls;
 mod orders;
+mod providers_flow;
 mod refunds;
 mod secrets;
 mod sources;

@@ -62,6 +62,8 @@ impl World {
         let sandbox = Sandbox::new(Options { retry_divisor: 100, clock: None, auto_deliver: true });
         let keys = MerchantKeys::generate("shop");
         sandbox.register(&keys);
+        sandbox.set_console_url("shop", notify_url, "default");
+        sandbox.set_plain_push("shop", mode.virtual_plain);
         let (wire, gateway) = bind().await;
         serve(wire, sandbox.router());
         let mut config = keys.config_with(&gateway, mode);

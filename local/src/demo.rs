@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue as Av;
-use sandbox::{MerchantKeys, Mode};
+use sandbox::{DouyinProduct, Epay, MerchantKeys, Mode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::io;
@@ -59,11 +59,6 @@ impl Demo {
 
     /// The configuration: VK-Pay's keys, at the sandbox, with callbacks to `notify_url`.
     pub fn config(&self, sandbox: &str, notify_url: &str) -> Value {
-        let mode = |id: &str| match id {
-            V2 => Mode { wxpay_version: 2, ..Mode::default() },
-            CERT => Mode { wxpay_public_key: false, alipay_cert: true, ..Mode::default() },
-            _ => Mode::default(),
-        };
         let mut document = json!({
             "notifyUrl": notify_url,
             "auth": {
@@ -76,7 +71,7 @@ impl Demo {
             "merchants": {},
         });
         for keys in &self.merchants {
-            let section = keys.config_with(sandbox, mode(&keys.id));
+            let section = keys.config_with(sandbox, mode_of(&keys.id));
             match keys.id.as_str() {
                 "default" => {
                     for (name, nodes) in section.as_object().into_iter().flatten() {
@@ -87,6 +82,21 @@ impl Demo {
             }
         }
         document
+    }
+}
+
+/// Which of the providers' variants a demo merchant uses.
+pub fn mode_of(id: &str) -> Mode {
+    match id {
+        V2 => Mode { wxpay_version: 2, epay: Epay::Md5, virtual_plain: true, ..Mode::default() },
+        CERT => Mode {
+            wxpay_public_key: false,
+            alipay_cert: true,
+            epay: Epay::Rsa,
+            douyin: DouyinProduct::Trade,
+            ..Mode::default()
+        },
+        _ => Mode::default(),
     }
 }
 

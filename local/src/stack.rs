@@ -98,8 +98,9 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         Some(path) => (Source::File(path.clone()), Value::Null, None),
         None => {
             let demo = Demo::open(&dir).map_err(file(dir.clone()))?;
-            let (sandbox, url) =
-                open_sandbox(&demo, &stop, &mut tasks).await.map_err(|error| StartError::Port { port: 0, error })?;
+            let (sandbox, url) = open_sandbox(&demo, &base_url, &stop, &mut tasks)
+                .await
+                .map_err(|error| StartError::Port { port: 0, error })?;
             simulated = Some(sandbox);
             let config = demo.config(&url, &format!("{base_url}/notify"));
             let written = dir.join("config.json");
@@ -184,12 +185,15 @@ async fn open_tables(
 
 async fn open_sandbox(
     demo: &Demo,
+    base_url: &str,
     stop: &watch::Sender<bool>,
     tasks: &mut Vec<JoinHandle<()>>,
 ) -> std::io::Result<(Sandbox, String)> {
     let sandbox = Sandbox::new(sandbox::Options { retry_divisor: RETRY_DIVISOR, ..sandbox::Options::default() });
     for merchant in &demo.merchants {
         sandbox.register(merchant);
+        sandbox.set_console_url(&merchant.id, &format!("{base_url}/notify"), &merchant.id);
+        sandbox.set_plain_push(&merchant.id, demo::mode_of(&merchant.id).virtual_plain);
     }
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

@@ -222,3 +222,8 @@ mod tests {
         assert_eq!(cbc_open(&key, &sealed).unwrap(), b"{}");
     }
 }
+
+/// SHA-1, lower-case hex.
+pub(crate) fn sha1_hex(data: &[u8]) -> String {
+    hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, data))
+}

@@ -234,6 +234,44 @@ pub struct Trade {
 }
 
 impl Trade {
+    /// A trade that waits for its payer, with nothing but what every trade has.
+    pub(crate) fn begin(
+        provider: Provider,
+        wire: Wire,
+        merchant: &str,
+        number: &str,
+        total: u64,
+        notify_url: Option<String>,
+        now: i64,
+    ) -> Self {
+        Self {
+            provider,
+            merchant: merchant.to_owned(),
+            sub_merchant: None,
+            sub_appid: None,
+            appid: merchant.to_owned(),
+            product: String::new(),
+            wire,
+            number: number.to_owned(),
+            total,
+            paid_amount: None,
+            state: TradeState::NotPay,
+            transaction_id: None,
+            prepay_id: None,
+            code_url: None,
+            notify_url,
+            subject: String::new(),
+            attach: None,
+            payer: None,
+            created: now,
+            expires: now.saturating_add(7_200_000),
+            paid: None,
+            closed: None,
+            refunds: Vec::new(),
+            request: serde_json::Value::Null,
+        }
+    }
+
     /// What was paid, or is to be paid.
     pub fn amount(&self) -> u64 {
         self.paid_amount.unwrap_or(self.total)
@@ -300,9 +338,24 @@ pub(crate) struct State {
     pub(crate) outbox: Outbox,
     pub(crate) rules: Rules,
     pub(crate) log: VecDeque<LoggedRequest>,
+    /// Where merchants have their callbacks, as they typed it into the providers' consoles.
+    pub(crate) consoles: HashMap<String, (String, String)>,
+    /// Merchants, by their id in the sandbox, whose message push is in plain mode.
+    pub(crate) plain_pushes: BTreeSet<String>,
 }
 
 impl State {
+    /// The URL that a merchant typed into a provider's console.
+    pub(crate) fn console_url(&self, merchant: &Merchant, provider: Provider) -> Option<String> {
+        let (base, id) = self.consoles.get(&merchant.keys.id)?;
+        Some(format!("{base}/pay-notify/{}/{id}", provider.name()))
+    }
+
+    /// The merchant that is meant: by its id in the sandbox, else the first one.
+    pub(crate) fn merchant_named(&self, id: Option<&str>) -> Option<Arc<Merchant>> {
+        self.merchants.iter().find(|m| id.is_none_or(|id| m.keys.id == id)).cloned()
+    }
+
     pub(crate) fn merchant(&self, provider: Provider, id: &str) -> Option<Arc<Merchant>> {
         self.merchants
             .iter()
@@ -443,6 +496,37 @@ impl State {
         let id = trade.transaction_id.get_or_insert_with(|| ids::transaction_id(now)).clone();
         self.by_transaction.insert(id, at);
         Ok(())
+    }
+
+    /// Enters a refund of a trade under the trade's own wire; unless it is held, it settles a second later.
+    pub(crate) fn refund_of(
+        &mut self,
+        at: usize,
+        number: &str,
+        id: String,
+        amount: u64,
+        notify_url: Option<String>,
+        held: bool,
+        settles: i64,
+        now: i64,
+    ) -> usize {
+        let trade = &self.trades[at];
+        let refund = Refund {
+            provider: trade.provider,
+            merchant: trade.merchant.clone(),
+            number: trade.number.clone(),
+            out_refund_no: number.to_owned(),
+            refund_id: id,
+            amount,
+            total: trade.amount(),
+            state: RefundState::Processing,
+            reason: None,
+            notify_url,
+            created: now,
+            settled: None,
+            wire: trade.wire,
+        };
+        self.refund(at, refund, (!held).then_some(settles))
     }
 
     /// Enters a refund, in PROCESSING; it settles at `settles`, or by hand if that is `None`.

@@ -146,6 +146,23 @@ impl Sandbox {
         state.merchants.push(Arc::new(merchant));
     }
 
+    /// What a merchant types into the consoles of providers that take no URL with each order: the base of its
+    /// callbacks, and its id in them.
+    pub fn set_console_url(&self, keys_id: &str, base: &str, merchant: &str) {
+        let url = (base.trim_end_matches('/').to_owned(), merchant.to_owned());
+        self.state().consoles.insert(keys_id.to_owned(), url);
+    }
+
+    /// Sets a merchant's message push to plain mode, or back to safe mode.
+    pub fn set_plain_push(&self, keys_id: &str, plain: bool) {
+        let mut state = self.state();
+        if plain {
+            state.plain_pushes.insert(keys_id.to_owned());
+        } else {
+            state.plain_pushes.remove(keys_id);
+        }
+    }
+
     /// All trades, oldest first.
     pub fn trades(&self) -> Vec<Trade> {
         let now = self.now();

@@ -103,8 +103,8 @@ impl Sandbox {
             Provider::Douyin => douyin::open,
             Provider::Huawei => huawei::open,
         };
-        let number = open(self, order_info)?;
-        let paid = self.pay(&number, Pay { provider: Some(provider), ..how }).await?;
+        let number = open(self, order_info, how.merchant.as_deref())?;
+        let paid = self.pay(&number, Pay { provider: Some(provider), merchant: None, ..how }).await?;
         let trade = self.trade_at(provider, &number).ok_or("the trade is gone")?;
         let result = match provider {
             Provider::Wxpay | Provider::Alipay => Value::Null,

@@ -1,80 +1,322 @@
-//! Apple: verifyReceipt, the App Store Server API, signed transactions and notifications V2.
+//! A store like Apple's: purchases on a device, `verifyReceipt`, the App Store Server API, notifications V2, all under
+//! a certificate authority of its own (apple.md).
+
+mod chain;
 
 use crate::Sandbox;
 use crate::callbacks::{Notice, SignedRequest};
-use crate::crypto::RsaKey;
-use crate::faults::Misbehaviour;
+use crate::crypto::{DIGITS, RsaKey, b64, random, random_text};
+use crate::faults::{Misbehaviour, Op};
 use crate::forgery::Forgery;
+use crate::ids;
 use crate::keys::{Merchant, Mode};
-use crate::ledger::Trade;
+use crate::ledger::{Provider, Trade, Wire};
 use crate::server::{Answer, Call, Inbound};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+pub(crate) use chain::Authority;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Callbacks are repeated after these many seconds.
-pub(crate) const LADDER: &[u64] = &[15, 15, 30, 180];
+/// Notifications V2 are sent again after these many seconds, five times.
+pub(crate) const LADDER: &[u64] = &[3_600, 43_200, 86_400, 172_800, 259_200];
 
-/// What both sides know of a merchant here.
+/// Markers of Apple's leaf and intermediate certificates.
+const MARKS: ([u64; 7], [u64; 7]) = ([1, 2, 840, 113635, 100, 6, 11], [1, 2, 840, 113635, 100, 6, 2]);
+
+/// What both sides know of an app here.
 #[derive(Clone, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are the provider's own")]
 pub struct Keys {
-    /// Identifies the merchant in the books.
+    /// The bundle id.
     pub id: String,
+    pub app_apple_id: u64,
+    pub password: String,
+    pub issuer_id: String,
+    pub key_id: String,
+    pub private_key: String,
+    pub public_point: String,
+    pub authority: Authority,
 }
 
 impl Keys {
-    /// Makes everything up. `ours` and `theirs` are key pairs of the merchant and of the provider; RSA keys are dear,
-    /// so the providers share them.
+    /// Makes everything up.
     pub(crate) fn generate(_ours: &RsaKey, _theirs: &RsaKey) -> Self {
-        Self { id: crate::crypto::random_text(12, crate::crypto::DIGITS) }
+        let (private_key, public_point) = chain::ec_pair();
+        let leaf: Vec<u64> = MARKS.0.iter().copied().chain([1]).collect();
+        let middle: Vec<u64> = MARKS.1.iter().copied().chain([1]).collect();
+        Self {
+            id: format!("com.example.app{}", random_text(6, DIGITS)),
+            app_apple_id: u64::from(u32::from_be_bytes(random())) + 1,
+            password: hex::encode(random::<16>()),
+            issuer_id: ids::uuid(),
+            key_id: hex::encode_upper(random::<5>()),
+            private_key,
+            public_point,
+            authority: Authority::generate("Apple Root CA - G3 of the sandbox", &leaf, Some(&middle)),
+        }
     }
 
     /// The section `appleiap` of a configuration. `base` is the sandbox's URL.
-    pub(crate) fn config(&self, _base: &str, _mode: Mode) -> Value {
-        json!({})
+    pub(crate) fn config(&self, base: &str, _mode: Mode) -> Value {
+        json!({ "app-plus": {
+            "bundleId": self.id,
+            "appAppleId": self.app_apple_id,
+            "password": self.password,
+            "issuerId": self.issuer_id,
+            "keyId": self.key_id,
+            "privateKeyContent": self.private_key,
+            "rootCertContent": self.authority.root,
+            "receiptExpiresIn": 86400,
+            "apiBase": base,
+        } })
     }
 }
 
-/// What a request is about; `None` when it is not for this provider.
-pub(crate) fn call(_inbound: &Inbound) -> Option<Call> {
-    None
+/// What a request is about.
+pub(crate) fn call(inbound: &Inbound) -> Option<Call> {
+    let path = &inbound.path;
+    let known =
+        path.ends_with("/verifyReceipt") || path.starts_with("/storekit/") || path.starts_with("/storekit-sandbox/");
+    let number = path.rsplit('/').next().unwrap_or_default().to_owned();
+    known.then(|| Call { provider: Provider::Appleiap, op: Op::Query, numbers: vec![number] })
 }
 
-/// Serves a request.
-pub(crate) fn handle(_sandbox: &Sandbox, _inbound: &Inbound, _fault: Option<Misbehaviour>) -> Answer {
-    Answer::new(404, "text/plain", "", "unknown")
+fn answer(status: u16, body: &Value) -> Answer {
+    Answer::new(status, "application/json", body.to_string(), if status == 200 { "SUCCESS" } else { "refused" })
+}
+
+/// Serves a request. Purchases are of the production environment.
+pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, _fault: Option<Misbehaviour>) -> Answer {
+    if inbound.path.ends_with("/verifyReceipt") {
+        return answer(200, &verify_receipt(sandbox, inbound));
+    }
+    if inbound.path.starts_with("/storekit-sandbox/") {
+        return answer(404, &json!({ "errorCode": 4_040_010, "errorMessage": "Transaction id not found." }));
+    }
+    let token = inbound.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    let state = sandbox.state();
+    let Some(merchant) = state.merchants.iter().find(|m| authorized(&m.keys.apple, token, sandbox.now())).cloned()
+    else {
+        return Answer::new(401, "text/plain", "Unauthenticated\n", "401");
+    };
+    let id = inbound.path.rsplit('/').next().unwrap_or_default();
+    let found = state.find_transaction(&merchant.keys.apple.id, id).map(|at| state.trades[at].clone());
+    drop(state);
+    match found {
+        Some(trade) if inbound.path == format!("/storekit/inApps/v1/transactions/{id}") => {
+            answer(200, &json!({ "signedTransactionInfo": signed(&merchant.keys.apple, &trade, sandbox.now()) }))
+        }
+        _ => answer(404, &json!({ "errorCode": 4_040_010, "errorMessage": "Transaction id not found." })),
+    }
+}
+
+fn authorized(keys: &Keys, token: &str, now: i64) -> bool {
+    let mut parts = token.split('.');
+    let (Some(header), Some(claims), Some(signature)) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    let read = |part: &str| -> Value {
+        URL_SAFE_NO_PAD.decode(part).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default()
+    };
+    let (head, body) = (read(header), read(claims));
+    let times = body["exp"].as_i64().is_some_and(|exp| exp > now / 1000 && exp <= now / 1000 + 3600);
+    head["alg"] == "ES256"
+        && head["kid"] == json!(keys.key_id)
+        && body["iss"] == json!(keys.issuer_id)
+        && body["bid"] == json!(keys.id)
+        && body["aud"] == "appstoreconnect-v1"
+        && times
+        && chain::verify_p256(&keys.public_point, format!("{header}.{claims}").as_bytes(), signature)
+}
+
+fn verify_receipt(sandbox: &Sandbox, inbound: &Inbound) -> Value {
+    let body: Value = serde_json::from_slice(&inbound.body).unwrap_or_default();
+    let receipt = body["receipt-data"].as_str().and_then(crate::crypto::unb64).unwrap_or_default();
+    let Ok(receipt) = serde_json::from_slice::<Value>(&receipt) else {
+        return json!({ "status": 21002 });
+    };
+    let bundle = receipt["bundle"].as_str().unwrap_or_default();
+    let state = sandbox.state();
+    let Some(merchant) = state.merchant(Provider::Appleiap, bundle) else {
+        return json!({ "status": 21003 });
+    };
+    if body["password"] != json!(merchant.keys.apple.password) {
+        return json!({ "status": 21004 });
+    }
+    if inbound.path.starts_with("/sandbox/") {
+        return json!({ "status": 21008 });
+    }
+    let items: Vec<Value> = receipt["transactions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|id| state.find_transaction(bundle, id.as_str()?))
+        .map(|at| item(&state.trades[at]))
+        .collect();
+    json!({
+        "status": 0, "environment": "Production",
+        "receipt": { "receipt_type": "Production", "bundle_id": bundle, "application_version": "1", "in_app": items },
+    })
+}
+
+fn item(trade: &Trade) -> Value {
+    let at = trade.paid.unwrap_or_default();
+    let mut item = json!({
+        "quantity": trade.request["quantity"].to_string(), "product_id": trade.request["productid"],
+        "transaction_id": trade.transaction_id, "original_transaction_id": trade.transaction_id,
+        "purchase_date_ms": at.to_string(), "original_purchase_date_ms": at.to_string(), "is_trial_period": "false",
+        "app_account_token": trade.number,
+    });
+    if let Some(refund) = trade.refunds.first() {
+        item["cancellation_date_ms"] = json!(refund.created.to_string());
+        item["cancellation_date"] = json!("refunded");
+    }
+    item
+}
+
+/// A transaction as the store signs it.
+fn signed(keys: &Keys, trade: &Trade, now: i64) -> String {
+    let mut claims = json!({
+        "transactionId": trade.transaction_id, "originalTransactionId": trade.transaction_id, "bundleId": keys.id,
+        "productId": trade.request["productid"], "purchaseDate": trade.paid, "originalPurchaseDate": trade.paid,
+        "quantity": trade.request["quantity"], "type": "Consumable", "appAccountToken": trade.number,
+        "inAppOwnershipType": "PURCHASED", "signedDate": now, "environment": "Production",
+        "transactionReason": "PURCHASE", "storefront": "CHN", "storefrontId": "143465", "price": 1000, "currency": "CNY",
+    });
+    if let Some(refund) = trade.refunds.first() {
+        claims["revocationDate"] = json!(refund.created);
+        claims["revocationReason"] = json!(0);
+        if refund.reason.as_deref() == Some("prorated") {
+            claims["revocationType"] = json!("REFUND_PRORATED");
+            claims["revocationPercentage"] = json!(refund.amount);
+        }
+    }
+    keys.authority.sign(&claims)
 }
 
 /// Refuses a request without looking at it.
-pub(crate) fn refuse(_sandbox: &Sandbox, _inbound: &Inbound, _what: Misbehaviour) -> Answer {
-    Answer::new(500, "text/plain", "", "refused")
+pub(crate) fn refuse(_sandbox: &Sandbox, inbound: &Inbound, what: Misbehaviour) -> Answer {
+    if inbound.path.ends_with("/verifyReceipt") {
+        return answer(200, &json!({ "status": 21009, "is-retryable": true }));
+    }
+    let (status, code) = if what == Misbehaviour::TooMany { (429, 4_290_000) } else { (500, 5_000_000) };
+    answer(status, &json!({ "errorCode": code, "errorMessage": "try again" }))
 }
 
-/// Takes `orderInfo` as the client's SDK does, checks it as the provider does, and answers the number of the trade that
-/// can be paid then.
-pub(crate) fn open(_sandbox: &Sandbox, _order_info: &Value) -> Result<String, String> {
-    Err("not built".to_owned())
+/// StoreKit: the purchase sheet for an app. `merchant` names the app's owner, as the device knows it.
+pub(crate) fn open(sandbox: &Sandbox, order_info: &Value, merchant: Option<&str>) -> Result<String, String> {
+    let token = order_info["appAccountToken"].as_str().ok_or("no appAccountToken")?.to_owned();
+    let product = order_info["productid"].as_str().filter(|id| !id.is_empty()).ok_or("no productid")?;
+    let now = sandbox.now();
+    let mut state = sandbox.state();
+    let merchant = state.merchant_named(merchant).ok_or("no such app")?;
+    let keys = &merchant.keys.apple;
+    if state.find(Provider::Appleiap, &keys.id, &token).is_none() {
+        let url = state.console_url(&merchant, Provider::Appleiap);
+        let mut trade = Trade::begin(Provider::Appleiap, Wire::Apple, &keys.id, &token, 100_000, url, now);
+        trade.product = product.to_owned();
+        trade.request = order_info.clone();
+        if !trade.request["quantity"].is_u64() {
+            trade.request["quantity"] = json!(1);
+        }
+        trade.transaction_id = Some(format!("2000{}", random_text(12, DIGITS)));
+        state.add(trade);
+    }
+    Ok(token)
 }
 
-/// What the client's SDK hands back after a payment.
-pub(crate) fn client_result(_sandbox: &Sandbox, _trade: &Trade) -> Value {
-    Value::Null
+/// What `uni.requestPayment` and StoreKit 2 hand back.
+pub(crate) fn client_result(sandbox: &Sandbox, trade: &Trade) -> Value {
+    let Some(merchant) = sandbox.state().merchant(Provider::Appleiap, &trade.merchant) else { return Value::Null };
+    let receipt = json!({ "bundle": trade.merchant, "transactions": [trade.transaction_id] }).to_string();
+    json!({
+        "transactionIdentifier": trade.transaction_id,
+        "transactionReceipt": b64(receipt.as_bytes()),
+        "transactionState": "1",
+        "transactionDate": ids::spaced(trade.paid.unwrap_or_default()),
+        "payment": { "productid": trade.product, "quantity": trade.request["quantity"].to_string(), "username": trade.number },
+        "signedTransaction": signed(&merchant.keys.apple, trade, sandbox.now()),
+    })
 }
 
-/// Writes and signs a callback.
-pub(crate) fn notify(notice: &Notice<'_>, _merchant: &Merchant, _now: i64) -> SignedRequest {
-    SignedRequest { method: "POST".to_owned(), url: notice.url.to_owned(), headers: Vec::new(), body: String::new() }
+/// Writes and signs a notification.
+pub(crate) fn notify(notice: &Notice<'_>, merchant: &Merchant, now: i64) -> SignedRequest {
+    let keys = &merchant.keys.apple;
+    let kind = if notice.refund.is_some() { "REFUND" } else { "ONE_TIME_CHARGE" };
+    let payload = json!({
+        "notificationType": kind, "notificationUUID": notice.event_id, "version": "2.0", "signedDate": now,
+        "data": {
+            "appAppleId": keys.app_apple_id, "bundleId": keys.id, "bundleVersion": "1", "environment": "Production",
+            "signedTransactionInfo": signed(keys, notice.trade, now),
+        },
+    });
+    let body = json!({ "signedPayload": keys.authority.sign(&payload) }).to_string();
+    let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    SignedRequest { method: "POST".to_owned(), url: notice.url.to_owned(), headers, body }
 }
 
-/// Whether an answer is an acknowledgement.
+/// Any 2xx up to 206 is an acknowledgement.
 pub(crate) fn accepted(status: u16, _body: &str) -> bool {
-    status == 200
+    (200..=206).contains(&status)
 }
 
-/// True for a callback that [`notify`] wrote.
-pub(crate) fn wrote(_request: &SignedRequest) -> bool {
-    false
+/// True for a notification of this module.
+pub(crate) fn wrote(request: &SignedRequest) -> bool {
+    request.body.starts_with(r#"{"signedPayload""#)
 }
 
-/// Spoils a callback.
-pub(crate) fn forge(_sandbox: &Sandbox, _request: &mut SignedRequest, _how: Forgery) {}
+/// Spoils a notification.
+pub(crate) fn forge(_sandbox: &Sandbox, request: &mut SignedRequest, how: Forgery) {
+    let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
+    let signed = body["signedPayload"].as_str().unwrap_or_default();
+    let parts: Vec<&str> = signed.split('.').collect();
+    let [header, payload, signature] = parts.as_slice() else { return };
+    let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).unwrap_or_default();
+    let forged = match how {
+        Forgery::BadSignature | Forgery::SignTest => {
+            format!("{header}.{payload}.{}", URL_SAFE_NO_PAD.encode(random::<64>()))
+        }
+        Forgery::NoSignature => format!("{header}.{payload}"),
+        Forgery::EmptySignature => format!("{header}.{payload}."),
+        Forgery::AlteredAmount => {
+            let mut claims: Value = serde_json::from_slice(&decode(payload)).unwrap_or_default();
+            claims["notificationType"] = json!("SUBSCRIBED");
+            format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode(claims.to_string()))
+        }
+        Forgery::OtherKey | Forgery::UnknownSerial => {
+            let leaf: Vec<u64> = MARKS.0.iter().copied().chain([1]).collect();
+            let middle: Vec<u64> = MARKS.1.iter().copied().chain([1]).collect();
+            let stranger = Authority::generate("a stranger's root", &leaf, Some(&middle));
+            stranger.sign(&serde_json::from_slice(&decode(payload)).unwrap_or_default())
+        }
+        Forgery::Downgrade => {
+            let mut head: Value = serde_json::from_slice(&decode(header)).unwrap_or_default();
+            head["alg"] = json!("none");
+            format!("{}.{payload}.", URL_SAFE_NO_PAD.encode(head.to_string()))
+        }
+        Forgery::OldTimestamp => return,
+    };
+    request.body = json!({ "signedPayload": forged }).to_string();
+}
+
+impl Sandbox {
+    /// Refunds a purchase as the store does by itself: whole, or a part in 1/100 000. A notification follows.
+    ///
+    /// # Errors
+    /// When there is no such purchase.
+    pub fn store_refund(&self, token: &str, share: Option<u64>) -> Result<(), String> {
+        let now = self.now();
+        let mut state = self.state();
+        let at = state.all(token).iter().copied().find(|at| state.trades[*at].provider == Provider::Appleiap);
+        let at = at.filter(|at| state.trades[*at].paid.is_some()).ok_or("no such purchase")?;
+        let url = state.trades[at].notify_url.clone();
+        let number = ids::uuid();
+        let r = state.refund_of(at, &number, number.clone(), share.unwrap_or(100_000), url, true, now, now);
+        if share.is_some() {
+            state.trades[at].refunds[r].reason = Some("prorated".to_owned());
+        }
+        state.settle(at, r, crate::RefundOutcome::Success, now);
+        Ok(())
+    }
+}

@@ -1,80 +1,504 @@
-//! WeChat's virtual payment: xpay, tokens, sessions, message push.
+//! WeChat's virtual payment: `/xpay/…`, access tokens, login codes, message push (wechat.md 6).
 
 use crate::Sandbox;
 use crate::callbacks::{Notice, SignedRequest};
-use crate::crypto::RsaKey;
-use crate::faults::Misbehaviour;
+use crate::crypto::{ALNUM, DIGITS, RsaKey, b64, hmac_hex, md5_hex, random, random_text, sha1_hex};
+use crate::faults::{Misbehaviour, Op};
 use crate::forgery::Forgery;
 use crate::keys::{Merchant, Mode};
-use crate::ledger::Trade;
+use crate::ledger::{Provider, RefundState, Trade, TradeState, Wire};
 use crate::server::{Answer, Call, Inbound};
+use aws_lc_rs::cipher::{AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
+use aws_lc_rs::iv::FixedLength;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-/// Callbacks are repeated after these many seconds.
-pub(crate) const LADDER: &[u64] = &[15, 15, 30, 180];
+/// A push that is not acknowledged comes again after these many seconds, at most 15 times.
+pub(crate) const LADDER: &[u64] = &[2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768];
 
-/// What both sides know of a merchant here.
+/// What both sides know of a mini program here.
 #[derive(Clone, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are the provider's own")]
 pub struct Keys {
-    /// Identifies the merchant in the books.
+    /// The mini program's app id.
     pub id: String,
+    pub secret: String,
+    pub offer_id: String,
+    pub app_key: String,
+    pub sandbox_app_key: String,
+    pub token: String,
+    pub encoding_aes_key: String,
 }
 
 impl Keys {
-    /// Makes everything up. `ours` and `theirs` are key pairs of the merchant and of the provider; RSA keys are dear,
-    /// so the providers share them.
+    /// Makes everything up.
     pub(crate) fn generate(_ours: &RsaKey, _theirs: &RsaKey) -> Self {
-        Self { id: crate::crypto::random_text(12, crate::crypto::DIGITS) }
+        Self {
+            id: format!("wx{}", hex::encode(random::<8>())),
+            secret: random_text(32, ALNUM),
+            offer_id: random_text(10, DIGITS),
+            app_key: random_text(32, ALNUM),
+            sandbox_app_key: random_text(32, ALNUM),
+            token: random_text(16, ALNUM),
+            encoding_aes_key: random_text(43, ALNUM),
+        }
     }
 
     /// The section `wxpay-virtual` of a configuration. `base` is the sandbox's URL.
-    pub(crate) fn config(&self, _base: &str, _mode: Mode) -> Value {
-        json!({})
+    pub(crate) fn config(&self, base: &str, mode: Mode) -> Value {
+        let mut node = json!({
+            "appId": self.id,
+            "secret": self.secret,
+            "offerId": self.offer_id,
+            "appKey": self.app_key,
+            "sandboxAppKey": self.sandbox_app_key,
+            "rate": 100,
+            "token": self.token,
+            "apiBase": base,
+        });
+        if !mode.virtual_plain {
+            node["encodingAESKey"] = json!(self.encoding_aes_key);
+        }
+        json!({ "mp-weixin": node })
+    }
+
+    /// The session key of a payer, the same at each login.
+    fn session_key(&self, openid: &str) -> String {
+        b64(hmac_hex(self.secret.as_bytes(), openid.as_bytes())[..16].as_bytes())
+    }
+
+    fn access_token(&self) -> String {
+        format!("token-{}", &hmac_hex(self.secret.as_bytes(), b"token")[..40])
     }
 }
 
-/// What a request is about; `None` when it is not for this provider.
-pub(crate) fn call(_inbound: &Inbound) -> Option<Call> {
-    None
+/// What a request is about.
+pub(crate) fn call(inbound: &Inbound) -> Option<Call> {
+    let op = match inbound.path.as_str() {
+        "/xpay/query_order" => {
+            let body: Value = serde_json::from_slice(&inbound.body).unwrap_or_default();
+            // A refund is asked for by the same call.
+            if body["order_id"].as_str().is_some_and(|no| no.contains("-")) { Op::RefundQuery } else { Op::Query }
+        }
+        "/xpay/refund_order" => Op::Refund,
+        path if path.starts_with("/xpay/") || path.starts_with("/sns/") || path == "/cgi-bin/stable_token" => {
+            Op::Unknown
+        }
+        _ => return None,
+    };
+    let body: Value = serde_json::from_slice(&inbound.body).unwrap_or_default();
+    let numbers = ["refund_order_id", "order_id"].iter().filter_map(|name| body[*name].as_str());
+    Some(Call { provider: Provider::WxpayVirtual, op, numbers: numbers.map(str::to_owned).collect() })
 }
 
+fn answer(body: &Value) -> Answer {
+    let verdict = match body["errcode"].as_i64() {
+        None | Some(0) => "SUCCESS".to_owned(),
+        Some(code) => format!("{code} {}", body["errmsg"].as_str().unwrap_or_default()),
+    };
+    Answer::new(200, "application/json", body.to_string(), &verdict)
+}
+
+type Refused = (i64, &'static str);
+
 /// Serves a request.
-pub(crate) fn handle(_sandbox: &Sandbox, _inbound: &Inbound, _fault: Option<Misbehaviour>) -> Answer {
-    Answer::new(404, "text/plain", "", "unknown")
+pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Answer {
+    let served = match inbound.path.as_str() {
+        "/cgi-bin/stable_token" => stable_token(sandbox, inbound),
+        "/sns/jscode2session" | "/sns/oauth2/access_token" => login(sandbox, inbound),
+        _ => xpay(sandbox, inbound, fault),
+    };
+    answer(&served.unwrap_or_else(|(code, message)| json!({ "errcode": code, "errmsg": message })))
+}
+
+fn stable_token(sandbox: &Sandbox, inbound: &Inbound) -> Result<Value, Refused> {
+    let body: Value = serde_json::from_slice(&inbound.body).map_err(|_| (47_001, "data format error"))?;
+    let appid = body["appid"].as_str().unwrap_or_default();
+    let merchant = sandbox.state().merchant(Provider::WxpayVirtual, appid).ok_or((40_013, "invalid appid"))?;
+    if body["secret"] != json!(merchant.keys.virtual_pay.secret) || body["grant_type"] != "client_credential" {
+        return Err((40_125, "invalid appsecret"));
+    }
+    Ok(json!({ "access_token": merchant.keys.virtual_pay.access_token(), "expires_in": 7200 }))
+}
+
+/// A code is `<openid>` with a word in front, as the console hands it out; `bad…` is refused.
+fn login(sandbox: &Sandbox, inbound: &Inbound) -> Result<Value, Refused> {
+    let query: std::collections::HashMap<String, String> =
+        form_urlencoded::parse(inbound.query.as_bytes()).into_owned().collect();
+    let get = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
+    let code = if get("js_code").is_empty() { get("code") } else { get("js_code") };
+    if get("grant_type") != "authorization_code" || code.is_empty() || code.starts_with("bad") {
+        return Err((40_029, "invalid code"));
+    }
+    let state = sandbox.state();
+    let secret_is = |secret: &str| get("secret") == secret;
+    let appid = get("appid");
+    let openid = format!("o{}", &md5_hex(format!("{appid}{code}").as_bytes())[..27]);
+    let virtual_app = state.merchants.iter().find(|m| m.keys.virtual_pay.id == appid);
+    let known = match virtual_app {
+        Some(m) => secret_is(&m.keys.virtual_pay.secret),
+        None => {
+            let owner = state.merchants.iter().any(|m| m.owns_appid(appid));
+            owner && secret_is("0123456789abcdef0123456789abcdef")
+        }
+    };
+    if !known {
+        return Err((40_125, "invalid appsecret"));
+    }
+    if inbound.path == "/sns/oauth2/access_token" {
+        return Ok(json!({
+            "access_token": random_text(40, ALNUM), "expires_in": 7200, "refresh_token": random_text(40, ALNUM),
+            "openid": openid, "scope": "snsapi_base",
+        }));
+    }
+    let key = virtual_app.map_or_else(|| b64(&random::<16>()), |m| m.keys.virtual_pay.session_key(&openid));
+    Ok(json!({ "openid": openid, "session_key": key, "unionid": format!("u{}", &openid[1..]) }))
+}
+
+fn xpay(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Result<Value, Refused> {
+    let query: std::collections::HashMap<String, String> =
+        form_urlencoded::parse(inbound.query.as_bytes()).into_owned().collect();
+    let get = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
+    let state = sandbox.state();
+    let merchant = state.merchants.iter().find(|m| m.keys.virtual_pay.access_token() == get("access_token")).cloned();
+    drop(state);
+    let merchant = merchant.ok_or((40_001, "invalid credential"))?;
+    let keys = &merchant.keys.virtual_pay;
+    let body: Value = serde_json::from_slice(&inbound.body).map_err(|_| (268_490_002, "params"))?;
+    let env = body["env"].as_u64().filter(|env| *env < 2).ok_or((268_490_002, "env"))?;
+    let app_key = if env == 0 { &keys.app_key } else { &keys.sandbox_app_key };
+    let text = [inbound.path.as_bytes(), b"&", &inbound.body].concat();
+    if hmac_hex(app_key.as_bytes(), &text) != get("pay_sig") {
+        return Err((268_490_003, "pay_sig"));
+    }
+    let openid = body["openid"].as_str().unwrap_or_default();
+    let needs_session = ["query_user_balance", "currency_pay", "cancel_currency_pay"]
+        .iter()
+        .any(|name| inbound.path == format!("/xpay/{name}"));
+    if needs_session && hmac_hex(keys.session_key(openid).as_bytes(), &inbound.body) != get("signature") {
+        return Err((268_490_009, "session_key"));
+    }
+    serve(sandbox, &merchant, inbound.path.trim_start_matches("/xpay/"), &body, env, fault)
+}
+
+fn serve(
+    sandbox: &Sandbox,
+    merchant: &Merchant,
+    name: &str,
+    body: &Value,
+    env: u64,
+    fault: Option<Misbehaviour>,
+) -> Result<Value, Refused> {
+    let now = sandbox.now();
+    let mut state = sandbox.state();
+    let id = &merchant.keys.virtual_pay.id;
+    let number = body["order_id"].as_str().unwrap_or_default();
+    let find = |state: &crate::ledger::State| state.find(Provider::WxpayVirtual, id, number);
+    match name {
+        "query_order" => {
+            if let Some(at) = find(&state) {
+                return Ok(json!({ "errcode": 0, "errmsg": "ok", "order": order(state.current(at, now), env) }));
+            }
+            let (t, r) =
+                state.find_refund(Provider::WxpayVirtual, id, number).ok_or((268_490_002, "order not exist"))?;
+            let refund = &state.trades[t].refunds[r];
+            let status = match refund.state {
+                RefundState::Success => 5,
+                RefundState::Closed => 7,
+                RefundState::Processing | RefundState::Abnormal => 1,
+            };
+            Ok(json!({ "errcode": 0, "errmsg": "ok", "order": {
+                "order_id": refund.out_refund_no, "order_type": 1, "status": status, "refund_fee": refund.amount,
+                "wx_order_id": refund.refund_id, "env_type": env + 1,
+            } }))
+        }
+        "refund_order" => {
+            let at = find(&state).ok_or((268_490_002, "order not exist"))?;
+            let refund_no = body["refund_order_id"].as_str().unwrap_or_default();
+            let plain = refund_no.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+            if !(8..=32).contains(&refund_no.len()) || !plain {
+                return Err((268_490_002, "refund_order_id"));
+            }
+            if state.find_refund(Provider::WxpayVirtual, id, refund_no).is_some() {
+                return Err((268_490_004, "duplicate"));
+            }
+            let trade = state.current(at, now);
+            let left = trade.amount().saturating_sub(trade.refunded());
+            let fee = body["refund_fee"].as_u64().unwrap_or_default();
+            if trade.paid.is_none() || body["left_fee"].as_u64() != Some(left) {
+                return Err((268_490_016, "left_fee"));
+            }
+            if fee == 0 || fee > left {
+                return Err((268_490_002, "refund_fee"));
+            }
+            let refund_id = format!("XR{}", random_text(20, DIGITS));
+            let url = state.console_url(merchant, Provider::WxpayVirtual);
+            let held = fault == Some(Misbehaviour::HoldRefund);
+            let settles = now + sandbox.scaled_ms(1);
+            state.refund_of(at, refund_no, refund_id.clone(), fee, url, held, settles, now);
+            Ok(json!({
+                "errcode": 0, "errmsg": "ok", "refund_order_id": refund_no, "refund_wx_order_id": refund_id,
+                "pay_order_id": number,
+            }))
+        }
+        "notify_provide_goods" => {
+            let at = find(&state).ok_or((268_490_002, "order not exist"))?;
+            state.trades[at].attach = Some("delivered".to_owned());
+            Ok(json!({ "errcode": 0, "errmsg": "ok" }))
+        }
+        "query_user_balance" => Ok(json!({
+            "errcode": 0, "errmsg": "ok", "balance": 1000, "present_balance": 0, "sum_save": 1000, "sum_present": 0,
+            "sum_balance": 1000, "sum_cost": 0, "first_save_flag": true,
+        })),
+        "currency_pay" if body["amount"].as_u64().is_some_and(|amount| amount > 1000) => {
+            Err((268_490_006, "balance not enough"))
+        }
+        "currency_pay" => Ok(json!({
+            "errcode": 0, "errmsg": "ok", "order_id": number, "balance": 1000, "used_present_amount": 0,
+        })),
+        "cancel_currency_pay" => Ok(json!({ "errcode": 0, "errmsg": "ok", "order_id": number })),
+        "present_currency" => Ok(json!({
+            "errcode": 0, "errmsg": "ok", "order_id": number, "balance": 1000, "present_balance": 10,
+        })),
+        _ => Err((268_490_002, "no such call")),
+    }
+}
+
+fn order(trade: &Trade, env: u64) -> Value {
+    let status = match trade.state {
+        TradeState::Success | TradeState::Refund if trade.returned() >= trade.amount() && trade.paid.is_some() => 5,
+        TradeState::Success | TradeState::Refund if trade.attach.as_deref() == Some("delivered") => 4,
+        TradeState::Success | TradeState::Refund => 2,
+        TradeState::Closed => 6,
+        _ => 1,
+    };
+    json!({
+        "order_id": trade.number, "status": status, "order_fee": trade.amount(), "paid_fee": trade.amount(),
+        "left_fee": trade.amount().saturating_sub(trade.refunded()), "env_type": env + 1, "order_type": 0,
+        "paid_time": trade.paid.unwrap_or_default() / 1000, "wx_order_id": trade.prepay_id,
+        "wxpay_order_id": trade.transaction_id,
+    })
 }
 
 /// Refuses a request without looking at it.
-pub(crate) fn refuse(_sandbox: &Sandbox, _inbound: &Inbound, _what: Misbehaviour) -> Answer {
-    Answer::new(500, "text/plain", "", "refused")
+pub(crate) fn refuse(_sandbox: &Sandbox, _inbound: &Inbound, what: Misbehaviour) -> Answer {
+    let code = if what == Misbehaviour::TooMany { 268_490_015 } else { -1 };
+    answer(&json!({ "errcode": code, "errmsg": "system busy" }))
 }
 
-/// Takes `orderInfo` as the client's SDK does, checks it as the provider does, and answers the number of the trade that
-/// can be paid then.
-pub(crate) fn open(_sandbox: &Sandbox, _order_info: &Value) -> Result<String, String> {
-    Err("not built".to_owned())
+/// `wx.requestVirtualPayment`: checks both signatures and books the order.
+pub(crate) fn open(sandbox: &Sandbox, order_info: &Value, _merchant: Option<&str>) -> Result<String, String> {
+    let text = |name: &str| order_info[name].as_str().ok_or_else(|| format!("no {name}"));
+    let sign_data = text("signData")?;
+    let data: Map<String, Value> = serde_json::from_str(sign_data).map_err(|_| "signData is not JSON")?;
+    let now = sandbox.now();
+    let mut state = sandbox.state();
+    let offer = data.get("offerId").and_then(Value::as_str).unwrap_or_default();
+    let merchant =
+        state.merchants.iter().find(|m| m.keys.virtual_pay.offer_id == offer).cloned().ok_or("-15001 offerId")?;
+    let keys = &merchant.keys.virtual_pay;
+    let env = data.get("env").and_then(Value::as_u64).unwrap_or(0);
+    let app_key = if env == 0 { &keys.app_key } else { &keys.sandbox_app_key };
+    if hmac_hex(app_key.as_bytes(), format!("requestVirtualPayment&{sign_data}").as_bytes()) != text("paySig")? {
+        return Err("-15006 paySig".to_owned());
+    }
+    let number = data.get("outTradeNo").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let plain = number.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-|*@".contains(&b));
+    if !(8..=32).contains(&number.len()) || !plain || data.get("currencyType") != Some(&json!("CNY")) {
+        return Err("-15001 outTradeNo or currencyType".to_owned());
+    }
+    let quantity = data.get("buyQuantity").and_then(Value::as_u64).filter(|n| *n > 0).ok_or("-15001 buyQuantity")?;
+    let total = match text("mode")? {
+        "short_series_goods" => {
+            let price = data.get("goodsPrice").and_then(Value::as_u64).ok_or("-15013 goodsPrice")?;
+            data.get("productId").and_then(Value::as_str).ok_or("-15001 productId")?;
+            price * quantity
+        }
+        "short_series_coin" => quantity,
+        _ => return Err("-15001 mode".to_owned()),
+    };
+    // The payer is whoever's session signed; the sandbox looks for them among those who have logged in.
+    let signature = text("signature")?.to_owned();
+    let payer = order_info["openid"].as_str().map(str::to_owned);
+    if let Some(payer) = &payer
+        && hmac_hex(keys.session_key(payer).as_bytes(), sign_data.as_bytes()) != signature
+    {
+        return Err("-15005 signature".to_owned());
+    }
+    if state.find(Provider::WxpayVirtual, &keys.id, &number).is_some_and(|at| state.trades[at].paid.is_some()) {
+        return Err("-15002 outTradeNo".to_owned());
+    }
+    if state.find(Provider::WxpayVirtual, &keys.id, &number).is_none() {
+        let url = state.console_url(&merchant, Provider::WxpayVirtual);
+        let safe = !state.plain_pushes.contains(&merchant.keys.id);
+        let wire = if safe { Wire::VirtualSafe } else { Wire::VirtualPlain };
+        let mut trade = Trade::begin(Provider::WxpayVirtual, wire, &keys.id, &number, total, url, now);
+        trade.product = text("mode")?.to_owned();
+        trade.prepay_id = Some(format!("XO{}", random_text(20, DIGITS)));
+        trade.payer = payer;
+        trade.request = Value::Object(data);
+        state.add(trade);
+    }
+    Ok(number)
 }
 
-/// What the client's SDK hands back after a payment.
+/// The client learns only that it went well.
 pub(crate) fn client_result(_sandbox: &Sandbox, _trade: &Trade) -> Value {
-    Value::Null
+    json!({ "errMsg": "requestVirtualPayment:ok" })
 }
 
-/// Writes and signs a callback.
-pub(crate) fn notify(notice: &Notice<'_>, _merchant: &Merchant, _now: i64) -> SignedRequest {
-    SignedRequest { method: "POST".to_owned(), url: notice.url.to_owned(), headers: Vec::new(), body: String::new() }
+fn message(notice: &Notice<'_>) -> Value {
+    let trade = notice.trade;
+    let data = &trade.request;
+    let mut message = json!({
+        "ToUserName": "gh_0000", "FromUserName": trade.payer, "CreateTime": notice.created / 1000, "MsgType": "event",
+    });
+    if let Some(r) = notice.refund {
+        let refund = &trade.refunds[r];
+        let code = i64::from(refund.state != RefundState::Success);
+        for (name, value) in [
+            ("Event", json!("xpay_refund_notify")),
+            ("OpenId", json!(trade.payer)),
+            ("WxRefundId", json!(refund.refund_id)),
+            ("MchRefundId", json!(refund.out_refund_no)),
+            ("WxOrderId", json!(trade.prepay_id)),
+            ("MchOrderId", json!(trade.number)),
+            ("RefundFee", json!(refund.amount)),
+            ("RetCode", json!(code)),
+            ("RetMsg", json!("ok")),
+            ("RefundSuccTimestamp", json!(refund.settled.unwrap_or_default() / 1000)),
+        ] {
+            message[name] = value;
+        }
+        return message;
+    }
+    let goods = trade.product == "short_series_goods";
+    message["Event"] = json!(if goods { "xpay_goods_deliver_notify" } else { "xpay_coin_pay_notify" });
+    message["OpenId"] = json!(trade.payer);
+    message["OutTradeNo"] = json!(trade.number);
+    message["Env"] = data["env"].clone();
+    message["WeChatPayInfo"] = json!({
+        "MchOrderNo": trade.number, "TransactionId": trade.transaction_id,
+        "PaidTime": trade.paid.unwrap_or_default() / 1000,
+    });
+    let mut info = json!({
+        "Quantity": data["buyQuantity"], "OrigPrice": trade.amount(), "ActualPrice": trade.amount(),
+        "Attach": data["attach"],
+    });
+    if goods {
+        info["ProductId"] = data["productId"].clone();
+    }
+    message[if goods { "GoodsInfo" } else { "CoinInfo" }] = info;
+    message
+}
+
+/// AES-256-CBC with 32-byte padding: random, length, message, receiver.
+fn seal(encoding_key: &str, text: &str, app_id: &str) -> String {
+    let key = decode_key(encoding_key);
+    let mut plain = random::<16>().to_vec();
+    plain.extend(u32::try_from(text.len()).unwrap_or_default().to_be_bytes());
+    plain.extend(text.as_bytes());
+    plain.extend(app_id.as_bytes());
+    let pad = 32 - plain.len() % 32;
+    plain.extend(std::iter::repeat_n(u8::try_from(pad).unwrap_or(32), pad));
+    let iv: [u8; 16] = key[..16].try_into().expect("16 bytes");
+    let cipher = UnboundCipherKey::new(&AES_256, &key).expect("32 bytes");
+    let context = EncryptionContext::Iv128(FixedLength::from(iv));
+    EncryptingKey::cbc(cipher).and_then(|key| key.less_safe_encrypt(&mut plain, context)).expect("whole blocks");
+    b64(&plain)
+}
+
+fn decode_key(text: &str) -> Vec<u8> {
+    let mut bits = 0u32;
+    let mut held = 0;
+    let mut out = Vec::new();
+    for c in text.bytes() {
+        let value = match c {
+            b'A'..=b'Z' => c - b'A',
+            b'a'..=b'z' => c - b'a' + 26,
+            b'0'..=b'9' => c - b'0' + 52,
+            b'+' => 62,
+            _ => 63,
+        };
+        bits = bits << 6 | u32::from(value);
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            out.push(u8::try_from(bits >> held & 0xff).unwrap_or_default());
+        }
+    }
+    out
+}
+
+fn sorted_sha1(parts: &[&str]) -> String {
+    let mut parts = parts.to_vec();
+    parts.sort_unstable();
+    sha1_hex(parts.concat().as_bytes())
+}
+
+/// Writes and signs a push.
+pub(crate) fn notify(notice: &Notice<'_>, merchant: &Merchant, now: i64) -> SignedRequest {
+    let keys = &merchant.keys.virtual_pay;
+    let text = message(notice).to_string();
+    let (timestamp, nonce) = ((now / 1000).to_string(), random_text(9, DIGITS));
+    let signature = sorted_sha1(&[&keys.token, &timestamp, &nonce]);
+    let mut query = vec![("signature", signature), ("timestamp", timestamp.clone()), ("nonce", nonce.clone())];
+    let body = match notice.trade.wire {
+        Wire::VirtualPlain => text,
+        _ => {
+            let sealed = seal(&keys.encoding_aes_key, &text, &keys.id);
+            query.push(("encrypt_type", "aes".to_owned()));
+            query.push(("msg_signature", sorted_sha1(&[&keys.token, &timestamp, &nonce, &sealed])));
+            json!({ "ToUserName": "gh_0000", "Encrypt": sealed }).to_string()
+        }
+    };
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+    let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    SignedRequest { method: "POST".to_owned(), url: format!("{}?{query}", notice.url), headers, body }
 }
 
 /// Whether an answer is an acknowledgement.
-pub(crate) fn accepted(status: u16, _body: &str) -> bool {
+pub(crate) fn accepted(status: u16, body: &str) -> bool {
+    let json: Value = serde_json::from_str(body).unwrap_or_default();
     status == 200
+        && (json["ErrCode"] == 0 || body.contains("<ErrCode>0</ErrCode>") || body.is_empty() || body == "success")
 }
 
-/// True for a callback that [`notify`] wrote.
-pub(crate) fn wrote(_request: &SignedRequest) -> bool {
-    false
+/// True for a push of this module.
+pub(crate) fn wrote(request: &SignedRequest) -> bool {
+    request.url.contains("/wxpay-virtual") && request.url.contains("signature=")
 }
 
-/// Spoils a callback.
-pub(crate) fn forge(_sandbox: &Sandbox, _request: &mut SignedRequest, _how: Forgery) {}
+/// Spoils a push.
+pub(crate) fn forge(_sandbox: &Sandbox, request: &mut SignedRequest, how: Forgery) {
+    let Some((url, query)) = request.url.clone().split_once('?').map(|(u, q)| (u.to_owned(), q.to_owned())) else {
+        return;
+    };
+    let mut query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let safe = query.iter().any(|(name, _)| name == "msg_signature");
+    let name = if safe { "msg_signature" } else { "signature" };
+    let spoilt = sha1_hex(&random::<8>());
+    match how {
+        Forgery::BadSignature | Forgery::SignTest | Forgery::OtherKey | Forgery::UnknownSerial => {
+            query.iter_mut().filter(|(own, _)| own == name).for_each(|(_, value)| value.clone_from(&spoilt));
+        }
+        Forgery::NoSignature => query.retain(|(own, _)| own != name),
+        Forgery::EmptySignature => {
+            query.iter_mut().filter(|(own, _)| own == name).for_each(|(_, value)| value.clear());
+        }
+        // The plain signature beside it stays right, and proves nothing.
+        Forgery::Downgrade => query.retain(|(own, _)| own != "msg_signature" && own != "encrypt_type"),
+        Forgery::AlteredAmount => {
+            let mut body: Value = serde_json::from_str(&request.body).unwrap_or_default();
+            if safe {
+                body["Encrypt"] = json!(b64(&random::<64>()));
+            } else {
+                query.iter_mut().filter(|(own, _)| own == name).for_each(|(_, value)| value.clone_from(&spoilt));
+            }
+            request.body = body.to_string();
+        }
+        Forgery::OldTimestamp => {}
+    }
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+    request.url = format!("{url}?{query}");
+}

@@ -1,80 +1,254 @@
-//! VksPay, and an epay site.
+//! VksPay, one JSON endpoint below `/vkspay/api`, and an epay site below `/epay` (vkspay.md 2 and 5).
+
+mod epay;
 
 use crate::Sandbox;
 use crate::callbacks::{Notice, SignedRequest};
-use crate::crypto::RsaKey;
-use crate::faults::Misbehaviour;
+use crate::crypto::{self, ALNUM, DIGITS, RsaKey, b64, md5_hex, random_text};
+use crate::faults::{Misbehaviour, Op};
 use crate::forgery::Forgery;
-use crate::keys::{Merchant, Mode};
-use crate::ledger::Trade;
+use crate::ids;
+use crate::keys::{Epay, Merchant, Mode};
+use crate::ledger::{Provider, RefundState, Trade, TradeState, Wire};
 use crate::server::{Answer, Call, Inbound};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-/// Callbacks are repeated after these many seconds.
-pub(crate) const LADDER: &[u64] = &[15, 15, 30, 180];
+/// epay repeats after about these many seconds; VksPay's ladder is not public.
+pub(crate) const LADDER: &[u64] = &[60, 180, 1200, 3600, 7200];
 
 /// What both sides know of a merchant here.
 #[derive(Clone, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are the provider's own")]
 pub struct Keys {
-    /// Identifies the merchant in the books.
+    /// The store's number, and the epay site's `pid`.
     pub id: String,
+    pub key: String,
+    pub mch_private_key: String,
+    pub mch_public_key: String,
+    pub platform_private_key: String,
+    pub platform_public_key: String,
 }
 
 impl Keys {
-    /// Makes everything up. `ours` and `theirs` are key pairs of the merchant and of the provider; RSA keys are dear,
-    /// so the providers share them.
-    pub(crate) fn generate(_ours: &RsaKey, _theirs: &RsaKey) -> Self {
-        Self { id: crate::crypto::random_text(12, crate::crypto::DIGITS) }
+    /// Makes everything up; RSA keys are dear, so the providers share them.
+    pub(crate) fn generate(ours: &RsaKey, theirs: &RsaKey) -> Self {
+        Self {
+            id: format!("1{}", random_text(6, DIGITS)),
+            key: random_text(32, ALNUM),
+            mch_private_key: b64(&ours.pkcs8()),
+            mch_public_key: b64(&ours.spki()),
+            platform_private_key: b64(&theirs.pkcs8()),
+            platform_public_key: b64(&theirs.spki()),
+        }
     }
 
     /// The section `vkspay` of a configuration. `base` is the sandbox's URL.
-    pub(crate) fn config(&self, _base: &str, _mode: Mode) -> Value {
-        json!({})
+    pub(crate) fn config(&self, base: &str, mode: Mode) -> Value {
+        match mode.epay {
+            Epay::No => json!({ "mchId": self.id, "key": self.key, "apiBase": format!("{base}/vkspay/api") }),
+            Epay::Md5 => {
+                json!({ "mchId": self.id, "key": self.key, "protocol": "epay", "apiBase": format!("{base}/epay") })
+            }
+            Epay::Rsa => json!({
+                "mchId": self.id,
+                "protocol": "epay",
+                "signType": "RSA",
+                "mchPrivateKey": self.mch_private_key,
+                "platformPublicKey": self.platform_public_key,
+                "apiBase": format!("{base}/epay"),
+            }),
+        }
     }
 }
 
-/// What a request is about; `None` when it is not for this provider.
-pub(crate) fn call(_inbound: &Inbound) -> Option<Call> {
-    None
+/// What a request is about.
+pub(crate) fn call(inbound: &Inbound) -> Option<Call> {
+    if inbound.path.starts_with("/epay/") {
+        return Some(epay::call(inbound));
+    }
+    if inbound.path != "/vkspay/api" {
+        return None;
+    }
+    let body: Value = serde_json::from_slice(&inbound.body).unwrap_or_default();
+    let op = match body["method"].as_str().unwrap_or_default() {
+        "webpay" | "micropay" => Op::Create,
+        "orderquery" => Op::Query,
+        "orderrefund" => Op::Refund,
+        "orderrefundquery" => Op::RefundQuery,
+        _ => Op::Unknown,
+    };
+    let numbers = ["out_refund_no", "out_trade_no"].iter().filter_map(|name| body[*name].as_str());
+    Some(Call { provider: Provider::Vkspay, op, numbers: numbers.map(str::to_owned).collect() })
+}
+
+fn answer(body: &Value) -> Answer {
+    let verdict = body["return_code"].as_str().unwrap_or("answered").to_owned();
+    Answer::new(200, "application/json", body.to_string(), &verdict)
+}
+
+fn fail(message: &str) -> Value {
+    json!({ "return_code": "FAIL", "return_msg": message })
 }
 
 /// Serves a request.
-pub(crate) fn handle(_sandbox: &Sandbox, _inbound: &Inbound, _fault: Option<Misbehaviour>) -> Answer {
-    Answer::new(404, "text/plain", "", "unknown")
+pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Answer {
+    if inbound.path.starts_with("/epay/") {
+        return epay::handle(sandbox, inbound, fault);
+    }
+    let Ok(Value::Object(body)) = serde_json::from_slice(&inbound.body) else {
+        return answer(&fail("not JSON"));
+    };
+    answer(&serve(sandbox, &body, fault).unwrap_or_else(|message| fail(&message)))
+}
+
+/// The signature: every field but itself, sorted, then the key.
+fn sign(body: &Map<String, Value>, key: &str) -> String {
+    let mut fields: Vec<String> = body
+        .iter()
+        .filter(|(name, _)| *name != "sign")
+        .map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+        .collect();
+    fields.sort();
+    fields.push(format!("key={key}"));
+    md5_hex(fields.join("&").as_bytes())
+}
+
+fn serve(sandbox: &Sandbox, body: &Map<String, Value>, fault: Option<Misbehaviour>) -> Result<Value, String> {
+    let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+    let now = sandbox.now();
+    let mut state = sandbox.state();
+    let merchant = state.merchant(Provider::Vkspay, text("merchantno")).ok_or("merchantno")?;
+    if sign(body, &merchant.keys.vkspay.key) != text("sign") {
+        return Err("sign".to_owned());
+    }
+    let nonce = text("signaturenonce");
+    if nonce.len() != 8 || !nonce.bytes().all(|b| (b'1'..=b'9').contains(&b)) || text("version") != "2.0" {
+        return Err("signaturenonce or version".to_owned());
+    }
+    if body.get("timestamp").and_then(Value::as_i64).is_none_or(|at| at.abs_diff(now / 1000) > 600) {
+        return Err("timestamp".to_owned());
+    }
+    let id = merchant.keys.vkspay.id.clone();
+    let money = |name: &str| {
+        let yuan = text(name);
+        ids::fen(yuan).filter(|fen| *fen > 0 && ids::yuan(*fen) == yuan).ok_or_else(|| name.to_owned())
+    };
+    match text("method") {
+        method @ ("webpay" | "micropay") => {
+            let total = money("total_fee")?;
+            let number = format!("V{}{}", ids::compact(now), random_text(10, DIGITS));
+            let url = Some(text("notify_url").to_owned()).filter(|url| !url.is_empty());
+            let mut trade = Trade::begin(Provider::Vkspay, Wire::Vkspay, &id, &number, total, url, now);
+            let link = format!("https://pay.vkspay.example/q/{number}");
+            trade.product = method.to_owned();
+            trade.code_url = Some(link.clone());
+            let at = state.add(trade);
+            if method == "micropay" {
+                if text("auth_code").is_empty() {
+                    return Err("auth_code".to_owned());
+                }
+                state.paid(at, None, None, now)?;
+            }
+            Ok(json!({
+                "return_code": "SUCCESS", "return_msg": "OK", "data": { "out_trade_no": number, "qrcode": link },
+            }))
+        }
+        "orderquery" => {
+            let at = state.find(Provider::Vkspay, &id, text("out_trade_no")).ok_or("no such order")?;
+            let trade = state.current(at, now);
+            if trade.paid.is_none() {
+                return Err("not paid".to_owned());
+            }
+            let total = ids::yuan(trade.amount());
+            Ok(json!({
+                "return_code": "SUCCESS", "return_msg": "OK",
+                "data": { "out_trade_no": trade.number, "total_fee": total },
+            }))
+        }
+        "orderrefund" => {
+            let amount = money("refund_fee")?;
+            let at = state.find(Provider::Vkspay, &id, text("out_trade_no")).ok_or("no such order")?;
+            let trade = &state.trades[at];
+            if trade.paid.is_none() || trade.refunded() + amount > trade.amount() {
+                return Err("more than was paid".to_owned());
+            }
+            let number = format!("R{}-{}{}", &id[..4], ids::compact(now), random_text(6, DIGITS));
+            let held = fault == Some(Misbehaviour::HoldRefund);
+            state.refund_of(at, &number, number.clone(), amount, None, held, now, now);
+            state.tick(now);
+            Ok(json!({ "return_code": "SUCCESS", "return_msg": "OK", "out_refund_no": number }))
+        }
+        "orderrefundquery" => {
+            let (t, r) = state.find_refund(Provider::Vkspay, &id, text("out_refund_no")).ok_or("no such refund")?;
+            let trade = &state.trades[t];
+            if trade.number != text("out_trade_no") || trade.refunds[r].state != RefundState::Success {
+                return Err("not refunded".to_owned());
+            }
+            Ok(json!({ "return_code": "SUCCESS", "return_msg": "OK" }))
+        }
+        _ => Err("method".to_owned()),
+    }
 }
 
 /// Refuses a request without looking at it.
-pub(crate) fn refuse(_sandbox: &Sandbox, _inbound: &Inbound, _what: Misbehaviour) -> Answer {
-    Answer::new(500, "text/plain", "", "refused")
+pub(crate) fn refuse(_sandbox: &Sandbox, _inbound: &Inbound, what: Misbehaviour) -> Answer {
+    let status = if what == Misbehaviour::TooMany { 429 } else { 500 };
+    Answer::new(status, "text/plain", "busy", "busy")
 }
 
-/// Takes `orderInfo` as the client's SDK does, checks it as the provider does, and answers the number of the trade that
-/// can be paid then.
-pub(crate) fn open(_sandbox: &Sandbox, _order_info: &Value) -> Result<String, String> {
-    Err("not built".to_owned())
+/// The payer opens the link.
+pub(crate) fn open(sandbox: &Sandbox, order_info: &Value, _merchant: Option<&str>) -> Result<String, String> {
+    let link = order_info["codeUrl"].as_str().ok_or("no codeUrl")?;
+    let state = sandbox.state();
+    let found =
+        state.trades.iter().rev().find(|t| t.provider == Provider::Vkspay && t.code_url.as_deref() == Some(link));
+    found.map(|trade| trade.number.clone()).ok_or_else(|| "no such link".to_owned())
 }
 
-/// What the client's SDK hands back after a payment.
+/// A web page hands nothing back.
 pub(crate) fn client_result(_sandbox: &Sandbox, _trade: &Trade) -> Value {
     Value::Null
 }
 
-/// Writes and signs a callback.
-pub(crate) fn notify(notice: &Notice<'_>, _merchant: &Merchant, _now: i64) -> SignedRequest {
-    SignedRequest { method: "POST".to_owned(), url: notice.url.to_owned(), headers: Vec::new(), body: String::new() }
+/// Writes a notice: VksPay's says a number and proves nothing.
+pub(crate) fn notify(notice: &Notice<'_>, merchant: &Merchant, now: i64) -> SignedRequest {
+    if notice.trade.wire != Wire::Vkspay {
+        return epay::notify(notice, merchant, now);
+    }
+    let body = form_urlencoded::Serializer::new(String::new())
+        .append_pair("out_trade_no", &notice.trade.number)
+        .append_pair("merchantno", &notice.trade.merchant)
+        .finish();
+    form(notice.url, body)
+}
+
+fn form(url: &str, body: String) -> SignedRequest {
+    let headers = vec![("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned())];
+    SignedRequest { method: "POST".to_owned(), url: url.to_owned(), headers, body }
 }
 
 /// Whether an answer is an acknowledgement.
-pub(crate) fn accepted(status: u16, _body: &str) -> bool {
-    status == 200
+pub(crate) fn accepted(status: u16, body: &str) -> bool {
+    status == 200 && (body.contains("success") || body.contains("SUCCESS"))
 }
 
-/// True for a callback that [`notify`] wrote.
-pub(crate) fn wrote(_request: &SignedRequest) -> bool {
-    false
+/// True for a notice of this module.
+pub(crate) fn wrote(request: &SignedRequest) -> bool {
+    request.url.contains("/vkspay/") || request.url.contains("/vkspay_")
 }
 
-/// Spoils a callback.
-pub(crate) fn forge(_sandbox: &Sandbox, _request: &mut SignedRequest, _how: Forgery) {}
+/// Spoils a notice. VksPay's has nothing to spoil but its number.
+pub(crate) fn forge(sandbox: &Sandbox, request: &mut SignedRequest, how: Forgery) {
+    if request.url.contains("sign=") {
+        epay::forge(sandbox, request, how);
+    } else if how != Forgery::OldTimestamp {
+        let number = format!("V{}", crypto::random_text(20, DIGITS));
+        request.body = format!("out_trade_no={number}");
+    }
+}
+
+/// `paid` in the words of an order object.
+const fn is_paid(state: TradeState) -> bool {
+    matches!(state, TradeState::Success | TradeState::Refund)
+}

@@ -87,7 +87,7 @@ fn event(merchant: &str, status: &str, message: &Map<String, Value>) -> Notice {
         merchant: merchant.to_owned(),
         name: status.chars().take(64).collect(),
         id: id.chars().take(64).collect(),
-        at: 0,
+        at: text_of(message, "callbackTime").and_then(pay::from_utc).unwrap_or(0),
         number,
         transactions: Vec::new(),
         alert: None,

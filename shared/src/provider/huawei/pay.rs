@@ -21,7 +21,7 @@ fn utc(ms: i64) -> Option<String> {
 }
 
 /// Unix ms of `2025-10-09T17:50:12.000+0000`.
-fn from_utc(text: &str) -> Option<i64> {
+pub(super) fn from_utc(text: &str) -> Option<i64> {
     let format = format_description!(
         "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond][offset_hour sign:mandatory][offset_minute]"
     );
