@@ -165,11 +165,14 @@ async fn a_forged_callback_writes_nothing_and_a_genuine_one_twice_credits_once()
             Forgery::AlteredAmount,
             Forgery::Downgrade,
         ] {
+            // In plain mode there is nothing to fall back to: what is left is the genuine push.
+            if way.mode.virtual_plain && how == Forgery::Downgrade {
+                continue;
+            }
             let forged = world.sandbox.forge(genuine.clone(), how);
             let (status, body) = world.sandbox.send(&forged).await.expect("an answer");
             // A notice of VksPay proves nothing anyway: it is acknowledged, and nothing comes of it.
             let vkspay = way.pay_type.starts_with("vkspay") && way.mode.epay == Epay::No;
-            // A plain push has nothing but its query signed.
             assert!(vkspay || (400..500).contains(&status), "{} {how:?}: {status} {body}", way.name);
             assert_eq!(world.order(no).await["trade_state"], "NOTPAY", "{} {how:?}", way.name);
         }

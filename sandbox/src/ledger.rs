@@ -340,6 +340,8 @@ pub(crate) struct State {
     pub(crate) log: VecDeque<LoggedRequest>,
     /// Where merchants have their callbacks, as they typed it into the providers' consoles.
     pub(crate) consoles: HashMap<String, (String, String)>,
+    /// Who has logged in: application and openid.
+    pub(crate) logins: BTreeSet<(String, String)>,
     /// Merchants, by their id in the sandbox, whose message push is in plain mode.
     pub(crate) plain_pushes: BTreeSet<String>,
 }

@@ -130,12 +130,12 @@ fn login(sandbox: &Sandbox, inbound: &Inbound) -> Result<Value, Refused> {
     if get("grant_type") != "authorization_code" || code.is_empty() || code.starts_with("bad") {
         return Err((40_029, "invalid code"));
     }
-    let state = sandbox.state();
+    let mut state = sandbox.state();
     let secret_is = |secret: &str| get("secret") == secret;
     let appid = get("appid");
     let openid = format!("o{}", &md5_hex(format!("{appid}{code}").as_bytes())[..27]);
-    let virtual_app = state.merchants.iter().find(|m| m.keys.virtual_pay.id == appid);
-    let known = match virtual_app {
+    let virtual_app = state.merchants.iter().find(|m| m.keys.virtual_pay.id == appid).cloned();
+    let known = match &virtual_app {
         Some(m) => secret_is(&m.keys.virtual_pay.secret),
         None => {
             let owner = state.merchants.iter().any(|m| m.owns_appid(appid));
@@ -151,6 +151,7 @@ fn login(sandbox: &Sandbox, inbound: &Inbound) -> Result<Value, Refused> {
             "openid": openid, "scope": "snsapi_base",
         }));
     }
+    state.logins.insert((appid.to_owned(), openid.clone()));
     let key = virtual_app.map_or_else(|| b64(&random::<16>()), |m| m.keys.virtual_pay.session_key(&openid));
     Ok(json!({ "openid": openid, "session_key": key, "unionid": format!("u{}", &openid[1..]) }))
 }
@@ -317,14 +318,11 @@ pub(crate) fn open(sandbox: &Sandbox, order_info: &Value, _merchant: Option<&str
         "short_series_coin" => quantity,
         _ => return Err("-15001 mode".to_owned()),
     };
-    // The payer is whoever's session signed; the sandbox looks for them among those who have logged in.
-    let signature = text("signature")?.to_owned();
-    let payer = order_info["openid"].as_str().map(str::to_owned);
-    if let Some(payer) = &payer
-        && hmac_hex(keys.session_key(payer).as_bytes(), sign_data.as_bytes()) != signature
-    {
-        return Err("-15005 signature".to_owned());
-    }
+    // The payer is whose session signed, among those who have logged in.
+    let signature = text("signature")?;
+    let signed = |openid: &str| hmac_hex(keys.session_key(openid).as_bytes(), sign_data.as_bytes()) == signature;
+    let payer = state.logins.iter().find(|(app, openid)| *app == keys.id && signed(openid));
+    let payer = Some(payer.ok_or("-15005 signature")?.1.clone());
     if state.find(Provider::WxpayVirtual, &keys.id, &number).is_some_and(|at| state.trades[at].paid.is_some()) {
         return Err("-15002 outTradeNo".to_owned());
     }
