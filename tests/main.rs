@@ -23,6 +23,7 @@ mod judges;
 mod mtls;
 mod orders;
 mod providers_flow;
+mod providers_vectors;
 mod refunds;
 mod secrets;
 mod sources;

@@ -88,7 +88,7 @@ impl Anchor {
         }
         let content = object(payload).ok_or(JwsError::Malformed("payload"))?;
         let at = signed_at(&content).ok_or(JwsError::Malformed("the time of signing"))?;
-        let leaf = self.chain(fields.get("x5c"), at / 1_000)?;
+        let leaf = self.leaf_key(fields.get("x5c").unwrap_or(&Value::Null), at.div_euclid(1_000))?;
         let raw = URL_SAFE_NO_PAD.decode(signature).map_err(|_| JwsError::Signature)?;
         let signed = &compact[..header.len() + 1 + payload.len()];
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, leaf)
@@ -97,9 +97,13 @@ impl Anchor {
         Ok(content)
     }
 
-    /// The leaf's public point, after the path to the root has been checked at a time, Unix seconds.
-    fn chain(&self, x5c: Option<&Value>, at: i64) -> Result<Vec<u8>, JwsError> {
-        let list = x5c.and_then(Value::as_array).ok_or(JwsError::Malformed("x5c"))?;
+    /// The leaf's public point, after the path to the root has been checked at a time, Unix seconds. `x5c` is
+    /// the header's list: leaf, intermediate, root.
+    ///
+    /// # Errors
+    /// [`JwsError::Malformed`], [`JwsError::Chain`].
+    pub fn leaf_key(&self, x5c: &Value, at: i64) -> Result<Vec<u8>, JwsError> {
+        let list = x5c.as_array().ok_or(JwsError::Malformed("x5c"))?;
         let [leaf, intermediate, _root] = list.as_slice() else {
             return Err(JwsError::Chain("not three certificates"));
         };

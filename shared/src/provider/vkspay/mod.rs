@@ -8,6 +8,7 @@ mod call;
 mod epay;
 mod notice;
 
+pub use call::signing_text;
 pub(super) use notice::{read as read_callback, reply};
 
 use super::{
