@@ -36,6 +36,12 @@ life() {
     reply=$(post query-payment '{"out_trade_no":"'"$no"'","await_notify":true}')
     expect "$name paid" '"trade_state":"SUCCESS"' "$reply"
     expect "$name delivered" '"user_order_success":true' "$reply"
+    if [[ $name == appleiap* ]]; then
+        expect "$name refund" '"code":2005' "$(post refund '{"out_trade_no":"'"$no"'"}')"
+        echo "ok  $name"
+        passed=$((passed + 1))
+        return
+    fi
     for amount in 30 20; do
         expect "$name refunded" '"code":0' "$(post refund '{"out_trade_no":"'"$no"'","refund_fee":'$amount'}')"
     done
@@ -56,4 +62,17 @@ for merchant in default cert; do
     done
 done
 life alipay-codepay '"provider":"alipay","auth_code":"2800000000000000001"'
+for merchant in default v2 cert; do
+    for node in h5 h5-weixin mweb mp-weixin mp-alipay app-plus; do
+        life "vkspay-$node-$merchant" '"provider":"vkspay","pid":"'$merchant'","vk_platform":"'$node'"'
+    done
+    life "douyin-$merchant" '"provider":"douyin","pid":"'$merchant'"'
+    life "huawei-mp-harmony-$merchant" '"provider":"huawei","pid":"'$merchant'","vk_platform":"mp-harmony"'
+    life "huawei-app-harmony-$merchant" '"provider":"huawei","pid":"'$merchant'","vk_platform":"app-harmony"'
+    life "appleiap-$merchant" '"provider":"appleiap","pid":"'$merchant'","product_id":"demo.product"'
+done
+for merchant in default v2; do
+    life "wxpay-virtual-coins-$merchant" '"provider":"wxpay-virtual","pid":"'$merchant'","code":"login","wxpay_virtual":{"mode":"short_series_coin","buy_quantity":100}'
+    life "wxpay-virtual-goods-$merchant" '"provider":"wxpay-virtual","pid":"'$merchant'","code":"login","wxpay_virtual":{"mode":"short_series_goods","buy_quantity":2,"product_id":"sword","goods_price":50}'
+done
 echo "$passed passed, 0 failed"

@@ -6,6 +6,7 @@ mod alipay_create;
 mod alipay_gateway;
 mod alipay_kit;
 mod alipay_vectors;
+mod apple_purchases;
 mod binaries_auth;
 mod binaries_flow;
 mod binaries_kill;

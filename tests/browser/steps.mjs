@@ -5,9 +5,14 @@ export const waysOf = {
   default: [
     "wxpay_h5", "wxpay_mp-weixin", "wxpay_h5-weixin", "wxpay_app-plus", "wxpay_mweb", "wxpay_codepay",
     "alipay_h5", "alipay_mp-alipay", "alipay_app-plus", "alipay_pc", "alipay_wap", "alipay_codepay",
+    "appleiap_app-plus",
+    "vkspay_h5", "vkspay_h5-weixin", "vkspay_mweb", "vkspay_mp-weixin", "vkspay_mp-alipay", "vkspay_app-plus",
+    "wxpay-virtual_mp-weixin", "douyin_mp-toutiao", "huawei_mp-harmony", "huawei_app-harmony",
   ],
-  v2: ["wxpay_h5", "wxpay_mp-weixin", "wxpay_h5-weixin", "wxpay_app-plus", "wxpay_mweb"],
-  cert: ["wxpay_h5", "alipay_h5", "alipay_app-plus"],
+  v2: [
+    "wxpay_h5", "wxpay_mp-weixin", "wxpay_h5-weixin", "wxpay_app-plus", "wxpay_mweb", "vkspay_h5", "wxpay-virtual_mp-weixin",
+  ],
+  cert: ["wxpay_h5", "alipay_h5", "alipay_app-plus", "vkspay_h5", "douyin_mp-toutiao"],
 };
 
 export async function createOrder(page, { way, pid = "", amount = "1.00", type = "recharge", fields = {} }) {

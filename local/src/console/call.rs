@@ -28,6 +28,8 @@ impl Console {
         let path = match action {
             "pay/createPayment" | "pay/closePayment" => "/create-payment",
             "pay/refund" | "pay/queryRefund" => "/refund",
+            action if action.starts_with("pay/wxpayVirtual/") => "/transfer",
+            action if action.starts_with("pay/code2Session") => "/login",
             _ => "/query-payment",
         };
         let out_trade_no = data.get("out_trade_no").and_then(Value::as_str).unwrap_or_default().to_owned();

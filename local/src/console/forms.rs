@@ -15,7 +15,7 @@ pub const KINDS: [&str; 4] = ["recharge", "goods", "vip", "custom"];
 pub fn ways_select(lang: Lang, chosen: &str) -> Markup {
     html! {
         select name="pay_type" {
-            @for provider in [Provider::Wxpay, Provider::Alipay] {
+            @for provider in Provider::ALL {
                 optgroup label=(ways::provider_name(lang, provider)) {
                     @for way in WAYS.iter().filter(|way| way.provider == provider) {
                         option value=(way.id) selected[way.id == chosen] {
@@ -33,9 +33,9 @@ pub fn merchant_select(lang: Lang, demo: bool) -> Markup {
     html! {
         @if demo {
             select name="pid" {
-                option value="" { (lang.t("default · 微信 v3 公钥 / 支付宝 密钥", "default · WeChat v3 public key / Alipay keys")) }
-                option value=(demo::V2) { (lang.t("v2 · 微信 APIv2", "v2 · WeChat APIv2")) }
-                option value=(demo::CERT) { (lang.t("cert · 微信平台证书 / 支付宝证书", "cert · WeChat certificates / Alipay certificates")) }
+                option value="" { (lang.t("default · 微信 v3 公钥 / 支付宝密钥 / VksPay / ecpay", "default · WeChat v3 public key / Alipay keys / VksPay / ecpay")) }
+                option value=(demo::V2) { (lang.t("v2 · 微信 APIv2 / epay MD5 / 明文推送", "v2 · WeChat APIv2 / epay MD5 / plain push")) }
+                option value=(demo::CERT) { (lang.t("cert · 微信平台证书 / 支付宝证书 / epay RSA / 抖音交易系统", "cert · WeChat and Alipay certificates / epay RSA / Douyin trade system")) }
             }
         } @else {
             input name="pid" placeholder="default" autocomplete="off" spellcheck="false";

@@ -82,7 +82,7 @@ pub async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
                         input type="hidden" name="product" value=(product.kind);
                         fieldset.choice {
                             legend.sr { (lang.t("支付渠道", "Provider")) }
-                            @for provider in [Provider::Wxpay, Provider::Alipay] {
+                            @for provider in [Provider::Wxpay, Provider::Alipay, Provider::Vkspay] {
                                 label { input type="radio" name="provider" value=(provider.name()) checked[provider == Provider::Wxpay]; span data-provider=(provider.name()) { (ways::provider_name(lang, provider)) } }
                             }
                         }
@@ -108,7 +108,11 @@ pub async fn buy(State(console): State<Arc<Console>>, view: View, Posted(form): 
     put("type", json!(product.kind));
     put("user_id", json!(demo::USER));
     put("custom", Value::Object(forms::custom_of(product.kind)));
-    let way = if form.get("provider") == "alipay" { "alipay_h5" } else { "wxpay_h5" };
+    let way = match form.get("provider") {
+        "alipay" => "alipay_h5",
+        "vkspay" => "vkspay_h5",
+        _ => "wxpay_h5",
+    };
     if let Some(way) = ways::find(way) {
         way.fill(&mut data, None);
     }

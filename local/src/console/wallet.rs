@@ -1,6 +1,6 @@
 //! `/sandbox/cashier/{out_trade_no}`: the payer's wallet, as far as a sandbox needs one.
 
-use super::text::money;
+use super::text::{money, parsed};
 use super::{Console, Posted, View, back_to, layout, order, order_path, segment, ways};
 use crate::journal::Exchange;
 use axum::extract::{Path, State};
@@ -8,8 +8,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use sandbox::{Pay, Sandbox};
-use serde_json::json;
-use shared::order::{Order, Status};
+use serde_json::{Map, Value, json};
+use shared::order::{Order, Provider, Status};
 use std::sync::Arc;
 
 /// The payment sheet.
@@ -21,7 +21,8 @@ pub async fn page(State(console): State<Arc<Console>>, Path(no): Path<String>, v
     };
     let trade = order::simulated(&console, &order);
     let paid = trade.as_ref().is_some_and(|trade| trade.paid.is_some());
-    let gone = trade.is_none() && order::carried(&order).is_none();
+    let begins = ways::begins_at_client(order.current().provider);
+    let gone = trade.is_none() && order::carried(&order).is_none() && !begins;
     let provider = order.current().provider;
     let problem = view.did.and_then(|id| console.journal.find(id)).filter(|did| did.status >= 400);
     let body = html! {
@@ -87,7 +88,7 @@ pub async fn pay(
     let (Some(sandbox), Ok(Some(order))) = (&console.sandbox, console.app.store.order(&no).await) else {
         return back_to(&here);
     };
-    match settle(sandbox, &console, &order, form.get("how")).await {
+    match settle(sandbox, &console, &view, &order, form.get("how")).await {
         Ok(()) => back_to(&here),
         Err(what) => {
             let id = console.journal.exchange(Exchange {
@@ -105,7 +106,7 @@ pub async fn pay(
     }
 }
 
-async fn settle(sandbox: &Sandbox, console: &Console, order: &Order, how: &str) -> Result<(), String> {
+async fn settle(sandbox: &Sandbox, console: &Console, view: &View, order: &Order, how: &str) -> Result<(), String> {
     let attempt = order.current();
     if order::simulated(console, order).is_none()
         && let Some(text) = order::carried(order)
@@ -120,11 +121,35 @@ async fn settle(sandbox: &Sandbox, console: &Console, order: &Order, how: &str) 
         "duplicate" => {
             use sandbox::{Fault, Misbehaviour, Op};
             let mut fault = Fault::once(Op::Notify, Misbehaviour::Duplicate(2)).of(provider);
-            fault.on.number = Some(attempt.number.clone());
+            fault.on.number = Some(attempt.numbers.last().unwrap_or(&attempt.number).clone());
             sandbox.misbehave(fault);
         }
         "late" => wish.force = true,
         _ => {}
     }
-    sandbox.pay(&attempt.number, wish).await.map(|_| ())
+    if !ways::begins_at_client(attempt.provider) {
+        return sandbox.pay(&attempt.number, wish).await.map(|_| ());
+    }
+    if how == "late" {
+        let number = attempt.numbers.last().unwrap_or(&attempt.number);
+        if sandbox.trade_at(provider, number).is_some() {
+            return sandbox.pay(number, wish).await.map(|_| ());
+        }
+    }
+    wish.merchant = Some(order.merchant.clone());
+    let info = parsed(attempt.order_info.as_deref().unwrap_or_default());
+    let paid = sandbox.client_pay(provider, &info, wish).await?;
+    if attempt.provider == Provider::Appleiap {
+        bring_proof(console, view, order, &paid.result).await;
+    }
+    Ok(())
+}
+
+/// What the app does after a purchase: it brings the receipt to the server, whatever became of the notification.
+async fn bring_proof(console: &Console, view: &View, order: &Order, result: &Value) {
+    let mut data = Map::new();
+    data.insert("out_trade_no".to_owned(), json!(order.out_trade_no));
+    data.insert("transaction_receipt".to_owned(), result["transactionReceipt"].clone());
+    data.insert("transaction_identifier".to_owned(), result["transactionIdentifier"].clone());
+    console.call(view, "pay/appleiap/verifyReceipt", data).await;
 }

@@ -25,6 +25,10 @@ enum Needs {
     Qr,
     /// The payer's pay code.
     Code,
+    /// A product of an app store.
+    Product,
+    /// A fresh login code and a number of coins.
+    Coins,
 }
 
 const fn way(
@@ -38,8 +42,13 @@ const fn way(
     Way { id, provider, zh, en, platform, needs }
 }
 
+/// Those whose payment begins in the client's SDK, which takes `orderInfo`.
+pub const fn begins_at_client(provider: Provider) -> bool {
+    !matches!(provider, Provider::Wxpay | Provider::Alipay)
+}
+
 /// All ways, WeChat Pay first.
-pub const WAYS: [Way; 12] = [
+pub const WAYS: [Way; 23] = [
     way("wxpay_h5", Provider::Wxpay, "h5", Needs::Qr, "扫码 Native", "QR code (Native)"),
     way("wxpay_mp-weixin", Provider::Wxpay, "mp-weixin", Needs::Payer, "小程序", "Mini program"),
     way("wxpay_h5-weixin", Provider::Wxpay, "h5-weixin", Needs::Payer, "公众号 JSAPI", "Official account (JSAPI)"),
@@ -52,6 +61,24 @@ pub const WAYS: [Way; 12] = [
     way("alipay_pc", Provider::Alipay, "pc", Needs::Nothing, "电脑网站", "Desktop page"),
     way("alipay_wap", Provider::Alipay, "wap", Needs::Nothing, "手机网站", "Mobile page (wap)"),
     way("alipay_codepay", Provider::Alipay, "", Needs::Code, "付款码", "Pay code"),
+    way("appleiap_app-plus", Provider::Appleiap, "app-plus", Needs::Product, "App 内购", "App Store"),
+    way("vkspay_h5", Provider::Vkspay, "h5", Needs::Qr, "扫码", "QR code"),
+    way("vkspay_h5-weixin", Provider::Vkspay, "h5-weixin", Needs::Nothing, "公众号", "Official account"),
+    way("vkspay_mweb", Provider::Vkspay, "mweb", Needs::Nothing, "手机浏览器", "Mobile browser"),
+    way("vkspay_mp-weixin", Provider::Vkspay, "mp-weixin", Needs::Nothing, "微信小程序", "WeChat mini program"),
+    way("vkspay_mp-alipay", Provider::Vkspay, "mp-alipay", Needs::Nothing, "支付宝小程序", "Alipay mini program"),
+    way("vkspay_app-plus", Provider::Vkspay, "app-plus", Needs::Nothing, "App", "App"),
+    way(
+        "wxpay-virtual_mp-weixin",
+        Provider::WxpayVirtual,
+        "mp-weixin",
+        Needs::Coins,
+        "小程序代币",
+        "Mini program, coins",
+    ),
+    way("douyin_mp-toutiao", Provider::Douyin, "mp-toutiao", Needs::Nothing, "小程序", "Mini program"),
+    way("huawei_mp-harmony", Provider::Huawei, "mp-harmony", Needs::Nothing, "元服务", "Atomic service"),
+    way("huawei_app-harmony", Provider::Huawei, "app-harmony", Needs::Nothing, "鸿蒙 App", "HarmonyOS app"),
 ];
 
 /// The way of that `pay_type`.
@@ -93,6 +120,7 @@ impl Way {
 
     /// Adds what a client of this kind sends. `code` is the payer's pay code where one was typed.
     pub fn fill(&self, data: &mut Map<String, Value>, code: Option<&str>) {
+        let coins = data.get("total_fee").cloned().unwrap_or(json!(100));
         let mut put = |name: &str, value: Value| data.insert(name.to_owned(), value);
         put("provider", json!(self.provider));
         if !self.platform.is_empty() {
@@ -100,6 +128,11 @@ impl Way {
         }
         match (self.needs, self.provider) {
             (Needs::Nothing, _) => {}
+            (Needs::Product, _) => drop(put("product_id", json!("demo.product"))),
+            (Needs::Coins, _) => {
+                put("code", json!("demo-login"));
+                put("wxpay_virtual", json!({ "mode": "short_series_coin", "buy_quantity": coins }));
+            }
             (Needs::Qr, _) => drop(put("needQRcode", json!(true))),
             (Needs::Payer, Provider::Alipay) => drop(put("openid", json!("2088102146225135"))),
             (Needs::Payer, _) => drop(put("openid", json!("oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"))),
