@@ -1,11 +1,11 @@
 //! Purchases of Apple: what a client may bring as proof, and every way in which a proof is none.
 
 use crate::world::World;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rcgen::{
@@ -151,7 +151,8 @@ fn a_header_chooses_neither_algorithm_nor_key() {
         let unsigned = format!("{}.{}.", URL_SAFE_NO_PAD.encode(header.to_string()), parts[1]);
         assert!(right.anchor().open(&unsigned, signed_date).is_err(), "{alg}, unsigned");
     }
-    let loud = json!({ "alg": "ES256", "x5c": right.x5c, "jwk": {}, "jku": "https://evil.example", "kid": "x", "x5u": "x" });
+    let loud =
+        json!({ "alg": "ES256", "x5c": right.x5c, "jwk": {}, "jku": "https://evil.example", "kid": "x", "x5u": "x" });
     assert!(right.anchor().open(&right.sign(&loud, &claims()), signed_date).is_ok(), "other keys are ignored");
     let stranger = Chain::default().make();
     let foreign = stranger.sign(&json!({ "alg": "ES256", "x5c": right.x5c }), &claims());
@@ -370,7 +371,8 @@ async fn verify_receipt_follows_apples_statuses() {
     for (n, (answers, sandboxed, wanted, calls)) in cases.into_iter().enumerate() {
         let (base, asked) = scripted(answers.clone()).await;
         let world = World::with(Mode::default(), |config| {
-            config["appleiap"]["app-plus"] = json!({ "bundleId": "com.example", "appAppleId": 1, "apiBase": base, "sandbox": sandboxed });
+            config["appleiap"]["app-plus"] =
+                json!({ "bundleId": "com.example", "appAppleId": 1, "apiBase": base, "sandbox": sandboxed });
         })
         .await;
         let no = format!("APPLE_STATUS_{n}");
