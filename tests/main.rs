@@ -21,6 +21,7 @@ mod faults_table;
 mod flow;
 mod hostile;
 mod judges;
+mod login;
 mod mtls;
 mod orders;
 mod providers_flow;

@@ -93,6 +93,56 @@ async fn eventful(mode: Mode, level: &str) -> (Shop, String) {
         hear(shop.world.call("query-payment", json!({ "out_trade_no": no })).await);
         shop.proxy.behave();
     }
+    for (provider, more) in [
+        ("appleiap", json!({ "product_id": "coins_1" })),
+        ("vkspay", json!({})),
+        (
+            "wxpay-virtual",
+            json!({ "code": "c", "wxpay_virtual": { "mode": "short_series_coin", "buy_quantity": 100 } }),
+        ),
+        ("douyin", json!({})),
+        ("huawei", json!({ "vk_platform": "app-harmony" })),
+    ] {
+        let sandbox = shop.world.sandbox.clone();
+        let no = format!("EVENT_{}", provider.replace('-', "_"));
+        let mut data = json!({ "provider": provider, "vk_platform": null });
+        crate::world::merge(&mut data, more);
+        let (status, created) = shop.world.create(&no, data.clone()).await;
+        let at = sandbox::Provider::parse(provider).expect("a provider");
+        let how = sandbox::Pay { merchant: Some("shop".to_owned()), notify: false, ..Default::default() };
+        let paid = sandbox.client_pay(at, &created["orderInfo"], how).await.expect("paid");
+        hear((status, created));
+        let callback = sandbox.build_callback(&paid.paid.number, CallbackKind::Payment);
+        for forgery in [Forgery::BadSignature, Forgery::NoSignature] {
+            hear((0, json!(sandbox.send(&sandbox.forge(callback.clone(), forgery)).await.expect("an answer").1)));
+        }
+        let receipt = json!({
+            "out_trade_no": no, "transaction_receipt": paid.result["transactionReceipt"], "transaction_identifier": "1",
+        });
+        let bring = json!({ "action": "pay/appleiap/verifyReceipt", "data": receipt });
+        hear(shop.world.call("query-payment", bring).await);
+        for what in [Misbehaviour::Garbage, Misbehaviour::Http5xx, Misbehaviour::DropConnection] {
+            sandbox.misbehave(Fault::once(Op::Any, what));
+            data["out_trade_no"] = json!(format!("{no}_{what:?}"));
+            hear(shop.world.create(&format!("{no}_{what:?}"), data.clone()).await);
+            sandbox.misbehave(Fault::once(Op::Query, what));
+            hear(shop.world.call("query-payment", json!({ "out_trade_no": no, "pay_order_info": true })).await);
+        }
+        sandbox.behave();
+        hear((0, json!(sandbox.send(&callback).await.expect("an answer").1)));
+        hear(shop.world.call("query-payment", json!({ "out_trade_no": no, "await_notify": true })).await);
+        hear(
+            shop.world
+                .call("refund", json!({ "out_trade_no": no, "out_refund_no": "REFUND-0001", "refund_fee": 10 }))
+                .await,
+        );
+        hear(shop.world.call("refund", json!({ "action": "pay/queryRefund", "data": { "out_trade_no": no } })).await);
+    }
+    for provider in ["wxpay", "wxpay-virtual", "alipay", "douyin"] {
+        for code in ["good", "bad"] {
+            hear(shop.world.call("login", json!({ "provider": provider, "code": code })).await);
+        }
+    }
     (shop, said)
 }
 
