@@ -17,13 +17,13 @@ use tokio::process::{Child, Command};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A script of a judge.
-enum Script {
+pub enum Script {
     Python(&'static str),
     Node(&'static str),
 }
 
 /// Where the judges are; `None`, with the reason on standard error, when they are not installed.
-fn installed() -> Option<()> {
+pub fn installed() -> Option<()> {
     let missing = if !python().is_file() {
         format!("there is no {}", python().display())
     } else if !folder().join("node_modules/alipay-sdk").is_dir() {
@@ -63,7 +63,7 @@ impl Script {
     }
 
     /// Hands it a job, and has it judge to its end. Answers what it confirmed.
-    async fn judge(&self, job: Value) -> Vec<String> {
+    pub async fn judge(&self, job: Value) -> Vec<String> {
         let mut child = self.start();
         let mut input = child.stdin.take().expect("its input");
         input.write_all(job.to_string().as_bytes()).await.expect("the job is read");

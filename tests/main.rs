@@ -21,6 +21,7 @@ mod faults_table;
 mod flow;
 mod hostile;
 mod judges;
+mod judges_stores;
 mod login;
 mod mtls;
 mod orders;

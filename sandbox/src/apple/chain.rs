@@ -31,6 +31,8 @@ fn params(name: &str) -> CertificateParams {
     params.distinguished_name.push(DnType::OrganizationName, "sandbox");
     params.not_before = rcgen::date_time_ymd(2020, 1, 1);
     params.not_after = rcgen::date_time_ymd(2050, 1, 1);
+    // Apple's own verifier wants it.
+    params.use_authority_key_identifier_extension = true;
     params
 }
 

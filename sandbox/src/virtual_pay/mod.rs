@@ -63,7 +63,7 @@ impl Keys {
     }
 
     /// The session key of a payer, the same at each login.
-    fn session_key(&self, openid: &str) -> String {
+    pub fn session_of(&self, openid: &str) -> String {
         b64(hmac_hex(self.secret.as_bytes(), openid.as_bytes())[..16].as_bytes())
     }
 
@@ -152,7 +152,7 @@ fn login(sandbox: &Sandbox, inbound: &Inbound) -> Result<Value, Refused> {
         }));
     }
     state.logins.insert((appid.to_owned(), openid.clone()));
-    let key = virtual_app.map_or_else(|| b64(&random::<16>()), |m| m.keys.virtual_pay.session_key(&openid));
+    let key = virtual_app.map_or_else(|| b64(&random::<16>()), |m| m.keys.virtual_pay.session_of(&openid));
     Ok(json!({ "openid": openid, "session_key": key, "unionid": format!("u{}", &openid[1..]) }))
 }
 
@@ -176,7 +176,7 @@ fn xpay(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Re
     let needs_session = ["query_user_balance", "currency_pay", "cancel_currency_pay"]
         .iter()
         .any(|name| inbound.path == format!("/xpay/{name}"));
-    if needs_session && hmac_hex(keys.session_key(openid).as_bytes(), &inbound.body) != get("signature") {
+    if needs_session && hmac_hex(keys.session_of(openid).as_bytes(), &inbound.body) != get("signature") {
         return Err((268_490_009, "session_key"));
     }
     serve(sandbox, &merchant, inbound.path.trim_start_matches("/xpay/"), &body, env, fault)
@@ -320,7 +320,7 @@ pub(crate) fn open(sandbox: &Sandbox, order_info: &Value, _merchant: Option<&str
     };
     // The payer is whose session signed, among those who have logged in.
     let signature = text("signature")?;
-    let signed = |openid: &str| hmac_hex(keys.session_key(openid).as_bytes(), sign_data.as_bytes()) == signature;
+    let signed = |openid: &str| hmac_hex(keys.session_of(openid).as_bytes(), sign_data.as_bytes()) == signature;
     let payer = state.logins.iter().find(|(app, openid)| *app == keys.id && signed(openid));
     let payer = Some(payer.ok_or("-15005 signature")?.1.clone());
     if state.find(Provider::WxpayVirtual, &keys.id, &number).is_some_and(|at| state.trades[at].paid.is_some()) {
