@@ -25,6 +25,7 @@ mod judges_stores;
 mod login;
 mod mtls;
 mod orders;
+mod providers_config;
 mod providers_flow;
 mod providers_vectors;
 mod refunds;
