@@ -120,6 +120,11 @@ pub(crate) fn ecb_seal(key: &[u8], plain: &[u8]) -> String {
 }
 
 /// The inverse of [`ecb_seal`].
+/// SHA-1, lower-case hex.
+pub(crate) fn sha1_hex(data: &[u8]) -> String {
+    hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, data))
+}
+
 #[cfg(test)]
 pub(crate) fn ecb_open(key: &[u8], sealed: &str) -> Option<Vec<u8>> {
     let key = UnboundCipherKey::new(&AES_256, key).ok()?;
@@ -221,9 +226,4 @@ mod tests {
         let sealed = cbc_seal(&key, b"{}").unwrap();
         assert_eq!(cbc_open(&key, &sealed).unwrap(), b"{}");
     }
-}
-
-/// SHA-1, lower-case hex.
-pub(crate) fn sha1_hex(data: &[u8]) -> String {
-    hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, data))
 }

@@ -316,6 +316,16 @@ impl Trade {
     }
 }
 
+/// What is wanted of a refund.
+pub(crate) struct RefundWish {
+    pub(crate) number: String,
+    pub(crate) id: String,
+    pub(crate) amount: u64,
+    pub(crate) notify_url: Option<String>,
+    /// When it settles by itself; `None` is by hand.
+    pub(crate) settles: Option<i64>,
+}
+
 /// Something that happens by itself at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Due {
@@ -500,35 +510,25 @@ impl State {
         Ok(())
     }
 
-    /// Enters a refund of a trade under the trade's own wire; unless it is held, it settles a second later.
-    pub(crate) fn refund_of(
-        &mut self,
-        at: usize,
-        number: &str,
-        id: String,
-        amount: u64,
-        notify_url: Option<String>,
-        held: bool,
-        settles: i64,
-        now: i64,
-    ) -> usize {
+    /// Enters a refund of a trade under the trade's own wire.
+    pub(crate) fn refund_of(&mut self, at: usize, wish: RefundWish, now: i64) -> usize {
         let trade = &self.trades[at];
         let refund = Refund {
             provider: trade.provider,
             merchant: trade.merchant.clone(),
             number: trade.number.clone(),
-            out_refund_no: number.to_owned(),
-            refund_id: id,
-            amount,
+            out_refund_no: wish.number,
+            refund_id: wish.id,
+            amount: wish.amount,
             total: trade.amount(),
             state: RefundState::Processing,
             reason: None,
-            notify_url,
+            notify_url: wish.notify_url,
             created: now,
             settled: None,
             wire: trade.wire,
         };
-        self.refund(at, refund, (!held).then_some(settles))
+        self.refund(at, refund, wish.settles)
     }
 
     /// Enters a refund, in PROCESSING; it settles at `settles`, or by hand if that is `None`.

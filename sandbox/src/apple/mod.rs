@@ -10,7 +10,7 @@ use crate::faults::{Misbehaviour, Op};
 use crate::forgery::Forgery;
 use crate::ids;
 use crate::keys::{Merchant, Mode};
-use crate::ledger::{Provider, Trade, Wire};
+use crate::ledger::{Provider, RefundWish, Trade, Wire};
 use crate::server::{Answer, Call, Inbound};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -312,7 +312,17 @@ impl Sandbox {
         let at = at.filter(|at| state.trades[*at].paid.is_some()).ok_or("no such purchase")?;
         let url = state.trades[at].notify_url.clone();
         let number = ids::uuid();
-        let r = state.refund_of(at, &number, number.clone(), share.unwrap_or(100_000), url, true, now, now);
+        let r = state.refund_of(
+            at,
+            RefundWish {
+                number: number.to_owned(),
+                id: number.clone(),
+                amount: share.unwrap_or(100_000),
+                notify_url: url,
+                settles: None,
+            },
+            now,
+        );
         if share.is_some() {
             state.trades[at].refunds[r].reason = Some("prorated".to_owned());
         }

@@ -7,7 +7,7 @@ use crate::faults::{Misbehaviour, Op};
 use crate::forgery::Forgery;
 use crate::ids;
 use crate::keys::{DouyinProduct, Merchant, Mode};
-use crate::ledger::{Provider, RefundState, Trade, TradeState, Wire};
+use crate::ledger::{Provider, RefundState, RefundWish, Trade, TradeState, Wire};
 use crate::server::{Answer, Call, Inbound};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -221,7 +221,17 @@ fn ecpay(
             let id = random_text(19, DIGITS);
             let url = Some(text(body, "notify_url").to_owned());
             let held = fault == Some(Misbehaviour::HoldRefund);
-            state.refund_of(at, refund_no, id.clone(), amount, url, held, now + sandbox.scaled_ms(1), now);
+            state.refund_of(
+                at,
+                RefundWish {
+                    number: refund_no.to_owned(),
+                    id: id.clone(),
+                    amount,
+                    notify_url: url,
+                    settles: (!held).then_some(now + sandbox.scaled_ms(1)),
+                },
+                now,
+            );
             Ok(json!({ "err_no": 0, "err_tips": "受理成功", "refund_no": id }))
         }
         _ => {
@@ -292,7 +302,17 @@ fn trade(
             let url = Some(text(body, "notify_url").to_owned());
             let held = fault == Some(Misbehaviour::HoldRefund);
             let settles = now + sandbox.scaled_ms(1);
-            state.refund_of(at, text(body, "out_refund_no"), id.clone(), amount, url, held, settles, now);
+            state.refund_of(
+                at,
+                RefundWish {
+                    number: text(body, "out_refund_no").to_owned(),
+                    id: id.clone(),
+                    amount,
+                    notify_url: url,
+                    settles: (!held).then_some(settles),
+                },
+                now,
+            );
             json!({ "refund_id": id, "refund_audit_deadline": now + 86_400_000 })
         }
         _ => {

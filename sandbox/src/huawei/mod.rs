@@ -7,7 +7,7 @@ use crate::crypto::{self, ALNUM, DIGITS, RsaKey, b64, random, random_text};
 use crate::faults::{Misbehaviour, Op};
 use crate::forgery::Forgery;
 use crate::keys::{Merchant, Mode};
-use crate::ledger::{Provider, RefundState, Trade, TradeState, Wire};
+use crate::ledger::{Provider, RefundState, RefundWish, Trade, TradeState, Wire};
 use crate::server::{Answer, Call, Inbound};
 use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
@@ -249,7 +249,17 @@ fn serve(
                 let url = Some(text("callbackUrl").to_owned());
                 let held = fault == Some(Misbehaviour::HoldRefund);
                 let settles = now + sandbox.scaled_ms(1);
-                state.refund_of(at, number, id.clone(), amount, url, held, settles, now);
+                state.refund_of(
+                    at,
+                    RefundWish {
+                        number: number.to_owned(),
+                        id: id.clone(),
+                        amount,
+                        notify_url: url,
+                        settles: (!held).then_some(settles),
+                    },
+                    now,
+                );
                 id
             }
         };

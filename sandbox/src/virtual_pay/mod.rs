@@ -6,7 +6,7 @@ use crate::crypto::{ALNUM, DIGITS, RsaKey, b64, hmac_hex, md5_hex, random, rando
 use crate::faults::{Misbehaviour, Op};
 use crate::forgery::Forgery;
 use crate::keys::{Merchant, Mode};
-use crate::ledger::{Provider, RefundState, Trade, TradeState, Wire};
+use crate::ledger::{Provider, RefundState, RefundWish, Trade, TradeState, Wire};
 use crate::server::{Answer, Call, Inbound};
 use aws_lc_rs::cipher::{AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
 use aws_lc_rs::iv::FixedLength;
@@ -64,7 +64,7 @@ impl Keys {
 
     /// The session key of a payer, the same at each login.
     pub fn session_of(&self, openid: &str) -> String {
-        b64(hmac_hex(self.secret.as_bytes(), openid.as_bytes())[..16].as_bytes())
+        b64(&hmac_hex(self.secret.as_bytes(), openid.as_bytes()).as_bytes()[..16])
     }
 
     fn access_token(&self) -> String {
@@ -236,7 +236,17 @@ fn serve(
             let url = state.console_url(merchant, Provider::WxpayVirtual);
             let held = fault == Some(Misbehaviour::HoldRefund);
             let settles = now + sandbox.scaled_ms(1);
-            state.refund_of(at, refund_no, refund_id.clone(), fee, url, held, settles, now);
+            state.refund_of(
+                at,
+                RefundWish {
+                    number: refund_no.to_owned(),
+                    id: refund_id.clone(),
+                    amount: fee,
+                    notify_url: url,
+                    settles: (!held).then_some(settles),
+                },
+                now,
+            );
             Ok(json!({
                 "errcode": 0, "errmsg": "ok", "refund_order_id": refund_no, "refund_wx_order_id": refund_id,
                 "pay_order_id": number,

@@ -8,7 +8,7 @@ use crate::faults::{Misbehaviour, Op};
 use crate::forgery::Forgery;
 use crate::ids;
 use crate::keys::Merchant;
-use crate::ledger::{Provider, RefundState, Trade, TradeState, Wire};
+use crate::ledger::{Provider, RefundState, RefundWish, Trade, TradeState, Wire};
 use crate::server::{Answer, Call, Inbound};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -165,7 +165,17 @@ fn serve(
             let id = format!("RF{}", random_text(16, DIGITS));
             let number = if rsa { text("out_refund_no").to_owned() } else { id.clone() };
             let held = fault == Some(Misbehaviour::HoldRefund);
-            state.refund_of(at, &number, id.clone(), amount, None, held, now, now);
+            state.refund_of(
+                at,
+                RefundWish {
+                    number: number.to_owned(),
+                    id: id.clone(),
+                    amount,
+                    notify_url: None,
+                    settles: (!held).then_some(now),
+                },
+                now,
+            );
             state.tick(now);
             Ok(if rsa { json!({ "code": 0, "refund_no": id }) } else { json!({ "code": 1, "msg": "ok" }) })
         }

@@ -9,7 +9,7 @@ use crate::faults::{Misbehaviour, Op};
 use crate::forgery::Forgery;
 use crate::ids;
 use crate::keys::{Epay, Merchant, Mode};
-use crate::ledger::{Provider, RefundState, Trade, TradeState, Wire};
+use crate::ledger::{Provider, RefundState, RefundWish, Trade, TradeState, Wire};
 use crate::server::{Answer, Call, Inbound};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -175,7 +175,17 @@ fn serve(sandbox: &Sandbox, body: &Map<String, Value>, fault: Option<Misbehaviou
             }
             let number = format!("R{}-{}{}", &id[..4], ids::compact(now), random_text(6, DIGITS));
             let held = fault == Some(Misbehaviour::HoldRefund);
-            state.refund_of(at, &number, number.clone(), amount, None, held, now, now);
+            state.refund_of(
+                at,
+                RefundWish {
+                    number: number.to_owned(),
+                    id: number.clone(),
+                    amount,
+                    notify_url: None,
+                    settles: (!held).then_some(now),
+                },
+                now,
+            );
             state.tick(now);
             Ok(json!({ "return_code": "SUCCESS", "return_msg": "OK", "out_refund_no": number }))
         }
