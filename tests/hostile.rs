@@ -263,3 +263,50 @@ async fn whatever_the_body_is_the_reply_is_json_and_nothing_is_written() {
     }
     assert!(world.items(crate::world::TABLE).await.is_empty());
 }
+
+/// Bodies that look like each provider's, with everything in them at will.
+fn callback_body() -> impl Strategy<Value = Vec<u8>> {
+    let names = "(msg|msg_signature|timestamp|nonce|type|signedPayload|jwsNotification|mercNo|sign|callbackId|out_trade_no|id|resource|event_type|Event|Encrypt|MsgType|app_id|trade_status|pay_status|return_code|xml)";
+    let object = proptest::collection::btree_map(names, "\\PC{0,40}", 0..6);
+    prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..300),
+        object.clone().prop_map(|fields| json!(fields).to_string().into_bytes()),
+        object.clone().prop_map(|fields| {
+            let fields: String = fields.iter().map(|(k, v)| format!("<{k}><![CDATA[{v}]]></{k}>")).collect();
+            format!("<xml>{fields}</xml>").into_bytes()
+        }),
+        object.prop_map(|fields| {
+            let fields: Vec<String> = fields.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            fields.join("&").into_bytes()
+        }),
+        "[A-Za-z0-9_=-]{0,60}\\.[A-Za-z0-9_=-]{0,60}\\.[A-Za-z0-9_=-]{0,60}"
+            .prop_map(|jws| json!({ "signedPayload": jws, "jwsNotification": jws }).to_string().into_bytes()),
+    ]
+}
+
+#[tokio::test]
+async fn no_provider_believes_a_callback_at_will() {
+    let world = World::start().await;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (bodies, queries) = (
+        callback_body(),
+        "((signature|msg_signature|timestamp|nonce|echostr|encrypt_type|sign|out_trade_no)=[a-zA-Z0-9%]{0,20}&){0,5}",
+    );
+    let client = reqwest::Client::new();
+    let providers = shared::order::Provider::ALL.map(shared::order::Provider::name);
+    for provider in providers {
+        for kind in ["pay-notify", "refund-notify"] {
+            for round in 0..40 {
+                let body = bodies.new_tree(&mut runner).expect("a body").current();
+                let query = queries.new_tree(&mut runner).expect("a query").current();
+                let url = format!("{}/notify/{kind}/{provider}/default?{query}", world.base);
+                let request = if round % 8 == 0 { client.get(&url) } else { client.post(&url) };
+                let answer = request.body(body.clone()).send().await.expect("an answer");
+                let status = answer.status().as_u16();
+                let body = String::from_utf8_lossy(&body);
+                assert!((400..500).contains(&status), "{provider} {kind} {query} {body}: {status}");
+            }
+        }
+    }
+    assert!(world.items(crate::world::TABLE).await.is_empty(), "nothing is written");
+}

@@ -13,6 +13,7 @@ mod binaries_kill;
 mod binaries_kit;
 mod crypto;
 mod docs;
+mod douyin_open;
 mod emulator;
 mod envelope;
 mod events;
