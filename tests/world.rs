@@ -47,8 +47,12 @@ impl World {
     pub async fn with(mode: Mode, change: impl FnOnce(&mut Value)) -> Self {
         let (listener, base) = bind().await;
         let mut world = Self::without_functions(mode, &format!("{base}/notify"), change).await;
-        let settings =
-            Settings { source: Source::Inline(world.config.to_string()), config_ttl: 300, notify_base: None };
+        let settings = Settings {
+            source: Source::Inline(world.config.to_string()),
+            config_ttl: 300,
+            notify_base: None,
+            dead_letters: None,
+        };
         let store = Store::new(dynamo::client(&world.dynamodb), TABLE, "");
         let app = App::new(settings, store, Box::new(Registry), system_clock()).await;
         let app = app.unwrap_or_else(|faults| panic!("the configuration is right: {faults:?}"));

@@ -93,7 +93,8 @@ fn micros(start: Instant) -> u64 {
 }
 
 async fn app(config: &serde_json::Value, dynamodb: &str) -> App {
-    let settings = Settings { source: Source::Inline(config.to_string()), config_ttl: 300, notify_base: None };
+    let settings =
+        Settings { source: Source::Inline(config.to_string()), config_ttl: 300, notify_base: None, dead_letters: None };
     let store = Store::new(dynamo::client(dynamodb), TABLE, "");
     let app = App::new(settings, store, Box::new(Registry), system_clock()).await;
     app.unwrap_or_else(|faults| panic!("the configuration is right: {faults:?}"))

@@ -114,7 +114,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     }
     let store = Store::new(dynamodb.clone(), TABLE, "");
     // A configuration of the merchant's own is looked at again before each request: edit, save, try.
-    let settings = Settings { source, config_ttl: 0, notify_base: Some(format!("{base_url}/notify")) };
+    let settings =
+        Settings { source, config_ttl: 0, notify_base: Some(format!("{base_url}/notify")), dead_letters: None };
     let app = App::new(settings, store, Box::new(handlers::Registry), clock)
         .await
         .map_err(|faults| StartError::Config(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;

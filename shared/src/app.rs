@@ -49,6 +49,7 @@ pub struct App {
     pub(crate) jwks: Jwks,
     handlers: Box<dyn Handlers>,
     notify_base: Option<String>,
+    dead_letters: Option<String>,
 }
 
 /// What a function is started with.
@@ -59,6 +60,8 @@ pub struct Settings {
     pub config_ttl: u64,
     /// Where callbacks go when the configuration does not say.
     pub notify_base: Option<String>,
+    /// The queue that is told of deliveries that are given up: its URL.
+    pub dead_letters: Option<String>,
 }
 
 impl App {
@@ -76,7 +79,7 @@ impl App {
             |e: crate::config::SourceError| vec![Fault { path: "PAY_CONFIG".to_owned(), what: e.to_string() }];
         let outside = Outside { vault: Vault::new(Box::new(store.clone())), ..Outside::default() };
         let text = settings.source.fetch(&outside.http).await.map_err(unreadable)?;
-        let (config, remarks) = Config::parse(&text, settings.source.base())?;
+        let (config, remarks) = read(&text, settings.source.base(), &*handlers)?;
         for remark in remarks {
             tracing::warn!("{remark}");
         }
@@ -97,6 +100,7 @@ impl App {
             jwks: Jwks::default(),
             handlers,
             notify_base: settings.notify_base.map(|url| url.trim_end_matches('/').to_owned()),
+            dead_letters: settings.dead_letters,
         })
     }
 
@@ -125,7 +129,7 @@ impl App {
                     return loaded.config.clone();
                 }
                 loaded.digest = digest;
-                match Config::parse(&text, self.source.base()) {
+                match read(&text, self.source.base(), &*self.handlers) {
                     Ok((config, _)) => {
                         loaded.config = Arc::new(config);
                         loaded.has_files = text.contains("Path\"");
@@ -161,6 +165,8 @@ impl App {
             handlers: &*self.handlers,
             clock: &*self.clock,
             notify_base: self.notify_base.as_deref(),
+            dead_letters: self.dead_letters.as_deref(),
+            began: tokio::time::Instant::now(),
         }
     }
 
@@ -185,7 +191,12 @@ impl App {
                 variable("PAY_TABLE").unwrap_or_else(|| "vk-pay-orders".to_owned()),
                 variable("PAY_TABLE_PREFIX").unwrap_or_default(),
             );
-            let settings = Settings { source, config_ttl, notify_base: variable("PAY_NOTIFY_URL") };
+            let settings = Settings {
+                source,
+                config_ttl,
+                notify_base: variable("PAY_NOTIFY_URL"),
+                dead_letters: variable("PAY_DEAD_LETTER_QUEUE"),
+            };
             Self::new(settings, store, handlers, system_clock()).await
         };
         match started.await {
@@ -202,6 +213,19 @@ impl App {
             }
         }
     }
+}
+
+/// Reads a configuration, which must not name a type that a Rust handler has already.
+fn read(text: &str, base: &std::path::Path, handlers: &dyn Handlers) -> Result<(Config, Vec<Fault>), Vec<Fault>> {
+    let (config, remarks) = Config::parse(text, base)?;
+    let twice = |kind: &&String| handlers.knows(kind);
+    let faults: Vec<Fault> = config
+        .handlers
+        .keys()
+        .filter(twice)
+        .map(|kind| Fault { path: format!("handlers.{kind}"), what: "the type has a handler in Rust".to_owned() })
+        .collect();
+    if faults.is_empty() { Ok((config, remarks)) } else { Err(faults) }
 }
 
 /// Lines on stdout without colour; `RUST_LOG` filters by target and level. Never more than `debug`: at `trace`

@@ -154,6 +154,59 @@ pub(crate) async fn call(http: &Http, service: &JsonService, operation: &str, bo
     Err(code.map_or_else(|| format!("HTTP {}", answer.status), str::to_owned))
 }
 
+/// Puts a message into a queue, by its URL.
+///
+/// # Errors
+/// The error's code, or that there was no answer.
+pub(crate) async fn send_message(http: &Http, queue: &str, message: &Value) -> Result<(), String> {
+    let region = region().ok_or("AWS_REGION is not set")?;
+    let credentials = credentials().ok_or("AWS_ACCESS_KEY_ID is not set")?;
+    let host = endpoint("SQS").or_else(|| {
+        let url = reqwest::Url::parse(queue).ok()?;
+        Some(url.origin().ascii_serialization())
+    });
+    let url = format!("{}/", host.ok_or("the queue's URL is none")?.trim_end_matches('/'));
+    let body = serde_json::json!({ "QueueUrl": queue, "MessageBody": message.to_string() }).to_string().into_bytes();
+    let mut headers = vec![
+        ("content-type", "application/x-amz-json-1.0".to_owned()),
+        ("x-amz-target", "AmazonSQS.SendMessage".to_owned()),
+    ];
+    headers.extend(signature("sqs", &region, credentials, &url, &headers, &body).ok_or("cannot be signed")?);
+    let request = Request { method: Method::POST, url: &url, headers, body, identity: None };
+    let answer = http.send(request).await.map_err(|error| error.to_string())?;
+    match answer.status {
+        200 => Ok(()),
+        status => Err(format!("HTTP {status}")),
+    }
+}
+
+/// The largest answer of a function that is looked at, bytes.
+const MAX_PAYLOAD: usize = 10_000;
+
+/// Calls a Lambda function and waits for its answer.
+///
+/// # Errors
+/// That there was no answer in time, too large a one, or that the function failed.
+pub(crate) async fn invoke(http: &Http, function: &str, payload: &Value, timeout: Duration) -> Result<Vec<u8>, String> {
+    let region = region().ok_or("AWS_REGION is not set")?;
+    let credentials = credentials().ok_or("AWS_ACCESS_KEY_ID is not set")?;
+    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    let host = endpoint("LAMBDA").unwrap_or_else(|| format!("https://lambda.{region}.{suffix}"));
+    let name: String = form_urlencoded::byte_serialize(function.as_bytes()).collect();
+    let url = format!("{}/2015-03-31/functions/{name}/invocations", host.trim_end_matches('/'));
+    let body = payload.to_string().into_bytes();
+    let mut headers = vec![("content-type", "application/json".to_owned())];
+    headers.extend(signature("lambda", &region, credentials, &url, &headers, &body).ok_or("cannot be signed")?);
+    let request = Request { method: Method::POST, url: &url, headers, body, identity: None };
+    let answer = http.send_within(request, timeout).await.map_err(|error| error.to_string())?;
+    match answer.status {
+        200 if answer.headers.contains_key("x-amz-function-error") => Err("FunctionError".to_owned()),
+        200 if answer.body.len() > MAX_PAYLOAD => Err("too large an answer".to_owned()),
+        200 => Ok(answer.body),
+        status => Err(format!("HTTP {status}")),
+    }
+}
+
 /// The headers of a Signature Version 4.
 fn signature(
     service: &str,

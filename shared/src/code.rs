@@ -108,6 +108,12 @@ codes! {
     REFUND_DIFFERS = 2015, 409, "退款单号已存在且内容不一致", "the number belongs to another refund";
     /// The handler has done its work.
     ALREADY_HANDLED = 2016, 409, "订单已处理", "the order is handled already";
+    /// No such incident.
+    NO_INCIDENT = 2017, 404, "事件不存在", "there is no such incident";
+    /// It is done with.
+    INCIDENT_RESOLVED = 2018, 409, "事件已处理", "the incident is resolved already";
+    /// It cannot be resolved so.
+    INCIDENT_ACTION = 2019, 409, "该事件不能这样处理", "the incident cannot be resolved so";
     /// VK-Pay: the provider gave no pay parameters.
     PROVIDER_REFUSED = 3001, 422, "支付渠道拒绝了请求", "the provider refused";
     /// The provider refused the refund.

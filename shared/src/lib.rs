@@ -12,6 +12,7 @@ pub mod crypto;
 pub mod http;
 pub mod members;
 pub mod order;
+pub mod outgoing;
 pub mod payment;
 pub mod provider;
 pub mod secret;

@@ -1,16 +1,17 @@
-//! `pay/queryPayment`, `pay/queryOrders`, `pay/rerunHandler`, and the proofs of in-app purchases.
+//! `pay/queryPayment`, `pay/queryOrders`, `pay/queryIncidents`, `pay/rerunHandler`, and the proofs of in-app purchases.
 
 use serde_json::{Map, Value, json};
 use shared::api::{self, Call, Dialect, Reply, Request, Response};
 use shared::app::App;
 use shared::code::{Code, Failure};
 use shared::order::Provider;
-use shared::payment::{QueryInput, query_orders, query_payment, rerun_handler, verify_purchase};
+use shared::payment::{QueryInput, query_incidents, query_orders, query_payment, rerun_handler, verify_purchase};
 
 /// What this function serves; the first is meant where a request names none.
-pub const ACTIONS: [&str; 5] = [
+pub const ACTIONS: [&str; 6] = [
     "pay/queryPayment",
     "pay/queryOrders",
+    "pay/queryIncidents",
     "pay/rerunHandler",
     "pay/appleiap/verifyReceipt",
     "pay/huaweiiap/verifyPurchase",
@@ -20,6 +21,7 @@ pub const ACTIONS: [&str; 5] = [
 pub async fn handle(app: &App, request: Request) -> Response {
     api::serve(app, request, &ACTIONS, async |call: Call| match call.action {
         "pay/queryOrders" => orders(app, &call).await,
+        "pay/queryIncidents" => incidents(app, &call).await,
         "pay/rerunHandler" => rerun(app, &call).await,
         "pay/appleiap/verifyReceipt" => purchase(app, &call, Provider::Appleiap).await,
         "pay/huaweiiap/verifyPurchase" => purchase(app, &call, Provider::Huawei).await,
@@ -51,6 +53,16 @@ async fn purchase(app: &App, call: &Call, provider: Provider) -> Result<Reply, F
 async fn orders(app: &App, call: &Call) -> Result<Reply, Failure> {
     let (orders, cursor) = query_orders(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
     let list: Vec<Value> = orders.iter().map(|o| Value::Object(api::order_columns(o, call.caller.trusted))).collect();
+    let mut fields = Map::new();
+    fields.insert("list".to_owned(), json!(list));
+    if let Some(cursor) = cursor {
+        fields.insert("cursor".to_owned(), json!(cursor));
+    }
+    Ok(Reply::ok(fields))
+}
+
+async fn incidents(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let (list, cursor) = query_incidents(&app.context(call.config.clone()), &call.fields()).await?;
     let mut fields = Map::new();
     fields.insert("list".to_owned(), json!(list));
     if let Some(cursor) = cursor {

@@ -4,15 +4,16 @@ use serde_json::{Map, Value, json};
 use shared::api::{self, Call, Dialect, Reply, Request, Response};
 use shared::app::App;
 use shared::code::{Code, Failure};
-use shared::payment::{RefundInput, query_refund, refund};
+use shared::payment::{RefundInput, query_refund, refund, resolve_incident};
 
 /// What this function serves; the first is meant where a request names none.
-pub const ACTIONS: [&str; 2] = ["pay/refund", "pay/queryRefund"];
+pub const ACTIONS: [&str; 3] = ["pay/refund", "pay/queryRefund", "pay/resolveIncident"];
 
 /// Serves one request.
 pub async fn handle(app: &App, request: Request) -> Response {
     api::serve(app, request, &ACTIONS, async |call: Call| match call.action {
         "pay/queryRefund" => query(app, &call).await,
+        "pay/resolveIncident" => resolve(app, &call).await,
         _ => make(app, &call).await,
     })
     .await
@@ -22,6 +23,23 @@ async fn make(app: &App, call: &Call) -> Result<Reply, Failure> {
     let input = RefundInput::read(&call.fields())?;
     let (order, made) = refund(&app.context(call.config.clone()), &call.caller, &input).await?;
     Ok(Reply::ok(api::refund_result(&order, &made)))
+}
+
+async fn resolve(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let (recorded, refund) = resolve_incident(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+    put("incident_id", json!(recorded.incident_id));
+    put("incident", json!(recorded.incident.incident));
+    put("status", json!(recorded.status));
+    put("action", json!(recorded.action));
+    put("out_trade_no", json!(recorded.incident.out_trade_no));
+    if let Some(refund) = refund {
+        put("out_refund_no", json!(refund.out_refund_no));
+        put("refund_fee", json!(refund.refund_fee));
+        put("refund_status", json!(refund.state));
+    }
+    Ok(Reply::ok(fields))
 }
 
 async fn query(app: &App, call: &Call) -> Result<Reply, Failure> {

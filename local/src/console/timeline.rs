@@ -73,11 +73,11 @@ fn receipts_of(console: &Console, order: &Order) -> Vec<Receipt> {
 }
 
 async fn incidents_of(console: &Console, order: &Order) -> Vec<Map<String, Value>> {
-    let mut list = console.app.store.incidents(200).await.unwrap_or_default();
-    list.retain(|incident| {
+    let about = |incident: &Map<String, Value>| {
         incident.get("out_trade_no").and_then(Value::as_str).is_some_and(|no| no == order.out_trade_no)
-    });
-    list
+    };
+    let page = console.app.store.incidents(100, None, about).await;
+    page.ok().flatten().map(|(list, _)| list).unwrap_or_default()
 }
 
 fn from_receipt(lang: Lang, receipt: Receipt) -> Line {

@@ -6,13 +6,9 @@ use serde_json::{Map, Value, json};
 /// An order's VK-Pay columns (`protocols/vkpay.md` 3.1), without what is only the bundle's. Callers that are
 /// not the merchant's own do not see the payer's address, account or the provider's words.
 pub fn order_columns(order: &Order, trusted: bool) -> Map<String, Value> {
-    const OURS: [&str; 5] = ["attempts", "queried_at", "version", "other", "refundable"];
     const PRIVATE: [&str; 4] = ["client_ip", "openid", "notify_info", "notify_path"];
-    let mut columns = match serde_json::to_value(order) {
-        Ok(Value::Object(columns)) => columns,
-        _ => Map::new(),
-    };
-    columns.retain(|key, _| !OURS.contains(&key.as_str()) && (trusted || !PRIVATE.contains(&key.as_str())));
+    let mut columns = order.columns();
+    columns.retain(|key, _| trusted || !PRIVATE.contains(&key.as_str()));
     columns
 }
 

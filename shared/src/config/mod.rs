@@ -7,6 +7,7 @@ mod alipay;
 mod apple;
 mod auth;
 mod douyin;
+mod handlers;
 mod huawei;
 mod reader;
 mod source;
@@ -18,6 +19,7 @@ pub use alipay::{AlipayNode, CertificateMode, EncryptKey};
 pub use apple::{AppleNode, StoreKey};
 pub use auth::{Auth, Jwt, JwtKeys, Mode, RequireQuote};
 pub use douyin::{DOUYIN_PAY, DouyinNode, DouyinPay, DouyinProduct, Ecpay, Trade};
+pub use handlers::{Forward, Target};
 pub use huawei::{HuaweiNode, IapKit, PaymentKit};
 pub use reader::Fault;
 pub use source::{Source, SourceError};
@@ -100,6 +102,8 @@ pub struct Config {
     pub notify_key: Option<Secret>,
     /// Who may call.
     pub auth: Auth,
+    /// Handlers that are reached by HTTP or as Lambda functions, by `type`.
+    pub handlers: BTreeMap<String, Forward>,
     /// What happens to money that no order expects.
     pub policy: Policy,
     /// Only these users may pay, when set.
@@ -155,14 +159,20 @@ impl Config {
             Some(policy) => read_policy(&policy),
             None => read_policy(&Reader::root(root.shared, &empty)),
         };
-        if let Some(handlers) = root.object("handlers") {
-            for name in handlers.keys() {
-                handlers.fault(name, "delivery by http or lambda is not part of this version");
+        let mut forwards = BTreeMap::new();
+        if let Some(section) = root.object("handlers") {
+            for name in section.keys() {
+                if let Some(forward) = handlers::read(&section, name) {
+                    forwards.insert(name.clone(), forward);
+                }
+            }
+            if notify_key.is_none() && !root.has("notifyKey") && handlers::needs_key(&section) {
+                root.fault("notifyKey", "is missing, and a handler has encrypt");
             }
         }
         let user_whitelist = root.texts("userWhitelist").map(|ids| ids.into_iter().collect());
         root.ignore_unknown(&["autoDeleteExpiredOrders"]);
-        Some(Self { merchants, notify_url, notify_key, auth: auth?, policy, user_whitelist })
+        Some(Self { merchants, notify_url, notify_key, auth: auth?, handlers: forwards, policy, user_whitelist })
     }
 
     /// A merchant by id (`data.pid`, or the last part of a callback URL).

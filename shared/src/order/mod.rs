@@ -4,11 +4,13 @@ mod attempt;
 mod money;
 mod refund;
 mod status;
+mod task;
 
 pub use attempt::{Attempt, AttemptState};
 pub use money::Fen;
 pub use refund::{Refund, RefundState};
 pub use status::Status;
+pub use task::{LEASE_MS, Task, TaskName, TaskState, ask_again};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -172,6 +174,17 @@ pub struct Order {
 }
 
 impl Order {
+    /// The order's VK-Pay columns (`protocols/vkpay.md` 3.1), without what is only the bundle's.
+    pub fn columns(&self) -> Map<String, Value> {
+        const OURS: [&str; 5] = ["attempts", "queried_at", "version", "other", "refundable"];
+        let mut columns = match serde_json::to_value(self) {
+            Ok(Value::Object(columns)) => columns,
+            _ => Map::new(),
+        };
+        columns.retain(|key, _| !OURS.contains(&key.as_str()));
+        columns
+    }
+
     /// The attempt that the order's own provider columns speak of.
     ///
     /// # Panics

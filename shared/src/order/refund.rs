@@ -62,6 +62,16 @@ pub struct Refund {
     pub merchant: String,
     /// The attempt that was paid, by its number.
     pub attempt: u64,
+    /// The incident that it answers: a payment that no order was credited for goes back. It then stands beside
+    /// the order's own sums, with the payment's number and amount.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
+    /// The provider's number of that payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transaction_id: Option<String>,
+    /// What that payment paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_fee: Option<Fen>,
     /// What the provider last said, when it was not a success.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -6,10 +6,10 @@
 
 use super::{Caller, Context, HandlerError, PaidOrder, Tables};
 use crate::code::{Code, Failure};
-use crate::config::LatePayment;
-use crate::order::{Attempt, AttemptState, Fen, Order, Provider, Refund, RefundState, Status};
+use crate::config::{DuplicatePayment, LatePayment};
+use crate::order::{Attempt, AttemptState, Fen, Order, Provider, Refund, RefundState, Status, Task, TaskName};
 use crate::provider::{Alert, Event, Hint, Notice, Outcome, Payment, RefundNotice, RefundProgress};
-use crate::store::{Committed, HistoryEntry, Incident, IncidentName, PaymentCommit, StoreError, Verdict};
+use crate::store::{Committed, HistoryEntry, Incident, IncidentName, PaymentCommit, Recording, StoreError, Verdict};
 use serde_json::{Value, json};
 
 /// How the bundle learnt of something.
@@ -58,6 +58,16 @@ const HANDLER_ROUNDS: usize = 12;
 /// # Errors
 /// When the table cannot be read or written; then nothing is, and the provider shall call again.
 pub async fn confirm(cx: &Context<'_>, payment: &Payment, source: Source) -> Result<Confirmed, StoreError> {
+    confirm_under(cx, payment, source, cx.config.policy.late_payment == LatePayment::Accept).await
+}
+
+/// The same, where it is said whether a payment of a closed order is credited after all.
+pub(super) async fn confirm_under(
+    cx: &Context<'_>,
+    payment: &Payment,
+    source: Source,
+    late: bool,
+) -> Result<Confirmed, StoreError> {
     let Some(order) = order_of(cx, payment).await? else {
         return record(cx, payment, None, IncidentName::UnknownOrder, Value::Null, json!(payment.number)).await;
     };
@@ -69,7 +79,6 @@ pub async fn confirm(cx: &Context<'_>, payment: &Payment, source: Source) -> Res
     if let Some((name, expected, actual)) = mismatch(&order, attempt, payment) {
         return record(cx, payment, Some(&order), name, expected, actual).await;
     }
-    let late = cx.config.policy.late_payment == LatePayment::Accept;
     match order.trade_state {
         Status::Success | Status::Refund if order.transaction_id.as_ref() == Some(&payment.transaction_id) => {
             Ok(Confirmed::Already)
@@ -82,14 +91,16 @@ pub async fn confirm(cx: &Context<'_>, payment: &Payment, source: Source) -> Res
         }
         Status::Success | Status::Refund => {
             let (expected, actual) = (json!(order.transaction_id), json!(payment.transaction_id));
-            record(cx, payment, Some(&order), IncidentName::SecondPayment, expected, actual).await
+            let back = (cx.config.policy.duplicate_payment == DuplicatePayment::Refund).then_some(attempt);
+            record_of(cx, payment, &order, IncidentName::SecondPayment, expected, actual, back).await
         }
         Status::NotPay | Status::Closed if order.trade_state.may_become(Status::Success, late) => {
-            credit(cx, &order, attempt, payment, source).await
+            credit(cx, &order, attempt, payment, source, late).await
         }
         Status::NotPay | Status::Closed => {
             let expected = json!(order.trade_state);
-            record(cx, payment, Some(&order), IncidentName::LatePayment, expected, json!(payment.total)).await
+            let back = (cx.config.policy.late_payment == LatePayment::Refund).then_some(attempt);
+            record_of(cx, payment, &order, IncidentName::LatePayment, expected, json!(payment.total), back).await
         }
     }
 }
@@ -140,6 +151,24 @@ fn mismatch(order: &Order, attempt: &Attempt, payment: &Payment) -> Option<(Inci
     }
 }
 
+fn incident_about(
+    payment: &Payment,
+    order: Option<&Order>,
+    name: IncidentName,
+    expected: Value,
+    actual: Value,
+) -> Incident {
+    let no = order.map_or(&payment.number, |order| &order.out_trade_no);
+    Incident {
+        out_trade_no: Some(no.clone()),
+        transaction_id: Some(payment.transaction_id.clone()),
+        expected: Some(expected).filter(|v| !v.is_null()),
+        actual: Some(actual).filter(|v| !v.is_null()),
+        payment: Some(payment.clone()),
+        ..Incident::new(name, payment.provider, &payment.merchant)
+    }
+}
+
 async fn record(
     cx: &Context<'_>,
     payment: &Payment,
@@ -148,32 +177,56 @@ async fn record(
     expected: Value,
     actual: Value,
 ) -> Result<Confirmed, StoreError> {
-    let incident = Incident {
-        incident: name,
-        provider: payment.provider,
-        merchant: payment.merchant.clone(),
-        out_trade_no: order.map_or_else(|| payment.number.clone(), |o| o.out_trade_no.clone()),
-        transaction_id: Some(payment.transaction_id.clone()),
-        out_refund_no: None,
-        expected: Some(expected).filter(|v| !v.is_null()),
-        actual: Some(actual).filter(|v| !v.is_null()),
-    };
+    let incident = incident_about(payment, order, name, expected, actual);
     alarm(cx, &incident, order.is_some()).await?;
     Ok(Confirmed::Incident(name))
 }
 
+/// Records a payment that an order has no use for; with `back`, the attempt it came through, it goes back.
+async fn record_of(
+    cx: &Context<'_>,
+    payment: &Payment,
+    order: &Order,
+    name: IncidentName,
+    expected: Value,
+    actual: Value,
+    back: Option<&Attempt>,
+) -> Result<Confirmed, StoreError> {
+    let incident = incident_about(payment, Some(order), name, expected, actual);
+    let back = back.filter(|attempt| super::incidents::can_go_back(cx, attempt, payment));
+    let Some(attempt) = back else {
+        alarm(cx, &incident, true).await?;
+        return Ok(Confirmed::Incident(name));
+    };
+    for n in 1..=HANDLER_ROUNDS {
+        let refund = super::incidents::refund_of(cx, order, attempt, payment, &incident.id(), n);
+        match cx.store.record_incident(&incident, true, Some(&refund), cx.now()).await? {
+            Recording::New => sound(&incident),
+            Recording::Known => {}
+            Recording::NumberTaken => continue,
+        }
+        return Ok(Confirmed::Incident(name));
+    }
+    Err(StoreError::new("incident", "no refund number is free"))
+}
+
 /// Records an incident and logs it as an alarm, once.
 pub(super) async fn alarm(cx: &Context<'_>, incident: &Incident, known: bool) -> Result<(), StoreError> {
-    if cx.store.record_incident(incident, known, cx.now()).await? {
-        let name = serde_json::to_value(incident.incident).unwrap_or_default();
-        tracing::error!(
-            "alarm={} out_trade_no={} provider={}",
-            name.as_str().unwrap_or_default(),
-            incident.out_trade_no,
-            incident.provider
-        );
+    if cx.store.record_incident(incident, known, None, cx.now()).await? == Recording::New {
+        sound(incident);
     }
     Ok(())
+}
+
+/// The line of the log that the alarm listens for.
+pub(super) fn sound(incident: &Incident) {
+    let number = incident.out_trade_no.as_ref().or(incident.out_bill_no.as_ref());
+    tracing::error!(
+        "alarm={} out_trade_no={} provider={}",
+        incident.incident.name(),
+        number.map_or("-", String::as_str),
+        incident.provider
+    );
 }
 
 /// Runs the handler and commits. A refused condition of the handler runs it again on fresh reads; a handler
@@ -184,11 +237,15 @@ async fn credit(
     attempt: &Attempt,
     payment: &Payment,
     source: Source,
+    late: bool,
 ) -> Result<Confirmed, StoreError> {
+    let forwarded = cx.config.handlers.contains_key(&order.kind);
+    let task = forwarded.then(|| Task::new(TaskName::Handler, &order.out_trade_no, None, cx.now()));
     let mut refused: Option<String> = None;
     for round in 0..HANDLER_ROUNDS {
         let verdict = match refused.take() {
             Some(reason) => refusal(&reason),
+            None if forwarded => Verdict::default(),
             None => deliver(cx, order, round > 0).await?,
         };
         let entry = HistoryEntry::new("paid", source.name(), cx.now())
@@ -198,15 +255,19 @@ async fn credit(
             .with("user_order_success", &verdict.success)
             .with("reason", &verdict.reason)
             .with("writes", &verdict.writes.iter().map(|w| format!("{}/{}", w.table(), w.id())).collect::<Vec<_>>());
+        let notify_mode = source.notify_mode();
         let commit =
-            PaymentCommit { order, attempt, payment, notify_mode: source.notify_mode(), verdict: &verdict, entry };
+            PaymentCommit { order, attempt, payment, notify_mode, verdict: &verdict, task: task.as_ref(), entry };
         match cx.store.commit_payment(&commit).await? {
             Committed::Done => {
                 let no = &order.out_trade_no;
                 tracing::info!(out_trade_no = %no, transaction_id = %payment.transaction_id, source = source.name(), "order {no} is paid");
+                if let (Some(task), Source::Callback) = (&task, source) {
+                    super::tasks::deliver_inline(cx, task).await;
+                }
                 return Ok(Confirmed::Credited);
             }
-            Committed::OrderMoved => return Box::pin(confirm(cx, payment, source)).await,
+            Committed::OrderMoved => return Box::pin(confirm_under(cx, payment, source, late)).await,
             Committed::TransactionTaken => {
                 let holder = cx.store.order_of_transaction(payment.provider, &payment.transaction_id).await?;
                 let (expected, actual) = (json!(order.out_trade_no), json!(holder));
@@ -239,6 +300,10 @@ pub async fn rerun_handler(cx: &Context<'_>, caller: &Caller, out_trade_no: &str
         }
         if order.refund_fee >= order.total_fee {
             return Err(Failure::new(Code::ALREADY_HANDLED).says("refunded"));
+        }
+        if cx.config.handlers.contains_key(&order.kind) {
+            super::tasks::deliver_again(cx, caller, &order).await?;
+            return cx.visible_order(caller, out_trade_no).await;
         }
         let verdict = match refused.take() {
             Some(reason) => refusal(&reason),
@@ -378,14 +443,10 @@ async fn settle_event(cx: &Context<'_>, event: &Event) -> Result<(), Failure> {
         Some(Alert::RefundUndone) => IncidentName::RefundMismatch,
     };
     let incident = Incident {
-        incident: name,
-        provider: event.provider,
-        merchant: event.merchant.clone(),
-        out_trade_no: no,
+        out_trade_no: Some(no),
         transaction_id: transaction_id.cloned(),
-        out_refund_no: None,
-        expected: None,
         actual: Some(json!({ "event": event.name, "id": event.id })),
+        ..Incident::new(name, event.provider, &event.merchant)
     };
     Ok(alarm(cx, &incident, true).await?)
 }
@@ -428,7 +489,9 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice) -> Result<(), Fa
         let (expected, actual) = (json!(attempt.mch_id), json!(notice.mch_id));
         return Ok(alarm(cx, &incident_of(notice, &no, IncidentName::MerchantMismatch, expected, actual), true).await?);
     }
-    if !order.trade_state.is_paid() {
+    // A payment that was sent back leaves its order as it is.
+    let sent_back = cx.store.refund(&no, &notice.out_refund_no).await?.is_some_and(|r| r.incident.is_some());
+    if !order.trade_state.is_paid() && !sent_back {
         match &notice.payment {
             Some(payment) => {
                 confirm(cx, payment, Source::Callback).await?;
@@ -469,6 +532,9 @@ async fn adopt(cx: &Context<'_>, order: &Order, attempt: &Attempt, notice: &Refu
         provider: notice.provider,
         merchant: notice.merchant.clone(),
         attempt: attempt.n,
+        incident: None,
+        transaction_id: None,
+        total_fee: None,
         reason: None,
         create_date: cx.now(),
         refund_date: notice.standing.refunded_at.or(Some(cx.now())),
@@ -519,13 +585,11 @@ fn share_of(order: &Order, notice: &RefundNotice) -> Option<Fen> {
 
 fn incident_of(notice: &RefundNotice, no: &str, name: IncidentName, expected: Value, actual: Value) -> Incident {
     Incident {
-        incident: name,
-        provider: notice.provider,
-        merchant: notice.merchant.clone(),
-        out_trade_no: no.to_owned(),
+        out_trade_no: Some(no.to_owned()),
         transaction_id: notice.transaction_id.clone(),
         out_refund_no: Some(notice.out_refund_no.clone()),
         expected: Some(expected).filter(|v| !v.is_null()),
         actual: Some(actual).filter(|v| !v.is_null()),
+        ..Incident::new(name, notice.provider, &notice.merchant)
     }
 }

@@ -1,26 +1,30 @@
-//! The use cases: create, query, close, refund; and `confirm`, the one room in which an order becomes paid.
+//! The use cases: create, query, close, refund, tasks, incidents; and `confirm`, the one room in which an order becomes paid.
 
 mod close;
 mod coins;
 mod confirm;
 mod create;
 mod handler;
+mod incidents;
 mod login;
 mod purchase;
 mod query;
 mod refund;
 mod request;
+mod tasks;
 
 pub use close::close_payment;
 pub use coins::coins;
 pub use confirm::{Confirmed, Source, confirm, rerun_handler, settle_notice};
 pub use create::{CreateInput, CreateReply, Environment, create_payment};
 pub use handler::{Draft, HandlerError, Handlers, PaidOrder, Tables};
+pub use incidents::{query_incidents, resolve_incident};
 pub use login::login;
 pub use purchase::verify_purchase;
 pub use query::{QueryInput, query_orders, query_payment};
 pub use refund::{RefundInput, query_refund, refund};
 pub use request::Fields;
+pub use tasks::{Ran, run_task};
 
 use crate::code::{Code, Failure};
 use crate::config::Config;
@@ -43,6 +47,10 @@ pub struct Context<'a> {
     pub clock: &'a (dyn Fn() -> i64 + Send + Sync),
     /// Where callbacks go when the configuration does not say.
     pub notify_base: Option<&'a str>,
+    /// The queue that is told of deliveries that are given up: its URL.
+    pub dead_letters: Option<&'a str>,
+    /// When the request began.
+    pub began: tokio::time::Instant,
 }
 
 /// Who calls, after `auth` has let them pass.
@@ -72,6 +80,11 @@ impl Context<'_> {
                     .says(format!("{}.{}", attempt.provider, attempt.node))
                     .private("the configuration no longer has the node that this order was made with")
             })
+    }
+
+    /// Whether an order of this type can be delivered.
+    fn delivers(&self, kind: &str) -> bool {
+        self.handlers.knows(kind) || self.config.handlers.contains_key(kind)
     }
 
     /// An order that this caller may see; another user's order is as one that is not there.

@@ -48,14 +48,11 @@ pub async fn verify_purchase(
     }
     if bought.too_old {
         let incident = Incident {
-            incident: IncidentName::UnusedReceipt,
-            provider,
-            merchant: attempt.merchant.clone(),
-            out_trade_no: order.out_trade_no.clone(),
+            out_trade_no: Some(order.out_trade_no.clone()),
             transaction_id: Some(payment.transaction_id.clone()),
-            out_refund_no: None,
-            expected: None,
             actual: Some(json!({ "paid_at": payment.paid_at })),
+            payment: Some(payment.clone()),
+            ..Incident::new(IncidentName::UnusedReceipt, provider, &attempt.merchant)
         };
         super::confirm::alarm(cx, &incident, true).await?;
         return Err(Failure::new(Code::PURCHASE).says("the purchase is older than receiptExpiresIn"));

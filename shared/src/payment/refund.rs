@@ -70,7 +70,7 @@ pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) 
             if input.out_refund_no.is_none() {
                 continue;
             }
-            return repeat(cx, caller, input, &order, attempt, &gateway, known).await;
+            return repeat(cx, caller, input, &order, known).await;
         }
         able?;
         let amount = input.refund_fee.unwrap_or(order.refundable);
@@ -90,6 +90,9 @@ pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) 
             provider: attempt.provider,
             merchant: attempt.merchant.clone(),
             attempt: attempt.n,
+            incident: None,
+            transaction_id: None,
+            total_fee: None,
             reason: None,
             create_date: cx.now(),
             refund_date: None,
@@ -117,9 +120,13 @@ fn exceeds(order: &Order) -> Failure {
     Failure::new(Code::REFUND_EXCEEDS).says(order.refundable.to_string())
 }
 
-/// VK-Pay's automatic number: `<out_trade_no>-<n>`; too long a number is shortened with a digest.
+/// VK-Pay's automatic number: `<out_trade_no>-<n>`.
 fn automatic_number(order: &Order, limit: usize) -> String {
-    let (no, suffix) = (&order.out_trade_no, format!("-{}", order.refund_num + 1));
+    suffixed(&order.out_trade_no, &format!("-{}", order.refund_num + 1), limit)
+}
+
+/// A number with a suffix; too long a one is shortened with a digest.
+pub(super) fn suffixed(no: &str, suffix: &str, limit: usize) -> String {
     let room = limit - suffix.len();
     if no.len() <= room {
         return format!("{no}{suffix}");
@@ -135,34 +142,64 @@ async fn repeat(
     caller: &Caller,
     input: &RefundInput<'_>,
     order: &Order,
-    attempt: &Attempt,
-    gateway: &Gateway,
-    mut known: Refund,
+    known: Refund,
 ) -> Result<(Order, Refund), Failure> {
     if input.refund_fee.is_some_and(|amount| amount != known.refund_fee) {
         return Err(Code::REFUND_DIFFERS.into());
     }
     match known.state {
-        RefundState::Success => Ok((order.clone(), known)),
         RefundState::Closed => Err(refused(&known)),
+        RefundState::Success | RefundState::Refused | RefundState::Processing => {
+            pursue(cx, order, &known, &caller.source).await
+        }
+    }
+}
+
+/// Makes the first call for a refund that is written already.
+///
+/// # Errors
+/// 422 the provider refused it, 504 its outcome is not known.
+pub(super) async fn begin(cx: &Context<'_>, order: &Order, refund: &Refund) -> Result<(Order, Refund), Failure> {
+    if refund.state != RefundState::Processing {
+        return Ok((order.clone(), refund.clone()));
+    }
+    let attempt = order.attempts.iter().find(|a| a.n == refund.attempt).ok_or(Code::NOT_REFUNDED)?;
+    call(cx, order, attempt, &cx.gateway(attempt)?, refund.clone()).await
+}
+
+/// Brings a refund on: asks about an unfinished one and sends it again where the provider never got it, begins
+/// a refused one again, leaves an ended one.
+///
+/// # Errors
+/// 422 the provider refused it, 504 its outcome is not known, 409 it can no longer be reserved.
+pub(super) async fn pursue(
+    cx: &Context<'_>,
+    order: &Order,
+    refund: &Refund,
+    source: &str,
+) -> Result<(Order, Refund), Failure> {
+    let attempt = order.attempts.iter().find(|a| a.n == refund.attempt).ok_or(Code::NOT_REFUNDED)?;
+    let gateway = cx.gateway(attempt)?;
+    match refund.state {
+        RefundState::Success | RefundState::Closed => Ok((order.clone(), refund.clone())),
         RefundState::Refused => {
-            let entry = HistoryEntry::new("refund reserved", &caller.source, cx.now())
-                .with("out_refund_no", &known.out_refund_no)
-                .with("refund_fee", &known.refund_fee);
-            match cx.store.reserve_refund(&known, true, &entry).await? {
+            let entry = HistoryEntry::new("refund reserved", source, cx.now())
+                .with("out_refund_no", &refund.out_refund_no)
+                .with("refund_fee", &refund.refund_fee);
+            match cx.store.reserve_refund(refund, true, &entry).await? {
                 Reserved::Done => {}
                 Reserved::NotEnough => return Err(exceeds(order)),
                 Reserved::NumberTaken => return Err(Code::BUSY.into()),
             }
-            known.state = RefundState::Processing;
-            call(cx, order, attempt, gateway, known).await
+            let begun = Refund { state: RefundState::Processing, ..refund.clone() };
+            call(cx, order, attempt, &gateway, begun).await
         }
-        RefundState::Processing => match gateway.query_refund(cx.outside, order, attempt, &known, cx.now()).await {
+        RefundState::Processing => match gateway.query_refund(cx.outside, order, attempt, refund, cx.now()).await {
             Outcome::Done(RefundStanding { progress: RefundProgress::Missing, .. }) => {
-                call(cx, order, attempt, gateway, known).await
+                call(cx, order, attempt, &gateway, refund.clone()).await
             }
-            Outcome::Done(standing) => apply(cx, order, &known, &standing, Source::Query).await,
-            Outcome::Refused(_) | Outcome::Unknown(_) => Err(unknown(&known)),
+            Outcome::Done(standing) => apply(cx, order, refund, &standing, Source::Query).await,
+            Outcome::Refused(_) | Outcome::Unknown(_) => Err(unknown(refund)),
         },
     }
 }
@@ -179,8 +216,8 @@ async fn call(
     let request = RefundRequest {
         order,
         attempt,
-        transaction_id: order.transaction_id.as_deref().unwrap_or_default(),
-        total: order.total_fee,
+        transaction_id: refund.transaction_id.as_ref().or(order.transaction_id.as_ref()).map_or("", String::as_str),
+        total: refund.total_fee.unwrap_or(order.total_fee),
         out_refund_no: &refund.out_refund_no,
         refund: refund.refund_fee,
         reason: &refund.refund_desc,

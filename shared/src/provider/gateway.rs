@@ -9,6 +9,7 @@ use crate::code::{Code, Failure};
 use crate::config::{AlipayNode, AppleNode, DouyinNode, HuaweiNode, Merchant, VirtualNode, VkspayNode, WxpayNode};
 use crate::http::Http;
 use crate::order::{Attempt, Fen, Order, Provider, Refund};
+use crate::outgoing::Receivers;
 use std::sync::Arc;
 
 /// What the providers keep for the process's lifetime.
@@ -20,6 +21,8 @@ pub struct Outside {
     pub wxpay: wxpay::Certificates,
     /// Tokens and session keys, shared with other instances.
     pub vault: Vault,
+    /// Receivers of paid orders, whose addresses the merchant wrote.
+    pub receivers: Receivers,
 }
 
 /// A merchant's node, ready to be called.

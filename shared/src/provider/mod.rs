@@ -22,6 +22,7 @@ pub use vault::{Cabinet, Vault, VaultError};
 
 use crate::order::{Attempt, Fen, Order, Provider};
 use http::{HeaderMap, Method};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// What became of a call to a provider.
@@ -130,7 +131,7 @@ pub struct Created {
 }
 
 /// A payment, as a provider states it and signs for it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Payment {
     /// Who says so.
     pub provider: Provider,

@@ -1,9 +1,11 @@
 //! Incidents: money that does not fit an order, for the operator.
 
-use super::item::{Key, attribute, item_of, plain};
+use super::item::{Expression, Item, Key, attribute, item_of, plain, shape_of};
 use super::{HistoryEntry, Refused, Store, StoreError};
 use crate::crypto::hash;
-use crate::order::Provider;
+use crate::order::{Provider, Refund, RefundState, Task, TaskName};
+use crate::provider::Payment;
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -33,6 +35,65 @@ pub enum IncidentName {
     Chargeback,
     /// A right in-app purchase that came too late to be credited.
     UnusedReceipt,
+    /// A transfer that is not as it was asked for.
+    TransferMismatch,
+    /// A handler by configuration that never took its order.
+    HandlerParked,
+    /// A bill has a payment that the table has not.
+    BillMissingHere,
+    /// The table has a payment that the bill has not.
+    BillMissingThere,
+    /// A bill has another amount.
+    BillAmount,
+    /// A bill and the table differ in a refund.
+    BillRefund,
+}
+
+impl IncidentName {
+    /// As in the contract's table.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LatePayment => "late_payment",
+            Self::SecondPayment => "second_payment",
+            Self::AmountMismatch => "amount_mismatch",
+            Self::CurrencyMismatch => "currency_mismatch",
+            Self::MerchantMismatch => "merchant_mismatch",
+            Self::AppMismatch => "app_mismatch",
+            Self::UnknownOrder => "unknown_order",
+            Self::RefundElsewhere => "refund_elsewhere",
+            Self::RefundMismatch => "refund_mismatch",
+            Self::Chargeback => "chargeback",
+            Self::UnusedReceipt => "unused_receipt",
+            Self::TransferMismatch => "transfer_mismatch",
+            Self::HandlerParked => "handler_parked",
+            Self::BillMissingHere => "bill_missing_here",
+            Self::BillMissingThere => "bill_missing_there",
+            Self::BillAmount => "bill_amount",
+            Self::BillRefund => "bill_refund",
+        }
+    }
+}
+
+/// What was decided about an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// The payment is credited to its order after all.
+    Accept,
+    /// The payment goes back.
+    Refund,
+    /// Nothing is done.
+    Close,
+}
+
+/// Whether an incident waits for somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IncidentStatus {
+    /// It does, or its refund is on its way.
+    Open,
+    /// It is done with.
+    Resolved,
 }
 
 /// One incident. The same fact again has the same `incident_id` and is recorded once.
@@ -45,11 +106,15 @@ pub struct Incident {
     /// The merchant in the configuration.
     pub merchant: String,
     /// The order, also one that the table does not know.
-    pub out_trade_no: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out_trade_no: Option<String>,
+    /// The transfer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out_bill_no: Option<String>,
     /// The provider's number of the payment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
-    /// The refund number, for refunds.
+    /// The refund number, for refunds; and of the refund that answers it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub out_refund_no: Option<String>,
     /// What the order says.
@@ -58,9 +123,53 @@ pub struct Incident {
     /// What the provider says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actual: Option<Value>,
+    /// The payment, where it may still be credited or sent back. Not shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment: Option<Payment>,
+}
+
+/// An incident as it stands in the table.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Recorded {
+    /// Its id.
+    pub incident_id: String,
+    /// Whether it waits for somebody.
+    pub status: IncidentStatus,
+    /// What was decided.
+    pub action: Option<Action>,
+    /// What happened.
+    #[serde(flatten)]
+    pub incident: Incident,
+}
+
+/// How recording an incident ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recording {
+    /// It is new.
+    New,
+    /// The same fact is there already.
+    Known,
+    /// The number of the refund that goes with it is taken.
+    NumberTaken,
 }
 
 impl Incident {
+    /// An incident that names nothing yet.
+    pub fn new(incident: IncidentName, provider: Provider, merchant: &str) -> Self {
+        Self {
+            incident,
+            provider,
+            merchant: merchant.to_owned(),
+            out_trade_no: None,
+            out_bill_no: None,
+            transaction_id: None,
+            out_refund_no: None,
+            expected: None,
+            actual: None,
+            payment: None,
+        }
+    }
+
     /// The id: a digest of what makes two incidents the same fact.
     pub fn id(&self) -> String {
         let facts = json!([
@@ -68,52 +177,205 @@ impl Incident {
             self.provider,
             self.merchant,
             self.out_trade_no,
+            self.out_bill_no,
             self.transaction_id,
             self.out_refund_no,
             self.actual,
         ]);
         hash::sha256_hex(facts.to_string().as_bytes())[..32].to_owned()
     }
-}
 
-impl Store {
-    /// Records an incident, and in the order's history when `known`. True when it is new.
-    ///
-    /// # Errors
-    /// When the table cannot be written.
-    pub async fn record_incident(&self, incident: &Incident, known: bool, at: i64) -> Result<bool, StoreError> {
-        let id = incident.id();
-        let mut item = item_of(&Key::incident(&id), "incident", incident);
+    pub(super) fn item(&self, at: i64) -> Item {
+        let id = self.id();
+        let mut item = item_of(&Key::incident(&id), "incident", self);
         for (name, value) in [
             ("incident_id", json!(id)),
-            ("status", json!("open")),
+            ("status", json!(IncidentStatus::Open)),
             ("create_date", json!(at)),
             ("list_key", json!("incident")),
             ("list_date", json!(at)),
         ] {
             item.insert(name.to_owned(), attribute(&value));
         }
-        let mut writes = vec![self.insertion(item)];
-        if known {
+        item
+    }
+}
+
+impl Store {
+    /// Records an incident, and in the order's history when `known`. With `back` the payment goes back: the
+    /// refund and the task that makes it are written with the incident.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn record_incident(
+        &self,
+        incident: &Incident,
+        known: bool,
+        back: Option<&Refund>,
+        at: i64,
+    ) -> Result<Recording, StoreError> {
+        let mut item = incident.item(at);
+        let mut writes = Vec::new();
+        if let Some(refund) = back {
+            item.insert("action".to_owned(), attribute(&json!(Action::Refund)));
+            item.insert("out_refund_no".to_owned(), attribute(&json!(refund.out_refund_no)));
+            writes.extend(self.sending_back(refund, at));
+        }
+        if let (true, Some(no)) = (known, &incident.out_trade_no) {
             let entry = HistoryEntry::new("incident", "provider", at)
                 .with("incident", &incident.incident)
-                .with("incident_id", &id)
-                .with("transaction_id", &incident.transaction_id);
-            writes.push(self.history_insertion(&incident.out_trade_no, &entry));
+                .with("incident_id", &incident.id())
+                .with("transaction_id", &incident.transaction_id)
+                .with("out_refund_no", &back.map(|refund| &refund.out_refund_no));
+            writes.push(self.history_insertion(no, &entry));
         }
-        match self.commit(writes).await? {
-            Ok(()) => Ok(true),
-            Err(Refused::Conditions(_)) => Ok(false),
-            Err(Refused::Invalid(what)) => Err(StoreError::new("incident", what)),
-        }
+        writes.insert(0, self.insertion(item));
+        Ok(match self.commit(writes).await? {
+            Ok(()) => Recording::New,
+            Err(Refused::Conditions(at)) if at.contains(&0) => Recording::Known,
+            Err(Refused::Conditions(_)) => Recording::NumberTaken,
+            Err(Refused::Invalid(what)) => return Err(StoreError::new("incident", what)),
+        })
     }
 
-    /// Incidents, newest first; at most `limit`.
+    /// The refund of an incident, its number, and the task that makes it.
+    fn sending_back(&self, refund: &Refund, at: i64) -> Vec<TransactWriteItem> {
+        let task = Task::new(TaskName::Refund, &refund.out_trade_no, Some(&refund.out_refund_no), at);
+        let mut writes = self.refund_insertions(refund).to_vec();
+        writes.push(self.task_insertion(&task));
+        writes
+    }
+
+    /// An incident by its id.
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn incidents(&self, limit: i32) -> Result<Vec<Map<String, Value>>, StoreError> {
-        let page = self.listing_page("incident", limit, None).await?;
-        Ok(page.0.iter().map(plain).collect())
+    pub async fn incident(&self, id: &str) -> Result<Option<Recorded>, StoreError> {
+        self.get(&Key::incident(id)).await?.map(|item| shape_of(&item)).transpose()
+    }
+
+    /// Decides that an open incident's payment goes back. False when it was decided meanwhile, or the number is
+    /// taken.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn send_back(&self, recorded: &Recorded, refund: &Refund, by: &str, at: i64) -> Result<bool, StoreError> {
+        let mut update = Expression::default();
+        update.when("status", "=", IncidentStatus::Open);
+        match &recorded.action {
+            None => {
+                let action = update.name("action");
+                update.when_raw(format!("attribute_not_exists({action})"));
+            }
+            Some(action) => {
+                update.when("action", "=", action).when("out_refund_no", "=", &recorded.incident.out_refund_no);
+            }
+        }
+        update.set("action", Action::Refund).set("out_refund_no", &refund.out_refund_no).set("resolved_by", by);
+        let entry = HistoryEntry::new("incident refund", by, at)
+            .with("incident_id", &recorded.incident_id)
+            .with("out_refund_no", &refund.out_refund_no)
+            .with("refund_fee", &refund.refund_fee);
+        let mut writes = vec![self.updating(&Key::incident(&recorded.incident_id), &update)];
+        writes.extend(self.sending_back(refund, at));
+        writes.push(self.history_insertion(&refund.out_trade_no, &entry));
+        self.commit_order(writes).await
+    }
+
+    /// Takes the right to credit an open incident's payment. False when it was decided otherwise.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn claim_acceptance(&self, recorded: &Recorded) -> Result<bool, StoreError> {
+        let mut update = Expression::default();
+        let (action, accept) = (update.name("action"), update.value(attribute(&json!(Action::Accept))));
+        update
+            .when("status", "=", IncidentStatus::Open)
+            .when_raw(format!("(attribute_not_exists({action}) OR {action} = {accept})"))
+            .set("action", Action::Accept);
+        self.update_if(&Key::incident(&recorded.incident_id), &update).await
+    }
+
+    /// Gives that right back: the payment could not be credited.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn drop_acceptance(&self, recorded: &Recorded) -> Result<(), StoreError> {
+        let mut update = Expression::default();
+        update.when("status", "=", IncidentStatus::Open).when("action", "=", Action::Accept).remove("action");
+        self.update_if(&Key::incident(&recorded.incident_id), &update).await.map(|_| ())
+    }
+
+    /// Ends an open incident. False when it was ended or decided otherwise meanwhile.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn resolve_incident(
+        &self,
+        recorded: &Recorded,
+        action: Action,
+        by: &str,
+        note: Option<&str>,
+        at: i64,
+    ) -> Result<bool, StoreError> {
+        let mut update = Self::resolution(action, at);
+        update.set("resolved_by", by).set_some("note", note);
+        if recorded.action.is_none() {
+            let name = update.name("action");
+            update.when_raw(format!("attribute_not_exists({name})"));
+        }
+        let mut writes = vec![self.updating(&Key::incident(&recorded.incident_id), &update)];
+        // While money may be on its way back, nobody decides otherwise.
+        if let (Some(Action::Refund), Some(no), Some(number)) =
+            (recorded.action, &recorded.incident.out_trade_no, &recorded.incident.out_refund_no)
+        {
+            let mut ended = Expression::default();
+            let state = ended.name("state");
+            let states = [RefundState::Refused, RefundState::Closed]
+                .map(|state| ended.value(attribute(&json!(state))))
+                .join(", ");
+            ended.when_raw(format!("{state} IN ({states})"));
+            writes.push(self.checking(&Key::refund(no, number), &ended));
+        }
+        if let Some(no) = &recorded.incident.out_trade_no {
+            let entry = HistoryEntry::new("incident resolved", by, at)
+                .with("incident_id", &recorded.incident_id)
+                .with("action", &action)
+                .with("note", &note);
+            writes.push(self.history_insertion(no, &entry));
+        }
+        self.commit_order(writes).await
+    }
+
+    /// What ends an open incident.
+    pub(super) fn resolution(action: Action, at: i64) -> Expression {
+        let mut update = Expression::default();
+        update
+            .when("status", "=", IncidentStatus::Open)
+            .set("status", IncidentStatus::Resolved)
+            .set("action", action)
+            .set("resolve_date", at);
+        update
+    }
+
+    /// Incidents, newest first, filtered; `cursor` is what the page before gave.
+    ///
+    /// # Errors
+    /// When the table cannot be read. `Ok(None)` when the cursor is none of ours.
+    pub async fn incidents(
+        &self,
+        page_size: usize,
+        cursor: Option<&str>,
+        wanted: impl Fn(&Map<String, Value>) -> bool,
+    ) -> Result<Option<IncidentPage>, StoreError> {
+        let shown = |item: &Item| {
+            let mut incident = plain(item);
+            incident.remove("payment");
+            Ok(incident)
+        };
+        self.listed("incident", page_size, cursor, shown, wanted).await
     }
 }
+
+/// A page of incidents, and where the next one begins.
+pub type IncidentPage = (Vec<Map<String, Value>>, Option<String>);

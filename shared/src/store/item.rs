@@ -42,6 +42,11 @@ impl Key {
         Self::new(format!("O#{out_trade_no}"), format!("H#{at:015}#{id}"))
     }
 
+    /// What must happen after a commit, beside its order.
+    pub fn task(out_trade_no: &str, name: &str) -> Self {
+        Self::new(format!("O#{out_trade_no}"), format!("K#{name}"))
+    }
+
     /// What instances share for a time, by its name.
     pub fn kept(name: &str) -> Self {
         Self::new(format!("V#{name}"), "V")

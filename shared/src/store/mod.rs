@@ -11,17 +11,19 @@ mod incident;
 mod item;
 mod orders;
 mod refunds;
+mod tasks;
 mod write;
 
-pub use incident::{Incident, IncidentName};
+pub use incident::{Action, Incident, IncidentName, IncidentPage, IncidentStatus, Recorded, Recording};
 pub use orders::{Committed, HistoryEntry, Listing, PaymentCommit, Verdict};
 pub use refunds::Reserved;
+pub use tasks::TaskEnd;
 pub use write::{Condition, Write};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue as Av, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue as Av, ConditionCheck, Put, TransactWriteItem, Update};
 use item::{Expression, Item, Key};
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -170,6 +172,19 @@ impl Store {
             .build()
             .expect("table and key are set");
         TransactWriteItem::builder().update(update).build()
+    }
+
+    /// Looks at an item in a transaction, without writing it.
+    fn checking(&self, key: &Key, expression: &Expression) -> TransactWriteItem {
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .set_key(Some(key.attributes()))
+            .condition_expression(expression.condition().unwrap_or_default())
+            .set_expression_attribute_names(expression.names())
+            .set_expression_attribute_values(expression.values())
+            .build()
+            .expect("table, key and condition are set");
+        TransactWriteItem::builder().condition_check(check).build()
     }
 
     /// Commits writes together. `Ok(Err(..))` is a refusal, which is a result; conflicts and throttling are

@@ -2,7 +2,7 @@
 
 use super::item::{Expression, Item, Key, attribute, item_of, json, plain, shape_of};
 use super::{Refused, Store, StoreError, Write, due_shard};
-use crate::order::{Attempt, AttemptState, Order, Provider, Status};
+use crate::order::{Attempt, AttemptState, Order, Provider, Status, Task};
 use crate::provider::Payment;
 use aws_sdk_dynamodb::types::{AttributeValue as Av, TransactWriteItem};
 use serde::Serialize;
@@ -62,6 +62,8 @@ pub struct PaymentCommit<'a> {
     pub notify_mode: u8,
     /// The handler's part.
     pub verdict: &'a Verdict,
+    /// The task that hands the order to a handler by configuration.
+    pub task: Option<&'a Task>,
     /// The history.
     pub entry: HistoryEntry,
 }
@@ -308,6 +310,7 @@ impl Store {
             self.insertion(item),
             self.history_insertion(no, &commit.entry),
         ];
+        writes.extend(commit.task.map(|task| self.task_insertion(task)));
         let ours = writes.len();
         writes.extend(commit.verdict.writes.iter().map(|w| w.to_item(&self.prefix)));
         Ok(match self.commit(writes).await? {
@@ -316,7 +319,9 @@ impl Store {
             Err(Refused::Conditions(at)) if at.contains(&1) => Committed::TransactionTaken,
             Err(Refused::Conditions(at)) if at.iter().any(|i| *i >= ours) => Committed::HandlerRefused,
             Err(Refused::Invalid(what)) if !commit.verdict.writes.is_empty() => Committed::HandlerInvalid(what),
-            Err(Refused::Conditions(_)) => return Err(StoreError::new("payment", "a history key was taken")),
+            Err(Refused::Conditions(_)) => {
+                return Err(StoreError::new("payment", "the key of a line of history or of a task was taken"));
+            }
             Err(Refused::Invalid(what)) => return Err(StoreError::new("payment", what)),
         })
     }
@@ -399,27 +404,38 @@ impl Store {
         cursor: Option<&str>,
         wanted: impl Fn(&Order) -> bool,
     ) -> Result<Option<Listing>, StoreError> {
-        let list_key = format!("user#{user_id}");
-        let mut start = match cursor.map(|c| decode_cursor(c, &list_key)) {
+        self.listed(&format!("user#{user_id}"), page_size, cursor, shape_of, wanted).await
+    }
+
+    /// A page of a listing: what of its items is wanted, as `read` reads it.
+    pub(super) async fn listed<T>(
+        &self,
+        list_key: &str,
+        page_size: usize,
+        cursor: Option<&str>,
+        read: impl Fn(&Item) -> Result<T, StoreError>,
+        wanted: impl Fn(&T) -> bool,
+    ) -> Result<Option<(Vec<T>, Option<String>)>, StoreError> {
+        let mut start = match cursor.map(|c| decode_cursor(c, list_key)) {
             Some(None) => return Ok(None),
             Some(Some(key)) => Some(key),
             None => None,
         };
-        let mut orders = Vec::new();
+        let mut page = Vec::new();
         loop {
-            let (items, next) = self.listing_page(&list_key, 100, start).await?;
+            let (items, next) = self.listing_page(list_key, 100, start).await?;
             for item in items {
-                let order: Order = shape_of(&item)?;
-                if wanted(&order) {
-                    orders.push(order);
-                    if orders.len() == page_size {
-                        return Ok(Some((orders, Some(encode_cursor(&item)))));
+                let shape = read(&item)?;
+                if wanted(&shape) {
+                    page.push(shape);
+                    if page.len() == page_size {
+                        return Ok(Some((page, Some(encode_cursor(&item)))));
                     }
                 }
             }
             match next {
                 Some(key) => start = Some(key),
-                None => return Ok(Some((orders, None))),
+                None => return Ok(Some((page, None))),
             }
         }
     }
@@ -461,7 +477,7 @@ impl Store {
         self.commit_order(vec![self.updating(&Key::order(no), update), self.history_insertion(no, entry)]).await
     }
 
-    async fn commit_order(&self, writes: Vec<TransactWriteItem>) -> Result<bool, StoreError> {
+    pub(super) async fn commit_order(&self, writes: Vec<TransactWriteItem>) -> Result<bool, StoreError> {
         match self.commit(writes).await? {
             Ok(()) => Ok(true),
             Err(Refused::Conditions(_)) => Ok(false),

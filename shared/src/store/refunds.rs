@@ -5,9 +5,9 @@
 //! sum can never exceed the payment, whoever runs at once.
 
 use super::item::{Expression, Key, item_of, shape_of};
-use super::{HistoryEntry, Refused, Store, StoreError, due_shard};
+use super::{Action, HistoryEntry, IncidentStatus, Refused, Store, StoreError, due_shard};
 use crate::order::{Fen, Order, Provider, Refund, RefundState, Status};
-use aws_sdk_dynamodb::types::AttributeValue as Av;
+use aws_sdk_dynamodb::types::{AttributeValue as Av, TransactWriteItem};
 use serde_json::json;
 
 /// How a reservation ended.
@@ -78,6 +78,9 @@ impl Store {
     ) -> Result<Reserved, StoreError> {
         let no = &refund.out_trade_no;
         let amount = i128::from(refund.refund_fee.0);
+        if refund.incident.is_some() {
+            return self.send_again(refund, entry).await;
+        }
         let mut order = Expression::default();
         order
             .when("refundable", ">=", refund.refund_fee)
@@ -90,22 +93,9 @@ impl Store {
         let key = Key::refund(no, &refund.out_refund_no);
         let mut writes = vec![self.updating(&Key::order(no), &order)];
         if again {
-            let mut update = Expression::default();
-            update
-                .when("state", "=", RefundState::Refused)
-                .set("state", RefundState::Processing)
-                .set("due_shard", due_shard(no))
-                .set("due", entry.at + 5_000);
-            writes.push(self.updating(&key, &update));
+            writes.push(self.updating(&key, &begun_again(refund, entry.at)));
         } else {
-            let mut item = item_of(&key, "refund", refund);
-            item.insert("due_shard".to_owned(), Av::S(due_shard(no)));
-            item.insert("due".to_owned(), Av::N((refund.create_date + 5_000).to_string()));
-            writes.push(self.insertion(item));
-            let mut claim = Self::number_key(refund).attributes();
-            claim.insert("kind".to_owned(), Av::S("refund_number".to_owned()));
-            claim.insert("out_trade_no".to_owned(), Av::S(no.clone()));
-            writes.push(self.insertion(claim));
+            writes.extend(self.refund_insertions(refund));
         }
         writes.push(self.history_insertion(no, entry));
         Ok(match self.commit(writes).await? {
@@ -114,6 +104,41 @@ impl Store {
             Err(Refused::Conditions(_)) => Reserved::NotEnough,
             Err(Refused::Invalid(what)) => return Err(StoreError::new("reserve", what)),
         })
+    }
+
+    /// Begins a refused refund of an incident again; it has nothing to reserve.
+    async fn send_again(&self, refund: &Refund, entry: &HistoryEntry) -> Result<Reserved, StoreError> {
+        let no = &refund.out_trade_no;
+        let mut incident = Expression::default();
+        incident
+            .when("status", "=", IncidentStatus::Open)
+            .when("out_refund_no", "=", &refund.out_refund_no)
+            .set("action", Action::Refund);
+        let writes = vec![
+            self.updating(&Key::refund(no, &refund.out_refund_no), &begun_again(refund, entry.at)),
+            self.updating(&Key::incident(refund.incident.as_deref().unwrap_or_default()), &incident),
+            self.history_insertion(no, entry),
+        ];
+        Ok(match self.commit_order(writes).await? {
+            true => Reserved::Done,
+            false => Reserved::NumberTaken,
+        })
+    }
+
+    /// A refund that begins, and its number.
+    pub(super) fn refund_insertions(&self, refund: &Refund) -> [TransactWriteItem; 2] {
+        let no = &refund.out_trade_no;
+        let mut item = item_of(&Key::refund(no, &refund.out_refund_no), "refund", refund);
+        item.insert("due_shard".to_owned(), Av::S(due_shard(no)));
+        item.insert("due".to_owned(), Av::N((refund.create_date + 5_000).to_string()));
+        [self.insertion(item), self.number_claim(refund)]
+    }
+
+    fn number_claim(&self, refund: &Refund) -> TransactWriteItem {
+        let mut claim = Self::number_key(refund).attributes();
+        claim.insert("kind".to_owned(), Av::S("refund_number".to_owned()));
+        claim.insert("out_trade_no".to_owned(), Av::S(refund.out_trade_no.clone()));
+        self.insertion(claim)
     }
 
     /// Keeps what the provider said of a refund that has not ended.
@@ -151,6 +176,9 @@ impl Store {
             .set_some("refund_date", refund.refund_date)
             .remove("due_shard")
             .remove("due");
+        if let Some(incident) = &refund.incident {
+            return self.end_sent_back(incident, refund, &item, entry).await;
+        }
         let mut seen = order.clone();
         loop {
             let mut update = Expression::default();
@@ -178,6 +206,34 @@ impl Store {
         }
     }
 
+    /// Ends a refund that answers an incident, and with it the incident when the money went back.
+    async fn end_sent_back(
+        &self,
+        incident: &str,
+        refund: &Refund,
+        item: &Expression,
+        entry: &HistoryEntry,
+    ) -> Result<bool, StoreError> {
+        let no = &refund.out_trade_no;
+        let end = || self.updating(&Key::refund(no, &refund.out_refund_no), item);
+        let mut writes = vec![end(), self.history_insertion(no, entry)];
+        if refund.state != RefundState::Success {
+            return self.commit_order(writes).await;
+        }
+        let mut ended = Self::resolution(Action::Refund, entry.at);
+        ended.when("out_refund_no", "=", &refund.out_refund_no);
+        writes.push(self.updating(&Key::incident(incident), &ended));
+        match self.commit(writes).await? {
+            Ok(()) => Ok(true),
+            // An operator has closed it; the money went back all the same.
+            Err(Refused::Conditions(at)) if at == [2] => {
+                self.commit_order(vec![end(), self.history_insertion(no, entry)]).await
+            }
+            Err(Refused::Conditions(_)) => Ok(false),
+            Err(Refused::Invalid(what)) => Err(StoreError::new("refund", what)),
+        }
+    }
+
     /// Records a refund that was made elsewhere (the provider's console): counted, and never reserved.
     /// False when its number is known already, or more than what is left.
     ///
@@ -192,13 +248,10 @@ impl Store {
             .change("refund_num", 1)
             .change("version", 1);
         count_success(&mut update, order, refund);
-        let mut claim = Self::number_key(refund).attributes();
-        claim.insert("kind".to_owned(), Av::S("refund_number".to_owned()));
-        claim.insert("out_trade_no".to_owned(), Av::S(no.clone()));
         let writes = vec![
             self.updating(&Key::order(no), &update),
             self.insertion(item_of(&Key::refund(no, &refund.out_refund_no), "refund", refund)),
-            self.insertion(claim),
+            self.number_claim(refund),
             self.history_insertion(no, entry),
         ];
         match self.commit(writes).await? {
@@ -207,6 +260,17 @@ impl Store {
             Err(Refused::Invalid(what)) => Err(StoreError::new("refund", what)),
         }
     }
+}
+
+/// A refused refund that begins again.
+fn begun_again(refund: &Refund, at: i64) -> Expression {
+    let mut update = Expression::default();
+    update
+        .when("state", "=", RefundState::Refused)
+        .set("state", RefundState::Processing)
+        .set("due_shard", due_shard(&refund.out_trade_no))
+        .set("due", at + 5_000);
+    update
 }
 
 /// Adds a successful refund to an order that was read with some `refund_fee`: the state follows from the

@@ -227,7 +227,8 @@ pub(super) async fn query_refund(
     if !matches!(node.protocol, VkspayProtocol::Vkspay { .. }) {
         return epay::query_refund(outside, node, order, attempt, refund, now).await;
     }
-    let (Some(id), Some(number)) = (&refund.refund_id, &order.transaction_id) else {
+    let paid = refund.transaction_id.as_ref().or(order.transaction_id.as_ref());
+    let (Some(id), Some(number)) = (&refund.refund_id, paid) else {
         return Outcome::Unknown("VksPay gave no number for this refund; see its console".to_owned());
     };
     match refunded(outside, node, number, id, now).await {

@@ -1,0 +1,57 @@
+//! The stream of the orders table: runs the tasks that were written with what causes them.
+//!
+//! An image in the stream may be old, so it only says where to look. Only a fault of ours fails a record; a
+//! receiver that does not take its order is a recorded attempt.
+
+use futures::StreamExt;
+use serde_json::{Value, json};
+use shared::app::App;
+use shared::payment::run_task;
+
+/// Tasks of one batch that run at once.
+const AT_ONCE: usize = 8;
+
+/// Serves one batch of records; answers which of them must come again.
+pub async fn handle(app: &App, event: &Value) -> Value {
+    let config = app.config().await;
+    let records = event["Records"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let failed: Vec<Value> = futures::stream::iter(records)
+        .map(|record| {
+            let context = app.context(config.clone());
+            async move {
+                let Some((no, name)) = due_task(record) else { return None };
+                let ran = async {
+                    match context.store.task(no, name).await? {
+                        Some(task) => run_task(&context, &task, context.now()).await.map(Some),
+                        None => Ok(None),
+                    }
+                };
+                match ran.await {
+                    Ok(ran) => {
+                        tracing::info!(out_trade_no = no, task = name, ?ran, "a record of a task was seen");
+                        None
+                    }
+                    Err(error) => {
+                        tracing::error!(out_trade_no = no, task = name, %error, "a task could not be looked at");
+                        Some(json!({ "itemIdentifier": record["dynamodb"]["SequenceNumber"] }))
+                    }
+                }
+            }
+        })
+        .buffered(AT_ONCE)
+        .filter_map(|failed| async { failed })
+        .collect()
+        .await;
+    json!({ "batchItemFailures": failed })
+}
+
+/// The order and name of a task that was due when the record was written.
+fn due_task(record: &Value) -> Option<(&str, &str)> {
+    let image = &record["dynamodb"]["NewImage"];
+    if image["kind"]["S"] != "task" || image["state"]["S"] != "due" {
+        return None;
+    }
+    let no = image["pk"]["S"].as_str()?.strip_prefix("O#")?;
+    let name = image["sk"]["S"].as_str()?.strip_prefix("K#")?;
+    Some((no, name))
+}

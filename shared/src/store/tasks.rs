@@ -1,0 +1,156 @@
+//! Tasks in the table, beside their order: written with what causes them, claimed by one conditional write.
+
+use super::item::{Expression, Item, Key, item_of, plain};
+use super::{HistoryEntry, Incident, Refused, Store, StoreError, due_shard};
+use crate::order::{LEASE_MS, Order, Task, TaskName, TaskState};
+use aws_sdk_dynamodb::types::{AttributeValue as Av, TransactWriteItem};
+use serde_json::{Value, json};
+
+/// How an attempt at a task ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskEnd {
+    /// It is done.
+    Done,
+    /// It failed and is due again then.
+    Again(i64, String),
+    /// It failed and is given up.
+    Parked(String),
+}
+
+impl Store {
+    /// A task of an order, by its name.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn task(&self, out_trade_no: &str, name: &str) -> Result<Option<Task>, StoreError> {
+        self.get(&Key::task(out_trade_no, name)).await?.map(|item| task_of(&item)).transpose()
+    }
+
+    pub(super) fn task_insertion(&self, task: &Task) -> TransactWriteItem {
+        let mut item = item_of(&Key::task(&task.out_trade_no, &task.name()), "task", task);
+        item.insert("due_shard".to_owned(), Av::S(due_shard(&task.out_trade_no)));
+        self.insertion(item)
+    }
+
+    /// Writes a task by itself. False when there is one by its name.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn insert_task(&self, task: &Task) -> Result<bool, StoreError> {
+        self.commit_order(vec![self.task_insertion(task)]).await
+    }
+
+    /// Takes a task that is due, or parked where an operator runs it again, for the time of a lease. `None`
+    /// when somebody else has it or it has moved on. What is given carries the claim.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn claim_task(&self, task: &Task, at: i64) -> Result<Option<Task>, StoreError> {
+        let mut claimed = task.clone();
+        claimed.due = (at + LEASE_MS).max(task.due + 1);
+        claimed.attempts += 1;
+        claimed.lease = Some(claimed.due);
+        let mut update = Expression::default();
+        update
+            .when("state", "=", task.state)
+            .when("due", "=", task.due)
+            .set("due", claimed.due)
+            .set("lease", claimed.due)
+            .set("due_shard", due_shard(&task.out_trade_no))
+            .set("attempts", claimed.attempts);
+        let key = Key::task(&task.out_trade_no, &task.name());
+        Ok(self.update_if(&key, &update).await?.then_some(claimed))
+    }
+
+    fn task_update(&self, claimed: &Task, end: &TaskEnd) -> TransactWriteItem {
+        let mut update = Expression::default();
+        // Whoever did it has done it; a failure counts only while the claim lasts.
+        match end {
+            TaskEnd::Done => update.when("state", "<>", TaskState::Done),
+            TaskEnd::Again(..) | TaskEnd::Parked(_) => {
+                update.when("state", "=", claimed.state).when("due", "=", claimed.due)
+            }
+        };
+        match end {
+            TaskEnd::Done => update.set("state", TaskState::Done).remove("last_error").remove("due_shard"),
+            TaskEnd::Again(due, why) => update.set("due", due).set("last_error", why),
+            TaskEnd::Parked(why) => update.set("state", TaskState::Parked).set("last_error", why).remove("due_shard"),
+        };
+        update.remove("lease");
+        self.updating(&Key::task(&claimed.out_trade_no, &claimed.name()), &update)
+    }
+
+    /// Ends an attempt at a task that changes nothing else. False when the claim was lost.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn end_task(&self, claimed: &Task, end: &TaskEnd) -> Result<bool, StoreError> {
+        self.commit_order(vec![self.task_update(claimed, end)]).await
+    }
+
+    /// Ends an attempt at handing an order over: the task, what the order says of it, the history; and when it
+    /// is given up the incident and the task that tells the dead-letter queue, all together. False when the
+    /// claim was lost or the order was delivered meanwhile.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn end_delivery(
+        &self,
+        claimed: &Task,
+        end: &TaskEnd,
+        given_up: Option<&Incident>,
+        entry: &HistoryEntry,
+    ) -> Result<bool, StoreError> {
+        let no = &claimed.out_trade_no;
+        let mut order = Expression::default();
+        let success = order.name("user_order_success");
+        let yes = order.value(Av::Bool(true));
+        order.when_raw(format!("(attribute_not_exists({success}) OR {success} <> {yes})"));
+        match end {
+            TaskEnd::Done => order.set("user_order_success", true).remove("user_order_reason"),
+            TaskEnd::Again(_, why) | TaskEnd::Parked(why) => {
+                order.set("user_order_success", false).set("user_order_reason", why)
+            }
+        };
+        order.change("version", 1);
+        let mut writes = vec![
+            self.task_update(claimed, end),
+            self.updating(&Key::order(no), &order),
+            self.history_insertion(no, entry),
+        ];
+        if let Some(incident) = given_up {
+            writes.push(self.insertion(incident.item(entry.at)));
+            let mut alarm = Task::new(TaskName::Alarm, no, Some("handler"), entry.at);
+            alarm.last_error.clone_from(&claimed.last_error);
+            writes.push(self.task_insertion(&alarm));
+        }
+        match self.commit(writes).await? {
+            Ok(()) => Ok(true),
+            Err(Refused::Conditions(at)) if at == [1] => {
+                // Delivered by somebody else; this task has nothing left to do.
+                self.end_task(claimed, &TaskEnd::Done).await?;
+                Ok(false)
+            }
+            Err(Refused::Conditions(_)) => Ok(false),
+            Err(Refused::Invalid(what)) => Err(StoreError::new("delivery", what)),
+        }
+    }
+
+    /// Marks a forwarded order as one whose delivery begins.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn begin_delivery(&self, order: &Order, entry: &HistoryEntry) -> Result<bool, StoreError> {
+        let task = Task::new(TaskName::Handler, &order.out_trade_no, None, entry.at);
+        let no = &order.out_trade_no;
+        self.commit_order(vec![self.task_insertion(&task), self.history_insertion(no, entry)]).await
+    }
+}
+
+/// A task out of its item; `due` is one of its fields and an index's key at once.
+pub(super) fn task_of(item: &Item) -> Result<Task, StoreError> {
+    let mut fields = plain(item);
+    let due = item.get("due").map_or(Value::Null, super::item::json);
+    fields.insert("due".to_owned(), due);
+    serde_json::from_value(json!(fields)).map_err(|e| StoreError::new("task", format!("a task cannot be read: {e}")))
+}
