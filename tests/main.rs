@@ -20,6 +20,8 @@ mod events;
 mod faults_handlers;
 mod faults_table;
 mod flow;
+mod forwarded;
+mod forwarded_addresses;
 mod hostile;
 mod judges;
 mod judges_stores;

@@ -9,6 +9,7 @@
 //! | [`demo`] | demo merchants, their configuration, and rows to deliver to |
 //! | [`guard`] | what keeps other web pages out |
 //! | [`journal`] | calls made and callbacks received in this run |
+//! | [`stream`] | the table's stream and the schedule |
 //! | [`console`] | the pages |
 
 pub mod console;
@@ -19,6 +20,7 @@ pub mod guard;
 pub mod journal;
 pub mod options;
 mod stack;
+pub mod stream;
 
 pub use options::Options;
 pub use stack::{Running, StartError, start};

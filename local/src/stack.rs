@@ -4,6 +4,7 @@ use crate::console::{self, Console};
 use crate::demo::{self, Demo};
 use crate::guard::{self, Guard};
 use crate::journal::{self, Journal, Recorder};
+use crate::stream::{self, Stream};
 use crate::{Options, dynamo, functions};
 use aws_sdk_dynamodb::Client;
 use axum::Router;
@@ -92,7 +93,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let mut tasks = Vec::new();
 
     let database = dir.join("dynamodb.sqlite");
-    let dynamodb = open_tables(&database, &stop, &mut tasks).await?;
+    let (dynamodb, database) = open_tables(&database, &stop, &mut tasks).await?;
     let mut simulated = None;
     let (source, config, demo_key) = match &options.config {
         Some(path) => (Source::File(path.clone()), Value::Null, None),
@@ -141,6 +142,9 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
             tracing::error!("the console ended: {error}");
         }
     }));
+    let stream = Stream::open(database, TABLE).map_err(StartError::Tables)?;
+    tasks.push(tokio::spawn(stream::feed(app.clone(), stream, stopped(&stop))));
+    tasks.push(tokio::spawn(stream::schedule(app.clone(), stopped(&stop))));
     tasks.reverse();
     Ok(Running { base_url, app, sandbox: simulated, config, demo_key, dynamodb, stop, tasks })
 }
@@ -167,21 +171,21 @@ async fn open_tables(
     file: &std::path::Path,
     stop: &watch::Sender<bool>,
     tasks: &mut Vec<JoinHandle<()>>,
-) -> Result<Client, StartError> {
+) -> Result<(Client, Database), StartError> {
     let wrong = |what: String| StartError::Tables(what);
     let path = file.to_str().ok_or_else(|| wrong(format!("{}: not a text", file.display())))?;
     let database = Database::new(path).map_err(|e| wrong(format!("{}: {e}", file.display())))?;
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|e| wrong(e.to_string()))?;
     let url = format!("http://{}", listener.local_addr().map_err(|e| wrong(e.to_string()))?);
-    let ended = stopped(stop);
+    let (ended, served) = (stopped(stop), database.clone());
     tasks.push(tokio::spawn(async move {
-        if let Err(error) = dynoxide::server::serve_with_shutdown(listener, database, ended).await {
+        if let Err(error) = dynoxide::server::serve_with_shutdown(listener, served, ended).await {
             tracing::error!("the tables ended: {error}");
         }
     }));
     let client = dynamo::client(&url);
     dynamo::create_tables(&client, TABLE, "").await.map_err(|e| wrong(e.to_string()))?;
-    Ok(client)
+    Ok((client, database))
 }
 
 async fn open_sandbox(

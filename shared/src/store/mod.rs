@@ -7,6 +7,7 @@
 //! unfinished. There is no scan, no read-modify-write and no lock: a write names what it saw.
 
 mod cabinet;
+mod due;
 mod incident;
 mod item;
 mod orders;
@@ -14,6 +15,7 @@ mod refunds;
 mod tasks;
 mod write;
 
+pub use due::{Due, DueCursor, DueItem, DuePage};
 pub use incident::{Action, Incident, IncidentName, IncidentPage, IncidentStatus, Recorded, Recording};
 pub use orders::{Committed, HistoryEntry, Listing, PaymentCommit, Verdict};
 pub use refunds::Reserved;
