@@ -134,7 +134,12 @@ impl World {
 
     /// A run of `reconcile` so many milliseconds from now.
     pub async fn reconcile(&self, ms_from_now: i64) -> Value {
-        let at = time::OffsetDateTime::now_utc() + time::Duration::milliseconds(ms_from_now);
+        self.reconcile_at((self.app().clock)() + ms_from_now).await
+    }
+
+    /// A run of `reconcile` at a clock, Unix ms.
+    pub async fn reconcile_at(&self, ms: i64) -> Value {
+        let at = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).expect("a time");
         let time = at.format(&time::format_description::well_known::Rfc3339).expect("a time");
         reconcile::handle(self.app(), &json!({ "time": time })).await.expect("a run")
     }
