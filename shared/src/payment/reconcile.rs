@@ -3,6 +3,7 @@
 //! What a run finds goes through the same doors as a callback. The clock of the run decides what is due,
 //! expired or given up; signatures and histories have the system's. Two runs at once claim different items.
 
+use super::query::Asked;
 use super::{Context, Ran, Source};
 use crate::code::{Code, Failure};
 use crate::order::{Attempt, AttemptState, Order, RefundState, Status, ask_again};
@@ -198,9 +199,14 @@ async fn expire(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<(), 
 /// Whether an attempt is closed at its provider, or was asked about where the provider has no close.
 async fn certainly_unpaid(cx: &Context<'_>, order: &Order, attempt: &Attempt) -> Result<bool, Failure> {
     if attempt.state == AttemptState::Abandoned || !cx.gateway(attempt)?.closes() {
-        let told = super::query::ask(cx, order, attempt, Source::Query).await?;
-        let now = cx.store.order(&order.out_trade_no).await?;
-        return Ok(told && now.is_some_and(|now| now.trade_state == Status::NotPay));
+        return Ok(match super::query::ask(cx, order, attempt, Source::Query).await? {
+            Asked::Untold => false,
+            Asked::Misfit => true,
+            Asked::Told => {
+                let now = cx.store.order(&order.out_trade_no).await?;
+                now.is_some_and(|now| now.trade_state == Status::NotPay)
+            }
+        });
     }
     match super::close::close_attempt(cx, order, attempt, "reconcile").await {
         Ok(_) => Ok(true),
@@ -222,7 +228,7 @@ async fn end_others(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<
                 Err(failure) if failure.code == Code::ALREADY_PAID => {}
                 Err(failure) => return Err(failure),
             }
-        } else if !super::query::ask(cx, order, attempt, Source::Query).await? {
+        } else if super::query::ask(cx, order, attempt, Source::Query).await? == Asked::Untold {
             return Err(Code::OUTCOME_UNKNOWN.into());
         }
     }

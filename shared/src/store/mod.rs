@@ -77,12 +77,20 @@ pub struct Store {
     client: Client,
     table: String,
     prefix: String,
+    pauses: fn() -> u32,
 }
 
 impl Store {
     /// A store on a table; `prefix` stands before the names of business tables.
     pub fn new(client: Client, table: impl Into<String>, prefix: impl Into<String>) -> Self {
-        Self { client, table: table.into(), prefix: prefix.into() }
+        let pauses = || u32::from_be_bytes(crate::crypto::random());
+        Self { client, table: table.into(), prefix: prefix.into(), pauses }
+    }
+
+    /// The same with another source of chance for the pauses between two tries.
+    #[must_use]
+    pub fn pausing(self, pauses: fn() -> u32) -> Self {
+        Self { pauses, ..self }
     }
 
     /// Opens the connection, so that the first callback does not wait for it.
@@ -213,7 +221,7 @@ impl Store {
                 Judged::Again if round < RETRIES => {
                     round += 1;
                     let most = 10u64 << round.min(6);
-                    let pause = u64::from(u32::from_be_bytes(crate::crypto::random())) % most + 5;
+                    let pause = u64::from((self.pauses)()) % most + 5;
                     tokio::time::sleep(Duration::from_millis(pause)).await;
                 }
                 Judged::Again | Judged::Failed => return Err(StoreError::sdk("commit", &error)),
