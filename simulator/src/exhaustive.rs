@@ -42,7 +42,9 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<bool,
         let mut seen = Seen::default();
         let told = || Step::Told(Provider::Wxpay, "ORDER_0".to_owned());
         let refund = |n: u8| {
-            Step::Refund(json!({ "out_trade_no": "ORDER_0", "out_refund_no": format!("ORDER_0_R{n}"), "refund_fee": 60 }))
+            Step::Refund(
+                json!({ "out_trade_no": "ORDER_0", "out_refund_no": format!("ORDER_0_R{n}"), "refund_fee": 60 }),
+            )
         };
         let kind = if scope == Scope::Forwarded { "mine" } else { "recharge" };
         created(kind).run(&world).await;

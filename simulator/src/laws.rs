@@ -166,9 +166,9 @@ fn paid_under(trade: &Trade, id: &str) -> bool {
 /// A payment is credited to its order or is an incident, and what went back is what the table says.
 fn settled(world: &World, items: &[Value], orders: &[&Value], trade: &Trade) -> Result<(), String> {
     let number = &trade.number;
-    let credited = orders.iter().find(|order| {
-        paid_under(trade, text(order, "transaction_id")) && text(order, "provider") == provider(trade)
-    });
+    let credited = orders
+        .iter()
+        .find(|order| paid_under(trade, text(order, "transaction_id")) && text(order, "provider") == provider(trade));
     let incidents: Vec<&Value> = kinds(items, "incident")
         .filter(|i| paid_under(trade, text(i, "transaction_id")) && text(i, "provider") == provider(trade))
         .collect();
@@ -194,7 +194,11 @@ fn settled(world: &World, items: &[Value], orders: &[&Value], trade: &Trade) -> 
     let sent_back = incidents.iter().find(|i| i["action"] == "refund");
     if let Some(incident) = sent_back {
         let gone = back == trade.amount();
-        law!(gone == (incident["status"] == "resolved"), "{number}: {back} of {} went back: {incident}", trade.amount());
+        law!(
+            gone == (incident["status"] == "resolved"),
+            "{number}: {back} of {} went back: {incident}",
+            trade.amount()
+        );
     }
     let own = |name: &str| incidents.iter().any(|i| i["incident"] == name);
     if world.policy == PolicyOf::Refund && (own("late_payment") || own("second_payment")) {
@@ -205,7 +209,7 @@ fn settled(world: &World, items: &[Value], orders: &[&Value], trade: &Trade) -> 
 
 /// VksPay makes the number of a refund itself: one whose answer was lost is nobody's to ask about, and stays
 /// reserved until the operator has looked into the provider's console.
-fn is_untold(item: &Value) -> bool {
+pub(crate) fn is_untold(item: &Value) -> bool {
     item["kind"] == "refund"
         && item["provider"] == "vkspay"
         && item["state"] == "PROCESSING"

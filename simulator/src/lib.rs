@@ -137,16 +137,24 @@ pub async fn heal(world: &World) {
     for trade in world.sandbox.trades().into_iter().filter(|trade| trade.paid.is_some()) {
         Step::Told(trade.provider, trade.number).run(world).await;
     }
-    for hour in 0..34 {
+    for _ in 0..200 {
         for refund in world.sandbox.refunds().into_iter().filter(|refund| refund.settled.is_none()) {
             world.sandbox.settle_refund(&refund.out_refund_no, RefundOutcome::Success);
         }
+        Step::Dispatch(usize::MAX, false).run(world).await;
         let event = json!({ "time": ops::rfc3339(world.now()) });
         reconcile::handle(&world.app, &event).await.expect("a run in fair weather");
-        for _ in 0..4 {
-            Step::Dispatch(usize::MAX, false).run(world).await;
+        world.collect_records();
+        let items = world.items(world::TABLE);
+        let due = items.iter().filter(|item| !item["due_shard"].is_null() && !laws::is_untold(item));
+        let next = due.filter_map(|item| item["due"].as_i64()).min();
+        let records = !world.records.lock().expect("not poisoned").is_empty();
+        match next {
+            None if !records => return,
+            next => {
+                let wait = next.unwrap_or_default().saturating_sub(world.now()).max(1_000);
+                tokio::time::advance(Duration::from_millis(wait.unsigned_abs())).await;
+            }
         }
-        let pause = if hour < 4 { Duration::from_secs(70) } else { Duration::from_secs(3_600) };
-        tokio::time::advance(pause).await;
     }
 }

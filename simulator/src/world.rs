@@ -73,8 +73,7 @@ impl World {
         let clock = Arc::new(move || {
             BEGIN + i64::try_from(tokio::time::Instant::now().duration_since(start).as_millis()).unwrap_or(0)
         });
-        let sandbox =
-            Sandbox::new(Options { retry_divisor: 1, clock: Some(clock.clone()), auto_deliver: false });
+        let sandbox = Sandbox::new(Options { retry_divisor: 1, clock: Some(clock.clone()), auto_deliver: false });
         let [first, second] = merchants();
         sandbox.register(first);
         sandbox.register(second);

@@ -44,6 +44,8 @@ impl Counts {
 
 /// How long a run takes at most.
 const BUDGET: Duration = Duration::from_secs(45);
+/// From then on, ms, what no provider ends is the operator's business; it is asked about once a day then.
+const TOO_LONG: i64 = 7 * 86_400_000;
 /// Items that are brought on at once.
 const AT_ONCE: usize = 8;
 
@@ -135,6 +137,9 @@ async fn refund(
         return Ok(());
     }
     cx.store.due_next(item, claim, Some(ask_again(refund.create_date, at))).await?;
+    if at - refund.create_date > TOO_LONG {
+        tracing::error!("alarm=refund_pending out_trade_no={no} out_refund_no={number}");
+    }
     match pursued {
         Err(failure) if failure.code != Code::OUTCOME_UNKNOWN => Err(failure),
         _ => Ok(()),
@@ -170,6 +175,9 @@ async fn order(cx: &Context<'_>, item: &DueItem, no: &str, at: i64, counts: &Cou
         (_, false) => Some(ask_again(now.create_date, at).min(now.time_expire)),
     };
     cx.store.due_next(item, claim, next).await?;
+    if !finished && at - order.time_expire > TOO_LONG {
+        tracing::error!("alarm=order_unsettled out_trade_no={no}");
+    }
     looked
 }
 

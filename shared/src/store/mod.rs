@@ -285,7 +285,7 @@ fn judge<R>(error: &SdkError<TransactWriteItemsError, R>) -> Judged {
 }
 
 /// The shard of the `due` index that an order's items fall into.
-fn due_shard(out_trade_no: &str) -> String {
+pub fn due_shard(out_trade_no: &str) -> String {
     let hash = crate::crypto::hash::sha256_hex(out_trade_no.as_bytes());
     let byte = u8::from_str_radix(&hash[..2], 16).unwrap_or(0);
     format!("due#{:02}", byte % DUE_SHARDS)
