@@ -76,25 +76,25 @@ fn scopes() -> Vec<(String, String)> {
     let mut broken = Vec::new();
     for scope in SCOPES {
         let mut runs = 0;
-        for first in 0.. {
-            let mut all_lived = true;
-            for second in 0.. {
+        let mut first = 0;
+        loop {
+            let mut ended = [false, false];
+            let mut second = 0;
+            while !ended[1] {
                 runs += 1;
                 match exhaustive::run(scope, 1, first, second) {
-                    Ok(lived) if lived => break,
-                    Ok(_) => all_lived = false,
+                    Ok(lived) => ended = lived,
                     Err(why) => {
                         broken.push((format!("{scope:?}, deaths at {first} and {second}"), why));
                         return broken;
                     }
                 }
-                if second > 400 {
-                    break;
-                }
+                second += 1;
             }
-            if all_lived || first > 400 {
+            if ended[0] {
                 break;
             }
+            first += 1;
         }
         println!("{scope:?}: {runs} runs");
     }
