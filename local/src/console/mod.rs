@@ -8,6 +8,7 @@ mod call;
 mod callbacks;
 mod forms;
 mod home;
+mod incidents;
 mod layout;
 mod order;
 mod sandbox;
@@ -67,7 +68,11 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/orders/{no}/refund", post(order::refund))
         .route("/orders/{no}/close", post(order::close))
         .route("/orders/{no}/query", post(order::query))
+        .route("/orders/{no}/rerun", post(order::rerun))
         .route("/orders/{no}/callback", post(callbacks::send))
+        .route("/incidents", get(incidents::page))
+        .route("/incidents/live/{status}", get(incidents::live))
+        .route("/incidents/{id}", post(incidents::resolve))
         .route("/sandbox/cashier/{no}", get(wallet::page).post(wallet::pay))
         .route("/tables", get(tables::index))
         .route("/tables/{name}", get(tables::page))
