@@ -21,6 +21,7 @@ mod ways;
 
 use crate::guard::{Form, Guard};
 use crate::journal::Journal;
+use crate::receiver::Receiver;
 use ::sandbox::{Fault, Sandbox};
 use aws_sdk_dynamodb::Client;
 use axum::Router;
@@ -42,6 +43,8 @@ pub struct Console {
     pub dynamodb: Client,
     /// The simulated providers; not there with a configuration of the merchant's own.
     pub sandbox: Option<Sandbox>,
+    /// The demo's receiver of forwarded orders.
+    pub receiver: Option<Arc<Receiver>>,
     /// Holds the forms' token.
     pub guard: Arc<Guard>,
     /// Calls and callbacks of this run.
@@ -84,6 +87,8 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/sandbox/live", get(sandbox::live))
         .route("/sandbox/misbehave", post(sandbox::misbehave))
         .route("/sandbox/behave", post(sandbox::behave))
+        .route("/sandbox/receiver", post(sandbox::receiver))
+        .route("/sandbox/tomorrow", post(sandbox::tomorrow))
         .route("/assets/{file}", get(assets::serve))
         .fallback(missing)
         .layer(from_fn(remember_language))
