@@ -1,12 +1,12 @@
 //! `/incidents`: money that fits no order, and what is done about it.
 
-use super::text::{Lang, json, moment};
+use super::text::{Lang, json, moment, money};
 use super::{Console, Posted, View, back_to, home, layout, order_path, segment, ways};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
-use shared::order::{Provider, RefundState};
+use shared::order::{Fen, Provider, RefundState};
 use shared::store::{Action, IncidentName, IncidentStatus, Recorded};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -114,11 +114,11 @@ async fn item(console: &Console, view: &View, incident: &Map<String, Value>) -> 
                 span.badge data-tone=(if open { "bad" } else { "past" }) { (if open { lang.t("待处理", "Open") } else { lang.t("已处理", "Resolved") }) }
             }
             dl.facts {
-                @if let Some(no) = text("out_trade_no") { div { dt { (lang.t("订单", "Order")) } dd { a href=(order_path(no)) { (no) } } } }
+                @if let Some(no) = text("out_trade_no") { div.wide { dt { (lang.t("订单", "Order")) } dd { a href=(order_path(no)) { (no) } } } }
                 @if let Some(provider) = provider { div { dt { (lang.t("渠道", "Provider")) } dd { (ways::provider_name(lang, provider)) " · " (text("merchant").unwrap_or_default()) } } }
                 @if let Some(number) = text("transaction_id") { div.wide { dt { (lang.t("渠道单号", "Provider's number")) } dd { (number) } } }
                 @for (key, title) in [("expected", lang.t("应为", "Expected")), ("actual", lang.t("实为", "Actual"))] {
-                    @if let Some(value) = incident.get(key) { div { dt { (title) } dd { code { (value) } } } }
+                    @if let Some(value) = incident.get(key) { div { dt { (title) } dd { (said(value)) } } }
                 }
                 @if let Some(action) = text("action") { div { dt { (lang.t("处理方式", "Action")) } dd { (action_name(lang, action)) @if let Some(number) = text("out_refund_no") { " " code { (number) } } } } }
                 @if let Some(at) = time("create_date") { div { dt { (lang.t("发现", "Found")) } dd { (at) } } }
@@ -140,6 +140,15 @@ async fn item(console: &Console, view: &View, incident: &Map<String, Value>) -> 
             }
             details.drawer { summary { (lang.t("异常记录", "The incident's item")) } (json(&Value::Object(incident.clone()))) }
         }
+    }
+}
+
+/// What an order or a provider says: numbers are amounts.
+fn said(value: &Value) -> Markup {
+    match value {
+        Value::Number(fen) => html! { (money(Fen(fen.as_u64().unwrap_or_default()))) },
+        Value::String(text) => html! { code { (text) } },
+        value => html! { code { (value) } },
     }
 }
 
@@ -188,7 +197,7 @@ fn verb(lang: Lang, action: &str) -> &'static str {
     match action {
         "accept" => lang.t("入账交付", "Credit it after all"),
         "refund" => lang.t("原路退回", "Send it back"),
-        _ => lang.t("关闭", "Close"),
+        _ => lang.t("结案", "Close"),
     }
 }
 
@@ -196,7 +205,7 @@ fn action_name(lang: Lang, action: &str) -> &str {
     match action {
         "accept" => lang.t("入账", "credited"),
         "refund" => lang.t("退回", "sent back"),
-        "close" => lang.t("关闭", "closed"),
+        "close" => lang.t("结案", "closed"),
         other => other,
     }
 }
