@@ -61,8 +61,7 @@ impl Demo {
     /// The configuration: VK-Pay's keys, at the sandbox, with callbacks to `base_url/notify`, and orders of one type
     /// handed to the console's own receiver.
     pub fn config(&self, sandbox: &str, base_url: &str) -> Value {
-        let receiver =
-            json!({ "url": format!("{base_url}{}", receiver::PATH), "key": Receiver::secret_of(&self.key) });
+        let receiver = json!({ "url": format!("{base_url}{}", receiver::PATH), "key": Receiver::secret_of(&self.key) });
         let mut document = json!({
             "notifyUrl": format!("{base_url}/notify"),
             "auth": {

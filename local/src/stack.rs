@@ -122,8 +122,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         .await
         .map_err(|faults| StartError::Config(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
     let app = Arc::new(app);
-    let receiver =
-        demo_key.as_ref().map(|key| Arc::new(Receiver::new(Receiver::secret_of(key), app.clock.clone())));
+    let receiver = demo_key.as_ref().map(|key| Arc::new(Receiver::new(Receiver::secret_of(key), app.clock.clone())));
     let guard = Arc::new(Guard::new(address));
     let journal = Arc::new(Journal::default());
     let console = Console {

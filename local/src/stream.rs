@@ -45,7 +45,7 @@ impl Stream {
     ///
     /// # Errors
     /// What the database says.
-    pub fn next(&mut self) -> Result<Vec<Value>, String> {
+    pub fn batch(&mut self) -> Result<Vec<Value>, String> {
         let request = request(json!({ "ShardIterator": self.iterator, "Limit": BATCH }));
         let request: GetRecordsRequest = request;
         let answer = self.database.get_records(request).map_err(|e| e.to_string())?;
@@ -65,7 +65,7 @@ fn request<T: serde::de::DeserializeOwned>(value: Value) -> T {
 pub async fn feed(app: Arc<App>, mut stream: Stream, ended: impl Future<Output = ()>) {
     let mut ended = std::pin::pin!(ended);
     loop {
-        let records = match stream.next() {
+        let records = match stream.batch() {
             Ok(records) => records,
             Err(why) => {
                 tracing::error!(why, "the stream cannot be read");

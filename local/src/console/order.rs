@@ -256,7 +256,8 @@ async fn tasks(console: &Console, view: &View, order: &Order) -> Markup {
     let list = console.app.store.tasks(&order.out_trade_no).await.unwrap_or_default();
     let undelivered = order.trade_state.is_paid() && order.refund_fee < order.total_fee;
     let handed = list.iter().any(|task| task.task == TaskName::Handler);
-    let again = undelivered && (order.user_order_success == Some(false) || handed && order.user_order_success.is_none());
+    let again =
+        undelivered && (order.user_order_success == Some(false) || handed && order.user_order_success.is_none());
     if list.is_empty() && !again {
         return html! {};
     }
