@@ -110,7 +110,7 @@ async fn receive(State(receiver): State<Arc<Receiver>>, headers: HeaderMap, Json
     let key = headers.get("idempotency-key").and_then(|value| value.to_str().ok()).unwrap_or_default();
     Json(match receiver.take(key, &order) {
         Answer::Taken | Answer::Known => json!({ "code": 0, "msg": "ok" }),
-        Answer::Failed => json!({ "code": 1, "msg": "演示接收方被设为失败" }),
+        Answer::Failed => json!({ "code": 1, "msg": "演示接收方被设为失败 (told to fail)" }),
     })
     .into_response()
 }

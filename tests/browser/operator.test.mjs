@@ -167,9 +167,13 @@ describe("how it looks", () => {
         const no = await createOrder(page, { way: "wxpay_h5" });
         await payInWallet(page, no, "wrong");
         await page.waitForSelector("[data-testid=incident]");
+        await switchReceiver(page, true);
+        const failing = await createOrder(page, { way: "alipay_h5", type: "notify-me" });
+        await payInWallet(page, failing);
+        await page.waitForSelector(task({ task: "handler", state: "due", attempts: 2 }));
         for (const [name, url] of Object.entries({
           incidents: "/incidents", "incidents-resolved": "/incidents?status=resolved", "incidents-en": "/incidents?lang=en",
-          "order-incident": `/orders/${no}`, receiver: "/sandbox?lang=zh",
+          "order-incident": `/orders/${no}`, "order-forwarded": `/orders/${failing}`, receiver: "/sandbox?lang=zh",
         })) {
           await page.goto(url);
           await page.screenshot({ path: path.join(results, `${name}-${width}-${colorScheme}.png`), fullPage: true });
