@@ -175,7 +175,7 @@ async fn a_faulty_configuration_is_refused_and_the_fault_named_by_its_path() {
             "handlers",
             json!({ "recharge": { "lambda": { "function": "f" } } }),
             "handlers.recharge",
-            "has a handler in Rust",
+            "the type has a handler in Rust",
         ),
         (
             "handlers",
@@ -210,7 +210,7 @@ async fn a_faulty_configuration_is_refused_and_the_fault_named_by_its_path() {
         ("handlers", json!({ "mine": { "lambda": { "function": "f", "encrypt": true } } }), "notifyKey", "is missing"),
         (
             "handlers",
-            json!({ "mine": { "lambda": { "function": "f", "encrypt": "aes" } } }),
+            json!({ "mine": { "lambda": { "function": "f", "encrypt": 1 } } }),
             "handlers.mine.lambda.encrypt",
             "must be true",
         ),

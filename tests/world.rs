@@ -110,7 +110,7 @@ impl World {
         let mut stream = self.stream.lock().expect("not poisoned");
         let mut records = Vec::new();
         loop {
-            let batch = stream.next().expect("records");
+            let batch = stream.batch().expect("records");
             if batch.is_empty() {
                 return records;
             }

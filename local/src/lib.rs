@@ -9,6 +9,7 @@
 //! | [`demo`] | demo merchants, their configuration, and rows to deliver to |
 //! | [`guard`] | what keeps other web pages out |
 //! | [`journal`] | calls made and callbacks received in this run |
+//! | [`receiver`] | a receiver of forwarded orders |
 //! | [`stream`] | the table's stream and the schedule |
 //! | [`console`] | the pages |
 
@@ -19,6 +20,7 @@ pub mod functions;
 pub mod guard;
 pub mod journal;
 pub mod options;
+pub mod receiver;
 mod stack;
 pub mod stream;
 

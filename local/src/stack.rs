@@ -4,6 +4,7 @@ use crate::console::{self, Console};
 use crate::demo::{self, Demo};
 use crate::guard::{self, Guard};
 use crate::journal::{self, Journal, Recorder};
+use crate::receiver::{self, Receiver};
 use crate::stream::{self, Stream};
 use crate::{Options, dynamo, functions};
 use aws_sdk_dynamodb::Client;
@@ -103,7 +104,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
                 .await
                 .map_err(|error| StartError::Port { port: 0, error })?;
             simulated = Some(sandbox);
-            let config = demo.config(&url, &format!("{base_url}/notify"));
+            let config = demo.config(&url, &base_url);
             let written = dir.join("config.json");
             demo::write_private(&written, format!("{config:#}\n").as_bytes()).map_err(file(written.clone()))?;
             (Source::File(written), config, Some(demo.key))
@@ -121,12 +122,14 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         .await
         .map_err(|faults| StartError::Config(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
     let app = Arc::new(app);
+    let receiver = demo_key.as_ref().map(|key| Arc::new(Receiver::new(Receiver::secret_of(key), app.clock.clone())));
     let guard = Arc::new(Guard::new(address));
     let journal = Arc::new(Journal::default());
     let console = Console {
         app: app.clone(),
         dynamodb: dynamodb.clone(),
         sandbox: simulated.clone(),
+        receiver,
         guard: guard.clone(),
         journal: journal.clone(),
         base_url: base_url.clone(),
@@ -144,18 +147,19 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     }));
     let stream = Stream::open(database, TABLE).map_err(StartError::Tables)?;
     tasks.push(tokio::spawn(stream::feed(app.clone(), stream, stopped(&stop))));
-    tasks.push(tokio::spawn(stream::schedule(app.clone(), stopped(&stop))));
+    tasks.push(tokio::spawn(stream::schedule(app.clone(), options.schedule, stopped(&stop))));
     tasks.reverse();
     Ok(Running { base_url, app, sandbox: simulated, config, demo_key, dynamodb, stop, tasks })
 }
 
 fn router(app: &Arc<App>, console: Console, guard: Arc<Guard>, journal: Arc<Journal>, origins: Vec<String>) -> Router {
     let recorder = Recorder { journal, app: app.clone() };
+    let receiver = console.receiver.clone().map_or_else(Router::new, receiver::router);
     let functions = functions::router(app.clone())
         .layer(from_fn_with_state(recorder, journal::record))
         .layer(from_fn_with_state(Arc::<[String]>::from(origins), guard::cors));
     let pages = console::router(Arc::new(console)).layer(from_fn_with_state(guard.clone(), guard::pages));
-    functions.merge(pages).layer(from_fn_with_state(guard, guard::host))
+    functions.merge(receiver).merge(pages).layer(from_fn_with_state(guard, guard::host))
 }
 
 /// Makes the folder, for its owner alone: it holds orders and keys.

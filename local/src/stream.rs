@@ -15,8 +15,6 @@ use std::time::Duration;
 const BATCH: usize = 10;
 /// How often the stream is looked at.
 const LOOK: Duration = Duration::from_millis(100);
-/// How often the schedule runs: sooner than on AWS, so that a visitor sees it.
-const SCHEDULE: Duration = Duration::from_secs(5);
 
 /// The stream of a table.
 pub struct Stream {
@@ -47,7 +45,7 @@ impl Stream {
     ///
     /// # Errors
     /// What the database says.
-    pub fn next(&mut self) -> Result<Vec<Value>, String> {
+    pub fn batch(&mut self) -> Result<Vec<Value>, String> {
         let request = request(json!({ "ShardIterator": self.iterator, "Limit": BATCH }));
         let request: GetRecordsRequest = request;
         let answer = self.database.get_records(request).map_err(|e| e.to_string())?;
@@ -67,7 +65,7 @@ fn request<T: serde::de::DeserializeOwned>(value: Value) -> T {
 pub async fn feed(app: Arc<App>, mut stream: Stream, ended: impl Future<Output = ()>) {
     let mut ended = std::pin::pin!(ended);
     loop {
-        let records = match stream.next() {
+        let records = match stream.batch() {
             Ok(records) => records,
             Err(why) => {
                 tracing::error!(why, "the stream cannot be read");
@@ -88,13 +86,14 @@ pub async fn feed(app: Arc<App>, mut stream: Stream, ended: impl Future<Output =
     }
 }
 
-/// Keeps the schedule of `reconcile` until it is stopped.
-pub async fn schedule(app: Arc<App>, ended: impl Future<Output = ()>) {
+/// Keeps the schedule of `reconcile` until it is stopped. Without a period nothing runs.
+pub async fn schedule(app: Arc<App>, period: Option<Duration>, ended: impl Future<Output = ()>) {
+    let Some(period) = period else { return };
     let mut ended = std::pin::pin!(ended);
     loop {
         tokio::select! {
             () = &mut ended => return,
-            () = tokio::time::sleep(SCHEDULE) => {}
+            () = tokio::time::sleep(period) => {}
         }
         if let Err(why) = reconcile::handle(&app, &json!({})).await {
             tracing::error!(why, "the scheduled run has failed");
