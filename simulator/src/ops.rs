@@ -123,7 +123,11 @@ impl Step {
             52..=57 => Self::Query(any_order()),
             58..=67 => Self::Refund(refund()),
             68..=71 => {
-                let refunds: Vec<_> = world.sandbox.refunds().into_iter().filter(|r| r.settled.is_some()).collect();
+                // Alipay says nothing of a refund that failed.
+                let told =
+                    |r: &sandbox::Refund| r.provider != Provider::Alipay || r.state == sandbox::RefundState::Success;
+                let refunds: Vec<_> =
+                    world.sandbox.refunds().into_iter().filter(|r| r.settled.is_some() && told(r)).collect();
                 match refunds.is_empty() {
                     true => Self::QueryRefund(any_order()),
                     false => Self::ToldRefund(chance(|c| c.pick(&refunds).out_refund_no.clone())),
@@ -144,8 +148,8 @@ impl Step {
                     true => Self::QueryRefund(any_order()),
                     false => {
                         let refund = chance(|c| (*c.pick(&open)).clone());
-                        // VksPay never says that a refund failed.
-                        let closed = chance(|c| c.permille(200)) && refund.provider != Provider::Vkspay;
+                        // Only WeChat Pay has a refund that ends without the money going back.
+                        let closed = chance(|c| c.permille(200)) && refund.provider == Provider::Wxpay;
                         let outcome = if closed { RefundOutcome::Closed } else { RefundOutcome::Success };
                         Self::Settle(refund.out_refund_no, outcome)
                     }

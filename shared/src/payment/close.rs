@@ -57,7 +57,7 @@ pub(super) async fn close_attempt(
                 Asked::Misfit => Ok(AttemptState::Closed),
                 Asked::Told | Asked::Untold => Err(Code::ALREADY_PAID.into()),
             },
-            Meaning::No | Meaning::NumberUsed | Meaning::TooSoon => {
+            Meaning::No | Meaning::NumberUsed | Meaning::TooSoon | Meaning::Unheard => {
                 let entry = entry("close refused").with("code", &refusal.code).with("message", &refusal.message);
                 cx.store.append_history(&order.out_trade_no, &entry).await?;
                 Err(Failure::new(Code::PROVIDER_REFUSED).says(format!("{}: {}", refusal.code, refusal.message)))

@@ -527,7 +527,7 @@ async fn issue(
                 Meaning::Closed => {
                     cx.store.end_attempt(&order, attempt.n, AttemptState::Closed, &entry).await?;
                 }
-                Meaning::No | Meaning::Missing | Meaning::TooSoon => {
+                Meaning::No | Meaning::Missing | Meaning::TooSoon | Meaning::Unheard => {
                     cx.store.end_attempt(&order, attempt.n, AttemptState::Failed, &entry).await?;
                 }
             }

@@ -196,7 +196,7 @@ pub(super) async fn pursue(
         }
         RefundState::Processing => match gateway.query_refund(cx.outside, order, attempt, refund, cx.now()).await {
             Outcome::Done(RefundStanding { progress: RefundProgress::Missing, .. }) => {
-                call(cx, order, attempt, &gateway, refund.clone()).await
+                call_again(cx, order, attempt, &gateway, refund.clone()).await
             }
             Outcome::Done(standing) => apply(cx, order, refund, &standing, Source::Query).await,
             Outcome::Refused(_) | Outcome::Unknown(_) => Err(unknown(refund)),
@@ -204,13 +204,36 @@ pub(super) async fn pursue(
     }
 }
 
-/// Calls the provider for a reserved refund.
+/// Sends a refund again that may have been taken before: a refusal that does not speak of its number leaves it
+/// reserved.
+async fn call_again(
+    cx: &Context<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    gateway: &Gateway,
+    refund: Refund,
+) -> Result<(Order, Refund), Failure> {
+    call_for(cx, order, attempt, gateway, refund, true).await
+}
+
+/// Calls the provider for a reserved refund for the first time.
 async fn call(
     cx: &Context<'_>,
     order: &Order,
     attempt: &Attempt,
     gateway: &Gateway,
     refund: Refund,
+) -> Result<(Order, Refund), Failure> {
+    call_for(cx, order, attempt, gateway, refund, false).await
+}
+
+async fn call_for(
+    cx: &Context<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    gateway: &Gateway,
+    refund: Refund,
+    again: bool,
 ) -> Result<(Order, Refund), Failure> {
     let (base, path) = cx.callback("refund-notify", attempt.provider, &attempt.merchant)?;
     let request = RefundRequest {
@@ -226,6 +249,10 @@ async fn call(
     };
     match gateway.refund(cx.outside, &request).await {
         Outcome::Done(standing) => apply(cx, order, &refund, &standing, Source::Query).await,
+        Outcome::Refused(refusal) if again && !refusal.meaning.speaks_of_the_number() => {
+            tracing::warn!(out_refund_no = %refund.out_refund_no, code = refusal.code, "a refund cannot be sent again now");
+            Err(unknown(&refund))
+        }
         Outcome::Refused(refusal) => {
             let mut ended = refund;
             ended.state = RefundState::Refused;

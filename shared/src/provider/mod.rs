@@ -74,6 +74,18 @@ pub enum Meaning {
     NumberUsed,
     /// Not now: the provider wants a pause (VK code 2004 for refunds).
     TooSoon,
+    /// The provider did not look at what was asked: a signature, a permission, a parameter.
+    Unheard,
+}
+
+impl Meaning {
+    /// Whether the refusal of a call that repeats an earlier one says anything of the earlier one.
+    pub const fn speaks_of_the_number(self) -> bool {
+        match self {
+            Self::TooSoon | Self::Unheard => false,
+            Self::No | Self::Paid | Self::Closed | Self::Missing | Self::NumberUsed => true,
+        }
+    }
 }
 
 /// What a provider is asked to create.

@@ -132,7 +132,11 @@ fn judged<T>(node: &AlipayNode, failure: Failure) -> Outcome<T> {
     if !definite || troubled {
         return Outcome::Unknown(format!("{code} {sub_code} {message}"));
     }
-    let meaning = if code == "40005" { Meaning::TooSoon } else { meaning(&sub_code) };
+    let meaning = match code.as_str() {
+        "40004" => meaning(&sub_code),
+        "40005" => Meaning::TooSoon,
+        _ => Meaning::Unheard,
+    };
     let code = if sub_code.is_empty() { code } else { sub_code };
     Outcome::Refused(Refusal { code, message, meaning })
 }

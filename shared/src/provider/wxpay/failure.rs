@@ -88,6 +88,7 @@ fn meaning(code: &str, message: &str) -> Meaning {
         "OUT_TRADE_NO_USED" => Meaning::NumberUsed,
         "ORDERNOTEXIST" | "ORDER_NOT_EXIST" | "RESOURCE_NOT_EXISTS" | "REFUNDNOTEXIST" => Meaning::Missing,
         "INVALID_REQ_TOO_MUCH" => Meaning::TooSoon,
+        "SIGN_ERROR" | "SIGNERROR" | "NO_AUTH" | "NOAUTH" => Meaning::Unheard,
         // The pause of a minute between two refunds has no code of its own in APIv3; either reading is a refusal.
         "RULE_LIMIT" | "INVALID_REQUEST" if message.contains("分钟") => Meaning::TooSoon,
         _ => Meaning::No,
