@@ -12,12 +12,14 @@ mod item;
 mod orders;
 mod refunds;
 mod tasks;
+mod transfers;
 mod write;
 
 pub use incident::{Action, Incident, IncidentName, IncidentPage, IncidentStatus, Recorded, Recording};
 pub use orders::{Committed, HistoryEntry, Listing, PaymentCommit, Verdict};
 pub use refunds::Reserved;
 pub use tasks::TaskEnd;
+pub use transfers::Begun;
 pub use write::{Condition, Write};
 
 use aws_sdk_dynamodb::Client;
