@@ -297,7 +297,9 @@ impl Gateway {
             Node::Wxpay(node) => (&node.transfer, wxpay::transfer_keys(node).is_none().then_some("wxpay: version 3")),
             Node::Alipay(node) => (
                 &node.transfer,
-                node.certificates.is_none().then_some("alipay: certificate mode (appCert, alipayPublicCert, alipayRootCert)"),
+                node.certificates
+                    .is_none()
+                    .then_some("alipay: certificate mode (appCert, alipayPublicCert, alipayRootCert)"),
             ),
             _ => return Err(Failure::new(Code::UNSUPPORTED).says("transfer")),
         };

@@ -59,50 +59,62 @@ impl Store {
         }
     }
 
-    /// Writes a new transfer, and puts its amount on the day's counters.
+    /// Writes a new transfer, and puts its amount on the day's counters, which it then names.
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn begin_transfer(&self, transfer: &Transfer, limits: DailyLimits, at: i64) -> Result<Begun, StoreError> {
-        let mut transfer = transfer.clone();
-        let Some(counters) = self.counting(&mut transfer, limits, at) else { return Ok(Begun::OverLimit) };
-        let mut item = item_of(&Key::transfer(&transfer.merchant, &transfer.out_bill_no), "transfer", &transfer);
+    pub async fn begin_transfer(
+        &self,
+        transfer: &mut Transfer,
+        limits: DailyLimits,
+        at: i64,
+    ) -> Result<Begun, StoreError> {
+        let Some(counters) = self.counting(transfer, limits, at) else { return Ok(Begun::OverLimit) };
+        let mut item = item_of(&Key::transfer(&transfer.merchant, &transfer.out_bill_no), "transfer", transfer);
         item.insert("due_shard".to_owned(), Av::S(due_shard(&transfer.out_bill_no)));
         item.insert("due".to_owned(), Av::N((at + 5_000).to_string()));
-        item.insert("history".to_owned(), super::item::attribute(&json!([line("begun", &transfer, at)])));
+        item.insert("history".to_owned(), super::item::attribute(&json!([line("begun", transfer, at)])));
         let mut writes = vec![self.insertion(item)];
         writes.extend(counters);
         self.begun(writes).await
     }
 
-    /// Begins a refused transfer again: its amount goes on the counters of the day that it is now.
+    /// Begins a refused transfer again, which is then as it is written: its amount goes on the counters of the
+    /// day that it is now.
     ///
     /// # Errors
     /// When the table cannot be written.
     pub async fn begin_transfer_again(
         &self,
-        seen: &Transfer,
+        transfer: &mut Transfer,
         limits: DailyLimits,
         at: i64,
     ) -> Result<Begun, StoreError> {
-        let mut next = seen.clone();
+        let mut next = transfer.clone();
         next.state = TransferState::Unknown;
+        next.version += 1;
+        next.fail_reason = None;
+        next.provider_state = None;
         let Some(counters) = self.counting(&mut next, limits, at) else { return Ok(Begun::OverLimit) };
         let mut update = Expression::default();
         update
-            .when("version", "=", seen.version)
+            .when("version", "=", transfer.version)
             .when("state", "=", TransferState::Refused)
             .set("state", next.state)
             .set("limits", &next.limits)
-            .set("version", seen.version + 1)
-            .set("due_shard", due_shard(&seen.out_bill_no))
+            .set("version", next.version)
+            .set("due_shard", due_shard(&next.out_bill_no))
             .set("due", at + 5_000)
             .remove("fail_reason")
             .remove("provider_state")
             .grow("history", &line("begun again", &next, at));
-        let mut writes = vec![self.updating(&Key::transfer(&seen.merchant, &seen.out_bill_no), &update)];
+        let mut writes = vec![self.updating(&Key::transfer(&next.merchant, &next.out_bill_no), &update)];
         writes.extend(counters);
-        self.begun(writes).await
+        let begun = self.begun(writes).await?;
+        if begun == Begun::Done {
+            *transfer = next;
+        }
+        Ok(begun)
     }
 
     async fn begun(&self, writes: Vec<TransactWriteItem>) -> Result<Begun, StoreError> {
@@ -156,10 +168,13 @@ impl Store {
             .set("state", next.state)
             .set_some("transfer_bill_no", next.transfer_bill_no.as_ref())
             .set_some("provider_state", next.provider_state.as_ref())
-            .set_some("fail_reason", next.fail_reason.as_ref())
             .set_some("package_info", next.package_info.as_ref())
             .set_some("result", next.result.as_ref())
             .set_some("end_date", next.end_date);
+        match &next.fail_reason {
+            Some(reason) => update.set("fail_reason", reason),
+            None => update.remove("fail_reason"),
+        };
         if next.state != seen.state {
             update.grow("history", &line(source, next, at));
             if next.state.is_open() && !seen.state.is_open() {
