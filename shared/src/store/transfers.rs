@@ -72,7 +72,7 @@ impl Store {
         let Some(counters) = self.counting(transfer, limits, at) else { return Ok(Begun::OverLimit) };
         let mut item = item_of(&Key::transfer(&transfer.merchant, &transfer.out_bill_no), "transfer", transfer);
         item.insert("due_shard".to_owned(), Av::S(due_shard(&transfer.out_bill_no)));
-        item.insert("due".to_owned(), Av::N((at + 5_000).to_string()));
+        item.insert("due".to_owned(), Av::N((transfer.create_date + 5_000).to_string()));
         item.insert("history".to_owned(), super::item::attribute(&json!([line("begun", transfer, at)])));
         let mut writes = vec![self.insertion(item)];
         writes.extend(counters);
