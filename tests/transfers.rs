@@ -4,6 +4,10 @@ use crate::world::{Answer, TABLE, World, merge};
 use futures::future::join_all;
 use sandbox::{Fault, LoggedRequest, Misbehaviour, Mode, Op, TransferOutcome, TransferState};
 use serde_json::{Value, json};
+use shared::app::{App, Settings, system_clock};
+use shared::config::Source;
+use shared::payment::pursue_transfer;
+use shared::store::Store;
 
 pub const OPENID: &str = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o";
 pub const NAME: &str = "欧阳收款人";
@@ -477,6 +481,39 @@ async fn another_merchants_number_is_another_transfer() {
     assert_eq!(world.query_transfer(json!({ "out_bill_no": "PID1" })).await.1["provider"], "wxpay");
     second["provider"] = json!("wxpay");
     assert_eq!(world.transfer(second).await.0, 400, "the second merchant has no WeChat Pay");
+}
+
+#[tokio::test]
+async fn an_unfinished_transfer_is_brought_on_by_its_key() {
+    let world = World::start().await;
+    let settings = Settings {
+        source: Source::Inline(world.config.to_string()),
+        config_ttl: 300,
+        notify_base: None,
+        dead_letters: None,
+    };
+    let store = Store::new(vk_pay_local::dynamo::client(&world.dynamodb), TABLE, "");
+    let app = App::new(settings, store, Box::new(handlers::Registry), system_clock()).await;
+    let app = app.unwrap_or_else(|faults| panic!("{faults:?}"));
+    let cx = app.context(app.config().await);
+    for (what, sent) in [(Misbehaviour::DropConnection, 2), (Misbehaviour::SystemErrorAfterCommit, 1)] {
+        let no = format!("PURSUE{sent}");
+        world.sandbox.misbehave(Fault::once(Op::Transfer, what));
+        let mut data = wxpay(&no, 250_000);
+        data["user_name"] = json!(NAME);
+        assert_eq!(world.transfer(data).await.0, 504);
+        let unfinished = app.store.transfer_by_key(&format!("X#default#{no}")).await.unwrap().expect("a transfer");
+        assert_eq!(unfinished.state, shared::order::TransferState::Unknown);
+        world.sandbox.misbehave(Fault::once(Op::TransferQuery, Misbehaviour::Http5xx));
+        assert_eq!(pursue_transfer(&cx, &unfinished, "reconcile").await.unwrap_err().code.status, 504);
+        let moved = pursue_transfer(&cx, &unfinished, "reconcile").await.unwrap();
+        assert_eq!(moved.state, shared::order::TransferState::WaitUserConfirm, "{what:?}");
+        let numbered = |r: &&LoggedRequest| r.number.as_ref() == Some(&no);
+        assert_eq!(world.asked(Op::Transfer).iter().filter(numbered).count(), sent, "{what:?}");
+        assert_eq!(world.sandbox.transfer(&no).unwrap().name.as_deref(), Some(NAME), "with the stored fields");
+        world.sandbox.confirm_transfer(&no).unwrap();
+        assert!(pursue_transfer(&cx, &moved, "reconcile").await.unwrap().state.is_final());
+    }
 }
 
 impl World {
