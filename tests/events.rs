@@ -1,7 +1,8 @@
-//! The files of `events/` are what a Function URL sends, and the template deploys what the workspace builds.
+//! The files of `events/` are what the functions get, and the template deploys what the workspace builds.
 
+use crate::world::World;
 use lambda_http::{Body, RequestExt};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
@@ -19,9 +20,24 @@ fn events() -> Vec<(String, String)> {
     events
 }
 
+/// Events of the two functions that have no URL.
+fn of(function: &str) -> Vec<(String, Value)> {
+    let own = |(name, text): (String, String)| {
+        name.starts_with(&format!("{function}-")).then(|| (name, serde_json::from_str(&text).unwrap()))
+    };
+    let events: Vec<_> = events().into_iter().filter_map(own).collect();
+    assert!(events.len() >= 2, "{function}");
+    events
+}
+
+fn has_url(name: &str) -> bool {
+    !name.starts_with("dispatch-") && !name.starts_with("reconcile-")
+}
+
 #[test]
-fn every_event_is_a_function_url_request_with_its_whole_body() {
-    let events = events();
+fn every_other_event_is_a_function_url_request_with_its_whole_body() {
+    let mut events = events();
+    events.retain(|(name, _)| has_url(name));
     assert!(events.len() >= 10);
     for (name, text) in events {
         let event: Value = serde_json::from_str(&text).unwrap();
@@ -36,6 +52,35 @@ fn every_event_is_a_function_url_request_with_its_whole_body() {
             assert!(request.raw_http_path().starts_with("/pay-notify/"), "{name}");
         } else {
             assert!(serde_json::from_slice::<Value>(request.body()).unwrap()["data"].is_object(), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_batch_of_the_stream_fails_no_record_that_the_table_knows_nothing_of() {
+    let world = World::start().await;
+    let app = world.app.clone().unwrap();
+    for (name, event) in of("dispatch") {
+        for record in event["Records"].as_array().unwrap() {
+            assert_eq!(record["eventSource"], "aws:dynamodb", "{name}");
+            assert!(record["dynamodb"]["SequenceNumber"].is_string(), "{name}");
+        }
+        assert_eq!(dispatch::handle(&app, &event).await, json!({ "batchItemFailures": [] }), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_schedules_event_names_the_job_and_the_clock_of_the_run() {
+    let world = World::start().await;
+    let template = std::fs::read_to_string(root().join("template.yaml")).unwrap();
+    for (name, event) in of("reconcile") {
+        let job = event["job"].as_str().unwrap_or("due");
+        let input = format!(r#"Input: '{{"job":"{job}","time":"<aws.scheduler.scheduled-time>"}}'"#);
+        assert!(template.contains(&input), "{name}: {input}");
+        assert!(event["time"].is_string(), "{name}");
+        if job == "due" {
+            let reply = reconcile::handle(world.app.as_ref().unwrap(), &event).await.unwrap();
+            assert_eq!((&reply["job"], &reply["time"], &reply["more"]), (&json!(job), &event["time"], &json!(false)));
         }
     }
 }

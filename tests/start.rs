@@ -188,7 +188,50 @@ async fn a_faulty_configuration_is_refused_and_the_fault_named_by_its_path() {
         ("policy", json!({ "latePayment": "keep" }), "policy.latePayment", "must be one of"),
         ("policy", json!({ "duplicatePayment": "accept" }), "policy.duplicatePayment", "must be one of"),
         ("policy", json!({ "latepayment": "wait" }), "policy.latepayment", "is not known here"),
-        ("handlers", json!({ "mine": { "ftp": {} } }), "handlers.mine", ""),
+        ("handlers", json!({ "mine": { "ftp": {} } }), "handlers.mine", "must have either http or lambda"),
+        (
+            "handlers",
+            json!({ "recharge": { "lambda": { "function": "f" } } }),
+            "handlers.recharge",
+            "the type has a handler in Rust",
+        ),
+        (
+            "handlers",
+            json!({ "mine": { "http": { "url": "https://a.test/", "kee": "x" } } }),
+            "handlers.mine.http.kee",
+            "is not known here",
+        ),
+        (
+            "handlers",
+            json!({ "mine": { "http": { "url": "http://a.test/" } } }),
+            "handlers.mine.http.url",
+            "must be https",
+        ),
+        (
+            "handlers",
+            json!({ "mine": { "http": { "url": "https://10.0.0.1/" } } }),
+            "handlers.mine.http.url",
+            "is an address",
+        ),
+        (
+            "handlers",
+            json!({ "mine": { "http": { "url": "https://a.test/", "key": "  " } } }),
+            "handlers.mine.http.key",
+            "is empty",
+        ),
+        (
+            "handlers",
+            json!({ "mine": { "http": { "url": "https://a.test/", "timeoutMs": 10_001 } } }),
+            "handlers.mine.http.timeoutMs",
+            "must be a whole number",
+        ),
+        ("handlers", json!({ "mine": { "lambda": { "function": "f", "encrypt": true } } }), "notifyKey", "is missing"),
+        (
+            "handlers",
+            json!({ "mine": { "lambda": { "function": "f", "encrypt": 1 } } }),
+            "handlers.mine.lambda.encrypt",
+            "must be true",
+        ),
     ];
     for (i, (place, value, path, what)) in cases.iter().enumerate() {
         names(FUNCTIONS[i % FUNCTIONS.len()], &with(&[(place, value.clone())]), &[(path, what)]).await;

@@ -12,8 +12,9 @@ use shared::config::Source;
 use shared::store::Store;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
+use vk_pay_local::stream::Stream;
 use vk_pay_local::{dynamo, functions};
 
 /// The key that this world's merchant calls with.
@@ -29,6 +30,9 @@ pub struct World {
     pub dynamodb: String,
     pub config: Value,
     pub base: String,
+    /// The functions, when they run in this process.
+    pub app: Option<Arc<App>>,
+    stream: Mutex<Stream>,
     /// Where each function is, when they are not all behind `base`.
     pub urls: BTreeMap<&'static str, String>,
     http: reqwest::Client,
@@ -56,7 +60,9 @@ impl World {
         let store = Store::new(dynamo::client(&world.dynamodb), TABLE, "");
         let app = App::new(settings, store, Box::new(Registry), system_clock()).await;
         let app = app.unwrap_or_else(|faults| panic!("the configuration is right: {faults:?}"));
-        serve(listener, functions::router(Arc::new(app)));
+        let app = Arc::new(app);
+        serve(listener, functions::router(app.clone()));
+        world.app = Some(app);
         world.base = base;
         world
     }
@@ -74,7 +80,8 @@ impl World {
         config["notifyUrl"] = json!(notify_url);
         config["auth"] = json!({ "default": "key", "keys": { "shop": KEY } });
         change(&mut config);
-        let dynamodb = dynamo::serve(dynoxide::Database::memory().expect("a database")).await.expect("a port");
+        let database = dynoxide::Database::memory().expect("a database");
+        let dynamodb = dynamo::serve(database.clone()).await.expect("a port");
         let tables = dynamo::client(&dynamodb);
         dynamo::create_tables(&tables, TABLE, "").await.expect("tables");
         let world = Self {
@@ -84,12 +91,57 @@ impl World {
             dynamodb,
             config,
             base: String::new(),
+            app: None,
+            stream: Mutex::new(Stream::open(database, TABLE).expect("a stream")),
             urls: BTreeMap::new(),
             http: reqwest::Client::new(),
         };
         world.put("uni-id-users", "user_001", json!({ "balance": 0 })).await;
         world.put("goods", "goods_001", json!({ "stock": 10, "sales": 0, "price": 100 })).await;
         world
+    }
+
+    fn app(&self) -> &App {
+        self.app.as_deref().expect("the functions run in this process")
+    }
+
+    /// What the stream has that was not read yet.
+    pub fn records(&self) -> Vec<Value> {
+        let mut stream = self.stream.lock().expect("not poisoned");
+        let mut records = Vec::new();
+        loop {
+            let batch = stream.batch().expect("records");
+            if batch.is_empty() {
+                return records;
+            }
+            records.extend(batch);
+        }
+    }
+
+    /// Hands the stream's records to `dispatch` until there are no more.
+    pub async fn dispatch(&self) {
+        loop {
+            let records = self.records();
+            if records.is_empty() {
+                return;
+            }
+            for batch in records.chunks(10) {
+                let answer = dispatch::handle(self.app(), &json!({ "Records": batch })).await;
+                assert_eq!(answer, json!({ "batchItemFailures": [] }));
+            }
+        }
+    }
+
+    /// A run of `reconcile` so many milliseconds from now.
+    pub async fn reconcile(&self, ms_from_now: i64) -> Value {
+        self.reconcile_at((self.app().clock)() + ms_from_now).await
+    }
+
+    /// A run of `reconcile` at a clock, Unix ms.
+    pub async fn reconcile_at(&self, ms: i64) -> Value {
+        let at = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).expect("a time");
+        let time = at.format(&time::format_description::well_known::Rfc3339).expect("a time");
+        reconcile::handle(self.app(), &json!({ "time": time })).await.expect("a run")
     }
 
     /// Calls a function of this world with the merchant's key.

@@ -13,7 +13,7 @@ use std::time::Instant;
 use tests::dynamo_proxy::DynamoProxy;
 use vk_pay_local::dynamo;
 
-const TABLE: &str = "orders";
+pub(crate) const TABLE: &str = "orders";
 const KEY: &str = "the-bench-calls-with-this";
 
 /// Min, median and max in µs.
@@ -38,21 +38,39 @@ pub struct Figures {
     pub operations: Vec<String>,
 }
 
+/// A shop to measure in: a sandbox, the configuration for it, an empty table.
+pub(crate) struct Shop {
+    pub sandbox: Sandbox,
+    pub config: serde_json::Value,
+    pub dynamodb: String,
+}
+
+impl Shop {
+    pub async fn open() -> Self {
+        let sandbox = Sandbox::new(Options { auto_deliver: false, ..Options::default() });
+        let keys = MerchantKeys::generate("bench");
+        sandbox.register(&keys);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let mut config = keys.config(&format!("http://{}", listener.local_addr().expect("an address")));
+        tokio::spawn(axum::serve(listener, sandbox.router()).into_future());
+        config["notifyUrl"] = json!("http://127.0.0.1:9/notify");
+        config["auth"] = json!({ "keys": { "bench": KEY } });
+        let dynamodb = dynamo::serve(dynoxide::Database::memory().expect("a database")).await.expect("a port");
+        dynamo::create_tables(&dynamo::client(&dynamodb), TABLE, "").await.expect("tables");
+        Self { sandbox, config, dynamodb }
+    }
+
+    pub async fn items(&self) -> Vec<serde_json::Value> {
+        crate::units::scan(&self.dynamodb).await
+    }
+}
+
 /// Measures `runs` callbacks.
 ///
 /// # Panics
 /// When the shop cannot be set up: there is nothing to measure then.
 pub async fn measure(runs: usize) -> Figures {
-    let sandbox = Sandbox::new(Options { auto_deliver: false, ..Options::default() });
-    let keys = MerchantKeys::generate("bench");
-    sandbox.register(&keys);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let mut config = keys.config(&format!("http://{}", listener.local_addr().expect("an address")));
-    tokio::spawn(axum::serve(listener, sandbox.router()).into_future());
-    config["notifyUrl"] = json!("http://127.0.0.1:9/notify");
-    config["auth"] = json!({ "keys": { "bench": KEY } });
-    let dynamodb = dynamo::serve(dynoxide::Database::memory().expect("a database")).await.expect("a port");
-    dynamo::create_tables(&dynamo::client(&dynamodb), TABLE, "").await.expect("tables");
+    let Shop { sandbox, config, dynamodb } = Shop::open().await;
     let direct = app(&config, &dynamodb).await;
 
     let mut with_store = Vec::new();
@@ -92,7 +110,7 @@ fn micros(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
-async fn app(config: &serde_json::Value, dynamodb: &str) -> App {
+pub(crate) async fn app(config: &serde_json::Value, dynamodb: &str) -> App {
     let settings =
         Settings { source: Source::Inline(config.to_string()), config_ttl: 300, notify_base: None, dead_letters: None };
     let store = Store::new(dynamo::client(dynamodb), TABLE, "");
@@ -102,24 +120,35 @@ async fn app(config: &serde_json::Value, dynamodb: &str) -> App {
 
 /// Creates an order, pays it at the sandbox, and gives its callback without sending it.
 async fn paid(app: &App, sandbox: &Sandbox, no: &str) -> SignedRequest {
-    let mut request = Request {
-        method: "POST".parse().expect("a method"),
-        body: json!({
-            "provider": "wxpay", "out_trade_no": no, "total_fee": 100, "subject": "bench", "type": "custom",
-            "vk_platform": "h5",
-        })
-        .to_string()
-        .into_bytes(),
-        ..Request::default()
-    };
-    request.headers.insert("authorization", format!("Bearer {KEY}").parse().expect("a header"));
+    let request = creation(no);
     let made = create_payment::handle(app, request).await;
     assert_eq!(made.status, 200, "{}", made.body);
-    sandbox.pay(no, Pay { notify: false, ..Pay::default() }).await.expect("paid");
+    pay(sandbox, no).await;
     sandbox.build_callback(no, CallbackKind::Payment)
 }
 
-fn request_of(callback: &SignedRequest) -> Request {
+/// Pays at the sandbox; nobody is told.
+pub(crate) async fn pay(sandbox: &Sandbox, no: &str) {
+    sandbox.pay(no, Pay { notify: false, ..Pay::default() }).await.expect("paid");
+}
+
+/// A `createPayment` request.
+pub(crate) fn creation(no: &str) -> Request {
+    call(&json!({
+        "provider": "wxpay", "out_trade_no": no, "total_fee": 100, "subject": "bench", "type": "custom",
+        "vk_platform": "h5", "user_id": "user_001",
+    }))
+}
+
+/// A request of the merchant's own.
+pub(crate) fn call(data: &serde_json::Value) -> Request {
+    let method = "POST".parse().expect("a method");
+    let mut request = Request { method, body: data.to_string().into_bytes(), ..Request::default() };
+    request.headers.insert("authorization", format!("Bearer {KEY}").parse().expect("a header"));
+    request
+}
+
+pub(crate) fn request_of(callback: &SignedRequest) -> Request {
     let mut request = Request {
         method: callback.method.parse().expect("a method"),
         path: "/pay-notify/wxpay/default".to_owned(),

@@ -75,6 +75,10 @@ fn first_event(function: &str) -> Value {
         "create-payment" => include_str!("../../events/close-payment.json"),
         "query-payment" => include_str!("../../events/query-payment.json"),
         "refund" => include_str!("../../events/query-refund.json"),
+        "transfer" => include_str!("../../events/wxpay-virtual-balance.json"),
+        "login" => include_str!("../../events/code2session.json"),
+        "dispatch" => include_str!("../../events/dispatch-due-task.json"),
+        "reconcile" => include_str!("../../events/reconcile-due.json"),
         _ => include_str!("../../events/notify-wxpay-forged.json"),
     };
     let text = text.replace("replace-with-one-of-auth.keys", crate::setup::KEY);

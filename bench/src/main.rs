@@ -9,6 +9,7 @@
 mod callback;
 mod cold_start;
 mod setup;
+mod units;
 
 use tests::binaries::{self, Binaries, FUNCTIONS};
 
@@ -52,6 +53,18 @@ async fn main() {
     println!("{:45} {}", "verify, decrypt, parse (no table)", figures.without_store);
     println!("{:45} {}", "the whole function (embedded table, loopback)", figures.with_store);
     println!("{:45} {}", "DynamoDB calls", figures.operations.join(", "));
+    let units = units::measure().await;
+    println!("\none payment of WeChat Pay in the table, by DynamoDB's rules");
+    println!("{:22} {:>6} {:>7} {:>9}   operations", "step", "reads", "writes", "µs");
+    for step in &units.steps {
+        let operations = step.operations.join(", ");
+        println!("{:22} {:>6} {:>7} {:>9}   {operations}", step.name, step.reads, step.writes, step.micros);
+    }
+    for (kind, (items, bytes)) in &units.items {
+        println!("{kind:22} {items} items, {bytes} bytes");
+    }
+    let (least, median, most) = units.shards;
+    println!("1000 orders of a second over 16 shards of the due index: {least} / {median} / {most}");
     println!("\nlimits: binary 8 MB, start to first answer 30 ms (median), peak RSS 25 MB");
 }
 

@@ -1,5 +1,6 @@
 //! The demo: merchants with keys of their own, their configuration, and the rows that orders deliver to.
 
+use crate::receiver::{self, Receiver};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue as Av;
 use sandbox::{DouyinProduct, Epay, MerchantKeys, Mode};
@@ -57,10 +58,12 @@ impl Demo {
         Self { key, merchants }
     }
 
-    /// The configuration: VK-Pay's keys, at the sandbox, with callbacks to `notify_url`.
-    pub fn config(&self, sandbox: &str, notify_url: &str) -> Value {
+    /// The configuration: VK-Pay's keys, at the sandbox, with callbacks to `base_url/notify`, and orders of one type
+    /// handed to the console's own receiver.
+    pub fn config(&self, sandbox: &str, base_url: &str) -> Value {
+        let receiver = json!({ "url": format!("{base_url}{}", receiver::PATH), "key": Receiver::secret_of(&self.key) });
         let mut document = json!({
-            "notifyUrl": notify_url,
+            "notifyUrl": format!("{base_url}/notify"),
             "auth": {
                 "default": "key",
                 "keys": { "demo": self.key },
@@ -68,6 +71,7 @@ impl Demo {
                 "queryPayment": ["key", "none"],
                 "closePayment": "key",
             },
+            "handlers": { receiver::KIND: { "http": receiver } },
             "merchants": {},
         });
         for keys in &self.merchants {

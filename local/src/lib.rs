@@ -9,6 +9,8 @@
 //! | [`demo`] | demo merchants, their configuration, and rows to deliver to |
 //! | [`guard`] | what keeps other web pages out |
 //! | [`journal`] | calls made and callbacks received in this run |
+//! | [`receiver`] | a receiver of forwarded orders |
+//! | [`stream`] | the table's stream and the schedule |
 //! | [`console`] | the pages |
 
 pub mod console;
@@ -18,7 +20,9 @@ pub mod functions;
 pub mod guard;
 pub mod journal;
 pub mod options;
+pub mod receiver;
 mod stack;
+pub mod stream;
 
 pub use options::Options;
 pub use stack::{Running, StartError, start};

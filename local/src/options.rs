@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -12,6 +13,7 @@ USAGE: cargo run [--] [OPTIONS]
   --data-dir DIR        where the tables and the demo keys are kept (default ./.vk-pay)
   --config PATH         a merchant's own configuration instead of the demo: the nodes then speak to the real
                         providers unless they name an apiBase
+  --schedule SECONDS    how often unfinished orders are asked about (default 15; 0 never; on AWS it is a minute)
   --cors-origin ORIGIN  let pages of this origin call the functions (may be repeated; default none)
   -h, --help            this text
 
@@ -26,13 +28,21 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// A merchant's own configuration; the demo's when absent.
     pub config: Option<PathBuf>,
+    /// How often the schedule runs: sooner than on AWS, so that a visitor sees it. Never when `None`.
+    pub schedule: Option<Duration>,
     /// Origins whose pages may call the functions.
     pub cors_origins: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { port: 8787, data_dir: PathBuf::from(".vk-pay"), config: None, cors_origins: Vec::new() }
+        Self {
+            port: 8787,
+            data_dir: PathBuf::from(".vk-pay"),
+            config: None,
+            schedule: Some(Duration::from_secs(15)),
+            cors_origins: Vec::new(),
+        }
     }
 }
 
@@ -68,6 +78,11 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Str
             }
             "--data-dir" => options.data_dir = PathBuf::from(value()?),
             "--config" => options.config = Some(PathBuf::from(value()?)),
+            "--schedule" => {
+                let text = value()?;
+                let seconds: u64 = text.parse().map_err(|_| format!("--schedule {text}: not a number of seconds"))?;
+                options.schedule = (seconds > 0).then(|| Duration::from_secs(seconds));
+            }
             "--cors-origin" => {
                 let text = value()?;
                 options.cors_origins.push(origin(&text).ok_or(format!("--cors-origin {text}: not an origin"))?);
@@ -103,6 +118,9 @@ mod tests {
         };
         assert_eq!((options.port, options.data_dir), (0, PathBuf::from("d")));
         assert_eq!(options.cors_origins, ["http://localhost:5173"]);
+        assert_eq!(options.schedule, Some(Duration::from_secs(15)));
+        let Ok(Command::Run(options)) = run(&["--schedule", "0"]) else { panic!("an option") };
+        assert_eq!(options.schedule, None);
         assert_eq!(run(&["--port", "1", "--help"]), Ok(Command::Help));
     }
 
@@ -111,6 +129,7 @@ mod tests {
         assert_eq!(run(&["--prot", "1"]), Err("--prot: no such option".to_owned()));
         assert_eq!(run(&["--port"]), Err("--port needs a value".to_owned()));
         assert_eq!(run(&["--port", "70000"]), Err("--port 70000: not a port".to_owned()));
+        assert_eq!(run(&["--schedule=1s"]), Err("--schedule 1s: not a number of seconds".to_owned()));
         assert_eq!(run(&["--cors-origin", "*"]), Err("--cors-origin *: not an origin".to_owned()));
     }
 }

@@ -4,6 +4,8 @@ use crate::console::{self, Console};
 use crate::demo::{self, Demo};
 use crate::guard::{self, Guard};
 use crate::journal::{self, Journal, Recorder};
+use crate::receiver::{self, Receiver};
+use crate::stream::{self, Stream};
 use crate::{Options, dynamo, functions};
 use aws_sdk_dynamodb::Client;
 use axum::Router;
@@ -92,7 +94,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let mut tasks = Vec::new();
 
     let database = dir.join("dynamodb.sqlite");
-    let dynamodb = open_tables(&database, &stop, &mut tasks).await?;
+    let (dynamodb, database) = open_tables(&database, &stop, &mut tasks).await?;
     let mut simulated = None;
     let (source, config, demo_key) = match &options.config {
         Some(path) => (Source::File(path.clone()), Value::Null, None),
@@ -102,7 +104,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
                 .await
                 .map_err(|error| StartError::Port { port: 0, error })?;
             simulated = Some(sandbox);
-            let config = demo.config(&url, &format!("{base_url}/notify"));
+            let config = demo.config(&url, &base_url);
             let written = dir.join("config.json");
             demo::write_private(&written, format!("{config:#}\n").as_bytes()).map_err(file(written.clone()))?;
             (Source::File(written), config, Some(demo.key))
@@ -120,12 +122,14 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         .await
         .map_err(|faults| StartError::Config(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
     let app = Arc::new(app);
+    let receiver = demo_key.as_ref().map(|key| Arc::new(Receiver::new(Receiver::secret_of(key), app.clock.clone())));
     let guard = Arc::new(Guard::new(address));
     let journal = Arc::new(Journal::default());
     let console = Console {
         app: app.clone(),
         dynamodb: dynamodb.clone(),
         sandbox: simulated.clone(),
+        receiver,
         guard: guard.clone(),
         journal: journal.clone(),
         base_url: base_url.clone(),
@@ -141,17 +145,21 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
             tracing::error!("the console ended: {error}");
         }
     }));
+    let stream = Stream::open(database, TABLE).map_err(StartError::Tables)?;
+    tasks.push(tokio::spawn(stream::feed(app.clone(), stream, stopped(&stop))));
+    tasks.push(tokio::spawn(stream::schedule(app.clone(), options.schedule, stopped(&stop))));
     tasks.reverse();
     Ok(Running { base_url, app, sandbox: simulated, config, demo_key, dynamodb, stop, tasks })
 }
 
 fn router(app: &Arc<App>, console: Console, guard: Arc<Guard>, journal: Arc<Journal>, origins: Vec<String>) -> Router {
     let recorder = Recorder { journal, app: app.clone() };
+    let receiver = console.receiver.clone().map_or_else(Router::new, receiver::router);
     let functions = functions::router(app.clone())
         .layer(from_fn_with_state(recorder, journal::record))
         .layer(from_fn_with_state(Arc::<[String]>::from(origins), guard::cors));
     let pages = console::router(Arc::new(console)).layer(from_fn_with_state(guard.clone(), guard::pages));
-    functions.merge(pages).layer(from_fn_with_state(guard, guard::host))
+    functions.merge(receiver).merge(pages).layer(from_fn_with_state(guard, guard::host))
 }
 
 /// Makes the folder, for its owner alone: it holds orders and keys.
@@ -167,21 +175,21 @@ async fn open_tables(
     file: &std::path::Path,
     stop: &watch::Sender<bool>,
     tasks: &mut Vec<JoinHandle<()>>,
-) -> Result<Client, StartError> {
+) -> Result<(Client, Database), StartError> {
     let wrong = |what: String| StartError::Tables(what);
     let path = file.to_str().ok_or_else(|| wrong(format!("{}: not a text", file.display())))?;
     let database = Database::new(path).map_err(|e| wrong(format!("{}: {e}", file.display())))?;
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|e| wrong(e.to_string()))?;
     let url = format!("http://{}", listener.local_addr().map_err(|e| wrong(e.to_string()))?);
-    let ended = stopped(stop);
+    let (ended, served) = (stopped(stop), database.clone());
     tasks.push(tokio::spawn(async move {
-        if let Err(error) = dynoxide::server::serve_with_shutdown(listener, database, ended).await {
+        if let Err(error) = dynoxide::server::serve_with_shutdown(listener, served, ended).await {
             tracing::error!("the tables ended: {error}");
         }
     }));
     let client = dynamo::client(&url);
     dynamo::create_tables(&client, TABLE, "").await.map_err(|e| wrong(e.to_string()))?;
-    Ok(client)
+    Ok((client, database))
 }
 
 async fn open_sandbox(

@@ -137,6 +137,16 @@ impl Sandbox {
 
     /// [`Self::build_callback`] without the panic.
     pub fn try_build_callback(&self, number: &str, kind: CallbackKind) -> Result<SignedRequest, String> {
+        self.callback_of(None, number, kind)
+    }
+
+    /// The same at one provider, where several know the number.
+    pub fn callback_of(
+        &self,
+        provider: Option<crate::Provider>,
+        number: &str,
+        kind: CallbackKind,
+    ) -> Result<SignedRequest, String> {
         let now = self.now();
         let mut state = self.state();
         state.tick(now);
@@ -156,7 +166,11 @@ impl Sandbox {
             }
             CallbackKind::Payment => {
                 let mut all = state.all(number).iter().rev().copied();
-                (all.find(|at| state.trades[*at].paid.is_some()).ok_or("no such paid trade")?, None)
+                let meant = |at: &usize| {
+                    let trade = &state.trades[*at];
+                    trade.paid.is_some() && provider.is_none_or(|provider| provider == trade.provider)
+                };
+                (all.find(meant).ok_or("no such paid trade")?, None)
             }
             CallbackKind::Refund => {
                 let by_refund = state.all_refunds(number).last().copied();

@@ -5,9 +5,10 @@
 
 use crate::crypto::hash;
 use crate::secret::Secret;
+use futures::future::BoxFuture;
 use http::{HeaderMap, Method};
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -60,13 +61,25 @@ pub enum HttpError {
     Identity,
 }
 
+/// What carries requests out in place of the network: a simulation, with faults of its own.
+pub trait Carrier: Send + Sync {
+    /// Carries one request, without any time-out.
+    fn carry<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Answer, HttpError>>;
+}
+
 /// The client, for the process's lifetime.
 #[derive(Default)]
 pub struct Http {
     clients: Mutex<HashMap<String, reqwest::Client>>,
+    carrier: Option<Arc<dyn Carrier>>,
 }
 
 impl Http {
+    /// A client whose requests are carried by something else than the network.
+    pub fn through(carrier: Arc<dyn Carrier>) -> Self {
+        Self { carrier: Some(carrier), ..Self::default() }
+    }
+
     /// Sends a request and reads the answer.
     ///
     /// # Errors
@@ -80,6 +93,10 @@ impl Http {
     /// # Errors
     /// When there is no whole answer; see [`HttpError`].
     pub async fn send_within(&self, request: Request<'_>, whole: Duration) -> Result<Answer, HttpError> {
+        if let Some(carrier) = &self.carrier {
+            let carried = tokio::time::timeout(whole, carrier.carry(request)).await;
+            return carried.unwrap_or_else(|_| Err(HttpError::Lost("the other side".to_owned())));
+        }
         let client = self.client(request.identity)?;
         let url = reqwest::Url::parse(request.url).map_err(|_| HttpError::Connect("an invalid URL".to_owned()))?;
         let host = url.host_str().unwrap_or_default().to_owned();

@@ -77,6 +77,10 @@ describe("what a deliverer must withstand", () => {
   }
 
   test("a lost callback: forged ones do not pay the order, asking the provider does", async () => {
+    // Nothing else may ask meanwhile.
+    const still = await startStack({ extra: ["--schedule", "0"] });
+    const own = await openContext(browser, still);
+    const page = await own.newPage();
     const no = await createOrder(page, { way: "wxpay_h5" });
     await payInWallet(page, no, "lost");
     assert.equal(await state(page), "NOTPAY");
@@ -84,6 +88,21 @@ describe("what a deliverer must withstand", () => {
     assert.equal(await state(page), "NOTPAY");
     await page.click("[data-testid=query]");
     await becomes(page, "SUCCESS");
+    await own.close();
+    assert.equal(await still.stop(), 0);
+  });
+
+  test("a lost callback is found by the schedule", async () => {
+    const soon = await startStack({ extra: ["--schedule", "1"] });
+    const own = await openContext(browser, soon);
+    const page = await own.newPage();
+    const no = await createOrder(page, { way: "alipay_h5" });
+    await payInWallet(page, no, "lost");
+    assert.equal(await state(page), "NOTPAY");
+    await becomes(page, "SUCCESS");
+    await page.waitForSelector("[data-testid=delivered]");
+    await own.close();
+    assert.equal(await soon.stop(), 0);
   });
 
   test("a wrong amount is an incident and never credits", async () => {

@@ -1,4 +1,4 @@
-//! The six functions' own binaries, built by the cargo that runs the tests.
+//! The functions' own binaries, built by the cargo that runs the tests.
 //!
 //! They are built alone, not with the workspace, so that the features of the sandbox's and the console's
 //! dependencies do not leak into what is tested: it is what a release would link, unoptimised.
@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 /// The functions; package, binary and folder have the same name.
-pub const FUNCTIONS: [&str; 6] = ["create-payment", "query-payment", "refund", "transfer", "login", "notify"];
+pub const FUNCTIONS: [&str; 8] =
+    ["create-payment", "query-payment", "refund", "transfer", "login", "notify", "dispatch", "reconcile"];
 
 /// Where the functions' binaries are, by name.
 #[derive(Debug)]

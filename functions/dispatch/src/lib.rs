@@ -6,7 +6,9 @@
 use futures::StreamExt;
 use serde_json::{Value, json};
 use shared::app::App;
+use shared::config::Config;
 use shared::payment::run_task;
+use std::sync::Arc;
 
 /// Tasks of one batch that run at once.
 const AT_ONCE: usize = 8;
@@ -15,34 +17,30 @@ const AT_ONCE: usize = 8;
 pub async fn handle(app: &App, event: &Value) -> Value {
     let config = app.config().await;
     let records = event["Records"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let failed: Vec<Value> = futures::stream::iter(records)
-        .map(|record| {
-            let context = app.context(config.clone());
-            async move {
-                let Some((no, name)) = due_task(record) else { return None };
-                let ran = async {
-                    match context.store.task(no, name).await? {
-                        Some(task) => run_task(&context, &task, context.now()).await.map(Some),
-                        None => Ok(None),
-                    }
-                };
-                match ran.await {
-                    Ok(ran) => {
-                        tracing::info!(out_trade_no = no, task = name, ?ran, "a record of a task was seen");
-                        None
-                    }
-                    Err(error) => {
-                        tracing::error!(out_trade_no = no, task = name, %error, "a task could not be looked at");
-                        Some(json!({ "itemIdentifier": record["dynamodb"]["SequenceNumber"] }))
-                    }
-                }
-            }
-        })
-        .buffered(AT_ONCE)
-        .filter_map(|failed| async { failed })
-        .collect()
-        .await;
-    json!({ "batchItemFailures": failed })
+    let looks: Vec<_> = records.iter().map(|record| look(app, config.clone(), record)).collect();
+    let looked: Vec<Option<Value>> = futures::stream::iter(looks).buffered(AT_ONCE).collect().await;
+    json!({ "batchItemFailures": looked.into_iter().flatten().collect::<Vec<_>>() })
+}
+
+/// Runs what a record tells of; what is given must come again.
+async fn look(app: &App, config: Arc<Config>, record: &Value) -> Option<Value> {
+    let (no, name) = due_task(record)?;
+    let context = app.context(config);
+    let ran = match context.store.task(no, name).await {
+        Ok(Some(task)) => run_task(&context, &task, context.now()).await,
+        Ok(None) => return None,
+        Err(error) => Err(error),
+    };
+    match ran {
+        Ok(ran) => {
+            tracing::info!(out_trade_no = no, task = name, ?ran, "a record of a task was seen");
+            None
+        }
+        Err(error) => {
+            tracing::error!(out_trade_no = no, task = name, %error, "a task could not be looked at");
+            Some(json!({ "itemIdentifier": record["dynamodb"]["SequenceNumber"] }))
+        }
+    }
 }
 
 /// The order and name of a task that was due when the record was written.

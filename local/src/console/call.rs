@@ -27,7 +27,7 @@ impl Console {
     async fn ask(&self, view: &View, action: &str, data: Map<String, Value>, key: Option<&str>) -> Exchange {
         let path = match action {
             "pay/createPayment" | "pay/closePayment" => "/create-payment",
-            "pay/refund" | "pay/queryRefund" => "/refund",
+            "pay/refund" | "pay/queryRefund" | "pay/resolveIncident" => "/refund",
             action if action.starts_with("pay/wxpayVirtual/") => "/transfer",
             action if action.starts_with("pay/code2Session") => "/login",
             _ => "/query-payment",
@@ -50,6 +50,12 @@ impl Console {
             ..Request::default()
         };
         let answer = functions::dispatch(&self.app, request).await;
+        let response = parsed(&answer.body);
+        // An incident's action names the order only in its answer.
+        let out_trade_no = match response.get("out_trade_no").and_then(Value::as_str) {
+            Some(no) if out_trade_no.is_empty() => no.to_owned(),
+            _ => out_trade_no,
+        };
         Exchange {
             id: 0,
             at: (self.app.clock)(),
@@ -58,7 +64,7 @@ impl Console {
             path: path.to_owned(),
             request: body,
             status: answer.status,
-            response: parsed(&answer.body),
+            response,
         }
     }
 

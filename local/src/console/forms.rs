@@ -1,5 +1,6 @@
 //! Controls that several forms share, and how their fields become requests.
 
+use super::Console;
 use super::text::{Lang, compact};
 use super::ways::{self, WAYS};
 use crate::demo;
@@ -8,8 +9,16 @@ use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 use shared::order::{Fen, Provider};
 
-/// The handler types.
+/// The handler types in Rust.
 pub const KINDS: [&str; 4] = ["recharge", "goods", "vip", "custom"];
+
+/// The types that a form offers: those in Rust, and those that the configuration forwards.
+pub async fn kinds(console: &Console) -> Vec<String> {
+    let config = console.app.config().await;
+    let mut forwarded: Vec<String> = config.handlers.keys().cloned().collect();
+    forwarded.sort();
+    KINDS.iter().map(|kind| (*kind).to_owned()).chain(forwarded).collect()
+}
 
 /// The choice among all ways to pay.
 pub fn ways_select(lang: Lang, chosen: &str) -> Markup {

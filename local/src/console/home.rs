@@ -19,11 +19,12 @@ const RECENT: usize = 20;
 pub async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
     let lang = view.lang;
     let list = recent(&console, &view).await;
+    let kinds = forms::kinds(&console).await;
     let body = html! {
         div.split.home {
             aside.card {
                 h2 { (lang.t("创建订单", "Create an order")) }
-                (create_form(&console, &view))
+                (create_form(&console, &view, &kinds))
             }
             div.stack {
                 (health(&console, &view).await)
@@ -34,7 +35,7 @@ pub async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
     layout::page(&console, &view, lang.t("控制台", "Console"), &body)
 }
 
-fn create_form(console: &Console, view: &View) -> Markup {
+fn create_form(console: &Console, view: &View, kinds: &[String]) -> Markup {
     let lang = view.lang;
     html! {
         form method="post" action="/orders" data-testid="create" {
@@ -53,7 +54,7 @@ fn create_form(console: &Console, view: &View) -> Markup {
                 }
                 label { span { (lang.t("类型", "Type")) }
                     select name="type" {
-                        @for kind in forms::KINDS {
+                        @for kind in kinds {
                             option value=(kind) { (kind_name(lang, kind)) }
                         }
                     }

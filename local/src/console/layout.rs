@@ -16,6 +16,7 @@ pub fn page(console: &Console, view: &View, title: &str, body: &Markup) -> Respo
     let lang = view.lang;
     let entries = [
         ("/", lang.t("控制台", "Console"), view.path == "/" || view.path.starts_with("/orders")),
+        ("/incidents", lang.t("异常", "Incidents"), view.path.starts_with("/incidents")),
         ("/demo", lang.t("演示商店", "Demo shop"), view.path.starts_with("/demo")),
         ("/tables", lang.t("数据表", "Tables"), view.path.starts_with("/tables")),
         ("/sandbox", lang.t("沙箱", "Sandbox"), view.path == "/sandbox"),

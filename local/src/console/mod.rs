@@ -8,6 +8,7 @@ mod call;
 mod callbacks;
 mod forms;
 mod home;
+mod incidents;
 mod layout;
 mod order;
 mod sandbox;
@@ -20,6 +21,7 @@ mod ways;
 
 use crate::guard::{Form, Guard};
 use crate::journal::Journal;
+use crate::receiver::Receiver;
 use ::sandbox::{Fault, Sandbox};
 use aws_sdk_dynamodb::Client;
 use axum::Router;
@@ -41,6 +43,8 @@ pub struct Console {
     pub dynamodb: Client,
     /// The simulated providers; not there with a configuration of the merchant's own.
     pub sandbox: Option<Sandbox>,
+    /// The demo's receiver of forwarded orders.
+    pub receiver: Option<Arc<Receiver>>,
     /// Holds the forms' token.
     pub guard: Arc<Guard>,
     /// Calls and callbacks of this run.
@@ -67,7 +71,11 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/orders/{no}/refund", post(order::refund))
         .route("/orders/{no}/close", post(order::close))
         .route("/orders/{no}/query", post(order::query))
+        .route("/orders/{no}/rerun", post(order::rerun))
         .route("/orders/{no}/callback", post(callbacks::send))
+        .route("/incidents", get(incidents::page))
+        .route("/incidents/live/{status}", get(incidents::live))
+        .route("/incidents/{id}", post(incidents::resolve))
         .route("/sandbox/cashier/{no}", get(wallet::page).post(wallet::pay))
         .route("/tables", get(tables::index))
         .route("/tables/{name}", get(tables::page))
@@ -79,6 +87,8 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/sandbox/live", get(sandbox::live))
         .route("/sandbox/misbehave", post(sandbox::misbehave))
         .route("/sandbox/behave", post(sandbox::behave))
+        .route("/sandbox/receiver", post(sandbox::receiver))
+        .route("/sandbox/tomorrow", post(sandbox::tomorrow))
         .route("/assets/{file}", get(assets::serve))
         .fallback(missing)
         .layer(from_fn(remember_language))

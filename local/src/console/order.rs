@@ -7,9 +7,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
-use shared::order::{AttemptState, Fen, Order, RefundState, Status};
+use shared::order::{AttemptState, Fen, Order, RefundState, Status, Task, TaskName, TaskState};
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// The parts of the page that refresh themselves.
+const PARTS: [&str; 5] = ["head", "pay", "timeline", "refunds", "tasks"];
 
 /// The page.
 pub async fn page(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View) -> Response {
@@ -20,7 +23,7 @@ pub async fn page(State(console): State<Arc<Console>>, Path(no): Path<String>, v
         Err(error) => return (StatusCode::BAD_GATEWAY, layout::bare(&view, &error.to_string())).into_response(),
     };
     let mut parts = Vec::new();
-    for part in ["head", "pay", "timeline", "refunds"] {
+    for part in PARTS {
         let inner = render(&console, &view, &order, part).await;
         parts.push(layout::live(&part_url(&no, part), part, class_of(part), "1s", &inner));
     }
@@ -28,7 +31,7 @@ pub async fn page(State(console): State<Arc<Console>>, Path(no): Path<String>, v
         p.crumb { a href="/" { "← " (lang.t("全部订单", "All orders")) } }
         (parts[0])
         div.split.order {
-            div.stack { (parts[1]) (parts[3]) (callbacks::toolbox(&console, &view, &order)) }
+            div.stack { (parts[1]) (parts[4]) (parts[3]) (callbacks::toolbox(&console, &view, &order)) }
             div.stack { (parts[2]) (calls(&console, &view, &order)) (raw(&view, &order)) }
         }
     };
@@ -57,7 +60,7 @@ pub async fn live(
     Query(query): Query<HashMap<String, String>>,
     view: View,
 ) -> Response {
-    let known = ["head", "pay", "timeline", "refunds"].contains(&part.as_str());
+    let known = PARTS.contains(&part.as_str());
     match console.app.store.order(&no).await {
         Ok(Some(order)) if known => {
             let inner = render(&console, &view, &order, &part).await;
@@ -70,15 +73,24 @@ pub async fn live(
 
 async fn render(console: &Console, view: &View, order: &Order, part: &str) -> Markup {
     match part {
-        "head" => head(view, order),
+        "head" => head(console, view, order).await,
         "pay" => pay(console, view, order),
+        "tasks" => tasks(console, view, order).await,
         "timeline" => timeline::render(console, view, order).await,
         _ => refunds(console, view, order).await,
     }
 }
 
-fn head(view: &View, order: &Order) -> Markup {
+async fn head(console: &Console, view: &View, order: &Order) -> Markup {
     let lang = view.lang;
+    let forwarded = console.app.config().await.handlers.contains_key(&order.kind);
+    let taken = match forwarded {
+        true => lang.t("已交付：处理程序已接收这笔订单", "Delivered: the handler has taken the order"),
+        false => lang.t(
+            "已交付：类型处理程序的写入与订单在同一事务中提交",
+            "Delivered: the handler's writes committed in the order's own transaction",
+        ),
+    };
     let facts: [(&str, Option<String>); 7] = [
         (lang.t("支付方式", "Way to pay"), Some(ways::name(lang, &order.pay_type))),
         (lang.t("类型", "Type"), Some(format!("{} · {}", kind_name(lang, &order.kind), order.kind))),
@@ -112,7 +124,7 @@ fn head(view: &View, order: &Order) -> Markup {
             }
         }
         @match (order.user_order_success, order.trade_state.is_paid()) {
-            (Some(true), _) => { p.verdict data-tone="good" data-testid="delivered" { (lang.t("已交付：类型处理程序的写入与订单在同一事务中提交", "Delivered: the handler's writes committed in the order's own transaction")) } }
+            (Some(true), _) => { p.verdict data-tone="good" data-testid="delivered" { (taken) } }
             (Some(false), _) => { p.verdict data-tone="bad" data-testid="undelivered" { (lang.t("已收款但未交付：", "Paid but not delivered: ")) (order.user_order_reason.as_deref().unwrap_or("-")) } }
             (None, true) => { p.verdict data-tone="wait" { (lang.t("已收款，等待交付", "Paid, delivery under way")) } }
             (None, false) => {}
@@ -237,6 +249,64 @@ async fn refunds(console: &Console, view: &View, order: &Order) -> Markup {
     }
 }
 
+/// What must still happen for the order, or has happened, and the button that runs its handler again. Nothing
+/// where there is neither.
+async fn tasks(console: &Console, view: &View, order: &Order) -> Markup {
+    let lang = view.lang;
+    let list = console.app.store.tasks(&order.out_trade_no).await.unwrap_or_default();
+    let undelivered = order.trade_state.is_paid() && order.refund_fee < order.total_fee;
+    let handed = list.iter().any(|task| task.task == TaskName::Handler);
+    let again =
+        undelivered && (order.user_order_success == Some(false) || handed && order.user_order_success.is_none());
+    if list.is_empty() && !again {
+        return html! {};
+    }
+    html! {
+        header.card-head { h2 { (lang.t("任务", "Tasks")) } }
+        ul.refunds {
+            @for task in &list {
+                li data-testid="task" data-task=(task.name()) data-state=(task_state(view, task.state).0) data-attempts=(task.attempts) {
+                    span.what {
+                        span { (task_title(view, task)) }
+                        @if let Some(why) = &task.last_error { span.muted { (why) } }
+                        @if task.state == TaskState::Due && task.attempts > 0 {
+                            span.muted { (lang.t("下次 ", "next ")) (moment(task.due)) }
+                        }
+                    }
+                    time { (moment(task.create_date)) }
+                    span.muted { (task.attempts) " " (lang.t("次", "×")) }
+                    span.badge data-tone=(task_state(view, task.state).1) { (task_state(view, task.state).2) }
+                }
+            }
+        }
+        @if again {
+            div.actions {
+                form method="post" action=(format!("{}/rerun", order_path(&order.out_trade_no))) { (layout::token(console)) button type="submit" data-testid="rerun" { (lang.t("重新运行处理程序", "Run the handler again")) } }
+            }
+        }
+    }
+}
+
+fn task_title(view: &View, task: &Task) -> Markup {
+    let lang = view.lang;
+    html! {
+        @match task.task {
+            TaskName::Handler => { (lang.t("交付给处理程序", "Hand it to the handler")) }
+            TaskName::Refund => { (lang.t("原路退回 ", "Send back ")) code { (task.subject.as_deref().unwrap_or_default()) } }
+            TaskName::Alarm => { (lang.t("通知死信队列", "Tell the dead-letter queue")) }
+        }
+    }
+}
+
+/// A task's state: its name, its tone, its title.
+const fn task_state(view: &View, state: TaskState) -> (&'static str, &'static str, &'static str) {
+    match state {
+        TaskState::Due => ("due", "wait", view.lang.t("待执行", "Due")),
+        TaskState::Done => ("done", "good", view.lang.t("已完成", "Done")),
+        TaskState::Parked => ("parked", "bad", view.lang.t("已搁置", "Parked")),
+    }
+}
+
 const fn refund_tone(state: RefundState) -> &'static str {
     match state {
         RefundState::Processing => "wait",
@@ -307,6 +377,11 @@ pub async fn refund(
 /// Closes.
 pub async fn close(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View, _: Posted) -> Response {
     done(&console, &view, &no, "pay/closePayment", numbered(&no)).await
+}
+
+/// Runs the handler again.
+pub async fn rerun(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View, _: Posted) -> Response {
+    done(&console, &view, &no, "pay/rerunHandler", numbered(&no)).await
 }
 
 /// Asks how it stands.

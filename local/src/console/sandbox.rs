@@ -1,7 +1,9 @@
 //! `/sandbox`: let the simulated providers misbehave, and see what they sent and received.
 
-use super::text::{Lang, json, moment};
-use super::{Console, Posted, View, back_to, home, layout};
+use super::text::{Lang, json, moment, rfc3339};
+use super::{Console, Posted, View, back_to, home, layout, order_path};
+use crate::journal::Exchange;
+use crate::receiver::{self, Answer};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -62,6 +64,8 @@ pub async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
                     (form(&console, lang))
                 }
                 (rules(&console, lang))
+                (receiving(&console, lang))
+                (clock(&console, lang))
             }
             (layout::live("/sandbox/live", "sandbox", "stack", "2s", &lists))
         }
@@ -103,6 +107,40 @@ fn rules(console: &Console, lang: Lang) -> Markup {
     }
 }
 
+/// The demo's receiver, and the switch that makes it fail.
+fn receiving(console: &Console, lang: Lang) -> Markup {
+    let Some(receiver) = &console.receiver else { return html! {} };
+    let fails = receiver.fails();
+    html! {
+        section.card data-testid="receiver" data-fails=(fails) {
+            header.card-head {
+                h2 { (lang.t("订单接收方", "Receiver of orders")) }
+                span.badge data-tone=(if fails { "bad" } else { "good" }) { (if fails { lang.t("总是失败", "Fails") } else { lang.t("正常", "Works") }) }
+            }
+            p.muted { (lang.t("类型为 notify-me 的订单支付后转发到 ", "Orders of type notify-me are handed to ")) code { (receiver::PATH) } (lang.t("；失败的会越来越慢地重试，24 小时后搁置。", " when they are paid; a failure is tried again with growing pauses, for 24 hours.")) }
+            form method="post" action="/sandbox/receiver" {
+                (layout::token(console))
+                input type="hidden" name="fails" value=(!fails);
+                button type="submit" data-testid="receiver-switch" { (if fails { lang.t("让它恢复正常", "Let it work") } else { lang.t("让它失败", "Let it fail") }) }
+            }
+        }
+    }
+}
+
+/// A run of the schedule with another clock.
+fn clock(console: &Console, lang: Lang) -> Markup {
+    html! {
+        section.card {
+            h2 { (lang.t("定时任务", "Schedule")) }
+            p.muted { (lang.t("把运行时钟拨到 25 小时后执行一次：未支付的订单到期关闭，一直失败的交付被搁置。", "One run as of 25 hours from now: unpaid orders end, and deliveries that kept failing are given up.")) }
+            form method="post" action="/sandbox/tomorrow" {
+                (layout::token(console))
+                button type="submit" data-testid="tomorrow" { (lang.t("按明天的时钟运行", "Run it as of tomorrow")) }
+            }
+        }
+    }
+}
+
 /// Outbox and wire, by themselves.
 pub async fn live(
     State(console): State<Arc<Console>>,
@@ -120,7 +158,19 @@ fn lists(console: &Console, view: &View) -> Markup {
     let lang = view.lang;
     let Some(sandbox) = &console.sandbox else { return html! {} };
     let (outbox, wire) = (sandbox.outbox(), sandbox.requests());
+    let deliveries = console.receiver.as_ref().map(|receiver| receiver.deliveries()).unwrap_or_default();
     html! {
+        @if !deliveries.is_empty() {
+            section.card data-testid="deliveries" {
+                header.card-head { h2 { (lang.t("转发给接收方的订单", "Orders handed to the receiver")) } span.muted { (deliveries.len()) } }
+                ul.attempts { @for delivery in deliveries.iter().take(SHOWN) { li data-order=(delivery.out_trade_no) data-answer=(answer(lang, delivery.answer).0) {
+                    time.muted { (moment(delivery.at)) }
+                    a href=(order_path(&delivery.out_trade_no)) { (delivery.out_trade_no) }
+                    span.badge data-tone=(answer(lang, delivery.answer).1) { (answer(lang, delivery.answer).2) }
+                    code.muted title="Idempotency-Key" { (delivery.key.chars().take(12).collect::<String>()) "…" }
+                } } }
+            }
+        }
         section.card data-testid="outbox" {
             header.card-head { h2 { (lang.t("回调发件箱", "Callback outbox")) } span.muted { (outbox.len()) " · " (lang.t("重发间隔为真实的十分之一", "repeats after a tenth of the real pauses")) } }
             @if outbox.is_empty() { div.empty { p.muted { (lang.t("还没有回调。", "No callbacks yet.")) } } }
@@ -147,6 +197,15 @@ fn lists(console: &Console, view: &View) -> Markup {
                 span.muted { (request.verdict.chars().take(60).collect::<String>()) }
             } } }
         }
+    }
+}
+
+/// A delivery's answer: its name, its tone, its title.
+const fn answer(lang: Lang, answer: Answer) -> (&'static str, &'static str, &'static str) {
+    match answer {
+        Answer::Taken => ("taken", "good", lang.t("已接收", "taken")),
+        Answer::Known => ("known", "past", lang.t("重复，未再处理", "known, nothing done again")),
+        Answer::Failed => ("failed", "bad", lang.t("失败", "failed")),
     }
 }
 
@@ -183,6 +242,39 @@ pub async fn misbehave(State(console): State<Arc<Console>>, Posted(form): Posted
         console.rules.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
     }
     back_to("/sandbox")
+}
+
+/// Tells the receiver to fail, or to work again.
+pub async fn receiver(State(console): State<Arc<Console>>, Posted(form): Posted) -> Response {
+    if let Some(receiver) = &console.receiver {
+        receiver.fail(form.get("fails") == "true");
+    }
+    back_to("/sandbox")
+}
+
+/// Runs the schedule as of tomorrow.
+pub async fn tomorrow(State(console): State<Arc<Console>>, _: Posted) -> Response {
+    // With a merchant's own configuration it would close orders that the real providers still take money for.
+    if console.sandbox.is_none() {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let now = (console.app.clock)();
+    let event = json!({ "job": "due", "time": rfc3339(now + 25 * 3_600_000) });
+    let (status, response) = match reconcile::handle(&console.app, &event).await {
+        Ok(reply) => (200, reply),
+        Err(why) => (500, json!({ "msg": why })),
+    };
+    let did = console.journal.exchange(Exchange {
+        id: 0,
+        at: now,
+        out_trade_no: String::new(),
+        title: "reconcile".to_owned(),
+        path: "reconcile".to_owned(),
+        request: event,
+        status,
+        response,
+    });
+    back_to(&format!("/sandbox?did={did}"))
 }
 
 /// Drops all rules.

@@ -76,6 +76,12 @@ pub fn clock(ms: i64) -> String {
     at(ms).and_then(|at| at.format(format).ok()).unwrap_or_default()
 }
 
+/// RFC 3339, UTC.
+pub fn rfc3339(ms: i64) -> Option<String> {
+    let at = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()?;
+    at.format(&time::format_description::well_known::Rfc3339).ok()
+}
+
 /// `20261003140509`, for numbers of orders.
 pub fn compact(ms: i64) -> String {
     let format = format_description!("[year][month][day][hour][minute][second]");
@@ -101,6 +107,7 @@ pub fn kind_name(lang: Lang, kind: &str) -> &str {
         "goods" => lang.t("商品", "Goods"),
         "vip" => lang.t("会员", "Membership"),
         "custom" => lang.t("自定义", "Custom"),
+        crate::receiver::KIND => lang.t("转发给接收方", "Handed to a receiver"),
         other => other,
     }
 }

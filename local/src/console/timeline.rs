@@ -1,7 +1,7 @@
 //! An order's timeline: its history in the table, and the callbacks that arrived at the door, in order of time.
 
 use super::text::{Lang, clock, json, moment, money};
-use super::{Console, View, callbacks};
+use super::{Console, View, callbacks, incidents};
 use crate::journal::Receipt;
 use maud::{Markup, html};
 use serde_json::{Map, Value};
@@ -34,15 +34,15 @@ pub async fn render(console: &Console, view: &View, order: &Order) -> Markup {
         line.times += if alike { later.times } else { 0 };
         alike
     });
-    let incidents = incidents_of(console, order).await;
+    let found = incidents_of(console, order).await;
     html! {
         header.card-head {
             h2 { (lang.t("时间线", "Timeline")) }
             span.muted { span.pulse {} (lang.t("实时", "live")) }
         }
-        @for incident in &incidents {
+        @for incident in &found {
             div.incident data-testid="incident" {
-                b { (incident_name(lang, incident.get("incident").and_then(Value::as_str).unwrap_or_default())) }
+                a href=(incidents::link(incident)) { b { (incidents::name_of(lang, incident.get("incident").and_then(Value::as_str).unwrap_or_default())) } }
                 @for (key, name) in [("expected", lang.t("应为", "expected")), ("actual", lang.t("实为", "actual"))] {
                     @if let Some(value) = incident.get(key) { span { (name) " " code { (value) } } }
                 }
@@ -129,6 +129,15 @@ fn from_history(lang: Lang, mut item: Map<String, Value>) -> Line {
         "close refused" => ("bad", "渠道拒绝关闭", "The provider refused to close"),
         "unknown" => ("bad", "渠道结果未知", "The provider's outcome is not known"),
         "incident" => ("bad", "异常已记录", "Incident recorded"),
+        "incident refund" => ("part", "异常款项退回", "The incident's payment goes back"),
+        "incident resolved" => ("note", "异常已处理", "Incident resolved"),
+        "handler" if detail.get("user_order_success").and_then(Value::as_bool) == Some(true) => {
+            ("good", "处理程序已接收", "The handler took the order")
+        }
+        "handler" if detail.get("reason").is_some_and(Value::is_string) => {
+            ("bad", "处理程序未接收", "The handler did not take the order")
+        }
+        "handler" => ("note", "开始交付", "Delivery begins"),
         "refund reserved" => ("part", "退款已预占", "Refund reserved"),
         "refunded" => ("part", "退款成功", "Refunded"),
         "refund refused" => ("bad", "退款被拒绝，预占已释放", "Refund refused; reservation released"),
@@ -140,6 +149,10 @@ fn from_history(lang: Lang, mut item: Map<String, Value>) -> Line {
         "paid" => paid_note(lang, &detail),
         "refund reserved" | "refunded" => match detail.get("refund_fee").and_then(Value::as_u64) {
             Some(fee) => html! { p { (money(Fen(fee))) } },
+            None => html! {},
+        },
+        "handler" => match detail.get("reason").and_then(Value::as_str) {
+            Some(reason) => html! { p { (reason) } },
             None => html! {},
         },
         "refused" | "refund refused" | "close refused" => {
@@ -182,20 +195,5 @@ fn paid_note(lang: Lang, detail: &Value) -> Markup {
         @if let Some(reason) = detail.get("reason").and_then(Value::as_str) {
             p.check data-tone="bad" { (lang.t("处理程序拒绝：", "The handler refused: ")) (reason) }
         }
-    }
-}
-
-fn incident_name(lang: Lang, name: &str) -> &str {
-    match name {
-        "late_payment" => lang.t("关闭后到账", "Paid after it was closed"),
-        "second_payment" => lang.t("重复支付", "Paid a second time"),
-        "amount_mismatch" => lang.t("金额不符", "Another amount"),
-        "currency_mismatch" => lang.t("币种不符", "Another currency"),
-        "merchant_mismatch" => lang.t("商户不符", "Another merchant"),
-        "app_mismatch" => lang.t("应用不符", "Another application"),
-        "unknown_order" => lang.t("未知订单", "Unknown order"),
-        "refund_elsewhere" => lang.t("他处退款", "Refunded elsewhere"),
-        "refund_mismatch" => lang.t("退款金额不符", "Another refund amount"),
-        other => other,
     }
 }

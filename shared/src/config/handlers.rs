@@ -50,12 +50,9 @@ pub(super) fn read(handlers: &Reader<'_>, name: &str) -> Option<Forward> {
         (false, true) => read_lambda(&kinds.object("lambda")?),
         _ => {
             handlers.fault(name, "must have either http or lambda");
-            None
+            return None;
         }
     };
-    for key in ["http", "lambda"] {
-        let _ = kinds.raw(key);
-    }
     kinds.refuse_unknown();
     forward
 }

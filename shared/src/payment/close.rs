@@ -1,5 +1,6 @@
 //! `pay/closePayment`: close at the provider first, then here.
 
+use super::query::Asked;
 use super::{Caller, Context, Source};
 use crate::code::{Code, Failure};
 use crate::order::{Attempt, AttemptState, Order, Status};
@@ -51,10 +52,11 @@ pub(super) async fn close_attempt(
         Outcome::Refused(refusal) => match refusal.meaning {
             Meaning::Closed => Ok(AttemptState::Closed),
             Meaning::Missing => Ok(AttemptState::Abandoned),
-            Meaning::Paid => {
-                super::query::ask(cx, order, attempt, Source::Query).await?;
-                Err(Code::ALREADY_PAID.into())
-            }
+            Meaning::Paid => match super::query::ask(cx, order, attempt, Source::Query).await? {
+                // What was paid is an incident, and nothing else can be paid.
+                Asked::Misfit => Ok(AttemptState::Closed),
+                Asked::Told | Asked::Untold => Err(Code::ALREADY_PAID.into()),
+            },
             Meaning::No | Meaning::NumberUsed | Meaning::TooSoon => {
                 let entry = entry("close refused").with("code", &refusal.code).with("message", &refusal.message);
                 cx.store.append_history(&order.out_trade_no, &entry).await?;

@@ -4,6 +4,7 @@
 //! read, the provider's number made unique, the history, and the handler's writes. Whoever comes second finds
 //! the condition refused, which is a result. What does not fit the order is an incident and never credits.
 
+use super::query::Asked;
 use super::{Caller, Context, HandlerError, PaidOrder, Tables};
 use crate::code::{Code, Failure};
 use crate::config::{DuplicatePayment, LatePayment};
@@ -386,8 +387,8 @@ async fn settle_hint(cx: &Context<'_>, hint: &Hint) -> Result<(), Failure> {
         }
         if cx.store.claim_query(&order.out_trade_no, cx.now(), super::query::PAUSE_MS).await? {
             return match super::query::ask(cx, &order, attempt, Source::Callback).await? {
-                true => Ok(()),
-                false => Err(Failure::new(Code::OUTCOME_UNKNOWN).private("the provider does not tell")),
+                Asked::Told | Asked::Misfit => Ok(()),
+                Asked::Untold => Err(Failure::new(Code::OUTCOME_UNKNOWN).private("the provider does not tell")),
             };
         }
     }

@@ -85,10 +85,22 @@ async fn number_of(cx: &Context<'_>, provider: Option<Provider>, id: &str) -> Re
     Ok(None)
 }
 
+/// What asking a provider about an attempt has brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// It does not tell.
+    Untold,
+    /// It told, and what it told is taken.
+    Told,
+    /// It was paid, but not so that it fits its order: there is an incident, and nothing else can be paid.
+    Misfit,
+}
+
 /// Asks the provider about one attempt and takes the answer: paid is credited, closed is noted. An answer
-/// that cannot be had changes nothing, and is `false`.
-pub(super) async fn ask(cx: &Context<'_>, order: &Order, attempt: &Attempt, source: Source) -> Result<bool, Failure> {
+/// that cannot be had changes nothing.
+pub(super) async fn ask(cx: &Context<'_>, order: &Order, attempt: &Attempt, source: Source) -> Result<Asked, Failure> {
     let no = &order.out_trade_no;
+    let mut asked = Asked::Told;
     let gateway = cx.gateway(attempt)?;
     match gateway.query(cx.outside, order, attempt, cx.now()).await {
         Outcome::Done(Standing::Paid(payments)) => {
@@ -103,6 +115,7 @@ pub(super) async fn ask(cx: &Context<'_>, order: &Order, attempt: &Attempt, sour
                     }
                     Confirmed::Credited | Confirmed::Already => {}
                     Confirmed::Incident(name) => {
+                        asked = Asked::Misfit;
                         tracing::warn!(out_trade_no = %no, ?name, "a payment found by asking does not fit");
                     }
                 }
@@ -116,14 +129,14 @@ pub(super) async fn ask(cx: &Context<'_>, order: &Order, attempt: &Attempt, sour
         Outcome::Done(Standing::Unpaid { .. } | Standing::Missing) => {}
         Outcome::Refused(refusal) => {
             tracing::warn!(out_trade_no = %no, code = refusal.code, message = refusal.message, "the provider refuses to tell");
-            return Ok(false);
+            return Ok(Asked::Untold);
         }
         Outcome::Unknown(why) => {
             tracing::warn!(out_trade_no = %no, why, "the provider does not tell");
-            return Ok(false);
+            return Ok(Asked::Untold);
         }
     }
-    Ok(true)
+    Ok(asked)
 }
 
 /// Orders of a user, newest first.

@@ -140,7 +140,9 @@ async fn deliver(cx: &Context<'_>, claimed: &Task, at: i64, budget: Option<Durat
 }
 
 fn after_failure(claimed: &Task, at: i64, why: String) -> (TaskEnd, Ran) {
-    let jitter = i64::from(u16::from_be_bytes(crate::crypto::random()) % 1_000);
+    // Spread over the orders, not over chance: the same attempt has the same pause.
+    let spread = hash::sha256_hex(format!("{}#{}", claimed.out_trade_no, claimed.attempts).as_bytes());
+    let jitter = i64::from_str_radix(&spread[..8], 16).unwrap_or(0) % 1_000;
     match claimed.next_due(at, jitter) {
         // What was given up stays so when an operator's own attempt fails.
         Some(due) if claimed.state == TaskState::Due => (TaskEnd::Again(due, why), Ran::Failed),

@@ -227,6 +227,15 @@ impl Gateway {
         }
     }
 
+    /// Whether the provider has a close.
+    pub fn closes(&self) -> bool {
+        match &self.node {
+            Node::Wxpay(_) | Node::Alipay(_) => true,
+            Node::Douyin(node) => node.can_close(),
+            Node::Apple(_) | Node::Vkspay(_) | Node::Virtual(_) | Node::Huawei(_) => false,
+        }
+    }
+
     /// Whether this node can refund at all.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 //! unfinished. There is no scan, no read-modify-write and no lock: a write names what it saw.
 
 mod cabinet;
+mod due;
 mod incident;
 mod item;
 mod orders;
@@ -15,6 +16,7 @@ mod tasks;
 mod transfers;
 mod write;
 
+pub use due::{Due, DueCursor, DueItem, DuePage};
 pub use incident::{Action, Incident, IncidentName, IncidentPage, IncidentStatus, Recorded, Recording};
 pub use orders::{Committed, HistoryEntry, Listing, PaymentCommit, Verdict};
 pub use refunds::Reserved;
@@ -77,12 +79,20 @@ pub struct Store {
     client: Client,
     table: String,
     prefix: String,
+    pauses: fn() -> u32,
 }
 
 impl Store {
     /// A store on a table; `prefix` stands before the names of business tables.
     pub fn new(client: Client, table: impl Into<String>, prefix: impl Into<String>) -> Self {
-        Self { client, table: table.into(), prefix: prefix.into() }
+        let pauses = || u32::from_be_bytes(crate::crypto::random());
+        Self { client, table: table.into(), prefix: prefix.into(), pauses }
+    }
+
+    /// The same with another source of chance for the pauses between two tries.
+    #[must_use]
+    pub fn pausing(self, pauses: fn() -> u32) -> Self {
+        Self { pauses, ..self }
     }
 
     /// Opens the connection, so that the first callback does not wait for it.
@@ -213,7 +223,7 @@ impl Store {
                 Judged::Again if round < RETRIES => {
                     round += 1;
                     let most = 10u64 << round.min(6);
-                    let pause = u64::from(u32::from_be_bytes(crate::crypto::random())) % most + 5;
+                    let pause = u64::from((self.pauses)()) % most + 5;
                     tokio::time::sleep(Duration::from_millis(pause)).await;
                 }
                 Judged::Again | Judged::Failed => return Err(StoreError::sdk("commit", &error)),
@@ -277,7 +287,7 @@ fn judge<R>(error: &SdkError<TransactWriteItemsError, R>) -> Judged {
 }
 
 /// The shard of the `due` index that an order's items fall into.
-fn due_shard(out_trade_no: &str) -> String {
+pub fn due_shard(out_trade_no: &str) -> String {
     let hash = crate::crypto::hash::sha256_hex(out_trade_no.as_bytes());
     let byte = u8::from_str_radix(&hash[..2], 16).unwrap_or(0);
     format!("due#{:02}", byte % DUE_SHARDS)

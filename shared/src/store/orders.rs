@@ -261,9 +261,11 @@ impl Store {
             .set("trade_state", Status::Closed)
             .set("status", Status::Closed.vk(order.refund_fee, order.total_fee))
             .set("cancel_date", at)
-            .remove("due_shard")
-            .remove("due")
             .change("version", 1);
+        match order.attempts.iter().any(|a| a.state == AttemptState::Abandoned) && at < order.time_expire {
+            true => update.set("due", order.time_expire),
+            false => update.remove("due_shard").remove("due"),
+        };
         for attempt in order.attempts.iter().filter(|a| a.state == AttemptState::Open) {
             update.set(&format!("attempts[{}].state", attempt.n - 1), AttemptState::Closed);
         }
@@ -298,9 +300,12 @@ impl Store {
             .set_some("user_order_success", commit.verdict.success)
             .set_some("user_order_reason", commit.verdict.reason.as_ref())
             .set(&format!("attempts[{}].state", attempt.n - 1), AttemptState::Paid)
-            .remove("due_shard")
-            .remove("due")
             .change("version", 1);
+        // What else may be paid is looked after until the order's time is over.
+        match order.attempts.iter().any(|a| a.n != attempt.n && a.may_be_paid()) {
+            true => update.set("due_shard", due_shard(no)).set("due", commit.entry.at + 5_000),
+            false => update.remove("due_shard").remove("due"),
+        };
         let claim = Key::transaction(payment.provider.name(), &payment.transaction_id);
         let mut item = claim.attributes();
         item.insert("kind".to_owned(), Av::S("transaction".to_owned()));

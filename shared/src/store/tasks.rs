@@ -26,6 +26,17 @@ impl Store {
         self.get(&Key::task(out_trade_no, name)).await?.map(|item| task_of(&item)).transpose()
     }
 
+    /// The tasks of an order, the oldest first.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn tasks(&self, out_trade_no: &str) -> Result<Vec<Task>, StoreError> {
+        let items = self.partition(&Key::order(out_trade_no).pk, "K#").await?;
+        let mut tasks = items.iter().map(task_of).collect::<Result<Vec<_>, _>>()?;
+        tasks.sort_by_key(|task| task.create_date);
+        Ok(tasks)
+    }
+
     pub(super) fn task_insertion(&self, task: &Task) -> TransactWriteItem {
         let mut item = item_of(&Key::task(&task.out_trade_no, &task.name()), "task", task);
         item.insert("due_shard".to_owned(), Av::S(due_shard(&task.out_trade_no)));

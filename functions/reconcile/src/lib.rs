@@ -1,0 +1,64 @@
+//! The schedule: asks about what is unfinished (`job` `due`, the default), checks bills (`job` `bills`).
+
+use serde_json::{Value, json};
+use shared::app::App;
+use shared::payment::{Counts, reconcile};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Provider calls of one run, where the event does not say.
+const MAX_CALLS: u64 = 200;
+
+/// Serves one event of EventBridge.
+///
+/// # Errors
+/// What of the event cannot be read, or that the table cannot; the schedule comes again.
+pub async fn handle(app: &App, event: &Value) -> Result<Value, String> {
+    // At the top level, or in the detail of an event of one's own.
+    let field = |name: &str| event.get(name).or_else(|| event["detail"].get(name)).filter(|v| !v.is_null());
+    let text = |name: &str| field(name).and_then(Value::as_str);
+    let clock = match event.get("time").filter(|v| !v.is_null()) {
+        None => (app.clock)(),
+        Some(time) => time.as_str().and_then(milliseconds).ok_or("time is not RFC 3339")?,
+    };
+    let max_calls = match field("maxCalls") {
+        None => MAX_CALLS,
+        Some(number) => number.as_u64().ok_or("maxCalls is not a number")?,
+    };
+    let counts = Counts::default();
+    let context = app.context(app.config().await);
+    let job = text("job").unwrap_or("due");
+    let more = match job {
+        "due" => reconcile(&context, clock, max_calls, &counts).await,
+        _ => return Err("job is neither due nor bills".to_owned()),
+    };
+    let more = more.map_err(|failure| failure.private.unwrap_or_else(|| failure.code.en.to_owned()))?;
+    let count = |counter: &AtomicU64| counter.load(Relaxed);
+    let reply = json!({
+        "job": job,
+        "time": rfc3339(clock),
+        "asked": count(&counts.asked),
+        "credited": count(&counts.credited),
+        "closed": count(&counts.closed),
+        "refunds": count(&counts.refunds),
+        "transfers": count(&counts.transfers),
+        "tasks": count(&counts.tasks),
+        "parked": count(&counts.parked),
+        "incidents": count(&counts.incidents),
+        "errors": count(&counts.errors),
+        "more": more,
+    });
+    tracing::info!(%reply, "a run has ended");
+    Ok(reply)
+}
+
+fn milliseconds(text: &str) -> Option<i64> {
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()
+}
+
+fn rfc3339(ms: i64) -> Option<String> {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()?.format(&Rfc3339).ok()
+}

@@ -1,0 +1,253 @@
+//! `/incidents`: money that fits no order, and what is done about it.
+
+use super::text::{Lang, json, moment, money};
+use super::{Console, Posted, View, back_to, home, layout, order_path, segment, ways};
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use maud::{Markup, html};
+use serde_json::{Map, Value, json};
+use shared::order::{Fen, Provider, RefundState};
+use shared::store::{Action, IncidentName, IncidentStatus, Recorded};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// How many are on a page.
+const PAGE: usize = 30;
+
+/// The list.
+pub async fn page(
+    State(console): State<Arc<Console>>,
+    Query(query): Query<HashMap<String, String>>,
+    view: View,
+) -> Response {
+    let lang = view.lang;
+    let status = status_of(query.get("status").map_or("", String::as_str));
+    let cursor = query.get("cursor").map(String::as_str);
+    let list = render(&console, &view, status, cursor).await;
+    let tabs = [
+        (IncidentStatus::Open, "open", lang.t("待处理", "Open")),
+        (IncidentStatus::Resolved, "resolved", lang.t("已处理", "Resolved")),
+    ];
+    let body = html! {
+        header.hero {
+            h1 { (lang.t("异常", "Incidents")) }
+            p { (lang.t("对不上订单的钱：迟到的、重复的、金额不符的付款，以及一天内没有处理程序接收的订单。", "Money that fits no order: late, double and mismatched payments, and orders that no handler took within a day.")) }
+        }
+        nav.tabs aria-label=(lang.t("筛选", "Filter")) {
+            @for (value, name, title) in tabs {
+                a href=(format!("/incidents?status={name}")) aria-current=[(value == status).then_some("page")] { (title) }
+            }
+        }
+        @match cursor {
+            None => { (layout::live(&live_url(status), "incidents", "stack", "2s", &list)) }
+            Some(_) => { section.stack data-testid="incidents" { (list) } }
+        }
+    };
+    layout::page(&console, &view, lang.t("异常", "Incidents"), &body)
+}
+
+/// The first page of the list by itself.
+pub async fn live(
+    State(console): State<Arc<Console>>,
+    Path(status): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+    view: View,
+) -> Response {
+    let status = status_of(&status);
+    let list = render(&console, &view, status, None).await;
+    home::refreshed(&query, &live_url(status), "incidents", "stack", "2s", &list)
+}
+
+fn status_of(text: &str) -> IncidentStatus {
+    if text == "resolved" { IncidentStatus::Resolved } else { IncidentStatus::Open }
+}
+
+const fn status_name(status: IncidentStatus) -> &'static str {
+    match status {
+        IncidentStatus::Open => "open",
+        IncidentStatus::Resolved => "resolved",
+    }
+}
+
+fn live_url(status: IncidentStatus) -> String {
+    format!("/incidents/live/{}", status_name(status))
+}
+
+/// Where an incident stands on the page.
+pub fn link(incident: &Map<String, Value>) -> String {
+    let text = |name: &str| incident.get(name).and_then(Value::as_str).unwrap_or_default();
+    format!("/incidents?status={}#i-{}", segment(text("status")), segment(text("incident_id")))
+}
+
+async fn render(console: &Console, view: &View, status: IncidentStatus, cursor: Option<&str>) -> Markup {
+    let lang = view.lang;
+    let wanted = |incident: &Map<String, Value>| incident.get("status") == Some(&json!(status));
+    let (list, next) = match console.app.store.incidents(PAGE, cursor, wanted).await {
+        Ok(page) => page.unwrap_or_default(),
+        Err(error) => return html! { section.card { p.muted { (error) } } },
+    };
+    let mut items = Vec::new();
+    for incident in &list {
+        items.push(item(console, view, incident).await);
+    }
+    html! {
+        @if items.is_empty() { section.card { div.empty { p { (lang.t("没有异常。", "None.")) } } } }
+        @for item in &items { (item) }
+        @if let Some(next) = next {
+            p { a href=(format!("/incidents?status={}&cursor={}", status_name(status), segment(&next))) { (lang.t("更早的", "Older ones")) } }
+        }
+    }
+}
+
+async fn item(console: &Console, view: &View, incident: &Map<String, Value>) -> Markup {
+    let lang = view.lang;
+    let text = |name: &str| incident.get(name).and_then(Value::as_str);
+    let (id, name) = (text("incident_id").unwrap_or_default(), text("incident").unwrap_or_default());
+    let open = text("status") == Some("open");
+    let fitting = if open { fitting(console, id).await } else { Vec::new() };
+    let provider = text("provider").and_then(Provider::parse);
+    let time = |name: &str| incident.get(name).and_then(Value::as_i64).map(moment);
+    html! {
+        article.card #(format!("i-{id}")) data-testid="incident-item" data-incident=(name) data-order=[text("out_trade_no")] data-action=[text("action")] {
+            header.card-head {
+                h2 { (name_of(lang, name)) }
+                span.badge data-tone=(if open { "bad" } else { "past" }) { (if open { lang.t("待处理", "Open") } else { lang.t("已处理", "Resolved") }) }
+            }
+            dl.facts {
+                @if let Some(no) = text("out_trade_no") { div.wide { dt { (lang.t("订单", "Order")) } dd { a href=(order_path(no)) { (no) } } } }
+                @if let Some(provider) = provider { div { dt { (lang.t("渠道", "Provider")) } dd { (ways::provider_name(lang, provider)) " · " (text("merchant").unwrap_or_default()) } } }
+                @if let Some(number) = text("transaction_id") { div.wide { dt { (lang.t("渠道单号", "Provider's number")) } dd { (number) } } }
+                @for (key, title) in [("expected", lang.t("应为", "Expected")), ("actual", lang.t("实为", "Actual"))] {
+                    @if let Some(value) = incident.get(key) { div { dt { (title) } dd { (said(value)) } } }
+                }
+                @if let Some(action) = text("action") { div { dt { (lang.t("处理方式", "Action")) } dd { (action_name(lang, action)) @if let Some(number) = text("out_refund_no") { " " code { (number) } } } } }
+                @if let Some(at) = time("create_date") { div { dt { (lang.t("发现", "Found")) } dd { (at) } } }
+                @if let Some(at) = time("resolve_date") { div { dt { (lang.t("处理时间", "Resolved")) } dd { (at) } } }
+                @if let Some(by) = text("resolved_by") { div { dt { (lang.t("处理人", "By")) } dd { (by) } } }
+                @if let Some(note) = text("note") { div { dt { (lang.t("备注", "Note")) } dd { (note) } } }
+            }
+            @if open && fitting.is_empty() {
+                p.verdict data-tone="wait" { (lang.t("已决定，正在执行。", "Decided, and under way.")) }
+            }
+            @if !fitting.is_empty() {
+                form.resolve method="post" action=(format!("/incidents/{}", segment(id))) {
+                    (layout::token(console))
+                    input name="note" maxlength="200" placeholder=(lang.t("备注（可不填）", "Note, if you like")) autocomplete="off" aria-label=(lang.t("备注", "Note"));
+                    @for action in &fitting {
+                        button type="submit" name="action" value=(action) data-testid=(format!("resolve-{action}")) { (verb(lang, action)) }
+                    }
+                }
+            }
+            details.drawer { summary { (lang.t("异常记录", "The incident's item")) } (json(&Value::Object(incident.clone()))) }
+        }
+    }
+}
+
+/// What an order or a provider says: numbers are amounts.
+fn said(value: &Value) -> Markup {
+    match value {
+        Value::Number(fen) => html! { (money(Fen(fen.as_u64().unwrap_or_default()))) },
+        Value::String(text) => html! { code { (text) } },
+        value => html! { code { (value) } },
+    }
+}
+
+/// The actions that an open incident may still take. The function has the last word.
+async fn fitting(console: &Console, id: &str) -> Vec<&'static str> {
+    let store = &console.app.store;
+    let Ok(Some(recorded)) = store.incident(id).await else { return Vec::new() };
+    let again = match refund_of(&recorded) {
+        Some((no, number)) => match store.refund(no, number).await {
+            Ok(Some(refund)) => matches!(refund.state, RefundState::Refused | RefundState::Closed),
+            _ => false,
+        },
+        None => false,
+    };
+    let undecided = recorded.action.is_none();
+    let incident = &recorded.incident;
+    let late = matches!(incident.incident, IncidentName::LatePayment | IncidentName::UnusedReceipt);
+    let payment = incident.payment.as_ref();
+    let returns = payment.is_some_and(|payment| {
+        payment.provider != Provider::Appleiap
+            && payment.currency == "CNY"
+            && payment.total.is_some_and(|total| total.0 > 0)
+            && incident.out_trade_no.is_some()
+    });
+    let mut fitting = Vec::new();
+    if late && payment.is_some() && (undecided || recorded.action == Some(Action::Accept)) {
+        fitting.push("accept");
+    }
+    if returns && (undecided || again) {
+        fitting.push("refund");
+    }
+    if undecided || again {
+        fitting.push("close");
+    }
+    fitting
+}
+
+/// The refund that was decided: its order and number.
+fn refund_of(recorded: &Recorded) -> Option<(&str, &str)> {
+    let incident = &recorded.incident;
+    let decided = recorded.action == Some(Action::Refund);
+    incident.out_trade_no.as_deref().zip(incident.out_refund_no.as_deref()).filter(|_| decided)
+}
+
+fn verb(lang: Lang, action: &str) -> &'static str {
+    match action {
+        "accept" => lang.t("入账交付", "Credit it after all"),
+        "refund" => lang.t("原路退回", "Send it back"),
+        _ => lang.t("结案", "Close"),
+    }
+}
+
+fn action_name(lang: Lang, action: &str) -> &str {
+    match action {
+        "accept" => lang.t("入账", "credited"),
+        "refund" => lang.t("退回", "sent back"),
+        "close" => lang.t("结案", "closed"),
+        other => other,
+    }
+}
+
+/// What an incident is called.
+pub fn name_of(lang: Lang, name: &str) -> &str {
+    match name {
+        "late_payment" => lang.t("关闭后到账", "Paid after it was closed"),
+        "second_payment" => lang.t("重复支付", "Paid a second time"),
+        "amount_mismatch" => lang.t("金额不符", "Another amount"),
+        "currency_mismatch" => lang.t("币种不符", "Another currency"),
+        "merchant_mismatch" => lang.t("商户不符", "Another merchant"),
+        "app_mismatch" => lang.t("应用不符", "Another application"),
+        "unknown_order" => lang.t("未知订单", "Unknown order"),
+        "refund_elsewhere" => lang.t("他处退款", "Refunded elsewhere"),
+        "refund_mismatch" => lang.t("退款金额不符", "Another refund amount"),
+        "transfer_mismatch" => lang.t("转账不符", "Another transfer than was asked for"),
+        "chargeback" => lang.t("渠道撤回了款项", "The provider took it back"),
+        "handler_parked" => lang.t("没有处理程序接收", "No handler took it"),
+        "unused_receipt" => lang.t("内购凭证未能入账", "An in-app purchase that came too late"),
+        "bill_missing_here" => lang.t("账单有而订单表没有", "In the bill, not in the table"),
+        "bill_missing_there" => lang.t("订单表有而账单没有", "In the table, not in the bill"),
+        "bill_amount" => lang.t("与账单金额不符", "Another amount in the bill"),
+        "bill_refund" => lang.t("与账单退款不符", "Another refund in the bill"),
+        other => other,
+    }
+}
+
+/// Decides about an incident through the function.
+pub async fn resolve(
+    State(console): State<Arc<Console>>,
+    Path(id): Path<String>,
+    view: View,
+    Posted(form): Posted,
+) -> Response {
+    let mut data = Map::new();
+    data.insert("incident_id".to_owned(), json!(id));
+    data.insert("action".to_owned(), json!(form.get("action")));
+    if let Some(note) = form.filled("note") {
+        data.insert("note".to_owned(), json!(note));
+    }
+    let did = console.call(&view, "pay/resolveIncident", data).await;
+    let status = did.response.get("status").and_then(Value::as_str).filter(|_| did.status < 400).unwrap_or("open");
+    back_to(&format!("/incidents?status={}&did={}", segment(status), did.id))
+}

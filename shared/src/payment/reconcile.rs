@@ -1,0 +1,244 @@
+//! The scheduled run: whatever is unfinished is asked about at the provider, and ended when its time is over.
+//!
+//! What a run finds goes through the same doors as a callback. The clock of the run decides what is due,
+//! expired or given up; signatures and histories have the system's. Two runs at once claim different items.
+
+use super::query::Asked;
+use super::{Context, Ran, Source};
+use crate::code::{Code, Failure};
+use crate::order::{Attempt, AttemptState, Order, RefundState, Status, ask_again};
+use crate::store::{Due, DueItem, HistoryEntry, Store};
+use futures::StreamExt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What a run counts.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Provider calls.
+    pub asked: AtomicU64,
+    /// Orders that were found paid.
+    pub credited: AtomicU64,
+    /// Orders that were closed.
+    pub closed: AtomicU64,
+    /// Refunds that ended.
+    pub refunds: AtomicU64,
+    /// Transfers that ended.
+    pub transfers: AtomicU64,
+    /// Tasks that were done.
+    pub tasks: AtomicU64,
+    /// Tasks that were given up.
+    pub parked: AtomicU64,
+    /// Incidents that were found.
+    pub incidents: AtomicU64,
+    /// Items that could not be brought on.
+    pub errors: AtomicU64,
+}
+
+impl Counts {
+    fn add(counter: &AtomicU64, n: u64) {
+        counter.fetch_add(n, Ordering::Relaxed);
+    }
+}
+
+/// How long a run takes at most.
+const BUDGET: Duration = Duration::from_secs(45);
+/// From then on, ms, what no provider ends is the operator's business; it is asked about once a day then.
+const TOO_LONG: i64 = 7 * 86_400_000;
+/// Items that are brought on at once.
+const AT_ONCE: usize = 8;
+
+/// Brings on what is due at a clock, up to so many provider calls. True when something is left.
+///
+/// # Errors
+/// When the index cannot be read; an item that cannot be brought on is counted, and never stops the run.
+pub async fn reconcile(cx: &Context<'_>, at: i64, max_calls: u64, counts: &Counts) -> Result<bool, Failure> {
+    let ends = Instant::now() + BUDGET;
+    let spent = || counts.asked.load(Ordering::Relaxed) >= max_calls || Instant::now() >= ends;
+    // Runs begin at different shards, so that a run that ends early starves none of them.
+    let shards = Store::due_shards();
+    let first = u8::try_from(at.div_euclid(60_000).rem_euclid(i64::from(shards))).unwrap_or(0);
+    for shard in (0..shards).map(|i| (first + i) % shards) {
+        let mut cursor = None;
+        loop {
+            let (items, next) = cx.store.due(shard, at, cursor).await?;
+            let work: Vec<_> = items
+                .iter()
+                .map(|item| async {
+                    if spent() {
+                        return true;
+                    }
+                    bring_on(cx, item, at, counts).await;
+                    false
+                })
+                .collect();
+            let left: Vec<bool> = futures::stream::iter(work).buffered(AT_ONCE).collect().await;
+            let left = left.contains(&true);
+            if left {
+                return Ok(true);
+            }
+            match next {
+                Some(_) if spent() => return Ok(true),
+                Some(next) => cursor = Some(next),
+                None => break,
+            }
+        }
+    }
+    Ok(false)
+}
+
+async fn bring_on(cx: &Context<'_>, item: &DueItem, at: i64, counts: &Counts) {
+    let done = match &item.what {
+        Due::Task(no, name) => task(cx, no, name, at, counts).await,
+        Due::Order(no) => order(cx, item, no, at, counts).await,
+        Due::Refund(no, number) => refund(cx, item, no, number, at, counts).await,
+    };
+    if let Err(failure) = done {
+        Counts::add(&counts.errors, 1);
+        let detail = failure.private.as_deref().or(failure.says.as_deref()).unwrap_or(failure.code.en);
+        tracing::error!(what = ?item.what, detail, "an unfinished item could not be brought on");
+    }
+}
+
+async fn task(cx: &Context<'_>, no: &str, name: &str, at: i64, counts: &Counts) -> Result<(), Failure> {
+    let Some(task) = cx.store.task(no, name).await? else { return Ok(()) };
+    match super::run_task(cx, &task, at).await? {
+        Ran::Done => Counts::add(&counts.tasks, 1),
+        Ran::Parked => Counts::add(&counts.parked, 1),
+        Ran::Failed | Ran::Skipped => {}
+    }
+    Ok(())
+}
+
+async fn refund(
+    cx: &Context<'_>,
+    item: &DueItem,
+    no: &str,
+    number: &str,
+    at: i64,
+    counts: &Counts,
+) -> Result<(), Failure> {
+    let Some(claim) = cx.store.claim_due(item, at).await? else { return Ok(()) };
+    let (Some(order), Some(refund)) = (cx.store.order(no).await?, cx.store.refund(no, number).await?) else {
+        return Ok(cx.store.due_next(item, claim, None).await?);
+    };
+    if refund.state != RefundState::Processing {
+        return Ok(cx.store.due_next(item, claim, None).await?);
+    }
+    Counts::add(&counts.asked, 1);
+    let pursued = super::refund::pursue(cx, &order, &refund, "reconcile").await;
+    let ended = match &pursued {
+        Ok((_, refund)) => refund.state != RefundState::Processing,
+        Err(failure) => failure.code == Code::REFUND_REFUSED,
+    };
+    if ended {
+        Counts::add(&counts.refunds, 1);
+        return Ok(());
+    }
+    cx.store.due_next(item, claim, Some(ask_again(refund.create_date, at))).await?;
+    if at - refund.create_date > TOO_LONG {
+        tracing::error!("alarm=refund_pending out_trade_no={no} out_refund_no={number}");
+    }
+    match pursued {
+        Err(failure) if failure.code != Code::OUTCOME_UNKNOWN => Err(failure),
+        _ => Ok(()),
+    }
+}
+
+async fn order(cx: &Context<'_>, item: &DueItem, no: &str, at: i64, counts: &Counts) -> Result<(), Failure> {
+    let Some(claim) = cx.store.claim_due(item, at).await? else { return Ok(()) };
+    let Some(order) = cx.store.order(no).await? else {
+        return Ok(cx.store.due_next(item, claim, None).await?);
+    };
+    let over = at >= order.time_expire;
+    let looked = match order.trade_state {
+        Status::NotPay if over => expire(cx, &order, counts).await,
+        Status::NotPay => ask_all(cx, &order, counts).await,
+        // It is paid or closed, and some attempt may still be paid.
+        Status::Success | Status::Refund | Status::Closed => end_others(cx, &order, counts).await,
+    };
+    let now = cx.store.order(no).await?.unwrap_or(order.clone());
+    let finished = now.trade_state != Status::NotPay;
+    if !order.trade_state.is_paid() && now.trade_state.is_paid() {
+        Counts::add(&counts.credited, 1);
+    }
+    if order.trade_state == Status::NotPay && now.trade_state == Status::Closed {
+        Counts::add(&counts.closed, 1);
+    }
+    let open = now.attempts.iter().any(Attempt::may_be_paid);
+    let next = match (finished, over) {
+        (true, _) if !open => None,
+        (true, true) if looked.is_ok() => None,
+        // From the end on the pauses begin anew.
+        (_, true) => Some(ask_again(now.time_expire, at)),
+        (_, false) => Some(ask_again(now.create_date, at).min(now.time_expire)),
+    };
+    cx.store.due_next(item, claim, next).await?;
+    if !finished && at - order.time_expire > TOO_LONG {
+        tracing::error!("alarm=order_unsettled out_trade_no={no}");
+    }
+    looked
+}
+
+/// Asks about every attempt that may be paid.
+async fn ask_all(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<(), Failure> {
+    for attempt in order.attempts.iter().rev().filter(|a| a.may_be_paid()) {
+        Counts::add(&counts.asked, 1);
+        super::query::ask(cx, order, attempt, Source::Query).await?;
+    }
+    Ok(())
+}
+
+/// Ends an unpaid order whose time is over: every attempt is closed at its provider first. One that turns out
+/// to be paid is credited; an answer that cannot be had leaves the order as it is.
+async fn expire(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<(), Failure> {
+    for attempt in order.attempts.iter().filter(|a| a.may_be_paid()) {
+        Counts::add(&counts.asked, 1);
+        if !certainly_unpaid(cx, order, attempt).await? {
+            return Ok(());
+        }
+    }
+    let entry = HistoryEntry::new("closed", "reconcile", cx.now()).with("reason", &"expired");
+    cx.store.close_order(order, cx.now(), &entry).await?;
+    Ok(())
+}
+
+/// Whether an attempt is closed at its provider, or was asked about where the provider has no close.
+async fn certainly_unpaid(cx: &Context<'_>, order: &Order, attempt: &Attempt) -> Result<bool, Failure> {
+    if attempt.state == AttemptState::Abandoned || !cx.gateway(attempt)?.closes() {
+        return Ok(match super::query::ask(cx, order, attempt, Source::Query).await? {
+            Asked::Untold => false,
+            Asked::Misfit => true,
+            Asked::Told => {
+                let now = cx.store.order(&order.out_trade_no).await?;
+                now.is_some_and(|now| now.trade_state == Status::NotPay)
+            }
+        });
+    }
+    match super::close::close_attempt(cx, order, attempt, "reconcile").await {
+        Ok(_) => Ok(true),
+        Err(failure) if failure.code == Code::ALREADY_PAID || failure.code == Code::OUTCOME_UNKNOWN => Ok(false),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Closes what else of an ended order may be paid, or asks about it where it cannot be closed.
+async fn end_others(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<(), Failure> {
+    for attempt in order.attempts.iter().filter(|a| a.may_be_paid()) {
+        Counts::add(&counts.asked, 1);
+        if attempt.state == AttemptState::Open && cx.gateway(attempt)?.closes() {
+            match super::close::close_attempt(cx, order, attempt, "reconcile").await {
+                Ok(state) => {
+                    let entry = HistoryEntry::new("attempt closed", "reconcile", cx.now()).with("attempt", &attempt.n);
+                    cx.store.end_attempt(order, attempt.n, state, &entry).await?;
+                }
+                Err(failure) if failure.code == Code::ALREADY_PAID => {}
+                Err(failure) => return Err(failure),
+            }
+        } else if super::query::ask(cx, order, attempt, Source::Query).await? == Asked::Untold {
+            return Err(Code::OUTCOME_UNKNOWN.into());
+        }
+    }
+    Ok(())
+}

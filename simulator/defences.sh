@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Switches off one defence after the other and tells which seed notices: simulator/defences.sh [SEEDS]
+# Each file in simulator/defences takes one out of the code; the code is changed in a copy, never here.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+seeds=${1:-500}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+tree=$(mktemp -d)/tree
+trap 'git worktree remove --force "$tree"' EXIT
+git worktree add -q --detach "$tree"
+failed=0
+for patch in "$PWD"/simulator/defences/*.patch; do
+    name=$(basename "$patch" .patch)
+    git -C "$tree" apply "$patch"
+    cargo build -q --locked --profile sim --manifest-path "$tree/Cargo.toml" -p simulator
+    if said=$("$CARGO_TARGET_DIR/sim/simulate" --seeds "$seeds" 2>/dev/null); then
+        printf '%-40s NOT NOTICED by %s seeds\n' "$name" "$seeds"
+        failed=1
+    else
+        printf '%-40s %s\n' "$name" "$(head -n 1 <<<"$said" | cut -c 1-140)"
+    fi
+    git -C "$tree" checkout -q .
+done
+exit "$failed"

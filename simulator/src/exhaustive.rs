@@ -1,0 +1,84 @@
+//! Small scopes, whole: two callbacks and two refunds of one order, with a death at every await.
+
+use crate::laws::{self, Seen};
+use crate::ops::Step;
+use crate::world::World;
+use crate::{Mortal, heal, virtually};
+use futures::future::join_all;
+use sandbox::{Pay, Provider};
+use serde_json::json;
+
+/// A scope that is run whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Two callbacks of one payment at once.
+    Callbacks,
+    /// Two refunds at once of an order that one of them could empty.
+    Refunds,
+    /// A callback of a late payment, and the stream that sends it back.
+    Late,
+    /// A callback of an order for a receiver, and the stream.
+    Forwarded,
+}
+
+/// All of them.
+pub const SCOPES: [Scope; 4] = [Scope::Callbacks, Scope::Refunds, Scope::Late, Scope::Forwarded];
+
+fn created(kind: &str) -> Step {
+    Step::Create(json!({
+        "provider": "wxpay", "out_trade_no": "ORDER_0", "total_fee": 100, "subject": "sim", "type": kind,
+        "vk_platform": "h5", "needQRcode": true, "custom": { "user_id": "user_0" },
+    }))
+}
+
+/// Runs a scope in which the first of two things dies after `first` polls and the second after `second`.
+/// Answers which of them lived to their end.
+///
+/// # Errors
+/// The law that was broken, and by what.
+pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool; 2], String> {
+    virtually(async {
+        let world = World::new(seed, 0).await;
+        let mut seen = Seen::default();
+        let told = || Step::Told(Provider::Wxpay, "ORDER_0".to_owned());
+        let refund = |n: u8| {
+            Step::Refund(
+                json!({ "out_trade_no": "ORDER_0", "out_refund_no": format!("ORDER_0_R{n}"), "refund_fee": 60 }),
+            )
+        };
+        let kind = if scope == Scope::Forwarded { "mine" } else { "recharge" };
+        created(kind).run(&world).await;
+        if scope == Scope::Late {
+            Step::Close("ORDER_0".to_owned()).run(&world).await;
+        }
+        let how = Pay { provider: Some(Provider::Wxpay), force: scope == Scope::Late, notify: false, ..Pay::default() };
+        world.sandbox.pay("ORDER_0", how).await?;
+        let steps = match scope {
+            Scope::Callbacks => [told(), told()],
+            Scope::Refunds => {
+                told().run(&world).await;
+                [refund(1), refund(2)]
+            }
+            Scope::Late | Scope::Forwarded => [told(), told()],
+        };
+        let lived = [std::cell::Cell::new(false), std::cell::Cell::new(false)];
+        let lives = steps.into_iter().zip([first, second]).zip(&lived).map(|((step, polls), lived)| {
+            let world = &world;
+            let whole = async move {
+                step.run(world).await;
+                lived.set(true);
+            };
+            Mortal::new(whole, polls)
+        });
+        join_all(lives).await;
+        if matches!(scope, Scope::Late | Scope::Forwarded) {
+            // The stream may die too.
+            Mortal::new(Step::Dispatch(10, true).run(&world), second).await;
+        }
+        laws::always(&world, &mut seen)?;
+        heal(&world).await;
+        laws::always(&world, &mut seen)?;
+        laws::quiet(&world)?;
+        Ok(lived.map(|lived| lived.get()))
+    })
+}

@@ -1,0 +1,236 @@
+//! What must always hold, and what must hold when all is quiet (`contract.md` 7).
+
+use crate::world::{PolicyOf, TABLE, USERS, World};
+use sandbox::Trade;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+/// What was seen so far, for laws about moves.
+#[derive(Default)]
+pub struct Seen {
+    states: BTreeMap<String, String>,
+}
+
+fn text<'a>(item: &'a Value, name: &str) -> &'a str {
+    item[name].as_str().unwrap_or_default()
+}
+
+fn fen(item: &Value, name: &str) -> u64 {
+    item[name].as_u64().unwrap_or_default()
+}
+
+fn kinds<'a>(items: &'a [Value], kind: &'a str) -> impl Iterator<Item = &'a Value> {
+    items.iter().filter(move |item| item["kind"] == kind)
+}
+
+macro_rules! law {
+    ($holds:expr, $($what:tt)+) => {
+        if !$holds {
+            return Err(format!($($what)+));
+        }
+    };
+}
+
+/// What holds at every moment.
+///
+/// # Errors
+/// Which law is broken, and by what.
+pub fn always(world: &World, seen: &mut Seen) -> Result<(), String> {
+    let items = world.items(TABLE);
+    for order in kinds(&items, "order") {
+        let (no, state) = (text(order, "out_trade_no"), text(order, "trade_state"));
+        let before = seen.states.insert(no.to_owned(), state.to_owned()).unwrap_or_default();
+        let accepted = || {
+            world.policy == PolicyOf::Accept
+                || kinds(&items, "incident").any(|i| i["out_trade_no"] == *no && i["action"] == "accept")
+        };
+        let legal = match (before.as_str(), state) {
+            (a, b) if a == b => true,
+            ("", "NOTPAY") | ("NOTPAY" | "", _) | ("SUCCESS", "REFUND") => true,
+            ("CLOSED", "SUCCESS" | "REFUND") => accepted(),
+            _ => false,
+        };
+        law!(legal, "{no} moved from {before} to {state}");
+        let (total, refunded) = (fen(order, "total_fee"), fen(order, "refund_fee"));
+        let (reserved, left) = (fen(order, "refund_reserved"), fen(order, "refundable"));
+        law!(refunded + reserved <= total, "{no}: {refunded} + {reserved} > {total}");
+        let paid = matches!(state, "SUCCESS" | "REFUND");
+        law!(!paid || refunded + reserved + left == total, "{no}: {refunded} + {reserved} + {left} is not {total}");
+        law!(paid || refunded + reserved == 0, "{no}: refunded though it is {state}");
+    }
+    for trade in world.sandbox.trades() {
+        law!(trade.refunded() <= trade.amount(), "{}: more went back than was paid", trade.number);
+    }
+    law!(!world.receiver.overlapped.load(Ordering::Relaxed), "two deliveries of one order ran at once");
+    credits(world, &items)
+}
+
+/// Every credit stands for one paid order, and the sums agree.
+fn credits(world: &World, items: &[Value]) -> Result<(), String> {
+    let logs = world.items("recharge_logs");
+    let mut by_user: BTreeMap<String, u64> = BTreeMap::new();
+    for log in &logs {
+        *by_user.entry(text(log, "user_id").to_owned()).or_default() += fen(log, "recharge_balance");
+    }
+    for user in world.items("uni-id-users") {
+        let (id, balance) = (text(&user, "_id"), fen(&user, "balance"));
+        let sum = by_user.get(id).copied().unwrap_or_default();
+        law!(balance == sum, "{id} has {balance}, the log says {sum}");
+    }
+    law!(by_user.len() <= USERS, "users were made up");
+    for goods in world.items("goods") {
+        let (stock, sales) = (fen(&goods, "stock"), fen(&goods, "sales"));
+        law!(stock + sales == 2, "stock {stock} and sales {sales}");
+    }
+    let sold = world.items("goods_orders");
+    let members = world.items("vip_purchase_logs");
+    for order in kinds(items, "order") {
+        let no = text(order, "out_trade_no");
+        let count = |rows: &[Value]| rows.iter().filter(|row| row["out_trade_no"] == *no).count();
+        let delivered = count(&logs) + count(&sold) + count(&members);
+        let success = order["user_order_success"] == true;
+        let wanted = usize::from(success && !matches!(text(order, "type"), "mine" | "custom"));
+        law!(delivered == wanted, "{no} was delivered {delivered} times, success {success}");
+        let paid = matches!(text(order, "trade_state"), "SUCCESS" | "REFUND");
+        let entries = kinds(items, "history").filter(|h| h["out_trade_no"] == *no && h["event"] == "paid").count();
+        law!(entries == usize::from(paid), "{no}: {entries} entries of a payment, paid {paid}");
+        let claims = kinds(items, "transaction").filter(|t| t["out_trade_no"] == *no).count();
+        law!(claims == usize::from(paid), "{no}: {claims} transactions, paid {paid}");
+    }
+    Ok(())
+}
+
+/// What holds when all is quiet: the table equals the providers' ledgers.
+///
+/// # Errors
+/// Which law is broken, and by what.
+pub fn quiet(world: &World) -> Result<(), String> {
+    let items = world.items(TABLE);
+    let orders: Vec<&Value> = kinds(&items, "order").collect();
+    let trades = world.sandbox.trades();
+    for trade in trades.iter().filter(|trade| trade.paid.is_some()) {
+        settled(world, &items, &orders, trade)?;
+    }
+    for order in &orders {
+        let no = text(order, "out_trade_no");
+        let state = text(order, "trade_state");
+        law!(state != "NOTPAY", "{no} is still unpaid when all is quiet: {order}");
+        let untold: u64 = kinds(&items, "refund")
+            .filter(|r| r["out_trade_no"] == *no && r["incident"].is_null() && is_untold(r))
+            .map(|r| fen(r, "refund_fee"))
+            .sum();
+        law!(fen(order, "refund_reserved") == untold, "{no} has {} reserved for ever", fen(order, "refund_reserved"));
+        if state == "CLOSED" {
+            continue;
+        }
+        let id = text(order, "transaction_id");
+        let there = trades.iter().any(|t| t.paid.is_some() && paid_under(t, id));
+        law!(there, "{no} was credited by {id}, which nobody paid");
+        law!(order["user_order_success"].is_boolean() || delivered_late(order), "{no} was never delivered: {order}");
+        if text(order, "type") == "mine" && fen(order, "refund_fee") < fen(order, "total_fee") {
+            let taken = world.receiver.taken.lock().expect("not poisoned");
+            let got = taken.values().any(|(own, _)| own == no);
+            law!(got && order["user_order_success"] == true, "{no} never reached its receiver: {order}");
+        }
+        if matches!(text(order, "type"), "recharge" | "vip" | "custom") {
+            law!(order["user_order_success"] == true, "{no} was refused: {order}");
+        }
+    }
+    for refund in kinds(&items, "refund") {
+        let (no, state) = (text(refund, "out_refund_no"), text(refund, "state"));
+        law!(state != "PROCESSING" || is_untold(refund), "the refund {no} never ended: {refund}");
+    }
+    for task in kinds(&items, "task") {
+        law!(task["state"] != "due", "a task is still due: {task}");
+    }
+    let due = items.iter().find(|item| !item["due_shard"].is_null() && !is_untold(item));
+    law!(due.is_none(), "something is still due: {due:?}");
+    for item in &items {
+        let text = item.to_string();
+        law!(!world.secrets.iter().any(|secret| text.contains(secret.as_str())), "a secret in an item: {text}");
+    }
+    Ok(())
+}
+
+/// An order that was fully refunded before its receiver took it is not handed over any more.
+fn delivered_late(order: &Value) -> bool {
+    text(order, "type") == "mine" && fen(order, "refund_fee") >= fen(order, "total_fee")
+}
+
+/// Whether a trade's payment has this number in the table.
+fn paid_under(trade: &Trade, id: &str) -> bool {
+    trade.transaction_id.as_deref() == Some(id) || trade.number == id
+}
+
+/// A payment is credited to its order or is an incident, and what went back is what the table says.
+fn settled(world: &World, items: &[Value], orders: &[&Value], trade: &Trade) -> Result<(), String> {
+    let number = &trade.number;
+    let credited = orders
+        .iter()
+        .find(|order| paid_under(trade, text(order, "transaction_id")) && text(order, "provider") == provider(trade));
+    let incidents: Vec<&Value> = kinds(items, "incident")
+        .filter(|i| paid_under(trade, text(i, "transaction_id")) && text(i, "provider") == provider(trade))
+        .collect();
+    law!(
+        credited.is_some() || !incidents.is_empty(),
+        "{number} at {} was paid, and is neither credited nor an incident",
+        provider(trade)
+    );
+    let back: u64 = trade.refunds.iter().filter(|r| r.state == sandbox::RefundState::Success).map(|r| r.amount).sum();
+    let known: u64 = kinds(items, "refund")
+        .filter(|r| r["state"] == "SUCCESS" && trade.refunds.iter().any(|own| is_refund(own, r)))
+        .map(|r| fen(r, "refund_fee"))
+        .sum();
+    if kinds(items, "refund").any(|r| is_untold(r) && orders_of(orders, number).contains(&text(r, "out_trade_no"))) {
+        return Ok(());
+    }
+    law!(back == known, "{number}: {back} went back, the table says {known}");
+    if let Some(order) = credited {
+        let no = text(order, "out_trade_no");
+        law!(fen(order, "refund_fee") == back, "{no}: {back} went back, the order says {}", fen(order, "refund_fee"));
+        return Ok(());
+    }
+    let sent_back = incidents.iter().find(|i| i["action"] == "refund");
+    if let Some(incident) = sent_back {
+        let gone = back == trade.amount();
+        law!(
+            gone == (incident["status"] == "resolved"),
+            "{number}: {back} of {} went back: {incident}",
+            trade.amount()
+        );
+    }
+    let own = |name: &str| incidents.iter().any(|i| i["incident"] == name);
+    if world.policy == PolicyOf::Refund && (own("late_payment") || own("second_payment")) {
+        law!(sent_back.is_some(), "{number} should go back by the policy: {incidents:?}");
+    }
+    Ok(())
+}
+
+/// VksPay makes the number of a refund itself: one whose answer was lost is nobody's to ask about, and stays
+/// reserved until the operator has looked into the provider's console.
+pub(crate) fn is_untold(item: &Value) -> bool {
+    item["kind"] == "refund"
+        && item["provider"] == "vkspay"
+        && item["state"] == "PROCESSING"
+        && item["refund_id"].is_null()
+}
+
+/// The orders that a provider's number belongs to.
+fn orders_of<'a>(orders: &[&'a Value], number: &str) -> Vec<&'a str> {
+    let has = |order: &&&Value| order["attempts"].to_string().contains(number);
+    orders.iter().filter(has).map(|order| text(order, "out_trade_no")).collect()
+}
+
+fn is_refund(own: &sandbox::Refund, item: &Value) -> bool {
+    own.out_refund_no == text(item, "out_refund_no") || own.refund_id == text(item, "refund_id")
+}
+
+fn provider(trade: &Trade) -> &'static str {
+    match trade.provider {
+        sandbox::Provider::Wxpay => "wxpay",
+        sandbox::Provider::Alipay => "alipay",
+        sandbox::Provider::Vkspay => "vkspay",
+        _ => "other",
+    }
+}

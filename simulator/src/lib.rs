@@ -1,0 +1,160 @@
+//! A deterministic simulator that tries to break the bundle: one seed is one run.
+//!
+//! The functions' own code runs in this process against the embedded DynamoDB and the sandbox, in virtual time.
+//! Things happen at random and at once; the table throttles, conflicts and loses answers; providers break
+//! before or after they acted; processes die at any await. Then the weather clears, everything that is under
+//! way may end, and the laws are checked against the sandbox's ledgers.
+
+pub mod chance;
+pub mod exhaustive;
+pub mod laws;
+pub mod ops;
+pub mod wires;
+pub mod world;
+
+use chance::chance;
+use futures::future::join_all;
+use laws::Seen;
+use ops::Step;
+use sandbox::RefundOutcome;
+use serde_json::json;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use world::World;
+
+/// How a run is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// Operations.
+    pub steps: usize,
+    /// Faults per thousand exchanges.
+    pub faults: usize,
+    /// Deaths per thousand operations.
+    pub deaths: usize,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { steps: 200, faults: 40, deaths: 60 }
+    }
+}
+
+/// A future that dies after so many polls.
+struct Mortal<F> {
+    inner: Option<Pin<Box<F>>>,
+    polls: usize,
+}
+
+impl<F: Future<Output = ()>> Mortal<F> {
+    fn new(inner: F, polls: usize) -> Self {
+        Self { inner: Some(Box::pin(inner)), polls }
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Mortal<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.polls == 0 {
+            self.inner = None;
+        }
+        self.polls = self.polls.saturating_sub(1);
+        match &mut self.inner {
+            Some(inner) => inner.as_mut().poll(cx),
+            None => Poll::Ready(()),
+        }
+    }
+}
+
+/// Runs a future on a runtime of its own whose time is virtual.
+pub fn virtually<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime").block_on(future)
+}
+
+/// One run of a seed.
+///
+/// # Errors
+/// The law that was broken, and by what.
+pub fn run(seed: u64, plan: Plan) -> Result<(), String> {
+    virtually(async {
+        let world = World::new(seed, plan.faults).await;
+        let mut seen = Seen::default();
+        let mut left = plan.steps;
+        while left > 0 {
+            let at_once = chance(|c| c.below(6)).min(left - 1) + 1;
+            left -= at_once;
+            let steps: Vec<Step> = (0..at_once).map(|_| Step::any(&world)).collect();
+            if std::env::var_os("SIMULATE_TRACE").is_some() {
+                eprintln!("{} {steps:?}", world.now());
+            }
+            let lives = steps.into_iter().map(|step| {
+                let polls = match chance(|c| c.permille(plan.deaths)) {
+                    true => chance(|c| c.below(40)),
+                    false => usize::MAX,
+                };
+                Mortal::new(step.run(&world), polls)
+            });
+            join_all(lives).await;
+            laws::always(&world, &mut seen)?;
+            tokio::time::advance(pause()).await;
+        }
+        heal(&world).await;
+        let held = laws::always(&world, &mut seen).and_then(|()| laws::quiet(&world));
+        if held.is_err() && std::env::var_os("SIMULATE_TRACE").is_some() {
+            for item in world.items(world::TABLE) {
+                eprintln!("{item}");
+            }
+            for trade in world.sandbox.trades() {
+                eprintln!("{trade:?}");
+            }
+        }
+        held
+    })
+}
+
+/// Time between two moments: mostly seconds, now and then hours.
+fn pause() -> Duration {
+    let ms = chance(|c| match c.below(20) {
+        0..=9 => c.below(2_000),
+        10..=16 => c.below(20_000),
+        17 | 18 => c.below(600_000),
+        _ => c.below(3 * 3_600_000),
+    });
+    Duration::from_millis(ms as u64)
+}
+
+/// The weather clears: faults end, the receiver is up, refunds end, the stream and the schedule run until
+/// nothing is left to do.
+pub async fn heal(world: &World) {
+    world.weather.clear();
+    world.sandbox.behave();
+    world.receiver.down.store(false, Ordering::Relaxed);
+    // A payment that was made though the trade was closed is told of until it is taken; no query finds it.
+    for trade in world.sandbox.trades().into_iter().filter(|trade| trade.paid.is_some()) {
+        Step::Told(trade.provider, trade.number).run(world).await;
+    }
+    for _ in 0..200 {
+        for refund in world.sandbox.refunds().into_iter().filter(|refund| refund.settled.is_none()) {
+            world.sandbox.settle_refund(&refund.out_refund_no, RefundOutcome::Success);
+        }
+        Step::Dispatch(usize::MAX, false).run(world).await;
+        let event = json!({ "time": ops::rfc3339(world.now()) });
+        reconcile::handle(&world.app, &event).await.expect("a run in fair weather");
+        world.collect_records();
+        let items = world.items(world::TABLE);
+        let due = items.iter().filter(|item| !item["due_shard"].is_null() && !laws::is_untold(item));
+        let next = due.filter_map(|item| item["due"].as_i64()).min();
+        let records = !world.records.lock().expect("not poisoned").is_empty();
+        match next {
+            None if !records => return,
+            next => {
+                let wait = next.unwrap_or_default().saturating_sub(world.now()).max(1_000);
+                tokio::time::advance(Duration::from_millis(wait.unsigned_abs())).await;
+            }
+        }
+    }
+}

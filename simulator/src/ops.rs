@@ -1,0 +1,291 @@
+//! What happens in a run: things that callers, payers, providers, operators and AWS do, at random.
+
+use crate::chance::chance;
+use crate::world::{USERS, World};
+use sandbox::{CallbackKind, Fault, Forgery, Misbehaviour, Op, Pay, Provider, RefundOutcome};
+use serde_json::{Value, json};
+use shared::api::Response;
+use std::sync::atomic::Ordering;
+
+/// How many orders a run has.
+const ORDERS: usize = 8;
+
+/// One thing that happens, with everything about it decided.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// `pay/createPayment`.
+    Create(Value),
+    /// `pay/closePayment`.
+    Close(String),
+    /// `pay/queryPayment`.
+    Query(String),
+    /// `pay/refund`.
+    Refund(Value),
+    /// `pay/queryRefund`.
+    QueryRefund(String),
+    /// A payer pays a trade, as it stands or though it is closed, or another amount.
+    Pay(Provider, String, bool, Option<u64>),
+    /// A provider tells of a payment.
+    Told(Provider, String),
+    /// A provider tells of a refund.
+    ToldRefund(String),
+    /// Somebody forges a payment's callback.
+    Forged(Provider, String, Forgery),
+    /// A refund that was under way ends.
+    Settle(String, RefundOutcome),
+    /// The schedule.
+    Reconcile(u64),
+    /// The stream, with so many records, and whether they come again.
+    Dispatch(usize, bool),
+    /// An operator decides.
+    Resolve(String, &'static str),
+    /// An operator runs a handler again.
+    Rerun(String),
+    /// The receiver goes down, or comes up.
+    Receiver(bool),
+    /// A provider misbehaves for its next calls.
+    Misbehave(Op, Misbehaviour),
+}
+
+fn number(i: usize) -> String {
+    format!("ORDER_{i}")
+}
+
+fn any_order() -> String {
+    number(chance(|c| c.below(ORDERS)))
+}
+
+fn creation() -> Value {
+    let i = chance(|c| c.below(ORDERS));
+    let kind = ["recharge", "recharge", "mine", "mine", "goods", "vip", "custom", "recharge"][i % 8];
+    let custom = json!({
+        "user_id": format!("user_{}", i % USERS), "goods_id": "goods_001", "vip_type": "gold", "vip_days": 30,
+    });
+    let mut data = json!({
+        "out_trade_no": number(i), "total_fee": 100 * (i % 3 + 1), "subject": "sim", "type": kind,
+        "vk_platform": "h5", "needQRcode": true, "custom": custom,
+    });
+    match chance(|c| c.below(8)) {
+        0..=2 => data["provider"] = json!("wxpay"),
+        3 => {
+            data["provider"] = json!("wxpay");
+            data["pid"] = json!("second");
+        }
+        4 | 5 => data["provider"] = json!("alipay"),
+        _ => data["provider"] = json!("vkspay"),
+    }
+    if chance(|c| c.permille(30)) {
+        data["total_fee"] = json!(7);
+    }
+    data
+}
+
+fn refund() -> Value {
+    let no = any_order();
+    let mut data = json!({ "out_trade_no": no });
+    if chance(|c| c.permille(800)) {
+        data["out_refund_no"] = json!(format!("{no}_R{}", chance(|c| c.below(4))));
+    }
+    if chance(|c| c.permille(850)) {
+        data["refund_fee"] = json!(chance(|c| c.below(120)) + 1);
+    }
+    data
+}
+
+impl Step {
+    /// The next thing that happens.
+    pub fn any(world: &World) -> Self {
+        let paid = || -> Option<(Provider, String)> {
+            let trades: Vec<_> = world.sandbox.trades().into_iter().filter(|t| t.paid.is_some()).collect();
+            (!trades.is_empty()).then(|| chance(|c| c.pick(&trades).clone())).map(|t| (t.provider, t.number))
+        };
+        match chance(|c| c.below(100)) {
+            0..=17 => Self::Create(creation()),
+            18..=34 => {
+                let force = chance(|c| c.permille(120));
+                let trades: Vec<_> = world
+                    .sandbox
+                    .trades()
+                    .into_iter()
+                    .filter(|t| t.paid.is_none() && (force || t.payable()) && world.was_handed_out(t))
+                    .collect();
+                if trades.is_empty() {
+                    return Self::Create(creation());
+                }
+                let trade = chance(|c| c.pick(&trades).clone());
+                let wrong = chance(|c| c.permille(25)).then_some(trade.total + 1);
+                Self::Pay(trade.provider, trade.number, force, wrong)
+            }
+            35..=51 => match paid() {
+                Some((provider, number)) => Self::Told(provider, number),
+                None => Self::Query(any_order()),
+            },
+            52..=57 => Self::Query(any_order()),
+            58..=67 => Self::Refund(refund()),
+            68..=71 => {
+                let refunds: Vec<_> = world.sandbox.refunds().into_iter().filter(|r| r.settled.is_some()).collect();
+                match refunds.is_empty() {
+                    true => Self::QueryRefund(any_order()),
+                    false => Self::ToldRefund(chance(|c| c.pick(&refunds).out_refund_no.clone())),
+                }
+            }
+            72..=74 => Self::QueryRefund(any_order()),
+            75..=78 => Self::Close(any_order()),
+            79..=83 => Self::Reconcile(chance(|c| *c.pick(&[2, 200, 200]))),
+            84..=88 => Self::Dispatch(chance(|c| c.below(10)) + 1, chance(|c| c.permille(200))),
+            89 | 90 => match paid() {
+                Some((provider, number)) => Self::Forged(provider, number, forgery()),
+                None => Self::Reconcile(200),
+            },
+            91 | 92 => {
+                let refunds = world.sandbox.refunds();
+                let open: Vec<_> = refunds.iter().filter(|r| r.settled.is_none()).collect();
+                match open.is_empty() {
+                    true => Self::QueryRefund(any_order()),
+                    false => {
+                        let refund = chance(|c| (*c.pick(&open)).clone());
+                        // VksPay never says that a refund failed.
+                        let closed = chance(|c| c.permille(200)) && refund.provider != Provider::Vkspay;
+                        let outcome = if closed { RefundOutcome::Closed } else { RefundOutcome::Success };
+                        Self::Settle(refund.out_refund_no, outcome)
+                    }
+                }
+            }
+            93 | 94 => {
+                let incidents: Vec<_> =
+                    world.items(crate::world::TABLE).into_iter().filter(|i| i["kind"] == "incident").collect();
+                match incidents.is_empty() {
+                    true => Self::Query(any_order()),
+                    false => {
+                        let id = chance(|c| c.pick(&incidents)["incident_id"].as_str().unwrap_or_default().to_owned());
+                        Self::Resolve(id, chance(|c| *c.pick(&["accept", "refund", "close"])))
+                    }
+                }
+            }
+            95 => Self::Rerun(any_order()),
+            96 => Self::Receiver(chance(|c| c.permille(500))),
+            _ => {
+                let op = chance(|c| *c.pick(&[Op::Create, Op::Query, Op::Close, Op::Refund, Op::RefundQuery]));
+                let what = chance(|c| {
+                    *c.pick(&[
+                        Misbehaviour::SystemError,
+                        Misbehaviour::SystemErrorAfterCommit,
+                        Misbehaviour::TooMany,
+                        Misbehaviour::BadSignature,
+                        Misbehaviour::Http5xx,
+                        Misbehaviour::Garbage,
+                        Misbehaviour::HoldRefund,
+                    ])
+                });
+                Self::Misbehave(op, what)
+            }
+        }
+    }
+
+    /// Does it. An answer is looked at, whatever it is.
+    pub async fn run(self, world: &World) {
+        let call = |action: &str, data: Value| world.call(&json!({ "action": format!("pay/{action}"), "data": data }));
+        match self {
+            Self::Create(data) => {
+                look(world, &create_payment::handle(&world.app, call("createPayment", data)).await);
+            }
+            Self::Close(no) => {
+                let request = call("closePayment", json!({ "out_trade_no": no }));
+                look(world, &create_payment::handle(&world.app, request).await);
+            }
+            Self::Query(no) => {
+                let request = call("queryPayment", json!({ "out_trade_no": no }));
+                look(world, &query_payment::handle(&world.app, request).await);
+            }
+            Self::Refund(data) => look(world, &refund::handle(&world.app, call("refund", data)).await),
+            Self::QueryRefund(no) => {
+                let request = call("queryRefund", json!({ "out_trade_no": no }));
+                look(world, &refund::handle(&world.app, request).await);
+            }
+            Self::Pay(provider, number, force, amount) => {
+                let how = Pay { provider: Some(provider), amount, force, notify: false, ..Pay::default() };
+                let _ = world.sandbox.pay(&number, how).await;
+            }
+            Self::Told(provider, number) => {
+                if let Ok(callback) = world.sandbox.callback_of(Some(provider), &number, CallbackKind::Payment) {
+                    look(world, &world.notify(&callback).await);
+                }
+            }
+            Self::ToldRefund(number) => {
+                if let Ok(callback) = world.sandbox.callback_of(None, &number, CallbackKind::Refund) {
+                    look(world, &world.notify(&callback).await);
+                }
+            }
+            Self::Forged(provider, number, forgery) => {
+                let genuine = world.sandbox.callback_of(Some(provider), &number, CallbackKind::Payment);
+                let Ok(genuine) = genuine else { return };
+                let forged = world.sandbox.forge(genuine.clone(), forgery);
+                if forged.body == genuine.body && forged.headers == genuine.headers {
+                    return;
+                }
+                let answer = world.notify(&forged).await;
+                // VksPay's notices prove nothing, genuine or not: the provider is asked.
+                if provider == Provider::Vkspay {
+                    return;
+                }
+                assert!(!(200..300).contains(&answer.status), "a forged callback was taken: {forgery:?} {answer:?}");
+            }
+            Self::Settle(number, outcome) => world.sandbox.settle_refund(&number, outcome),
+            Self::Reconcile(max_calls) => {
+                let event = json!({ "time": rfc3339(world.now()), "maxCalls": max_calls });
+                let _ = reconcile::handle(&world.app, &event).await;
+            }
+            Self::Dispatch(records, again) => {
+                world.collect_records();
+                let batch: Vec<Value> = {
+                    let mut all = world.records.lock().expect("not poisoned");
+                    let n = records.min(all.len());
+                    let batch: Vec<Value> = all.drain(..n).collect();
+                    if again {
+                        all.extend(batch.iter().cloned());
+                    }
+                    batch
+                };
+                let answer = dispatch::handle(&world.app, &json!({ "Records": batch })).await;
+                if answer["batchItemFailures"].as_array().is_some_and(|failed| !failed.is_empty()) {
+                    world.records.lock().expect("not poisoned").extend(batch);
+                }
+            }
+            Self::Resolve(id, action) => {
+                let request = call("resolveIncident", json!({ "incident_id": id, "action": action }));
+                look(world, &refund::handle(&world.app, request).await);
+            }
+            Self::Rerun(no) => {
+                let request = call("rerunHandler", json!({ "out_trade_no": no }));
+                look(world, &query_payment::handle(&world.app, request).await);
+            }
+            Self::Receiver(down) => world.receiver.down.store(down, Ordering::Relaxed),
+            Self::Misbehave(op, what) => world.sandbox.misbehave(Fault::once(op, what)),
+        }
+    }
+}
+
+fn forgery() -> Forgery {
+    chance(|c| {
+        *c.pick(&[
+            Forgery::BadSignature,
+            Forgery::OtherKey,
+            Forgery::AlteredAmount,
+            Forgery::NoSignature,
+            Forgery::EmptySignature,
+        ])
+    })
+}
+
+/// No answer has a secret in it.
+fn look(world: &World, response: &Response) {
+    for secret in &world.secrets {
+        assert!(!response.body.contains(secret.as_str()), "a reply has a secret in it: {}", response.body);
+    }
+}
+
+/// RFC 3339 of Unix ms.
+pub fn rfc3339(ms: i64) -> String {
+    let at = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).expect("a time");
+    at.format(&time::format_description::well_known::Rfc3339).expect("a text")
+}

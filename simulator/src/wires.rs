@@ -1,0 +1,281 @@
+//! What lies between the functions and the world, in this process: the table, the providers, the receiver.
+//! Every exchange can be held up, lost before or after it took effect, or refused.
+
+use crate::chance::chance;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, HttpClient, Region, RuntimeComponents};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use dynoxide::Database;
+use futures::future::{BoxFuture, FutureExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use shared::http::{Answer, Carrier, HttpError, Request};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tower::ServiceExt;
+
+/// How bad the weather is, in faults per thousand exchanges.
+#[derive(Debug, Default)]
+pub struct Weather {
+    /// Of the table.
+    pub table: AtomicUsize,
+    /// Of the providers and the receiver.
+    pub wire: AtomicUsize,
+}
+
+impl Weather {
+    /// No faults any more.
+    pub fn clear(&self) {
+        self.table.store(0, Ordering::Relaxed);
+        self.wire.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Lets others go first, now and then: this is where interleavings and deaths happen.
+async fn hold() {
+    for _ in 0..chance(|c| c.below(4)) {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The table's wire.
+#[derive(Clone)]
+pub struct TableWire {
+    database: Database,
+    weather: Arc<Weather>,
+}
+
+impl std::fmt::Debug for TableWire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TableWire")
+    }
+}
+
+/// A client of a database in this process.
+pub fn table_client(database: &Database, weather: &Arc<Weather>) -> Client {
+    let wire = TableWire { database: database.clone(), weather: weather.clone() };
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("sim", "sim", None, None, "sim"))
+        .endpoint_url("http://127.0.0.1:1")
+        .retry_config(RetryConfig::disabled())
+        .http_client(wire)
+        .build();
+    Client::from_conf(config)
+}
+
+impl HttpClient for TableWire {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for TableWire {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let wire = self.clone();
+        HttpConnectorFuture::new(async move { wire.exchange(request).await })
+    }
+}
+
+enum Fault {
+    LostBefore,
+    LostAfter,
+    Throttled,
+    Conflict,
+    Broken,
+}
+
+impl TableWire {
+    async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        hold().await;
+        let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        let body = request.body().bytes().unwrap_or_default().to_vec();
+        let permille = self.weather.table.load(Ordering::Relaxed);
+        let fault = chance(|c| {
+            c.permille(permille).then(|| match c.below(5) {
+                0 => Fault::LostBefore,
+                1 => Fault::LostAfter,
+                2 => Fault::Throttled,
+                3 => Fault::Conflict,
+                _ => Fault::Broken,
+            })
+        });
+        let lost = || ConnectorError::io("the connection was lost".into());
+        let answer = match fault {
+            Some(Fault::LostBefore) => return Err(lost()),
+            Some(Fault::LostAfter) => {
+                self.perform(&operation, &body);
+                return Err(lost());
+            }
+            Some(Fault::Throttled) => refusal("ProvisionedThroughputExceededException"),
+            Some(Fault::Conflict) if operation == "TransactWriteItems" => conflict(&body),
+            Some(Fault::Conflict) => refusal("ThrottlingException"),
+            Some(Fault::Broken) => (500, json!({ "__type": "InternalServerError", "message": "broken" }).to_string()),
+            None => self.perform(&operation, &body),
+        };
+        hold().await;
+        let status = answer.0.try_into().map_err(|_| ConnectorError::user("status".into()))?;
+        let mut response = HttpResponse::new(status, SdkBody::from(answer.1));
+        response.headers_mut().append("content-type", "application/x-amz-json-1.0");
+        Ok(response)
+    }
+
+    fn perform(&self, operation: &str, body: &[u8]) -> (u16, String) {
+        let db = &self.database;
+        match operation {
+            "GetItem" => answered(body, |r| db.get_item(r)),
+            "PutItem" => answered(body, |r| db.put_item(r)),
+            "UpdateItem" => answered(body, |r| db.update_item(r)),
+            "Query" => answered(body, |r| db.query(r)),
+            "TransactWriteItems" => answered(body, |r| db.transact_write_items(r)),
+            "CreateTable" => answered(body, |r| db.create_table(r)),
+            "ListTables" => answered(body, |r| db.list_tables(r)),
+            "UpdateTimeToLive" => answered(body, |r| db.update_time_to_live(r)),
+            other => panic!("the functions have no right to {other}"),
+        }
+    }
+}
+
+fn answered<R: DeserializeOwned, A: Serialize>(
+    body: &[u8],
+    perform: impl FnOnce(R) -> Result<A, dynoxide::DynoxideError>,
+) -> (u16, String) {
+    let request = serde_json::from_slice(body).expect("a request of the SDK");
+    match perform(request) {
+        Ok(answer) => (200, json!(answer).to_string()),
+        Err(error) => (error.status_code(), error.to_json()),
+    }
+}
+
+fn refusal(kind: &str) -> (u16, String) {
+    (400, json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"), "message": "injected" }).to_string())
+}
+
+fn conflict(body: &[u8]) -> (u16, String) {
+    let request: Value = serde_json::from_slice(body).expect("a request of the SDK");
+    let items = request["TransactItems"].as_array().map_or(1, Vec::len);
+    let reasons: Vec<Value> =
+        (0..items).map(|i| json!({ "Code": if i == 0 { "TransactionConflict" } else { "None" } })).collect();
+    let kind = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException";
+    (400, json!({ "__type": kind, "Message": "injected", "CancellationReasons": reasons }).to_string())
+}
+
+/// The providers' wire: the sandbox's own router.
+pub struct ProviderWire {
+    /// The sandbox.
+    pub router: Router,
+    /// Its faults.
+    pub weather: Arc<Weather>,
+}
+
+impl Carrier for ProviderWire {
+    fn carry<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Answer, HttpError>> {
+        async move {
+            hold().await;
+            let lost = || HttpError::Lost("the sandbox".to_owned());
+            let permille = self.weather.wire.load(Ordering::Relaxed);
+            let fault = chance(|c| c.permille(permille).then(|| c.below(3)));
+            if fault == Some(0) {
+                return Err(HttpError::Connect("the sandbox".to_owned()));
+            }
+            let mut builder = http::Request::builder().method(request.method.clone()).uri(request.url);
+            for (name, value) in &request.headers {
+                builder = builder.header(*name, value);
+            }
+            let sent = builder.body(Body::from(request.body)).map_err(|_| lost())?;
+            let answer = self.router.clone().oneshot(sent).await.map_err(|_| lost())?;
+            if fault == Some(1) {
+                return Err(lost());
+            }
+            if fault == Some(2) {
+                tokio::time::sleep(Duration::from_secs(30)).await;
+            }
+            let (parts, body) = answer.into_parts();
+            let body = to_bytes(body, 1 << 24).await.map_err(|_| lost())?;
+            hold().await;
+            Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body: body.to_vec() })
+        }
+        .boxed()
+    }
+}
+
+/// A handler by configuration, which takes each order once and may be down.
+#[derive(Default)]
+pub struct Receiver {
+    /// Whether it is down.
+    pub down: AtomicBool,
+    /// Orders by `Idempotency-Key`, with what it was told, and how often.
+    pub taken: Mutex<BTreeMap<String, (String, usize)>>,
+    /// Deliveries that run at this moment, by order.
+    pub running: Mutex<BTreeMap<String, usize>>,
+    /// Two deliveries of one order ran at once.
+    pub overlapped: AtomicBool,
+    /// Its faults.
+    pub weather: Arc<Weather>,
+}
+
+impl Carrier for Receiver {
+    fn carry<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Answer, HttpError>> {
+        async move {
+            let lost = || HttpError::Lost("the receiver".to_owned());
+            let order: Value = serde_json::from_slice(&request.body).map_err(|_| lost())?;
+            let no = order["out_trade_no"].as_str().unwrap_or_default().to_owned();
+            let key = request.headers.iter().find(|(name, _)| *name == "idempotency-key").map(|(_, v)| v.clone());
+            let _here = Here::enter(self, &no);
+            hold().await;
+            let answer = |status: u16, body: &str| {
+                Ok(Answer { status, headers: http::HeaderMap::new(), body: body.as_bytes().to_vec() })
+            };
+            if self.down.load(Ordering::Relaxed) {
+                return answer(503, "");
+            }
+            let permille = self.weather.wire.load(Ordering::Relaxed);
+            if chance(|c| c.permille(permille)) {
+                return Err(lost());
+            }
+            self.taken.lock().expect("not poisoned").entry(key.unwrap_or_default()).or_insert((no, 0)).1 += 1;
+            hold().await;
+            if chance(|c| c.permille(permille)) {
+                return Err(lost());
+            }
+            answer(200, r#"{"code":0}"#)
+        }
+        .boxed()
+    }
+}
+
+/// Notices when two deliveries of one order run at once; a delivery that dies leaves.
+struct Here<'a>(&'a Receiver, String);
+
+impl<'a> Here<'a> {
+    fn enter(receiver: &'a Receiver, no: &str) -> Self {
+        let mut running = receiver.running.lock().expect("not poisoned");
+        let here = running.entry(no.to_owned()).or_default();
+        *here += 1;
+        if *here > 1 {
+            receiver.overlapped.store(true, Ordering::Relaxed);
+        }
+        Self(receiver, no.to_owned())
+    }
+}
+
+impl Drop for Here<'_> {
+    fn drop(&mut self) {
+        if let Some(here) = self.0.running.lock().expect("not poisoned").get_mut(&self.1) {
+            *here -= 1;
+        }
+    }
+}

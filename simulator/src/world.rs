@@ -1,0 +1,239 @@
+//! One run's world: an empty database, a sandbox, the functions, virtual time.
+
+use crate::chance::{chance, pauses, seed};
+use crate::wires::{ProviderWire, Receiver, Weather, table_client};
+use dynoxide::Database;
+use handlers::Registry;
+use sandbox::{MerchantKeys, Mode, Options, Sandbox, SignedRequest, Trade};
+use serde_json::{Map, Value, json};
+use shared::api::{Request, Response};
+use shared::app::{App, Settings};
+use shared::config::Source;
+use shared::http::Http;
+use shared::outgoing::Receivers;
+use shared::store::Store;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, OnceLock};
+use vk_pay_local::dynamo;
+use vk_pay_local::stream::Stream;
+
+/// The key that the merchant calls with.
+pub const KEY: &str = "the-shop-calls-with-this";
+/// The orders table.
+pub const TABLE: &str = "orders";
+/// The users whose balances are credited.
+pub const USERS: usize = 2;
+/// 2026-01-01 00:00 UTC, Unix ms: when every run begins.
+const BEGIN: i64 = 1_767_225_600_000;
+const GATEWAY: &str = "http://127.0.0.1:1";
+const SITE: &str = "https://pay.test";
+
+/// The merchants' keys: making them takes longer than a run.
+fn merchants() -> &'static [MerchantKeys; 2] {
+    static KEYS: OnceLock<[MerchantKeys; 2]> = OnceLock::new();
+    KEYS.get_or_init(|| ["shop", "second"].map(MerchantKeys::generate))
+}
+
+/// What the policy does with payments that no order expects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PolicyOf {
+    /// They go back.
+    Refund,
+    /// Late ones are credited, second ones wait.
+    Accept,
+    /// An operator decides.
+    Wait,
+}
+
+/// See the module.
+pub struct World {
+    /// The simulated providers.
+    pub sandbox: Sandbox,
+    /// The functions.
+    pub app: App,
+    /// The handler by configuration.
+    pub receiver: Arc<Receiver>,
+    /// The faults.
+    pub weather: Arc<Weather>,
+    /// What the policy does.
+    pub policy: PolicyOf,
+    database: Database,
+    stream: Mutex<Stream>,
+    /// Records of the stream that were not handed over yet.
+    pub records: Mutex<Vec<Value>>,
+    /// Secrets that must never stand in an item or a reply.
+    pub secrets: Vec<String>,
+}
+
+impl World {
+    /// The world of a seed.
+    pub async fn new(number: u64, faults: usize) -> Self {
+        seed(number);
+        let start = tokio::time::Instant::now();
+        let clock = Arc::new(move || {
+            BEGIN + i64::try_from(tokio::time::Instant::now().duration_since(start).as_millis()).unwrap_or(0)
+        });
+        let sandbox = Sandbox::new(Options { retry_divisor: 1, clock: Some(clock.clone()), auto_deliver: false });
+        let [first, second] = merchants();
+        sandbox.register(first);
+        sandbox.register(second);
+        let policy = chance(|c| *c.pick(&[PolicyOf::Refund, PolicyOf::Refund, PolicyOf::Accept, PolicyOf::Wait]));
+        let mut config = first.config_with(GATEWAY, Mode { wxpay_version: 2, ..Mode::default() });
+        config["merchants"] = json!({ "second": second.config_with(GATEWAY, Mode::default()) });
+        config["notifyUrl"] = json!(SITE);
+        config["auth"] = json!({ "default": "key", "keys": { "shop": KEY } });
+        config["handlers"] = json!({ "mine": { "http": { "url": "http://127.0.0.1:2/" } } });
+        config["policy"] = match policy {
+            PolicyOf::Refund => json!({ "latePayment": "refund", "duplicatePayment": "refund" }),
+            PolicyOf::Accept => json!({ "latePayment": "accept", "duplicatePayment": "wait" }),
+            PolicyOf::Wait => json!({ "latePayment": "wait", "duplicatePayment": "wait" }),
+        };
+        let weather = Arc::new(Weather::default());
+        let database = Database::memory().expect("a database");
+        let client = table_client(&database, &weather);
+        dynamo::create_tables(&client, TABLE, "").await.expect("tables");
+        let store = Store::new(client, TABLE, "").pausing(pauses);
+        let settings = Settings {
+            source: Source::Inline(config.to_string()),
+            config_ttl: 300,
+            notify_base: None,
+            dead_letters: None,
+        };
+        let app = App::new(settings, store, Box::new(Registry), clock).await;
+        let mut app = app.unwrap_or_else(|faults| panic!("the configuration is right: {faults:?}"));
+        let receiver = Arc::new(Receiver { weather: weather.clone(), ..Receiver::default() });
+        let wire = Arc::new(ProviderWire { router: sandbox.router(), weather: weather.clone() });
+        app.outside.http = Http::through(wire);
+        app.outside.receivers = Receivers::through(receiver.clone());
+        let stream = Mutex::new(Stream::open(database.clone(), TABLE).expect("a stream"));
+        let secrets = secrets();
+        let world =
+            Self { sandbox, app, receiver, weather, policy, database, stream, records: Mutex::default(), secrets };
+        for user in 0..USERS {
+            world.put("uni-id-users", &format!("user_{user}"), &[("balance", 0)]);
+        }
+        world.put("goods", "goods_001", &[("stock", 2), ("sales", 0), ("price", 100)]);
+        world.weather.table.store(faults, Ordering::Relaxed);
+        world.weather.wire.store(faults, Ordering::Relaxed);
+        world
+    }
+
+    /// Now, Unix ms.
+    pub fn now(&self) -> i64 {
+        (self.app.clock)()
+    }
+
+    fn put(&self, table: &str, id: &str, numbers: &[(&str, i64)]) {
+        let mut item = Map::new();
+        item.insert("_id".to_owned(), json!({ "S": id }));
+        for (name, number) in numbers {
+            item.insert((*name).to_owned(), json!({ "N": number.to_string() }));
+        }
+        let request = json!({ "TableName": table, "Item": item });
+        self.database.put_item(serde_json::from_value(request).expect("a request")).expect("written");
+    }
+
+    /// Every item of a table, as JSON.
+    pub fn items(&self, table: &str) -> Vec<Value> {
+        let mut items = Vec::new();
+        let mut start = Value::Null;
+        loop {
+            let mut request = json!({ "TableName": table });
+            if !start.is_null() {
+                request["ExclusiveStartKey"] = start;
+            }
+            let page = self.database.scan(serde_json::from_value(request).expect("a request")).expect("read");
+            let page = json!(page);
+            items.extend(page["Items"].as_array().into_iter().flatten().map(plain_item));
+            start = page["LastEvaluatedKey"].clone();
+            if start.is_null() {
+                return items;
+            }
+        }
+    }
+
+    fn request(&self, path: &str, body: String, headers: &[(&str, &str)]) -> Request {
+        let mut map = http::HeaderMap::new();
+        for (name, value) in headers {
+            if let (Ok(name), Ok(value)) = (name.parse::<http::HeaderName>(), value.parse()) {
+                map.insert(name, value);
+            }
+        }
+        Request {
+            method: http::Method::POST,
+            path: path.to_owned(),
+            headers: map,
+            body: body.into_bytes(),
+            source_ip: "203.0.113.7".to_owned(),
+            request_id: "sim".to_owned(),
+            ..Request::default()
+        }
+    }
+
+    /// A call of the merchant's own.
+    pub fn call(&self, body: &Value) -> Request {
+        let bearer = format!("Bearer {KEY}");
+        self.request("/", body.to_string(), &[("authorization", &bearer), ("content-type", "application/json")])
+    }
+
+    /// A provider's callback.
+    pub async fn notify(&self, callback: &SignedRequest) -> Response {
+        let path = callback.url.strip_prefix(SITE).unwrap_or(&callback.url);
+        let headers: Vec<(&str, &str)> = callback.headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        notify::handle(&self.app, self.request(path, callback.body.clone(), &headers)).await
+    }
+
+    /// Whether a payer can have what pays a trade. VksPay makes the number itself, so a link whose answer was lost
+    /// is nobody's.
+    pub fn was_handed_out(&self, trade: &Trade) -> bool {
+        if trade.provider != sandbox::Provider::Vkspay {
+            return true;
+        }
+        let key = json!({ "pk": { "S": format!("N#vkspay#default#{}", trade.number) }, "sk": { "S": "N" } });
+        let request = json!({ "TableName": TABLE, "Key": key });
+        let found = self.database.get_item(serde_json::from_value(request).expect("a request")).expect("read");
+        found.item.is_some()
+    }
+
+    /// Takes what is new on the stream.
+    pub fn collect_records(&self) {
+        let mut stream = self.stream.lock().expect("not poisoned");
+        let mut records = self.records.lock().expect("not poisoned");
+        loop {
+            let batch = stream.next().expect("records");
+            if batch.is_empty() {
+                return;
+            }
+            // What AWS's filter lets through, so that a run is not spent on skipping.
+            records.extend(batch.into_iter().filter(|r| r["dynamodb"]["NewImage"]["kind"]["S"] == "task"));
+        }
+    }
+}
+
+fn secrets() -> Vec<String> {
+    let mut all = vec![KEY.to_owned()];
+    for keys in merchants() {
+        all.extend([keys.v3_key.clone(), keys.v2_key.clone(), keys.vkspay.key.clone()]);
+        for pem in [&keys.merchant_key, &keys.app_private_key] {
+            let middle: String = pem.lines().nth(3).unwrap_or("no such line").to_owned();
+            all.push(middle);
+        }
+    }
+    all
+}
+
+fn plain_item(item: &Value) -> Value {
+    fn plain(value: &Value) -> Value {
+        let Some((kind, inner)) = value.as_object().and_then(|o| o.iter().next()) else { return Value::Null };
+        match (kind.as_str(), inner) {
+            ("S", text) => text.clone(),
+            ("N", Value::String(number)) => serde_json::from_str(number).unwrap_or(Value::Null),
+            ("BOOL", flag) => flag.clone(),
+            ("L", Value::Array(list)) => list.iter().map(plain).collect(),
+            ("M", Value::Object(map)) => Value::Object(map.iter().map(|(k, v)| (k.clone(), plain(v))).collect()),
+            _ => Value::Null,
+        }
+    }
+    let map = item.as_object().into_iter().flatten();
+    Value::Object(map.map(|(k, v)| (k.clone(), plain(v))).collect())
+}

@@ -1,0 +1,21 @@
+//! Some seeds, and every small scope at coarse deaths. `simulate` runs thousands of them.
+
+use simulator::exhaustive::{self, SCOPES};
+use simulator::{Plan, run};
+
+#[test]
+fn no_seed_breaks_a_law() {
+    for seed in 0..12 {
+        run(seed, Plan::default()).unwrap_or_else(|why| panic!("seed {seed}: {why}"));
+    }
+}
+
+#[test]
+fn no_death_in_a_small_scope_breaks_a_law() {
+    for scope in SCOPES {
+        for (first, second) in (0..40).step_by(5).map(|death| (death, 60 - death)) {
+            let run = exhaustive::run(scope, 1, first, second);
+            run.unwrap_or_else(|why| panic!("{scope:?}, deaths at {first} and {second}: {why}"));
+        }
+    }
+}
