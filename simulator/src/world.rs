@@ -200,7 +200,7 @@ impl World {
         let mut stream = self.stream.lock().expect("not poisoned");
         let mut records = self.records.lock().expect("not poisoned");
         loop {
-            let batch = stream.next().expect("records");
+            let batch = stream.batch().expect("records");
             if batch.is_empty() {
                 return;
             }
