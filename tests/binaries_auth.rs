@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tests::function_url::Event;
 
-const USERS: &str = "the-secret-of-the-users-tokens";
+pub const USERS: &str = "the-secret-of-the-users-tokens";
 const QUOTES: &str = "the-secret-of-the-signed-quotes";
 const ARN: &str = "arn:aws:sts::123456789012:assumed-role/shop/session-1";
 
@@ -40,7 +40,7 @@ fn hs256(secret: &str) -> impl Fn(&[u8]) -> Vec<u8> {
 }
 
 /// A token of a user, HS256.
-fn user(claims: Value) -> String {
+pub fn user(claims: Value) -> String {
     let mut all = json!({ "uid": "user_001", "exp": now() + 600 });
     merge(&mut all, claims);
     token(&json!({ "alg": "HS256", "typ": "JWT" }), &all, hs256(USERS))

@@ -37,6 +37,8 @@ mod refunds;
 mod secrets;
 mod sources;
 mod start;
+mod transfers;
+mod transfers_ends;
 mod world;
 mod wxpay_callback;
 mod wxpay_certificates;

@@ -172,6 +172,7 @@ async fn verify(
         Ok(Notice::Refund(refund)) => {
             Ok((refund.number.clone().unwrap_or_default(), Some(refund.out_refund_no.clone())))
         }
+        Ok(Notice::Transfer(transfer)) => Ok((transfer.out_bill_no.clone(), Some("transfer".to_owned()))),
         Ok(Notice::Hint(hint)) => Ok((hint.number.unwrap_or_default(), hint.out_refund_no)),
         Ok(Notice::Event(event)) => Ok((event.number.unwrap_or_default(), Some(event.name))),
         Ok(Notice::Echo(_)) => Ok((String::new(), Some("echo".to_owned()))),

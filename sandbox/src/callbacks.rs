@@ -22,6 +22,8 @@ pub enum CallbackKind {
     Payment,
     /// A refund was settled.
     Refund,
+    /// A transfer ended.
+    Transfer,
 }
 
 /// Where a callback stands.
@@ -160,16 +162,22 @@ impl Outbox {
     /// Queues the callback of a payment.
     pub(crate) fn payment(&mut self, trade: &Trade, now: i64) -> Option<u64> {
         let url = trade.notify_url.clone()?;
-        Some(self.queue(as_paid(trade), None, url, now))
+        Some(self.queue(CallbackKind::Payment, as_paid(trade), None, url, now))
     }
 
     /// Queues the callback of a settled refund.
     pub(crate) fn refund(&mut self, r: usize, trade: &Trade, now: i64) -> Option<u64> {
         let url = trade.refunds[r].notify_url.clone()?;
-        Some(self.queue(trade.clone(), Some(r), url, now))
+        Some(self.queue(CallbackKind::Refund, trade.clone(), Some(r), url, now))
     }
 
-    fn queue(&mut self, trade: Trade, refund: Option<usize>, url: String, now: i64) -> u64 {
+    /// Queues the callback of a transfer, given as [`crate::Transfer::told`] writes it.
+    pub(crate) fn transfer(&mut self, told: Trade, now: i64) -> Option<u64> {
+        let url = told.notify_url.clone()?;
+        Some(self.queue(CallbackKind::Transfer, told, None, url, now))
+    }
+
+    fn queue(&mut self, kind: CallbackKind, trade: Trade, refund: Option<usize>, url: String, now: i64) -> u64 {
         let at = self.list.len();
         let id = at as u64 + 1;
         self.list.push(Delivery {
@@ -178,7 +186,7 @@ impl Outbox {
             merchant: trade.merchant.clone(),
             number: trade.number.clone(),
             out_refund_no: refund.map(|r| trade.refunds[r].out_refund_no.clone()),
-            kind: if refund.is_some() { CallbackKind::Refund } else { CallbackKind::Payment },
+            kind,
             event_id: event_id(trade.provider, now),
             url,
             state: DeliveryState::Queued,

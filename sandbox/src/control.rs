@@ -1,6 +1,6 @@
 //! The Rust API as JSON below `/sandbox/api/`: for consoles, scripts, other languages.
 
-use crate::{CallbackKind, Fault, Forgery, Pay, Provider, RefundOutcome, Sandbox};
+use crate::{CallbackKind, Fault, Forgery, Pay, Provider, RefundOutcome, Sandbox, TransferOutcome};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -25,6 +25,8 @@ pub(crate) fn routes() -> Router<Sandbox> {
         .route("/misbehave", post(misbehave))
         .route("/behave", post(behave))
         .route("/settle_refund", post(settle_refund))
+        .route("/transfers", get(transfers))
+        .route("/settle_transfer", post(settle_transfer))
 }
 
 fn done(result: Result<Value, String>) -> Response {
@@ -170,4 +172,18 @@ struct SettleWish {
 async fn settle_refund(State(sandbox): State<Sandbox>, Json(wish): Json<SettleWish>) -> Response {
     sandbox.settle_refund(&wish.out_refund_no, wish.outcome);
     done(Ok(json!({})))
+}
+
+async fn transfers(State(sandbox): State<Sandbox>) -> Response {
+    Json(sandbox.transfers()).into_response()
+}
+
+#[derive(Deserialize)]
+struct TransferWish {
+    number: String,
+    outcome: TransferOutcome,
+}
+
+async fn settle_transfer(State(sandbox): State<Sandbox>, Json(wish): Json<TransferWish>) -> Response {
+    done(sandbox.settle_transfer(&wish.number, &wish.outcome).map(|()| json!({})))
 }

@@ -21,6 +21,12 @@ pub enum Op {
     Refund,
     /// Refund query.
     RefundQuery,
+    /// Transfer.
+    Transfer,
+    /// Transfer query.
+    TransferQuery,
+    /// Transfer cancel.
+    TransferCancel,
     /// `GET /v3/certificates`, `alipay.open.app.alipaycert.download`.
     Certificates,
     /// Callbacks that the sandbox sends.
@@ -76,6 +82,9 @@ pub enum Misbehaviour {
     Garbage,
     /// A refund stays in PROCESSING until [`crate::Sandbox::settle_refund`].
     HoldRefund,
+    /// A transfer stays as it was accepted (WeChat Pay `ACCEPTED`, Alipay `DEALING`) until
+    /// [`crate::Sandbox::settle_transfer`].
+    HoldTransfer,
     /// Callback: this sending is lost on the way (the ladder goes on).
     Lose,
     /// Callback: sent so many times more.

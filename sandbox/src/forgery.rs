@@ -177,6 +177,9 @@ fn alter_v3(request: &mut SignedRequest, merchant: &Merchant) {
             *amount = json!(amount.as_u64().unwrap_or_default() + 1);
         }
     }
+    if let Some(amount) = plain.get_mut("transfer_amount") {
+        *amount = json!(amount.as_u64().unwrap_or_default() + 1);
+    }
     let sealed = gcm_seal(&merchant.keys.v3_key, &nonce, &associated, plain.to_string().as_bytes());
     body["resource"]["ciphertext"] = json!(sealed);
     request.body = body.to_string();

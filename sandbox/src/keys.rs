@@ -302,7 +302,7 @@ impl MerchantKeys {
             json!({"h5_info": {"type": "Wap", "wap_url": "https://shop.example", "wap_name": "sandbox"}});
         let codepay = self.wxpay_node(&self.mp_appid, base, Mode { wxpay_version: 2, ..mode });
         let alipay = self.alipay_node(base, mode);
-        json!({
+        let mut config = json!({
             "wxpay": {
                 "mp-weixin": node(&self.mp_appid),
                 "app-plus": node(&self.app_appid),
@@ -319,7 +319,24 @@ impl MerchantKeys {
             "wxpay-virtual": self.virtual_pay.config(base, mode),
             "douyin": self.douyin.config(base, mode),
             "huawei": self.huawei.config(base, mode),
-        })
+        });
+        // Transfers are APIv3's, and not a service provider's; Alipay's need certificate mode.
+        if mode.wxpay_version == 3 && !mode.partner {
+            config["wxpay"]["transfer"] = self.transfer_node(base, mode);
+        }
+        config["alipay"]["transfer"] = self.alipay_node(base, Mode { alipay_cert: true, ..mode });
+        config
+    }
+
+    fn transfer_node(&self, base: &str, mode: Mode) -> Value {
+        let mut node = self.wxpay_node(&self.mp_appid, base, mode);
+        node["transferSceneId"] = json!("1000");
+        node["transferSceneReportInfos"] = json!([
+            {"info_type": "活动名称", "info_content": "新会员有礼"},
+            {"info_type": "奖励说明", "info_content": "注册会员抽奖一等奖"},
+        ]);
+        node["userRecvPerception"] = json!("现金奖励");
+        node
     }
 
     fn wxpay_node(&self, appid: &str, base: &str, mode: Mode) -> Value {

@@ -3,6 +3,7 @@
 use crate::callbacks::Outbox;
 use crate::faults::Rules;
 use crate::keys::Merchant;
+use crate::transfers::{Transfer, TransferOutcome};
 use crate::{LoggedRequest, ids};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -333,6 +334,8 @@ pub(crate) enum Due {
     Refund(usize, usize),
     /// A payer types the password: trade.
     Pay(usize),
+    /// A transfer that is being taken back is: transfer.
+    Cancel(usize),
 }
 
 /// All that the sandbox remembers.
@@ -340,6 +343,7 @@ pub(crate) enum Due {
 pub(crate) struct State {
     pub(crate) merchants: Vec<Arc<Merchant>>,
     pub(crate) trades: Vec<Trade>,
+    pub(crate) transfers: Vec<Transfer>,
     by_key: HashMap<(Provider, String, String), usize>,
     by_number: HashMap<String, Vec<usize>>,
     by_transaction: HashMap<String, usize>,
@@ -432,6 +436,7 @@ impl State {
                     self.outbox.payment(&self.trades[t], now);
                 }
                 Due::Pay(_) => {}
+                Due::Cancel(t) => drop(self.settle_transfer(t, &TransferOutcome::Cancelled, now)),
             }
         }
     }

@@ -7,7 +7,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`keys`](MerchantKeys) | made-up key material, and the configuration that goes with it |
-//! | `ledger` | trades and refunds |
+//! | `ledger`, `transfers` | trades and refunds; transfers |
 //! | `wechat`, `alipay`, `apple`, `vkspay`, `virtual_pay`, `douyin`, `huawei` | the wire formats |
 //! | `callbacks` | the outbox |
 //! | `faults` | rules by which it misbehaves |
@@ -30,6 +30,7 @@ mod ids;
 mod keys;
 mod ledger;
 mod server;
+mod transfers;
 mod virtual_pay;
 mod vkspay;
 mod wallet;
@@ -40,6 +41,7 @@ pub use faults::{Endpoint, Fault, Misbehaviour, Op};
 pub use forgery::Forgery;
 pub use keys::{DouyinProduct, Epay, MerchantKeys, Mode};
 pub use ledger::{Provider, Refund, RefundOutcome, RefundState, Trade, TradeState, Wire};
+pub use transfers::{Transfer, TransferOutcome, TransferState};
 pub use wallet::{ClientPaid, Paid, Pay};
 
 use ledger::State;

@@ -126,7 +126,7 @@ impl Sandbox {
         Ok(())
     }
 
-    /// The genuine callback of a paid trade (`number` is its out_trade_no) or of a settled refund (`number` is its
+    /// The genuine callback of a paid trade (`number` is its out_trade_no), of an ended transfer, or of a settled refund (`number` is its
     /// out_refund_no, or the out_trade_no for the latest), freshly signed and not sent.
     ///
     /// # Panics
@@ -151,6 +151,19 @@ impl Sandbox {
         let mut state = self.state();
         state.tick(now);
         let (at, refund) = match kind {
+            CallbackKind::Transfer => {
+                let transfer = state.transfers.iter().rev().find(|t| t.number == number && t.ended.is_some());
+                let told = transfer.ok_or("no such transfer that has ended")?.told();
+                let merchant = state.merchant(told.provider, &told.merchant).ok_or("the merchant is gone")?;
+                let notice = Notice {
+                    trade: &told,
+                    refund: None,
+                    event_id: &event_id(told.provider, now),
+                    created: now,
+                    url: told.notify_url.as_deref().ok_or("no notify_url was given")?,
+                };
+                return Ok(notice.sign(&merchant, now));
+            }
             CallbackKind::Payment => {
                 let mut all = state.all(number).iter().rev().copied();
                 let meant = |at: &usize| {

@@ -58,8 +58,18 @@ codes! {
     PROVIDER = 1005, 400, "provider 错误或未配置", "provider is unknown or not configured";
     /// VK-Pay: `openid`.
     OPENID = 1006, 400, "openid 不能为空", "openid is missing";
+    /// VK-Pay: the amount of a transfer.
+    TRANSFER_AMOUNT = 1007, 400, "transfer_amount 必须为正整数（单位分）", "transfer_amount must be a positive integer (fen)";
+    /// VK-Pay: it is too small.
+    TRANSFER_TOO_SMALL = 1008, 400, "transfer_amount 不能小于 10 分", "transfer_amount must be at least 10 fen";
+    /// VK-Pay: who gets a transfer.
+    PAYEE = 1009, 400, "收款账号不能为空或格式错误", "the payee's account is missing or malformed";
+    /// VK-Pay: their real name.
+    PAYEE_NAME = 1010, 400, "收款人真实姓名不能为空或格式错误", "the payee's real name is missing or malformed";
     /// VK-Pay: `platform`.
     PLATFORM = 1011, 400, "platform 错误或未配置", "platform is unknown or not configured";
+    /// VK-Pay: who gets a transfer of WeChat Pay's.
+    TRANSFER_OPENID = 1012, 400, "收款人 openid 不能为空或格式错误", "the payee's openid is missing or malformed";
     /// VK-Pay: the login code.
     LOGIN_CODE = 1013, 400, "code 不能为空", "code is missing";
     /// VK-Pay: the receipt of an in-app purchase.
@@ -114,10 +124,20 @@ codes! {
     INCIDENT_RESOLVED = 2018, 409, "事件已处理", "the incident is resolved already";
     /// It cannot be resolved so.
     INCIDENT_ACTION = 2019, 409, "该事件不能这样处理", "the incident cannot be resolved so";
+    /// The number has another content.
+    TRANSFER_DIFFERS = 2030, 409, "转账单号已存在且内容不一致", "the number belongs to a transfer with another content";
+    /// It has ended.
+    TRANSFER_ENDED = 2031, 409, "转账已结束，不能撤销", "the transfer has ended and cannot be cancelled";
+    /// No room in the day's limits.
+    TRANSFER_LIMIT = 2032, 403, "超过每日转账限额", "over the daily limit of transfers";
     /// VK-Pay: the provider gave no pay parameters.
     PROVIDER_REFUSED = 3001, 422, "支付渠道拒绝了请求", "the provider refused";
     /// The provider refused the refund.
     REFUND_REFUSED = 3002, 422, "支付渠道拒绝退款", "the provider refused the refund";
+    /// The provider made no bill, or will not do what was asked of it.
+    TRANSFER_REFUSED = 3003, 422, "支付渠道拒绝转账", "the provider refused the transfer";
+    /// It ended without the payee having the money.
+    TRANSFER_FAILED = 3004, 422, "转账未成功，请更换单号重试", "the transfer did not succeed, take a new number";
     /// The outcome is not known.
     OUTCOME_UNKNOWN = 5040, 504, "支付渠道未返回明确结果，请稍后查询", "the provider has not given a clear result, query later";
 }

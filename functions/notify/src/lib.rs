@@ -5,6 +5,7 @@
 
 use shared::api::{self, Request, Response};
 use shared::app::App;
+use shared::code::Code;
 use shared::config::DEFAULT_MERCHANT;
 use shared::order::Provider;
 use shared::payment::settle_notice;
@@ -64,6 +65,10 @@ async fn judge(app: &App, provider: Provider, merchant_id: &str, callback: &Call
         Ok(Notice::Echo(text)) => return Judged::Echo(text),
         Ok(notice) => match settle_notice(&context, &notice).await {
             Ok(()) => Verdict::Accepted,
+            Err(failure) if failure.code == Code::NO_ORDER && matches!(notice, Notice::Transfer(_)) => {
+                tracing::warn!(%provider, merchant = merchant_id, "a callback about a transfer that is not known");
+                Verdict::Rejected
+            }
             Err(failure) => {
                 let detail = failure.private.as_deref().unwrap_or(failure.code.en);
                 tracing::error!(%provider, merchant = merchant_id, detail, "a callback could not be taken");

@@ -6,6 +6,7 @@ mod orders;
 mod refunds;
 mod request;
 mod trades;
+mod transfers;
 
 use crate::Sandbox;
 use crate::faults::{Misbehaviour, Op};
@@ -79,6 +80,8 @@ fn op(method: &str) -> Op {
         "alipay.trade.cancel" => Op::Reverse,
         "alipay.trade.refund" => Op::Refund,
         "alipay.trade.fastpay.refund.query" => Op::RefundQuery,
+        "alipay.fund.trans.uni.transfer" => Op::Transfer,
+        "alipay.fund.trans.common.query" => Op::TransferQuery,
         "alipay.open.app.alipaycert.download" => Op::Certificates,
         _ => Op::Unknown,
     }
@@ -89,7 +92,7 @@ pub(crate) fn call(inbound: &Inbound) -> Call {
     let request = Request::read(inbound);
     let get = |name: &str| request.as_ref().ok().and_then(|r| r.get(name)).unwrap_or_default();
     let biz: Value = serde_json::from_str(get("biz_content")).unwrap_or_default();
-    let names = ["out_request_no", "out_trade_no", "trade_no"];
+    let names = ["out_request_no", "out_trade_no", "trade_no", "out_biz_no"];
     let numbers = names.iter().filter_map(|name| biz[*name].as_str()).map(str::to_owned).collect();
     Call { provider: Provider::Alipay, op: op(get("method")), numbers }
 }
@@ -126,6 +129,8 @@ pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbeha
         "alipay.trade.cancel" => trades::cancel(&desk),
         "alipay.trade.refund" => refunds::create(&desk),
         "alipay.trade.fastpay.refund.query" => refunds::query(&desk),
+        "alipay.fund.trans.uni.transfer" => transfers::create(&desk),
+        "alipay.fund.trans.common.query" => transfers::query(&desk),
         "alipay.open.app.alipaycert.download" => trades::certificate(&desk),
         _ => {
             return envelope.gateway_error(&Refusal::new("40002", "isv.invalid-method", "不存在的方法名"));

@@ -6,6 +6,7 @@ mod objects;
 mod orders;
 mod refunds;
 mod rules;
+mod transfers;
 mod v2;
 mod v2_desk;
 mod v3;
@@ -23,7 +24,8 @@ pub(crate) fn call(inbound: &Inbound) -> Call {
         let op = v3::Route::of(&inbound.path).map_or(Op::Unknown, |route| route.op(&inbound.method));
         let mut numbers: Vec<String> = Vec::new();
         if let Ok(Value::Object(body)) = serde_json::from_slice(&inbound.body) {
-            let named = ["out_refund_no", "out_trade_no", "transaction_id"].iter().filter_map(|name| body.get(*name));
+            let named = ["out_refund_no", "out_trade_no", "transaction_id", "out_bill_no"];
+            let named = named.iter().filter_map(|name| body.get(*name));
             numbers.extend(named.filter_map(Value::as_str).map(str::to_owned));
         }
         numbers.extend(v3::Route::of(&inbound.path).and_then(|route| route.number()));

@@ -11,6 +11,13 @@ use serde_json::{Value, json};
 /// APIv3: JSON, sealed with the APIv3 key, signed in headers.
 pub(crate) fn v3(notice: &Notice<'_>, merchant: &Merchant, now: i64) -> SignedRequest {
     let (event, summary, original, plain, wire) = match notice.refund {
+        None if notice.trade.product == crate::transfers::PRODUCT => (
+            "MCHTRANSFER.BILL.FINISHED",
+            "商家转账单据终态通知",
+            "mch_payment",
+            notice.trade.request.clone(),
+            notice.trade.wire,
+        ),
         None => ("TRANSACTION.SUCCESS", "支付成功", "transaction", objects::order(notice.trade), notice.trade.wire),
         Some(r) => {
             let refund = &notice.trade.refunds[r];

@@ -12,6 +12,8 @@ pub(crate) enum Kind {
     OutTradeNo,
     /// 1–64 of `[0-9A-Za-z_\-|*@]`.
     OutRefundNo,
+    /// 1–32 digits and letters.
+    OutBillNo,
     /// An integer, at least.
     Int(i64),
     Bool,
@@ -28,7 +30,7 @@ pub(crate) enum Kind {
 /// One field: name, whether it must be there, kind.
 pub(crate) type Rule = (&'static str, bool, Kind);
 
-use Kind::{Bool, Int, List, NotifyUrl, Object, OutRefundNo, OutTradeNo, Rfc3339, Text, Word, Words};
+use Kind::{Bool, Int, List, NotifyUrl, Object, OutBillNo, OutRefundNo, OutTradeNo, Rfc3339, Text, Word, Words};
 
 const CURRENCY: Kind = Word(&["CNY"]);
 const AMOUNT: &[Rule] = &[("total", true, Int(1)), ("currency", false, CURRENCY)];
@@ -172,6 +174,23 @@ pub(crate) const ABNORMAL: &[Rule] = &[
     ("real_name", false, Text(1, 1024)),
 ];
 
+/// Merchant transfers (wechat.md 2.9).
+pub(crate) const TRANSFER: &[Rule] = &[
+    ("appid", true, Text(1, 32)),
+    ("out_bill_no", true, OutBillNo),
+    ("transfer_scene_id", true, Text(1, 36)),
+    ("openid", true, Text(1, 64)),
+    ("user_name", false, Text(1, 1024)),
+    ("transfer_amount", true, Int(1)),
+    ("transfer_remark", true, Text(1, 32)),
+    ("notify_url", false, NotifyUrl),
+    ("user_recv_perception", false, Text(1, 64)),
+    ("transfer_scene_report_infos", true, List(REPORT_INFOS)),
+    ("user_recv_style", false, Object(STYLE)),
+];
+const REPORT_INFOS: &[Rule] = &[("info_type", true, Text(1, 15)), ("info_content", true, Text(1, 32))];
+const STYLE: &[Rule] = &[("type", true, Word(&["CONFIRM_PAGE", "RED_PACKET"]))];
+
 fn wrong(at: &str, issue: &str) -> Refusal {
     Refusal::new(400, "PARAM_ERROR", &format!("输入源“/body{at}”{issue}"), 268_435_461).field(at, "body").issue(issue)
 }
@@ -217,6 +236,7 @@ fn value(found: &Value, kind: &Kind, at: &str) -> Result<(), Refusal> {
         Text(min, max) => found.as_str().is_some_and(|s| (*min..=*max).contains(&s.chars().count())),
         OutTradeNo => number(found, 32, 6, "_-|*"),
         OutRefundNo => number(found, 64, 1, "_-|*@"),
+        OutBillNo => number(found, 32, 1, ""),
         Int(min) => found.as_i64().is_some_and(|i| i >= *min && i <= i64::from(i32::MAX)),
         Bool => found.is_boolean(),
         Rfc3339 => found.as_str().is_some_and(|s| s.len() <= 64 && ids::from_rfc3339(s).is_some()),

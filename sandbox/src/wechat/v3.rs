@@ -1,6 +1,6 @@
 //! APIv3: routes, refusals, and the envelope of answers (wechat.md sections 1, 2, 4).
 
-use super::{auth, orders, refunds};
+use super::{auth, orders, refunds, transfers};
 use crate::Sandbox;
 use crate::crypto::{ALNUM, gcm_seal, random_text};
 use crate::faults::{Misbehaviour, Op};
@@ -80,6 +80,10 @@ pub(crate) enum Route {
     Refund,
     RefundQuery { number: String },
     Abnormal { id: String },
+    Transfer,
+    TransferQuery { number: String },
+    TransferById { id: String },
+    TransferCancel { number: String },
     Certificates,
 }
 
@@ -102,6 +106,16 @@ impl Route {
             ["v3", "refund", "domestic", "refunds", number] => {
                 return Some(Self::RefundQuery { number: (*number).to_owned() });
             }
+            ["v3", "fund-app", "mch-transfer", "transfer-bills"] => return Some(Self::Transfer),
+            ["v3", "fund-app", "mch-transfer", "transfer-bills", "out-bill-no", number] => {
+                return Some(Self::TransferQuery { number: (*number).to_owned() });
+            }
+            ["v3", "fund-app", "mch-transfer", "transfer-bills", "transfer-bill-no", id] => {
+                return Some(Self::TransferById { id: (*id).to_owned() });
+            }
+            ["v3", "fund-app", "mch-transfer", "transfer-bills", "out-bill-no", number, "cancel"] => {
+                return Some(Self::TransferCancel { number: (*number).to_owned() });
+            }
             ["v3", "certificates"] => return Some(Self::Certificates),
             _ => return None,
         };
@@ -121,6 +135,7 @@ impl Route {
     fn method(&self) -> &'static str {
         match self {
             Self::ById { .. } | Self::ByNumber { .. } | Self::RefundQuery { .. } | Self::Certificates => "GET",
+            Self::TransferQuery { .. } | Self::TransferById { .. } => "GET",
             _ => "POST",
         }
     }
@@ -136,18 +151,23 @@ impl Route {
             Self::Reverse { .. } => Op::Reverse,
             Self::Refund | Self::Abnormal { .. } => Op::Refund,
             Self::RefundQuery { .. } => Op::RefundQuery,
+            Self::Transfer => Op::Transfer,
+            Self::TransferQuery { .. } | Self::TransferById { .. } => Op::TransferQuery,
+            Self::TransferCancel { .. } => Op::TransferCancel,
             Self::Certificates => Op::Certificates,
         }
     }
 
     pub(crate) fn number(self) -> Option<String> {
         match self {
-            Self::ById { id, .. } | Self::Abnormal { id } => Some(id),
+            Self::ById { id, .. } | Self::Abnormal { id } | Self::TransferById { id } => Some(id),
             Self::ByNumber { number, .. }
             | Self::Close { number, .. }
             | Self::Reverse { number }
-            | Self::RefundQuery { number } => Some(number),
-            Self::Create { .. } | Self::Refund | Self::Certificates => None,
+            | Self::RefundQuery { number }
+            | Self::TransferQuery { number }
+            | Self::TransferCancel { number } => Some(number),
+            Self::Create { .. } | Self::Refund | Self::Transfer | Self::Certificates => None,
         }
     }
 }
@@ -203,6 +223,10 @@ fn serve(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> R
         Route::Refund => refunds::create(&desk)?,
         Route::RefundQuery { number } => refunds::query(&desk, &number)?,
         Route::Abnormal { id } => refunds::abnormal(&desk, &id)?,
+        Route::Transfer => transfers::create(&desk)?,
+        Route::TransferQuery { number } => transfers::query(&desk, |t| t.number == number)?,
+        Route::TransferById { id } => transfers::query(&desk, |t| t.id == id)?,
+        Route::TransferCancel { number } => transfers::cancel(&desk, &number)?,
         Route::Certificates => Some(certificates(&merchant)),
     };
     Ok((merchant, body))

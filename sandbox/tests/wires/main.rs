@@ -6,3 +6,4 @@ mod keys;
 mod outbox;
 mod v2;
 mod v3;
+mod v3_transfers;

@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-struct Answer {
-    status: u16,
+pub struct Answer {
+    pub status: u16,
     headers: axum::http::HeaderMap,
     text: String,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_default()
     }
 
-    fn code(&self) -> String {
+    pub fn code(&self) -> String {
         self.json()["code"].as_str().unwrap_or("OK").to_owned()
     }
 }
@@ -47,7 +47,7 @@ async fn raw(bench: &Bench, method: &str, target: &str, body: &str, auth: &str) 
     Ok(Answer { status, headers, text: answer.text().await? })
 }
 
-async fn call(bench: &Bench, method: &str, target: &str, body: Value) -> Answer {
+pub async fn call(bench: &Bench, method: &str, target: &str, body: Value) -> Answer {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let auth = authorization(method, target, &body, now_ms() / 1000);
     let answer = raw(bench, method, target, &body, &auth).await.unwrap();

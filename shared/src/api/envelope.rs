@@ -88,6 +88,11 @@ pub(super) fn read(request: Request, actions: &[&'static str], config: Arc<Confi
     Ok(Call { action, dialect, data, uni_id_token, caller, quoted: false, request, config })
 }
 
+/// True for the data of a module call: an order's number, or a transfer's.
+fn names_a_number(data: &Value) -> bool {
+    ["out_trade_no", "out_bill_no"].iter().any(|name| data.get(*name).is_some())
+}
+
 /// The data: `data` with the outer fields of the module call, or the body itself; then the query string.
 /// What is in the body is never overwritten from outside of it.
 fn data_of(mut body: Map<String, Value>, query: &str) -> Result<Map<String, Value>, Failure> {
@@ -100,7 +105,7 @@ fn data_of(mut body: Map<String, Value>, query: &str) -> Result<Map<String, Valu
         Some(_) => return Err(Failure::new(Code::BAD_REQUEST).says("data")),
     };
     // A module call inside a routed one: {"action", "data": {"provider", "data": {...}}}.
-    if let Some(Value::Object(nested)) = data.get("data").filter(|v| v.get("out_trade_no").is_some()).cloned() {
+    if let Some(Value::Object(nested)) = data.get("data").filter(|v| names_a_number(v)).cloned() {
         data.remove("data");
         for (key, value) in nested {
             data.entry(key).or_insert(value);

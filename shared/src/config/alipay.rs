@@ -1,6 +1,7 @@
 //! `alipay.<node>`: Alipay applications in key mode and certificate mode (`protocols/vkpay.md` 1.3).
 
 use super::reader::Reader;
+use super::transfer::TransferDefaults;
 use crate::crypto::cert;
 use crate::crypto::rsa::{PrivateKey, PublicKey};
 use crate::secret::Secret;
@@ -33,6 +34,8 @@ pub struct AlipayNode {
     pub seller_id: Option<String>,
     /// The token by which an ISV acts for this merchant.
     pub app_auth_token: Option<Secret>,
+    /// `transfer` only: its scene and limits.
+    pub transfer: TransferDefaults,
 }
 
 /// Serial numbers of certificate mode, Alipay's own kind.
@@ -68,6 +71,10 @@ impl AlipayNode {
         let seller_id = node.text("sellerId");
         let app_auth_token = node.secret("appAuthToken");
         let encrypt_key = read_encrypt_key(node);
+        let transfer = match name {
+            "transfer" => TransferDefaults::read(node, "transferSceneName"),
+            _ => TransferDefaults::default(),
+        };
         let certificate_mode = ["appCert", "alipayRootCert", "alipayPublicCert"]
             .iter()
             .any(|stem| ["Content", "PathContent", "Path"].iter().any(|end| node.has(&format!("{stem}{end}"))));
@@ -89,6 +96,9 @@ impl AlipayNode {
             "alipayPublicKey",
             "alipayPublicKeyPath",
             "alipayPublicKeyContent",
+            "transferSceneName",
+            "transferSceneReportInfos",
+            "userRecvPerception",
             "dailyLimit",
             "dailyLimitPerPayee",
         ]);
@@ -103,6 +113,7 @@ impl AlipayNode {
             encrypt_key,
             seller_id,
             app_auth_token,
+            transfer,
         })
     }
 }

@@ -178,6 +178,7 @@ fn read_douyinpay(node: &Reader<'_>, app_id: Option<&str>, api_base: Option<&Str
         api: Api::V3(v3.clone()),
         api_base: api_base.cloned(),
         h5_info: None,
+        transfer: super::TransferDefaults::default(),
     };
     Some(DouyinPay { jsapi: way("mp-weixin"), app: way("app-plus"), native: way("h5"), mweb: way("mweb") })
 }

@@ -1,6 +1,7 @@
 //! `wxpay.<node>`: WeChat Pay merchants, APIv3 and APIv2 (`protocols/vkpay.md` 1.2).
 
 use super::reader::{Material, Reader};
+use super::transfer::TransferDefaults;
 use crate::crypto::rsa::{PrivateKey, PublicKey};
 use crate::secret::Secret;
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub struct WxpayNode {
     pub api_base: Option<String>,
     /// `mweb` only: where the payment is asked for.
     pub h5_info: Option<H5Info>,
+    /// `transfer` only: its scene and limits.
+    pub transfer: TransferDefaults,
 }
 
 /// The API version of a node with its keys.
@@ -126,6 +129,10 @@ impl WxpayNode {
             "mweb" => read_h5_info(node),
             _ => None,
         };
+        let transfer = match name {
+            "transfer" => TransferDefaults::read(node, "transferSceneId"),
+            _ => TransferDefaults::default(),
+        };
         let api = match node.raw("version").map(|v| v.as_u64().or_else(|| v.as_str()?.parse().ok())) {
             None | Some(Some(3)) => read_v3(node, &WECHAT_PAY).map(Api::V3),
             Some(Some(2)) => read_v2(node, mch_id.as_deref()).map(Api::V2),
@@ -157,7 +164,16 @@ impl WxpayNode {
             "dailyLimit",
             "dailyLimitPerPayee",
         ]);
-        Some(Self { name: name.to_owned(), app_id: app_id?, secret, mch_id: mch_id?, api: api?, api_base, h5_info })
+        Some(Self {
+            name: name.to_owned(),
+            app_id: app_id?,
+            secret,
+            mch_id: mch_id?,
+            api: api?,
+            api_base,
+            h5_info,
+            transfer,
+        })
     }
 }
 

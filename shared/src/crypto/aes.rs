@@ -107,6 +107,17 @@ pub fn seal_gcm(key: &[u8; 32], aad: &[u8], plaintext: &[u8]) -> String {
     base64(&[nonce.as_slice(), &sealed].concat())
 }
 
+/// Opens what [`seal_gcm`] sealed.
+///
+/// # Errors
+/// [`CryptoError::Encoding`] when it is not base64 of that shape, [`CryptoError::Decrypt`] when it does not open.
+pub fn unseal_gcm(key: &[u8; 32], aad: &[u8], sealed: &str) -> Result<Vec<u8>, CryptoError> {
+    let bytes = from_base64(sealed)?;
+    let (nonce, sealed) = bytes.split_first_chunk::<12>().ok_or(CryptoError::Encoding("nonce of 12 bytes"))?;
+    let cipher = Aes256Gcm::new(key.into());
+    cipher.decrypt(&Nonce::from(*nonce), Payload { msg: sealed, aad }).map_err(|_| CryptoError::Decrypt)
+}
+
 /// Opens AES-256-CBC whose IV is the key's first half, and takes PKCS#7 padding of up to 32 bytes off, as
 /// WeChat's message push has it.
 ///

@@ -72,6 +72,11 @@ impl PrivateKey {
         Ok(der.as_ref().to_vec())
     }
 
+    /// A symmetric key of 32 bytes that follows from this private key, another for each label.
+    pub(crate) fn derived_key(&self, label: &str) -> [u8; 32] {
+        super::hash::hmac_sha256(&self.pkcs8, label.as_bytes())
+    }
+
     /// PKCS#8 in PEM, for a TLS client identity.
     pub(crate) fn to_pkcs8_pem(&self) -> zeroize::Zeroizing<String> {
         let body = zeroize::Zeroizing::new(base64(&self.pkcs8));

@@ -1,16 +1,18 @@
-//! Orders, attempts and refunds: what they are and how they may move. Pure: no I/O and no clock.
+//! Orders, attempts, refunds and transfers: what they are and how they may move. Pure: no I/O and no clock.
 
 mod attempt;
 mod money;
 mod refund;
 mod status;
 mod task;
+mod transfer;
 
 pub use attempt::{Attempt, AttemptState};
 pub use money::Fen;
 pub use refund::{Refund, RefundState};
 pub use status::Status;
 pub use task::{LEASE_MS, Task, TaskName, TaskState, ask_again};
+pub use transfer::{DailyLimits, ReportInfo, Transfer, TransferState, shanghai_day};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

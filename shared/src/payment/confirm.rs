@@ -346,7 +346,8 @@ fn refusal(reason: &str) -> Verdict {
 /// Takes what a verified callback says.
 ///
 /// # Errors
-/// When the table or, for a refund whose payment is not known yet, the provider cannot be reached.
+/// When the table or, for a refund whose payment is not known yet, the provider cannot be reached;
+/// [`Code::NO_ORDER`] for a transfer that is not known, which is the sender's fault.
 pub async fn settle_notice(cx: &Context<'_>, notice: &Notice) -> Result<(), Failure> {
     match notice {
         Notice::Payment(payment) => {
@@ -354,6 +355,7 @@ pub async fn settle_notice(cx: &Context<'_>, notice: &Notice) -> Result<(), Fail
             Ok(())
         }
         Notice::Refund(refund) => settle_refund(cx, refund).await,
+        Notice::Transfer(transfer) => super::transfer::settle_transfer(cx, transfer).await,
         Notice::Hint(hint) => settle_hint(cx, hint).await,
         Notice::Event(event) => settle_event(cx, event).await,
         Notice::Echo(_) => Ok(()),

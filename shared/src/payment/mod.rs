@@ -1,4 +1,4 @@
-//! The use cases: create, query, close, refund, tasks, incidents; and `confirm`, the one room in which an order becomes paid.
+//! The use cases: create, query, close, refund, transfer, tasks, incidents; and `confirm`, the one room in which an order becomes paid.
 
 mod close;
 mod coins;
@@ -13,6 +13,7 @@ mod reconcile;
 mod refund;
 mod request;
 mod tasks;
+mod transfer;
 
 pub use close::close_payment;
 pub use coins::coins;
@@ -27,6 +28,7 @@ pub use reconcile::{Counts, reconcile};
 pub use refund::{RefundInput, query_refund, refund};
 pub use request::Fields;
 pub use tasks::{Ran, run_task};
+pub use transfer::{cancel_transfer, pursue_transfer, query_transfer, transfer};
 
 use crate::code::{Code, Failure};
 use crate::config::Config;

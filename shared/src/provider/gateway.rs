@@ -2,11 +2,13 @@
 
 use super::{
     CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Meaning, Notice, Outcome,
-    Proof, ProviderReply, Purchase, RefundRequest, RefundStanding, Refusal, Standing, Vault, Verdict, alipay, apple,
-    douyin, huawei, virtual_pay, vkspay, wxpay,
+    Proof, ProviderReply, Purchase, RefundRequest, RefundStanding, Refusal, Standing, TransferRequest,
+    TransferStanding, Vault, Verdict, alipay, apple, douyin, huawei, virtual_pay, vkspay, wxpay,
 };
 use crate::code::{Code, Failure};
-use crate::config::{AlipayNode, AppleNode, DouyinNode, HuaweiNode, Merchant, VirtualNode, VkspayNode, WxpayNode};
+use crate::config::{
+    AlipayNode, AppleNode, DouyinNode, HuaweiNode, Merchant, TransferDefaults, VirtualNode, VkspayNode, WxpayNode,
+};
 use crate::http::Http;
 use crate::order::{Attempt, Fen, Order, Provider, Refund};
 use crate::outgoing::Receivers;
@@ -292,6 +294,81 @@ impl Gateway {
             Node::Virtual(node) => virtual_pay::query_refund(outside, node, order, attempt, refund, now).await,
             Node::Douyin(node) => douyin::query_refund(outside, node, order, attempt, refund, now).await,
             Node::Huawei(node) => huawei::query_refund(outside, node, order, attempt, refund, now).await,
+        }
+    }
+
+    /// What this node says of transfers, when it can make any.
+    ///
+    /// # Errors
+    /// [`Code::UNSUPPORTED`]: WeChat Pay's APIv2, Alipay in key mode, and everybody else.
+    pub fn transfers(&self) -> Result<&TransferDefaults, Failure> {
+        let (defaults, needs) = match &self.node {
+            Node::Wxpay(node) => (&node.transfer, wxpay::transfer_keys(node).is_none().then_some("wxpay: version 3")),
+            Node::Alipay(node) => (
+                &node.transfer,
+                node.certificates
+                    .is_none()
+                    .then_some("alipay: certificate mode (appCert, alipayPublicCert, alipayRootCert)"),
+            ),
+            _ => return Err(Failure::new(Code::UNSUPPORTED).says("transfer")),
+        };
+        match needs {
+            None => Ok(defaults),
+            Some(what) => Err(Failure::new(Code::UNSUPPORTED).says(what)),
+        }
+    }
+
+    /// The key that personal data of this node's transfers is sealed under at rest, made from its private key.
+    pub fn sealing_key(&self) -> Option<[u8; 32]> {
+        let key = match &self.node {
+            Node::Wxpay(node) => &wxpay::transfer_keys(node)?.private_key,
+            Node::Alipay(node) => &node.private_key,
+            _ => return None,
+        };
+        Some(key.derived_key("vk-pay transfers 1"))
+    }
+
+    /// Pays out. The same number again with the same fields is the same transfer.
+    pub async fn transfer(&self, outside: &Outside, request: &TransferRequest<'_>) -> Outcome<TransferStanding> {
+        match &self.node {
+            Node::Wxpay(node) => match wxpay::transfer_keys(node) {
+                Some(v3) => wxpay::transfer(outside, node, v3, request).await,
+                None => unsupported(),
+            },
+            Node::Alipay(node) => alipay::transfer(outside, node, request).await,
+            _ => unsupported(),
+        }
+    }
+
+    /// Asks how a transfer stands; `None` when the provider does not know the number.
+    pub async fn query_transfer(
+        &self,
+        outside: &Outside,
+        request: &TransferRequest<'_>,
+    ) -> Outcome<Option<TransferStanding>> {
+        match &self.node {
+            Node::Wxpay(node) => match wxpay::transfer_keys(node) {
+                Some(v3) => wxpay::query_transfer(outside, node, v3, request).await,
+                None => unsupported(),
+            },
+            Node::Alipay(node) => alipay::query_transfer(outside, node, request).await,
+            _ => unsupported(),
+        }
+    }
+
+    /// Takes a transfer back that its payee has not confirmed; `None` when the provider does not know the
+    /// number. WeChat Pay only.
+    pub async fn cancel_transfer(
+        &self,
+        outside: &Outside,
+        request: &TransferRequest<'_>,
+    ) -> Outcome<Option<TransferStanding>> {
+        match &self.node {
+            Node::Wxpay(node) => match wxpay::transfer_keys(node) {
+                Some(v3) => wxpay::cancel_transfer(outside, node, v3, request).await,
+                None => unsupported(),
+            },
+            _ => unsupported(),
         }
     }
 

@@ -20,7 +20,7 @@ pub use gateway::{Gateway, Outside, addressee, read_callback, reply};
 pub use purchase::{Proof, Purchase};
 pub use vault::{Cabinet, Vault, VaultError};
 
-use crate::order::{Attempt, Fen, Order, Provider};
+use crate::order::{Attempt, Fen, Order, Provider, Transfer, TransferState};
 use http::{HeaderMap, Method};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -246,6 +246,33 @@ pub enum RefundProgress {
     Missing,
 }
 
+/// What a provider is asked to pay out, or to tell of.
+pub struct TransferRequest<'a> {
+    /// The transfer; its number, amount, payee, texts and scene are sent.
+    pub transfer: &'a Transfer,
+    /// The payee's real name, where it is sent.
+    pub name: Option<&'a str>,
+    /// Now, Unix ms.
+    pub now: i64,
+}
+
+/// How a transfer stands at a provider.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TransferStanding {
+    /// How it stands; a word that is not known is [`TransferState::Processing`].
+    pub state: TransferState,
+    /// The provider's own word.
+    pub provider_state: Option<String>,
+    /// The provider's number.
+    pub transfer_bill_no: Option<String>,
+    /// Why it failed.
+    pub fail_reason: Option<String>,
+    /// What the payee's client confirms it with.
+    pub package_info: Option<String>,
+    /// The provider's verified words, redacted.
+    pub result: Value,
+}
+
 /// A callback as it arrived.
 pub struct CallbackRequest<'a> {
     /// The method.
@@ -267,6 +294,8 @@ pub enum Notice {
     Payment(Box<Payment>),
     /// A refund ended, or moved.
     Refund(Box<RefundNotice>),
+    /// A transfer ended.
+    Transfer(Box<TransferNotice>),
     /// Something may have happened, but the message does not prove it: the provider is asked.
     Hint(Hint),
     /// Something that is recorded on an order and does not pay or refund it.
@@ -344,6 +373,25 @@ pub struct RefundNotice {
     pub payment: Option<Payment>,
     /// The provider's verified words, redacted.
     pub info: Value,
+}
+
+/// A transfer, as a callback states it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TransferNotice {
+    /// Who says so.
+    pub provider: Provider,
+    /// The merchant in the configuration whose keys verified it.
+    pub merchant: String,
+    /// The merchant's number.
+    pub out_bill_no: String,
+    /// The merchant at the provider.
+    pub mch_id: String,
+    /// The amount.
+    pub amount: Fen,
+    /// Who gets it.
+    pub payee: String,
+    /// How it stands.
+    pub standing: TransferStanding,
 }
 
 /// Why a callback was not taken.

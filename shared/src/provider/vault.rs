@@ -5,7 +5,7 @@
 //! a time; the others wait for it.
 
 use super::Outcome;
-use crate::crypto::{aes, from_base64, hash};
+use crate::crypto::{aes, hash};
 use crate::secret::Secret;
 use futures::future::BoxFuture;
 use std::time::Duration;
@@ -137,8 +137,6 @@ fn key(secret: &Secret) -> [u8; 32] {
 }
 
 fn open(sealed: &str, name: &str, secret: &Secret) -> Option<Secret> {
-    let bytes = from_base64(sealed).ok()?;
-    let (nonce, rest) = bytes.split_at_checked(12)?;
-    let plain = aes::open_gcm(&key(secret), nonce, name.as_bytes(), &crate::crypto::base64(rest)).ok()?;
+    let plain = aes::unseal_gcm(&key(secret), name.as_bytes(), sealed).ok()?;
     Some(Secret::new(String::from_utf8(plain).ok()?))
 }

@@ -72,6 +72,26 @@ impl Key {
         Self::new(format!("I#{id}"), "I")
     }
 
+    /// A transfer: a number is one merchant's, whoever pays it out.
+    pub fn transfer(merchant: &str, out_bill_no: &str) -> Self {
+        Self::transfer_item(&format!("X#{merchant}#{out_bill_no}"))
+    }
+
+    /// A transfer, by its hash key.
+    pub fn transfer_item(pk: &str) -> Self {
+        Self::new(pk.to_owned(), "X")
+    }
+
+    /// Which transfer of a merchant a provider's number is.
+    pub fn transfer_bill(merchant: &str, transfer_bill_no: &str) -> Self {
+        Self::new(format!("Y#{merchant}#{transfer_bill_no}"), "Y")
+    }
+
+    /// What was paid out in a day.
+    pub fn counter(name: &str) -> Self {
+        Self::new(format!("C#{name}"), "C")
+    }
+
     /// The key's attributes.
     pub fn attributes(&self) -> Item {
         HashMap::from([("pk".to_owned(), Av::S(self.pk.clone())), ("sk".to_owned(), Av::S(self.sk.clone()))])

@@ -13,6 +13,7 @@ mod item;
 mod orders;
 mod refunds;
 mod tasks;
+mod transfers;
 mod write;
 
 pub use due::{Due, DueCursor, DueItem, DuePage};
@@ -20,6 +21,7 @@ pub use incident::{Action, Incident, IncidentName, IncidentPage, IncidentStatus,
 pub use orders::{Committed, HistoryEntry, Listing, PaymentCommit, Verdict};
 pub use refunds::Reserved;
 pub use tasks::TaskEnd;
+pub use transfers::Begun;
 pub use write::{Condition, Write};
 
 use aws_sdk_dynamodb::Client;

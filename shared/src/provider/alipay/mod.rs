@@ -14,10 +14,11 @@ mod payment;
 mod refund;
 pub mod signing;
 mod trade;
+mod transfer;
 
 use super::{
     CallbackError, CallbackRequest, CreateRequest, Created, Notice, Outcome, Outside, ProviderReply, RefundRequest,
-    RefundStanding, Standing, Verdict,
+    RefundStanding, Standing, TransferRequest, TransferStanding, Verdict,
 };
 use crate::config::{AlipayNode, Merchant};
 use crate::order::{Attempt, Order, Refund};
@@ -72,6 +73,22 @@ pub(super) async fn query_refund(
     now: i64,
 ) -> Outcome<RefundStanding> {
     refund::query(outside, node, &attempt.number, refund, now).await
+}
+
+pub(super) async fn transfer(
+    outside: &Outside,
+    node: &AlipayNode,
+    request: &TransferRequest<'_>,
+) -> Outcome<TransferStanding> {
+    transfer::transfer(outside, node, request).await
+}
+
+pub(super) async fn query_transfer(
+    outside: &Outside,
+    node: &AlipayNode,
+    request: &TransferRequest<'_>,
+) -> Outcome<Option<TransferStanding>> {
+    transfer::query(outside, node, request).await
 }
 
 pub(super) fn read_callback(merchant: &Merchant, request: &CallbackRequest<'_>) -> Result<Notice, CallbackError> {

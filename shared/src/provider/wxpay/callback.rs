@@ -4,12 +4,13 @@
 //! other header, path, host or query has a say.
 
 use super::signing::{HeaderFault, Signed};
-use super::{certificates::NoKey, transaction, v2, v3_refund};
+use super::{certificates::NoKey, transaction, transfer, v2, v3_refund};
 use crate::config::{Api, Merchant, Scheme, V3, WECHAT_PAY, WxpayNode};
 use crate::crypto::aes::open_gcm;
 use crate::order::Provider;
 use crate::provider::{
-    CallbackError, CallbackRequest, Notice, Outside, ProviderReply, RefundNotice, RefundProgress, Verdict,
+    CallbackError, CallbackRequest, Notice, Outside, ProviderReply, RefundNotice, RefundProgress, TransferNotice,
+    Verdict,
 };
 use serde_json::Value;
 
@@ -141,6 +142,9 @@ fn notice(merchant: &str, event: &str, object: &Value) -> Result<Notice, Callbac
     if event.starts_with("REFUND.") {
         return refund_notice(merchant, event, object);
     }
+    if event == "MCHTRANSFER.BILL.FINISHED" {
+        return transfer_notice(merchant, object);
+    }
     Ok(Notice::Other(event.chars().filter(|c| c.is_ascii_graphic()).take(64).collect()))
 }
 
@@ -166,6 +170,21 @@ fn refund_notice(merchant: &str, event: &str, object: &Value) -> Result<Notice, 
         payment: None,
         info: redacted(object),
         standing,
+    })))
+}
+
+fn transfer_notice(merchant: &str, object: &Value) -> Result<Notice, CallbackError> {
+    const MISSING: CallbackError = CallbackError::Malformed("the transfer's fields");
+    let text = |key: &str| object.get(key).and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_owned);
+    text("state").ok_or(MISSING)?;
+    Ok(Notice::Transfer(Box::new(TransferNotice {
+        provider: Provider::Wxpay,
+        merchant: merchant.to_owned(),
+        out_bill_no: text("out_bill_no").ok_or(MISSING)?,
+        mch_id: transfer::mch_id(object).ok_or(MISSING)?.to_owned(),
+        amount: transfer::amount(object).ok_or(MISSING)?,
+        payee: text("openid").ok_or(MISSING)?,
+        standing: transfer::standing(object),
     })))
 }
 

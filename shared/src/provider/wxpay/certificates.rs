@@ -86,16 +86,7 @@ impl Certificates {
         let stale = shelf.fetched.is_none_or(|at| now.abs_diff(at) >= KEEP_MS.unsigned_abs());
         let rested = shelf.tried.is_none_or(|at| now.abs_diff(at) >= PAUSE_MS.unsigned_abs());
         if (stale || !shelf.known.contains_key(serial)) && rested {
-            shelf.tried = Some(now);
-            let download = tokio::time::timeout(BUDGET, download(http, node, v3, &shelf, stale, now)).await;
-            match download.unwrap_or_else(|_| Err(NoKey::Unavailable("the certificates took too long".to_owned()))) {
-                Ok(known) => {
-                    shelf.known = known;
-                    shelf.fetched = Some(now);
-                    shelf.fault = None;
-                }
-                Err(fault) => shelf.fault = Some(fault),
-            }
+            shelf.refresh(http, node, v3, stale, now).await;
         }
         match shelf.known.get(serial) {
             Some(known) if (known.validity.0..=known.validity.1).contains(&now.div_euclid(1000)) => {
@@ -106,9 +97,52 @@ impl Certificates {
         }
     }
 
+    /// The key that fields of a request are encrypted to, with its serial number: the configured public key,
+    /// else that of the valid platform certificate which became so last.
+    pub(super) async fn sealing_key(
+        &self,
+        http: &Http,
+        node: &WxpayNode,
+        v3: &V3,
+        now: i64,
+    ) -> Result<(String, PublicKey), NoKey> {
+        if let Some((id, key)) = &v3.public_key {
+            return Ok((id.clone(), key.clone()));
+        }
+        let shelf = self.shelf(node);
+        let mut shelf = shelf.lock().await;
+        let stale = shelf.fetched.is_none_or(|at| now.abs_diff(at) >= KEEP_MS.unsigned_abs());
+        let rested = shelf.tried.is_none_or(|at| now.abs_diff(at) >= PAUSE_MS.unsigned_abs());
+        if stale && rested {
+            shelf.refresh(http, node, v3, stale, now).await;
+        }
+        let seconds = now.div_euclid(1000);
+        let valid = shelf.known.iter().filter(|(_, known)| (known.validity.0..=known.validity.1).contains(&seconds));
+        match valid.max_by_key(|(_, known)| known.validity.0) {
+            Some((serial, known)) => Ok((serial.clone(), known.key.clone())),
+            None => Err(shelf.fault.clone().unwrap_or(NoKey::Unknown)),
+        }
+    }
+
     fn shelf(&self, node: &WxpayNode) -> Arc<tokio::sync::Mutex<Shelf>> {
         let id = format!("{} {}", node.mch_id, node.api_base.as_deref().unwrap_or_default());
         self.merchants.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default().clone()
+    }
+}
+
+impl Shelf {
+    /// Fetches the list anew. When that fails, what is held stays.
+    async fn refresh(&mut self, http: &Http, node: &WxpayNode, v3: &V3, stale: bool, now: i64) {
+        self.tried = Some(now);
+        let download = tokio::time::timeout(BUDGET, download(http, node, v3, self, stale, now)).await;
+        match download.unwrap_or_else(|_| Err(NoKey::Unavailable("the certificates took too long".to_owned()))) {
+            Ok(known) => {
+                self.known = known;
+                self.fetched = Some(now);
+                self.fault = None;
+            }
+            Err(fault) => self.fault = Some(fault),
+        }
     }
 }
 

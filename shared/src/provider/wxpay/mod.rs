@@ -6,6 +6,7 @@
 //! | `transport` | one call of APIv3: signed, sent, verified |
 //! | `certificates` | the keys that verify WeChat Pay |
 //! | `v3`, `v3_refund`, `transaction` | orders, refunds and the order object of APIv3 |
+//! | `transfer` | merchant transfers |
 //! | `v2` | the same over XML |
 //! | `client` | `orderInfo`, for each product |
 //! | `callback` | verify, check the age, decrypt, parse; and the replies |
@@ -20,6 +21,7 @@ mod failure;
 pub mod signing;
 mod text;
 mod transaction;
+mod transfer;
 mod transport;
 pub mod v2;
 mod v3;
@@ -29,8 +31,11 @@ pub(super) use callback::{read as read_callback, read_v3, reply};
 pub use certificates::{Certificates, KEEP_MS, PAUSE_MS};
 pub(super) use check::check;
 
-use super::{CreateRequest, Created, Outcome, Outside, RefundRequest, RefundStanding, Refusal, Standing};
-use crate::config::{Api, WxpayNode};
+use super::{
+    CreateRequest, Created, Outcome, Outside, RefundRequest, RefundStanding, Refusal, Standing, TransferRequest,
+    TransferStanding,
+};
+use crate::config::{Api, V3, WxpayNode};
 use crate::order::{Attempt, Order, Refund};
 use failure::outcome;
 
@@ -102,4 +107,39 @@ pub(super) async fn query_refund(
         Api::V3(v3) => v3_refund::query_refund(outside, node, v3, attempt, &refund.out_refund_no, now).await,
         Api::V2(v2) => v2::refund::query_refund(outside, node, v2, attempt, &refund.out_refund_no).await,
     })
+}
+
+/// Transfers are APIv3's alone; `None` where the node speaks APIv2.
+pub(super) const fn transfer_keys(node: &WxpayNode) -> Option<&V3> {
+    match &node.api {
+        Api::V3(v3) => Some(v3),
+        Api::V2(_) => None,
+    }
+}
+
+pub(super) async fn transfer(
+    outside: &Outside,
+    node: &WxpayNode,
+    v3: &V3,
+    request: &TransferRequest<'_>,
+) -> Outcome<TransferStanding> {
+    outcome(transfer::transfer(outside, node, v3, request).await)
+}
+
+pub(super) async fn query_transfer(
+    outside: &Outside,
+    node: &WxpayNode,
+    v3: &V3,
+    request: &TransferRequest<'_>,
+) -> Outcome<Option<TransferStanding>> {
+    outcome(transfer::query(outside, node, v3, request).await)
+}
+
+pub(super) async fn cancel_transfer(
+    outside: &Outside,
+    node: &WxpayNode,
+    v3: &V3,
+    request: &TransferRequest<'_>,
+) -> Outcome<Option<TransferStanding>> {
+    outcome(transfer::cancel(outside, node, v3, request).await)
 }

@@ -33,6 +33,22 @@ pub(super) async fn send(
     body: Vec<u8>,
     now: i64,
 ) -> Result<Answer, Failure> {
+    let serial = v3.public_key.as_ref().map(|(id, _)| id.as_str());
+    send_naming(http, node, v3, method, target, body, serial, now).await
+}
+
+/// The same with the serial number of WeChat Pay's key that the request names.
+#[expect(clippy::too_many_arguments, reason = "one call, told whole")]
+async fn send_naming(
+    http: &Http,
+    node: &WxpayNode,
+    v3: &V3,
+    method: Method,
+    target: &str,
+    body: Vec<u8>,
+    serial: Option<&str>,
+    now: i64,
+) -> Result<Answer, Failure> {
     let (url, line) = address(node, v3.scheme.host, target);
     let (timestamp, nonce) = (now.div_euclid(1000), crypto::nonce());
     let message = signing::request_message(method.as_str(), &line, timestamp, &nonce, &body);
@@ -48,8 +64,8 @@ pub(super) async fn send(
     if !body.is_empty() {
         headers.push(("content-type", "application/json".to_owned()));
     }
-    if let Some((id, _)) = &v3.public_key {
-        headers.push((v3.scheme.headers[3], id.clone()));
+    if let Some(serial) = serial {
+        headers.push((v3.scheme.headers[3], serial.to_owned()));
     }
     http.send(Request { method, url: &url, headers, body, identity: None }).await.map_err(|e| not_sent(&e))
 }
@@ -74,10 +90,29 @@ pub(super) async fn call(
 ) -> Result<Value, Failure> {
     let body = body.map(|b| b.to_string().into_bytes()).unwrap_or_default();
     let answer = send(&outside.http, node, v3, method, target, body, now).await?;
+    read(outside, node, v3, &answer, now).await
+}
+
+/// Posts a body with fields that are encrypted to WeChat Pay's key of that serial number.
+pub(super) async fn post_sealed(
+    outside: &Outside,
+    node: &WxpayNode,
+    v3: &V3,
+    target: &str,
+    body: &Value,
+    serial: &str,
+    now: i64,
+) -> Result<Value, Failure> {
+    let body = body.to_string().into_bytes();
+    let answer = send_naming(&outside.http, node, v3, Method::POST, target, body, Some(serial), now).await?;
+    read(outside, node, v3, &answer, now).await
+}
+
+async fn read(outside: &Outside, node: &WxpayNode, v3: &V3, answer: &Answer, now: i64) -> Result<Value, Failure> {
     if answer.status == 202 || !(200..300).contains(&answer.status) {
         return Err(judge_v3(answer.status, &answer.body));
     }
-    verify(outside, node, v3, &answer, now).await.map_err(Failure::unknown)?;
+    verify(outside, node, v3, answer, now).await.map_err(Failure::unknown)?;
     if answer.body.is_empty() {
         return Ok(Value::Null);
     }

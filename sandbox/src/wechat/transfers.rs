@@ -1,0 +1,125 @@
+//! Merchant transfers (wechat.md 2.9).
+
+use super::v3::{Desk, Refusal, Reply};
+use super::{auth, refunds, rules};
+use crate::crypto::{ALNUM, random_text};
+use crate::faults::Misbehaviour;
+use crate::ids;
+use crate::ledger::{Provider, Wire};
+use crate::transfers::{Transfer, TransferState};
+use serde_json::{Value, json};
+
+/// From this amount on the payee's name must be there; below the other it must not (fen).
+const NAME_FROM: u64 = 200_000;
+const NO_NAME_BELOW: u64 = 30;
+
+fn missing() -> Refusal {
+    Refusal::new(404, "NOT_FOUND", "记录不存在", 268_512_771)
+}
+
+pub(crate) fn create(desk: &Desk<'_>) -> Reply {
+    let mut body = rules::check(&desk.inbound.body, rules::TRANSFER)?;
+    let name = match body.get("user_name").and_then(Value::as_str) {
+        None => None,
+        Some(sealed) => {
+            let wanted = desk.inbound.header("wechatpay-serial");
+            let (key, serial) = auth::signer(desk.merchant, wanted);
+            let opened = key.oaep_open(sealed).filter(|_| wanted == Some(serial));
+            let opened = opened.and_then(|plain| String::from_utf8(plain).ok());
+            let bad = || Refusal::param("敏感字段解密失败，请检查Wechatpay-Serial").field("user_name", "body");
+            Some(opened.ok_or_else(bad)?)
+        }
+    };
+    body.insert("user_name".to_owned(), json!(name));
+    let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let amount = body.get("transfer_amount").and_then(Value::as_u64).unwrap_or_default();
+    if name.is_none() && amount >= NAME_FROM {
+        return Err(Refusal::param("转账金额大于等于2000元时，收款用户姓名必填").field("user_name", "body"));
+    }
+    if name.is_some() && amount < NO_NAME_BELOW {
+        return Err(Refusal::param("转账金额小于0.3元时，不支持校验收款用户姓名").field("user_name", "body"));
+    }
+    if !desk.merchant.owns_appid(&text("appid")) {
+        return Err(Refusal::new(400, "APPID_MCHID_NOT_MATCH", "商户号和appid没有绑定关系", 268_435_461));
+    }
+    let by_public_key = desk.inbound.header("wechatpay-serial").is_some_and(|id| id.starts_with("PUB_KEY_ID_"));
+    let held = desk.fault == Some(Misbehaviour::HoldTransfer);
+    let now = desk.sandbox.now();
+    let mut state = desk.sandbox.state();
+    let at = state.transfer(Transfer {
+        provider: Provider::Wxpay,
+        merchant: desk.mchid().to_owned(),
+        appid: text("appid"),
+        wire: if by_public_key { Wire::V3 } else { Wire::V3Cert },
+        number: text("out_bill_no"),
+        id: format!("1330000{}", ids::transaction_id(now)),
+        amount,
+        payee: text("openid"),
+        name,
+        remark: Some(text("transfer_remark")),
+        state: if held { TransferState::Accepted } else { TransferState::WaitUserConfirm },
+        fail_reason: None,
+        package_info: (!held).then(|| format!("affffddafdfafddffda=={}", random_text(24, ALNUM))),
+        notify_url: body.get("notify_url").and_then(Value::as_str).map(str::to_owned),
+        created: now,
+        updated: now,
+        ended: None,
+        request: Value::Object(body.clone()),
+    });
+    let repeated = || Refusal::new(400, "ALREADY_EXISTS", "商家转账单号已存在，且参数与原请求不一致", 268_435_461);
+    let transfer = &state.transfers[at.ok_or_else(repeated)?];
+    let mut answer = json!({
+        "out_bill_no": transfer.number,
+        "transfer_bill_no": transfer.id,
+        "create_time": ids::rfc3339(transfer.created),
+        "state": transfer.state.wxpay(),
+    });
+    if let (TransferState::WaitUserConfirm, Some(package)) = (transfer.state, &transfer.package_info) {
+        answer["package_info"] = json!(package);
+    }
+    Ok(Some(answer))
+}
+
+pub(crate) fn query(desk: &Desk<'_>, wanted: impl Fn(&Transfer) -> bool) -> Reply {
+    let state = desk.sandbox.state();
+    let own = |t: &&Transfer| t.provider == Provider::Wxpay && t.merchant == desk.mchid() && wanted(t);
+    let transfer = state.transfers.iter().find(own).ok_or_else(missing)?;
+    let mut answer = json!({
+        "mch_id": transfer.merchant,
+        "out_bill_no": transfer.number,
+        "transfer_bill_no": transfer.id,
+        "appid": transfer.appid,
+        "state": transfer.state.wxpay(),
+        "transfer_amount": transfer.amount,
+        "transfer_remark": transfer.remark,
+        "openid": transfer.payee,
+        "create_time": ids::rfc3339(transfer.created),
+        "update_time": ids::rfc3339(transfer.updated),
+    });
+    if let Some(reason) = &transfer.fail_reason {
+        answer["fail_reason"] = json!(reason);
+    }
+    Ok(Some(answer))
+}
+
+pub(crate) fn cancel(desk: &Desk<'_>, number: &str) -> Reply {
+    let now = desk.sandbox.now();
+    let done = now + desk.sandbox.scaled_ms(refunds::SETTLE_SECONDS);
+    let mut state = desk.sandbox.state();
+    let own = |t: &Transfer| t.provider == Provider::Wxpay && t.merchant == desk.mchid() && t.number == number;
+    let at = state.transfers.iter().position(own).ok_or_else(missing)?;
+    match state.transfers[at].state {
+        TransferState::Accepted | TransferState::WaitUserConfirm => state.cancel_transfer(at, now, done),
+        TransferState::Canceling | TransferState::Cancelled => {}
+        TransferState::Success | TransferState::Fail | TransferState::Returned => {
+            return Err(Refusal::new(400, "INVALID_REQUEST", "当前单据状态不支持撤销", 268_435_461));
+        }
+    }
+    let transfer = &state.transfers[at];
+    Ok(Some(json!({
+        "out_bill_no": transfer.number,
+        "transfer_bill_no": transfer.id,
+        "state": transfer.state.wxpay(),
+        "update_time": ids::rfc3339(transfer.updated),
+    })))
+}
