@@ -1,5 +1,7 @@
 //! `simulate [--seeds N] [--from SEED] [--steps N] [--jobs N] [--faults PERMILLE] [--exhaustive]`
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "what it prints is its purpose")]
+
 use simulator::exhaustive::{self, SCOPES};
 use simulator::{Plan, run};
 use std::process::ExitCode;

@@ -93,6 +93,7 @@ async fn bring_on(cx: &Context<'_>, item: &DueItem, at: i64, counts: &Counts) {
         Due::Task(no, name) => task(cx, no, name, at, counts).await,
         Due::Order(no) => order(cx, item, no, at, counts).await,
         Due::Refund(no, number) => refund(cx, item, no, number, at, counts).await,
+        Due::Transfer(key) => transfer(cx, item, key, at, counts).await,
     };
     if let Err(failure) = done {
         Counts::add(&counts.errors, 1);
@@ -139,6 +140,27 @@ async fn refund(
     cx.store.due_next(item, claim, Some(ask_again(refund.create_date, at))).await?;
     if at - refund.create_date > TOO_LONG {
         tracing::error!("alarm=refund_pending out_trade_no={no} out_refund_no={number}");
+    }
+    match pursued {
+        Err(failure) if failure.code != Code::OUTCOME_UNKNOWN => Err(failure),
+        _ => Ok(()),
+    }
+}
+
+async fn transfer(cx: &Context<'_>, item: &DueItem, key: &str, at: i64, counts: &Counts) -> Result<(), Failure> {
+    let Some(claim) = cx.store.claim_due(item, at).await? else { return Ok(()) };
+    let Some(transfer) = cx.store.transfer_by_key(key).await?.filter(|t| t.state.is_open()) else {
+        return Ok(cx.store.due_next(item, claim, None).await?);
+    };
+    Counts::add(&counts.asked, 1);
+    let pursued = super::transfer::pursue_transfer(cx, &transfer, "reconcile").await;
+    if pursued.as_ref().is_ok_and(|now| !now.state.is_open()) {
+        Counts::add(&counts.transfers, 1);
+        return Ok(());
+    }
+    cx.store.due_next(item, claim, Some(ask_again(transfer.create_date, at))).await?;
+    if at - transfer.create_date > TOO_LONG {
+        tracing::error!("alarm=transfer_pending out_bill_no={}", transfer.out_bill_no);
     }
     match pursued {
         Err(failure) if failure.code != Code::OUTCOME_UNKNOWN => Err(failure),

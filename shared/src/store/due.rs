@@ -27,6 +27,8 @@ pub enum Due {
     Refund(String, String),
     /// A task: its order and its name.
     Task(String, String),
+    /// A transfer, by the key of its item.
+    Transfer(String),
 }
 
 /// Items of one shard, and where the next page begins.
@@ -104,6 +106,7 @@ fn read(item: &Item) -> Option<DueItem> {
         (Some(no), None) => Due::Order(no),
         (Some(no), Some(("R", number))) => Due::Refund(no, number.to_owned()),
         (Some(no), Some(("K", name))) => Due::Task(no, name.to_owned()),
+        (None, _) if pk.starts_with("X#") => Due::Transfer(pk.clone()),
         _ => return None,
     };
     Some(DueItem { key: Key { pk, sk }, due, what })
