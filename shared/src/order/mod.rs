@@ -1,12 +1,14 @@
 //! Orders, attempts and refunds: what they are and how they may move. Pure: no I/O and no clock.
 
 mod attempt;
+mod day;
 mod money;
 mod refund;
 mod status;
 mod task;
 
 pub use attempt::{Attempt, AttemptState};
+pub use day::Day;
 pub use money::Fen;
 pub use refund::{Refund, RefundState};
 pub use status::Status;
