@@ -1,5 +1,6 @@
-//! The use cases: create, query, close, refund, tasks, incidents; and `confirm`, the one room in which an order becomes paid.
+//! The use cases: create, query, close, refund, tasks, incidents, bills; and `confirm`, the one room in which an order becomes paid.
 
+mod bills;
 mod close;
 mod coins;
 mod confirm;
@@ -13,6 +14,7 @@ mod refund;
 mod request;
 mod tasks;
 
+pub use bills::{BillsReply, check_bills};
 pub use close::close_payment;
 pub use coins::coins;
 pub use confirm::{Confirmed, Source, confirm, rerun_handler, settle_notice};
