@@ -1,6 +1,6 @@
 //! The Rust API as JSON below `/sandbox/api/`: for consoles, scripts, other languages.
 
-use crate::{CallbackKind, Fault, Forgery, Pay, Provider, RefundOutcome, Sandbox};
+use crate::{BillTamper, CallbackKind, Fault, Forgery, Pay, Provider, RefundOutcome, Sandbox};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -25,6 +25,8 @@ pub(crate) fn routes() -> Router<Sandbox> {
         .route("/misbehave", post(misbehave))
         .route("/behave", post(behave))
         .route("/settle_refund", post(settle_refund))
+        .route("/spoil_bill", post(spoil_bill))
+        .route("/mend_bills", post(mend_bills))
 }
 
 fn done(result: Result<Value, String>) -> Response {
@@ -169,5 +171,21 @@ struct SettleWish {
 
 async fn settle_refund(State(sandbox): State<Sandbox>, Json(wish): Json<SettleWish>) -> Response {
     sandbox.settle_refund(&wish.out_refund_no, wish.outcome);
+    done(Ok(json!({})))
+}
+
+#[derive(Deserialize)]
+struct SpoilWish {
+    provider: Provider,
+    how: BillTamper,
+}
+
+async fn spoil_bill(State(sandbox): State<Sandbox>, Json(wish): Json<SpoilWish>) -> Response {
+    sandbox.spoil_bill(wish.provider, wish.how);
+    done(Ok(json!({})))
+}
+
+async fn mend_bills(State(sandbox): State<Sandbox>) -> Response {
+    sandbox.mend_bills();
     done(Ok(json!({})))
 }

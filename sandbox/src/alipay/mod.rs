@@ -8,6 +8,7 @@ mod request;
 mod trades;
 
 use crate::Sandbox;
+use crate::bills;
 use crate::faults::{Misbehaviour, Op};
 use crate::keys::Merchant;
 use crate::ledger::Provider;
@@ -80,12 +81,16 @@ fn op(method: &str) -> Op {
         "alipay.trade.refund" => Op::Refund,
         "alipay.trade.fastpay.refund.query" => Op::RefundQuery,
         "alipay.open.app.alipaycert.download" => Op::Certificates,
+        "alipay.data.dataservice.bill.downloadurl.query" => Op::Bill,
         _ => Op::Unknown,
     }
 }
 
 /// What a request is about. An encrypted `biz_content` does not tell its number here.
 pub(crate) fn call(inbound: &Inbound) -> Call {
+    if inbound.path == bills::FILE {
+        return Call { provider: Provider::Alipay, op: Op::Bill, numbers: Vec::new() };
+    }
     let request = Request::read(inbound);
     let get = |name: &str| request.as_ref().ok().and_then(|r| r.get(name)).unwrap_or_default();
     let biz: Value = serde_json::from_str(get("biz_content")).unwrap_or_default();
@@ -96,6 +101,9 @@ pub(crate) fn call(inbound: &Inbound) -> Call {
 
 /// Serves a request.
 pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Answer {
+    if inbound.path == bills::FILE {
+        return bills::alipay_file(sandbox, inbound);
+    }
     let request = match Request::read(inbound) {
         Ok(request) => request,
         Err(refusal) => return envelope::stranger(&refusal),
@@ -127,6 +135,7 @@ pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbeha
         "alipay.trade.refund" => refunds::create(&desk),
         "alipay.trade.fastpay.refund.query" => refunds::query(&desk),
         "alipay.open.app.alipaycert.download" => trades::certificate(&desk),
+        "alipay.data.dataservice.bill.downloadurl.query" => bills::alipay_bill(&desk, inbound),
         _ => {
             return envelope.gateway_error(&Refusal::new("40002", "isv.invalid-method", "不存在的方法名"));
         }

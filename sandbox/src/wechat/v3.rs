@@ -2,6 +2,7 @@
 
 use super::{auth, orders, refunds};
 use crate::Sandbox;
+use crate::bills;
 use crate::crypto::{ALNUM, gcm_seal, random_text};
 use crate::faults::{Misbehaviour, Op};
 use crate::ids;
@@ -81,6 +82,8 @@ pub(crate) enum Route {
     RefundQuery { number: String },
     Abnormal { id: String },
     Certificates,
+    TradeBill,
+    BillFile,
 }
 
 impl Route {
@@ -102,6 +105,8 @@ impl Route {
             ["v3", "refund", "domestic", "refunds", number] => {
                 return Some(Self::RefundQuery { number: (*number).to_owned() });
             }
+            ["v3", "bill", "tradebill"] => return Some(Self::TradeBill),
+            ["v3", "billdownload", "file"] => return Some(Self::BillFile),
             ["v3", "certificates"] => return Some(Self::Certificates),
             _ => return None,
         };
@@ -120,7 +125,12 @@ impl Route {
 
     fn method(&self) -> &'static str {
         match self {
-            Self::ById { .. } | Self::ByNumber { .. } | Self::RefundQuery { .. } | Self::Certificates => "GET",
+            Self::ById { .. }
+            | Self::ByNumber { .. }
+            | Self::RefundQuery { .. }
+            | Self::Certificates
+            | Self::TradeBill
+            | Self::BillFile => "GET",
             _ => "POST",
         }
     }
@@ -137,6 +147,7 @@ impl Route {
             Self::Refund | Self::Abnormal { .. } => Op::Refund,
             Self::RefundQuery { .. } => Op::RefundQuery,
             Self::Certificates => Op::Certificates,
+            Self::TradeBill | Self::BillFile => Op::Bill,
         }
     }
 
@@ -147,12 +158,17 @@ impl Route {
             | Self::Close { number, .. }
             | Self::Reverse { number }
             | Self::RefundQuery { number } => Some(number),
-            Self::Create { .. } | Self::Refund | Self::Certificates => None,
+            Self::Create { .. } | Self::Refund | Self::Certificates | Self::TradeBill | Self::BillFile => None,
         }
     }
 }
 
 pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Answer {
+    if let (Some(Route::BillFile), "GET") = (Route::of(&inbound.path), inbound.method.as_str()) {
+        let file = auth::merchant(sandbox, inbound)
+            .and_then(|merchant| bills::wxpay_file(sandbox, &merchant.keys.mchid, inbound));
+        return file.unwrap_or_else(Refusal::answer);
+    }
     match serve(sandbox, inbound, fault) {
         Ok((merchant, body)) => {
             let status = if body.is_some() { 200 } else { 204 };
@@ -204,6 +220,8 @@ fn serve(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> R
         Route::RefundQuery { number } => refunds::query(&desk, &number)?,
         Route::Abnormal { id } => refunds::abnormal(&desk, &id)?,
         Route::Certificates => Some(certificates(&merchant)),
+        Route::TradeBill => bills::trade_bill(&desk)?,
+        Route::BillFile => None,
     };
     Ok((merchant, body))
 }
