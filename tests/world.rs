@@ -29,6 +29,8 @@ pub struct World {
     pub dynamodb: String,
     pub config: Value,
     pub base: String,
+    /// The functions' app, when they run in this process.
+    pub app: Option<Arc<App>>,
     /// Where each function is, when they are not all behind `base`.
     pub urls: BTreeMap<&'static str, String>,
     http: reqwest::Client,
@@ -56,7 +58,9 @@ impl World {
         let store = Store::new(dynamo::client(&world.dynamodb), TABLE, "");
         let app = App::new(settings, store, Box::new(Registry), system_clock()).await;
         let app = app.unwrap_or_else(|faults| panic!("the configuration is right: {faults:?}"));
-        serve(listener, functions::router(Arc::new(app)));
+        let app = Arc::new(app);
+        serve(listener, functions::router(app.clone()));
+        world.app = Some(app);
         world.base = base;
         world
     }
@@ -84,6 +88,7 @@ impl World {
             dynamodb,
             config,
             base: String::new(),
+            app: None,
             urls: BTreeMap::new(),
             http: reqwest::Client::new(),
         };

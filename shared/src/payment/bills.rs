@@ -180,14 +180,21 @@ async fn check(cx: &Context<'_>, clock: i64, job: &Job<'_>, reply: &mut BillsRep
         refund_fee: books.refunds().filter(|r| r.line.success).fold(Fen::ZERO, |sum, r| plus(sum, r.line.refund)),
         ..report
     };
-    let mut comparison = Comparison { cx, job, accounts: &accounts, reply, report };
+    let mut comparison = Comparison { cx, job, accounts: &accounts, reply, report, unasked: 0 };
     comparison.run(books).await?;
-    let mut report = comparison.report;
-    if report.lines > 0 || report.differences > 0 {
-        report.state = BillState::Checked;
+    let (mut report, unasked) = (comparison.report, comparison.unasked);
+    if unasked > 0 {
+        report.state = BillState::Pending;
+        report.reason = Some(format!("{unasked} payments and refunds are still to be asked about"));
+        reply.pending += 1;
+        reply.more = true;
+    } else {
+        if report.lines > 0 || report.differences > 0 {
+            report.state = BillState::Checked;
+        }
+        reply.checked += 1;
     }
     cx.store.keep_bill_report(&report, job.day).await?;
-    reply.checked += 1;
     Ok(())
 }
 
@@ -264,6 +271,8 @@ struct Comparison<'a, 'b> {
     accounts: &'a [Account],
     reply: &'a mut BillsReply,
     report: BillReport,
+    /// Payments and refunds that the budget left out.
+    unasked: u64,
 }
 
 impl Comparison<'_, '_> {
@@ -444,7 +453,7 @@ impl Comparison<'_, '_> {
         match ask(cx, order, attempt, Source::Query).await {
             Ok(true) => {}
             Ok(false) => self.reply.errors += 1,
-            Err(failure) => self.unasked(&order.out_trade_no, &failure),
+            Err(failure) => self.unanswered(&order.out_trade_no, &failure),
         }
         if self.credited(&line.transaction_id).await?.is_some() {
             self.reply.credited += 1;
@@ -455,15 +464,15 @@ impl Comparison<'_, '_> {
 
     /// Whether there is a call left for a single payment or refund.
     fn may_ask(&mut self) -> bool {
-        if self.reply.asked >= CALLS {
-            self.reply.more = true;
+        if self.reply.asked >= CALLS || self.cx.began.elapsed() > PATIENCE {
+            self.unasked += 1;
             return false;
         }
         self.reply.asked += 1;
         true
     }
 
-    fn unasked(&mut self, no: &str, failure: &Failure) {
+    fn unanswered(&mut self, no: &str, failure: &Failure) {
         self.reply.errors += 1;
         let why = failure.private.as_deref().or(failure.says.as_deref()).unwrap_or(failure.code.en);
         tracing::warn!(out_trade_no = %no, why, "what a bill has could not be looked up at the provider");
@@ -564,7 +573,7 @@ impl Comparison<'_, '_> {
         let asked = match cx.gateway(attempt) {
             Ok(gateway) => gateway.query_refund(cx.outside, order, attempt, refund, cx.now()).await,
             Err(failure) => {
-                self.unasked(&order.out_trade_no, &failure);
+                self.unanswered(&order.out_trade_no, &failure);
                 return None;
             }
         };
@@ -572,7 +581,7 @@ impl Comparison<'_, '_> {
             Outcome::Done(standing) => Some(standing),
             Outcome::Refused(_) => None,
             Outcome::Unknown(why) => {
-                self.unasked(&order.out_trade_no, &Failure::new(Code::OUTCOME_UNKNOWN).private(why));
+                self.unanswered(&order.out_trade_no, &Failure::new(Code::OUTCOME_UNKNOWN).private(why));
                 None
             }
         }

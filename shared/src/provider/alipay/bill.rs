@@ -181,6 +181,10 @@ fn broken(error: csv::Error) -> BillError {
 }
 
 fn take(bill: &mut Bill, columns: &Columns, row: &ByteRecord, at: u64) -> Result<(), BillError> {
+    // A quote that is part of a name swallows the lines up to the next one.
+    if row.iter().any(|cell| cell.contains(&b'\n')) {
+        return Err(BillError::Line(at, "has a line break in a cell"));
+    }
     let Some(more) = row.len().checked_sub(columns.count) else {
         return Err(BillError::Line(at, "has fewer cells than the header"));
     };
