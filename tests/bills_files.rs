@@ -6,7 +6,7 @@ use flate2::write::GzEncoder;
 use proptest::prelude::*;
 use shared::crypto::hash::sha1_hex;
 use shared::order::{Day, Fen};
-use shared::provider::bill::{Bill, BillError, MAX_LINE};
+use shared::provider::bill::{Bill, BillError, MAX_LINE, file_url};
 use shared::provider::{alipay, wxpay};
 use std::io::{Cursor, Write};
 use zip::write::SimpleFileOptions;
@@ -216,6 +216,38 @@ fn what_is_too_large_is_an_error_and_is_not_kept() {
     let line = vec![b'x'; MAX_LINE + 1];
     assert_eq!(wxpay_own(&line), Err(BillError::TooLarge));
     assert_eq!(alipay::bill::read(&line), Err(BillError::TooLarge));
+}
+
+#[test]
+fn a_file_is_fetched_from_a_name_by_https_or_from_the_own_gateway() {
+    let (live, sandbox) = ("https://api.mch.weixin.qq.com", "http://127.0.0.1:8900/gateway.do");
+    for (url, gateway) in [
+        ("https://api.mch.weixin.qq.com/v3/billdownload/file?token=1", live),
+        ("https://dwbillcenter.alipay.com/downloadBillFile.resource?a=1", live),
+        ("http://127.0.0.1:8900/file", sandbox),
+        ("http://127.0.0.1:8901/file", sandbox),
+    ] {
+        assert_eq!(file_url(url, gateway).map(|u| u.to_string()), Ok(url.to_owned()));
+    }
+    for (url, gateway) in [
+        ("http://api.mch.weixin.qq.com/file", live),
+        ("http://127.0.0.1:8900/file", live),
+        ("https://127.0.0.1/file", live),
+        ("https://2130706433/file", live),
+        ("https://[::1]/file", live),
+        ("https://169.254.169.254/latest", live),
+        ("https://10.0.0.1/file", live),
+        ("https://localhost/file", live),
+        ("https://localhost./file", live),
+        ("https://user:key@example.com/file", live),
+        ("ftp://example.com/file", live),
+        ("/v3/billdownload/file", live),
+        ("http://example.com/file", sandbox),
+        ("http://10.0.0.1/file", sandbox),
+        ("file:///etc/passwd", sandbox),
+    ] {
+        assert!(file_url(url, gateway).is_err(), "{url}");
+    }
 }
 
 #[test]

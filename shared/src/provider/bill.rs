@@ -10,6 +10,7 @@ use crate::crypto::hash::Sha1Sum;
 use crate::http::Download;
 use crate::order::{Day, Fen, Provider};
 use std::io::{self, BufRead, Read};
+use std::net::IpAddr;
 use std::sync::Arc;
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -164,16 +165,31 @@ impl Account {
     }
 }
 
-/// The URL of a file, when it may be called: the host of the node's own gateway, or https to a name.
-pub(super) fn file_url(url: &str, gateway: &str) -> Result<reqwest::Url, &'static str> {
+/// The URL of a file, when it may be called: https to a name, the node's own gateway, or this machine where the
+/// gateway is on it too (a sandbox).
+///
+/// # Errors
+/// What is wrong with it.
+pub fn file_url(url: &str, gateway: &str) -> Result<reqwest::Url, &'static str> {
     let file = reqwest::Url::parse(url).map_err(|_| "the file's address is no URL")?;
-    let own = reqwest::Url::parse(gateway).is_ok_and(|own| own.origin() == file.origin());
-    let clean = file.username().is_empty() && file.password().is_none();
-    let named = matches!(file.host_str(), Some(host) if host.contains('.') && host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_err());
-    if clean && (own || file.scheme() == "https" && named) {
+    if !file.username().is_empty() || file.password().is_some() {
+        return Err("the file's address holds a user");
+    }
+    let own = reqwest::Url::parse(gateway).is_ok_and(|own| {
+        own.origin() == file.origin()
+            || own.scheme() == file.scheme()
+                && [&own, &file].iter().all(|url| literal(url).is_some_and(|ip| ip.is_loopback()))
+    });
+    let named =
+        literal(&file).is_none() && file.host_str().is_some_and(|host| host.trim_end_matches('.').contains('.'));
+    if own || file.scheme() == "https" && named {
         return Ok(file);
     }
     Err("the file's address is not one to be called")
+}
+
+fn literal(url: &reqwest::Url) -> Option<IpAddr> {
+    url.host_str()?.trim_matches(['[', ']']).parse().ok()
 }
 
 /// Reads a download on a thread of its own, while it arrives.
