@@ -7,6 +7,8 @@ mod alipay_gateway;
 mod alipay_kit;
 mod alipay_vectors;
 mod apple_purchases;
+mod bills;
+mod bills_files;
 mod binaries_auth;
 mod binaries_flow;
 mod binaries_kill;

@@ -219,7 +219,7 @@ async fn query_refund_lists_and_settles() {
 
 impl World {
     /// A refund in the provider's own console: the bundle learns of it by callback only.
-    async fn console_refund(&self, no: &str, amount: u64) {
+    pub async fn console_refund(&self, no: &str, amount: u64) {
         let trade = self.sandbox.trade(no).expect("a trade");
         let keys = &self.keys;
         let key = shared::crypto::rsa::PrivateKey::parse(&keys.merchant_key).unwrap();

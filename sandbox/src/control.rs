@@ -1,6 +1,6 @@
 //! The Rust API as JSON below `/sandbox/api/`: for consoles, scripts, other languages.
 
-use crate::{CallbackKind, Fault, Forgery, Pay, Provider, RefundOutcome, Sandbox, TransferOutcome};
+use crate::{BillTamper, CallbackKind, Fault, Forgery, Pay, Provider, RefundOutcome, Sandbox, TransferOutcome};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -27,6 +27,8 @@ pub(crate) fn routes() -> Router<Sandbox> {
         .route("/settle_refund", post(settle_refund))
         .route("/transfers", get(transfers))
         .route("/settle_transfer", post(settle_transfer))
+        .route("/spoil_bill", post(spoil_bill))
+        .route("/mend_bills", post(mend_bills))
 }
 
 fn done(result: Result<Value, String>) -> Response {
@@ -186,4 +188,20 @@ struct TransferWish {
 
 async fn settle_transfer(State(sandbox): State<Sandbox>, Json(wish): Json<TransferWish>) -> Response {
     done(sandbox.settle_transfer(&wish.number, &wish.outcome).map(|()| json!({})))
+}
+
+#[derive(Deserialize)]
+struct SpoilWish {
+    provider: Provider,
+    how: BillTamper,
+}
+
+async fn spoil_bill(State(sandbox): State<Sandbox>, Json(wish): Json<SpoilWish>) -> Response {
+    sandbox.spoil_bill(wish.provider, wish.how);
+    done(Ok(json!({})))
+}
+
+async fn mend_bills(State(sandbox): State<Sandbox>) -> Response {
+    sandbox.mend_bills();
+    done(Ok(json!({})))
 }

@@ -29,6 +29,8 @@ pub enum Op {
     TransferCancel,
     /// `GET /v3/certificates`, `alipay.open.app.alipaycert.download`.
     Certificates,
+    /// The bill of a day, and its file.
+    Bill,
     /// Callbacks that the sandbox sends.
     Notify,
     /// Not an operation that the sandbox knows.

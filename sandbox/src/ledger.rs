@@ -1,5 +1,6 @@
 //! The providers' books: trades, refunds, and what falls due. No wire format here.
 
+use crate::bills::Bills;
 use crate::callbacks::Outbox;
 use crate::faults::Rules;
 use crate::keys::Merchant;
@@ -351,6 +352,7 @@ pub(crate) struct State {
     due: BTreeSet<(i64, Due)>,
     pub(crate) outbox: Outbox,
     pub(crate) rules: Rules,
+    pub(crate) bills: Bills,
     pub(crate) log: VecDeque<LoggedRequest>,
     /// Where merchants have their callbacks, as they typed it into the providers' consoles.
     pub(crate) consoles: HashMap<String, (String, String)>,

@@ -9,6 +9,7 @@
 //! | [`keys`](MerchantKeys) | made-up key material, and the configuration that goes with it |
 //! | `ledger`, `transfers` | trades and refunds; transfers |
 //! | `wechat`, `alipay`, `apple`, `vkspay`, `virtual_pay`, `douyin`, `huawei` | the wire formats |
+//! | `bills` | bills of a day |
 //! | `callbacks` | the outbox |
 //! | `faults` | rules by which it misbehaves |
 //! | `forgery` | callbacks as an attacker would write them |
@@ -19,6 +20,7 @@
 
 mod alipay;
 mod apple;
+mod bills;
 mod callbacks;
 mod control;
 mod crypto;
@@ -36,6 +38,7 @@ mod vkspay;
 mod wallet;
 mod wechat;
 
+pub use bills::BillTamper;
 pub use callbacks::{CallbackKind, Delivery, DeliveryState, SignedRequest};
 pub use faults::{Endpoint, Fault, Misbehaviour, Op};
 pub use forgery::Forgery;

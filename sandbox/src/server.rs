@@ -2,7 +2,7 @@
 
 use crate::faults::{Misbehaviour, Op};
 use crate::ledger::Provider;
-use crate::{LoggedRequest, Sandbox, alipay, apple, control, douyin, huawei, virtual_pay, vkspay, wechat};
+use crate::{LoggedRequest, Sandbox, alipay, apple, bills, control, douyin, huawei, virtual_pay, vkspay, wechat};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -154,7 +154,7 @@ async fn wire(State(sandbox): State<Sandbox>, request: Request) -> Response {
 
 /// Whose request it is: by its path, and for paths that two share by its headers.
 fn classify(inbound: &Inbound) -> Call {
-    if inbound.path == "/gateway.do" {
+    if inbound.path == "/gateway.do" || inbound.path == bills::FILE {
         return alipay::call(inbound);
     }
     [apple::call, vkspay::call, virtual_pay::call, douyin::call, huawei::call]

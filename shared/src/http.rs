@@ -16,6 +16,7 @@ use thiserror::Error;
 const MAX_ANSWER: usize = 1 << 20;
 const CONNECT: Duration = Duration::from_secs(3);
 const WHOLE: Duration = Duration::from_secs(10);
+const DOWNLOAD: Duration = Duration::from_secs(30);
 /// A frozen Lambda does not see a connection die, so an old one is not trusted.
 const IDLE: Duration = Duration::from_secs(20);
 
@@ -44,6 +45,31 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+/// A large answer, read in pieces.
+pub struct Download {
+    /// HTTP status.
+    pub status: u16,
+    host: String,
+    left: usize,
+    answer: reqwest::Response,
+}
+
+impl Download {
+    /// The next piece; `None` after the last.
+    ///
+    /// # Errors
+    /// When the answer breaks off, or is larger than it may be.
+    pub async fn piece(&mut self) -> Result<Option<Vec<u8>>, HttpError> {
+        let chunk = self.answer.chunk().await.map_err(|_| HttpError::Lost(self.host.clone()))?;
+        let Some(chunk) = chunk else { return Ok(None) };
+        match self.left.checked_sub(chunk.len()) {
+            Some(left) => self.left = left,
+            None => return Err(HttpError::TooLarge(self.host.clone())),
+        }
+        Ok(Some(chunk.into()))
+    }
+}
+
 /// Why there is no answer. In every case but [`HttpError::Identity`] the outcome is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum HttpError {
@@ -53,7 +79,7 @@ pub enum HttpError {
     /// Sent, and no whole answer in time.
     #[error("no answer from {0}")]
     Lost(String),
-    /// More than a megabyte.
+    /// More than a megabyte, or than a download may have.
     #[error("too large an answer from {0}")]
     TooLarge(String),
     /// The client certificate cannot be used.
@@ -97,26 +123,7 @@ impl Http {
             let carried = tokio::time::timeout(whole, carrier.carry(request)).await;
             return carried.unwrap_or_else(|_| Err(HttpError::Lost("the other side".to_owned())));
         }
-        let client = self.client(request.identity)?;
-        let url = reqwest::Url::parse(request.url).map_err(|_| HttpError::Connect("an invalid URL".to_owned()))?;
-        let host = url.host_str().unwrap_or_default().to_owned();
-        let mut tries = 0;
-        let mut answer = loop {
-            let mut builder = client.request(request.method.clone(), url.clone()).timeout(whole);
-            for (name, value) in &request.headers {
-                builder = builder.header(*name, value);
-            }
-            if !request.body.is_empty() || request.method == Method::POST {
-                builder = builder.body(request.body.clone());
-            }
-            tries += 1;
-            match builder.send().await {
-                Ok(answer) => break answer,
-                Err(error) if error.is_connect() && tries < 2 => {}
-                Err(error) if error.is_connect() => return Err(HttpError::Connect(host)),
-                Err(_) => return Err(HttpError::Lost(host)),
-            }
-        };
+        let (mut answer, host) = self.begin(&request, whole).await?;
         let status = answer.status().as_u16();
         let headers = answer.headers().clone();
         let mut body = Vec::new();
@@ -127,6 +134,38 @@ impl Http {
             body.extend_from_slice(&chunk);
         }
         Ok(Answer { status, headers, body })
+    }
+
+    /// Sends a request whose answer is large and is read in pieces, at most `limit` bytes in all.
+    ///
+    /// # Errors
+    /// When no answer begins; see [`HttpError`].
+    pub async fn download(&self, request: Request<'_>, limit: usize) -> Result<Download, HttpError> {
+        let (answer, host) = self.begin(&request, DOWNLOAD).await?;
+        Ok(Download { status: answer.status().as_u16(), host, left: limit, answer })
+    }
+
+    async fn begin(&self, request: &Request<'_>, whole: Duration) -> Result<(reqwest::Response, String), HttpError> {
+        let client = self.client(request.identity)?;
+        let url = reqwest::Url::parse(request.url).map_err(|_| HttpError::Connect("an invalid URL".to_owned()))?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let mut tries = 0;
+        loop {
+            let mut builder = client.request(request.method.clone(), url.clone()).timeout(whole);
+            for (name, value) in &request.headers {
+                builder = builder.header(*name, value);
+            }
+            if !request.body.is_empty() || request.method == Method::POST {
+                builder = builder.body(request.body.clone());
+            }
+            tries += 1;
+            match builder.send().await {
+                Ok(answer) => return Ok((answer, host)),
+                Err(error) if error.is_connect() && tries < 2 => {}
+                Err(error) if error.is_connect() => return Err(HttpError::Connect(host)),
+                Err(_) => return Err(HttpError::Lost(host)),
+            }
+        }
     }
 
     fn client(&self, identity: Option<&Secret>) -> Result<reqwest::Client, HttpError> {

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use shared::app::App;
-use shared::payment::{Counts, reconcile};
+use shared::order::Provider;
+use shared::payment::{Counts, check_bills, reconcile};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use time::OffsetDateTime;
@@ -27,14 +28,33 @@ pub async fn handle(app: &App, event: &Value) -> Result<Value, String> {
         None => MAX_CALLS,
         Some(number) => number.as_u64().ok_or("maxCalls is not a number")?,
     };
-    let counts = Counts::default();
+    let provider = match text("provider") {
+        None => None,
+        Some(name) => Some(Provider::parse(name).ok_or("provider is not known")?),
+    };
+    let mut counts = Counts::default();
     let context = app.context(app.config().await);
     let job = text("job").unwrap_or("due");
     let more = match job {
         "due" => reconcile(&context, clock, max_calls, &counts).await,
+        "bills" => {
+            let checked = check_bills(&context, clock, text("bill_date"), text("merchant"), provider).await;
+            checked.map(|bills| {
+                counts = Counts {
+                    asked: bills.asked.into(),
+                    credited: bills.credited.into(),
+                    refunds: bills.refunds.into(),
+                    incidents: bills.incidents.into(),
+                    errors: bills.errors.into(),
+                    ..Counts::default()
+                };
+                bills.more
+            })
+        }
         _ => return Err("job is neither due nor bills".to_owned()),
     };
-    let more = more.map_err(|failure| failure.private.unwrap_or_else(|| failure.code.en.to_owned()))?;
+    let more =
+        more.map_err(|failure| failure.private.or(failure.says).unwrap_or_else(|| failure.code.en.to_owned()))?;
     let count = |counter: &AtomicU64| counter.load(Relaxed);
     let reply = json!({
         "job": job,

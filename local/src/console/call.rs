@@ -28,6 +28,7 @@ impl Console {
         let path = match action {
             "pay/createPayment" | "pay/closePayment" => "/create-payment",
             "pay/refund" | "pay/queryRefund" | "pay/resolveIncident" => "/refund",
+            "pay/transfer" | "pay/queryTransfer" | "pay/cancelTransfer" => "/transfer",
             action if action.starts_with("pay/wxpayVirtual/") => "/transfer",
             action if action.starts_with("pay/code2Session") => "/login",
             _ => "/query-payment",

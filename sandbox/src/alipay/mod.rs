@@ -9,6 +9,7 @@ mod trades;
 mod transfers;
 
 use crate::Sandbox;
+use crate::bills;
 use crate::faults::{Misbehaviour, Op};
 use crate::keys::Merchant;
 use crate::ledger::Provider;
@@ -83,12 +84,16 @@ fn op(method: &str) -> Op {
         "alipay.fund.trans.uni.transfer" => Op::Transfer,
         "alipay.fund.trans.common.query" => Op::TransferQuery,
         "alipay.open.app.alipaycert.download" => Op::Certificates,
+        "alipay.data.dataservice.bill.downloadurl.query" => Op::Bill,
         _ => Op::Unknown,
     }
 }
 
 /// What a request is about. An encrypted `biz_content` does not tell its number here.
 pub(crate) fn call(inbound: &Inbound) -> Call {
+    if inbound.path == bills::FILE {
+        return Call { provider: Provider::Alipay, op: Op::Bill, numbers: Vec::new() };
+    }
     let request = Request::read(inbound);
     let get = |name: &str| request.as_ref().ok().and_then(|r| r.get(name)).unwrap_or_default();
     let biz: Value = serde_json::from_str(get("biz_content")).unwrap_or_default();
@@ -99,6 +104,9 @@ pub(crate) fn call(inbound: &Inbound) -> Call {
 
 /// Serves a request.
 pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Answer {
+    if inbound.path == bills::FILE {
+        return bills::alipay_file(sandbox, inbound);
+    }
     let request = match Request::read(inbound) {
         Ok(request) => request,
         Err(refusal) => return envelope::stranger(&refusal),
@@ -132,6 +140,7 @@ pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbeha
         "alipay.fund.trans.uni.transfer" => transfers::create(&desk),
         "alipay.fund.trans.common.query" => transfers::query(&desk),
         "alipay.open.app.alipaycert.download" => trades::certificate(&desk),
+        "alipay.data.dataservice.bill.downloadurl.query" => bills::alipay_bill(&desk, inbound),
         _ => {
             return envelope.gateway_error(&Refusal::new("40002", "isv.invalid-method", "不存在的方法名"));
         }

@@ -17,6 +17,7 @@ use crate::faults::{Misbehaviour, Op};
 use crate::ledger::Provider;
 use crate::server::{Answer, Call, Inbound};
 use serde_json::Value;
+pub(crate) use v3::{Desk, Refusal, Reply};
 
 /// What a request is about.
 pub(crate) fn call(inbound: &Inbound) -> Call {

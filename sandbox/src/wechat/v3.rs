@@ -2,6 +2,7 @@
 
 use super::{auth, orders, refunds, transfers};
 use crate::Sandbox;
+use crate::bills;
 use crate::crypto::{ALNUM, gcm_seal, random_text};
 use crate::faults::{Misbehaviour, Op};
 use crate::ids;
@@ -85,6 +86,8 @@ pub(crate) enum Route {
     TransferById { id: String },
     TransferCancel { number: String },
     Certificates,
+    TradeBill,
+    BillFile,
 }
 
 impl Route {
@@ -116,6 +119,8 @@ impl Route {
             ["v3", "fund-app", "mch-transfer", "transfer-bills", "out-bill-no", number, "cancel"] => {
                 return Some(Self::TransferCancel { number: (*number).to_owned() });
             }
+            ["v3", "bill", "tradebill"] => return Some(Self::TradeBill),
+            ["v3", "billdownload", "file"] => return Some(Self::BillFile),
             ["v3", "certificates"] => return Some(Self::Certificates),
             _ => return None,
         };
@@ -134,8 +139,14 @@ impl Route {
 
     fn method(&self) -> &'static str {
         match self {
-            Self::ById { .. } | Self::ByNumber { .. } | Self::RefundQuery { .. } | Self::Certificates => "GET",
-            Self::TransferQuery { .. } | Self::TransferById { .. } => "GET",
+            Self::ById { .. }
+            | Self::ByNumber { .. }
+            | Self::RefundQuery { .. }
+            | Self::TransferQuery { .. }
+            | Self::TransferById { .. }
+            | Self::Certificates
+            | Self::TradeBill
+            | Self::BillFile => "GET",
             _ => "POST",
         }
     }
@@ -155,6 +166,7 @@ impl Route {
             Self::TransferQuery { .. } | Self::TransferById { .. } => Op::TransferQuery,
             Self::TransferCancel { .. } => Op::TransferCancel,
             Self::Certificates => Op::Certificates,
+            Self::TradeBill | Self::BillFile => Op::Bill,
         }
     }
 
@@ -167,12 +179,22 @@ impl Route {
             | Self::RefundQuery { number }
             | Self::TransferQuery { number }
             | Self::TransferCancel { number } => Some(number),
-            Self::Create { .. } | Self::Refund | Self::Transfer | Self::Certificates => None,
+            Self::Create { .. }
+            | Self::Refund
+            | Self::Transfer
+            | Self::Certificates
+            | Self::TradeBill
+            | Self::BillFile => None,
         }
     }
 }
 
 pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Answer {
+    if let (Some(Route::BillFile), "GET") = (Route::of(&inbound.path), inbound.method.as_str()) {
+        let file = auth::merchant(sandbox, inbound)
+            .and_then(|merchant| bills::wxpay_file(sandbox, &merchant.keys.mchid, inbound));
+        return file.unwrap_or_else(Refusal::answer);
+    }
     match serve(sandbox, inbound, fault) {
         Ok((merchant, body)) => {
             let status = if body.is_some() { 200 } else { 204 };
@@ -228,6 +250,8 @@ fn serve(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> R
         Route::TransferById { id } => transfers::query(&desk, |t| t.id == id)?,
         Route::TransferCancel { number } => transfers::cancel(&desk, &number)?,
         Route::Certificates => Some(certificates(&merchant)),
+        Route::TradeBill => bills::trade_bill(&desk)?,
+        Route::BillFile => None,
     };
     Ok((merchant, body))
 }

@@ -178,6 +178,11 @@ impl Config {
         Some(Self { merchants, notify_url, notify_key, auth: auth?, handlers: forwards, policy, user_whitelist })
     }
 
+    /// All merchants, by id.
+    pub fn merchants(&self) -> impl Iterator<Item = &Merchant> {
+        self.merchants.values()
+    }
+
     /// A merchant by id (`data.pid`, or the last part of a callback URL).
     pub fn merchant(&self, id: &str) -> Option<&Merchant> {
         self.merchants.get(id)

@@ -15,6 +15,22 @@ pub fn sha1_hex(data: &[u8]) -> String {
     hex::encode(sha1::Sha1::digest(data))
 }
 
+/// SHA-1 of data that comes in pieces.
+#[derive(Clone, Default)]
+pub struct Sha1Sum(sha1::Sha1);
+
+impl Sha1Sum {
+    /// Takes the next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The digest, lower-case hex.
+    pub fn hex(self) -> String {
+        hex::encode(self.0.finalize())
+    }
+}
+
 /// SHA-256, lower-case hex.
 pub fn sha256_hex(data: &[u8]) -> String {
     hex::encode(Sha256::digest(data))

@@ -1,6 +1,7 @@
 //! Orders, attempts, refunds and transfers: what they are and how they may move. Pure: no I/O and no clock.
 
 mod attempt;
+mod day;
 mod money;
 mod refund;
 mod status;
@@ -8,6 +9,7 @@ mod task;
 mod transfer;
 
 pub use attempt::{Attempt, AttemptState};
+pub use day::Day;
 pub use money::Fen;
 pub use refund::{Refund, RefundState};
 pub use status::Status;

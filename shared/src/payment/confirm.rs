@@ -111,7 +111,7 @@ async fn order_of(cx: &Context<'_>, payment: &Payment) -> Result<Option<Order>, 
     find_order(cx, payment.provider, &payment.merchant, &payment.number).await
 }
 
-async fn find_order(
+pub(super) async fn find_order(
     cx: &Context<'_>,
     provider: Provider,
     merchant: &str,

@@ -1,5 +1,6 @@
-//! The use cases: create, query, close, refund, transfer, tasks, incidents; and `confirm`, the one room in which an order becomes paid.
+//! The use cases: create, query, close, refund, transfer, tasks, incidents, bills; and `confirm`, the one room in which an order becomes paid.
 
+mod bills;
 mod close;
 mod coins;
 mod confirm;
@@ -15,6 +16,7 @@ mod request;
 mod tasks;
 mod transfer;
 
+pub use bills::{BillsReply, check_bills};
 pub use close::close_payment;
 pub use coins::coins;
 pub use confirm::{Confirmed, Source, confirm, rerun_handler, settle_notice};

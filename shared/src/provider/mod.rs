@@ -6,6 +6,7 @@
 
 pub mod alipay;
 pub mod apple;
+pub mod bill;
 pub mod douyin;
 mod gateway;
 pub mod huawei;

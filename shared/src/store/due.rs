@@ -4,7 +4,7 @@
 //! conditional write of the value that was seen, and a claim of a process that died ends by itself.
 
 use super::item::{Expression, Item, Key};
-use super::{DUE_SHARDS, Store, StoreError};
+use super::{SHARDS, Store, StoreError};
 use crate::order::LEASE_MS;
 use aws_sdk_dynamodb::types::AttributeValue as Av;
 
@@ -40,7 +40,7 @@ pub struct DueCursor(Item);
 impl Store {
     /// How many shards the index has.
     pub const fn due_shards() -> u8 {
-        DUE_SHARDS
+        SHARDS
     }
 
     /// A page of what is due in a shard at a time, the longest due first.
@@ -55,7 +55,7 @@ impl Store {
             .index_name("due")
             .key_condition_expression("due_shard = :shard AND #due <= :at")
             .expression_attribute_names("#due", "due")
-            .expression_attribute_values(":shard", Av::S(format!("due#{:02}", shard % DUE_SHARDS)))
+            .expression_attribute_values(":shard", Av::S(format!("due#{:02}", shard % SHARDS)))
             .expression_attribute_values(":at", Av::N(at.to_string()))
             .limit(50)
             .set_exclusive_start_key(cursor.map(|c| c.0))

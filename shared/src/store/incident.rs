@@ -5,7 +5,7 @@ use super::{HistoryEntry, Refused, Store, StoreError};
 use crate::crypto::hash;
 use crate::order::{Provider, Refund, RefundState, Task, TaskName};
 use crate::provider::Payment;
-use aws_sdk_dynamodb::types::TransactWriteItem;
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -230,12 +230,37 @@ impl Store {
             writes.push(self.history_insertion(no, &entry));
         }
         writes.insert(0, self.insertion(item));
+        writes.extend(self.incident_payment(incident));
         Ok(match self.commit(writes).await? {
             Ok(()) => Recording::New,
             Err(Refused::Conditions(at)) if at.contains(&0) => Recording::Known,
             Err(Refused::Conditions(_)) => Recording::NumberTaken,
             Err(Refused::Invalid(what)) => return Err(StoreError::new("incident", what)),
         })
+    }
+
+    /// What finds the incident by the payment that it is about: a bill names that payment too.
+    fn incident_payment(&self, incident: &Incident) -> Option<TransactWriteItem> {
+        let payment = incident.payment.as_ref()?;
+        let mut item = Key::incident_payment(payment.provider.name(), &payment.transaction_id).attributes();
+        for (name, value) in [
+            ("kind", json!("incident_payment")),
+            ("incident_id", json!(incident.id())),
+            ("out_trade_no", json!(incident.out_trade_no)),
+        ] {
+            item.insert(name.to_owned(), attribute(&value));
+        }
+        let put = Put::builder().table_name(&self.table).set_item(Some(item)).build().expect("table and item are set");
+        Some(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// The id of the incident about a payment that no order was credited for.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn incident_of_payment(&self, provider: Provider, id: &str) -> Result<Option<String>, StoreError> {
+        let item = self.get(&Key::incident_payment(provider.name(), id)).await?;
+        Ok(item.and_then(|item| item.get("incident_id").and_then(|id| id.as_s().ok().cloned())))
     }
 
     /// The refund of an incident, its number, and the task that makes it.

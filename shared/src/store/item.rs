@@ -92,6 +92,16 @@ impl Key {
         Self::new(format!("C#{name}"), "C")
     }
 
+    /// The incident about a payment that no order was credited for, by the provider's number of it.
+    pub fn incident_payment(provider: &str, transaction_id: &str) -> Self {
+        Self::new(format!("P#{provider}#{transaction_id}"), "P")
+    }
+
+    /// How a merchant's bill of a day was checked.
+    pub fn bill(provider: &str, merchant: &str, day: &str) -> Self {
+        Self::new(format!("B#{provider}#{merchant}#{day}"), "B")
+    }
+
     /// The key's attributes.
     pub fn attributes(&self) -> Item {
         HashMap::from([("pk".to_owned(), Av::S(self.pk.clone())), ("sk".to_owned(), Av::S(self.sk.clone()))])

@@ -3,9 +3,10 @@
 //! One table holds everything of an order in one partition (`pk` `O#<out_trade_no>`): the order, its
 //! refunds and its history; beside them small items that make a number unique (a provider's transaction, a
 //! refund number, a number of a later attempt). Two sparse indexes: `listing` (`list_key`, `list_date`)
-//! lists a user's orders and the incidents, newest first; `due` (`due_shard`, `due`) holds what is
-//! unfinished. There is no scan, no read-modify-write and no lock: a write names what it saw.
+//! lists a user's orders, the incidents, and what was paid and refunded on a day; `due` (`due_shard`, `due`)
+//! holds what is unfinished. There is no scan, no read-modify-write and no lock: a write names what it saw.
 
+mod bills;
 mod cabinet;
 mod due;
 mod incident;
@@ -16,6 +17,7 @@ mod tasks;
 mod transfers;
 mod write;
 
+pub use bills::{BillReport, BillState, PaidEntry, RefundedEntry, SHARDS};
 pub use due::{Due, DueCursor, DueItem, DuePage};
 pub use incident::{Action, Incident, IncidentName, IncidentPage, IncidentStatus, Recorded, Recording};
 pub use orders::{Committed, HistoryEntry, Listing, PaymentCommit, Verdict};
@@ -70,8 +72,6 @@ enum Refused {
 const RETRIES: u32 = 8;
 /// How long a transaction is tried in all: providers hang up on a callback after five seconds.
 const PATIENCE: Duration = Duration::from_millis(3_500);
-/// Shards of the `due` index.
-const DUE_SHARDS: u8 = 16;
 
 /// The orders table and the business tables of the handlers.
 #[derive(Clone)]
@@ -288,7 +288,11 @@ fn judge<R>(error: &SdkError<TransactWriteItemsError, R>) -> Judged {
 
 /// The shard of the `due` index that an order's items fall into.
 pub fn due_shard(out_trade_no: &str) -> String {
+    format!("due#{:02}", shard(out_trade_no))
+}
+
+/// The shard of an order, of [`SHARDS`].
+fn shard(out_trade_no: &str) -> u8 {
     let hash = crate::crypto::hash::sha256_hex(out_trade_no.as_bytes());
-    let byte = u8::from_str_radix(&hash[..2], 16).unwrap_or(0);
-    format!("due#{:02}", byte % DUE_SHARDS)
+    u8::from_str_radix(&hash[..2], 16).unwrap_or(0) % SHARDS
 }

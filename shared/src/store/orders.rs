@@ -307,12 +307,9 @@ impl Store {
             false => update.remove("due_shard").remove("due"),
         };
         let claim = Key::transaction(payment.provider.name(), &payment.transaction_id);
-        let mut item = claim.attributes();
-        item.insert("kind".to_owned(), Av::S("transaction".to_owned()));
-        item.insert("out_trade_no".to_owned(), Av::S(no.clone()));
         let mut writes = vec![
             self.updating(&Key::order(no), &update),
-            self.insertion(item),
+            self.insertion(super::bills::paid_item(&claim, commit)),
             self.history_insertion(no, &commit.entry),
         ];
         writes.extend(commit.task.map(|task| self.task_insertion(task)));

@@ -4,7 +4,8 @@
 //! from it under the condition that it is there, in the same transaction that makes the refund item; so the
 //! sum can never exceed the payment, whoever runs at once.
 
-use super::item::{Expression, Key, item_of, shape_of};
+use super::bills::refunded_fields;
+use super::item::{Expression, Item, Key, attribute, item_of, shape_of};
 use super::{Action, HistoryEntry, IncidentStatus, Refused, Store, StoreError, due_shard};
 use crate::order::{Fen, Order, Provider, Refund, RefundState, Status};
 use aws_sdk_dynamodb::types::{AttributeValue as Av, TransactWriteItem};
@@ -131,14 +132,16 @@ impl Store {
         let mut item = item_of(&Key::refund(no, &refund.out_refund_no), "refund", refund);
         item.insert("due_shard".to_owned(), Av::S(due_shard(no)));
         item.insert("due".to_owned(), Av::N((refund.create_date + 5_000).to_string()));
-        [self.insertion(item), self.number_claim(refund)]
+        [self.insertion(item), self.insertion(number_claim(refund))]
     }
 
-    fn number_claim(&self, refund: &Refund) -> TransactWriteItem {
-        let mut claim = Self::number_key(refund).attributes();
-        claim.insert("kind".to_owned(), Av::S("refund_number".to_owned()));
-        claim.insert("out_trade_no".to_owned(), Av::S(refund.out_trade_no.clone()));
-        self.insertion(claim)
+    /// What lists a refund that ended well under its day, on the item of its number.
+    fn listing(&self, order: &Order, refund: &Refund, at: i64) -> Option<TransactWriteItem> {
+        let mut update = Expression::default();
+        for (name, value) in refunded_fields(order, refund, at) {
+            update.set(&name, value);
+        }
+        (refund.state == RefundState::Success).then(|| self.updating(&Self::number_key(refund), &update))
     }
 
     /// Keeps what the provider said of a refund that has not ended.
@@ -177,7 +180,7 @@ impl Store {
             .remove("due_shard")
             .remove("due");
         if let Some(incident) = &refund.incident {
-            return self.end_sent_back(incident, refund, &item, entry).await;
+            return self.end_sent_back(incident, order, refund, &item, entry).await;
         }
         let mut seen = order.clone();
         loop {
@@ -189,11 +192,12 @@ impl Store {
                     update.change("refundable", amount);
                 }
             }
-            let writes = vec![
+            let mut writes = vec![
                 self.updating(&Key::refund(no, &refund.out_refund_no), &item),
                 self.updating(&Key::order(no), &update),
                 self.history_insertion(no, entry),
             ];
+            writes.extend(self.listing(&seen, refund, entry.at));
             match self.commit(writes).await? {
                 Ok(()) => return Ok(true),
                 Err(Refused::Conditions(at)) if at.contains(&0) => return Ok(false),
@@ -210,6 +214,7 @@ impl Store {
     async fn end_sent_back(
         &self,
         incident: &str,
+        order: &Order,
         refund: &Refund,
         item: &Expression,
         entry: &HistoryEntry,
@@ -223,11 +228,14 @@ impl Store {
         let mut ended = Self::resolution(Action::Refund, entry.at);
         ended.when("out_refund_no", "=", &refund.out_refund_no);
         writes.push(self.updating(&Key::incident(incident), &ended));
+        writes.extend(self.listing(order, refund, entry.at));
         match self.commit(writes).await? {
             Ok(()) => Ok(true),
             // An operator has closed it; the money went back all the same.
             Err(Refused::Conditions(at)) if at == [2] => {
-                self.commit_order(vec![end(), self.history_insertion(no, entry)]).await
+                let mut writes = vec![end(), self.history_insertion(no, entry)];
+                writes.extend(self.listing(order, refund, entry.at));
+                self.commit_order(writes).await
             }
             Err(Refused::Conditions(_)) => Ok(false),
             Err(Refused::Invalid(what)) => Err(StoreError::new("refund", what)),
@@ -248,10 +256,12 @@ impl Store {
             .change("refund_num", 1)
             .change("version", 1);
         count_success(&mut update, order, refund);
+        let mut claim = number_claim(refund);
+        claim.extend(refunded_fields(order, refund, entry.at).iter().map(|(k, v)| (k.clone(), attribute(v))));
         let writes = vec![
             self.updating(&Key::order(no), &update),
             self.insertion(item_of(&Key::refund(no, &refund.out_refund_no), "refund", refund)),
-            self.number_claim(refund),
+            self.insertion(claim),
             self.history_insertion(no, entry),
         ];
         match self.commit(writes).await? {
@@ -260,6 +270,14 @@ impl Store {
             Err(Refused::Invalid(what)) => Err(StoreError::new("refund", what)),
         }
     }
+}
+
+/// Makes a refund number unique.
+fn number_claim(refund: &Refund) -> Item {
+    let mut claim = Store::number_key(refund).attributes();
+    claim.insert("kind".to_owned(), Av::S("refund_number".to_owned()));
+    claim.insert("out_trade_no".to_owned(), Av::S(refund.out_trade_no.clone()));
+    claim
 }
 
 /// A refused refund that begins again.

@@ -5,6 +5,7 @@
 //! callback over its fields decoded once; only then is anything parsed.
 
 pub mod answer;
+pub mod bill;
 mod call;
 mod check;
 pub(super) mod clock;

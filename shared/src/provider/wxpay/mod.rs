@@ -9,10 +9,12 @@
 //! | `transfer` | merchant transfers |
 //! | `v2` | the same over XML |
 //! | `client` | `orderInfo`, for each product |
+//! | `bill` | the bill of a day: asked for, downloaded, read |
 //! | `callback` | verify, check the age, decrypt, parse; and the replies |
 //! | `failure` | what a refusal means, and what leaves the outcome open |
 //! | `check`, `text` | shapes that are refused early; small readings |
 
+pub mod bill;
 mod callback;
 mod certificates;
 mod check;

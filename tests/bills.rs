@@ -1,0 +1,558 @@
+//! Bills of a day against the table: what fits, what differs, what cannot be had.
+
+use crate::world::{TABLE, World, merge};
+use aws_sdk_dynamodb::types::AttributeValue as Av;
+use sandbox::{BillTamper, Endpoint, Fault, Misbehaviour, Mode, Op, RefundOutcome};
+use serde_json::{Value, json};
+use shared::app::system_clock;
+use shared::order::{Day, Provider};
+use shared::payment::{BillsReply, check_bills};
+
+const DAY_MS: i64 = 86_400_000;
+
+fn now() -> i64 {
+    (system_clock())()
+}
+
+fn today() -> String {
+    Day::of(now()).to_string()
+}
+
+fn there(provider: Provider) -> sandbox::Provider {
+    sandbox::Provider::parse(provider.name()).expect("the same names")
+}
+
+impl World {
+    /// Checks today's bills of one provider, tomorrow.
+    async fn bills(&self, provider: Provider) -> BillsReply {
+        let app = self.app.as_ref().expect("an app");
+        let cx = app.context(app.config().await);
+        check_bills(&cx, now() + DAY_MS, None, None, Some(provider)).await.expect("a run")
+    }
+
+    /// The same, with today named.
+    async fn bills_of(&self, day: &str, merchant: Option<&str>) -> BillsReply {
+        let app = self.app.as_ref().expect("an app");
+        let cx = app.context(app.config().await);
+        check_bills(&cx, now(), Some(day), merchant, None).await.expect("a run")
+    }
+
+    fn spoil(&self, provider: Provider, how: BillTamper) {
+        self.sandbox.spoil_bill(there(provider), how);
+    }
+
+    async fn report(&self, provider: Provider) -> Value {
+        let reports = self.kind("bill_report").await;
+        let found = reports.iter().find(|r| r["provider"] == provider.name() && r["bill_date"] == today());
+        found.cloned().unwrap_or_else(|| panic!("no report: {reports:?}"))
+    }
+
+    async fn bill_incidents(&self) -> Vec<Value> {
+        let all = self.kind("incident").await;
+        all.into_iter().filter(|i| i["incident"].as_str().unwrap().starts_with("bill_")).collect()
+    }
+
+    /// A paid order of 100 fen.
+    async fn paid_at(&self, provider: Provider, no: &str) {
+        let (status, answer) = self.create(no, json!({ "provider": provider.name() })).await;
+        assert_eq!(status, 200, "{answer}");
+        self.pay(no).await;
+    }
+
+    /// A refund that has ended.
+    async fn refunded(&self, no: &str, number: &str, amount: u64) {
+        let before = self.order(no).await["refund_fee"].as_u64().unwrap();
+        let body = json!({ "out_trade_no": no, "out_refund_no": number, "refund_fee": amount });
+        let (status, answer) = self.call("refund", body).await;
+        assert_eq!(status, 200, "{answer}");
+        self.until(|order| order["refund_fee"] == before + amount, no).await;
+    }
+
+    /// Loses all callbacks from now on.
+    fn lose_callbacks(&self) {
+        self.sandbox.misbehave(Fault { on: Endpoint::op(Op::Notify), times: None, what: Misbehaviour::Lose });
+    }
+
+    /// Lists an item under the day before.
+    async fn list_a_day_earlier(&self, pk: &str, sk: &str) {
+        let key = [("pk", pk), ("sk", sk)].map(|(k, v)| (k.to_owned(), Av::S(v.to_owned())));
+        let item = self.kind_key(pk).await["list_key"].as_str().unwrap().to_owned();
+        let earlier = Day::parse(&today()).unwrap().before(1).to_string();
+        let listed = item.replace(&today(), &earlier);
+        assert_ne!(listed, item);
+        self.tables
+            .update_item()
+            .table_name(TABLE)
+            .set_key(Some(key.into()))
+            .update_expression("SET list_key = :l")
+            .expression_attribute_values(":l", Av::S(listed))
+            .send()
+            .await
+            .expect("written");
+    }
+
+    async fn kind_key(&self, pk: &str) -> Value {
+        self.items(TABLE).await.into_iter().find(|i| i["pk"] == pk).unwrap_or_else(|| panic!("no {pk}"))
+    }
+}
+
+const BOTH: [Provider; 2] = [Provider::Wxpay, Provider::Alipay];
+
+#[tokio::test]
+async fn a_day_on_which_all_fits_leaves_a_report_and_no_incident() {
+    for provider in BOTH {
+        let world = World::start().await;
+        for i in 1..=3 {
+            world.paid_at(provider, &format!("FITS_{i}")).await;
+        }
+        world.create("UNPAID_1", json!({ "provider": provider.name() })).await;
+        world.refunded("FITS_1", "FITS_1_R", 30).await;
+        world.refunded("FITS_1", "FITS_1_S", 70).await;
+        world.refunded("FITS_2", "FITS_2_R", 5).await;
+        for _ in 0..2 {
+            let reply = world.bills(provider).await;
+            assert_eq!(reply, BillsReply { asked: 1, checked: 1, ..BillsReply::default() });
+            let report = world.report(provider).await;
+            let shown = ["state", "lines", "total_fee", "refund_fee", "differences", "merchant", "list_key"];
+            let shown: Vec<&Value> = shown.iter().map(|name| &report[*name]).collect();
+            assert_eq!(json!(shown), json!(["checked", 6, 300, 105, 0, "default", "bill_report"]), "{provider}");
+        }
+        assert_eq!(world.kind("incident").await, Vec::<Value>::new());
+    }
+}
+
+#[tokio::test]
+async fn each_difference_is_one_incident_and_no_other_at_the_next_run() {
+    let payment = |number: &str| BillTamper::Payment {
+        number: number.to_owned(),
+        transaction_id: "4200000000000000000000000099".to_owned(),
+        amount: 77,
+    };
+    for provider in BOTH {
+        let cases = [
+            (BillTamper::Drop("DIFF_1".into()), "bill_missing_there", json!(["DIFF_1", null, 100, null])),
+            (BillTamper::Amount("DIFF_1".into(), 99), "bill_amount", json!(["DIFF_1", null, 100, 99])),
+            (payment("NOBODY_1"), "bill_missing_here", json!(["NOBODY_1", null, null, 77])),
+            (payment("DIFF_1"), "bill_missing_here", json!(["DIFF_1", null, "REFUND", 77])),
+            (payment("DIFF_2"), "bill_missing_here", json!(["DIFF_2", null, "NOTPAY", 77])),
+            (BillTamper::Drop("DIFF_1_R".into()), "bill_refund", json!(["DIFF_1", "DIFF_1_R", 30, null])),
+            (BillTamper::Amount("DIFF_1_R".into(), 31), "bill_refund", json!(["DIFF_1", "DIFF_1_R", 30, 31])),
+            (
+                BillTamper::Refund {
+                    number: "NOBODY_1".into(),
+                    transaction_id: "4200000000000000000000000098".into(),
+                    out_refund_no: "NOBODY_R".into(),
+                    amount: 9,
+                },
+                "bill_refund",
+                json!(["NOBODY_1", "NOBODY_R", null, 9]),
+            ),
+        ];
+        let world = World::start().await;
+        world.paid_at(provider, "DIFF_1").await;
+        world.refunded("DIFF_1", "DIFF_1_R", 30).await;
+        world.create("DIFF_2", json!({ "provider": provider.name() })).await;
+        let mut known = 0;
+        for (tamper, name, shown) in cases {
+            world.sandbox.mend_bills();
+            world.spoil(provider, tamper.clone());
+            let reply = world.bills(provider).await;
+            assert_eq!((reply.incidents, reply.errors, reply.checked), (1, 0, 1), "{provider} {tamper:?}");
+            assert_eq!(world.report(provider).await["differences"], 1, "{tamper:?}");
+            assert_eq!(world.bills(provider).await.incidents, 0, "{provider} {tamper:?}");
+            let incidents = world.bill_incidents().await;
+            known += 1;
+            assert_eq!(incidents.len(), known);
+            let fields = ["out_trade_no", "out_refund_no", "expected", "actual"];
+            let found = incidents.iter().any(|i| {
+                i["incident"] == name && json!(fields.map(|f| i.get(f).cloned().unwrap_or_default())) == shown
+            });
+            assert!(found, "{provider} {tamper:?}: {incidents:?}");
+        }
+        let order = world.order("DIFF_1").await;
+        assert_eq!((&order["refund_fee"], &order["trade_state"]), (&json!(30), &json!("REFUND")), "nothing is changed");
+        assert_eq!(world.order("DIFF_2").await["trade_state"], "NOTPAY");
+    }
+}
+
+#[tokio::test]
+async fn a_payment_whose_callback_was_lost_is_credited_and_reported() {
+    for provider in BOTH {
+        let world = World::start().await;
+        world.create("LOST_1", json!({ "provider": provider.name() })).await;
+        world.pay_silently("LOST_1").await;
+        let reply = world.bills(provider).await;
+        assert_eq!((reply.credited, reply.incidents, reply.asked, reply.errors), (1, 1, 2, 0), "{provider}");
+        let order = world.order("LOST_1").await;
+        assert_eq!((&order["trade_state"], &order["notify_mode"]), (&json!("SUCCESS"), &json!(0)));
+        assert_eq!(world.row("uni-id-users", "user_001").await["balance"], 100);
+        let incident = world.incident_of("bill_missing_here", "LOST_1").await;
+        assert_eq!((&incident["expected"], &incident["actual"]), (&json!("NOTPAY"), &json!(100)));
+        assert_eq!(incident["transaction_id"], order["transaction_id"]);
+        let again = world.bills(provider).await;
+        assert_eq!((again.incidents, again.asked, again.credited), (0, 1, 0));
+        assert_eq!(world.report(provider).await["differences"], 0);
+    }
+}
+
+#[tokio::test]
+async fn a_payment_that_is_an_incident_already_is_explained() {
+    for policy in ["refund", "wait"] {
+        let world = World::with(Mode::default(), |config| {
+            config["policy"] = json!({ "latePayment": policy, "duplicatePayment": policy });
+        })
+        .await;
+        world.create("LATE_1", json!({})).await;
+        let close = json!({ "action": "pay/closePayment", "data": { "out_trade_no": "LATE_1" } });
+        assert_eq!(world.call("create-payment", close).await.0, 200);
+        let anyway = sandbox::Pay { force: true, ..sandbox::Pay::default() };
+        world.sandbox.pay("LATE_1", anyway).await.expect("paid");
+        world.incident_of("late_payment", "LATE_1").await;
+        if policy == "refund" {
+            world.run_refund_tasks().await;
+            for _ in 0..100 {
+                if world.incident_of("late_payment", "LATE_1").await["status"] == "resolved" {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+            assert_eq!(world.incident_of("late_payment", "LATE_1").await["status"], "resolved");
+        }
+        let reply = world.bills(Provider::Wxpay).await;
+        assert_eq!((reply.incidents, reply.errors, reply.asked), (0, 0, 1), "{policy}");
+        let report = world.report(Provider::Wxpay).await;
+        let lines = if policy == "refund" { json!([2, 100, 100, 0]) } else { json!([1, 100, 0, 0]) };
+        let shown = ["lines", "total_fee", "refund_fee", "differences"].map(|name| report[name].clone());
+        assert_eq!(json!(shown), lines, "{policy}");
+        assert_eq!(world.bill_incidents().await, Vec::<Value>::new());
+        if policy == "refund" {
+            world.spoil(Provider::Wxpay, BillTamper::Drop("LATE_1X1".into()));
+            assert_eq!(world.bills(Provider::Wxpay).await.incidents, 1, "the money that went back is compared too");
+            assert_eq!(world.incident_of("bill_refund", "LATE_1").await["out_refund_no"], "LATE_1X1");
+        }
+    }
+}
+
+impl World {
+    /// Runs every refund task that is due, as dispatch would.
+    async fn run_refund_tasks(&self) {
+        let app = self.app.as_ref().expect("an app");
+        for task in self.kind("task").await.into_iter().filter(|task| task["task"] == "refund") {
+            let cx = app.context(app.config().await);
+            let no = task["out_trade_no"].as_str().unwrap();
+            let name = format!("refund#{}", task["subject"].as_str().unwrap());
+            let task = app.store.task(no, &name).await.unwrap().unwrap();
+            shared::payment::run_task(&cx, &task, now()).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_form_of_a_file_is_read() {
+    let world = World::start().await;
+    for provider in BOTH {
+        world.paid_at(provider, &format!("FORM_{provider}")).await;
+    }
+    let forms = [
+        (Provider::Wxpay, vec![BillTamper::Plain]),
+        (Provider::Wxpay, vec![BillTamper::HashOfFile]),
+        (Provider::Wxpay, vec![BillTamper::Windows]),
+        (Provider::Wxpay, vec![BillTamper::Plain, BillTamper::Windows]),
+        (Provider::Alipay, vec![BillTamper::Utf8]),
+        (Provider::Alipay, vec![BillTamper::Utf8, BillTamper::Windows]),
+        (Provider::Alipay, vec![BillTamper::Plain]),
+    ];
+    for (provider, form) in forms {
+        world.sandbox.mend_bills();
+        for how in &form {
+            world.spoil(provider, how.clone());
+        }
+        let reply = world.bills(provider).await;
+        assert_eq!((reply.checked, reply.errors, reply.incidents), (1, 0, 0), "{form:?}");
+        assert_eq!(world.report(provider).await["total_fee"], 100, "{form:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_trusted_is_an_error_and_nothing_is_compared() {
+    let world = World::start().await;
+    for provider in BOTH {
+        world.paid_at(provider, &format!("BROKEN_{provider}")).await;
+    }
+    let elsewhere = |url: &str| BillTamper::Elsewhere(url.to_owned());
+    let cases = [
+        (Provider::Wxpay, vec![BillTamper::WrongHash]),
+        (Provider::Wxpay, vec![BillTamper::Truncated]),
+        (Provider::Wxpay, vec![BillTamper::Truncated, BillTamper::Plain]),
+        (Provider::Wxpay, vec![BillTamper::Html]),
+        (Provider::Wxpay, vec![elsewhere("http://127.0.0.1:9/file")]),
+        (Provider::Wxpay, vec![elsewhere("http://example.com/file")]),
+        (Provider::Wxpay, vec![elsewhere("https://127.0.0.1/file")]),
+        (Provider::Wxpay, vec![elsewhere("https://169.254.169.254/latest")]),
+        (Provider::Wxpay, vec![elsewhere("https://localhost/file")]),
+        (Provider::Wxpay, vec![elsewhere("file:///etc/passwd")]),
+        (Provider::Alipay, vec![BillTamper::Truncated]),
+        (Provider::Alipay, vec![BillTamper::Html]),
+        (Provider::Alipay, vec![elsewhere("http://127.0.0.1:9/file")]),
+        (Provider::Alipay, vec![elsewhere("http://user:key@example.com/file")]),
+    ];
+    for (provider, case) in cases {
+        world.sandbox.mend_bills();
+        for how in &case {
+            world.spoil(provider, how.clone());
+        }
+        let reply = world.bills(provider).await;
+        assert_eq!((reply.checked, reply.errors, reply.incidents), (0, 1, 0), "{case:?}");
+        let report = world.report(provider).await;
+        assert_eq!((&report["state"], report["reason"].is_string()), (&json!("failed"), true), "{case:?}: {report}");
+    }
+    for what in
+        [Misbehaviour::BadSignature, Misbehaviour::NoSignature, Misbehaviour::SystemError, Misbehaviour::Garbage]
+    {
+        for provider in BOTH {
+            world.sandbox.mend_bills();
+            world.sandbox.misbehave(Fault::once(Op::Bill, what).of(there(provider)));
+            let reply = world.bills(provider).await;
+            assert_eq!((reply.errors, reply.incidents), (1, 0), "{provider} {what:?}");
+            world.sandbox.behave();
+        }
+    }
+    for provider in BOTH {
+        assert_eq!(world.bills(provider).await.checked, 1);
+        assert_eq!(world.report(provider).await["state"], "checked");
+        world.spoil(provider, BillTamper::Html);
+        assert_eq!(world.bills(provider).await.errors, 1);
+        assert_eq!(world.report(provider).await["state"], "checked", "what was found out before stays");
+    }
+}
+
+#[tokio::test]
+async fn no_statement_is_empty_without_orders_and_a_difference_with_each() {
+    for (provider, none) in [
+        (Provider::Wxpay, BillTamper::NoStatement),
+        (Provider::Alipay, BillTamper::NoStatement),
+        (Provider::Alipay, BillTamper::EmptyFile),
+    ] {
+        let world = World::start().await;
+        world.spoil(provider, none);
+        let reply = world.bills(provider).await;
+        assert_eq!((reply.checked, reply.incidents, reply.errors), (1, 0, 0));
+        let report = world.report(provider).await;
+        assert_eq!((&report["state"], &report["lines"]), (&json!("empty"), &json!(0)), "{provider}");
+        world.paid_at(provider, "NONE_1").await;
+        world.paid_at(provider, "NONE_2").await;
+        assert_eq!(world.bills(provider).await.incidents, 2, "{provider}");
+        assert_eq!(world.report(provider).await["differences"], 2);
+        assert_eq!(world.bills(provider).await.incidents, 0);
+        world.incident_of("bill_missing_there", "NONE_1").await;
+        world.incident_of("bill_missing_there", "NONE_2").await;
+    }
+}
+
+#[tokio::test]
+async fn a_bill_that_is_being_made_is_asked_for_again_by_later_runs() {
+    let world = World::start().await;
+    world.paid_at(Provider::Wxpay, "MAKING_1").await;
+    world.spoil(Provider::Wxpay, BillTamper::Creating);
+    let reply = world.bills(Provider::Wxpay).await;
+    assert_eq!((reply.pending, reply.checked, reply.incidents, reply.errors), (1, 0, 0, 0));
+    assert_eq!(world.report(Provider::Wxpay).await["state"], "pending");
+    world.sandbox.mend_bills();
+    let app = world.app.as_ref().unwrap();
+    let cx = app.context(app.config().await);
+    let reply = check_bills(&cx, now() + 2 * DAY_MS, None, None, Some(Provider::Wxpay)).await.unwrap();
+    assert_eq!((reply.pending, reply.checked, reply.asked), (0, 2, 2), "the day's own, and the one that was open");
+    let report = world.report(Provider::Wxpay).await;
+    assert_eq!((&report["state"], report.get("reason")), (&json!("checked"), None), "{report}");
+    let reply = check_bills(&cx, now() + 2 * DAY_MS, None, None, Some(Provider::Wxpay)).await.unwrap();
+    assert_eq!(reply.asked, 1, "what is checked is left alone");
+}
+
+#[tokio::test]
+async fn orders_of_a_day_are_spread_over_shards_and_all_found() {
+    let world = World::start().await;
+    for i in 0..24 {
+        world.paid_at(Provider::Wxpay, &format!("SHARD_{i}")).await;
+    }
+    let claims = world.kind("transaction").await;
+    let keys: std::collections::BTreeSet<&str> = claims.iter().map(|c| c["list_key"].as_str().unwrap()).collect();
+    assert!(keys.len() > 4, "{keys:?}");
+    let beginning = format!("paid#wxpay#default#{}#", today());
+    assert!(keys.iter().all(|key| key.starts_with(&beginning)), "{keys:?}");
+    let claim = &claims[0];
+    let order = world.order(claim["out_trade_no"].as_str().unwrap()).await;
+    assert_eq!((&claim["list_date"], &claim["total_fee"]), (&order["pay_date"], &json!(100)));
+    assert_eq!(world.bills(Provider::Wxpay).await.incidents, 0);
+    assert_eq!(world.report(Provider::Wxpay).await["lines"], 24);
+    world.spoil(Provider::Wxpay, BillTamper::NoStatement);
+    assert_eq!(world.bills(Provider::Wxpay).await.incidents, 24);
+}
+
+#[tokio::test]
+async fn a_refund_that_ended_without_a_callback_is_settled_and_reported() {
+    let world = World::start().await;
+    world.paid_at(Provider::Wxpay, "SETTLE_1").await;
+    world.sandbox.misbehave(Fault { on: Endpoint::op(Op::Refund), times: Some(1), what: Misbehaviour::HoldRefund });
+    world.lose_callbacks();
+    let body = json!({ "out_trade_no": "SETTLE_1", "out_refund_no": "SETTLE_R", "refund_fee": 60 });
+    assert_eq!(world.call("refund", body).await.0, 200);
+    let reply = world.bills(Provider::Wxpay).await;
+    assert_eq!((reply.incidents, reply.refunds), (0, 0), "one that has not ended is no difference");
+    assert_eq!(world.report(Provider::Wxpay).await["refund_fee"], 0);
+    world.sandbox.settle_refund("SETTLE_R", RefundOutcome::Success);
+    let reply = world.bills(Provider::Wxpay).await;
+    assert_eq!((reply.incidents, reply.refunds, reply.errors), (1, 1, 0));
+    let order = world.order("SETTLE_1").await;
+    assert_eq!((&order["refund_fee"], &order["refund_reserved"]), (&json!(60), &json!(0)));
+    let incident = world.incident_of("bill_refund", "SETTLE_1").await;
+    assert_eq!((&incident["expected"], &incident["actual"]), (&json!("PROCESSING"), &json!(60)));
+    assert_eq!(world.bills(Provider::Wxpay).await.incidents, 0);
+    assert_eq!(world.report(Provider::Wxpay).await["differences"], 0);
+}
+
+#[tokio::test]
+async fn a_refund_made_elsewhere_is_recorded_when_the_provider_confirms_it() {
+    let world = World::start().await;
+    world.paid_at(Provider::Wxpay, "CONSOLE_1").await;
+    world.lose_callbacks();
+    world.console_refund("CONSOLE_1", 40).await;
+    assert_eq!(world.order("CONSOLE_1").await["refund_fee"], 0, "nobody told");
+    let reply = world.bills(Provider::Wxpay).await;
+    assert_eq!((reply.incidents, reply.refunds, reply.errors), (1, 1, 0));
+    let order = world.order("CONSOLE_1").await;
+    assert_eq!((&order["refund_fee"], &order["refundable"]), (&json!(40), &json!(60)));
+    let incident = world.incident_of("bill_refund", "CONSOLE_1").await;
+    assert_eq!((&incident["out_refund_no"], &incident["actual"]), (&json!("CONSOLE_1_CONSOLE"), &json!(40)));
+    assert_eq!(world.bills(Provider::Wxpay).await.incidents, 0);
+    assert_eq!(world.report(Provider::Wxpay).await["differences"], 0);
+    let made_up = BillTamper::Refund {
+        number: "CONSOLE_1".into(),
+        transaction_id: order["transaction_id"].as_str().unwrap().to_owned(),
+        out_refund_no: "MADE_UP".into(),
+        amount: 10,
+    };
+    world.spoil(Provider::Wxpay, made_up);
+    assert_eq!(world.bills(Provider::Wxpay).await.incidents, 1);
+    assert_eq!(world.order("CONSOLE_1").await["refund_fee"], 40, "the provider does not know it");
+}
+
+#[tokio::test]
+async fn a_refund_that_the_bill_has_as_unfinished_is_a_difference() {
+    let world = World::start().await;
+    world.paid_at(Provider::Wxpay, "OPEN_1").await;
+    world.refunded("OPEN_1", "OPEN_1_R", 30).await;
+    world.spoil(Provider::Wxpay, BillTamper::Unsettled("OPEN_1_R".into()));
+    assert_eq!(world.bills(Provider::Wxpay).await.incidents, 1);
+    assert_eq!(world.report(Provider::Wxpay).await["refund_fee"], 0);
+}
+
+#[tokio::test]
+async fn a_credited_payment_that_was_reversed_is_a_difference() {
+    let world = World::start().await;
+    world.paid_at(Provider::Wxpay, "REVERSED_1").await;
+    world.spoil(Provider::Wxpay, BillTamper::Reversed("REVERSED_1".into()));
+    assert_eq!(world.bills(Provider::Wxpay).await.incidents, 1);
+    assert_eq!(world.incident_of("bill_refund", "REVERSED_1").await["actual"], "REVOKED");
+    assert_eq!(world.bills(Provider::Wxpay).await.incidents, 0);
+}
+
+#[tokio::test]
+async fn what_is_listed_under_the_day_before_is_looked_up_and_found_by_both_days() {
+    for provider in BOTH {
+        let world = World::start().await;
+        world.paid_at(provider, "EDGE_1").await;
+        world.refunded("EDGE_1", "EDGE_R", 30).await;
+        let id = world.order("EDGE_1").await["transaction_id"].as_str().unwrap().to_owned();
+        world.list_a_day_earlier(&format!("T#{provider}#{id}"), "T").await;
+        world.list_a_day_earlier(&format!("F#{provider}#default#EDGE_R"), "F").await;
+        let reply = world.bills(provider).await;
+        assert_eq!((reply.incidents, reply.checked, reply.asked), (0, 1, 1), "{provider}");
+        let earlier = Day::parse(&today()).unwrap().before(1).to_string();
+        let reply = world.bills_of(&earlier, None).await;
+        assert_eq!((reply.incidents, reply.errors), (0, 0), "{provider}: the bill of the next day has them");
+    }
+}
+
+#[tokio::test]
+async fn merchants_with_one_account_each_answer_for_their_own_orders() {
+    let world = World::with(Mode::default(), |config| {
+        let (wxpay, alipay) = (config["wxpay"].clone(), config["alipay"].clone());
+        config["merchants"] = json!({ "twin": { "wxpay": wxpay, "alipay": alipay } });
+    })
+    .await;
+    for provider in BOTH {
+        let name = provider.name();
+        world.paid_at(provider, &format!("MINE_{name}")).await;
+        world.create(&format!("TWIN_{name}"), json!({ "provider": name, "pid": "twin" })).await;
+        world.pay(&format!("TWIN_{name}")).await;
+        world.refunded(&format!("TWIN_{name}"), &format!("TWIN_{name}_R"), 10).await;
+        let reply = world.bills(provider).await;
+        assert_eq!((reply.checked, reply.incidents, reply.errors), (2, 0, 0), "{name}");
+        let reports = world.kind("bill_report").await;
+        let of = |id: &str| {
+            let report = reports.iter().find(|r| r["merchant"] == id && r["provider"] == name).unwrap();
+            json!([report["lines"], report["total_fee"], report["refund_fee"]])
+        };
+        assert_eq!((of("default"), of("twin")), (json!([1, 100, 0]), json!([2, 100, 10])), "{name}");
+        world.spoil(
+            provider,
+            BillTamper::Payment { number: "NOBODY_9".into(), transaction_id: "9".repeat(28), amount: 5 },
+        );
+        assert_eq!(world.bills(provider).await.incidents, 1, "a line that is nobody's is told once");
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_one_merchant_never_stops_the_others() {
+    let world = World::with(Mode::default(), |config| {
+        let mut wxpay = config["wxpay"].clone();
+        for node in wxpay.as_object_mut().unwrap().values_mut() {
+            merge(node, json!({ "apiBase": "http://127.0.0.1:9", "mchId": "1900000999" }));
+        }
+        config["merchants"] = json!({ "broken": { "wxpay": wxpay } });
+    })
+    .await;
+    world.paid_at(Provider::Wxpay, "ALONE_1").await;
+    let reply = world.bills(Provider::Wxpay).await;
+    assert_eq!((reply.checked, reply.errors, reply.incidents), (1, 1, 0));
+    let reply = world.bills_of(&today(), Some("broken")).await;
+    assert_eq!((reply.checked, reply.errors), (0, 1));
+    let reply = world.bills_of(&today(), Some("default")).await;
+    assert_eq!((reply.checked, reply.errors, reply.asked), (2, 0, 2), "both providers");
+}
+
+#[tokio::test]
+async fn apiv2_has_no_bill_and_its_orders_are_not_missed() {
+    let world = World::with(Mode { wxpay_version: 2, ..Mode::default() }, |_| {}).await;
+    world.paid_at(Provider::Wxpay, "APIV2_1").await;
+    assert_eq!(world.bills(Provider::Wxpay).await, BillsReply::default());
+    assert_eq!(world.kind("bill_report").await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn only_a_day_that_is_one_and_a_merchant_that_is_there_are_taken() {
+    let world = World::start().await;
+    let app = world.app.as_ref().unwrap();
+    let cx = app.context(app.config().await);
+    for day in ["", "yesterday", "2026-02-30", "20260101", "2026-01-01T00:00:00Z", "2026-01"] {
+        assert!(check_bills(&cx, now(), Some(day), None, None).await.is_err(), "{day}");
+    }
+    assert!(check_bills(&cx, now(), None, Some("nobody"), None).await.is_err());
+    assert_eq!(check_bills(&cx, now(), None, None, Some(Provider::Douyin)).await.unwrap(), BillsReply::default());
+    assert!(world.sandbox.requests().is_empty(), "no provider was asked");
+}
+
+#[tokio::test]
+async fn the_request_is_the_documented_one() {
+    let world = World::start().await;
+    world.paid_at(Provider::Wxpay, "WIRE_1").await;
+    let before = world.sandbox.requests().len();
+    world.bills_of(&today(), None).await;
+    let seen: Vec<(String, String, String)> =
+        world.sandbox.requests().split_off(before).into_iter().map(|r| (r.method, r.path, r.verdict)).collect();
+    let paths: Vec<&str> = seen.iter().map(|(_, path, _)| path.as_str()).collect();
+    assert_eq!(paths, ["/v3/bill/tradebill", "/v3/billdownload/file", "/gateway.do"], "{seen:?}");
+    assert!(seen.iter().take(2).all(|(method, _, verdict)| method == "GET" && verdict == "SUCCESS"), "{seen:?}");
+    let (status, _) = world.call("query-payment", json!({ "out_trade_no": "WIRE_1" })).await;
+    assert_eq!(status, 200);
+}
