@@ -211,3 +211,48 @@ async fn an_event_that_cannot_be_read_is_refused_and_nothing_is_asked() {
         ]
     );
 }
+
+#[tokio::test]
+async fn a_transfer_that_nobody_tells_of_is_ended_and_one_that_never_arrived_is_sent_again_once() {
+    let world = World::start().await;
+    world.sandbox.misbehave(Fault::once(Op::Transfer, Misbehaviour::TimeoutBefore(1)));
+    let body = json!({ "action": "pay/transfer", "data": {
+        "provider": "wxpay", "out_bill_no": "SWEEP0001", "transfer_amount": 50, "openid": "payer-1",
+        "transfer_remark": "佣金", "transfer_scene_id": "1005",
+        "transfer_scene_report_infos": [{ "info_type": "岗位类型", "info_content": "推广" }],
+    } });
+    let (status, reply) = world.call("transfer", body).await;
+    assert_eq!((status, &reply["data"]["state"]), (504, &json!("UNKNOWN")), "{reply}");
+    assert!(world.sandbox.transfers().is_empty());
+    world.reconcile(10_000).await;
+    assert_eq!(world.sandbox.transfers().len(), 1, "sent again under the same number");
+    world.sandbox.confirm_transfer("SWEEP0001").expect("confirmed");
+    let run = world.reconcile(40_000).await;
+    assert_eq!((&run["transfers"], &run["errors"]), (&json!(1), &json!(0)), "{run}");
+    let item = world.kind("transfer").await.remove(0);
+    assert_eq!((&item["state"], &item["due_shard"]), (&json!("SUCCESS"), &Value::Null));
+    assert_eq!(world.reconcile(2 * HOUR).await["asked"], 0);
+}
+
+#[tokio::test]
+async fn bills_are_a_job_of_the_schedule_with_the_same_reply() {
+    let world = World::start().await;
+    world.create("BILLED_01", json!({})).await;
+    world.pay("BILLED_01").await;
+    let app = world.app.clone().unwrap();
+    let tomorrow = time::OffsetDateTime::now_utc() + time::Duration::days(1);
+    let time = tomorrow.format(&time::format_description::well_known::Rfc3339).unwrap();
+    let run = reconcile::handle(&app, &json!({ "time": time, "job": "bills", "provider": "wxpay" })).await.unwrap();
+    assert_eq!((&run["job"], &run["incidents"], &run["errors"]), (&json!("bills"), &json!(0), &json!(0)), "{run}");
+    let reports = world.kind("bill_report").await;
+    assert_eq!((reports.len(), &reports[0]["lines"], &reports[0]["total_fee"]), (1, &json!(1), &json!(100)));
+    world.sandbox.spoil_bill(sandbox::Provider::Wxpay, sandbox::BillTamper::Amount("BILLED_01".to_owned(), 101));
+    for incidents in [1, 0] {
+        let run = reconcile::handle(&app, &json!({ "time": time, "detail": { "job": "bills" } })).await.unwrap();
+        assert_eq!(run["incidents"], incidents, "{run}");
+    }
+    assert_eq!(world.kind("incident").await[0]["incident"], "bill_amount");
+    for bad in [json!({ "job": "bills", "bill_date": "yesterday" }), json!({ "job": "bills", "provider": "cash" })] {
+        assert!(reconcile::handle(&app, &bad).await.is_err(), "{bad}");
+    }
+}
