@@ -3,7 +3,7 @@
 use crate::world::World;
 use futures::future::join_all;
 use sandbox::{Fault, Misbehaviour, Mode, Op, Pay};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;

@@ -1,4 +1,5 @@
-//! What the figures in the README come from: `cargo run --release -p bench [RUNS [target/lambda]]`.
+//! What the figures in the README come from: `cargo run --release -p bench [RUNS [target/lambda]]`, or only
+//! what one payment costs in the table: `cargo run -p bench units`.
 //!
 //! It builds the functions' release binaries (or takes those that `cargo lambda build` or `sam build` left in
 //! `target/lambda`), runs them as Lambda would, and prints each figure beside its limit.
@@ -20,7 +21,11 @@ const PEAK_RSS_KIB: u64 = 25 * 1024;
 
 #[tokio::main]
 async fn main() {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.peek().is_some_and(|argument| argument == "units") {
+        print_units().await;
+        return;
+    }
     let runs = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(20).max(1);
     let binaries = match arguments.next() {
         Some(folder) => Binaries::built_by_cargo_lambda(folder.as_ref()),
@@ -53,6 +58,11 @@ async fn main() {
     println!("{:45} {}", "verify, decrypt, parse (no table)", figures.without_store);
     println!("{:45} {}", "the whole function (embedded table, loopback)", figures.with_store);
     println!("{:45} {}", "DynamoDB calls", figures.operations.join(", "));
+    print_units().await;
+    println!("\nlimits: binary 8 MB, start to first answer 30 ms (median), peak RSS 25 MB");
+}
+
+async fn print_units() {
     let units = units::measure().await;
     println!("\none payment of WeChat Pay in the table, by DynamoDB's rules");
     println!("{:22} {:>6} {:>7} {:>9}   operations", "step", "reads", "writes", "µs");
@@ -65,7 +75,6 @@ async fn main() {
     }
     let (least, median, most) = units.shards;
     println!("1000 orders of a second over 16 shards of the due index: {least} / {median} / {most}");
-    println!("\nlimits: binary 8 MB, start to first answer 30 ms (median), peak RSS 25 MB");
 }
 
 fn judged(text: String, value: u64, limit: u64) -> String {
