@@ -89,6 +89,7 @@ pub async fn check_bills(
             let earlier = Day::parse(&report.bill_date).filter(|own| *own < day);
             let open = matches!(report.state, BillState::Pending | BillState::Failed);
             let merchant = cx.config.merchant(&report.merchant).filter(|m| open && wanted(&m.id, report.provider));
+            let merchant = merchant.filter(|m| !Account::of(m, report.provider).is_empty());
             if let (Some(day), Some(merchant)) = (earlier, merchant) {
                 jobs.push(Job { day, merchant, provider: report.provider, before: Some(report.state) });
             }
