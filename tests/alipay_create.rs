@@ -245,7 +245,7 @@ async fn refusals_say_what_they_mean() {
         ("40004", "ACQ.CONTEXT_INCONSISTENT", Meaning::NumberUsed),
         ("40004", "ACQ.ACCESS_FORBIDDEN", Meaning::No),
         ("40005", "isv.limit-call", Meaning::TooSoon),
-        ("40002", "isv.invalid-signature", Meaning::No),
+        ("40002", "isv.invalid-signature", Meaning::Unheard),
     ] {
         let script = Script::of(vec![failure(method, code, sub_code)]).await;
         let order = order(json!({}));

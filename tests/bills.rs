@@ -530,6 +530,28 @@ async fn apiv2_has_no_bill_and_its_orders_are_not_missed() {
 }
 
 #[tokio::test]
+async fn a_run_asks_about_so_many_payments_and_leaves_the_rest_to_the_next() {
+    let world = World::start().await;
+    world.create("BUDGET_1", json!({})).await;
+    let payment = |i: u32| BillTamper::Payment {
+        number: "BUDGET_1".to_owned(),
+        transaction_id: format!("42000000000000000000{i:08}"),
+        amount: 100,
+    };
+    (0..210).for_each(|i| world.spoil(Provider::Wxpay, payment(i)));
+    let reply = world.bills(Provider::Wxpay).await;
+    assert_eq!((reply.asked, reply.more, reply.pending, reply.checked), (200, true, 1, 0));
+    assert_eq!(reply.incidents, 210, "what is not asked about is told all the same");
+    let report = world.report(Provider::Wxpay).await;
+    assert_eq!((&report["state"], &report["differences"]), (&json!("pending"), &json!(210)));
+    world.sandbox.mend_bills();
+    world.pay("BUDGET_1").await;
+    let reply = world.bills(Provider::Wxpay).await;
+    assert_eq!((reply.more, reply.checked, reply.incidents), (false, 1, 0));
+    assert_eq!(world.report(Provider::Wxpay).await["state"], "checked");
+}
+
+#[tokio::test]
 async fn only_a_day_that_is_one_and_a_merchant_that_is_there_are_taken() {
     let world = World::start().await;
     let app = world.app.as_ref().unwrap();

@@ -1,282 +1,34 @@
-//! Checking the providers' bills: what they were paid and paid back on a day, against what the table credited.
-//!
-//! A bill is compared whole or not at all. What the bill has and the table has not is looked for before it
-//! counts: under another day, under another merchant with the same account, as an incident, and at the provider,
-//! whose word credits it. Every difference is one incident, which is the same incident when the day is checked
-//! again.
+//! One comparison: the table's payments and refunds of a day against the lines of the bills.
 
-use super::confirm::{find_order, sound};
-use super::query::{Asked, ask};
-use super::{Context, Source};
+use super::books::Books;
+use super::{BillsReply, CALLS, Job, PATIENCE};
 use crate::code::{Code, Failure};
-use crate::config::Merchant;
-use crate::order::{Attempt, AttemptState, Day, Fen, Order, Provider, Refund, RefundState};
-use crate::provider::bill::{Account, Bill, BilledPayment, BilledRefund, Statement};
+use crate::order::{Attempt, AttemptState, Fen, Order, Refund, RefundState};
+use crate::payment::confirm::{find_order, sound};
+use crate::payment::query::{Asked, ask};
+use crate::payment::{Context, Source, refund as refunds};
+use crate::provider::bill::{Account, BilledPayment, BilledRefund};
 use crate::provider::{Outcome, RefundProgress, RefundStanding};
-use crate::store::{
-    BillReport, BillState, HistoryEntry, Incident, IncidentName, PaidEntry, Recording, RefundedEntry, SHARDS,
-};
+use crate::store::{BillReport, HistoryEntry, Incident, IncidentName, PaidEntry, Recording, RefundedEntry, SHARDS};
 use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
-/// What became of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct BillsReply {
-    /// Calls to providers.
-    pub asked: u64,
-    /// Bills that were compared, or that are rightly empty.
-    pub checked: u64,
-    /// Bills that the provider is still making; the next run asks again.
-    pub pending: u64,
-    /// Payments that were credited because a bill had them.
-    pub credited: u64,
-    /// Refunds that were settled or recorded because a bill had them.
-    pub refunds: u64,
-    /// Incidents that are new.
-    pub incidents: u64,
-    /// Bills that could not be had or read, and providers and tables that could not be asked.
-    pub errors: u64,
-    /// Whether the run stopped at its budget.
-    pub more: bool,
-}
-
-/// When a run stops beginning with another bill.
-const PATIENCE: Duration = Duration::from_secs(45);
-/// How many single payments and refunds a run asks providers about.
-const CALLS: u64 = 200;
-/// For how many days an unfinished bill is asked for again.
-const LOOK_BACK: i64 = 7;
 /// How often a refund that was found is counted on a fresh order.
 const ROUNDS: usize = 5;
-/// The providers that have bills.
-const PROVIDERS: [Provider; 2] = [Provider::Wxpay, Provider::Alipay];
 
-/// Checks the bills of a day, `YYYY-MM-DD` in Asia/Shanghai; by default the day before `clock` (Unix ms), and
-/// then also those of the week before that are pending or failed. `merchant` and `provider` narrow the run.
-/// An error of one bill never stops the others.
-///
-/// # Errors
-/// The field's code for a malformed `bill_date` or an unknown `merchant`; a table that cannot be read at all.
-pub async fn check_bills(
-    cx: &Context<'_>,
-    clock: i64,
-    bill_date: Option<&str>,
-    merchant: Option<&str>,
-    provider: Option<Provider>,
-) -> Result<BillsReply, Failure> {
-    let bad = |name: &str| Failure::new(Code::FIELD).says(name);
-    if merchant.is_some_and(|id| cx.config.merchant(id).is_none()) {
-        return Err(bad("merchant"));
-    }
-    let day = match bill_date {
-        Some(text) => Day::parse(text).ok_or_else(|| bad("bill_date"))?,
-        None => Day::of(clock).before(1),
-    };
-    let wanted = |id: &str, p: Provider| merchant.is_none_or(|m| m == id) && provider.is_none_or(|own| own == p);
-    let mut jobs = Vec::new();
-    for merchant in cx.config.merchants() {
-        for provider in PROVIDERS.into_iter().filter(|p| wanted(&merchant.id, *p)) {
-            if Account::of(merchant, provider).is_empty() {
-                continue;
-            }
-            let before = cx.store.bill_report(provider, &merchant.id, day).await?.map(|report| report.state);
-            jobs.push(Job { day, merchant, provider, before });
-        }
-    }
-    if bill_date.is_none() {
-        for report in cx.store.bill_reports_since(day.before(LOOK_BACK)).await? {
-            let earlier = Day::parse(&report.bill_date).filter(|own| *own < day);
-            let open = matches!(report.state, BillState::Pending | BillState::Failed);
-            let merchant = cx.config.merchant(&report.merchant).filter(|m| open && wanted(&m.id, report.provider));
-            if let (Some(day), Some(merchant)) = (earlier, merchant) {
-                jobs.push(Job { day, merchant, provider: report.provider, before: Some(report.state) });
-            }
-        }
-    }
-    // What a run before this had no time for comes first.
-    jobs.sort_by_key(Job::is_done);
-    let mut reply = BillsReply::default();
-    for job in &jobs {
-        if cx.began.elapsed() > PATIENCE {
-            reply.more = true;
-            break;
-        }
-        if let Err(failure) = check(cx, clock, job, &mut reply).await {
-            reply.errors += 1;
-            let (provider, merchant, day) = (job.provider, &job.merchant.id, job.day);
-            let why = failure.private.as_deref().or(failure.says.as_deref()).unwrap_or(failure.code.en);
-            tracing::error!("the bill of {provider} {merchant} {day} was not checked: {why}");
-        }
-    }
-    Ok(reply)
-}
-
-/// One bill.
-struct Job<'a> {
-    day: Day,
-    merchant: &'a Merchant,
-    provider: Provider,
-    /// How it stood before this run.
-    before: Option<BillState>,
-}
-
-impl Job<'_> {
-    fn is_done(&self) -> bool {
-        matches!(self.before, Some(BillState::Checked | BillState::Empty))
-    }
-}
-
-async fn check(cx: &Context<'_>, clock: i64, job: &Job<'_>, reply: &mut BillsReply) -> Result<(), Failure> {
-    let accounts = Account::of(job.merchant, job.provider);
-    let report = BillReport {
-        provider: job.provider,
-        merchant: job.merchant.id.clone(),
-        bill_date: job.day.to_string(),
-        state: BillState::Empty,
-        lines: 0,
-        total_fee: Fen::ZERO,
-        refund_fee: Fen::ZERO,
-        differences: 0,
-        reason: None,
-        check_date: clock,
-    };
-    let mut books = Books::default();
-    let (mut failed, mut pending) = (None, false);
-    for account in &accounts {
-        reply.asked += 1;
-        match account.bill(cx.outside, job.day, cx.now()).await {
-            Outcome::Done(Statement::Ready(bill)) => {
-                let speaks = speaks_for(cx, job, account);
-                if let Err(why) = books.take(bill, speaks) {
-                    failed = Some(why.to_owned());
-                }
-            }
-            Outcome::Done(Statement::Empty) => {}
-            Outcome::Done(Statement::NotYet) => pending = true,
-            Outcome::Refused(refusal) => failed = Some(format!("{}: {}", refusal.code, refusal.message)),
-            Outcome::Unknown(why) => failed = Some(why),
-        }
-    }
-    if failed.is_some() || pending {
-        let state = if failed.is_some() { BillState::Failed } else { BillState::Pending };
-        if let Some(why) = &failed {
-            reply.errors += 1;
-            let (provider, merchant, day) = (job.provider, &job.merchant.id, job.day);
-            tracing::error!("alarm=bill_failed provider={provider} merchant={merchant} bill_date={day}: {why}");
-        } else {
-            reply.pending += 1;
-        }
-        // What was found out before stays.
-        if !job.is_done() {
-            let reason = failed.unwrap_or_else(|| "STATEMENT_CREATING".to_owned()).chars().take(200).collect();
-            cx.store.keep_bill_report(&BillReport { state, reason: Some(reason), ..report }, job.day).await?;
-        }
-        return Ok(());
-    }
-    let report = BillReport {
-        lines: books.lines,
-        total_fee: books.payments.values().fold(Fen::ZERO, |sum, line| plus(sum, line.total)),
-        refund_fee: books.refunds().filter(|r| r.line.success).fold(Fen::ZERO, |sum, r| plus(sum, r.line.refund)),
-        ..report
-    };
-    let mut comparison = Comparison { cx, job, accounts: &accounts, reply, report, unasked: 0 };
-    comparison.run(books).await?;
-    let (mut report, unasked) = (comparison.report, comparison.unasked);
-    if unasked > 0 {
-        report.state = BillState::Pending;
-        report.reason = Some(format!("{unasked} payments and refunds are still to be asked about"));
-        reply.pending += 1;
-        reply.more = true;
-    } else {
-        if report.lines > 0 || report.differences > 0 {
-            report.state = BillState::Checked;
-        }
-        reply.checked += 1;
-    }
-    cx.store.keep_bill_report(&report, job.day).await?;
-    Ok(())
-}
-
-/// Of several merchants with one account the first one speaks for lines that are nobody's.
-fn speaks_for(cx: &Context<'_>, job: &Job<'_>, account: &Account) -> bool {
-    let shares = |merchant: &&Merchant| Account::of(merchant, job.provider).iter().any(|own| own.id == account.id);
-    cx.config.merchants().find(shares).is_some_and(|first| first.id == job.merchant.id)
-}
-
-fn plus(a: Fen, b: Fen) -> Fen {
-    Fen(a.0.saturating_add(b.0))
-}
-
-/// The lines of all accounts, found by the provider's number and the merchant's.
-#[derive(Default)]
-struct Books {
-    payments: HashMap<(Box<str>, Box<str>), Paid>,
-    /// By the payment and the refund number.
-    refunds: HashMap<(Box<str>, Box<str>), Refunded>,
-    /// Refunds without a number.
-    loose: Vec<Refunded>,
-    reversed: HashSet<Box<str>>,
-    lines: u64,
-}
-
-struct Paid {
-    total: Fen,
-    speaks: bool,
-}
-
-struct Refunded {
-    line: BilledRefund,
-    speaks: bool,
-}
-
-impl Books {
-    fn refunds(&self) -> impl Iterator<Item = &Refunded> {
-        self.refunds.values().chain(&self.loose)
-    }
-
-    /// Adds a bill. Applications of one seller have the same bill, so a line may come again.
-    fn take(&mut self, bill: Bill, speaks: bool) -> Result<(), &'static str> {
-        self.lines += bill.lines;
-        self.reversed.extend(bill.reversed.into_iter().map(|line| line.transaction_id));
-        for BilledPayment { number, transaction_id, total } in bill.payments {
-            match self.payments.insert((transaction_id, number), Paid { total, speaks }) {
-                Some(known) if known.total != total => return Err("two lines of one payment differ"),
-                Some(_) => self.lines -= 1,
-                None => {}
-            }
-        }
-        for line in bill.refunds {
-            if line.out_refund_no.is_empty() {
-                self.loose.push(Refunded { line, speaks });
-                continue;
-            }
-            let key = (line.transaction_id.clone(), line.out_refund_no.clone());
-            let now = (line.refund, line.success);
-            match self.refunds.insert(key, Refunded { line, speaks }) {
-                Some(known) if (known.line.refund, known.line.success) != now => {
-                    return Err("two lines of one refund differ");
-                }
-                Some(_) => self.lines -= 1,
-                None => {}
-            }
-        }
-        Ok(())
-    }
-}
-
-struct Comparison<'a, 'b> {
-    cx: &'a Context<'b>,
-    job: &'a Job<'a>,
-    accounts: &'a [Account],
-    reply: &'a mut BillsReply,
-    report: BillReport,
+/// See the module.
+pub(super) struct Comparison<'a, 'b> {
+    pub(super) cx: &'a Context<'b>,
+    pub(super) job: &'a Job<'a>,
+    pub(super) accounts: &'a [Account],
+    pub(super) reply: &'a mut BillsReply,
+    pub(super) report: BillReport,
     /// Payments and refunds that the budget left out.
-    unasked: u64,
+    pub(super) unasked: u64,
 }
 
 impl Comparison<'_, '_> {
-    async fn run(&mut self, mut books: Books) -> Result<(), Failure> {
+    /// Finds and records every difference.
+    pub(super) async fn run(&mut self, mut books: Books) -> Result<(), Failure> {
         let (store, day) = (self.cx.store, self.job.day);
         let (provider, merchant) = (self.job.provider, &self.job.merchant.id);
         for shard in 0..SHARDS {
@@ -559,7 +311,7 @@ impl Comparison<'_, '_> {
             None => None,
         };
         let Some(standing) = standing else { return Ok(()) };
-        let (_, settled) = super::refund::apply(cx, &order, refund, &standing, Source::Query).await?;
+        let (_, settled) = refunds::apply(cx, &order, refund, &standing, Source::Query).await?;
         if settled.state == RefundState::Success {
             self.reply.refunds += 1;
             cx.store.refund_billed(refund, self.job.day).await?;
