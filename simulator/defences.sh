@@ -4,6 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seeds=${1:-500}
+# Quick to build rather than quick to run.
+export CARGO_PROFILE_SIM_OPT_LEVEL=0 CARGO_PROFILE_SIM_INCREMENTAL=true
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 tree=$(mktemp -d)/tree
 trap 'git worktree remove --force "$tree"' EXIT

@@ -141,6 +141,7 @@ pub fn quiet(world: &World) -> Result<(), String> {
         let (no, state) = (text(refund, "out_refund_no"), text(refund, "state"));
         law!(state != "PROCESSING" || is_untold(refund), "the refund {no} never ended: {refund}");
     }
+    transfers(world, &items)?;
     for task in kinds(&items, "task") {
         law!(task["state"] != "due", "a task is still due: {task}");
     }
@@ -151,6 +152,37 @@ pub fn quiet(world: &World) -> Result<(), String> {
         law!(!world.secrets.iter().any(|secret| text.contains(secret.as_str())), "a secret in an item: {text}");
     }
     Ok(())
+}
+
+/// Every transfer in the provider's books is in the ledger as it ended there, and the day's counters hold what
+/// went out and no more than their limit.
+fn transfers(world: &World, items: &[Value]) -> Result<(), String> {
+    let there = world.sandbox.transfers();
+    for transfer in &there {
+        let number = &transfer.number;
+        let own = kinds(items, "transfer").find(|item| item["out_bill_no"] == **number);
+        let state = own.map(|item| text(item, "state")).unwrap_or_default();
+        let wanted = match transfer.state {
+            sandbox::TransferState::Success => "SUCCESS",
+            sandbox::TransferState::Fail => "FAIL",
+            sandbox::TransferState::Cancelled => "CANCELLED",
+            sandbox::TransferState::Returned => "RETURNED",
+            _ => return Err(format!("{number} never ended at its provider")),
+        };
+        law!(state == wanted, "{number} is {wanted} at its provider and {state} here");
+    }
+    for item in kinds(items, "transfer") {
+        let known = there.iter().any(|t| t.number == text(item, "out_bill_no"));
+        law!(known == (text(item, "state") != "REFUSED"), "a transfer that its provider does not have: {item}");
+    }
+    let gone: u64 = there.iter().filter(|t| is_gone(t)).map(|t| t.amount).sum();
+    let counted: u64 = items.iter().filter(|i| i["kind"] == "transfer_limit").map(|i| fen(i, "reserved")).sum();
+    law!(counted == gone, "{gone} went out, the counters say {counted}");
+    Ok(())
+}
+
+fn is_gone(transfer: &sandbox::Transfer) -> bool {
+    transfer.provider == sandbox::Provider::Wxpay && transfer.state == sandbox::TransferState::Success
 }
 
 /// An order that was fully refunded before its receiver took it is not handed over any more.

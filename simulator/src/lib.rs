@@ -16,7 +16,7 @@ use chance::chance;
 use futures::future::join_all;
 use laws::Seen;
 use ops::Step;
-use sandbox::RefundOutcome;
+use sandbox::{RefundOutcome, TransferOutcome};
 use serde_json::json;
 use std::future::Future;
 use std::pin::Pin;
@@ -140,6 +140,9 @@ pub async fn heal(world: &World) {
     for _ in 0..200 {
         for refund in world.sandbox.refunds().into_iter().filter(|refund| refund.settled.is_none()) {
             world.sandbox.settle_refund(&refund.out_refund_no, RefundOutcome::Success);
+        }
+        for transfer in world.sandbox.transfers().into_iter().filter(|transfer| transfer.ended.is_none()) {
+            let _ = world.sandbox.settle_transfer(&transfer.number, &TransferOutcome::Success);
         }
         Step::Dispatch(usize::MAX, false).run(world).await;
         let event = json!({ "time": ops::rfc3339(world.now()) });

@@ -2,7 +2,7 @@
 
 use crate::chance::chance;
 use crate::world::{USERS, World};
-use sandbox::{CallbackKind, Fault, Forgery, Misbehaviour, Op, Pay, Provider, RefundOutcome};
+use sandbox::{CallbackKind, Fault, Forgery, Misbehaviour, Op, Pay, Provider, RefundOutcome, TransferOutcome};
 use serde_json::{Value, json};
 use shared::api::Response;
 use std::sync::atomic::Ordering;
@@ -43,6 +43,16 @@ pub enum Step {
     Rerun(String),
     /// The receiver goes down, or comes up.
     Receiver(bool),
+    /// `pay/transfer`.
+    Transfer(Value),
+    /// `pay/queryTransfer`.
+    QueryTransfer(Value),
+    /// `pay/cancelTransfer`.
+    CancelTransfer(Value),
+    /// A transfer that is under way ends.
+    SettleTransfer(String, TransferOutcome),
+    /// A provider tells of a transfer.
+    ToldTransfer(String),
     /// A provider misbehaves for its next calls.
     Misbehave(Op, Misbehaviour),
 }
@@ -92,6 +102,50 @@ fn refund() -> Value {
     data
 }
 
+/// A number of a transfer, and who pays it out.
+fn payout() -> (Value, bool) {
+    let i = chance(|c| c.below(4));
+    let wxpay = i % 2 == 0;
+    let data = match wxpay {
+        true => json!({ "out_bill_no": format!("PAYOUT{i}"), "provider": "wxpay", "pid": "second" }),
+        false => json!({ "out_bill_no": format!("PAYOUT{i}"), "provider": "alipay" }),
+    };
+    (data, wxpay)
+}
+
+fn transfer() -> Value {
+    let (mut data, wxpay) = payout();
+    data["transfer_amount"] = json!(if chance(|c| c.permille(50)) { 77 } else { 250 });
+    data["transfer_remark"] = json!("sim");
+    match wxpay {
+        true => data["openid"] = json!("payee-1"),
+        false => data["payee_info"] = json!({ "identity": "2088000000000001", "identity_type": "ALIPAY_USER_ID" }),
+    }
+    data
+}
+
+fn any_transfer(world: &World) -> Step {
+    match chance(|c| c.below(8)) {
+        0..=2 => Step::Transfer(transfer()),
+        3 => Step::QueryTransfer(payout().0),
+        4 => Step::CancelTransfer(payout().0),
+        5 => match world.sandbox.transfers().iter().find(|t| t.ended.is_some() && t.provider == Provider::Wxpay) {
+            Some(ended) => Step::ToldTransfer(ended.number.clone()),
+            None => Step::QueryTransfer(payout().0),
+        },
+        _ => {
+            let open: Vec<_> = world.sandbox.transfers().into_iter().filter(|t| t.ended.is_none()).collect();
+            if open.is_empty() {
+                return Step::Transfer(transfer());
+            }
+            let number = chance(|c| c.pick(&open).number.clone());
+            let failed = chance(|c| c.permille(300));
+            let outcome = if failed { TransferOutcome::Fail("OTHER".to_owned()) } else { TransferOutcome::Success };
+            Step::SettleTransfer(number, outcome)
+        }
+    }
+}
+
 impl Step {
     /// The next thing that happens.
     pub fn any(world: &World) -> Self {
@@ -99,7 +153,8 @@ impl Step {
             let trades: Vec<_> = world.sandbox.trades().into_iter().filter(|t| t.paid.is_some()).collect();
             (!trades.is_empty()).then(|| chance(|c| c.pick(&trades).clone())).map(|t| (t.provider, t.number))
         };
-        match chance(|c| c.below(100)) {
+        match chance(|c| c.below(108)) {
+            100.. => any_transfer(world),
             0..=17 => Self::Create(creation()),
             18..=34 => {
                 let force = chance(|c| c.permille(120));
@@ -169,7 +224,9 @@ impl Step {
             95 => Self::Rerun(any_order()),
             96 => Self::Receiver(chance(|c| c.permille(500))),
             _ => {
-                let op = chance(|c| *c.pick(&[Op::Create, Op::Query, Op::Close, Op::Refund, Op::RefundQuery]));
+                let ops =
+                    [Op::Create, Op::Query, Op::Close, Op::Refund, Op::RefundQuery, Op::Transfer, Op::TransferQuery];
+                let op = chance(|c| *c.pick(&ops));
                 let what = chance(|c| {
                     *c.pick(&[
                         Misbehaviour::SystemError,
@@ -262,6 +319,21 @@ impl Step {
             Self::Rerun(no) => {
                 let request = call("rerunHandler", json!({ "out_trade_no": no }));
                 look(world, &query_payment::handle(&world.app, request).await);
+            }
+            Self::Transfer(data) => look(world, &transfer::handle(&world.app, call("transfer", data)).await),
+            Self::QueryTransfer(data) => {
+                look(world, &transfer::handle(&world.app, call("queryTransfer", data)).await);
+            }
+            Self::CancelTransfer(data) => {
+                look(world, &transfer::handle(&world.app, call("cancelTransfer", data)).await);
+            }
+            Self::SettleTransfer(number, outcome) => {
+                let _ = world.sandbox.settle_transfer(&number, &outcome);
+            }
+            Self::ToldTransfer(number) => {
+                if let Ok(callback) = world.sandbox.callback_of(None, &number, CallbackKind::Transfer) {
+                    look(world, &world.notify(&callback).await);
+                }
             }
             Self::Receiver(down) => world.receiver.down.store(down, Ordering::Relaxed),
             Self::Misbehave(op, what) => world.sandbox.misbehave(Fault::once(op, what)),

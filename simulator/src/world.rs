@@ -80,6 +80,7 @@ impl World {
         let policy = chance(|c| *c.pick(&[PolicyOf::Refund, PolicyOf::Refund, PolicyOf::Accept, PolicyOf::Wait]));
         let mut config = first.config_with(GATEWAY, Mode { wxpay_version: 2, ..Mode::default() });
         config["merchants"] = json!({ "second": second.config_with(GATEWAY, Mode::default()) });
+        config["merchants"]["second"]["wxpay"]["transfer"]["dailyLimit"] = json!(400);
         config["notifyUrl"] = json!(SITE);
         config["auth"] = json!({ "default": "key", "keys": { "shop": KEY } });
         config["handlers"] = json!({ "mine": { "http": { "url": "http://127.0.0.1:2/" } } });
