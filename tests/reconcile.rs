@@ -226,6 +226,7 @@ async fn a_transfer_that_nobody_tells_of_is_ended_and_one_that_never_arrived_is_
     assert!(world.sandbox.transfers().is_empty());
     world.reconcile(10_000).await;
     assert_eq!(world.sandbox.transfers().len(), 1, "sent again under the same number");
+    world.sandbox.misbehave(Fault::new(Op::Notify, Misbehaviour::Lose));
     world.sandbox.confirm_transfer("SWEEP0001").expect("confirmed");
     let run = world.reconcile(40_000).await;
     assert_eq!((&run["transfers"], &run["errors"]), (&json!(1), &json!(0)), "{run}");

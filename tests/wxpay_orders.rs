@@ -184,7 +184,7 @@ async fn other_is_merged_and_never_touches_what_is_ours() {
 async fn refusals_say_what_they_mean_and_the_rest_stays_open() {
     for (status, code, meaning) in [
         (400, "PARAM_ERROR", Some(Meaning::No)),
-        (401, "SIGN_ERROR", Some(Meaning::No)),
+        (401, "SIGN_ERROR", Some(Meaning::Unheard)),
         (400, "ORDERPAID", Some(Meaning::Paid)),
         (400, "ORDER_CLOSED", Some(Meaning::Closed)),
         (403, "OUT_TRADE_NO_USED", Some(Meaning::NumberUsed)),

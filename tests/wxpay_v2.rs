@@ -135,7 +135,7 @@ async fn answers_are_believed_only_under_the_pinned_kind_of_sign() {
 #[tokio::test]
 async fn refusals_say_what_they_mean_in_v2_too() {
     for (code, meaning) in [
-        ("NOAUTH", Some(Meaning::No)),
+        ("NOAUTH", Some(Meaning::Unheard)),
         ("ORDERPAID", Some(Meaning::Paid)),
         ("ORDERCLOSED", Some(Meaning::Closed)),
         ("OUT_TRADE_NO_USED", Some(Meaning::NumberUsed)),
