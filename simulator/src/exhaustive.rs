@@ -76,8 +76,10 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
             Mortal::new(Step::Dispatch(10, true).run(&world), second).await;
         }
         laws::always(&world, &mut seen)?;
+        laws::credited_once(&world)?;
         heal(&world).await;
         laws::always(&world, &mut seen)?;
+        laws::credited_once(&world)?;
         laws::quiet(&world)?;
         Ok(lived.map(|lived| lived.get()))
     })

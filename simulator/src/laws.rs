@@ -37,18 +37,17 @@ macro_rules! law {
 /// # Errors
 /// Which law is broken, and by what.
 pub fn always(world: &World, seen: &mut Seen) -> Result<(), String> {
-    let items = world.items(TABLE);
-    for order in kinds(&items, "order") {
+    for order in &world.orders() {
         let (no, state) = (text(order, "out_trade_no"), text(order, "trade_state"));
         let before = seen.states.insert(no.to_owned(), state.to_owned()).unwrap_or_default();
-        let accepted = || {
-            world.policy == PolicyOf::Accept
-                || kinds(&items, "incident").any(|i| i["out_trade_no"] == *no && i["action"] == "accept")
-        };
         let legal = match (before.as_str(), state) {
             (a, b) if a == b => true,
             ("", "NOTPAY") | ("NOTPAY" | "", _) | ("SUCCESS", "REFUND") => true,
-            ("CLOSED", "SUCCESS" | "REFUND") => accepted(),
+            ("CLOSED", "SUCCESS" | "REFUND") => {
+                world.policy == PolicyOf::Accept
+                    || kinds(&world.items(TABLE), "incident")
+                        .any(|i| i["out_trade_no"] == *no && i["action"] == "accept")
+            }
             _ => false,
         };
         law!(legal, "{no} moved from {before} to {state}");
@@ -63,7 +62,15 @@ pub fn always(world: &World, seen: &mut Seen) -> Result<(), String> {
         law!(trade.refunded() <= trade.amount(), "{}: more went back than was paid", trade.number);
     }
     law!(!world.receiver.overlapped.load(Ordering::Relaxed), "two deliveries of one order ran at once");
-    credits(world, &items)
+    Ok(())
+}
+
+/// What holds at every moment too, and takes longer to look at: every credit stands for one payment.
+///
+/// # Errors
+/// Which law is broken, and by what.
+pub fn credited_once(world: &World) -> Result<(), String> {
+    credits(world, &world.items(TABLE))
 }
 
 /// Every credit stands for one paid order, and the sums agree.
@@ -233,7 +240,9 @@ fn settled(world: &World, items: &[Value], orders: &[&Value], trade: &Trade) -> 
         );
     }
     let own = |name: &str| incidents.iter().any(|i| i["incident"] == name);
-    if world.policy == PolicyOf::Refund && (own("late_payment") || own("second_payment")) {
+    // Unless the provider refused that, and an operator let it rest.
+    let closed = incidents.iter().any(|i| i["action"] == "close");
+    if world.policy == PolicyOf::Refund && !closed && (own("late_payment") || own("second_payment")) {
         law!(sent_back.is_some(), "{number} should go back by the policy: {incidents:?}");
     }
     Ok(())

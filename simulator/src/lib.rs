@@ -100,10 +100,15 @@ pub fn run(seed: u64, plan: Plan) -> Result<(), String> {
             });
             join_all(lives).await;
             laws::always(&world, &mut seen)?;
+            if chance(|c| c.permille(125)) {
+                laws::credited_once(&world)?;
+            }
             tokio::time::advance(pause()).await;
         }
         heal(&world).await;
-        let held = laws::always(&world, &mut seen).and_then(|()| laws::quiet(&world));
+        let held = laws::always(&world, &mut seen)
+            .and_then(|()| laws::credited_once(&world))
+            .and_then(|()| laws::quiet(&world));
         if held.is_err() && std::env::var_os("SIMULATE_TRACE").is_some() {
             for item in world.items(world::TABLE) {
                 eprintln!("{item}");

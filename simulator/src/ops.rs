@@ -8,7 +8,7 @@ use shared::api::Response;
 use std::sync::atomic::Ordering;
 
 /// How many orders a run has.
-const ORDERS: usize = 8;
+pub const ORDERS: usize = 8;
 
 /// One thing that happens, with everything about it decided.
 #[derive(Debug, Clone)]
@@ -43,6 +43,8 @@ pub enum Step {
     Rerun(String),
     /// The receiver goes down, or comes up.
     Receiver(bool),
+    /// WeChat Pay's platform certificate changes.
+    Rotate(bool),
     /// `pay/transfer`.
     Transfer(Value),
     /// `pay/queryTransfer`.
@@ -57,7 +59,8 @@ pub enum Step {
     Misbehave(Op, Misbehaviour),
 }
 
-fn number(i: usize) -> String {
+/// The number of an order.
+pub fn number(i: usize) -> String {
     format!("ORDER_{i}")
 }
 
@@ -153,7 +156,8 @@ impl Step {
             let trades: Vec<_> = world.sandbox.trades().into_iter().filter(|t| t.paid.is_some()).collect();
             (!trades.is_empty()).then(|| chance(|c| c.pick(&trades).clone())).map(|t| (t.provider, t.number))
         };
-        match chance(|c| c.below(108)) {
+        match chance(|c| c.below(109)) {
+            108 => Self::Rotate(chance(|c| c.permille(500))),
             100.. => any_transfer(world),
             0..=17 => Self::Create(creation()),
             18..=34 => {
@@ -320,6 +324,7 @@ impl Step {
                 let request = call("rerunHandler", json!({ "out_trade_no": no }));
                 look(world, &query_payment::handle(&world.app, request).await);
             }
+            Self::Rotate(forth) => world.rotate(forth),
             Self::Transfer(data) => look(world, &transfer::handle(&world.app, call("transfer", data)).await),
             Self::QueryTransfer(data) => {
                 look(world, &transfer::handle(&world.app, call("queryTransfer", data)).await);

@@ -34,6 +34,20 @@ fn merchants() -> &'static [MerchantKeys; 2] {
     KEYS.get_or_init(|| ["shop", "second"].map(MerchantKeys::generate))
 }
 
+/// The second merchant as WeChat Pay serves it after it has changed its own certificate.
+fn rotated() -> &'static MerchantKeys {
+    static KEYS: OnceLock<MerchantKeys> = OnceLock::new();
+    KEYS.get_or_init(|| {
+        let next = MerchantKeys::generate("next");
+        MerchantKeys {
+            platform_serial: next.platform_serial,
+            platform_cert: next.platform_cert,
+            platform_key: next.platform_key,
+            ..merchants()[1].clone()
+        }
+    })
+}
+
 /// What the policy does with payments that no order expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PolicyOf {
@@ -79,7 +93,8 @@ impl World {
         sandbox.register(second);
         let policy = chance(|c| *c.pick(&[PolicyOf::Refund, PolicyOf::Refund, PolicyOf::Accept, PolicyOf::Wait]));
         let mut config = first.config_with(GATEWAY, Mode { wxpay_version: 2, ..Mode::default() });
-        config["merchants"] = json!({ "second": second.config_with(GATEWAY, Mode::default()) });
+        config["merchants"] =
+            json!({ "second": second.config_with(GATEWAY, Mode { wxpay_public_key: false, ..Mode::default() }) });
         config["merchants"]["second"]["wxpay"]["transfer"]["dailyLimit"] = json!(400);
         config["notifyUrl"] = json!(SITE);
         config["auth"] = json!({ "default": "key", "keys": { "shop": KEY } });
@@ -134,6 +149,17 @@ impl World {
         self.database.put_item(serde_json::from_value(request).expect("a request")).expect("written");
     }
 
+    /// The orders, as JSON.
+    pub fn orders(&self) -> Vec<Value> {
+        let order = |i: usize| {
+            let key = json!({ "pk": { "S": format!("O#{}", crate::ops::number(i)) }, "sk": { "S": "O" } });
+            let request = json!({ "TableName": TABLE, "Key": key });
+            let found = self.database.get_item(serde_json::from_value(request).expect("a request")).expect("read");
+            found.item.map(|item| plain_item(&json!(item)))
+        };
+        (0..crate::ops::ORDERS).filter_map(order).collect()
+    }
+
     /// Every item of a table, as JSON.
     pub fn items(&self, table: &str) -> Vec<Value> {
         let mut items = Vec::new();
@@ -182,6 +208,11 @@ impl World {
         let path = callback.url.strip_prefix(SITE).unwrap_or(&callback.url);
         let headers: Vec<(&str, &str)> = callback.headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         notify::handle(&self.app, self.request(path, callback.body.clone(), &headers)).await
+    }
+
+    /// WeChat Pay changes its platform certificate for one merchant, or changes it back.
+    pub fn rotate(&self, forth: bool) {
+        self.sandbox.register(if forth { rotated() } else { &merchants()[1] });
     }
 
     /// Whether a payer can have what pays a trade. VksPay makes the number itself, so a link whose answer was lost
