@@ -8,8 +8,9 @@ use shared::app::App;
 use shared::code::Code;
 use shared::config::DEFAULT_MERCHANT;
 use shared::order::Provider;
-use shared::payment::settle_notice;
+use shared::payment::{Context, settle_notice};
 use shared::provider::{self, CallbackError, CallbackRequest, Notice, ProviderReply, Verdict};
+use tokio::time::Instant;
 
 /// Serves one callback.
 pub async fn handle(app: &App, request: Request) -> Response {
@@ -56,7 +57,9 @@ fn addressee<'a>(path: &'a str, callback: &CallbackRequest<'_>) -> Option<(Provi
 }
 
 async fn judge(app: &App, provider: Provider, merchant_id: &str, callback: &CallbackRequest<'_>) -> Judged {
-    let context = app.context(app.config().await);
+    // The provider's patience began before the configuration was looked at.
+    let began = Instant::now();
+    let context = Context { began, ..app.context(app.config().await) };
     let Some(merchant) = context.config.merchant(merchant_id) else {
         tracing::warn!(%provider, merchant = merchant_id, "a callback for a merchant that is not configured");
         return Judged::Verdict(Verdict::Rejected);
