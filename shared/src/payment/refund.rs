@@ -101,7 +101,7 @@ pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) 
             .with("out_refund_no", &refund.out_refund_no)
             .with("refund_fee", &amount);
         match cx.store.reserve_refund(&refund, false, &entry).await? {
-            Reserved::Done => return call(cx, &order, attempt, &gateway, refund).await,
+            Reserved::Done => return call(cx, &order, attempt, &gateway, refund, false).await,
             Reserved::NotEnough if input.refund_fee.is_some() => return Err(exceeds(&order)),
             Reserved::NumberTaken if input.out_refund_no.is_some() => {
                 // Ours by another request at this moment, or another order's.
@@ -164,7 +164,7 @@ pub(super) async fn begin(cx: &Context<'_>, order: &Order, refund: &Refund) -> R
         return Ok((order.clone(), refund.clone()));
     }
     let attempt = order.attempts.iter().find(|a| a.n == refund.attempt).ok_or(Code::NOT_REFUNDED)?;
-    call(cx, order, attempt, &cx.gateway(attempt)?, refund.clone()).await
+    call(cx, order, attempt, &cx.gateway(attempt)?, refund.clone(), false).await
 }
 
 /// Brings a refund on: asks about an unfinished one and sends it again where the provider never got it, begins
@@ -192,11 +192,11 @@ pub(super) async fn pursue(
                 Reserved::NumberTaken => return Err(Code::BUSY.into()),
             }
             let begun = Refund { state: RefundState::Processing, ..refund.clone() };
-            call(cx, order, attempt, &gateway, begun).await
+            call(cx, order, attempt, &gateway, begun, false).await
         }
         RefundState::Processing => match gateway.query_refund(cx.outside, order, attempt, refund, cx.now()).await {
             Outcome::Done(RefundStanding { progress: RefundProgress::Missing, .. }) => {
-                call_again(cx, order, attempt, &gateway, refund.clone()).await
+                call(cx, order, attempt, &gateway, refund.clone(), true).await
             }
             Outcome::Done(standing) => apply(cx, order, refund, &standing, Source::Query).await,
             Outcome::Refused(_) | Outcome::Unknown(_) => Err(unknown(refund)),
@@ -204,30 +204,9 @@ pub(super) async fn pursue(
     }
 }
 
-/// Sends a refund again that may have been taken before: a refusal that does not speak of its number leaves it
-/// reserved.
-async fn call_again(
-    cx: &Context<'_>,
-    order: &Order,
-    attempt: &Attempt,
-    gateway: &Gateway,
-    refund: Refund,
-) -> Result<(Order, Refund), Failure> {
-    call_for(cx, order, attempt, gateway, refund, true).await
-}
-
-/// Calls the provider for a reserved refund for the first time.
+/// Calls the provider for a reserved refund. `again` when an earlier call may have been taken: then a refusal
+/// that does not speak of the number leaves it reserved.
 async fn call(
-    cx: &Context<'_>,
-    order: &Order,
-    attempt: &Attempt,
-    gateway: &Gateway,
-    refund: Refund,
-) -> Result<(Order, Refund), Failure> {
-    call_for(cx, order, attempt, gateway, refund, false).await
-}
-
-async fn call_for(
     cx: &Context<'_>,
     order: &Order,
     attempt: &Attempt,
