@@ -107,11 +107,12 @@ async fn an_attempt_that_was_left_open_is_looked_after_when_the_order_is_paid_ot
     world.until(|order| order["trade_state"] == "SUCCESS", "LEFT_001").await;
     let how = Pay { provider: Some(sandbox::Provider::Alipay), force: true, notify: false, ..Pay::default() };
     world.sandbox.pay("LEFT_001", how).await.expect("paid again, and nobody tells");
-    world.reconcile(10_000).await;
+    assert_eq!(world.reconcile(10_000).await["incidents"], 1);
     world.dispatch().await;
     let incidents = world.kind("incident").await;
     assert_eq!(incidents[0]["incident"], "second_payment", "{incidents:?}");
     assert_eq!(world.sandbox.refunds().len(), 1, "and it went back");
+    assert_eq!(world.reconcile(60_000).await["incidents"], 0, "one payment, one incident");
     world.reconcile(3 * HOUR).await;
     assert_eq!(world.reconcile(9 * HOUR).await["asked"], 0, "after the order's time nothing is left to ask");
 }

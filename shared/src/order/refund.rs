@@ -1,6 +1,6 @@
 //! Refunds of an order.
 
-use super::{Fen, Provider};
+use super::{Attempt, Fen, Order, Provider};
 use serde::{Deserialize, Serialize};
 
 /// How a refund stands. Only `Processing` is not final.
@@ -80,4 +80,27 @@ pub struct Refund {
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refund_date: Option<i64>,
+}
+
+impl Refund {
+    /// A refund of an order through the attempt that was paid, under way since `now`, Unix ms.
+    pub fn begun(order: &Order, attempt: &Attempt, out_refund_no: String, refund_fee: Fen, now: i64) -> Self {
+        Self {
+            out_trade_no: order.out_trade_no.clone(),
+            out_refund_no,
+            refund_id: None,
+            refund_fee,
+            refund_desc: String::new(),
+            state: RefundState::Processing,
+            provider: attempt.provider,
+            merchant: attempt.merchant.clone(),
+            attempt: attempt.n,
+            incident: None,
+            transaction_id: None,
+            total_fee: None,
+            reason: None,
+            create_date: now,
+            refund_date: None,
+        }
+    }
 }

@@ -31,6 +31,19 @@ pub async fn close_payment(cx: &Context<'_>, caller: &Caller, out_trade_no: &str
     Err(Code::BUSY.into())
 }
 
+/// How an attempt ended at its provider.
+pub(super) struct Ended {
+    pub(super) state: AttemptState,
+    /// New incidents, of payments that were found there and do not fit.
+    pub(super) incidents: u64,
+}
+
+impl From<AttemptState> for Ended {
+    fn from(state: AttemptState) -> Self {
+        Self { state, incidents: 0 }
+    }
+}
+
 /// Closes one attempt at its provider, and tells how it ended: closed there, or abandoned because the
 /// provider never saw it (Alipay knows a trade only once the payer has opened it) or has no close.
 ///
@@ -42,19 +55,19 @@ pub(super) async fn close_attempt(
     order: &Order,
     attempt: &Attempt,
     source: &str,
-) -> Result<AttemptState, Failure> {
+) -> Result<Ended, Failure> {
     let gateway = cx.gateway(attempt)?;
     let outcome = gateway.close(cx.outside, order, attempt, cx.now()).await;
     let entry = |event| HistoryEntry::new(event, source, cx.now()).with("attempt", &attempt.n);
     match outcome {
-        Outcome::Done(Closing::Closed) => Ok(AttemptState::Closed),
-        Outcome::Done(Closing::LeftOpen) => Ok(AttemptState::Abandoned),
+        Outcome::Done(Closing::Closed) => Ok(AttemptState::Closed.into()),
+        Outcome::Done(Closing::LeftOpen) => Ok(AttemptState::Abandoned.into()),
         Outcome::Refused(refusal) => match refusal.meaning {
-            Meaning::Closed => Ok(AttemptState::Closed),
-            Meaning::Missing => Ok(AttemptState::Abandoned),
+            Meaning::Closed => Ok(AttemptState::Closed.into()),
+            Meaning::Missing => Ok(AttemptState::Abandoned.into()),
             Meaning::Paid => match super::query::ask(cx, order, attempt, Source::Query).await? {
                 // What was paid is an incident, and nothing else can be paid.
-                Asked::Misfit => Ok(AttemptState::Closed),
+                Asked::Misfit { new } => Ok(Ended { state: AttemptState::Closed, incidents: new }),
                 Asked::Told | Asked::Untold => Err(Code::ALREADY_PAID.into()),
             },
             Meaning::No | Meaning::NumberUsed | Meaning::TooSoon | Meaning::Unheard => {

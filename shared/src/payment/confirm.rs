@@ -48,8 +48,16 @@ pub enum Confirmed {
     /// It was, by the same payment.
     Already,
     /// It does not fit, and is recorded.
-    Incident(IncidentName),
+    Incident {
+        /// In what.
+        name: IncidentName,
+        /// Whether this is the first record of it.
+        new: bool,
+    },
 }
+
+/// The description of a refund that was not made through here.
+pub(super) const ELSEWHERE: &str = "refunded elsewhere";
 
 /// How often the handler may run again on fresh reads.
 const HANDLER_ROUNDS: usize = 12;
@@ -179,8 +187,8 @@ async fn record(
     actual: Value,
 ) -> Result<Confirmed, StoreError> {
     let incident = incident_about(payment, order, name, expected, actual);
-    alarm(cx, &incident, order.is_some()).await?;
-    Ok(Confirmed::Incident(name))
+    let new = alarm(cx, &incident, order.is_some()).await?;
+    Ok(Confirmed::Incident { name, new })
 }
 
 /// Records a payment that an order has no use for; with `back`, the attempt it came through, it goes back.
@@ -196,27 +204,31 @@ async fn record_of(
     let incident = incident_about(payment, Some(order), name, expected, actual);
     let back = back.filter(|attempt| super::incidents::can_go_back(cx, attempt, payment));
     let Some(attempt) = back else {
-        alarm(cx, &incident, true).await?;
-        return Ok(Confirmed::Incident(name));
+        let new = alarm(cx, &incident, true).await?;
+        return Ok(Confirmed::Incident { name, new });
     };
     for n in 1..=HANDLER_ROUNDS {
         let refund = super::incidents::refund_of(cx, order, attempt, payment, &incident.id(), n);
-        match cx.store.record_incident(&incident, true, Some(&refund), cx.now()).await? {
-            Recording::New => sound(&incident),
-            Recording::Known => {}
+        let new = match cx.store.record_incident(&incident, true, Some(&refund), cx.now()).await? {
+            Recording::New => true,
+            Recording::Known => false,
             Recording::NumberTaken => continue,
+        };
+        if new {
+            sound(&incident);
         }
-        return Ok(Confirmed::Incident(name));
+        return Ok(Confirmed::Incident { name, new });
     }
     Err(StoreError::new("incident", "no refund number is free"))
 }
 
-/// Records an incident and logs it as an alarm, once.
-pub(super) async fn alarm(cx: &Context<'_>, incident: &Incident, known: bool) -> Result<(), StoreError> {
-    if cx.store.record_incident(incident, known, None, cx.now()).await? == Recording::New {
+/// Records an incident and logs it as an alarm, once: true for the first time.
+pub(super) async fn alarm(cx: &Context<'_>, incident: &Incident, known: bool) -> Result<bool, StoreError> {
+    let new = cx.store.record_incident(incident, known, None, cx.now()).await? == Recording::New;
+    if new {
         sound(incident);
     }
-    Ok(())
+    Ok(new)
 }
 
 /// The line of the log that the alarm listens for.
@@ -387,7 +399,7 @@ async fn settle_hint(cx: &Context<'_>, hint: &Hint) -> Result<(), Failure> {
         }
         if cx.store.claim_query(&order.out_trade_no, cx.now(), super::query::PAUSE_MS).await? {
             return match super::query::ask(cx, &order, attempt, Source::Callback).await? {
-                Asked::Told | Asked::Misfit => Ok(()),
+                Asked::Told | Asked::Misfit { .. } => Ok(()),
                 Asked::Untold => Err(Failure::new(Code::OUTCOME_UNKNOWN).private("the provider does not tell")),
             };
         }
@@ -451,7 +463,8 @@ async fn settle_event(cx: &Context<'_>, event: &Event) -> Result<(), Failure> {
         actual: Some(json!({ "event": event.name, "id": event.id })),
         ..Incident::new(name, event.provider, &event.merchant)
     };
-    Ok(alarm(cx, &incident, true).await?)
+    alarm(cx, &incident, true).await?;
+    Ok(())
 }
 
 /// The order and attempt of a refund: by the number that the provider knows, else by the refund's own number,
@@ -485,12 +498,14 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice) -> Result<(), Fa
     let Some((mut order, mut attempt)) = refunded_order(cx, notice).await? else {
         let number = notice.number.as_deref().or(notice.transaction_id.as_deref()).unwrap_or(&notice.out_refund_no);
         let incident = incident_of(notice, number, IncidentName::UnknownOrder, Value::Null, Value::Null);
-        return Ok(alarm(cx, &incident, false).await?);
+        alarm(cx, &incident, false).await?;
+        return Ok(());
     };
     let no = order.out_trade_no.clone();
     if notice.mch_id.is_some() && notice.mch_id != attempt.mch_id {
         let (expected, actual) = (json!(attempt.mch_id), json!(notice.mch_id));
-        return Ok(alarm(cx, &incident_of(notice, &no, IncidentName::MerchantMismatch, expected, actual), true).await?);
+        alarm(cx, &incident_of(notice, &no, IncidentName::MerchantMismatch, expected, actual), true).await?;
+        return Ok(());
     }
     // A payment that was sent back leaves its order as it is.
     let sent_back = cx.store.refund(&no, &notice.out_refund_no).await?.is_some_and(|r| r.incident.is_some());
@@ -512,7 +527,8 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice) -> Result<(), Fa
     match cx.store.refund(&no, &notice.out_refund_no).await? {
         Some(refund) if notice.standing.refund.is_some_and(|amount| amount != refund.refund_fee) => {
             let (expected, actual) = (json!(refund.refund_fee), json!(notice.standing.refund));
-            Ok(alarm(cx, &incident_of(notice, &no, IncidentName::RefundMismatch, expected, actual), true).await?)
+            alarm(cx, &incident_of(notice, &no, IncidentName::RefundMismatch, expected, actual), true).await?;
+            Ok(())
         }
         Some(refund) => super::refund::apply(cx, &order, &refund, &notice.standing, Source::Callback).await.map(|_| ()),
         None => adopt(cx, &order, &attempt, notice).await,
@@ -525,22 +541,13 @@ async fn adopt(cx: &Context<'_>, order: &Order, attempt: &Attempt, notice: &Refu
     if notice.standing.progress != RefundProgress::Success {
         return Ok(());
     }
+    let amount = notice.standing.refund.or_else(|| share_of(order, notice)).unwrap_or_default();
     let mut refund = Refund {
-        out_trade_no: order.out_trade_no.clone(),
-        out_refund_no: notice.out_refund_no.clone(),
         refund_id: notice.standing.refund_id.clone(),
-        refund_fee: notice.standing.refund.or_else(|| share_of(order, notice)).unwrap_or_default(),
-        refund_desc: "refunded elsewhere".to_owned(),
+        refund_desc: ELSEWHERE.to_owned(),
         state: RefundState::Success,
-        provider: notice.provider,
-        merchant: notice.merchant.clone(),
-        attempt: attempt.n,
-        incident: None,
-        transaction_id: None,
-        total_fee: None,
-        reason: None,
-        create_date: cx.now(),
         refund_date: notice.standing.refunded_at.or(Some(cx.now())),
+        ..Refund::begun(order, attempt, notice.out_refund_no.clone(), amount, cx.now())
     };
     if notice.standing.refund.is_none() && notice.share.is_none() {
         match cx.gateway(attempt)?.query_refund(cx.outside, order, attempt, &refund, cx.now()).await {

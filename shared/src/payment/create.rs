@@ -442,7 +442,7 @@ async fn resume(
         _ => {
             let ended = match last.state {
                 AttemptState::Open if same_way => AttemptState::Abandoned,
-                AttemptState::Open => super::close::close_attempt(cx, &order, last, &caller.source).await?,
+                AttemptState::Open => super::close::close_attempt(cx, &order, last, &caller.source).await?.state,
                 state => state,
             };
             let number = next_number(&order, gateway, wanted.provider);

@@ -25,22 +25,13 @@ pub(super) fn refund_of(
     n: usize,
 ) -> Refund {
     let limit = cx.gateway(attempt).map_or(32, |gateway| gateway.refund_number_limit());
+    let number = super::refund::suffixed(&order.out_trade_no, &format!("X{n}"), limit);
     Refund {
-        out_trade_no: order.out_trade_no.clone(),
-        out_refund_no: super::refund::suffixed(&order.out_trade_no, &format!("X{n}"), limit),
-        refund_id: None,
-        refund_fee: payment.total.unwrap_or_default(),
         refund_desc: "订单未能入账，原路退回".to_owned(),
-        state: RefundState::Processing,
-        provider: payment.provider,
-        merchant: payment.merchant.clone(),
-        attempt: attempt.n,
         incident: Some(incident.to_owned()),
         transaction_id: Some(payment.transaction_id.clone()),
         total_fee: payment.total,
-        reason: None,
-        create_date: cx.now(),
-        refund_date: None,
+        ..Refund::begun(order, attempt, number, payment.total.unwrap_or_default(), cx.now())
     }
 }
 
@@ -122,7 +113,7 @@ async fn accept(cx: &Context<'_>, caller: &Caller, recorded: &Recorded, note: Op
     }
     match super::confirm::confirm_under(cx, payment, Source::Query, true).await? {
         Confirmed::Credited | Confirmed::Already => {}
-        Confirmed::Incident(_) => {
+        Confirmed::Incident { .. } => {
             cx.store.drop_acceptance(recorded).await?;
             return Err(Code::INCIDENT_ACTION.into());
         }

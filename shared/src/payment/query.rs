@@ -92,8 +92,9 @@ pub(super) enum Asked {
     Untold,
     /// It told, and what it told is taken.
     Told,
-    /// It was paid, but not so that it fits its order: there is an incident, and nothing else can be paid.
-    Misfit,
+    /// It was paid, but not so that it fits its order: there is an incident, so many of which are new, and nothing
+    /// else can be paid.
+    Misfit { new: u64 },
 }
 
 /// Asks the provider about one attempt and takes the answer: paid is credited, closed is noted. An answer
@@ -114,8 +115,9 @@ pub(super) async fn ask(cx: &Context<'_>, order: &Order, attempt: &Attempt, sour
                         }
                     }
                     Confirmed::Credited | Confirmed::Already => {}
-                    Confirmed::Incident(name) => {
-                        asked = Asked::Misfit;
+                    Confirmed::Incident { name, new } => {
+                        let before = if let Asked::Misfit { new } = asked { new } else { 0 };
+                        asked = Asked::Misfit { new: before + u64::from(new) };
                         tracing::warn!(out_trade_no = %no, ?name, "a payment found by asking does not fit");
                     }
                 }

@@ -3,6 +3,7 @@
 //! What a run finds goes through the same doors as a callback. The clock of the run decides what is due,
 //! expired or given up; signatures and histories have the system's. Two runs at once claim different items.
 
+use super::close::Ended;
 use super::query::Asked;
 use super::{Context, Ran, Source};
 use crate::code::{Code, Failure};
@@ -206,18 +207,26 @@ async fn order(cx: &Context<'_>, item: &DueItem, no: &str, at: i64, counts: &Cou
 /// Asks about every attempt that may be paid.
 async fn ask_all(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<(), Failure> {
     for attempt in order.attempts.iter().rev().filter(|a| a.may_be_paid()) {
-        Counts::add(&counts.asked, 1);
-        super::query::ask(cx, order, attempt, Source::Query).await?;
+        ask(cx, order, attempt, counts).await?;
     }
     Ok(())
+}
+
+/// Asks about one attempt, and counts that and what it brings.
+async fn ask(cx: &Context<'_>, order: &Order, attempt: &Attempt, counts: &Counts) -> Result<Asked, Failure> {
+    Counts::add(&counts.asked, 1);
+    let asked = super::query::ask(cx, order, attempt, Source::Query).await?;
+    if let Asked::Misfit { new } = asked {
+        Counts::add(&counts.incidents, new);
+    }
+    Ok(asked)
 }
 
 /// Ends an unpaid order whose time is over: every attempt is closed at its provider first. One that turns out
 /// to be paid is credited; an answer that cannot be had leaves the order as it is.
 async fn expire(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<(), Failure> {
     for attempt in order.attempts.iter().filter(|a| a.may_be_paid()) {
-        Counts::add(&counts.asked, 1);
-        if !certainly_unpaid(cx, order, attempt).await? {
+        if !certainly_unpaid(cx, order, attempt, counts).await? {
             return Ok(());
         }
     }
@@ -227,19 +236,28 @@ async fn expire(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<(), 
 }
 
 /// Whether an attempt is closed at its provider, or was asked about where the provider has no close.
-async fn certainly_unpaid(cx: &Context<'_>, order: &Order, attempt: &Attempt) -> Result<bool, Failure> {
+async fn certainly_unpaid(
+    cx: &Context<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    counts: &Counts,
+) -> Result<bool, Failure> {
     if attempt.state == AttemptState::Abandoned || !cx.gateway(attempt)?.closes() {
-        return Ok(match super::query::ask(cx, order, attempt, Source::Query).await? {
+        return Ok(match ask(cx, order, attempt, counts).await? {
             Asked::Untold => false,
-            Asked::Misfit => true,
+            Asked::Misfit { .. } => true,
             Asked::Told => {
                 let now = cx.store.order(&order.out_trade_no).await?;
                 now.is_some_and(|now| now.trade_state == Status::NotPay)
             }
         });
     }
+    Counts::add(&counts.asked, 1);
     match super::close::close_attempt(cx, order, attempt, "reconcile").await {
-        Ok(_) => Ok(true),
+        Ok(ended) => {
+            Counts::add(&counts.incidents, ended.incidents);
+            Ok(true)
+        }
         Err(failure) if failure.code == Code::ALREADY_PAID || failure.code == Code::OUTCOME_UNKNOWN => Ok(false),
         Err(failure) => Err(failure),
     }
@@ -248,17 +266,18 @@ async fn certainly_unpaid(cx: &Context<'_>, order: &Order, attempt: &Attempt) ->
 /// Closes what else of an ended order may be paid, or asks about it where it cannot be closed.
 async fn end_others(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<(), Failure> {
     for attempt in order.attempts.iter().filter(|a| a.may_be_paid()) {
-        Counts::add(&counts.asked, 1);
         if attempt.state == AttemptState::Open && cx.gateway(attempt)?.closes() {
+            Counts::add(&counts.asked, 1);
             match super::close::close_attempt(cx, order, attempt, "reconcile").await {
-                Ok(state) => {
+                Ok(Ended { state, incidents }) => {
+                    Counts::add(&counts.incidents, incidents);
                     let entry = HistoryEntry::new("attempt closed", "reconcile", cx.now()).with("attempt", &attempt.n);
                     cx.store.end_attempt(order, attempt.n, state, &entry).await?;
                 }
                 Err(failure) if failure.code == Code::ALREADY_PAID => {}
                 Err(failure) => return Err(failure),
             }
-        } else if super::query::ask(cx, order, attempt, Source::Query).await? == Asked::Untold {
+        } else if ask(cx, order, attempt, counts).await? == Asked::Untold {
             return Err(Code::OUTCOME_UNKNOWN.into());
         }
     }

@@ -81,21 +81,8 @@ pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) 
             .check_refund(&number, amount)
             .map_err(|(field, what)| Failure::new(Code::FIELD).says(format!("{field}: {what}")))?;
         let refund = Refund {
-            out_trade_no: order.out_trade_no.clone(),
-            out_refund_no: number,
-            refund_id: None,
-            refund_fee: amount,
             refund_desc: input.refund_desc.to_owned(),
-            state: RefundState::Processing,
-            provider: attempt.provider,
-            merchant: attempt.merchant.clone(),
-            attempt: attempt.n,
-            incident: None,
-            transaction_id: None,
-            total_fee: None,
-            reason: None,
-            create_date: cx.now(),
-            refund_date: None,
+            ..Refund::begun(&order, attempt, number, amount, cx.now())
         };
         let entry = HistoryEntry::new("refund reserved", &caller.source, cx.now())
             .with("out_refund_no", &refund.out_refund_no)

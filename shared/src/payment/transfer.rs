@@ -192,7 +192,8 @@ async fn alarm(
         actual: Some(actual),
         ..Incident::new(IncidentName::TransferMismatch, transfer.provider, &transfer.merchant)
     };
-    Ok(super::confirm::alarm(cx, &incident, false).await?)
+    super::confirm::alarm(cx, &incident, false).await?;
+    Ok(())
 }
 
 async fn ask(cx: &Context<'_>, gateway: &Gateway, transfer: &Transfer) -> Outcome<Option<TransferStanding>> {

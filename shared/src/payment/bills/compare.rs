@@ -4,7 +4,7 @@ use super::books::Books;
 use super::{BillsReply, CALLS, Job, PATIENCE};
 use crate::code::{Code, Failure};
 use crate::order::{Attempt, AttemptState, Fen, Order, Refund, RefundState};
-use crate::payment::confirm::{find_order, sound};
+use crate::payment::confirm::{ELSEWHERE, find_order, sound};
 use crate::payment::query::{Asked, ask};
 use crate::payment::{Context, Source, refund as refunds};
 use crate::provider::bill::{Account, BilledPayment, BilledRefund};
@@ -203,7 +203,7 @@ impl Comparison<'_, '_> {
             return Ok(());
         }
         match ask(cx, order, attempt, Source::Query).await {
-            Ok(Asked::Told | Asked::Misfit) => {}
+            Ok(Asked::Told | Asked::Misfit { .. }) => {}
             Ok(Asked::Untold) => self.reply.errors += 1,
             Err(failure) => self.unanswered(&order.out_trade_no, &failure),
         }
@@ -347,21 +347,10 @@ impl Comparison<'_, '_> {
         let credited = order.transaction_id.as_deref() == Some(&*line.transaction_id);
         let Some(attempt) = paid.filter(|_| credited && !line.out_refund_no.is_empty()) else { return Ok(()) };
         let mut refund = Refund {
-            out_trade_no: order.out_trade_no.clone(),
-            out_refund_no: line.out_refund_no.to_string(),
             refund_id: line.refund_id.as_deref().map(str::to_owned),
-            refund_fee: line.refund,
-            refund_desc: "refunded elsewhere".to_owned(),
+            refund_desc: ELSEWHERE.to_owned(),
             state: RefundState::Success,
-            provider: attempt.provider,
-            merchant: attempt.merchant.clone(),
-            attempt: attempt.n,
-            incident: None,
-            transaction_id: None,
-            total_fee: None,
-            reason: None,
-            create_date: cx.now(),
-            refund_date: None,
+            ..Refund::begun(order, attempt, line.out_refund_no.to_string(), line.refund, cx.now())
         };
         if !self.may_ask() {
             return Ok(());
