@@ -19,14 +19,16 @@ pub enum Scope {
     Late,
     /// A callback of an order for a receiver, and the stream.
     Forwarded,
+    /// Two payments of one order, told at once.
+    Rivals,
 }
 
 /// All of them.
-pub const SCOPES: [Scope; 4] = [Scope::Callbacks, Scope::Refunds, Scope::Late, Scope::Forwarded];
+pub const SCOPES: [Scope; 5] = [Scope::Callbacks, Scope::Refunds, Scope::Late, Scope::Forwarded, Scope::Rivals];
 
-fn created(kind: &str) -> Step {
+fn created(provider: &str, kind: &str) -> Step {
     Step::Create(json!({
-        "provider": "wxpay", "out_trade_no": "ORDER_0", "total_fee": 100, "subject": "sim", "type": kind,
+        "provider": provider, "out_trade_no": "ORDER_0", "total_fee": 100, "subject": "sim", "type": kind,
         "vk_platform": "h5", "needQRcode": true, "custom": { "user_id": "user_0" },
     }))
 }
@@ -40,26 +42,34 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
     virtually(async {
         let world = World::new(seed, 0).await;
         let mut seen = Seen::default();
-        let told = || Step::Told(Provider::Wxpay, "ORDER_0".to_owned());
+        let told = |provider| Step::Told(provider, "ORDER_0".to_owned());
         let refund = |n: u8| {
             Step::Refund(
                 json!({ "out_trade_no": "ORDER_0", "out_refund_no": format!("ORDER_0_R{n}"), "refund_fee": 60 }),
             )
         };
         let kind = if scope == Scope::Forwarded { "mine" } else { "recharge" };
-        created(kind).run(&world).await;
+        if scope == Scope::Rivals {
+            created("alipay", kind).run(&world).await;
+        }
+        created("wxpay", kind).run(&world).await;
         if scope == Scope::Late {
             Step::Close("ORDER_0".to_owned()).run(&world).await;
         }
-        let how = Pay { provider: Some(Provider::Wxpay), force: scope == Scope::Late, notify: false, ..Pay::default() };
-        world.sandbox.pay("ORDER_0", how).await?;
+        let force = scope == Scope::Late;
+        let paid = |provider| Pay { provider: Some(provider), force, notify: false, ..Pay::default() };
+        world.sandbox.pay("ORDER_0", paid(Provider::Wxpay)).await?;
         let steps = match scope {
-            Scope::Callbacks => [told(), told()],
             Scope::Refunds => {
-                told().run(&world).await;
+                told(Provider::Wxpay).run(&world).await;
                 [refund(1), refund(2)]
             }
-            Scope::Late | Scope::Forwarded => [told(), told()],
+            Scope::Rivals => {
+                // Alipay does not know a trade before its payer has opened it, so it could not be closed there.
+                world.sandbox.pay("ORDER_0", paid(Provider::Alipay)).await?;
+                [told(Provider::Wxpay), told(Provider::Alipay)]
+            }
+            Scope::Callbacks | Scope::Late | Scope::Forwarded => [told(Provider::Wxpay), told(Provider::Wxpay)],
         };
         let lived = [std::cell::Cell::new(false), std::cell::Cell::new(false)];
         let lives = steps.into_iter().zip([first, second]).zip(&lived).map(|((step, polls), lived)| {

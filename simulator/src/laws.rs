@@ -6,6 +6,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
+/// How long, ms, it takes at most from closing an order at its provider to closing it here.
+const CLOSING: i64 = 120_000;
+
 /// What was seen so far, for laws about moves.
 #[derive(Default)]
 pub struct Seen {
@@ -227,6 +230,8 @@ fn settled(world: &World, items: &[Value], orders: &[&Value], trade: &Trade) -> 
     law!(back == known, "{number}: {back} went back, the table says {known}");
     if let Some(order) = credited {
         let no = text(order, "out_trade_no");
+        let (paid, total) = (trade.amount(), fen(order, "total_fee"));
+        law!(paid == total, "{no} over {total} was credited by a payment of {paid}");
         law!(fen(order, "refund_fee") == back, "{no}: {back} went back, the order says {}", fen(order, "refund_fee"));
         return Ok(());
     }
@@ -240,10 +245,33 @@ fn settled(world: &World, items: &[Value], orders: &[&Value], trade: &Trade) -> 
         );
     }
     let own = |name: &str| incidents.iter().any(|i| i["incident"] == name);
+    in_time(world, orders, trade)?;
     // Unless the provider refused that, and an operator let it rest.
     let closed = incidents.iter().any(|i| i["action"] == "close");
     if world.policy == PolicyOf::Refund && !closed && (own("late_payment") || own("second_payment")) {
         law!(sent_back.is_some(), "{number} should go back by the policy: {incidents:?}");
+    }
+    Ok(())
+}
+
+/// An order is closed at its provider first, so no payment that fits is older than the closing of its order.
+/// VksPay closes nothing; and what was paid though it was closed there is not in time.
+fn in_time(world: &World, orders: &[&Value], trade: &Trade) -> Result<(), String> {
+    let key = (trade.provider, trade.number.clone());
+    let late = world.forced.lock().expect("not poisoned").contains(&key);
+    if late || trade.provider == sandbox::Provider::Vkspay || trade.amount() != trade.total {
+        return Ok(());
+    }
+    let own = orders_of(orders, &trade.number);
+    for order in orders.iter().filter(|o| text(o, "trade_state") == "CLOSED" && own.contains(&text(o, "out_trade_no")))
+    {
+        let (paid, closed) = (trade.paid.unwrap_or(i64::MAX), order["cancel_date"].as_i64().unwrap_or_default());
+        law!(
+            paid.saturating_add(CLOSING) >= closed,
+            "{} was closed {} ms after it had been paid",
+            text(order, "out_trade_no"),
+            closed - paid
+        );
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use crate::chance::chance;
 use crate::world::{USERS, World};
+use futures::future::join_all;
 use sandbox::{CallbackKind, Fault, Forgery, Misbehaviour, Op, Pay, Provider, RefundOutcome, TransferOutcome};
 use serde_json::{Value, json};
 use shared::api::Response;
@@ -27,6 +28,8 @@ pub enum Step {
     Pay(Provider, String, bool, Option<u64>),
     /// A provider tells of a payment.
     Told(Provider, String),
+    /// All payments of one order are told at one moment.
+    ToldAtOnce(Vec<(Provider, String)>),
     /// A provider tells of a refund.
     ToldRefund(String),
     /// Somebody forges a payment's callback.
@@ -57,6 +60,12 @@ pub enum Step {
     ToldTransfer(String),
     /// A provider misbehaves for its next calls.
     Misbehave(Op, Misbehaviour),
+}
+
+async fn told(world: &World, provider: Provider, number: &str) {
+    if let Ok(callback) = world.sandbox.callback_of(Some(provider), number, CallbackKind::Payment) {
+        look(world, &world.notify(&callback).await);
+    }
 }
 
 /// The number of an order.
@@ -149,6 +158,16 @@ fn any_transfer(world: &World) -> Step {
     }
 }
 
+/// Every payment of the order that one payment belongs to.
+fn rivals(world: &World, number: &str) -> Vec<(Provider, String)> {
+    let orders = world.orders();
+    let whole = orders.iter().find(|order| order["attempts"].to_string().contains(number));
+    let attempts = whole.map(|order| order["attempts"].to_string()).unwrap_or_default();
+    let trades = world.sandbox.trades().into_iter();
+    let own = trades.filter(|t| t.paid.is_some() && (t.number == number || attempts.contains(&t.number)));
+    own.map(|t| (t.provider, t.number)).collect()
+}
+
 impl Step {
     /// The next thing that happens.
     pub fn any(world: &World) -> Self {
@@ -176,7 +195,8 @@ impl Step {
                 Self::Pay(trade.provider, trade.number, force, wrong)
             }
             35..=51 => match paid() {
-                Some((provider, number)) => Self::Told(provider, number),
+                Some((provider, number)) if chance(|c| c.permille(800)) => Self::Told(provider, number),
+                Some((_, number)) => Self::ToldAtOnce(rivals(world, &number)),
                 None => Self::Query(any_order()),
             },
             52..=57 => Self::Query(any_order()),
@@ -268,13 +288,16 @@ impl Step {
                 look(world, &refund::handle(&world.app, request).await);
             }
             Self::Pay(provider, number, force, amount) => {
+                let trades = world.sandbox.trades();
+                if trades.iter().any(|t| t.provider == provider && t.number == number && !t.payable()) {
+                    world.forced.lock().expect("not poisoned").insert((provider, number.clone()));
+                }
                 let how = Pay { provider: Some(provider), amount, force, notify: false, ..Pay::default() };
                 let _ = world.sandbox.pay(&number, how).await;
             }
-            Self::Told(provider, number) => {
-                if let Ok(callback) = world.sandbox.callback_of(Some(provider), &number, CallbackKind::Payment) {
-                    look(world, &world.notify(&callback).await);
-                }
+            Self::Told(provider, number) => told(world, provider, &number).await,
+            Self::ToldAtOnce(payments) => {
+                join_all(payments.iter().map(|(provider, number)| told(world, *provider, number))).await;
             }
             Self::ToldRefund(number) => {
                 if let Ok(callback) = world.sandbox.callback_of(None, &number, CallbackKind::Refund) {

@@ -155,7 +155,7 @@ fn answered<R: DeserializeOwned, A: Serialize>(
 ) -> (u16, String) {
     let request = serde_json::from_slice(body).expect("a request of the SDK");
     match perform(request) {
-        Ok(answer) => (200, json!(answer).to_string()),
+        Ok(answer) => (200, serde_json::to_string(&answer).expect("an answer as JSON")),
         Err(error) => (error.status_code(), error.to_json()),
     }
 }

@@ -3,8 +3,11 @@
 use crate::chance::{chance, pauses, seed};
 use crate::wires::{ProviderWire, Receiver, Weather, table_client};
 use dynoxide::Database;
+use dynoxide::actions::get_item::GetItemRequest;
+use dynoxide::actions::scan::ScanRequest;
+use dynoxide::types::{AttributeValue, Item};
 use handlers::Registry;
-use sandbox::{MerchantKeys, Mode, Options, Sandbox, SignedRequest, Trade};
+use sandbox::{MerchantKeys, Mode, Options, Provider, Sandbox, SignedRequest, Trade};
 use serde_json::{Map, Value, json};
 use shared::api::{Request, Response};
 use shared::app::{App, Settings};
@@ -12,6 +15,7 @@ use shared::config::Source;
 use shared::http::Http;
 use shared::outgoing::Receivers;
 use shared::store::Store;
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock};
 use vk_pay_local::dynamo;
@@ -75,6 +79,8 @@ pub struct World {
     stream: Mutex<Stream>,
     /// Records of the stream that were not handed over yet.
     pub records: Mutex<Vec<Value>>,
+    /// Trades that were paid though they were closed.
+    pub forced: Mutex<BTreeSet<(Provider, String)>>,
     /// Secrets that must never stand in an item or a reply.
     pub secrets: Vec<String>,
 }
@@ -123,8 +129,8 @@ impl World {
         app.outside.receivers = Receivers::through(receiver.clone());
         let stream = Mutex::new(Stream::open(database.clone(), TABLE).expect("a stream"));
         let secrets = secrets();
-        let world =
-            Self { sandbox, app, receiver, weather, policy, database, stream, records: Mutex::default(), secrets };
+        let (records, forced) = (Mutex::default(), Mutex::default());
+        let world = Self { sandbox, app, receiver, weather, policy, database, stream, records, forced, secrets };
         for user in 0..USERS {
             world.put("uni-id-users", &format!("user_{user}"), &[("balance", 0)]);
         }
@@ -151,29 +157,26 @@ impl World {
 
     /// The orders, as JSON.
     pub fn orders(&self) -> Vec<Value> {
-        let order = |i: usize| {
-            let key = json!({ "pk": { "S": format!("O#{}", crate::ops::number(i)) }, "sk": { "S": "O" } });
-            let request = json!({ "TableName": TABLE, "Key": key });
-            let found = self.database.get_item(serde_json::from_value(request).expect("a request")).expect("read");
-            found.item.map(|item| plain_item(&json!(item)))
-        };
-        (0..crate::ops::ORDERS).filter_map(order).collect()
+        (0..crate::ops::ORDERS).filter_map(|i| self.item(&format!("O#{}", crate::ops::number(i)), "O")).collect()
+    }
+
+    fn item(&self, pk: &str, sk: &str) -> Option<Value> {
+        let key = [("pk", pk), ("sk", sk)].map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())));
+        let request = GetItemRequest { table_name: TABLE.to_owned(), key: key.into(), ..GetItemRequest::default() };
+        self.database.get_item(request).expect("read").item.map(plain_item)
     }
 
     /// Every item of a table, as JSON.
     pub fn items(&self, table: &str) -> Vec<Value> {
         let mut items = Vec::new();
-        let mut start = Value::Null;
+        let mut start = None;
         loop {
-            let mut request = json!({ "TableName": table });
-            if !start.is_null() {
-                request["ExclusiveStartKey"] = start;
-            }
-            let page = self.database.scan(serde_json::from_value(request).expect("a request")).expect("read");
-            let page = json!(page);
-            items.extend(page["Items"].as_array().into_iter().flatten().map(plain_item));
-            start = page["LastEvaluatedKey"].clone();
-            if start.is_null() {
+            let request =
+                ScanRequest { table_name: table.to_owned(), exclusive_start_key: start, ..ScanRequest::default() };
+            let page = self.database.scan(request).expect("read");
+            items.extend(page.items.into_iter().flatten().map(plain_item));
+            start = page.last_evaluated_key;
+            if start.is_none() {
                 return items;
             }
         }
@@ -218,13 +221,10 @@ impl World {
     /// Whether a payer can have what pays a trade. VksPay makes the number itself, so a link whose answer was lost
     /// is nobody's.
     pub fn was_handed_out(&self, trade: &Trade) -> bool {
-        if trade.provider != sandbox::Provider::Vkspay {
+        if trade.provider != Provider::Vkspay {
             return true;
         }
-        let key = json!({ "pk": { "S": format!("N#vkspay#default#{}", trade.number) }, "sk": { "S": "N" } });
-        let request = json!({ "TableName": TABLE, "Key": key });
-        let found = self.database.get_item(serde_json::from_value(request).expect("a request")).expect("read");
-        found.item.is_some()
+        self.item(&format!("N#vkspay#default#{}", trade.number), "N").is_some()
     }
 
     /// Takes what is new on the stream.
@@ -254,18 +254,16 @@ fn secrets() -> Vec<String> {
     all
 }
 
-fn plain_item(item: &Value) -> Value {
-    fn plain(value: &Value) -> Value {
-        let Some((kind, inner)) = value.as_object().and_then(|o| o.iter().next()) else { return Value::Null };
-        match (kind.as_str(), inner) {
-            ("S", text) => text.clone(),
-            ("N", Value::String(number)) => serde_json::from_str(number).unwrap_or(Value::Null),
-            ("BOOL", flag) => flag.clone(),
-            ("L", Value::Array(list)) => list.iter().map(plain).collect(),
-            ("M", Value::Object(map)) => Value::Object(map.iter().map(|(k, v)| (k.clone(), plain(v))).collect()),
+fn plain_item(item: Item) -> Value {
+    fn plain(value: AttributeValue) -> Value {
+        match value {
+            AttributeValue::S(text) => Value::String(text),
+            AttributeValue::N(number) => serde_json::from_str(&number).unwrap_or(Value::Null),
+            AttributeValue::BOOL(flag) => Value::Bool(flag),
+            AttributeValue::L(list) => list.into_iter().map(plain).collect(),
+            AttributeValue::M(map) => plain_item(map),
             _ => Value::Null,
         }
     }
-    let map = item.as_object().into_iter().flatten();
-    Value::Object(map.map(|(k, v)| (k.clone(), plain(v))).collect())
+    item.into_iter().map(|(name, value)| (name, plain(value))).collect::<Map<_, _>>().into()
 }
