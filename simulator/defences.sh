@@ -15,11 +15,12 @@ for patch in "$PWD"/simulator/defences/*.patch; do
     name=$(basename "$patch" .patch)
     git -C "$tree" apply "$patch"
     cargo build -q --locked --profile sim --manifest-path "$tree/Cargo.toml" -p simulator
-    if said=$("$CARGO_TARGET_DIR/sim/simulate" --seeds "$seeds" 2>/dev/null); then
-        printf '%-40s NOT NOTICED by %s seeds\n' "$name" "$seeds"
+    simulate=$CARGO_TARGET_DIR/sim/simulate
+    if said=$("$simulate" --seeds "$seeds" 2>/dev/null) && said=$("$simulate" --exhaustive 2>/dev/null); then
+        printf '%-40s NOT NOTICED by %s seeds and the small scopes\n' "$name" "$seeds"
         failed=1
     else
-        printf '%-40s %s\n' "$name" "$(head -n 1 <<<"$said" | cut -c 1-140)"
+        printf '%-40s %s\n' "$name" "$(grep -m 1 -E '^seed|deaths' <<<"$said" | cut -c 1-140)"
     fi
     git -C "$tree" checkout -q .
 done
