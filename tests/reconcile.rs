@@ -75,6 +75,22 @@ async fn an_order_that_is_paid_when_its_time_is_over_is_credited() {
 }
 
 #[tokio::test]
+async fn a_repeated_creation_that_is_refused_does_not_hide_what_the_first_one_made() {
+    let world = World::start().await;
+    let create = async |status: u16| {
+        let answer = world.create("TWICE_001", json!({ "provider": "alipay" })).await;
+        assert_eq!(answer.0, status, "{}", answer.1);
+    };
+    world.sandbox.misbehave(Fault::once(Op::Create, Misbehaviour::SystemErrorAfterCommit));
+    create(504).await;
+    world.sandbox.misbehave(Fault::once(Op::Create, Misbehaviour::TooMany));
+    create(422).await;
+    world.pay_silently("TWICE_001").await;
+    assert_eq!(world.reconcile(3 * HOUR).await["credited"], 1);
+    assert_eq!(world.order("TWICE_001").await["trade_state"], "SUCCESS");
+}
+
+#[tokio::test]
 async fn a_close_whose_answer_is_lost_leaves_the_order_open_and_due_again() {
     let world = World::start().await;
     world.create("CLOSE_UNK", json!({})).await;

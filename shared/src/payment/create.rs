@@ -90,17 +90,17 @@ pub async fn create_payment(
     }
     for _ in 0..ROUNDS {
         let seen = cx.store.order(wanted.out_trade_no).await?;
-        let order = match seen {
+        let (order, again) = match seen {
             None => match begin(cx, caller, &wanted, &gateway).await? {
-                Some(order) => order,
+                Some(order) => (order, false),
                 None => continue,
             },
             Some(order) => match resume(cx, caller, &wanted, &gateway, order).await? {
-                Some(order) => order,
+                Some(resumed) => resumed,
                 None => continue,
             },
         };
-        if let Some(reply) = issue(cx, caller, &wanted, &gateway, order).await? {
+        if let Some(reply) = issue(cx, caller, &wanted, &gateway, order, again).await? {
             return Ok(reply);
         }
     }
@@ -391,14 +391,15 @@ async fn begin(
 }
 
 /// The order that has this number: the same request goes on with it, another content is refused, another
-/// way to pay begins a new attempt. `None` when it changed meanwhile.
+/// way to pay begins a new attempt. With it comes whether the provider may have been called for its current
+/// attempt already. `None` when it changed meanwhile.
 async fn resume(
     cx: &Context<'_>,
     caller: &Caller,
     wanted: &Wanted<'_>,
     gateway: &Gateway,
-    order: Order,
-) -> Result<Option<Order>, Failure> {
+    mut order: Order,
+) -> Result<Option<(Order, bool)>, Failure> {
     if !caller.trusted && caller.user.is_some() && order.user_id != caller.user {
         return Err(Code::ORDER_DIFFERS.into());
     }
@@ -424,7 +425,7 @@ async fn resume(
         && last.auth_code_digest == digest_of(wanted);
     match order.trade_state {
         // A pay code is paid by the request itself, so the same request again is the same success.
-        Status::Success if same_way && wanted.auth_code.is_some() => return Ok(Some(order)),
+        Status::Success if same_way && wanted.auth_code.is_some() => return Ok(Some((order, true))),
         Status::Success | Status::Refund => return Err(Code::ALREADY_PAID.into()),
         Status::Closed => return Err(Code::ORDER_CLOSED.into()),
         Status::NotPay if order.time_expire <= now => return Err(Code::ORDER_CLOSED.into()),
@@ -433,11 +434,12 @@ async fn resume(
     // Parameters that were given and have ended cannot be made anew under the same number.
     let spent = gateway.spends_numbers() && last.fresh_until > 0 && last.fresh_until <= now;
     match last.state {
-        AttemptState::Open if same_way && !spent => Ok(Some(order)),
+        AttemptState::Open if same_way && !spent => Ok(Some((order, true))),
         AttemptState::Failed if same_way => {
             let entry = HistoryEntry::new("retried", &caller.source, now).with("attempt", &last.n);
             let reopened = cx.store.reopen_attempt(&order, last.n, &entry).await?;
-            Ok(reopened.then_some(with_state(order, AttemptState::Open)))
+            order.version += 1;
+            Ok(reopened.then_some((with_state(order, AttemptState::Open), false)))
         }
         _ => {
             let ended = match last.state {
@@ -453,9 +455,9 @@ async fn resume(
                 .with("attempt", &attempt.n)
                 .with("pay_type", &attempt.pay_type);
             let added = cx.store.add_attempt(&order, &attempt, ended, &entry).await?;
-            let mut order = order;
             order.attempts.push(attempt);
-            Ok(added.then_some(order))
+            order.version += 1;
+            Ok(added.then_some((order, false)))
         }
     }
 }
@@ -488,13 +490,15 @@ fn next_number(order: &Order, gateway: &Gateway, provider: Provider) -> String {
 }
 
 /// Gives the pay parameters of the current attempt: the kept ones while they are fresh, else new ones.
-/// `None` when the number turned out to be spent, so that another attempt is needed.
+/// `None` when the number turned out to be spent, so that another attempt is needed. `again` when an earlier
+/// call may have been taken: then a refusal leaves the attempt open, because it can still be paid.
 async fn issue(
     cx: &Context<'_>,
     caller: &Caller,
     wanted: &Wanted<'_>,
     gateway: &Gateway,
     order: Order,
+    again: bool,
 ) -> Result<Option<CreateReply>, Failure> {
     let now = cx.now();
     let attempt = order.current();
@@ -507,7 +511,7 @@ async fn issue(
     let url = format!("{}/pay-notify/{}/{}", order.notify_url, attempt.provider, attempt.merchant);
     let outcome = gateway.create(cx.outside, &request(wanted, &order, attempt, &url, now)).await;
     match outcome {
-        Outcome::Done(created) => keep(cx, order, created).await.map(Some),
+        Outcome::Done(created) => keep(cx, order, created, again).await.map(Some),
         Outcome::Refused(refusal) => {
             let entry = HistoryEntry::new("refused", format!("{}", attempt.provider), cx.now())
                 .with("attempt", &attempt.n)
@@ -522,13 +526,15 @@ async fn issue(
                     cx.store.end_attempt(&order, attempt.n, AttemptState::Abandoned, &entry).await?;
                     return Ok(None);
                 }
-                // The number exists there with other content: money may still come through it.
-                Meaning::NumberUsed => cx.store.append_history(&order.out_trade_no, &entry).await?,
                 Meaning::Closed => {
                     cx.store.end_attempt(&order, attempt.n, AttemptState::Closed, &entry).await?;
                 }
-                Meaning::No | Meaning::Missing | Meaning::TooSoon | Meaning::Unheard => {
-                    cx.store.end_attempt(&order, attempt.n, AttemptState::Failed, &entry).await?;
+                Meaning::No | Meaning::Missing | Meaning::TooSoon | Meaning::Unheard if !again => {
+                    cx.store.fail_attempt(&order, attempt.n, &entry).await?;
+                }
+                // The number may exist there, with this content or other: money may still come through it.
+                Meaning::NumberUsed | Meaning::No | Meaning::Missing | Meaning::TooSoon | Meaning::Unheard => {
+                    cx.store.append_history(&order.out_trade_no, &entry).await?;
                 }
             }
             Err(Failure::new(Code::PROVIDER_REFUSED).says(format!("{}: {}", refusal.code, refusal.message)))
@@ -544,7 +550,7 @@ async fn issue(
     }
 }
 
-async fn keep(cx: &Context<'_>, mut order: Order, created: Created) -> Result<CreateReply, Failure> {
+async fn keep(cx: &Context<'_>, mut order: Order, created: Created, again: bool) -> Result<CreateReply, Failure> {
     let Some(attempt) = order.attempts.last_mut() else { return Err(Code::INTERNAL.into()) };
     attempt.order_info = Some(created.order_info.to_string());
     attempt.code_url = created.code_url.clone();
@@ -555,6 +561,12 @@ async fn keep(cx: &Context<'_>, mut order: Order, created: Created) -> Result<Cr
         .with("number", &attempt.number);
     let number = created.number.as_deref().filter(|number| !order.current().has_number(number));
     cx.store.keep_parameters(&order, order.current(), number, &entry).await?;
+    if again {
+        // Another call for it may have been refused meanwhile.
+        let entry =
+            HistoryEntry::new("retried", order.current().provider.name(), cx.now()).with("attempt", &order.current().n);
+        cx.store.reopen_attempt(&order, order.current().n, &entry).await?;
+    }
     if let Some(payment) = created.payment {
         super::confirm(cx, &payment, Source::Query).await?;
         if let Some(paid) = cx.store.order(&order.out_trade_no).await? {

@@ -224,6 +224,22 @@ impl Store {
         self.write_with_history(order, &update, entry).await
     }
 
+    /// Marks an attempt that its provider refused to create, unless somebody else had to do with the order since
+    /// it was read.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn fail_attempt(&self, order: &Order, n: u64, entry: &HistoryEntry) -> Result<bool, StoreError> {
+        let path = format!("attempts[{}].state", n - 1);
+        let mut update = Expression::default();
+        update
+            .when(&path, "=", AttemptState::Open)
+            .when("version", "=", order.version)
+            .set(&path, AttemptState::Failed)
+            .change("version", 1);
+        self.write_with_history(order, &update, entry).await
+    }
+
     /// Opens an attempt again that the provider had refused to create.
     ///
     /// # Errors
