@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Switches off one defence after the other and tells which seed notices: simulator/defences.sh [SEEDS]
+# Switches off one defence after the other and tells which seed notices: simulator/defences.sh [SEEDS [NAME ...]]
 # Each file in simulator/defences takes one out of the code; the code is changed in a copy, never here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seeds=${1:-500}
+names=("${@:2}")
+[[ ${#names[@]} -gt 0 ]] || mapfile -t names < <(basename -s .patch simulator/defences/*.patch)
 # Quick to build rather than quick to run.
 export CARGO_PROFILE_SIM_OPT_LEVEL=0 CARGO_PROFILE_SIM_INCREMENTAL=true
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
@@ -11,16 +13,15 @@ tree=$(mktemp -d)/tree
 trap 'git worktree remove --force "$tree"' EXIT
 git worktree add -q --detach "$tree"
 failed=0
-for patch in "$PWD"/simulator/defences/*.patch; do
-    name=$(basename "$patch" .patch)
-    git -C "$tree" apply "$patch"
+for name in "${names[@]}"; do
+    git -C "$tree" apply "$PWD/simulator/defences/$name.patch"
     cargo build -q --locked --profile sim --manifest-path "$tree/Cargo.toml" -p simulator
     simulate=$CARGO_TARGET_DIR/sim/simulate
     if said=$("$simulate" --seeds "$seeds" 2>/dev/null) && said=$("$simulate" --exhaustive 2>/dev/null); then
         printf '%-40s NOT NOTICED by %s seeds and the small scopes\n' "$name" "$seeds"
         failed=1
     else
-        printf '%-40s %s\n' "$name" "$(grep -m 1 -E '^seed|deaths' <<<"$said" | cut -c 1-140)"
+        printf '%-40s %s\n' "$name" "$(grep -m 1 -E '^seed|deaths|, order ' <<<"$said" | cut -c 1-140)"
     fi
     git -C "$tree" checkout -q .
 done

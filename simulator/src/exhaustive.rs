@@ -5,8 +5,9 @@ use crate::ops::Step;
 use crate::world::World;
 use crate::{Mortal, heal, virtually};
 use futures::future::join_all;
-use sandbox::{Pay, Provider};
+use sandbox::{Fault, Misbehaviour, Op, Pay, Provider};
 use serde_json::json;
+use std::sync::atomic::Ordering;
 
 /// A scope that is run whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,16 +22,27 @@ pub enum Scope {
     Forwarded,
     /// Two payments of one order, told at once.
     Rivals,
+    /// The same refund twice at once, at a provider that takes one call only.
+    Repeated,
 }
 
 /// All of them.
-pub const SCOPES: [Scope; 5] = [Scope::Callbacks, Scope::Refunds, Scope::Late, Scope::Forwarded, Scope::Rivals];
+pub const SCOPES: [Scope; 6] =
+    [Scope::Callbacks, Scope::Refunds, Scope::Late, Scope::Forwarded, Scope::Rivals, Scope::Repeated];
 
 fn created(provider: &str, kind: &str) -> Step {
     Step::Create(json!({
         "provider": provider, "out_trade_no": "ORDER_0", "total_fee": 100, "subject": "sim", "type": kind,
         "vk_platform": "h5", "needQRcode": true, "custom": { "user_id": "user_0" },
     }))
+}
+
+/// Runs a scope without a death, in an order of things by a seed.
+///
+/// # Errors
+/// The law that was broken, and by what.
+pub fn run_in_order(scope: Scope, seed: u64) -> Result<(), String> {
+    run(scope, seed, usize::MAX, usize::MAX).map(|_| ())
 }
 
 /// Runs a scope in which the first of two things dies after `first` polls and the second after `second`.
@@ -52,22 +64,33 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
             Scope::Forwarded => "mine",
             // Its handler writes nothing, so no condition of a handler helps.
             Scope::Rivals => "custom",
-            Scope::Callbacks | Scope::Refunds | Scope::Late => "recharge",
+            Scope::Callbacks | Scope::Refunds | Scope::Late | Scope::Repeated => "recharge",
         };
         if scope == Scope::Rivals {
             created("alipay", kind).run(&world).await;
         }
-        created("wxpay", kind).run(&world).await;
+        let (name, payee) = match scope {
+            Scope::Repeated => ("alipay", Provider::Alipay),
+            _ => ("wxpay", Provider::Wxpay),
+        };
+        created(name, kind).run(&world).await;
         if scope == Scope::Late {
             Step::Close("ORDER_0".to_owned()).run(&world).await;
         }
         let force = scope == Scope::Late;
         let paid = |provider| Pay { provider: Some(provider), force, notify: false, ..Pay::default() };
-        world.sandbox.pay("ORDER_0", paid(Provider::Wxpay)).await?;
+        world.sandbox.pay("ORDER_0", paid(payee)).await?;
         let steps = match scope {
             Scope::Refunds => {
                 told(Provider::Wxpay).run(&world).await;
                 [refund(1), refund(2)]
+            }
+            Scope::Repeated => {
+                told(payee).run(&world).await;
+                world.sandbox.misbehave(Fault::once(Op::Refund, Misbehaviour::TooMany));
+                // So that the second may overtake the first.
+                world.weather.table.store(150, Ordering::Relaxed);
+                [refund(1), refund(1)]
             }
             Scope::Rivals => {
                 // Alipay does not know a trade before its payer has opened it, so it could not be closed there.

@@ -77,7 +77,10 @@ fn all(from: u64, seeds: u64, jobs: u64, plan: Plan) -> Vec<(String, String)> {
     broken.into_inner().expect("not poisoned")
 }
 
-/// Every pair of deaths in every scope.
+/// Orders of things in which each scope runs without a death.
+const ORDERS: u64 = 150;
+
+/// Every pair of deaths in every scope, and many orders of things.
 fn scopes() -> Vec<(String, String)> {
     let mut broken = Vec::new();
     for scope in SCOPES {
@@ -101,6 +104,13 @@ fn scopes() -> Vec<(String, String)> {
                 break;
             }
             first += 1;
+        }
+        for seed in 0..ORDERS {
+            runs += 1;
+            if let Err(why) = exhaustive::run_in_order(scope, seed) {
+                broken.push((format!("{scope:?}, order {seed}"), why));
+                return broken;
+            }
         }
         println!("{scope:?}: {runs} runs");
     }

@@ -19,3 +19,12 @@ fn no_death_in_a_small_scope_breaks_a_law() {
         }
     }
 }
+
+#[test]
+fn no_order_of_things_in_a_small_scope_breaks_a_law() {
+    for scope in SCOPES {
+        for seed in 0..5 {
+            exhaustive::run_in_order(scope, seed).unwrap_or_else(|why| panic!("{scope:?}, order {seed}: {why}"));
+        }
+    }
+}

@@ -72,6 +72,10 @@ pub struct Refund {
     /// What that payment paid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total_fee: Option<Fen>,
+    /// Whether its provider was called for it more than once: then a refusal that says nothing of its number does
+    /// not end it, because another call may have been taken.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repeated: bool,
     /// What the provider last said, when it was not a success.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -98,6 +102,7 @@ impl Refund {
             incident: None,
             transaction_id: None,
             total_fee: None,
+            repeated: false,
             reason: None,
             create_date: now,
             refund_date: None,

@@ -88,7 +88,7 @@ pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) 
             .with("out_refund_no", &refund.out_refund_no)
             .with("refund_fee", &amount);
         match cx.store.reserve_refund(&refund, false, &entry).await? {
-            Reserved::Done => return call(cx, &order, attempt, &gateway, refund, false).await,
+            Reserved::Done => return call(cx, &order, attempt, &gateway, refund).await,
             Reserved::NotEnough if input.refund_fee.is_some() => return Err(exceeds(&order)),
             Reserved::NumberTaken if input.out_refund_no.is_some() => {
                 // Ours by another request at this moment, or another order's.
@@ -151,7 +151,7 @@ pub(super) async fn begin(cx: &Context<'_>, order: &Order, refund: &Refund) -> R
         return Ok((order.clone(), refund.clone()));
     }
     let attempt = order.attempts.iter().find(|a| a.n == refund.attempt).ok_or(Code::NOT_REFUNDED)?;
-    call(cx, order, attempt, &cx.gateway(attempt)?, refund.clone(), false).await
+    call(cx, order, attempt, &cx.gateway(attempt)?, refund.clone()).await
 }
 
 /// Brings a refund on: asks about an unfinished one and sends it again where the provider never got it, begins
@@ -178,12 +178,15 @@ pub(super) async fn pursue(
                 Reserved::NotEnough => return Err(exceeds(order)),
                 Reserved::NumberTaken => return Err(Code::BUSY.into()),
             }
-            let begun = Refund { state: RefundState::Processing, ..refund.clone() };
-            call(cx, order, attempt, &gateway, begun, false).await
+            let begun = Refund { state: RefundState::Processing, repeated: false, ..refund.clone() };
+            call(cx, order, attempt, &gateway, begun).await
         }
         RefundState::Processing => match gateway.query_refund(cx.outside, order, attempt, refund, cx.now()).await {
             Outcome::Done(RefundStanding { progress: RefundProgress::Missing, .. }) => {
-                call(cx, order, attempt, &gateway, refund.clone(), true).await
+                match cx.store.repeat_refund(refund).await? {
+                    true => call(cx, order, attempt, &gateway, Refund { repeated: true, ..refund.clone() }).await,
+                    false => as_others_ended(cx, refund).await,
+                }
             }
             Outcome::Done(standing) => apply(cx, order, refund, &standing, Source::Query).await,
             Outcome::Refused(_) | Outcome::Unknown(_) => Err(unknown(refund)),
@@ -191,15 +194,13 @@ pub(super) async fn pursue(
     }
 }
 
-/// Calls the provider for a reserved refund. `again` when an earlier call may have been taken: then a refusal
-/// that does not speak of the number leaves it reserved.
+/// Calls the provider for a reserved refund.
 async fn call(
     cx: &Context<'_>,
     order: &Order,
     attempt: &Attempt,
     gateway: &Gateway,
     refund: Refund,
-    again: bool,
 ) -> Result<(Order, Refund), Failure> {
     let (base, path) = cx.callback("refund-notify", attempt.provider, &attempt.merchant)?;
     let request = RefundRequest {
@@ -215,7 +216,7 @@ async fn call(
     };
     match gateway.refund(cx.outside, &request).await {
         Outcome::Done(standing) => apply(cx, order, &refund, &standing, Source::Query).await,
-        Outcome::Refused(refusal) if again && !refusal.meaning.speaks_of_the_number() => {
+        Outcome::Refused(refusal) if refund.repeated && !refusal.meaning.speaks_of_the_number() => {
             tracing::warn!(out_refund_no = %refund.out_refund_no, code = refusal.code, "a refund cannot be sent again now");
             Err(unknown(&refund))
         }
@@ -226,7 +227,9 @@ async fn call(
             let entry = HistoryEntry::new("refund refused", attempt.provider.name(), cx.now())
                 .with("out_refund_no", &ended.out_refund_no)
                 .with("reason", &ended.reason);
-            cx.store.end_refund(order, &ended, &entry).await?;
+            if !cx.store.end_refund(order, &ended, &entry).await? {
+                return as_others_ended(cx, &ended).await;
+            }
             match refusal.meaning {
                 Meaning::TooSoon => Err(Failure::new(Code::TOO_SOON).says(refusal.message)),
                 _ => Err(refused(&ended)),
@@ -292,7 +295,22 @@ pub(super) async fn apply(
             cx.store.end_refund(order, &next, &entry).await?;
         }
     }
-    let order = cx.store.order(&order.out_trade_no).await?.ok_or(Code::NO_ORDER)?;
+    as_it_stands(cx, refund).await
+}
+
+/// What somebody else has made of a refund.
+async fn as_others_ended(cx: &Context<'_>, refund: &Refund) -> Result<(Order, Refund), Failure> {
+    let (order, refund) = as_it_stands(cx, refund).await?;
+    match refund.state {
+        RefundState::Success | RefundState::Closed => Ok((order, refund)),
+        RefundState::Refused => Err(refused(&refund)),
+        RefundState::Processing => Err(unknown(&refund)),
+    }
+}
+
+/// A refund and its order, read anew.
+async fn as_it_stands(cx: &Context<'_>, refund: &Refund) -> Result<(Order, Refund), Failure> {
+    let order = cx.store.order(&refund.out_trade_no).await?.ok_or(Code::NO_ORDER)?;
     let refund = cx.store.refund(&order.out_trade_no, &refund.out_refund_no).await?.ok_or(Code::NOT_REFUNDED)?;
     Ok((order, refund))
 }

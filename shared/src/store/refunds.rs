@@ -162,9 +162,19 @@ impl Store {
         self.update_if(&Key::refund(&refund.out_trade_no, &refund.out_refund_no), &update).await.map(|_| ())
     }
 
+    /// Marks an unfinished refund before its provider is called for it once more. False when it has ended.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn repeat_refund(&self, refund: &Refund) -> Result<bool, StoreError> {
+        let mut update = Expression::default();
+        update.when("state", "=", RefundState::Processing).set("repeated", true);
+        self.update_if(&Key::refund(&refund.out_trade_no, &refund.out_refund_no), &update).await
+    }
+
     /// Ends a refund: a success moves its amount from reserved to refunded, anything else gives it back.
     /// `refund` carries the end (`state`, `refund_id`, `reason`, `refund_date`). False when it had ended
-    /// already.
+    /// already, or when it was refused once and has been repeated meanwhile.
     ///
     /// # Errors
     /// When the table cannot be written.
@@ -179,6 +189,9 @@ impl Store {
             .set_some("refund_date", refund.refund_date)
             .remove("due_shard")
             .remove("due");
+        if refund.state == RefundState::Refused && !refund.repeated {
+            item.when_raw("attribute_not_exists(repeated)".to_owned());
+        }
         if let Some(incident) = &refund.incident {
             return self.end_sent_back(incident, order, refund, &item, entry).await;
         }
@@ -286,6 +299,7 @@ fn begun_again(refund: &Refund, at: i64) -> Expression {
     update
         .when("state", "=", RefundState::Refused)
         .set("state", RefundState::Processing)
+        .remove("repeated")
         .set("due_shard", due_shard(&refund.out_trade_no))
         .set("due", at + 5_000);
     update
