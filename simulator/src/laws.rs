@@ -243,6 +243,9 @@ fn settled(world: &World, items: &[Value], orders: &[&Value], trade: &Trade) -> 
             "{number}: {back} of {} went back: {incident}",
             trade.amount()
         );
+        let refund = kinds(items, "refund").find(|r| r["out_refund_no"] == incident["out_refund_no"]);
+        let refused = refund.is_some_and(|r| matches!(text(r, "state"), "REFUSED" | "CLOSED"));
+        law!(gone || refused, "{number} never went back, and nobody refused it: {incident}");
     }
     let own = |name: &str| incidents.iter().any(|i| i["incident"] == name);
     in_time(world, orders, trade)?;
