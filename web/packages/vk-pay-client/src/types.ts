@@ -232,8 +232,8 @@ export class PayError extends Error {
  *   qrPng(text): string                                 // a data URL
  * "./uni" (in the same bundle):
  *   uniPost(uni): Post
- *   uniEnv(uni, platform): Env
- *   uniInvoke(uni, platform, page?: Page): Invoke       // page = browserPage(window) on H5
+ *   uniEnv(platform, browser?: {userAgent, maxTouchPoints}, returnUrl?): Env   // 'app' and 'web' are understood too
+ *   uniInvoke(uni, platform, page?, env?): Invoke       // h5: page = browserPage(window), env = uniEnv(…); app-plus: page = {open: plus.runtime.openURL}
  *   uniOpenid(uni, platform, transport): (data) => Promise<string | undefined>
  *   restorePurchases(uni, transport): Promise<Restored[]>
  *   browserPage(window): Page
