@@ -17,6 +17,10 @@ const bundles = [
     file: 'uni_modules/vk-uni-pay/js_sdk/vk-pay-core.js',
     options: { entryPoints: ['src/core.ts'], format: 'esm', target: 'es2017', banner: note('VK-Pay client for uni-app.') },
   },
+  {
+    file: 'dist/vk-pay-button.js',
+    options: { entryPoints: ['src/web/define.ts'], format: 'iife', target: 'es2020', minify: true, banner: note('<vk-pay-button>.') },
+  },
 ];
 
 async function built(options) {
