@@ -23,10 +23,11 @@ impl Reply {
         Self { code, status: 200, fields, retry_after: None }
     }
 
-    /// The same with `Retry-After`, which counts whole seconds.
+    /// The same with `Retry-After`. It counts whole seconds, and must not hold back a client that reads the
+    /// milliseconds: rounded down.
     #[must_use]
     pub const fn again_after(mut self, ms: i64) -> Self {
-        self.retry_after = Some((ms + 999) / 1_000);
+        self.retry_after = Some(ms / 1_000);
         self
     }
 
