@@ -77,7 +77,7 @@ export function bench(scene: Scene = {}): Bench {
     const name = typeof action === 'string' ? action : action.action ?? '';
     const data = fields as Record<string, unknown>;
     asked.push({ action: name, data, at: clock.time });
-    if (name === 'pay/createPayment') return created(String(data.out_trade_no), scene.create);
+    if (name === 'pay/createPayment') return JSON.parse(JSON.stringify(created(String(data.out_trade_no), scene.create))) as Reply;
     if (name !== 'pay/queryPayment') return scene.other!(name, data);
     const reply = replies[Math.min(turn++, replies.length - 1)]!;
     if (reply instanceof Error) throw reply;
