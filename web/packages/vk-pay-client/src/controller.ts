@@ -193,9 +193,10 @@ export function createPayController(deps: PayDeps, options: PayOptions = {}, eve
   }
 
   function waitAfter(asked: number, reply: Reply): number {
-    const wished = Number(field(reply, 'next_poll_ms'));
     const own = asked < OFTEN ? opts.pollingTime : Math.max(opts.pollingTime, RARE);
-    return Math.max(wished > 0 ? wished : own, Number(reply.retry_after_ms) || 0, LEAST_WAIT);
+    // Retry-After counts whole seconds, so the finer word goes first.
+    const wished = Number(field(reply, 'next_poll_ms')) || Math.max(own, reply.retry_after_ms ?? 0);
+    return Math.max(wished, LEAST_WAIT);
   }
 
   async function ask(run: Run, before: Reply, { first, most, otherwise }: Asking): Promise<PayOutcome> {

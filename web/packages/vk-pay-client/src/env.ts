@@ -1,6 +1,8 @@
 import type { Env, Platform } from './types.js';
 
 const MOST_URL = 512;
+/** What the server sends a payer back to. */
+const RETURNS = /^(https:|http:\/\/(localhost|127\.\d+\.\d+\.\d+|\[::1\])[:/])/i;
 
 /** Reads a browser's `User-Agent`; other platforms are what they are called. */
 export function detectEnv(platform: Platform, userAgent = '', touchPoints = 0, returnUrl?: string): Env {
@@ -27,7 +29,7 @@ export function clientFields(env: Env, order: Record<string, unknown>): Record<s
     if (env.isPC) fields.isPC = true;
   }
   const back = env.platform === 'h5' && env.returnUrl ? withOrder(env.returnUrl, String(order.out_trade_no)) : '';
-  if (back && back.length <= MOST_URL) fields.return_url = back;
+  if (RETURNS.test(back) && back.length <= MOST_URL) fields.return_url = back;
   return fields;
 }
 

@@ -109,7 +109,7 @@ export type PayStatus = 0 | 1 | 2;
 export interface PayFailure {
   /** `create`: no order; `request`: the cashier failed; `result`: the order ended unpaid. */
   failType: 'create' | 'request' | 'result';
-  code: number | string;
+  code: number;
   msg: string;
   out_trade_no?: string;
   [field: string]: unknown;

@@ -34,6 +34,7 @@ var PayError = class extends Error {
 
 // src/env.ts
 var MOST_URL = 512;
+var RETURNS = /^(https:|http:\/\/(localhost|127\.\d+\.\d+\.\d+|\[::1\])[:/])/i;
 function detectEnv(platform, userAgent = "", touchPoints = 0, returnUrl) {
   const web = platform === "h5";
   const isPhone = !web || /android|iphone|ipod|ipad|mobile|phone|tablet|harmony/i.test(userAgent) && !/\(PC;/i.test(userAgent) || /macintosh/i.test(userAgent) && touchPoints > 1;
@@ -54,7 +55,7 @@ function clientFields(env, order) {
       fields.isPC = true;
   }
   const back = env.platform === "h5" && env.returnUrl ? withOrder(env.returnUrl, String(order.out_trade_no)) : "";
-  if (back && back.length <= MOST_URL)
+  if (RETURNS.test(back) && back.length <= MOST_URL)
     fields.return_url = back;
   return fields;
 }
@@ -328,9 +329,10 @@ function createPayController(deps, options = {}, events = {}) {
       await sleep(HIDDEN);
   }
   function waitAfter(asked, reply) {
-    const wished = Number(field(reply, "next_poll_ms"));
+    var _a2;
     const own = asked < OFTEN ? opts.pollingTime : Math.max(opts.pollingTime, RARE);
-    return Math.max(wished > 0 ? wished : own, Number(reply.retry_after_ms) || 0, LEAST_WAIT);
+    const wished = Number(field(reply, "next_poll_ms")) || Math.max(own, (_a2 = reply.retry_after_ms) != null ? _a2 : 0);
+    return Math.max(wished, LEAST_WAIT);
   }
   async function ask(run, before, { first, most, otherwise }) {
     let last = before;

@@ -3,7 +3,7 @@ import { alipayScheme, detectEnv, openWay } from '../env.js';
 import { field, messageOf } from '../reply.js';
 import { browserPage } from '../page.js';
 import { httpTransport } from '../transport.js';
-import type { CreateReply, Env, InvokeResult, PayOutcome, Reply, Transport } from '../types.js';
+import type { CreateReply, Env, InvokeResult, PayOutcome, Transport } from '../types.js';
 import { webInvoke } from './invoke.js';
 import { fetchPost } from './post.js';
 import { QrcodeDialog } from './qrcode-dialog.js';
@@ -29,7 +29,8 @@ export class VkPayButton extends HTMLElement {
   private texts: Texts = textsOf('');
   private shown: CreateReply | undefined;
   private method = '';
-  private busy = false;
+  /** Counts what was begun, so that what comes late from before does nothing. */
+  private turn = 0;
   private readonly main = document.createElement('button');
   private readonly label = document.createElement('slot');
   private readonly live = document.createElement('span');
@@ -69,7 +70,10 @@ export class VkPayButton extends HTMLElement {
     this.main.className = 'main';
     this.main.setAttribute('part', 'button');
     this.main.append(this.label);
-    this.main.onclick = () => void this.pay();
+    // Not disabled while it pays: focus comes back to it when the dialog closes.
+    this.main.onclick = () => {
+      if (!this.busy) void this.pay();
+    };
     this.live.className = 'live';
     this.live.setAttribute('role', 'status');
     root.append(this.main, this.live, this.popup.dialog);
@@ -90,6 +94,7 @@ export class VkPayButton extends HTMLElement {
   }
 
   disconnectedCallback(): void {
+    this.turn += 1;
     this.controller.stop();
     this.free();
   }
@@ -97,7 +102,7 @@ export class VkPayButton extends HTMLElement {
   attributeChangedCallback(): void {
     this.texts = textsOf(this.language);
     this.label.textContent = this.texts.pay;
-    this.main.disabled = this.busy || this.hasAttribute('disabled');
+    this.main.disabled = this.hasAttribute('disabled');
   }
 
   /** Creates the order and pays it; never rejects. A payment that is under way is ended. */
@@ -127,24 +132,31 @@ export class VkPayButton extends HTMLElement {
   }
 
   private async run(begin: (hooks: { create(reply: CreateReply): boolean }) => Promise<PayOutcome>): Promise<PayOutcome> {
+    this.attributeChangedCallback();
     this.controller.set({
       pollingTime: Number(this.getAttribute('polling-time')) || 1500,
       awaitNotify: this.hasAttribute('await-notify') && this.getAttribute('await-notify') !== 'false',
     });
+    const turn = ++this.turn;
     this.busy = true;
-    this.main.ariaBusy = 'true';
-    this.attributeChangedCallback();
     this.live.textContent = this.texts.asking;
     const outcome = await begin({ create: (reply) => this.emit('create', reply) });
-    if (outcome.type === 'stopped') {
-      if (!this.controller.status) this.free();
-      return outcome;
-    }
-    this.end(outcome.type as EventName, (outcome as { reply: Reply }).reply);
+    if (turn !== this.turn) return outcome;
+    if (outcome.type === 'stopped') this.free();
+    else this.end(outcome.type as EventName, outcome.reply);
     return outcome;
   }
 
-  private end(type: EventName, reply: Reply): void {
+  private get busy(): boolean {
+    return this.main.hasAttribute('aria-busy');
+  }
+
+  private set busy(busy: boolean) {
+    if (busy) this.main.setAttribute('aria-busy', 'true');
+    else this.main.removeAttribute('aria-busy');
+  }
+
+  private end(type: EventName, reply: object): void {
     const open = type === 'pending' && this.popup.dialog.open;
     if (open) this.popup.say(this.texts.pending, true);
     else this.free();
@@ -154,10 +166,8 @@ export class VkPayButton extends HTMLElement {
 
   private free(): void {
     this.busy = false;
-    this.main.ariaBusy = null;
     this.shown = undefined;
     this.popup.close();
-    this.attributeChangedCallback();
   }
 
   private async invoke(created: CreateReply): Promise<InvokeResult> {
@@ -176,11 +186,13 @@ export class VkPayButton extends HTMLElement {
 
   /** The payer ends it; the server has the last word, for the code may have been paid just now. */
   private async leave(): Promise<void> {
+    const turn = ++this.turn;
     const { shown } = this;
     this.controller.stop();
-    this.free();
+    this.popup.close();
     if (!shown) return;
     const { paid, reply } = await this.controller.query({ out_trade_no: shown.out_trade_no });
+    if (turn !== this.turn) return;
     if (paid) this.end('success', reply);
     else this.end('cancel', shown);
   }

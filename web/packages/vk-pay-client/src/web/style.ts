@@ -3,7 +3,7 @@ export const STYLE = `
 :host([hidden]){display:none}
 *{box-sizing:border-box}
 button,a{font:inherit;min-height:44px;padding:8px 20px;border:1px solid var(--c);border-radius:8px;background:var(--c);color:#fff;cursor:pointer;text-decoration:none}
-button:disabled{opacity:.6;cursor:default}
+button:disabled,[aria-busy]{opacity:.6;cursor:default}
 :focus-visible{outline:3px solid var(--c);outline-offset:2px}
 .main{width:100%}
 [hidden]{display:none!important}
