@@ -76,7 +76,7 @@ export class VkPayButton extends HTMLElement {
     };
     this.live.className = 'live';
     this.live.setAttribute('role', 'status');
-    root.append(this.main, this.live, this.popup.dialog);
+    root.append(this.main, this.live);
   }
 
   get order(): Record<string, unknown> {
@@ -180,7 +180,7 @@ export class VkPayButton extends HTMLElement {
     const image = text && ((field(created, 'qrcodeImage') as string) || VkPayButton.qrcode?.(text));
     if (!image && !onward) return { result: 'fail', msg: 'the server drew no QR code' };
     this.shown = created;
-    this.popup.open(this.texts, { fee: created.total_fee, image, link: wallet || onward });
+    this.popup.open(this.shadowRoot!, this.texts, { fee: created.total_fee, image, link: wallet || onward });
     return told;
   }
 

@@ -9,7 +9,7 @@ export interface Shown {
   link?: string | undefined;
 }
 
-/** The dialog of a button: the code, what is known of the payment, and the ways out. */
+/** The dialog of a button: the code, what is known of the payment, and the ways out. It is there while it is open. */
 export class QrcodeDialog {
   readonly dialog = document.createElement('dialog');
 
@@ -33,7 +33,7 @@ export class QrcodeDialog {
     return this.dialog.querySelector<T>(selector)!;
   }
 
-  open(texts: Texts, { fee, image, link }: Shown): void {
+  open(root: ShadowRoot, texts: Texts, { fee, image, link }: Shown): void {
     const picture = this.find<HTMLImageElement>('img');
     const way = this.find<HTMLAnchorElement>('a');
     this.find('h2').textContent = image ? texts.scan : texts.go;
@@ -47,7 +47,9 @@ export class QrcodeDialog {
     this.find('[data-testid=paid]').textContent = texts.paid;
     this.find('[data-testid=close]').textContent = texts.close;
     this.say(texts.waiting);
-    if (!this.dialog.open) this.dialog.showModal();
+    if (this.dialog.open) return;
+    root.append(this.dialog);
+    this.dialog.showModal();
   }
 
   /** Tells how it stands; `asks` offers to look again. */
@@ -58,5 +60,6 @@ export class QrcodeDialog {
 
   close(): void {
     this.dialog.close();
+    this.dialog.remove();
   }
 }
