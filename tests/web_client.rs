@@ -183,6 +183,20 @@ async fn a_way_back_that_is_not_safe_is_refused_before_anything_is_stored() {
 }
 
 #[tokio::test]
+async fn the_same_request_after_its_order_has_ended_is_told_so_and_a_new_one_that_is_over_is_malformed() {
+    let world = World::start().await;
+    let now = (shared::app::system_clock())();
+    let soon = json!({ "provider": "alipay", "time_expire": now + 2_500 });
+    assert_eq!(world.create("EXPIRES_1", soon.clone()).await.0, 200);
+    tokio::time::sleep(std::time::Duration::from_millis(2_600)).await;
+    let (status, again) = world.create("EXPIRES_1", soon.clone()).await;
+    assert_eq!((status, &again["code"]), (409, &json!(2012)), "{again}");
+    let (status, new) = world.create("EXPIRES_2", soon).await;
+    assert_eq!((status, &new["code"]), (400, &json!(1030)), "{new}");
+    assert!(world.order("EXPIRES_2").await.is_null());
+}
+
+#[tokio::test]
 async fn pages_of_the_named_origins_may_call_the_functions_and_no_others() {
     let dir = tempfile::tempdir().expect("a folder");
     let options = Options {

@@ -4,7 +4,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { scan } from "./scan.mjs";
-import { servePage } from "./page.mjs";
+import { addButton, ending, eventsOf, servePage } from "./page.mjs";
 import { killStacks, openContext, results, startBrowser, startStack } from "./stack.mjs";
 import { becomes } from "./steps.mjs";
 
@@ -138,6 +138,20 @@ describe("in the console's shop", () => {
     assert.equal(await page.locator("[data-testid=qrcode]").count(), 0);
   });
 
+  test("a payer who cancels is told that the order stands, and pays the same one", async () => {
+    await page.goto("/demo");
+    await page.click("[data-testid=buy-goods]");
+    await page.waitForSelector("[data-testid=qrcode]");
+    const { out_trade_no: no } = JSON.parse(await page.getAttribute("[data-testid=buy-goods]", "order"));
+    await page.keyboard.press("Escape");
+    await page.waitForSelector("#said[data-tone=wait]:not([hidden])");
+    await page.click("[data-testid=buy-goods]");
+    await page.waitForSelector("[data-testid=qrcode]");
+    assert.equal(await page.locator("#said").isHidden(), true);
+    await payElsewhere(no);
+    await page.waitForSelector(`[data-testid=result][data-out-trade-no="${no}"]`);
+  });
+
   test("an order that was paid is shown to the payer who comes back with its number, another is not", async () => {
     await page.goto("/demo");
     await page.click("[data-testid=buy-goods]");
@@ -202,6 +216,62 @@ describe("on a plain page of another origin", () => {
     await page.waitForSelector("#a [data-testid=qrcode]");
     await payElsewhere(order.out_trade_no, "lost");
     assert.equal((await ending(page, "a")).name, "success");
+    await done();
+  });
+});
+
+describe("on a phone", () => {
+  const phone = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Mobile Safari/537.36";
+
+  test("WeChat Pay's cashier brings the payer back to the page, which asks by itself", async () => {
+    const { shop, page } = await openShop({ userAgent: phone, viewport: { width: 375, height: 700 } });
+    const order = orderOf({ return_url: `${plain.origin}/?from=cashier` });
+    let cashier;
+    // WeChat's own page is not here: the payer pays, and it goes where it was told to.
+    await shop.route("https://wx.tenpay.com/**", async (route) => {
+      cashier = new URL(route.request().url());
+      await payElsewhere(order.out_trade_no);
+      await route.fulfill({ status: 302, headers: { location: cashier.searchParams.get("redirect_url") } });
+    });
+    await addButton(page, "a", { "base-url": stack.base, provider: "wxpay", order });
+    await page.click("#a");
+    await page.waitForURL(`${plain.origin}/?from=cashier&out_trade_no=${order.out_trade_no}`);
+    assert.equal(cashier.pathname, "/cgi-bin/mmpayweb-bin/checkmweb");
+    await page.waitForFunction(() => customElements.get("vk-pay-button"));
+    await addButton(page, "a", { "base-url": stack.base, provider: "wxpay", order, resume: "" });
+    const { name, detail } = await ending(page, "a");
+    assert.deepEqual([name, detail.out_trade_no], ["success", order.out_trade_no]);
+    await shop.close();
+  });
+
+  test("a page in WeChat hands its bridge exactly what the server signed", async () => {
+    const { page, done } = await openShop({ userAgent: `${phone} MicroMessenger/8.0.50` });
+    await page.evaluate(() => {
+      window.WeixinJSBridge = { invoke: (name, told, say) => { window.asked = [name, told]; window.say = say; } };
+    });
+    const order = orderOf({ openid: "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o" });
+    await addButton(page, "a", { "base-url": stack.base, provider: "wxpay", order });
+    await page.click("#a");
+    await page.waitForFunction(() => window.asked);
+    const [created] = await eventsOf(page, "a");
+    assert.equal(created.detail.pay_type, "wxpay_h5-weixin");
+    assert.deepEqual(await page.evaluate(() => window.asked), ["getBrandWCPayRequest", created.detail.orderInfo]);
+    await payElsewhere(order.out_trade_no);
+    await page.evaluate(() => window.say({ err_msg: "get_brand_wcpay_request:ok" }));
+    assert.equal((await ending(page, "a")).name, "success");
+    await done();
+  });
+
+  test("WeChat's word alone is not believed", async () => {
+    const { page, done } = await openShop({ userAgent: `${phone} MicroMessenger/8.0.50` });
+    await page.evaluate(() => {
+      window.WeixinJSBridge = { invoke: (name, told, say) => say({ err_msg: "get_brand_wcpay_request:ok" }) };
+    });
+    const order = orderOf({ openid: "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o" });
+    await addButton(page, "a", { "base-url": stack.base, provider: "wxpay", order });
+    await page.click("#a");
+    await page.waitForTimeout(4_000);
+    assert.deepEqual((await eventsOf(page, "a")).map((event) => event.name), ["create"], "nobody has paid");
     await done();
   });
 });
@@ -362,4 +432,41 @@ describe("by keyboard", () => {
     await page.waitForSelector("#a [data-testid=qrcode]");
     await done();
   });
+});
+
+describe("how it looks", () => {
+  for (const [width, height] of [[375, 700], [1120, 720]]) {
+    for (const colorScheme of ["light", "dark"]) {
+      test(`${width} px, ${colorScheme}: the shop and the dialog, nothing runs out of the page`, async () => {
+        await mkdir(results, { recursive: true });
+        const looks = await openContext(browser, stack, { viewport: { width, height }, colorScheme, locale: "en" });
+        const page = await looks.newPage();
+        // The pictures of the documents are made here, when they are asked for.
+        const pictures = process.env.DOCS_IMAGES ?? results;
+        const shoot = async (name) => {
+          await page.screenshot({ path: path.join(pictures, `pay-button-${name}-${width}-${colorScheme}.png`), animations: "disabled" });
+          const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+          assert.ok(over <= 0, `${name}: ${over} px too wide`);
+        };
+        await page.goto("/demo");
+        await shoot("shop");
+        await page.click("[data-testid=buy-goods]");
+        await page.waitForSelector("[data-testid=qrcode]");
+        const box = await page.locator("[data-testid=buy-goods] dialog").boundingBox();
+        assert.ok(box.x >= 0 && box.y >= 0 && box.x + box.width <= width && box.y + box.height <= height, JSON.stringify(box));
+        await shoot("dialog");
+        const { out_trade_no: no } = JSON.parse(await page.getAttribute("[data-testid=buy-goods]", "order"));
+        await payElsewhere(no);
+        await page.waitForSelector("[data-testid=result]");
+        await shoot("paid");
+        assert.deepEqual(looks.faults, []);
+        await looks.close();
+      });
+    }
+  }
+});
+
+test("no page asked anything of anybody else, and no policy was broken", () => {
+  assert.deepEqual(context.seen.filter((url) => !url.startsWith(`${stack.base}/`) && !url.startsWith("data:")), []);
+  assert.deepEqual(context.faults, []);
 });

@@ -179,9 +179,6 @@ fn read<'a>(
         None => None,
     };
     let time_expire = fields.integer("time_expire", 1..=9_999_999_999_999)?;
-    if time_expire.is_some_and(|at| at <= cx.now()) {
-        return Err(Failure::new(Code::FIELD).says("time_expire"));
-    }
     let wanted = Wanted {
         provider,
         out_trade_no,
@@ -340,6 +337,9 @@ async fn begin(
     gateway: &Gateway,
 ) -> Result<Option<Order>, Failure> {
     let now = cx.now();
+    if wanted.time_expire.is_some_and(|at| at <= now) {
+        return Err(Failure::new(Code::FIELD).says("time_expire"));
+    }
     let (notify_url, notify_path) = cx.callback("pay-notify", wanted.provider, &gateway.merchant)?;
     let attempt = attempt_of(wanted, gateway, 1, wanted.out_trade_no.to_owned(), now);
     let ends = now + i64::try_from(cx.config.policy.order_expire_minutes).unwrap_or(120) * 60_000;
