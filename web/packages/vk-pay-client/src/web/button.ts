@@ -1,6 +1,6 @@
 import { createPayController } from '../controller.js';
 import { alipayScheme, detectEnv, openWay } from '../env.js';
-import { field, messageOf } from '../reply.js';
+import { field } from '../reply.js';
 import { browserPage } from '../page.js';
 import { httpTransport } from '../transport.js';
 import type { CreateReply, Env, InvokeResult, PayOutcome, Transport } from '../types.js';
@@ -43,7 +43,7 @@ export class VkPayButton extends HTMLElement {
 
   private readonly transport: Transport = (action, data) => httpTransport({
     baseUrl: this.getAttribute('base-url') ?? '',
-    urls: this.json('urls') as Record<string, string>,
+    urls: this.json('urls') ?? {},
     style: this.hasAttribute('envelope') ? 'envelope' : 'path',
     headers: () => ({ 'accept-language': this.language, ...this.headers?.() }),
   }, fetchPost)(action, data);
@@ -79,11 +79,12 @@ export class VkPayButton extends HTMLElement {
     root.append(this.main, this.live, this.popup.dialog);
   }
 
-  get order(): Record<string, unknown> {
+  /** What is sold: the attribute's JSON, unless the page has set it. */
+  get order(): Record<string, unknown> | undefined {
     return this.given ?? this.json('order');
   }
 
-  set order(order: Record<string, unknown>) {
+  set order(order: Record<string, unknown> | undefined) {
     this.given = order;
   }
 
@@ -107,14 +108,12 @@ export class VkPayButton extends HTMLElement {
 
   /** Creates the order and pays it; never rejects. A payment that is under way is ended. */
   async pay(): Promise<PayOutcome> {
-    let order: Record<string, unknown>;
-    try {
-      order = { ...this.order };
-    } catch (error) {
-      const reply = { failType: 'create' as const, code: 400, msg: messageOf(error) };
+    if (!this.order) {
+      const reply = { failType: 'create' as const, code: 400, msg: 'order: not JSON' };
       this.emit('fail', reply);
       return { type: 'fail', reply };
     }
+    const order = { ...this.order };
     const wished = this.getAttribute('provider');
     if (wished && wished !== 'auto') order.provider = wished;
     order.provider ??= this.env.inAlipay ? 'alipay' : 'wxpay';
@@ -201,8 +200,12 @@ export class VkPayButton extends HTMLElement {
     return this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true, cancelable: name === 'create' }));
   }
 
-  private json(name: string): Record<string, unknown> {
-    return JSON.parse(this.getAttribute(name) ?? '{}') as Record<string, unknown>;
+  private json(name: string): Record<string, string> | undefined {
+    try {
+      return JSON.parse(this.getAttribute(name) ?? '{}') as Record<string, string>;
+    } catch {
+      return undefined;
+    }
   }
 
   private get language(): string {
