@@ -1,7 +1,7 @@
 import { createPayController } from '../controller.js';
 import { alipayScheme, detectEnv, openWay } from '../env.js';
 import { field } from '../reply.js';
-import { browserPage } from '../page.js';
+import { browserPage, isAddress } from '../page.js';
 import { httpTransport } from '../transport.js';
 import type { CreateReply, Env, InvokeResult, PayOutcome, Transport } from '../types.js';
 import { webInvoke } from './invoke.js';
@@ -175,7 +175,7 @@ export class VkPayButton extends HTMLElement {
     const text = told.result === 'qrcode' ? told.codeUrl : '';
     const way = text && openWay(this.env, created.provider, this.method);
     const wallet = this.getAttribute('wallet-url')?.replace('{out_trade_no}', encodeURIComponent(created.out_trade_no));
-    const onward = told.result === 'redirect' ? told.url : way === 'scheme' ? alipayScheme(text) : way === 'link' ? text : '';
+    const onward = told.result === 'redirect' ? told.url : way === 'scheme' ? alipayScheme(text) : way === 'link' && isAddress(text) ? text : '';
     const image = text && ((field(created, 'qrcodeImage') as string) || VkPayButton.qrcode?.(text));
     if (!image && !onward) return { result: 'fail', msg: 'the server drew no QR code' };
     this.shown = created;

@@ -45,6 +45,8 @@ export class QrcodeDialog {
     way.textContent = texts.open;
     if (link) way.href = link;
     else way.remove();
+    // A wallet's app opens over the page, and a blank tab would stay behind it.
+    if (/^alipays:/i.test(link ?? '')) way.target = '';
     paid.textContent = texts.paid;
     paid.onclick = () => this.ask();
     close.textContent = texts.close;
