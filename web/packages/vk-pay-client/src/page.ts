@@ -14,6 +14,9 @@ export interface Page {
 
 const BRIDGE_WAIT = 10_000;
 
+/** An address may come from a server, a script may not. */
+export const isAddress = (url: string): boolean => /^(https?|alipays?|weixin):/i.test(url);
+
 /** A browser's window as a {@link Page}. */
 export function browserPage(window: Window): Page {
   const own = window as Window & { WeixinJSBridge?: WeixinBridge; DOMParser?: typeof DOMParser };
@@ -21,8 +24,7 @@ export function browserPage(window: Window): Page {
   return {
     url: () => window.location.href,
     open(url) {
-      // An address comes from a server, but never a script.
-      if (!/^(https?|alipays?|weixin):/i.test(url)) throw new Error(`not an address to open: ${url.slice(0, 40)}`);
+      if (!isAddress(url)) throw new Error(`not an address to open: ${url.slice(0, 40)}`);
       window.location.href = url;
     },
     submit(html) {

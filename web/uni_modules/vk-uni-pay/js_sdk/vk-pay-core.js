@@ -1283,13 +1283,14 @@ async function callFunction(options) {
 
 // src/page.ts
 var BRIDGE_WAIT = 1e4;
+var isAddress = (url) => /^(https?|alipays?|weixin):/i.test(url);
 function browserPage(window) {
   const own = window;
   const { document } = window;
   return {
     url: () => window.location.href,
     open(url) {
-      if (!/^(https?|alipays?|weixin):/i.test(url))
+      if (!isAddress(url))
         throw new Error(`not an address to open: ${url.slice(0, 40)}`);
       window.location.href = url;
     },

@@ -15,7 +15,7 @@ function setup(options) {
   setupCore({ ...options, headers, post: uniPost(api) });
 }
 
-// uniCloud's shape has the call inside of `data`.
+// A cloud function's shape has the call inside of `data`.
 const isNested = ({ url, action }) => !url && !action;
 
 function actionOf(options) {

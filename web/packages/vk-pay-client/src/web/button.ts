@@ -1,7 +1,7 @@
 import { createPayController } from '../controller.js';
 import { alipayScheme, detectEnv, openWay } from '../env.js';
-import { field, messageOf } from '../reply.js';
-import { browserPage } from '../page.js';
+import { field } from '../reply.js';
+import { browserPage, isAddress } from '../page.js';
 import { httpTransport } from '../transport.js';
 import type { CreateReply, Env, InvokeResult, PayOutcome, Transport } from '../types.js';
 import { webInvoke } from './invoke.js';
@@ -43,7 +43,7 @@ export class VkPayButton extends HTMLElement {
 
   private readonly transport: Transport = (action, data) => httpTransport({
     baseUrl: this.getAttribute('base-url') ?? '',
-    urls: this.json('urls') as Record<string, string>,
+    urls: this.json('urls') ?? {},
     style: this.hasAttribute('envelope') ? 'envelope' : 'path',
     headers: () => ({ 'accept-language': this.language, ...this.headers?.() }),
   }, fetchPost)(action, data);
@@ -76,14 +76,15 @@ export class VkPayButton extends HTMLElement {
     };
     this.live.className = 'live';
     this.live.setAttribute('role', 'status');
-    root.append(this.main, this.live);
+    root.append(this.main, this.live, this.popup.dialog);
   }
 
-  get order(): Record<string, unknown> {
+  /** What is sold: the attribute's JSON, unless the page has set it. */
+  get order(): Record<string, unknown> | undefined {
     return this.given ?? this.json('order');
   }
 
-  set order(order: Record<string, unknown>) {
+  set order(order: Record<string, unknown> | undefined) {
     this.given = order;
   }
 
@@ -107,14 +108,12 @@ export class VkPayButton extends HTMLElement {
 
   /** Creates the order and pays it; never rejects. A payment that is under way is ended. */
   async pay(): Promise<PayOutcome> {
-    let order: Record<string, unknown>;
-    try {
-      order = { ...this.order };
-    } catch (error) {
-      const reply = { failType: 'create' as const, code: 400, msg: messageOf(error) };
+    if (!this.order) {
+      const reply = { failType: 'create' as const, code: 400, msg: 'order: not JSON' };
       this.emit('fail', reply);
       return { type: 'fail', reply };
     }
+    const order = { ...this.order };
     const wished = this.getAttribute('provider');
     if (wished && wished !== 'auto') order.provider = wished;
     order.provider ??= this.env.inAlipay ? 'alipay' : 'wxpay';
@@ -176,11 +175,11 @@ export class VkPayButton extends HTMLElement {
     const text = told.result === 'qrcode' ? told.codeUrl : '';
     const way = text && openWay(this.env, created.provider, this.method);
     const wallet = this.getAttribute('wallet-url')?.replace('{out_trade_no}', encodeURIComponent(created.out_trade_no));
-    const onward = told.result === 'redirect' ? told.url : way === 'scheme' ? alipayScheme(text) : way === 'link' ? text : '';
+    const onward = told.result === 'redirect' ? told.url : way === 'scheme' ? alipayScheme(text) : way === 'link' && isAddress(text) ? text : '';
     const image = text && ((field(created, 'qrcodeImage') as string) || VkPayButton.qrcode?.(text));
     if (!image && !onward) return { result: 'fail', msg: 'the server drew no QR code' };
     this.shown = created;
-    this.popup.open(this.shadowRoot!, this.texts, { fee: created.total_fee, image, link: wallet || onward });
+    this.popup.open(this.texts, { fee: created.total_fee, image, link: wallet || onward });
     return told;
   }
 
@@ -201,8 +200,12 @@ export class VkPayButton extends HTMLElement {
     return this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true, cancelable: name === 'create' }));
   }
 
-  private json(name: string): Record<string, unknown> {
-    return JSON.parse(this.getAttribute(name) ?? '{}') as Record<string, unknown>;
+  private json(name: string): Record<string, string> | undefined {
+    try {
+      return JSON.parse(this.getAttribute(name) ?? '{}') as Record<string, string>;
+    } catch {
+      return undefined;
+    }
   }
 
   private get language(): string {
