@@ -95,6 +95,15 @@ describe('<vk-pay-button>', () => {
     });
   });
 
+  test("speaks to VK's one address", async () => {
+    const element = button('a', { 'base-url': 'https://vk.example/http/vk-pay', envelope: '' });
+    void element.pay();
+    await pass(2000);
+    expect(sent.map(({ url, body }) => [url, body.action])).toEqual([
+      ['https://vk.example/http/vk-pay', 'pay/createPayment'], ['https://vk.example/http/vk-pay', 'pay/queryPayment'],
+    ]);
+  });
+
   test('asks every polling-time, and once more for the handler', async () => {
     const element = button('a', { 'await-notify': '', 'polling-time': '700' });
     void element.pay();
