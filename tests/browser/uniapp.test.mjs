@@ -322,6 +322,27 @@ describe("the page of every provider", () => {
     assert.ok(back.startsWith(`${site.base}/`) && back.endsWith(`#${providers}?return=1&out_trade_no=${number}`), back);
   });
 
+  test("on a phone WeChat Pay's own page is opened; back without a payment, the button can be pressed again", async () => {
+    const userAgent = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Mobile Safari/537.36";
+    const own = await openContext(browser, site, { userAgent });
+    const phone = await connected(own);
+    const opened = [];
+    // 204 leaves the page where it is, as an app that is opened does.
+    await phone.route("https://wx.tenpay.com/**", (route) => {
+      opened.push(route.request().url());
+      return route.fulfill({ status: 204 });
+    });
+    await open(providers, phone);
+    for (const times of [1, 2]) {
+      const order = await replyTo("pay/createPayment", () => phone.getByTestId("vk-pay-button").click(), phone);
+      assert.equal(order.pay_type, "wxpay_mweb");
+      while (opened.length < times) await phone.waitForTimeout(50);
+      const back = new URL(opened.at(-1)).searchParams.get("redirect_url");
+      assert.ok(back.startsWith(`${site.base}/`) && back.endsWith(`#${providers}?return=1&out_trade_no=${order.out_trade_no}`), back);
+    }
+    await own.close();
+  });
+
   test("after three minutes without a payment it says pending, and the code stays", async () => {
     const own = await openContext(browser, site);
     const slow = await connected(own);

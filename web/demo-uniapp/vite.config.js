@@ -11,10 +11,10 @@ for (const [from, to] of [["../uni_modules", "src/uni_modules"], ["../shims/uni-
   fs.cpSync(at(from), at(to), { recursive: true });
 }
 
-export default defineConfig({
+export default defineConfig(({ command }) => ({
   plugins: [uni()],
-  // The page of the VK framework calls `vk.callFunction` without importing it.
-  define: { vk: "uni.vk" },
+  // A page of the VK framework says `vk` without importing it. The dev server would read this before there is a `uni`.
+  define: command === "build" ? { vk: "uni.vk" } : {},
   // `uniCloud` is injected from this package by its name.
   resolve: { alias: { "@dcloudio/uni-cloud": at("src/shims/uni-cloud.js") } },
-});
+}));

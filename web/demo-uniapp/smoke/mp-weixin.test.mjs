@@ -31,7 +31,7 @@ describe("vk-uni-pay in the compiled mini program", () => {
         server.pay(data.out_trade_no).then(() => options.success({ errMsg: "requestPayment:ok" }));
       },
     });
-    const component = program.mount();
+    const component = program.mount("vk-uni-pay");
     const outcome = await component.vm.createPayment({ data });
     assert.equal(outcome.type, "success", JSON.stringify(outcome));
     assert.equal(outcome.reply.trade_state, "SUCCESS");
@@ -52,7 +52,7 @@ describe("vk-uni-pay in the compiled mini program", () => {
         server.pay(data.out_trade_no).then(() => options.success({ errMsg: "requestVirtualPayment:ok" }));
       },
     });
-    const outcome = await program.mount().vm.createPayment({ data });
+    const outcome = await program.mount("vk-uni-pay").vm.createPayment({ data });
     assert.equal(outcome.type, "success", JSON.stringify(outcome));
     const { mode, signData, paySig, signature } = asked[0];
     assert.deepEqual({ mode, signData, paySig, signature }, signed(program));
@@ -62,7 +62,7 @@ describe("vk-uni-pay in the compiled mini program", () => {
 
   test("says cancel when the payer cancels, and asks nothing then", async () => {
     const program = start({ requestPayment: ({ fail }) => fail({ errMsg: "requestPayment:fail cancel" }) });
-    const component = program.mount();
+    const component = program.mount("vk-uni-pay");
     assert.equal((await component.vm.createPayment({ data: order() })).type, "cancel");
     assert.deepEqual(names(component), ["init", "create", "cancel"]);
     assert.ok(!actions(program).includes("pay/queryPayment"));
@@ -71,7 +71,7 @@ describe("vk-uni-pay in the compiled mini program", () => {
   test("says fail with WeChat's reason when virtual payment is refused, and cancel for its code of cancelling", async () => {
     for (const [errCode, type] of [[-15005, "fail"], [-2, "cancel"]]) {
       const program = start({ requestVirtualPayment: ({ fail }) => fail({ errCode, errMsg: "requestVirtualPayment:fail" }) });
-      const outcome = await program.mount().vm.createPayment({ data: virtual() });
+      const outcome = await program.mount("vk-uni-pay").vm.createPayment({ data: virtual() });
       assert.equal(outcome.type, type);
       if (type === "fail") assert.deepEqual([outcome.reply.failType, outcome.reply.code], ["request", errCode]);
     }
@@ -79,7 +79,7 @@ describe("vk-uni-pay in the compiled mini program", () => {
 
   test("takes WeChat's ok for no payment: it asks until the page is left, and then is silent", async () => {
     const program = start({ requestPayment: ({ success }) => success({ errMsg: "requestPayment:ok" }) });
-    const component = program.mount({ pollingTime: 300 });
+    const component = program.mount("vk-uni-pay", { pollingTime: 300 });
     const running = component.vm.createPayment({ data: order() });
     while (actions(program).filter((name) => name === "pay/queryPayment").length < 2) await new Promise((done) => setTimeout(done, 50));
     component.detach();
@@ -98,7 +98,7 @@ describe("vk-uni-pay in the compiled mini program", () => {
         success({ errMsg: "requestPayment:ok" });
       },
     });
-    const component = program.mount();
+    const component = program.mount("vk-uni-pay");
     const running = component.vm.createPayment({ data });
     await new Promise((done) => setTimeout(done, 1500));
     assert.ok(!actions(program).includes("pay/queryPayment"));
@@ -106,6 +106,23 @@ describe("vk-uni-pay in the compiled mini program", () => {
     program.pages.pop();
     assert.equal((await running).type, "success");
   });
+});
+
+test("a tap on vk-pay-button pays its order, and its page is told", async () => {
+  const data = order();
+  const program = start({
+    requestPayment: ({ success }) => server.pay(data.out_trade_no).then(() => success({ errMsg: "requestPayment:ok" })),
+  });
+  const cashier = program.mount("vk-uni-pay");
+  const { provider, ...item } = data;
+  const button = program.mount("vk-pay-button", { order: item }, { cashier });
+  button.fire("vk-pay-button__face", "tap");
+  // A second tap while the first is at work is none.
+  button.fire("vk-pay-button__face", "tap");
+  while (!names(button).includes("success")) await new Promise((done) => setTimeout(done, 50));
+  assert.deepEqual(names(button), ["create", "success"]);
+  assert.equal(actions(program).filter((name) => name === "pay/createPayment").length, 1);
+  assert.equal(program.sent.find((one) => one.data.action === "pay/createPayment").data.data.provider, "wxpay");
 });
 
 test("vkPay.pay() takes an order that was created by vk.callFunction, and answers what the server says", async () => {

@@ -6,11 +6,11 @@ import { fileURLToPath } from "node:url";
 import vm from "node:vm";
 
 const built = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../dist/build/mp-weixin");
-const component = "uni_modules/vk-uni-pay/components/vk-uni-pay/vk-uni-pay.js";
+const fileOf = (component, kind) => path.join(built, `uni_modules/vk-uni-pay/components/${component}/${component}.${kind}`);
 
 // `calls` are answered by the test: requestPayment, requestVirtualPayment.
 export function startMiniProgram(calls) {
-  if (!existsSync(path.join(built, component))) throw new Error("not built: npm run build:mp-weixin");
+  if (!existsSync(fileOf("vk-uni-pay", "js"))) throw new Error("not built: npm run build:mp-weixin");
   const storage = new Map();
   const sent = [];
   const received = [];
@@ -70,31 +70,48 @@ export function startMiniProgram(calls) {
   load(path.join(built, "app.js"));
   app.onLaunch?.({});
 
-  // One instance of the component as WeChat makes it. Answers it, and its properties as a page's template sets them.
-  function mount(properties = {}) {
-    load(path.join(built, component));
+  // One instance of a component as WeChat makes it, with its properties as a page's template sets them. `refs` are
+  // instances inside of it, by the names that its template has for them.
+  function mount(component, properties = {}, refs = {}) {
+    load(fileOf(component, "js"));
+    const template = readFileSync(fileOf(component, "wxml"), "utf8");
     const events = [];
+    const options = declared;
     const instance = {
-      ...declared.methods,
-      is: component.slice(0, -3),
-      data: { ...declared.data },
+      ...options.methods,
+      is: fileOf(component, "js").slice(built.length + 1, -3),
+      data: { ...options.data },
       properties: { uP: "" },
       setData(changes, done) {
         Object.assign(this.data, changes);
         done?.();
       },
-      // `__l` is how the compiled component is tied to its parent.
-      triggerEvent: (name, detail) => name !== "__l" && events.push({ name, detail }),
-      selectAllComponents: () => [],
+      triggerEvent(name, detail) {
+        // `__l` is how the compiled component is tied to its parent.
+        if (name === "__l") return;
+        events.push({ name, detail });
+        instance.heard?.(name, detail);
+      },
+      selectAllComponents: (selector) => (selector === ".r" ? Object.values(refs).map((child) => child.instance) : []),
       selectComponent: () => null,
       createSelectorQuery: () => ({}),
       getPageId: () => 1,
     };
-    declared.lifetimes.created?.call(instance);
-    declared.lifetimes.attached.call(instance);
-    declared.lifetimes.ready?.call(instance);
+    // Calls what the template binds to an event of the element that has `mark` in its tag.
+    function fire(mark, name, detail) {
+      const tag = template.match(new RegExp(`<[^>]*${mark}[^>]*>`))[0];
+      const handler = tag.match(new RegExp(`bind:?${name}="\\{\\{(\\w+)\\}\\}"`));
+      if (handler) instance[instance.data[handler[1]]]({ type: name, detail, currentTarget: { dataset: {} }, target: { dataset: {} } });
+    }
+    for (const [name, child] of Object.entries(refs)) {
+      child.instance.properties.uR = name;
+      child.instance.heard = (event, detail) => fire(`u-r="${name}"`, event, detail);
+    }
+    options.lifetimes.created?.call(instance);
+    options.lifetimes.attached.call(instance);
+    options.lifetimes.ready?.call(instance);
     Object.assign(instance.$vm.$.props, properties);
-    return { vm: instance.$vm, events, detach: () => declared.lifetimes.detached.call(instance) };
+    return { instance, vm: instance.$vm, events, fire, detach: () => options.lifetimes.detached.call(instance) };
   }
   const vkPay = load(path.join(built, "uni_modules/vk-uni-pay/js_sdk/vk-pay.js")).vkPay;
   return { mount, sent, received, pages, vkPay };

@@ -6,5 +6,6 @@ import vkPay from "@/uni_modules/vk-uni-pay/js_sdk/vk-pay.js";
 export function createApp() {
   connect();
   uni.vk = { callFunction: vkPay.callFunction };
+  if (import.meta.env.DEV) globalThis.vk = uni.vk;
   return { app: createSSRApp(App) };
 }

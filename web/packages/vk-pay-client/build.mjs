@@ -8,14 +8,14 @@ import { gzipSync } from 'node:zlib';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const web = path.resolve(here, '../..');
-const note = (text) => ({ js: `/* ${text} Built from web/packages/vk-pay-client; do not edit. Contains uqr 0.1.3, MIT, (c) Anthony Fu, Project Nayuki. */` });
+const note = (what, more = '') => ({ js: `/* ${what} Built from web/packages/vk-pay-client; do not edit.${more} */` });
 const MOST = { 'dist/vk-pay-button.js': 8 * 1024 };
 
 const bundles = [
   {
     // Mini-programs run old engines, and the project that imports it minifies.
     file: 'uni_modules/vk-uni-pay/js_sdk/vk-pay-core.js',
-    options: { entryPoints: ['src/core.ts'], format: 'esm', target: 'es2017', banner: note('VK-Pay client for uni-app.') },
+    options: { entryPoints: ['src/core.ts'], format: 'esm', target: 'es2017', banner: note('VK-Pay client for uni-app.', ' Contains uqr 0.1.3, MIT, (c) Anthony Fu, Project Nayuki.') },
   },
   {
     file: 'dist/vk-pay-button.js',

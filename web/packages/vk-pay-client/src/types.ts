@@ -200,7 +200,7 @@ export interface PayController {
   resume(data: { out_trade_no: string }, hooks?: PayHooks): Promise<PayOutcome>;
   /** Asks once, without events. Never rejects. */
   query(data: { out_trade_no?: string; transaction_id?: string; [field: string]: unknown }): Promise<QueryResult>;
-  /** Ends the run; no event comes after it. Also for unmount. Options may be changed by `set`. */
+  /** Ends the run, also for an unmount; no event comes after it. */
   stop(): void;
   /** Changes options for the next question on. */
   set(options: PayOptions): void;
@@ -216,26 +216,3 @@ export class PayError extends Error {
     this.code = code;
   }
 }
-
-/* What the package exports beside these types.
- *
- * "." and js_sdk/vk-pay-core.js:
- *   setup(options: TransportOptions & { post: Post }): void
- *   defaultTransport(): Transport                       // throws before setup()
- *   httpTransport(options: TransportOptions, post: Post): Transport
- *   callFunction(options: CallOptions): Promise<Reply>  // resolves with every reply; rejects (PayError) only without one and without callbacks
- *   createPayController(deps: PayDeps, options?: PayOptions, events?: PayEvents): PayController
- *   detectEnv(platform, userAgent?, maxTouchPoints?, returnUrl?): Env
- *   readState(reply): OrderState; field(reply, name): unknown
- *   openWay(env, provider): 'qrcode' | 'scheme' | 'link'; alipayScheme(codeUrl): string
- *   withOrder(url, out_trade_no): string                // the return address, also with a hash router
- *   qrPng(text): string                                 // a data URL
- * "./uni" (in the same bundle):
- *   uniPost(uni): Post
- *   uniEnv(platform, browser?: {userAgent, maxTouchPoints}, returnUrl?): Env   // 'app' and 'web' are understood too
- *   uniInvoke(uni, platform, page?, env?): Invoke       // h5: page = browserPage(window), env = uniEnv(…); app-plus: page = {open: plus.runtime.openURL}
- *   uniOpenid(uni, platform, transport): (data) => Promise<string | undefined>
- *   restorePurchases(uni, transport): Promise<Restored[]>
- *   browserPage(window): Page
- * "./web": fetchPost(fetch), webInvoke(page, env), browserPage(window), VkPayButton
- */

@@ -95,6 +95,15 @@ describe('<vk-pay-button>', () => {
     });
   });
 
+  test("speaks to VK's one address", async () => {
+    const element = button('a', { 'base-url': 'https://vk.example/http/vk-pay', envelope: '' });
+    void element.pay();
+    await pass(2000);
+    expect(sent.map(({ url, body }) => [url, body.action])).toEqual([
+      ['https://vk.example/http/vk-pay', 'pay/createPayment'], ['https://vk.example/http/vk-pay', 'pay/queryPayment'],
+    ]);
+  });
+
   test('asks every polling-time, and once more for the handler', async () => {
     const element = button('a', { 'await-notify': '', 'polling-time': '700' });
     void element.pay();
@@ -130,7 +139,9 @@ describe('<vk-pay-button>', () => {
     void second.pay();
     await pass(100);
     orders.set('ORDER_b', PAID);
-    second.inner('dialog').dispatchEvent(new Event('cancel', { cancelable: true }));
+    const escape = new Event('cancel', { cancelable: true });
+    second.inner('dialog').dispatchEvent(escape);
+    expect(escape.defaultPrevented).toBe(true);
     await pass(0);
     expect(names().slice(2)).toEqual(['b create', 'b success']);
   });
@@ -221,10 +232,36 @@ describe('<vk-pay-button>', () => {
   test('does not begin twice for two clicks', async () => {
     const element = button();
     element.inner('button').click();
+    await pass(0);
     element.inner('button').click();
     await pass(100);
     expect(sent.filter(({ body }) => body.action === 'pay/createPayment')).toHaveLength(1);
     expect(element.inner('button').getAttribute('aria-busy')).toBe('true');
+  });
+
+  test('pays on when its page calls pay() again', async () => {
+    const element = button();
+    const first = element.pay();
+    await pass(100);
+    void element.pay();
+    await pass(100);
+    expect(await first).toEqual({ type: 'stopped' });
+    expect(element.inner('button').getAttribute('aria-busy')).toBe('true');
+    expect(element.inner('dialog').hasAttribute('open')).toBe(true);
+    orders.set('ORDER_a', PAID);
+    await pass(2000);
+    expect(names()).toEqual(['a create', 'a create', 'a success']);
+  });
+
+  test.each([['https://pay.vks.example/x', true], ['javascript:alert(1)', false]])('inside WeChat gives the link %s: %s', async (codeUrl, given) => {
+    vi.spyOn(navigator, 'userAgent', 'get').mockReturnValue('Linux; Android 14 Mobile MicroMessenger/8.0');
+    create = { provider: 'vkspay', pay_type: 'vkspay_h5-weixin', qrcodeImage: undefined, orderInfo: { codeUrl } };
+    const element = button('a', { provider: 'vkspay' });
+    void element.pay();
+    await pass(100);
+    const href = element.inner('[data-testid=open-wallet]')?.getAttribute('href');
+    expect(href).toBe(given ? codeUrl : undefined);
+    vi.restoreAllMocks();
   });
 
   test('disabled does nothing', async () => {

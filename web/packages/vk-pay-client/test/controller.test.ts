@@ -95,6 +95,14 @@ describe('await notify', () => {
     expect(queries().map(({ data }) => data.await_notify)).toEqual([false, false, true]);
   });
 
+  test("is not left out for a cashier's ok", async () => {
+    const { clock, controller, queries } = bench({ options: { awaitNotify: true, payOrderInfo: false }, replies: [PAID, { ...PAID, user_order_success: true }] });
+    const outcome = controller.pay('pay/createPayment', order());
+    await clock.pass(5000);
+    expect(await outcome).toMatchObject({ reply: { user_order_success: true } });
+    expect(queries()).toHaveLength(2);
+  });
+
   test('that fails is a success all the same', async () => {
     const { clock, controller } = bench({ options, told: qr, replies: [PAID, new PayError(-1, 'offline')] });
     const outcome = controller.pay('pay/createPayment', order());
@@ -209,6 +217,24 @@ describe('what ends a run', () => {
     expect(names()).toHaveLength(told);
     expect(queries()).toHaveLength(1);
     expect(controller.status).toBe(0);
+  });
+
+  test('stop in the moment in which the answer comes: either all is told, or nothing', async () => {
+    for (let moments = 0; moments < 20; moments++) {
+      const scene = bench({ deps: { transport: async (action) => {
+        if (action === 'pay/createPayment') return created('T0000001');
+        let later = Promise.resolve();
+        for (let moment = 0; moment < moments; moment++) later = later.then(() => {});
+        void later.then(() => {
+          scene.controller.stop();
+          scene.log.push(['stopped', '']);
+        });
+        return PAID;
+      } } });
+      void scene.controller.pay('pay/createPayment', order());
+      await scene.clock.pass(1000);
+      expect(scene.log.at(-1)![0]).toBe('stopped');
+    }
   });
 
   test('another pay: the answer of the one before comes to nothing', async () => {

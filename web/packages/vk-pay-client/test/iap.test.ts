@@ -90,6 +90,8 @@ describe('buying', () => {
       const phone = new Phone();
       phone.next = { ok: false, told };
       expect(await buyApple(phone.uni, reply('T', 'token'))).toMatchObject({ result });
+      // Only what was cancelled for certain is forgotten: another failure may hide a purchase.
+      expect(phone.storage.get('vk-pay-appleiap')).toHaveLength(result === 'cancel' ? 0 : 1);
     },
   );
 

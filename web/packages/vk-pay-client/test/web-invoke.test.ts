@@ -102,6 +102,9 @@ describe('a code', () => {
 });
 
 test('what a browser cannot pay is told', async () => {
+  const douyin = at(WECHAT, 'ok');
+  expect(await douyin.pay({ provider: 'douyin', pay_type: 'douyin_mp-toutiao', orderInfo: { paySign: 's' } })).toMatchObject({ result: 'fail' });
+  expect(douyin.asked).toEqual([]);
   expect(await at(PC).pay({ pay_type: 'huawei_app-harmony', orderInfo: 'x' })).toEqual({ result: 'fail', msg: 'huawei_app-harmony: not payable in a browser' });
 });
 

@@ -1511,7 +1511,7 @@ function webInvoke(page, env) {
     const info = orderInfo && typeof orderInfo === "object" ? orderInfo : {};
     const form = typeof orderInfo === "string" ? orderInfo : info.form;
     try {
-      if (info.paySign)
+      if (info.paySign && created.provider === "wxpay")
         return await askBridge(page, info);
       if (form && /<form/i.test(form)) {
         page.submit(form);

@@ -12,7 +12,7 @@ export function webInvoke(page: Page, env: Env): Invoke {
     const info = (orderInfo && typeof orderInfo === 'object' ? orderInfo : {}) as Info;
     const form = typeof orderInfo === 'string' ? orderInfo : info.form;
     try {
-      if (info.paySign) return await askBridge(page, info);
+      if (info.paySign && created.provider === 'wxpay') return await askBridge(page, info);
       if (form && /<form/i.test(form)) {
         page.submit(form);
         return { result: 'redirect', url: page.url() };
