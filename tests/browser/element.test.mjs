@@ -1,6 +1,6 @@
 // The custom element <vk-pay-button>: in the console's shop, and on a plain page of another origin.
 import assert from "node:assert/strict";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { scan } from "./scan.mjs";
@@ -162,6 +162,21 @@ describe("in the console's shop", () => {
     await payElsewhere(no);
     await page.goto(`/demo?out_trade_no=${no}&out_trade_no=${no}_2`);
     assert.equal(await page.getAttribute("[data-testid=result]", "data-out-trade-no"), no);
+  });
+
+  test("a configuration that lets no page call without a credential has no buttons, and the shop says why", async () => {
+    const config = JSON.parse(await readFile(path.join(stack.dir, "config.json"), "utf8"));
+    const own = path.join(stack.dir, "own.json");
+    for (const [auth, buttons] of [[config.auth, 3], [{ ...config.auth, createPayment: "key" }, 0], [{ ...config.auth, queryPayment: "key" }, 0]]) {
+      await writeFile(own, JSON.stringify({ ...config, auth }));
+      const other = await startStack({ extra: ["--config", own] });
+      const text = await (await fetch(`${other.base}/demo`)).text();
+      assert.equal(text.match(/<vk-pay-button /g)?.length ?? 0, buttons);
+      assert.equal(text.includes("auth.createPayment"), buttons === 0);
+      assert.equal(text.includes(config.auth.keys.demo) || text.includes(config.auth.quote.hs256), false, "no secret is on the page");
+      assert.equal(text.includes("wallet-url"), false, "there is no simulated wallet");
+      assert.equal(await other.stop(), 0);
+    }
   });
 
   test("the console serves the element that is committed, byte for byte", async () => {
