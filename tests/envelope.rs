@@ -191,10 +191,19 @@ async fn replies_speak_the_language_that_is_asked_for() {
 #[tokio::test]
 async fn a_qr_image_comes_when_it_is_asked_for() {
     let world = World::start().await;
-    let (_, made) = world.create("QR_IMAGE_1", json!({ "needQRcode": "image", "vk_platform": "app-plus" })).await;
-    assert_eq!(made["pay_type"], "wxpay_h5", "a QR is forced on any platform");
-    assert_eq!(made["needQRcode"], true);
-    assert!(made["qrcodeImage"].as_str().is_some_and(|image| image.starts_with("data:image/png;base64,iVBOR")));
+    let routes = [json!({ "action": "pay/createPayment" }), json!({ "url": "pay/createPayment" }), json!({})];
+    for (i, mut body) in routes.into_iter().enumerate() {
+        let mut data = order(&format!("QR_IMAGE_{i}"));
+        crate::world::merge(&mut data, json!({ "needQRcode": "image", "vk_platform": "app-plus" }));
+        body["data"] = data;
+        let (_, made) = world.call("create-payment", body).await;
+        assert_eq!(made["pay_type"], "wxpay_h5", "a QR is forced on any platform: {made}");
+        assert_eq!(made["needQRcode"], true);
+        assert!(made["qrcodeImage"].as_str().is_some_and(|image| image.starts_with("data:image/png;base64,iVBOR")));
+        assert_eq!(made["data"]["qrcodeImage"], made["qrcodeImage"]);
+    }
+    let (_, made) = world.create("QR_TEXT_1", json!({ "needQRcode": true })).await;
+    assert!(made.get("qrcodeImage").is_none() && made["orderInfo"]["codeUrl"].is_string(), "{made}");
 }
 
 #[tokio::test]
@@ -202,11 +211,17 @@ async fn the_client_decides_the_product_as_in_vk_pay() {
     let world = World::with(Mode::default(), |config| config["alipayAppPayToH5Pay"] = json!(true)).await;
     let wechat = "Mozilla/5.0 (iPhone) MicroMessenger/8.0";
     let phone = "Mozilla/5.0 (Linux; Android 14; Mobile)";
+    let desktop = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36";
     let cases = [
         ("wxpay", json!({ "vk_platform": "h5" }), wechat, "wxpay_h5-weixin"),
         ("wxpay", json!({ "vk_platform": "h5" }), phone, "wxpay_mweb"),
         ("wxpay", json!({ "vk_platform": "h5", "isPC": true }), phone, "wxpay_h5"),
+        ("wxpay", json!({ "vk_platform": "h5", "isPC": true }), wechat, "wxpay_h5"),
+        ("wxpay", json!({ "vk_platform": "mp-weixin", "isPC": true }), wechat, "wxpay_h5"),
+        ("wxpay", json!({ "vk_platform": "mp-weixin" }), phone, "wxpay_mp-weixin"),
         ("wxpay", json!({ "vk_platform": "web" }), "", "wxpay_h5"),
+        ("wxpay", json!({ "context": { "PLATFORM": "h5", "CLIENTUA": wechat } }), "", "wxpay_h5-weixin"),
+        ("wxpay", json!({ "context": { "PLATFORM": "h5" } }), desktop, "wxpay_h5"),
         ("wxpay", json!({}), "", "wxpay_mp-weixin"),
         ("alipay", json!({ "vk_platform": "h5" }), phone, "alipay_h5"),
         ("alipay", json!({ "vk_platform": "app-plus" }), phone, "alipay_h5"),

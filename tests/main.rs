@@ -41,6 +41,7 @@ mod sources;
 mod start;
 mod transfers;
 mod transfers_ends;
+mod web_client;
 mod world;
 mod wxpay_callback;
 mod wxpay_certificates;

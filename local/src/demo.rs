@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue as Av;
 use sandbox::{DouyinProduct, Epay, MerchantKeys, Mode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use shared::crypto::hash::sha256_hex;
 use std::io;
 use std::path::Path;
 
@@ -58,6 +59,11 @@ impl Demo {
         Self { key, merchants }
     }
 
+    /// What the shop signs its prices with.
+    fn quote_secret(&self) -> String {
+        sha256_hex(format!("quote {}", self.key).as_bytes())
+    }
+
     /// The configuration: VK-Pay's keys, at the sandbox, with callbacks to `base_url/notify`, and orders of one type
     /// handed to the console's own receiver.
     pub fn config(&self, sandbox: &str, base_url: &str) -> Value {
@@ -70,6 +76,7 @@ impl Demo {
                 "createPayment": ["key", "none"],
                 "queryPayment": ["key", "none"],
                 "closePayment": "key",
+                "quote": { "hs256": self.quote_secret() },
             },
             "handlers": { receiver::KIND: { "http": receiver } },
             "merchants": {},

@@ -5,7 +5,7 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, State};
-use axum::http::{Request, Response, StatusCode, header};
+use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use axum::routing::any;
 use shared::api;
 use shared::app::App;
@@ -103,6 +103,9 @@ fn answer(response: api::Response) -> Response<Body> {
         && !response.content_type.is_empty()
     {
         built.headers_mut().insert(header::CONTENT_TYPE, value);
+    }
+    if let Some(seconds) = response.retry_after {
+        built.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     built
 }

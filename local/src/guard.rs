@@ -138,6 +138,7 @@ pub async fn cors(State(origins): State<Arc<[String]>>, request: Request, next: 
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.append(header::VARY, HeaderValue::from_static("origin"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after"));
     if asks {
         for (name, value) in [
             (header::ACCESS_CONTROL_ALLOW_METHODS, "POST"),

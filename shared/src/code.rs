@@ -88,6 +88,8 @@ codes! {
     PRODUCT = 1020, 400, "商品不存在或与 total_fee 不一致", "the product is unknown or does not fit total_fee";
     /// No session at the provider for this payer.
     SESSION = 1021, 409, "登录态已失效，请重新登录", "no live session for this openid, log in again";
+    /// `return_url`.
+    RETURN_URL = 1022, 400, "return_url 必须是 https 地址（本机可用 http）", "return_url must be https, or http to a loopback address";
     /// Another field.
     FIELD = 1030, 400, "参数错误", "a field is malformed";
     /// `refund_fee`.

@@ -151,29 +151,6 @@ describe("what a deliverer must withstand", () => {
   });
 });
 
-describe("the demo shop", () => {
-  for (const [product, provider] of [["recharge", "wxpay"], ["goods", "alipay"], ["vip", "wxpay"]]) {
-    test(`${product} by ${provider}: bought, paid in another tab, the shop sees it`, async () => {
-      await page.goto("/demo");
-      const card = page.locator(`.product[data-kind=${product}]`);
-      await card.locator(`label:has(input[value=${provider}])`).click();
-      await page.click(`[data-testid=buy-${product}]`);
-      await page.waitForSelector("[data-testid=qrcode] svg");
-      const [wallet] = await Promise.all([context.waitForEvent("page"), page.click("[data-testid=open-wallet]")]);
-      assert.match(await wallet.innerText("[data-testid=wallet-amount]"), /^¥\s*\d+\.\d\d$/);
-      await wallet.click("[data-testid=wallet-pay]");
-      await wallet.waitForSelector("[data-testid=wallet-paid]");
-      await wallet.close();
-      await page.waitForSelector("[data-testid=result]");
-      const no = await page.getAttribute("[data-testid=result]", "data-out-trade-no");
-      assert.equal(await page.getAttribute("[data-testid=result]", "data-delivered"), "true");
-      const logs = { recharge: "recharge_logs", goods: "goods_orders", vip: "vip_purchase_logs" };
-      await page.goto(`/tables/${logs[product]}`);
-      assert.ok((await page.innerText("[data-testid=table]")).includes(no));
-    });
-  }
-});
-
 describe("without script", () => {
   test("an order is created, paid and refunded by plain forms", async () => {
     const plain = await openContext(browser, stack, { javaScriptEnabled: false });
@@ -213,7 +190,7 @@ describe("other web pages", () => {
     }
     assert.equal((await post({ "sec-fetch-site": "cross-site" }, `${fields}&_token=${token}`)).status, 403);
     assert.equal((await post({ origin: stack.base, "sec-fetch-site": "same-origin" }, `${fields}&_token=${token}`)).status, 303);
-    for (const target of ["/sandbox/misbehave", "/sandbox/behave", "/demo/buy", "/orders/x/refund", "/sandbox/cashier/x"]) {
+    for (const target of ["/sandbox/misbehave", "/sandbox/behave", "/orders/x/refund", "/sandbox/cashier/x"]) {
       const answer = await raw(stack.base, { method: "POST", path: target, headers: { host, ...form }, body: "how=pay" });
       assert.equal(answer.status, 403, target);
     }

@@ -29,7 +29,7 @@ pub async fn handle(app: &App, request: Request) -> Response {
         Judged::Echo(text) => ProviderReply { status: 200, content_type: "text/plain; charset=utf-8", body: text },
     };
     tracing::info!(request_id = request.request_id, %provider, merchant = merchant_id, status = reply.status, "a callback was answered");
-    Response { status: reply.status, content_type: reply.content_type, body: reply.body }
+    Response { status: reply.status, content_type: reply.content_type, retry_after: None, body: reply.body }
 }
 
 enum Judged {

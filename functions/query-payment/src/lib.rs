@@ -5,7 +5,9 @@ use shared::api::{self, Call, Dialect, Reply, Request, Response};
 use shared::app::App;
 use shared::code::{Code, Failure};
 use shared::order::Provider;
-use shared::payment::{QueryInput, query_incidents, query_orders, query_payment, rerun_handler, verify_purchase};
+use shared::payment::{
+    QueryInput, next_poll_ms, query_incidents, query_orders, query_payment, rerun_handler, verify_purchase,
+};
 
 /// What this function serves; the first is meant where a request names none.
 pub const ACTIONS: [&str; 6] = [
@@ -37,10 +39,18 @@ async fn payment(app: &App, call: &Call) -> Result<Reply, Failure> {
     if fields.flag("pay_order_info") {
         result.insert("payOrder".to_owned(), Value::Object(api::order_columns(&order, call.caller.trusted)));
     }
+    let pause = next_poll_ms(&order, (app.clock)());
+    if let Some(ms) = pause {
+        result.insert("next_poll_ms".to_owned(), json!(ms));
+    }
     // An unpaid order is a state; VK-Pay's own dialect has a code for it.
-    Ok(match call.dialect {
+    let reply = match call.dialect {
         Dialect::Action if !order.trade_state.is_paid() => Reply::state(Code::NOT_PAID, result),
         Dialect::Action | Dialect::Url => Reply::ok(result),
+    };
+    Ok(match pause {
+        Some(ms) => reply.again_after(ms),
+        None => reply,
     })
 }
 

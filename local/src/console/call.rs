@@ -14,17 +14,6 @@ impl Console {
     /// Calls an action with the merchant's key.
     pub async fn call(&self, view: &View, action: &str, data: Map<String, Value>) -> Exchange {
         let key = self.app.config().await.auth.keys.first().map(|(_, secret)| secret.expose().to_owned());
-        let mut exchange = self.ask(view, action, data, key.as_deref()).await;
-        exchange.id = self.journal.exchange(exchange.clone());
-        exchange
-    }
-
-    /// Calls an action as a stranger, as a page that polls does, and does not write it down.
-    pub async fn call_quietly(&self, view: &View, action: &str, data: Map<String, Value>) -> Exchange {
-        self.ask(view, action, data, None).await
-    }
-
-    async fn ask(&self, view: &View, action: &str, data: Map<String, Value>, key: Option<&str>) -> Exchange {
         let path = match action {
             "pay/createPayment" | "pay/closePayment" => "/create-payment",
             "pay/refund" | "pay/queryRefund" | "pay/resolveIncident" => "/refund",
@@ -57,7 +46,7 @@ impl Console {
             Some(no) if out_trade_no.is_empty() => no.to_owned(),
             _ => out_trade_no,
         };
-        Exchange {
+        let mut exchange = Exchange {
             id: 0,
             at: (self.app.clock)(),
             out_trade_no,
@@ -66,7 +55,9 @@ impl Console {
             request: body,
             status: answer.status,
             response,
-        }
+        };
+        exchange.id = self.journal.exchange(exchange.clone());
+        exchange
     }
 
     /// Every item of a table whose attributes have these values. The console's own look at the tables; no function

@@ -1,15 +1,20 @@
-//! `/demo`: a small shop. It names prices itself, as a merchant's server does; a client that did would be cheated.
+//! `/demo`: a small shop, as a merchant's would be. Its server names number and price of each order and signs them as
+//! a quote; the page only carries them to `createPayment`, which refuses what was changed on the way.
 
-use super::text::{Lang, kind_name, money};
-use super::{Console, Posted, View, back_to, forms, layout, order_path, segment, ways};
+use super::text::{Lang, money};
+use super::{Console, View, forms, layout, order_path, ways};
 use crate::demo;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Response};
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use jsonwebtoken::{EncodingKey, Header};
 use maud::{Markup, PreEscaped, html};
 use serde_json::{Map, Value, json};
+use shared::config::{Config, Mode};
 use shared::order::{Fen, Order, Provider};
 use std::sync::Arc;
+
+/// How long a quoted price holds, seconds.
+const QUOTED_FOR: i64 = 2 * 3_600;
 
 struct Product {
     kind: &'static str,
@@ -52,23 +57,35 @@ impl Product {
     }
 }
 
-/// The shop window.
-pub async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
+/// The shop window. `?out_trade_no=` is the order that a payer comes back from, as `return_url` has it.
+pub async fn page(State(console): State<Arc<Console>>, RawQuery(query): RawQuery, view: View) -> Response {
     let lang = view.lang;
+    let config = console.app.config().await;
     let user = console.app.store.row("uni-id-users", demo::USER).await.ok().flatten().unwrap_or_default();
     let tea = console.app.store.row("goods", demo::GOODS).await.ok().flatten().unwrap_or_default();
+    let query = query.unwrap_or_default();
+    let paid = match form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "out_trade_no") {
+        Some((_, no)) => console.app.store.order(&no).await.ok().flatten().filter(|order| order.trade_state.is_paid()),
+        None => None,
+    };
     let number = |row: &Map<String, Value>, name: &str| row.get(name).and_then(Value::as_u64);
     let body = html! {
         header.hero {
             h1 { (lang.t("演示商店", "Demo shop")) }
-            p { (lang.t("三件商品，对应三种订单类型。下单走真实的 createPayment 函数，支付在模拟钱包里完成。", "Three products, one for each type of order. Buying calls the real createPayment function; paying happens in the simulated wallet.")) }
-            dl.facts {
+            p { (lang.t("三件商品，对应三种订单类型。每个按钮都是一个 <vk-pay-button>，直接调用真实的云函数，支付在模拟钱包里完成。", "Three products, one for each type of order. Each button is a <vk-pay-button> that calls the real functions; paying happens in the simulated wallet.")) }
+            dl.facts #facts {
                 div { dt { (lang.t("顾客", "Customer")) } dd { code { (demo::USER) } } }
                 div { dt { (lang.t("余额", "Balance")) } dd data-testid="balance" data-fen=[number(&user, "balance")] { (money(Fen(number(&user, "balance").unwrap_or_default()))) } }
                 div { dt { (lang.t("会员", "Member")) } dd { @if user.get("is_vip").is_some_and(|v| v == true) { (user.get("vip_type").and_then(Value::as_str).unwrap_or("-")) } @else { "—" } } }
                 div { dt { (lang.t("库存", "Stock")) } dd { (number(&tea, "stock").map_or("—".to_owned(), |n| n.to_string())) } }
             }
         }
+        div #outcome role="status" {
+            @if let Some(order) = &paid { (result(lang, order)) }
+        }
+        p.verdict #said role="status" data-tone="wait" hidden
+            data-cancel=(lang.t("您取消了付款。订单仍然有效，可以再次付款。", "You cancelled. The order still stands; you can pay it again."))
+            data-pending=(lang.t("还没有收到付款结果。如果您已付款，稍后会自动到账。", "No result yet. If you have paid, it will be delivered by itself.")) {}
         div.products {
             @for product in &PRODUCTS {
                 @let [title, says] = product.words(lang);
@@ -77,104 +94,71 @@ pub async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
                     h2 { (title) }
                     p.muted { (says) }
                     (money(product.price))
-                    form method="post" action="/demo/buy" {
-                        (layout::token(&console))
-                        input type="hidden" name="product" value=(product.kind);
-                        fieldset.choice {
-                            legend.sr { (lang.t("支付渠道", "Provider")) }
-                            @for provider in [Provider::Wxpay, Provider::Alipay, Provider::Vkspay] {
-                                label { input type="radio" name="provider" value=(provider.name()) checked[provider == Provider::Wxpay]; span data-provider=(provider.name()) { (ways::provider_name(lang, provider)) } }
-                            }
-                        }
-                        button.primary type="submit" data-testid=(format!("buy-{}", product.kind)) { (lang.t("立即购买", "Buy now")) }
-                    }
+                    @if open_to_pages(&config) { (counter(&console, &config, lang, product)) }
+                    @else { p.muted { (lang.t("您的配置不允许网页匿名下单（auth.createPayment、auth.queryPayment）。", "Your configuration lets no anonymous page create orders (auth.createPayment, auth.queryPayment).")) } }
                 }
             }
         }
+        noscript { p.muted { (lang.t("这个页面需要脚本；控制台不需要。", "This page needs scripts; the console does not.")) } }
+        script type="module" src="/assets/vk-pay-button.js" {}
+        script type="module" src="/assets/shop.js" {}
     };
     layout::page(&console, &view, lang.t("演示商店", "Demo shop"), &body)
 }
 
-/// Creates the order, as the shop's own server would.
-pub async fn buy(State(console): State<Arc<Console>>, view: View, Posted(form): Posted) -> Response {
-    let Some(product) = PRODUCTS.iter().find(|p| p.kind == form.get("product")) else {
-        return (StatusCode::BAD_REQUEST, layout::bare(&view, "product")).into_response();
-    };
-    let mut data = Map::new();
-    let mut put = |name: &str, value: Value| data.insert(name.to_owned(), value);
-    put("out_trade_no", json!(forms::new_number((console.app.clock)())));
-    put("total_fee", json!(product.price));
-    put("subject", json!(product.words(view.lang)[0]));
-    put("type", json!(product.kind));
-    put("user_id", json!(demo::USER));
-    put("custom", Value::Object(forms::custom_of(product.kind)));
-    let way = match form.get("provider") {
-        "alipay" => "alipay_h5",
-        "vkspay" => "vkspay_h5",
-        _ => "wxpay_h5",
-    };
-    if let Some(way) = ways::find(way) {
-        way.fill(&mut data, None);
-    }
-    let did = console.call(&view, "pay/createPayment", data).await;
-    if did.status >= 400 {
-        return back_to(&format!("/demo?did={}", did.id));
-    }
-    back_to(&format!("/demo/orders/{}", segment(&did.out_trade_no)))
-}
-
-async fn find(console: &Console, no: &str) -> Option<Order> {
-    console.app.store.order(no).await.ok().flatten()
-}
-
-/// The checkout: a QR code until it is paid, then the result.
-pub async fn order(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View) -> Response {
-    let lang = view.lang;
-    let Some(order) = find(&console, &no).await else {
-        return (StatusCode::NOT_FOUND, layout::bare(&view, lang.t("没有这笔订单", "There is no such order")))
-            .into_response();
-    };
-    let body = html! {
-        p.crumb { a href="/demo" { "← " (lang.t("继续逛", "Back to the shop")) } }
-        section.card.checkout {
-            header { p.muted { (kind_name(lang, &order.kind)) } h1 { (order.description) } div.sum { (money(order.total_fee)) } }
-            (state(&view, &order))
-        }
-        noscript { p.muted { a href=(view.path) { (lang.t("刷新支付结果", "Look again whether it is paid")) } } }
-    };
-    layout::page(&console, &view, lang.t("收银台", "Checkout"), &body)
-}
-
-fn state(view: &View, order: &Order) -> Markup {
-    let lang = view.lang;
-    let no = segment(&order.out_trade_no);
-    if order.trade_state.is_paid() {
-        let delivered = order.user_order_success == Some(true);
-        return html! {
-            div.result data-testid="result" data-out-trade-no=(order.out_trade_no) data-delivered=(delivered) {
-                span.tick aria-hidden="true" {}
-                h2 { (lang.t("支付成功", "Paid")) }
-                p { @if delivered { (lang.t("已到账，感谢惠顾。", "It has been delivered. Thank you.")) } @else { (order.user_order_reason.as_deref().unwrap_or(lang.t("正在交付", "Being delivered"))) } }
-                p { a href=(order_path(&order.out_trade_no)) { (lang.t("在控制台查看", "See it in the console")) } }
-            }
-        };
-    }
+/// The choice of a provider and the button.
+fn counter(console: &Console, config: &Config, lang: Lang, product: &Product) -> Markup {
+    let wallet = console.sandbox.as_ref().map(|_| "/sandbox/cashier/{out_trade_no}");
     html! {
-        div.waiting hx-get=(format!("/demo/orders/{no}/status")) hx-trigger="every 1s" hx-swap="outerHTML" {
-            @if let Some(text) = &order.current().code_url { (layout::qr(text, "qrcode")) }
-            p data-provider=(order.provider.name()) { (lang.t("请使用", "Scan with ")) (ways::provider_name(lang, order.provider)) (lang.t("扫一扫", "")) }
-            a.button.primary href=(format!("/sandbox/cashier/{no}")) target="_blank" rel="noopener" data-testid="open-wallet" { (lang.t("打开模拟钱包", "Open the simulated wallet")) }
-            p.muted { span.pulse {} (lang.t("等待支付……", "Waiting for the payment…")) }
+        fieldset.choice {
+            legend.sr { (lang.t("支付渠道", "Provider")) }
+            @for provider in [Provider::Wxpay, Provider::Alipay, Provider::Vkspay] {
+                label { input type="radio" name=(product.kind) value=(provider.name()) checked[provider == Provider::Wxpay]; span data-provider=(provider.name()) { (ways::provider_name(lang, provider)) } }
+            }
         }
+        vk-pay-button base-url="" provider=(Provider::Wxpay.name()) order=(order_of(config, lang, product, (console.app.clock)()))
+            wallet-url=[wallet] await-notify data-testid=(format!("buy-{}", product.kind)) { (lang.t("立即购买", "Buy now")) }
     }
 }
 
-/// Asks whether it is paid, as the shop's page does while it is looked at.
-pub async fn status(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View) -> Response {
-    let data = Map::from_iter([("out_trade_no".to_owned(), json!(no))]);
-    console.call_quietly(&view, "pay/queryPayment", data).await;
-    match find(&console, &no).await {
-        Some(order) if order.trade_state.is_paid() => Html(state(&view, &order).into_string()).into_response(),
-        _ => StatusCode::NO_CONTENT.into_response(),
+/// Whether the configuration lets a page without a credential pay.
+fn open_to_pages(config: &Config) -> bool {
+    ["createPayment", "queryPayment"].iter().all(|action| config.auth.modes(action).contains(&Mode::None))
+}
+
+/// A new order: what `createPayment` is sent, with the shop's signature where there is a secret for it.
+fn order_of(config: &Config, lang: Lang, product: &Product, now: i64) -> String {
+    let mut order = json!({
+        "out_trade_no": forms::new_number(now),
+        "total_fee": product.price,
+        "type": product.kind,
+        "custom": forms::custom_of(product.kind),
+    });
+    let quote = config.auth.quote.as_ref().and_then(|secret| {
+        let mut claims = order.clone();
+        claims["exp"] = json!(now / 1_000 + QUOTED_FOR);
+        jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(secret.expose().as_bytes())).ok()
+    });
+    if let Some(quote) = quote {
+        order["quote"] = json!(quote);
+    }
+    order["subject"] = json!(product.words(lang)[0]);
+    order["user_id"] = json!(demo::USER);
+    // The wallet is on this machine, so that a phone has no cashier to be sent to.
+    order["needQRcode"] = json!(true);
+    order.to_string()
+}
+
+/// What the shop says of a paid order.
+fn result(lang: Lang, order: &Order) -> Markup {
+    let delivered = order.user_order_success == Some(true);
+    html! {
+        div.card.result data-testid="result" data-out-trade-no=(order.out_trade_no) data-delivered=(delivered) {
+            span.tick aria-hidden="true" {}
+            h2 { (lang.t("支付成功", "Paid")) }
+            p { (order.description) " · " (money(order.total_fee)) }
+            p.muted { @if delivered { (lang.t("已到账，感谢惠顾。", "It has been delivered. Thank you.")) } @else { (order.user_order_reason.as_deref().unwrap_or(lang.t("正在交付", "Being delivered"))) } }
+            p { a href=(order_path(&order.out_trade_no)) { (lang.t("在控制台查看", "See it in the console")) } }
+        }
     }
 }

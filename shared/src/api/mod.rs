@@ -47,6 +47,8 @@ pub struct Response {
     pub status: u16,
     /// `Content-Type`; empty for none.
     pub content_type: &'static str,
+    /// `Retry-After`, seconds.
+    pub retry_after: Option<i64>,
     /// The body.
     pub body: String,
 }
@@ -93,6 +95,9 @@ impl From<Response> for lambda_http::Response<lambda_http::Body> {
         let mut builder = Self::builder_of(response.status);
         if !response.content_type.is_empty() {
             builder = builder.header("content-type", response.content_type);
+        }
+        if let Some(seconds) = response.retry_after {
+            builder = builder.header("retry-after", seconds);
         }
         let body = match response.body.is_empty() {
             true => lambda_http::Body::Empty,

@@ -9,21 +9,31 @@ pub struct Reply {
     code: Code,
     status: u16,
     fields: Map<String, Value>,
+    retry_after: Option<i64>,
 }
 
 impl Reply {
     /// A success with its result fields.
     pub const fn ok(fields: Map<String, Value>) -> Self {
-        Self { code: Code::OK, status: 200, fields }
+        Self { code: Code::OK, status: 200, fields, retry_after: None }
     }
 
     /// A state that VK-Pay answers with a code of its own, and HTTP 200.
     pub const fn state(code: Code, fields: Map<String, Value>) -> Self {
-        Self { code, status: 200, fields }
+        Self { code, status: 200, fields, retry_after: None }
+    }
+
+    /// The same with `Retry-After`. It counts whole seconds, and must not hold back a client that reads the
+    /// milliseconds: rounded down.
+    #[must_use]
+    pub const fn again_after(mut self, ms: i64) -> Self {
+        self.retry_after = Some(ms / 1_000);
+        self
     }
 
     pub(super) fn into_response(self, request_id: &str, english: bool) -> Response {
-        render(self.code, self.status, None, self.fields, request_id, english)
+        let response = render(self.code, self.status, None, self.fields, request_id, english);
+        Response { retry_after: self.retry_after, ..response }
     }
 }
 
@@ -53,7 +63,8 @@ fn render(
         body.entry(key).or_insert_with(|| value.clone());
     }
     body.insert("data".to_owned(), Value::Object(fields));
-    Response { status, content_type: "application/json; charset=utf-8", body: Value::Object(body).to_string() }
+    let body = Value::Object(body).to_string();
+    Response { status, content_type: "application/json; charset=utf-8", retry_after: None, body }
 }
 
 /// True when `Accept-Language` prefers English to Chinese. Chinese is the default.

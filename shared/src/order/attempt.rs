@@ -67,6 +67,9 @@ pub struct Attempt {
     pub create_date: i64,
     /// The payer's address that was sent.
     pub client_ip: String,
+    /// Where the payer's browser returns to, as the pay parameters say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub return_url: Option<String>,
     /// Until when the pay parameters can be used, Unix ms; 0 when there are none yet.
     pub fresh_until: i64,
     /// The pay parameters, `orderInfo`, as JSON text.

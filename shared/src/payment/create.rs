@@ -47,7 +47,7 @@ struct Wanted<'a> {
     sub_mchid: Option<&'a str>,
     auth_code: Option<&'a str>,
     store_id: Option<&'a str>,
-    return_url: Option<&'a str>,
+    return_url: Option<String>,
     time_expire: Option<i64>,
     platform: String,
     node: &'static str,
@@ -174,10 +174,11 @@ fn read<'a>(
     {
         return Err(Failure::new(Code::FORBIDDEN).says("userWhitelist"));
     }
+    let return_url = match fields.text("return_url", 512).map_err(|_| Code::RETURN_URL)? {
+        Some(url) => Some(super::returning::return_url(url, out_trade_no)?),
+        None => None,
+    };
     let time_expire = fields.integer("time_expire", 1..=9_999_999_999_999)?;
-    if time_expire.is_some_and(|at| at <= cx.now()) {
-        return Err(Failure::new(Code::FIELD).says("time_expire"));
-    }
     let wanted = Wanted {
         provider,
         out_trade_no,
@@ -196,7 +197,7 @@ fn read<'a>(
         sub_mchid: fields.text("sub_mchid", 32)?,
         auth_code,
         store_id: fields.text("store_id", 32)?,
-        return_url: fields.text("return_url", 512)?,
+        return_url: return_url.filter(|_| gateway.returns_payers()),
         time_expire,
         platform,
         node,
@@ -294,7 +295,7 @@ fn request<'a>(
         order,
         attempt,
         notify_url,
-        return_url: wanted.return_url,
+        return_url: wanted.return_url.as_deref().or(attempt.return_url.as_deref()),
         platform: &wanted.platform,
         auth_code: wanted.auth_code,
         store_id: wanted.store_id,
@@ -321,6 +322,7 @@ fn attempt_of(wanted: &Wanted<'_>, gateway: &Gateway, n: u64, number: String, no
         state: AttemptState::Open,
         create_date: now,
         client_ip: wanted.environment.client_ip.clone(),
+        return_url: None,
         fresh_until: 0,
         order_info: None,
         code_url: None,
@@ -335,6 +337,9 @@ async fn begin(
     gateway: &Gateway,
 ) -> Result<Option<Order>, Failure> {
     let now = cx.now();
+    if wanted.time_expire.is_some_and(|at| at <= now) {
+        return Err(Failure::new(Code::FIELD).says("time_expire"));
+    }
     let (notify_url, notify_path) = cx.callback("pay-notify", wanted.provider, &gateway.merchant)?;
     let attempt = attempt_of(wanted, gateway, 1, wanted.out_trade_no.to_owned(), now);
     let ends = now + i64::try_from(cx.config.policy.order_expire_minutes).unwrap_or(120) * 60_000;
@@ -502,16 +507,20 @@ async fn issue(
 ) -> Result<Option<CreateReply>, Failure> {
     let now = cx.now();
     let attempt = order.current();
-    if (attempt.fresh_until > now || order.trade_state.is_paid())
+    let elsewhere = wanted.return_url.is_some() && wanted.return_url != attempt.return_url;
+    if ((attempt.fresh_until > now && !elsewhere) || order.trade_state.is_paid())
         && let Some(info) = attempt.order_info.as_deref().and_then(|text| serde_json::from_str(text).ok())
     {
         let qr_text = attempt.code_url.clone();
         return Ok(Some(CreateReply { order, order_info: info, qr_text }));
     }
     let url = format!("{}/pay-notify/{}/{}", order.notify_url, attempt.provider, attempt.merchant);
+    if elsewhere {
+        check(wanted, gateway, &order, attempt, &url, now)?;
+    }
     let outcome = gateway.create(cx.outside, &request(wanted, &order, attempt, &url, now)).await;
     match outcome {
-        Outcome::Done(created) => keep(cx, order, created, again).await.map(Some),
+        Outcome::Done(created) => keep(cx, wanted, order, created, again).await.map(Some),
         Outcome::Refused(refusal) => {
             let entry = HistoryEntry::new("refused", format!("{}", attempt.provider), cx.now())
                 .with("attempt", &attempt.n)
@@ -550,11 +559,20 @@ async fn issue(
     }
 }
 
-async fn keep(cx: &Context<'_>, mut order: Order, created: Created, again: bool) -> Result<CreateReply, Failure> {
+async fn keep(
+    cx: &Context<'_>,
+    wanted: &Wanted<'_>,
+    mut order: Order,
+    created: Created,
+    again: bool,
+) -> Result<CreateReply, Failure> {
     let Some(attempt) = order.attempts.last_mut() else { return Err(Code::INTERNAL.into()) };
     attempt.order_info = Some(created.order_info.to_string());
     attempt.code_url = created.code_url.clone();
     attempt.fresh_until = created.fresh_until;
+    if wanted.return_url.is_some() {
+        attempt.return_url.clone_from(&wanted.return_url);
+    }
     let entry = HistoryEntry::new("issued", format!("{}", attempt.provider), cx.now())
         .with("attempt", &attempt.n)
         .with("pay_type", &attempt.pay_type)

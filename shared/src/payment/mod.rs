@@ -13,6 +13,7 @@ mod query;
 mod reconcile;
 mod refund;
 mod request;
+mod returning;
 mod tasks;
 mod transfer;
 
@@ -25,7 +26,7 @@ pub use handler::{Draft, HandlerError, Handlers, PaidOrder, Tables};
 pub use incidents::{query_incidents, resolve_incident};
 pub use login::login;
 pub use purchase::verify_purchase;
-pub use query::{QueryInput, query_orders, query_payment};
+pub use query::{QueryInput, next_poll_ms, query_orders, query_payment};
 pub use reconcile::{Counts, reconcile};
 pub use refund::{RefundInput, query_refund, refund};
 pub use request::Fields;

@@ -14,6 +14,18 @@ const TELL: Duration = Duration::from_secs(3);
 /// How often the table is looked at while waiting for a callback.
 const POLL: Duration = Duration::from_millis(250);
 
+/// When the client of an unpaid order should ask again: up to an age of its attempt, ms, this pause, ms.
+const PACE: [(i64, i64); 4] = [(30_000, 1_500), (120_000, 3_000), (600_000, 5_000), (i64::MAX, 10_000)];
+const _: () = assert!(PACE[0].1 > PAUSE_MS, "a client that asks more often than a provider is asked learns nothing");
+
+/// After how many milliseconds an order's client should ask again; `None` when there is nothing to wait for. It
+/// grows with the age of what is being paid: most payers pay within the first minute.
+pub fn next_poll_ms(order: &Order, now: i64) -> Option<i64> {
+    let age = now.saturating_sub(order.current().create_date);
+    let pause = PACE.iter().find(|(until, _)| age < *until).map(|(_, pause)| *pause);
+    pause.filter(|_| order.trade_state == Status::NotPay)
+}
+
 /// A `queryPayment` request, read.
 pub struct QueryInput<'a> {
     out_trade_no: Option<&'a str>,

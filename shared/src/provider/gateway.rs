@@ -113,6 +113,16 @@ impl Gateway {
         matches!(self.node, Node::Huawei(_) | Node::Douyin(_))
     }
 
+    /// True when the payer leaves the page to pay and the provider can be told where to send them back.
+    pub fn returns_payers(&self) -> bool {
+        match &self.node {
+            Node::Wxpay(node) => node.name == "mweb",
+            Node::Alipay(node) => matches!(node.name.as_str(), "pc" | "wap" | "h5"),
+            Node::Vkspay(node) => vkspay::returns_payers(node),
+            Node::Apple(_) | Node::Virtual(_) | Node::Douyin(_) | Node::Huawei(_) => false,
+        }
+    }
+
     /// The longest `out_refund_no` that the provider takes.
     pub fn refund_number_limit(&self) -> usize {
         match &self.node {

@@ -97,7 +97,7 @@ pub struct CreateRequest<'a> {
     pub attempt: &'a Attempt,
     /// Where the provider sends its callback, the whole URL.
     pub notify_url: &'a str,
-    /// Where the payer returns to (`return_url`), for page and wap pay.
+    /// Where the payer's browser returns to, for gateways that bring payers back.
     pub return_url: Option<&'a str>,
     /// The client's platform, as the client said (`vk_platform`).
     pub platform: &'a str,

@@ -191,6 +191,7 @@ impl Store {
             .when(&format!("{path}.n"), "=", attempt.n)
             .set_some(&format!("{path}.order_info"), attempt.order_info.as_ref())
             .set_some(&format!("{path}.code_url"), attempt.code_url.as_ref())
+            .set_some(&format!("{path}.return_url"), attempt.return_url.as_ref())
             .set(&format!("{path}.fresh_until"), attempt.fresh_until)
             .change("version", 1);
         let no = &order.out_trade_no;

@@ -38,6 +38,11 @@ pub(super) fn goods(_node: &VkspayNode, request: &GoodsRequest<'_>) -> Result<Go
     Ok(Goods { total: None, named })
 }
 
+/// How VksPay itself would be told is not known; an epay site is.
+pub(super) fn returns_payers(node: &VkspayNode) -> bool {
+    !matches!(node.protocol, VkspayProtocol::Vkspay { .. })
+}
+
 pub(super) fn check(node: &VkspayNode, request: &CreateRequest<'_>) -> Result<(), (&'static str, String)> {
     if request.auth_code.is_some() && !matches!(node.protocol, VkspayProtocol::Vkspay { .. }) {
         return Err(("auth_code", "an epay site takes no pay codes".to_owned()));

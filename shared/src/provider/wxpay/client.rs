@@ -106,8 +106,15 @@ pub(super) fn native(code_url: &str, request: &CreateRequest<'_>) -> Created {
     }
 }
 
-/// A page that a phone's browser opens.
+/// A page that a phone's browser opens. Only `redirect_url` may be added to it, and its whole value is one
+/// percent-encoded parameter.
 pub(super) fn mweb(url: &str, request: &CreateRequest<'_>) -> Created {
+    let back = request.return_url.map(|back| {
+        let joint = if url.contains('?') { '&' } else { '?' };
+        let back: String = form_urlencoded::byte_serialize(back.as_bytes()).collect();
+        format!("{url}{joint}redirect_url={back}")
+    });
+    let url = back.as_deref().unwrap_or(url);
     Created {
         order_info: json!({ "mwebUrl": url, "mweb_url": url }),
         code_url: None,

@@ -1,0 +1,49 @@
+// The demo shop: which provider a button pays with, and what the shop says when it has ended. Whether an order is
+// paid is for the server to say, so the outcome is the server's own page.
+const buttonOf = (event) => event.target.closest?.("vk-pay-button");
+const said = document.getElementById("said");
+
+function say(text, tone) {
+  said.textContent = text ?? "";
+  said.dataset.tone = tone;
+  said.hidden = !text;
+}
+
+// A paid or ended order is not bought again: the button gets the next one.
+async function renew(button, query = "") {
+  const answer = await fetch(`/demo${query}`);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = page.querySelector(`[data-testid="${button.dataset.testid}"]`);
+  if (fresh) button.setAttribute("order", fresh.getAttribute("order"));
+  return page;
+}
+
+document.addEventListener("change", (event) => {
+  const card = event.target.closest(".product");
+  card?.querySelector("vk-pay-button")?.setAttribute("provider", event.target.value);
+});
+
+document.addEventListener("create", (event) => {
+  if (buttonOf(event)) say();
+});
+
+document.addEventListener("success", async (event) => {
+  const button = buttonOf(event);
+  if (!button) return;
+  const page = await renew(button, `?out_trade_no=${encodeURIComponent(event.detail.out_trade_no)}`);
+  for (const id of ["facts", "outcome"]) document.getElementById(id).replaceWith(page.getElementById(id));
+  document.getElementById("outcome").scrollIntoView({ block: "center" });
+});
+
+document.addEventListener("fail", (event) => {
+  const button = buttonOf(event);
+  if (!button) return;
+  say(event.detail.msg, "bad");
+  return renew(button);
+});
+
+for (const name of ["cancel", "pending"]) {
+  document.addEventListener(name, (event) => {
+    if (buttonOf(event)) say(said.dataset[name], "wait");
+  });
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Everything of web/ that needs no browser: web/check.sh. Needs Node 20.
+# With VK_PAY_LOCAL=<cargo run's binary> the compiled mini program pays orders that it has signed.
+# It leaves the web build that tests/browser/uniapp.test.mjs opens.
+set -euo pipefail
+cd "$(dirname "$0")"
+export npm_config_audit=false npm_config_fund=false npm_config_loglevel=error
+
+echo '-- client: tests, types, committed bundles'
+cd packages/vk-pay-client
+npm ci
+npm test
+npm run check
+npm run sizes
+cd ../..
+
+echo '-- uni-app: web and WeChat builds, the compiled mini program'
+# The name alone would draw in a cloud client of 120 kB that does not work here.
+if grep -rn uniCloud uni_modules/vk-uni-pay/components uni_modules/vk-uni-pay/js_sdk; then
+    exit 1
+fi
+cd demo-uniapp
+npm ci
+rm -rf dist/build
+node uni.mjs h5 mp-weixin
+npm test
+
+echo '-- sizes of the demo, bytes and gzipped'
+size() {
+    printf '%8d %8d  %s\n' "$(cat "$@" | wc -c)" "$(cat "$@" | gzip -9 | wc -c)" "$name"
+}
+name='web build, scripts' size dist/build/h5/assets/*.js
+name='web build, styles' size dist/build/h5/assets/*.css
+name='mp-weixin, common/vendor.js (uni-app and Vue)' size dist/build/mp-weixin/common/vendor.js
+name='mp-weixin, vk-pay-core.js' size dist/build/mp-weixin/uni_modules/vk-uni-pay/js_sdk/vk-pay-core.js
+name='mp-weixin, the module in all' size $(find dist/build/mp-weixin/uni_modules -type f)

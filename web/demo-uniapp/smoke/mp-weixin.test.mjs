@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { startServer } from "./server.mjs";
+import { startMiniProgram } from "./weixin.mjs";
+
+let server;
+before(async () => (server = await startServer()));
+after(() => server.stop());
+
+let count = 0;
+const order = (more) => ({ provider: "wxpay", out_trade_no: `MP${Date.now()}${++count}`, total_fee: 100, subject: "mini program", type: "custom", ...more });
+const virtual = () => order({ provider: "wxpay-virtual", wxpay_virtual: { mode: "short_series_coin", buy_quantity: 10 } });
+
+// A mini program whose payer does what `calls` say.
+function start(calls) {
+  const program = startMiniProgram(calls);
+  program.vkPay.setup({ baseUrl: server.base, headers: () => ({ authorization: `Bearer ${server.key}` }) });
+  return program;
+}
+const actions = ({ sent }) => sent.map(({ data }) => data.action);
+const names = ({ events }) => events.map(({ name }) => name).filter((name) => !name.startsWith("update:"));
+const signed = ({ received }) => received.map((text) => JSON.parse(text)).find(({ orderInfo }) => orderInfo).orderInfo;
+
+describe("vk-uni-pay in the compiled mini program", () => {
+  test("logs in, hands wx.requestPayment exactly what the server signed, and believes the server only", async () => {
+    const asked = [];
+    const data = order();
+    const program = start({
+      requestPayment(options) {
+        asked.push(options);
+        server.pay(data.out_trade_no).then(() => options.success({ errMsg: "requestPayment:ok" }));
+      },
+    });
+    const component = program.mount("vk-uni-pay");
+    const outcome = await component.vm.createPayment({ data });
+    assert.equal(outcome.type, "success", JSON.stringify(outcome));
+    assert.equal(outcome.reply.trade_state, "SUCCESS");
+    assert.deepEqual(actions(program).slice(0, 3), ["pay/code2Session", "pay/createPayment", "pay/queryPayment"]);
+    assert.equal(program.sent[1].data.data.vk_platform, "mp-weixin");
+    assert.equal(asked.length, 1);
+    const { success, fail, complete, provider, ...handed } = asked[0];
+    assert.deepEqual(handed, signed(program));
+    assert.deepEqual(names(component), ["init", "create", "success"]);
+  });
+
+  test("hands wx.requestVirtualPayment its signData byte for byte", async () => {
+    const asked = [];
+    const data = virtual();
+    const program = start({
+      requestVirtualPayment(options) {
+        asked.push(options);
+        server.pay(data.out_trade_no).then(() => options.success({ errMsg: "requestVirtualPayment:ok" }));
+      },
+    });
+    const outcome = await program.mount("vk-uni-pay").vm.createPayment({ data });
+    assert.equal(outcome.type, "success", JSON.stringify(outcome));
+    const { mode, signData, paySig, signature } = asked[0];
+    assert.deepEqual({ mode, signData, paySig, signature }, signed(program));
+    const answer = program.received.find((text) => text.includes("signData"));
+    assert.ok(answer.includes(JSON.stringify(signData)), "the same text as on the wire");
+  });
+
+  test("says cancel when the payer cancels, and asks nothing then", async () => {
+    const program = start({ requestPayment: ({ fail }) => fail({ errMsg: "requestPayment:fail cancel" }) });
+    const component = program.mount("vk-uni-pay");
+    assert.equal((await component.vm.createPayment({ data: order() })).type, "cancel");
+    assert.deepEqual(names(component), ["init", "create", "cancel"]);
+    assert.ok(!actions(program).includes("pay/queryPayment"));
+  });
+
+  test("says fail with WeChat's reason when virtual payment is refused, and cancel for its code of cancelling", async () => {
+    for (const [errCode, type] of [[-15005, "fail"], [-2, "cancel"]]) {
+      const program = start({ requestVirtualPayment: ({ fail }) => fail({ errCode, errMsg: "requestVirtualPayment:fail" }) });
+      const outcome = await program.mount("vk-uni-pay").vm.createPayment({ data: virtual() });
+      assert.equal(outcome.type, type);
+      if (type === "fail") assert.deepEqual([outcome.reply.failType, outcome.reply.code], ["request", errCode]);
+    }
+  });
+
+  test("takes WeChat's ok for no payment: it asks until the page is left, and then is silent", async () => {
+    const program = start({ requestPayment: ({ success }) => success({ errMsg: "requestPayment:ok" }) });
+    const component = program.mount("vk-uni-pay", { pollingTime: 300 });
+    const running = component.vm.createPayment({ data: order() });
+    while (actions(program).filter((name) => name === "pay/queryPayment").length < 2) await new Promise((done) => setTimeout(done, 50));
+    component.detach();
+    assert.equal((await running).type, "stopped");
+    const asked = program.sent.length;
+    await new Promise((done) => setTimeout(done, 900));
+    assert.equal(program.sent.length, asked);
+    assert.deepEqual(names(component), ["init", "create"]);
+  });
+
+  test("asks nothing while another page covers it", async () => {
+    const data = order();
+    const program = start({
+      requestPayment({ success }) {
+        program.pages.push({ route: "pages/other" });
+        success({ errMsg: "requestPayment:ok" });
+      },
+    });
+    const component = program.mount("vk-uni-pay");
+    const running = component.vm.createPayment({ data });
+    await new Promise((done) => setTimeout(done, 1500));
+    assert.ok(!actions(program).includes("pay/queryPayment"));
+    await server.pay(data.out_trade_no);
+    program.pages.pop();
+    assert.equal((await running).type, "success");
+  });
+});
+
+test("a tap on vk-pay-button pays its order, and its page is told", async () => {
+  const data = order();
+  const program = start({
+    requestPayment: ({ success }) => server.pay(data.out_trade_no).then(() => success({ errMsg: "requestPayment:ok" })),
+  });
+  const cashier = program.mount("vk-uni-pay");
+  const { provider, ...item } = data;
+  const button = program.mount("vk-pay-button", { order: item }, { cashier });
+  button.fire("vk-pay-button__face", "tap");
+  // A second tap while the first is at work is none.
+  button.fire("vk-pay-button__face", "tap");
+  while (!names(button).includes("success")) await new Promise((done) => setTimeout(done, 50));
+  assert.deepEqual(names(button), ["create", "success"]);
+  assert.equal(actions(program).filter((name) => name === "pay/createPayment").length, 1);
+  assert.equal(program.sent.find((one) => one.data.action === "pay/createPayment").data.data.provider, "wxpay");
+});
+
+test("vkPay.pay() takes an order that was created by vk.callFunction, and answers what the server says", async () => {
+  const data = order();
+  const program = start({
+    requestPayment: ({ success }) => server.pay(data.out_trade_no).then(() => success({ errMsg: "requestPayment:ok" })),
+  });
+  const session = await program.vkPay.callFunction({ action: "pay/code2Session", data: { provider: "wxpay", code: "c1" } });
+  const created = await program.vkPay.callFunction({ action: "pay/createPayment", data: { ...data, openid: session.openid } });
+  const paid = await program.vkPay.pay({ provider: created.provider, orderInfo: created.orderInfo });
+  assert.equal(paid.code, 0);
+  assert.equal(paid.trade_state, "SUCCESS");
+  assert.equal(paid.clientOnly, undefined);
+});

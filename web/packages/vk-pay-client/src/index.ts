@@ -1,0 +1,6 @@
+export * from './types.js';
+export { createPayController } from './controller.js';
+export { alipayScheme, detectEnv, openWay, withOrder } from './env.js';
+export { qrPng } from './qr.js';
+export { field, readState } from './reply.js';
+export { callFunction, defaultTransport, httpTransport, isFen, setup } from './transport.js';
