@@ -3,6 +3,7 @@
 use crate::binaries_kit::Shop;
 use crate::transfers::{NAME, OPENID, alipay, wxpay};
 use crate::world::{TABLE, World, merge};
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::join_all;
 use sandbox::{CallbackKind, Fault, Forgery, Misbehaviour, Mode, Op, TransferOutcome};
 use serde_json::{Value, json};
@@ -140,6 +141,14 @@ async fn cancelling_what_never_arrived_ends_it_here() {
     let world = World::start().await;
     world.sandbox.misbehave(Fault::once(Op::Transfer, Misbehaviour::DropConnection));
     assert_eq!(world.transfer(wxpay("NEVER1", 100)).await.0, 504);
+    let (status, answer) = world.cancel_transfer("NEVER1").await;
+    assert_eq!((status, &answer["state"]), (504, &json!("UNKNOWN")), "the call may be under way: {answer}");
+    let long_ago = world.ledger("NEVER1").await["sent_at"].as_i64().unwrap() - 90_000;
+    let item = world.tables.update_item().table_name(TABLE);
+    let item = item.key("pk", AttributeValue::S("X#default#NEVER1".to_owned()));
+    let item = item.key("sk", AttributeValue::S("X".to_owned())).update_expression("SET sent_at = :at");
+    let item = item.expression_attribute_values(":at", AttributeValue::N(long_ago.to_string()));
+    item.send().await.unwrap();
     let (status, answer) = world.cancel_transfer("NEVER1").await;
     assert_eq!((status, &answer["state"]), (200, &json!("REFUSED")), "{answer}");
     assert_eq!(world.cancel_transfer("NEVER1").await.0, 409);

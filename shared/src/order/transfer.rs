@@ -114,6 +114,10 @@ pub struct Transfer {
     pub node: String,
     /// When it was first asked for.
     pub create_date: i64,
+    /// When its provider was last called for it: until that call is surely over, not knowing the number proves
+    /// nothing.
+    #[serde(default)]
+    pub sent_at: i64,
     /// By whom: `key:<name>`, `iam:<arn>`, `user:<id>`.
     pub source: String,
     /// The application at the provider.

@@ -23,6 +23,8 @@ const NAME_FROM: Fen = Fen(200_000);
 const NO_NAME_BELOW: Fen = Fen(30);
 /// WeChat Pay tells of a bill for 30 days; then not knowing a number means nothing, ms.
 const TOLD_MS: i64 = 29 * 24 * 3_600_000;
+/// A call that was made this long ago, ms, is surely over: longer than any function runs.
+const CALL_MS: i64 = 90_000;
 /// How often a transfer may move under our hands before we give up.
 const ROUNDS: usize = 8;
 
@@ -46,7 +48,7 @@ pub async fn transfer(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) ->
             return reported(pursue_transfer(cx, &known, &caller.source).await?);
         }
         match cx.store.begin_transfer(&mut wished, limits, cx.now()).await? {
-            Begun::Done => return reported(send(cx, &gateway, &wished, false).await?),
+            Begun::Done => return reported(send(cx, &gateway, &wished, None).await?),
             Begun::OverLimit => return Err(Code::TRANSFER_LIMIT.into()),
             Begun::Moved => {}
         }
@@ -111,9 +113,13 @@ pub async fn cancel_transfer(cx: &Context<'_>, fields: &Fields<'_>) -> Result<Tr
             let code = if transfer.state.is_open() { Code::TRANSFER_REFUSED } else { Code::TRANSFER_ENDED };
             Err(telling(code, &transfer).says(refusal.map(|r| r.message).unwrap_or_default()))
         }
-        // There is nothing to cancel, and from now on nothing is sent.
-        Outcome::Done(None) if never_seen(&transfer) => refuse(cx, &transfer, "CANCELLED", "no bill was made").await,
-        Outcome::Done(None) => Err(unknown(&transfer, "the provider no longer knows the bill")),
+        Outcome::Done(None) if !never_seen(&transfer) => {
+            Err(unknown(&transfer, "the provider no longer knows the bill"))
+        }
+        Outcome::Done(None) if is_over(transfer.sent_at, cx.now()) => {
+            refuse(cx, &transfer, "CANCELLED", "no bill was made").await
+        }
+        Outcome::Done(None) => Err(unknown(&transfer, "the call that makes the bill may be under way")),
         Outcome::Refused(Refusal { code: why, .. }) | Outcome::Unknown(why) => Err(unknown(&transfer, why)),
     }
 }
@@ -134,18 +140,27 @@ pub async fn pursue_transfer(cx: &Context<'_>, transfer: &Transfer, source: &str
         Outcome::Done(None) if transfer.state == TransferState::Refused => {
             let mut begun = transfer.clone();
             match cx.store.begin_transfer_again(&mut begun, gateway.transfers()?.limits, cx.now()).await? {
-                Begun::Done => send(cx, &gateway, &begun, true).await,
+                // It was refused, so no call of before is under way.
+                Begun::Done => send(cx, &gateway, &begun, Some(0)).await,
                 Begun::OverLimit => Err(Code::TRANSFER_LIMIT.into()),
                 Begun::Moved => Err(Code::BUSY.into()),
             }
         }
         Outcome::Done(None) if never_seen(transfer) && cx.now() - transfer.create_date < TOLD_MS => {
             tracing::info!(out_bill_no = %transfer.out_bill_no, source, "a transfer is sent again");
-            send(cx, &gateway, transfer, true).await
+            match cx.store.repeat_transfer(transfer, cx.now()).await? {
+                Some(repeated) => send(cx, &gateway, &repeated, Some(transfer.sent_at)).await,
+                None => Err(unknown(transfer, "it has moved meanwhile")),
+            }
         }
         Outcome::Done(None) => Err(unknown(transfer, "the provider no longer knows the bill")),
         Outcome::Refused(Refusal { code: why, .. }) | Outcome::Unknown(why) => Err(unknown(transfer, why)),
     }
+}
+
+/// True when a call of that time is surely over.
+const fn is_over(sent_at: i64, now: i64) -> bool {
+    now.saturating_sub(sent_at) >= CALL_MS
 }
 
 /// True while the provider has never shown a bill of this number.
@@ -200,9 +215,14 @@ async fn ask(cx: &Context<'_>, gateway: &Gateway, transfer: &Transfer) -> Outcom
     gateway.query_transfer(cx.outside, &TransferRequest { transfer, name: None, now: cx.now() }).await
 }
 
-/// Calls the provider for a transfer that is written. What it refuses is asked about first where an earlier
-/// call may have got through.
-async fn send(cx: &Context<'_>, gateway: &Gateway, transfer: &Transfer, again: bool) -> Result<Transfer, Failure> {
+/// Calls the provider for a transfer that is written. What it refuses is asked about first where an `earlier`
+/// call may have got through, and ends nothing while that one may be under way.
+async fn send(
+    cx: &Context<'_>,
+    gateway: &Gateway,
+    transfer: &Transfer,
+    earlier: Option<i64>,
+) -> Result<Transfer, Failure> {
     const TAKEN: [&str; 5] =
         ["ALREADY_EXISTS", "OUT_BILL_NO_USED", "DUPLICATE_REQUEST", "BIZ_UNIQUE_EXCEPTION", "REP_INCONSISTENT"];
     let name = match &transfer.payee_name {
@@ -226,27 +246,34 @@ async fn send(cx: &Context<'_>, gateway: &Gateway, transfer: &Transfer, again: b
             return Err(unknown(transfer, why));
         }
     };
-    if again || TAKEN.iter().any(|code| refusal.code.ends_with(code)) {
+    if earlier.is_some() || TAKEN.iter().any(|code| refusal.code.ends_with(code)) {
         match ask(cx, gateway, transfer).await {
             Outcome::Done(Some(standing)) => return apply(cx, transfer, &standing, "query").await,
             Outcome::Done(None) => {}
             Outcome::Refused(Refusal { code: why, .. }) | Outcome::Unknown(why) => return Err(unknown(transfer, why)),
         }
     }
+    if earlier.is_some_and(|at| !is_over(at, cx.now())) {
+        return Err(unknown(transfer, format!("{}, and an earlier call may be under way", refusal.code)));
+    }
     refuse(cx, transfer, &refusal.code, &refusal.message).await
 }
 
-/// Ends a transfer of which the provider made no bill.
+/// Ends a transfer of which the provider made no bill, unless it was sent again or has moved since it was read.
 async fn refuse(cx: &Context<'_>, transfer: &Transfer, code: &str, message: &str) -> Result<Transfer, Failure> {
-    move_to(cx, transfer, "answer", |seen| {
-        seen.state.may_become(TransferState::Refused).then(|| Transfer {
+    let moved = move_to(cx, transfer, "answer", |seen| {
+        (seen.version == transfer.version && seen.state.may_become(TransferState::Refused)).then(|| Transfer {
             state: TransferState::Refused,
             provider_state: Some(code.to_owned()),
             fail_reason: Some(format!("{code}: {message}")),
             ..seen.clone()
         })
     })
-    .await
+    .await?;
+    match moved.state {
+        TransferState::Unknown => Err(unknown(&moved, format!("{code}, and it was sent again meanwhile"))),
+        _ => Ok(moved),
+    }
 }
 
 /// Takes what the provider says of a transfer, and answers it as it stands then. Another end than the one that
@@ -397,6 +424,7 @@ fn read(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) -> Result<Wish, 
         merchant: merchant.id.clone(),
         node: NODE.to_owned(),
         create_date: cx.now(),
+        sent_at: cx.now(),
         source: caller.source.clone(),
         app_id: gateway.app_id().to_owned(),
         mch_id: gateway.mch_id().map(str::to_owned),

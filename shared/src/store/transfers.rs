@@ -93,6 +93,7 @@ impl Store {
         let mut next = transfer.clone();
         next.state = TransferState::Unknown;
         next.version += 1;
+        next.sent_at = at;
         next.fail_reason = None;
         next.provider_state = None;
         let Some(counters) = self.counting(&mut next, limits, at) else { return Ok(Begun::OverLimit) };
@@ -102,6 +103,7 @@ impl Store {
             .when("state", "=", TransferState::Refused)
             .set("state", next.state)
             .set("limits", &next.limits)
+            .set("sent_at", next.sent_at)
             .set("version", next.version)
             .set("due_shard", due_shard(&next.out_bill_no))
             .set("due", at + 5_000)
@@ -115,6 +117,23 @@ impl Store {
             *transfer = next;
         }
         Ok(begun)
+    }
+
+    /// Marks a transfer whose outcome is unknown before its provider is called for it once more, and answers it
+    /// as it is then. `None` when it has moved since it was read.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn repeat_transfer(&self, transfer: &Transfer, at: i64) -> Result<Option<Transfer>, StoreError> {
+        let next = Transfer { sent_at: at, version: transfer.version + 1, ..transfer.clone() };
+        let mut update = Expression::default();
+        update
+            .when("version", "=", transfer.version)
+            .when("state", "=", TransferState::Unknown)
+            .set("sent_at", next.sent_at)
+            .set("version", next.version);
+        let key = Key::transfer(&next.merchant, &next.out_bill_no);
+        Ok(self.update_if(&key, &update).await?.then_some(next))
     }
 
     async fn begun(&self, writes: Vec<TransactWriteItem>) -> Result<Begun, StoreError> {
