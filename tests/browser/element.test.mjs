@@ -134,7 +134,7 @@ describe("in the console's shop", () => {
       page.click("[data-testid=buy-vip]"),
     ]);
     assert.equal(answer.status(), 403);
-    await page.waitForSelector("#said[data-tone=bad]:not([hidden])");
+    await page.waitForSelector("[data-kind=vip] #said[data-tone=bad]:not([hidden])");
     assert.equal(await page.locator("[data-testid=qrcode]").count(), 0);
   });
 
@@ -144,7 +144,7 @@ describe("in the console's shop", () => {
     await page.waitForSelector("[data-testid=qrcode]");
     const { out_trade_no: no } = JSON.parse(await page.getAttribute("[data-testid=buy-goods]", "order"));
     await page.keyboard.press("Escape");
-    await page.waitForSelector("#said[data-tone=wait]:not([hidden])");
+    await page.waitForSelector("[data-kind=goods] #said[data-tone=wait]:not([hidden])");
     await page.click("[data-testid=buy-goods]");
     await page.waitForSelector("[data-testid=qrcode]");
     assert.equal(await page.locator("#said").isHidden(), true);
