@@ -3,10 +3,12 @@
 const buttonOf = (event) => event.target.closest?.("vk-pay-button");
 const said = document.getElementById("said");
 
-function say(text, tone) {
-  said.textContent = text ?? "";
+// Says it under the button that it is about.
+function say(button, text, tone) {
+  button.after(said);
+  said.textContent = text;
   said.dataset.tone = tone;
-  said.hidden = !text;
+  said.hidden = false;
 }
 
 // A paid or ended order is not bought again: the button gets the next one.
@@ -24,7 +26,7 @@ document.addEventListener("change", (event) => {
 });
 
 document.addEventListener("create", (event) => {
-  if (buttonOf(event)) say();
+  if (buttonOf(event)) said.hidden = true;
 });
 
 document.addEventListener("success", async (event) => {
@@ -38,12 +40,13 @@ document.addEventListener("success", async (event) => {
 document.addEventListener("fail", (event) => {
   const button = buttonOf(event);
   if (!button) return;
-  say(event.detail.msg, "bad");
+  say(button, event.detail.msg, "bad");
   return renew(button);
 });
 
 for (const name of ["cancel", "pending"]) {
   document.addEventListener(name, (event) => {
-    if (buttonOf(event)) say(said.dataset[name], "wait");
+    const button = buttonOf(event);
+    if (button) say(button, said.dataset[name], "wait");
   });
 }

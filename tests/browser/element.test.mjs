@@ -4,13 +4,14 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { scan } from "./scan.mjs";
-import { addButton, ending, eventsOf, servePage } from "./page.mjs";
+import { addButton, ending, eventsOf, servePage, startShop } from "./page.mjs";
 import { killStacks, openContext, results, startBrowser, startStack } from "./stack.mjs";
 import { becomes } from "./steps.mjs";
 
 const built = new URL("../../web/dist/vk-pay-button.js", import.meta.url);
 
 let plain, stack, browser, context, page;
+let call, misbehave, openShop, orderOf, payElsewhere;
 
 before(async () => {
   plain = await servePage(built);
@@ -18,6 +19,7 @@ before(async () => {
   browser = await startBrowser();
   context = await openContext(browser, stack);
   page = await context.newPage();
+  ({ call, misbehave, openShop, orderOf, payElsewhere } = startShop({ plain, stack, browser }));
 });
 
 after(async () => {
@@ -27,65 +29,6 @@ after(async () => {
   killStacks();
   assert.equal(code, 0, "SIGTERM ends it gracefully");
 });
-
-let count = 0;
-// A new order, as a shop's server would name it.
-const orderOf = (fields = {}) => ({
-  out_trade_no: `ELEMENT${Date.now()}${++count}`, total_fee: 1234, subject: "Tea", type: "recharge", user_id: "demo-user",
-  ...fields,
-});
-
-const key = async () => JSON.parse(await readFile(path.join(stack.dir, "config.json"), "utf8")).auth.keys.demo;
-
-// Calls a function as the shop's server does.
-async function call(action, data) {
-  const target = { closePayment: "create-payment", queryPayment: "query-payment" }[action];
-  const answer = await fetch(`${stack.base}/${target}`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${await key()}`, "content-type": "application/json" },
-    body: JSON.stringify({ url: `pay/${action}`, data }),
-  });
-  return answer.json();
-}
-
-// Pays in the simulated wallet, as the payer does on another device.
-async function payElsewhere(no, how = "pay") {
-  const other = await openContext(browser, stack);
-  const wallet = await other.newPage();
-  await wallet.goto(`/sandbox/cashier/${no}`);
-  if (how !== "pay") await wallet.click(".sheet details.more > summary");
-  await wallet.click(`[data-testid=wallet-${how}]`);
-  await wallet.waitForSelector("[data-testid=wallet-paid]");
-  await other.close();
-}
-
-// Lets the simulated providers misbehave.
-async function misbehave(what, op, times = 1) {
-  const other = await openContext(browser, stack);
-  const page = await other.newPage();
-  await page.goto("/sandbox");
-  await page.selectOption('[name="what"]', what);
-  await page.selectOption('[name="op"]', op);
-  await page.fill('[name="times"]', String(times));
-  await page.click("[data-testid=misbehave]");
-  await other.close();
-}
-
-// A context in which a shop's plain page stands open.
-async function openShop(options = {}) {
-  const shop = await openContext(browser, stack, options);
-  const page = await shop.newPage();
-  await page.goto(`${plain.origin}/`);
-  await page.waitForFunction(() => customElements.get("vk-pay-button"));
-  return { shop, page, done: () => leaves(shop) };
-}
-
-// Closes a context that asked nothing of anybody but the shop and the functions.
-async function leaves(shop) {
-  const own = [`${plain.origin}/`, `${stack.base}/`, "data:", "blob:"];
-  assert.deepEqual(shop.seen.filter((url) => !own.some((base) => url.startsWith(base))), []);
-  await shop.close();
-}
 
 describe("in the console's shop", () => {
   for (const [product, provider] of [["recharge", "wxpay"], ["goods", "alipay"], ["vip", "vkspay"]]) {
@@ -134,7 +77,7 @@ describe("in the console's shop", () => {
       page.click("[data-testid=buy-vip]"),
     ]);
     assert.equal(answer.status(), 403);
-    await page.waitForSelector("#said[data-tone=bad]:not([hidden])");
+    await page.waitForSelector("[data-kind=vip] #said[data-tone=bad]:not([hidden])");
     assert.equal(await page.locator("[data-testid=qrcode]").count(), 0);
   });
 
@@ -144,7 +87,7 @@ describe("in the console's shop", () => {
     await page.waitForSelector("[data-testid=qrcode]");
     const { out_trade_no: no } = JSON.parse(await page.getAttribute("[data-testid=buy-goods]", "order"));
     await page.keyboard.press("Escape");
-    await page.waitForSelector("#said[data-tone=wait]:not([hidden])");
+    await page.waitForSelector("[data-kind=goods] #said[data-tone=wait]:not([hidden])");
     await page.click("[data-testid=buy-goods]");
     await page.waitForSelector("[data-testid=qrcode]");
     assert.equal(await page.locator("#said").isHidden(), true);

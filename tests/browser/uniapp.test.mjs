@@ -397,7 +397,11 @@ describe("how it looks", () => {
         await open(`/pages/status/status?out_trade_no=${order.out_trade_no}`, looks);
         await looks.waitForSelector("[data-state=success]");
         await shoot("status");
+        await open(`/pages/order/success?order_no=${order.out_trade_no}`, looks);
+        await looks.waitForSelector(".payment-status .success");
+        await shoot("unchanged-status");
         await open("/pages/vkspay/vkspay", looks);
+        await shoot("unchanged-vkspay");
         await looks.getByText("发起支付（智能模式）").click();
         await looks.waitForSelector("[data-testid=qrcode-popup]");
         await shoot("vkspay");

@@ -113,7 +113,7 @@ fn counter(console: &Console, config: &Config, lang: Lang, product: &Product) ->
         fieldset.choice {
             legend.sr { (lang.t("支付渠道", "Provider")) }
             @for provider in [Provider::Wxpay, Provider::Alipay, Provider::Vkspay] {
-                label { input type="radio" name=(product.kind) value=(provider.name()) checked[provider == Provider::Wxpay]; span data-provider=(provider.name()) { (ways::provider_name(lang, provider)) } }
+                label { input type="radio" autocomplete="off" name=(product.kind) value=(provider.name()) checked[provider == Provider::Wxpay]; span data-provider=(provider.name()) { (ways::provider_name(lang, provider)) } }
             }
         }
         vk-pay-button base-url="" provider=(Provider::Wxpay.name()) order=(order_of(config, lang, product, (console.app.clock)()))

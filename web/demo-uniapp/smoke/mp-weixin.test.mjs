@@ -21,6 +21,8 @@ const actions = ({ sent }) => sent.map(({ data }) => data.action);
 const names = ({ events }) => events.map(({ name }) => name).filter((name) => !name.startsWith("update:"));
 const signed = ({ received }) => received.map((text) => JSON.parse(text)).find(({ orderInfo }) => orderInfo).orderInfo;
 
+const drawn = () => new Promise((done) => setTimeout(done, 20));
+
 describe("vk-uni-pay in the compiled mini program", () => {
   test("logs in, hands wx.requestPayment exactly what the server signed, and believes the server only", async () => {
     const asked = [];
@@ -115,7 +117,7 @@ test("a tap on vk-pay-button pays its order, and its page is told", async () => 
   });
   const cashier = program.mount("vk-uni-pay");
   const { provider, ...item } = data;
-  const button = program.mount("vk-pay-button", { order: item }, { cashier });
+  const button = program.mount("vk-pay-button", { order: item }, [cashier]);
   button.fire("vk-pay-button__face", "tap");
   // A second tap while the first is at work is none.
   button.fire("vk-pay-button__face", "tap");
@@ -123,6 +125,21 @@ test("a tap on vk-pay-button pays its order, and its page is told", async () => 
   assert.deepEqual(names(button), ["create", "success"]);
   assert.equal(actions(program).filter((name) => name === "pay/createPayment").length, 1);
   assert.equal(program.sent.find((one) => one.data.action === "pay/createPayment").data.data.provider, "wxpay");
+});
+
+test("a code is saved to the album as the picture that is shown", async () => {
+  const program = start({});
+  const code = program.mount("vk-uni-qrcode");
+  const popup = program.mount("vk-uni-pay-qrcode-popup", { codeUrl: "https://pay.example/q/1", status: 1, outTradeNo: "N1" }, [code]);
+  await drawn();
+  code.vm.$.props.text = "https://pay.example/q/1";
+  await drawn();
+  popup.fire("qrcode-save", "tap");
+  await drawn();
+  const picture = code.events.find(({ name }) => name === "image").detail;
+  const shown = Buffer.from((picture.__args__ ?? [picture])[0].split(",")[1], "base64");
+  assert.deepEqual(program.album, [shown]);
+  assert.equal(shown.subarray(1, 4).toString(), "PNG");
 });
 
 test("vkPay.pay() takes an order that was created by vk.callFunction, and answers what the server says", async () => {

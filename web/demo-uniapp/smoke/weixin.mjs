@@ -15,8 +15,22 @@ export function startMiniProgram(calls) {
   const sent = [];
   const received = [];
   const pages = [{ route: "pages/index/index" }];
+  const files = new Map();
+  const album = [];
   const wx = {
     ...calls,
+    env: { USER_DATA_PATH: "wxfile://usr" },
+    getFileSystemManager: () => ({
+      writeFile({ filePath, data, encoding, success }) {
+        files.set(filePath, Buffer.from(data, encoding));
+        success({});
+      },
+    }),
+    saveImageToPhotosAlbum({ filePath, success }) {
+      album.push(files.get(filePath));
+      success({});
+    },
+    showToast() {},
     getSystemInfoSync: () => ({ language: "zh_CN", platform: "ios", SDKVersion: "3.5.0" }),
     getAppBaseInfo: () => ({ language: "zh_CN", SDKVersion: "3.5.0" }),
     getWindowInfo: () => ({ windowWidth: 375, windowHeight: 812, pixelRatio: 2 }),
@@ -70,9 +84,9 @@ export function startMiniProgram(calls) {
   load(path.join(built, "app.js"));
   app.onLaunch?.({});
 
-  // One instance of a component as WeChat makes it, with its properties as a page's template sets them. `refs` are
-  // instances inside of it, by the names that its template has for them.
-  function mount(component, properties = {}, refs = {}) {
+  // One instance of a component as WeChat makes it, with its properties as a page's template sets them; `children` are the
+  // instances of the components inside of it.
+  function mount(component, properties = {}, children = []) {
     load(fileOf(component, "js"));
     const template = readFileSync(fileOf(component, "wxml"), "utf8");
     const events = [];
@@ -92,27 +106,27 @@ export function startMiniProgram(calls) {
         events.push({ name, detail });
         instance.heard?.(name, detail);
       },
-      selectAllComponents: (selector) => (selector === ".r" ? Object.values(refs).map((child) => child.instance) : []),
+      selectAllComponents: (selector) => (selector === ".r" ? children.map((child) => child.instance) : []),
       selectComponent: () => null,
       createSelectorQuery: () => ({}),
       getPageId: () => 1,
     };
     // Calls what the template binds to an event of the element that has `mark` in its tag.
     function fire(mark, name, detail) {
-      const tag = template.match(new RegExp(`<[^>]*${mark}[^>]*>`))[0];
+      const tag = template.match(new RegExp(`[^>]*${mark}[^>]*>`))[0];
       const handler = tag.match(new RegExp(`bind:?${name}="\\{\\{(\\w+)\\}\\}"`));
       if (handler) instance[instance.data[handler[1]]]({ type: name, detail, currentTarget: { dataset: {} }, target: { dataset: {} } });
     }
-    for (const [name, child] of Object.entries(refs)) {
-      child.instance.properties.uR = name;
-      child.instance.heard = (event, detail) => fire(`u-r="${name}"`, event, detail);
+    for (const { instance: child, tag } of children) {
+      child.properties.uR = template.match(new RegExp(`${tag}[^>]* u-r="(\\w+)"`))?.[1];
+      child.heard = (event, detail) => fire(tag, event, detail);
     }
     options.lifetimes.created?.call(instance);
     options.lifetimes.attached.call(instance);
     options.lifetimes.ready?.call(instance);
     Object.assign(instance.$vm.$.props, properties);
-    return { instance, vm: instance.$vm, events, fire, detach: () => options.lifetimes.detached.call(instance) };
+    return { instance, tag: `<${component} `, vm: instance.$vm, events, fire, detach: () => options.lifetimes.detached.call(instance) };
   }
   const vkPay = load(path.join(built, "uni_modules/vk-uni-pay/js_sdk/vk-pay.js")).vkPay;
-  return { mount, sent, received, pages, vkPay };
+  return { mount, sent, received, pages, album, vkPay };
 }

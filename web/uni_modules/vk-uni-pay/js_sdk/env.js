@@ -15,3 +15,14 @@ const app = { open: (url) => plus.runtime.openURL(url) };
 
 export const invoker = (returnUrl) =>
   uniInvoke(api, platform, browser ? browserPage(window) : platform === "app-plus" ? app : undefined, clientEnv(returnUrl));
+
+// Follows an address that a server gave.
+export const openUrl = (url) => browserPage(window).open(url);
+
+export function topPage() {
+  const pages = getCurrentPages();
+  return pages[pages.length - 1];
+}
+
+// Whether a component of this page can be seen: no page covers its own, and no tab or app the browser.
+export const isSeen = (page) => (!page || page === topPage()) && !(browser && document.hidden);

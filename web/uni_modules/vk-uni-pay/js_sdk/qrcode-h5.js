@@ -8,7 +8,9 @@ export function showQrcode(props, on) {
   const app = createApp({ render: () => h(Popup, { ...shown, ...on }) });
   const place = document.body.appendChild(document.createElement("div"));
   app.mount(place);
+  window.addEventListener("popstate", on.onClose);
   return () => {
+    window.removeEventListener("popstate", on.onClose);
     app.unmount();
     place.remove();
   };

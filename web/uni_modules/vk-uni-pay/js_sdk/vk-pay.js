@@ -1,6 +1,6 @@
 // import vkPay from "@/uni_modules/vk-uni-pay/js_sdk/vk-pay.js"
 import { callFunction as callCore, createPayController, defaultTransport, setup as setupCore, uniPost } from "./vk-pay-core.js";
-import { clientEnv, invoker } from "./env.js";
+import { clientEnv, invoker, isSeen, topPage } from "./env.js";
 import { platform, showQrcode } from "./platform.js";
 import { inEnglish, t } from "./texts.js";
 import { api } from "./uni-api.js";
@@ -60,6 +60,7 @@ const not = (msg, more) => ({ code: -1, msg, ...more });
 function payKnown(reply) {
   const transport = (action, data) => (action === CREATE ? Promise.resolve(reply) : defaultTransport()(action, data));
   const code = {};
+  const page = topPage();
   return new Promise((answer) => {
     let hide;
     const end = (result) => {
@@ -90,7 +91,7 @@ function payKnown(reply) {
       );
     };
     const controller = createPayController(
-      { transport, invoke: invoker(), env: clientEnv() },
+      { transport, invoke: invoker(), env: clientEnv(), visible: () => isSeen(page) },
       { polling: true },
       { codeUrl: (codeUrl) => show({ codeUrl }), qrcodeImage: (image) => show({ qrcodeImage: image }) },
     );
