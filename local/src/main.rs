@@ -41,7 +41,9 @@ fn fail(text: &str) -> ExitCode {
 
 fn log_to_stderr() {
     let wanted = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
-    let filter = wanted.unwrap_or_else(|| Targets::new().with_default(tracing::Level::WARN));
+    // The table warns of every condition that is refused, and refusing is what conditions are for.
+    let usual = || Targets::new().with_default(tracing::Level::WARN).with_target("dynoxide", tracing::Level::ERROR);
+    let filter = wanted.unwrap_or_else(usual);
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_target(false);
     tracing_subscriber::registry().with(filter).with(layer).init();
 }
