@@ -4,6 +4,8 @@ use crate::world::World;
 use futures::future::join_all;
 use sandbox::{CallbackKind, Endpoint, Fault, Misbehaviour, Mode, Op, RefundOutcome};
 use serde_json::{Value, json};
+use shared::order::{Refund, RefundState};
+use shared::store::HistoryEntry;
 
 async fn paid(no: &str) -> World {
     let world = World::start().await;
@@ -137,6 +139,29 @@ async fn a_pending_refund_stays_reserved_and_its_callback_settles_it() {
         (&order["refund_reserved"], &order["trade_state"], &order["status"]),
         (&json!(0), &json!("REFUND"), &json!(2))
     );
+}
+
+#[tokio::test]
+async fn a_refusal_that_comes_after_the_refund_was_sent_again_releases_nothing() {
+    let world = paid("AGAIN_1").await;
+    let refund = async || {
+        let data = json!({ "out_trade_no": "AGAIN_1", "out_refund_no": "AGAIN_R", "refund_fee": 60 });
+        world.call("refund", data).await
+    };
+    world.sandbox.misbehave(fault(Op::Refund, Misbehaviour::DropConnection));
+    assert_eq!(refund().await.0, 504);
+    let store = &world.app.as_ref().unwrap().store;
+    let first = store.refund("AGAIN_1", "AGAIN_R").await.unwrap().unwrap();
+    world.sandbox.misbehave(fault(Op::Refund, Misbehaviour::HoldRefund));
+    assert_eq!(refund().await.1["status"], "PROCESSING", "the provider never got it, so it is sent again");
+    // Only now the first call hears that it was refused.
+    let order = store.order("AGAIN_1").await.unwrap().unwrap();
+    let refused = Refund { state: RefundState::Refused, ..first };
+    let entry = HistoryEntry::new("refund refused", "wxpay", refused.create_date);
+    assert!(!store.end_refund(&order, &refused, &entry).await.unwrap());
+    assert_eq!(world.order("AGAIN_1").await["refund_reserved"], 60);
+    world.sandbox.settle_refund("AGAIN_R", RefundOutcome::Success);
+    world.until(|order| order["refund_fee"] == 60, "AGAIN_1").await;
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use futures::future::join_all;
 use sandbox::{Fault, Misbehaviour, Op, Pay, Provider};
 use serde_json::json;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// A scope that is run whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,11 +25,23 @@ pub enum Scope {
     Rivals,
     /// The same refund twice at once, at a provider that takes one call only.
     Repeated,
+    /// A creation whose answer was lost, refused when it is repeated; then it is paid, and its time ends.
+    Reissued,
+    /// A transfer that never arrived, cancelled and sent again at once.
+    Payout,
 }
 
 /// All of them.
-pub const SCOPES: [Scope; 6] =
-    [Scope::Callbacks, Scope::Refunds, Scope::Late, Scope::Forwarded, Scope::Rivals, Scope::Repeated];
+pub const SCOPES: [Scope; 8] = [
+    Scope::Callbacks,
+    Scope::Refunds,
+    Scope::Late,
+    Scope::Forwarded,
+    Scope::Rivals,
+    Scope::Repeated,
+    Scope::Reissued,
+    Scope::Payout,
+];
 
 fn created(provider: &str, kind: &str) -> Step {
     Step::Create(json!({
@@ -64,16 +77,23 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
             Scope::Forwarded => "mine",
             // Its handler writes nothing, so no condition of a handler helps.
             Scope::Rivals => "custom",
-            Scope::Callbacks | Scope::Refunds | Scope::Late | Scope::Repeated => "recharge",
+            _ => "recharge",
         };
         if scope == Scope::Rivals {
             created("alipay", kind).run(&world).await;
         }
         let (name, payee) = match scope {
-            Scope::Repeated => ("alipay", Provider::Alipay),
+            Scope::Repeated | Scope::Reissued => ("alipay", Provider::Alipay),
             _ => ("wxpay", Provider::Wxpay),
         };
-        created(name, kind).run(&world).await;
+        if scope == Scope::Reissued {
+            for what in [Misbehaviour::SystemErrorAfterCommit, Misbehaviour::TooMany] {
+                world.sandbox.misbehave(Fault::once(Op::Create, what));
+                created(name, kind).run(&world).await;
+            }
+        } else {
+            created(name, kind).run(&world).await;
+        }
         if scope == Scope::Late {
             Step::Close("ORDER_0".to_owned()).run(&world).await;
         }
@@ -89,8 +109,22 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
                 told(payee).run(&world).await;
                 world.sandbox.misbehave(Fault::once(Op::Refund, Misbehaviour::TooMany));
                 // So that the second may overtake the first.
-                world.weather.table.store(150, Ordering::Relaxed);
+                world.weather.wire.store(300, Ordering::Relaxed);
                 [refund(1), refund(1)]
+            }
+            Scope::Payout => {
+                let payout = json!({
+                    "out_bill_no": "PAYOUT0", "provider": "wxpay", "pid": "second", "transfer_amount": 250,
+                    "transfer_remark": "sim", "openid": "payee-1",
+                });
+                world.sandbox.misbehave(Fault::once(Op::Transfer, Misbehaviour::SystemError));
+                Step::Transfer(payout.clone()).run(&world).await;
+                tokio::time::advance(Duration::from_mins(3)).await;
+                [Step::CancelTransfer(payout.clone()), Step::Transfer(payout)]
+            }
+            Scope::Reissued => {
+                tokio::time::advance(Duration::from_hours(3)).await;
+                [Step::Reconcile(200), Step::Query("ORDER_0".to_owned())]
             }
             Scope::Rivals => {
                 // Alipay does not know a trade before its payer has opened it, so it could not be closed there.

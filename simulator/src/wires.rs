@@ -187,7 +187,7 @@ impl Carrier for ProviderWire {
             hold().await;
             let lost = || HttpError::Lost("the sandbox".to_owned());
             let permille = self.weather.wire.load(Ordering::Relaxed);
-            let fault = chance(|c| c.permille(permille).then(|| c.below(3)));
+            let fault = chance(|c| c.permille(permille).then(|| c.below(4)));
             if fault == Some(0) {
                 return Err(HttpError::Connect("the sandbox".to_owned()));
             }
@@ -200,9 +200,13 @@ impl Carrier for ProviderWire {
             if fault == Some(1) {
                 return Err(lost());
             }
-            if fault == Some(2) {
-                tokio::time::sleep(Duration::from_secs(30)).await;
-            }
+            // Longer than anybody waits, or long enough for others to be first.
+            let slow = match fault {
+                Some(2) => 30_000,
+                Some(3) => chance(|c| c.below(4_000)) as u64,
+                _ => 0,
+            };
+            tokio::time::sleep(Duration::from_millis(slow)).await;
             let (parts, body) = answer.into_parts();
             let body = to_bytes(body, 1 << 24).await.map_err(|_| lost())?;
             hold().await;
