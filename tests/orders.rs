@@ -132,6 +132,38 @@ async fn an_order_that_turns_out_to_be_paid_is_credited_instead_of_closed() {
 }
 
 #[tokio::test]
+async fn an_order_whose_earlier_attempt_turns_out_to_be_paid_is_credited_instead_of_closed() {
+    let world = World::start().await;
+    world.create("CLOSE_3", json!({ "provider": "alipay" })).await;
+    let (status, _) = world.create("CLOSE_3", json!({ "provider": "wxpay" })).await;
+    assert_eq!(status, 200, "Alipay does not know the first attempt yet, so it stays open there");
+    let how = Pay { provider: Some(sandbox::Provider::Alipay), notify: false, ..Pay::default() };
+    world.sandbox.pay("CLOSE_3", how).await.expect("paid, and nobody tells");
+    let close = json!({ "action": "pay/closePayment", "data": { "out_trade_no": "CLOSE_3" } });
+    assert_eq!(world.call("create-payment", close).await.0, 409);
+    let order = world.order("CLOSE_3").await;
+    assert_eq!((&order["trade_state"], &order["provider"]), (&json!("SUCCESS"), &json!("alipay")));
+}
+
+#[tokio::test]
+async fn what_no_provider_could_close_is_looked_after_until_the_time_of_its_order_is_over() {
+    for provider in ["alipay", "vkspay"] {
+        let world = World::start().await;
+        world.create("CLOSE_4", json!({ "provider": provider })).await;
+        let number = world.sandbox.trades().pop().expect("a trade").number;
+        let close = json!({ "action": "pay/closePayment", "data": { "out_trade_no": "CLOSE_4" } });
+        let (status, answer) = world.call("create-payment", close).await;
+        assert_eq!((status, &answer["trade_state"]), (200, &json!("CLOSED")), "{answer}");
+        world.pay_silently(&number).await;
+        assert_eq!(world.reconcile(2 * 3_600_000 + 1_000).await["incidents"], 1, "{provider}");
+        world.dispatch().await;
+        assert_eq!(world.incident("late_payment").await["out_trade_no"], "CLOSE_4");
+        assert_eq!(world.sandbox.refunds().len(), 1, "{provider}: it went back");
+        assert_eq!(world.reconcile(9 * 3_600_000).await["asked"], 0, "{provider}: nothing is left to ask");
+    }
+}
+
+#[tokio::test]
 async fn a_payment_after_closing_is_an_incident_and_never_ignored() {
     let world = World::start().await;
     world.create("LATE_1", json!({})).await;

@@ -7,8 +7,8 @@ use crate::order::{Attempt, AttemptState, Order, Status};
 use crate::provider::{Closing, Meaning, Outcome};
 use crate::store::HistoryEntry;
 
-/// Closes an unpaid order at every provider that may still take its money, then here. A closed one is
-/// closed again with success.
+/// Closes an unpaid order at every provider that may still take its money, then here. What a provider cannot
+/// close is looked after until the order's time is over. A closed one is closed again with success.
 ///
 /// # Errors
 /// 409 when it is or turns out to be paid, 422 when a provider refuses, 504 when one does not answer.
@@ -20,11 +20,14 @@ pub async fn close_payment(cx: &Context<'_>, caller: &Caller, out_trade_no: &str
             Status::Closed => return Ok(order),
             Status::NotPay => {}
         }
-        for attempt in order.attempts.iter().filter(|a| a.state == AttemptState::Open) {
-            close_attempt(cx, &order, attempt, &caller.source).await?;
+        let mut left_open = Vec::new();
+        for attempt in order.attempts.iter().filter(|a| a.may_be_paid()) {
+            if close_attempt(cx, &order, attempt, &caller.source).await?.state == AttemptState::Abandoned {
+                left_open.push(attempt.n);
+            }
         }
         let entry = HistoryEntry::new("closed", &caller.source, cx.now());
-        if cx.store.close_order(&order, cx.now(), &entry).await? {
+        if cx.store.close_order(&order, &left_open, cx.now(), &entry).await? {
             return Ok(cx.store.order(out_trade_no).await?.unwrap_or(order));
         }
     }
@@ -68,7 +71,8 @@ pub(super) async fn close_attempt(
             Meaning::Paid => match super::query::ask(cx, order, attempt, Source::Query).await? {
                 // What was paid is an incident, and nothing else can be paid.
                 Asked::Misfit { new } => Ok(Ended { state: AttemptState::Closed, incidents: new }),
-                Asked::Told | Asked::Untold => Err(Code::ALREADY_PAID.into()),
+                Asked::Told => Err(Code::ALREADY_PAID.into()),
+                Asked::Untold => Err(Code::OUTCOME_UNKNOWN.into()),
             },
             Meaning::No | Meaning::NumberUsed | Meaning::TooSoon | Meaning::Unheard => {
                 let entry = entry("close refused").with("code", &refusal.code).with("message", &refusal.message);

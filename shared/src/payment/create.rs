@@ -532,11 +532,11 @@ async fn issue(
                     return Err(Code::ALREADY_PAID.into());
                 }
                 Meaning::NumberUsed if gateway.spends_numbers() => {
-                    cx.store.end_attempt(&order, attempt.n, AttemptState::Abandoned, &entry).await?;
+                    cx.store.end_attempt(&order, attempt, AttemptState::Abandoned, &entry).await?;
                     return Ok(None);
                 }
                 Meaning::Closed => {
-                    cx.store.end_attempt(&order, attempt.n, AttemptState::Closed, &entry).await?;
+                    cx.store.end_attempt(&order, attempt, AttemptState::Closed, &entry).await?;
                 }
                 Meaning::No | Meaning::Missing | Meaning::TooSoon | Meaning::Unheard if !again => {
                     cx.store.fail_attempt(&order, attempt.n, &entry).await?;

@@ -138,7 +138,7 @@ pub(super) async fn ask(cx: &Context<'_>, order: &Order, attempt: &Attempt, sour
         Outcome::Done(Standing::Closed) => {
             let entry =
                 HistoryEntry::new("attempt closed", attempt.provider.name(), cx.now()).with("attempt", &attempt.n);
-            cx.store.end_attempt(order, attempt.n, AttemptState::Closed, &entry).await?;
+            cx.store.end_attempt(order, attempt, AttemptState::Closed, &entry).await?;
         }
         Outcome::Done(Standing::Unpaid { .. } | Standing::Missing) => {}
         Outcome::Refused(refusal) => {

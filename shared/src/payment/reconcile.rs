@@ -198,7 +198,7 @@ async fn order(cx: &Context<'_>, item: &DueItem, no: &str, at: i64, counts: &Cou
         (_, false) => Some(ask_again(now.create_date, at).min(now.time_expire)),
     };
     cx.store.due_next(item, claim, next).await?;
-    if !finished && at - order.time_expire > TOO_LONG {
+    if next.is_some() && at - order.time_expire > TOO_LONG {
         tracing::error!("alarm=order_unsettled out_trade_no={no}");
     }
     looked
@@ -231,7 +231,7 @@ async fn expire(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<(), 
         }
     }
     let entry = HistoryEntry::new("closed", "reconcile", cx.now()).with("reason", &"expired");
-    cx.store.close_order(order, cx.now(), &entry).await?;
+    cx.store.close_order(order, &[], cx.now(), &entry).await?;
     Ok(())
 }
 
@@ -242,7 +242,7 @@ async fn certainly_unpaid(
     attempt: &Attempt,
     counts: &Counts,
 ) -> Result<bool, Failure> {
-    if attempt.state == AttemptState::Abandoned || !cx.gateway(attempt)?.closes() {
+    if !cx.gateway(attempt)?.closes() {
         return Ok(match ask(cx, order, attempt, counts).await? {
             Asked::Untold => false,
             Asked::Misfit { .. } => true,
@@ -266,13 +266,16 @@ async fn certainly_unpaid(
 /// Closes what else of an ended order may be paid, or asks about it where it cannot be closed.
 async fn end_others(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<(), Failure> {
     for attempt in order.attempts.iter().filter(|a| a.may_be_paid()) {
-        if attempt.state == AttemptState::Open && cx.gateway(attempt)?.closes() {
+        if cx.gateway(attempt)?.closes() {
             Counts::add(&counts.asked, 1);
             match super::close::close_attempt(cx, order, attempt, "reconcile").await {
                 Ok(Ended { state, incidents }) => {
                     Counts::add(&counts.incidents, incidents);
-                    let entry = HistoryEntry::new("attempt closed", "reconcile", cx.now()).with("attempt", &attempt.n);
-                    cx.store.end_attempt(order, attempt.n, state, &entry).await?;
+                    if state == AttemptState::Closed {
+                        let entry =
+                            HistoryEntry::new("attempt closed", "reconcile", cx.now()).with("attempt", &attempt.n);
+                        cx.store.end_attempt(order, attempt, state, &entry).await?;
+                    }
                 }
                 Err(failure) if failure.code == Code::ALREADY_PAID => {}
                 Err(failure) => return Err(failure),

@@ -208,20 +208,20 @@ impl Store {
         }
     }
 
-    /// Marks how an attempt ended, while it is open.
+    /// Marks how an attempt ended, while it stands as it was read.
     ///
     /// # Errors
     /// When the table cannot be written.
     pub async fn end_attempt(
         &self,
         order: &Order,
-        n: u64,
+        attempt: &Attempt,
         state: AttemptState,
         entry: &HistoryEntry,
     ) -> Result<bool, StoreError> {
-        let path = format!("attempts[{}].state", n - 1);
+        let path = format!("attempts[{}].state", attempt.n - 1);
         let mut update = Expression::default();
-        update.when(&path, "=", AttemptState::Open).set(&path, state).change("version", 1);
+        update.when(&path, "=", attempt.state).set(&path, state).change("version", 1);
         self.write_with_history(order, &update, entry).await
     }
 
@@ -266,11 +266,18 @@ impl Store {
         self.update_if(&Key::order(out_trade_no), &update).await
     }
 
-    /// Closes an unpaid order. False when it is not unpaid any more.
+    /// Closes an unpaid order. The attempts that are `left_open`, by their `n`, may still be paid, and the order is
+    /// due for them when its time is over. False when it is not unpaid any more.
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn close_order(&self, order: &Order, at: i64, entry: &HistoryEntry) -> Result<bool, StoreError> {
+    pub async fn close_order(
+        &self,
+        order: &Order,
+        left_open: &[u64],
+        at: i64,
+        entry: &HistoryEntry,
+    ) -> Result<bool, StoreError> {
         let mut update = Expression::default();
         update
             .when("trade_state", "=", Status::NotPay)
@@ -279,12 +286,14 @@ impl Store {
             .set("status", Status::Closed.vk(order.refund_fee, order.total_fee))
             .set("cancel_date", at)
             .change("version", 1);
-        match order.attempts.iter().any(|a| a.state == AttemptState::Abandoned) && at < order.time_expire {
+        match !left_open.is_empty() && at < order.time_expire {
             true => update.set("due", order.time_expire),
             false => update.remove("due_shard").remove("due"),
         };
-        for attempt in order.attempts.iter().filter(|a| a.state == AttemptState::Open) {
-            update.set(&format!("attempts[{}].state", attempt.n - 1), AttemptState::Closed);
+        for attempt in order.attempts.iter().filter(|a| a.may_be_paid()) {
+            let left = left_open.contains(&attempt.n);
+            let state = if left { AttemptState::Abandoned } else { AttemptState::Closed };
+            update.set(&format!("attempts[{}].state", attempt.n - 1), state);
         }
         self.write_with_history(order, &update, entry).await
     }
