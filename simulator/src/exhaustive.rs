@@ -100,6 +100,9 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
         let force = scope == Scope::Late;
         let paid = |provider| Pay { provider: Some(provider), force, notify: false, ..Pay::default() };
         world.sandbox.pay("ORDER_0", paid(payee)).await?;
+        if force {
+            world.forced.lock().expect("not poisoned").insert((payee, "ORDER_0".to_owned()));
+        }
         let steps = match scope {
             Scope::Refunds => {
                 told(Provider::Wxpay).run(&world).await;

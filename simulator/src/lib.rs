@@ -138,9 +138,13 @@ pub async fn heal(world: &World) {
     world.weather.clear();
     world.sandbox.behave();
     world.receiver.down.store(false, Ordering::Relaxed);
-    // A payment that was made though the trade was closed is told of until it is taken; no query finds it.
+    // In half of the runs a provider tells of every payment until it is taken. In the others it tells of what no
+    // query finds: what was paid though it was closed, or at any time at VksPay, which closes nothing.
+    let all = chance(|c| c.permille(500));
     let paid = world.sandbox.trades().into_iter().filter(|trade| trade.paid.is_some());
     let mut untold: Vec<(sandbox::Provider, String)> = paid.map(|trade| (trade.provider, trade.number)).collect();
+    let forced = world.forced.lock().expect("not poisoned").clone();
+    untold.retain(|own| all || own.0 == sandbox::Provider::Vkspay || forced.contains(own));
     for _ in 0..200 {
         for refund in world.sandbox.refunds().into_iter().filter(|refund| refund.settled.is_none()) {
             world.sandbox.settle_refund(&refund.out_refund_no, RefundOutcome::Success);

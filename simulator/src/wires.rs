@@ -2,6 +2,7 @@
 //! Every exchange can be held up, lost before or after it took effect, or refused.
 
 use crate::chance::chance;
+use crate::ops::{ORDERS, number};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, HttpClient, Region, RuntimeComponents};
@@ -49,11 +50,32 @@ async fn hold() {
     }
 }
 
+/// Which orders were written since somebody looked.
+#[derive(Debug, Default)]
+pub struct Written([AtomicBool; ORDERS]);
+
+impl Written {
+    /// Whether an order was written since this was last asked.
+    pub fn take(&self, order: usize) -> bool {
+        self.0[order].swap(false, Ordering::Relaxed)
+    }
+
+    fn note(&self, body: &[u8]) {
+        let body = String::from_utf8_lossy(body);
+        for (i, written) in self.0.iter().enumerate() {
+            if body.contains(&format!("\"O#{}\"", number(i))) {
+                written.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
 /// The table's wire.
 #[derive(Clone)]
 pub struct TableWire {
     database: Database,
     weather: Arc<Weather>,
+    written: Arc<Written>,
 }
 
 impl std::fmt::Debug for TableWire {
@@ -63,8 +85,8 @@ impl std::fmt::Debug for TableWire {
 }
 
 /// A client of a database in this process.
-pub fn table_client(database: &Database, weather: &Arc<Weather>) -> Client {
-    let wire = TableWire { database: database.clone(), weather: weather.clone() };
+pub fn table_client(database: &Database, weather: &Arc<Weather>, written: &Arc<Written>) -> Client {
+    let wire = TableWire { database: database.clone(), weather: weather.clone(), written: written.clone() };
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
@@ -135,6 +157,9 @@ impl TableWire {
 
     fn perform(&self, operation: &str, body: &[u8]) -> (u16, String) {
         let db = &self.database;
+        if !matches!(operation, "GetItem" | "Query") {
+            self.written.note(body);
+        }
         match operation {
             "GetItem" => answered(body, |r| db.get_item(r)),
             "PutItem" => answered(body, |r| db.put_item(r)),

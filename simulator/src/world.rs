@@ -1,7 +1,8 @@
 //! One run's world: an empty database, a sandbox, the functions, virtual time.
 
 use crate::chance::{chance, pauses, seed};
-use crate::wires::{ProviderWire, Receiver, Weather, table_client};
+use crate::ops::ORDERS;
+use crate::wires::{ProviderWire, Receiver, Weather, Written, table_client};
 use dynoxide::Database;
 use dynoxide::actions::get_item::GetItemRequest;
 use dynoxide::actions::scan::ScanRequest;
@@ -76,6 +77,9 @@ pub struct World {
     /// What the policy does.
     pub policy: PolicyOf,
     database: Database,
+    /// The orders as they were read last: they are looked at after every moment, and few have changed by then.
+    orders: Mutex<[Option<Arc<Value>>; ORDERS]>,
+    written: Arc<Written>,
     stream: Mutex<Stream>,
     /// Records of the stream that were not handed over yet.
     pub records: Mutex<Vec<Value>>,
@@ -112,7 +116,8 @@ impl World {
         };
         let weather = Arc::new(Weather::default());
         let database = Database::memory().expect("a database");
-        let client = table_client(&database, &weather);
+        let written = Arc::new(Written::default());
+        let client = table_client(&database, &weather, &written);
         dynamo::create_tables(&client, TABLE, "").await.expect("tables");
         let store = Store::new(client, TABLE, "").pausing(pauses);
         let settings = Settings {
@@ -129,8 +134,21 @@ impl World {
         app.outside.receivers = Receivers::through(receiver.clone());
         let stream = Mutex::new(Stream::open(database.clone(), TABLE).expect("a stream"));
         let secrets = secrets();
-        let (records, forced) = (Mutex::default(), Mutex::default());
-        let world = Self { sandbox, app, receiver, weather, policy, database, stream, records, forced, secrets };
+        let (orders, records, forced) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let world = Self {
+            sandbox,
+            app,
+            receiver,
+            weather,
+            policy,
+            database,
+            orders,
+            written,
+            stream,
+            records,
+            forced,
+            secrets,
+        };
         for user in 0..USERS {
             world.put("uni-id-users", &format!("user_{user}"), &[("balance", 0)]);
         }
@@ -156,8 +174,14 @@ impl World {
     }
 
     /// The orders, as JSON.
-    pub fn orders(&self) -> Vec<Value> {
-        (0..crate::ops::ORDERS).filter_map(|i| self.item(&format!("O#{}", crate::ops::number(i)), "O")).collect()
+    pub fn orders(&self) -> Vec<Arc<Value>> {
+        let mut orders = self.orders.lock().expect("not poisoned");
+        for (i, order) in orders.iter_mut().enumerate() {
+            if self.written.take(i) {
+                *order = self.item(&format!("O#{}", crate::ops::number(i)), "O").map(Arc::new);
+            }
+        }
+        orders.iter().flatten().cloned().collect()
     }
 
     fn item(&self, pk: &str, sk: &str) -> Option<Value> {
