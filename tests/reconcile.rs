@@ -134,6 +134,24 @@ async fn an_attempt_that_was_left_open_is_looked_after_when_the_order_is_paid_ot
 }
 
 #[tokio::test]
+async fn a_second_payment_that_its_provider_does_not_tell_more_of_is_asked_about_until_it_does() {
+    let world = World::start().await;
+    world.create("MUTE_001", json!({ "provider": "alipay" })).await;
+    world.create("MUTE_001", json!({ "provider": "wxpay" })).await;
+    for provider in [sandbox::Provider::Wxpay, sandbox::Provider::Alipay] {
+        let notify = provider == sandbox::Provider::Alipay;
+        world.sandbox.pay("MUTE_001", Pay { provider: Some(provider), notify, ..Pay::default() }).await.expect("paid");
+    }
+    world.until(|order| order["trade_state"] == "SUCCESS", "MUTE_001").await;
+    // WeChat Pay refuses to close what is paid, and says no more than that.
+    world.sandbox.misbehave(Fault::new(Op::Query, Misbehaviour::Http5xx));
+    assert_eq!(world.reconcile(3 * HOUR).await["incidents"], 0);
+    world.sandbox.behave();
+    assert_eq!(world.reconcile(4 * HOUR).await["incidents"], 1);
+    assert_eq!(world.kind("incident").await[0]["incident"], "second_payment");
+}
+
+#[tokio::test]
 async fn a_refund_that_no_callback_ends_is_ended_and_one_that_never_arrived_is_sent_again() {
     let world = World::start().await;
     world.create("REF_LOST", json!({})).await;
