@@ -29,10 +29,12 @@ pub enum Scope {
     Reissued,
     /// A transfer that never arrived, cancelled and sent again at once.
     Payout,
+    /// A payment of what its provider could not close with the order, told and found at once.
+    Unopened,
 }
 
 /// All of them.
-pub const SCOPES: [Scope; 8] = [
+pub const SCOPES: [Scope; 9] = [
     Scope::Callbacks,
     Scope::Refunds,
     Scope::Late,
@@ -41,6 +43,7 @@ pub const SCOPES: [Scope; 8] = [
     Scope::Repeated,
     Scope::Reissued,
     Scope::Payout,
+    Scope::Unopened,
 ];
 
 fn created(provider: &str, kind: &str) -> Step {
@@ -83,7 +86,7 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
             created("alipay", kind).run(&world).await;
         }
         let (name, payee) = match scope {
-            Scope::Repeated | Scope::Reissued => ("alipay", Provider::Alipay),
+            Scope::Repeated | Scope::Reissued | Scope::Unopened => ("alipay", Provider::Alipay),
             _ => ("wxpay", Provider::Wxpay),
         };
         if scope == Scope::Reissued {
@@ -94,7 +97,7 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
         } else {
             created(name, kind).run(&world).await;
         }
-        if scope == Scope::Late {
+        if matches!(scope, Scope::Late | Scope::Unopened) {
             Step::Close("ORDER_0".to_owned()).run(&world).await;
         }
         let force = scope == Scope::Late;
@@ -133,6 +136,10 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
                 // Alipay does not know a trade before its payer has opened it, so it could not be closed there.
                 world.sandbox.pay("ORDER_0", paid(Provider::Alipay)).await?;
                 [told(Provider::Wxpay), told(Provider::Alipay)]
+            }
+            Scope::Unopened => {
+                tokio::time::advance(Duration::from_hours(3)).await;
+                [told(payee), Step::Reconcile(200)]
             }
             Scope::Callbacks | Scope::Late | Scope::Forwarded => [told(Provider::Wxpay), told(Provider::Wxpay)],
         };

@@ -138,13 +138,11 @@ pub async fn heal(world: &World) {
     world.weather.clear();
     world.sandbox.behave();
     world.receiver.down.store(false, Ordering::Relaxed);
-    // In half of the runs a provider tells of every payment until it is taken. In the others it tells of what no
-    // query finds: what was paid though it was closed, or at any time at VksPay, which closes nothing.
-    let all = chance(|c| c.permille(500));
+    // What no query finds is told of until it is taken; whether the rest is told of too differs.
+    let all = !world.silent && chance(|c| c.permille(500));
     let paid = world.sandbox.trades().into_iter().filter(|trade| trade.paid.is_some());
-    let mut untold: Vec<(sandbox::Provider, String)> = paid.map(|trade| (trade.provider, trade.number)).collect();
-    let forced = world.forced.lock().expect("not poisoned").clone();
-    untold.retain(|own| all || own.0 == sandbox::Provider::Vkspay || forced.contains(own));
+    let told = paid.filter(|trade| all || world.no_query_finds(trade.provider, &trade.number));
+    let mut untold: Vec<(sandbox::Provider, String)> = told.map(|trade| (trade.provider, trade.number)).collect();
     for _ in 0..200 {
         for refund in world.sandbox.refunds().into_iter().filter(|refund| refund.settled.is_none()) {
             world.sandbox.settle_refund(&refund.out_refund_no, RefundOutcome::Success);

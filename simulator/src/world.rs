@@ -76,6 +76,8 @@ pub struct World {
     pub weather: Arc<Weather>,
     /// What the policy does.
     pub policy: PolicyOf,
+    /// Every callback is lost that is not the only way to hear of a payment.
+    pub silent: bool,
     database: Database,
     /// The orders as they were read last: they are looked at after every moment, and few have changed by then.
     orders: Mutex<[Option<Arc<Value>>; ORDERS]>,
@@ -102,6 +104,7 @@ impl World {
         sandbox.register(first);
         sandbox.register(second);
         let policy = chance(|c| *c.pick(&[PolicyOf::Refund, PolicyOf::Refund, PolicyOf::Accept, PolicyOf::Wait]));
+        let silent = chance(|c| c.permille(300));
         let mut config = first.config_with(GATEWAY, Mode { wxpay_version: 2, ..Mode::default() });
         config["merchants"] =
             json!({ "second": second.config_with(GATEWAY, Mode { wxpay_public_key: false, ..Mode::default() }) });
@@ -141,6 +144,7 @@ impl World {
             receiver,
             weather,
             policy,
+            silent,
             database,
             orders,
             written,
@@ -235,6 +239,13 @@ impl World {
         let path = callback.url.strip_prefix(SITE).unwrap_or(&callback.url);
         let headers: Vec<(&str, &str)> = callback.headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         notify::handle(&self.app, self.request(path, callback.body.clone(), &headers)).await
+    }
+
+    /// Whether only a callback brings a payment to light: it was made though its trade was closed, or at VksPay, which
+    /// closes nothing and takes money at any time.
+    pub fn no_query_finds(&self, provider: Provider, number: &str) -> bool {
+        let forced = self.forced.lock().expect("not poisoned");
+        provider == Provider::Vkspay || forced.contains(&(provider, number.to_owned()))
     }
 
     /// WeChat Pay changes its platform certificate for one merchant, or changes it back.
