@@ -118,6 +118,7 @@ async fn a_paid_order_is_handed_over_within_its_callback() {
     world.reconcile(HOUR).await;
     assert_eq!(receiver.got().len(), 1, "a record seen again after the task is done delivers nothing");
     paid(&world, "FWD_002").await;
+    world.until(|order| order["user_order_success"] == true, "FWD_002").await;
     assert_ne!(receiver.got()[1].0["idempotency-key"], got[0].0["idempotency-key"]);
 }
 
