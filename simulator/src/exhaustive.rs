@@ -67,7 +67,7 @@ pub fn run_in_order(scope: Scope, seed: u64) -> Result<(), String> {
 /// # Errors
 /// The law that was broken, and by what.
 pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool; 2], String> {
-    virtually(async {
+    virtually(|| async {
         let world = World::new(seed, 0).await;
         let mut seen = Seen::default();
         let told = |provider| Step::Told(provider, "ORDER_0".to_owned());

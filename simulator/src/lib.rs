@@ -69,10 +69,19 @@ impl<F: Future<Output = ()>> Future for Mortal<F> {
     }
 }
 
-/// Runs a future on a runtime of its own whose time is virtual.
-pub fn virtually<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime").block_on(future)
+/// Unoptimised, a run is deeper than the 2 MiB of an ordinary thread.
+const STACK: usize = 16 << 20;
+
+/// Runs a future on a thread and a runtime of its own whose time is virtual.
+pub fn virtually<T: Send, F: Future<Output = T>>(future: impl FnOnce() -> F + Send) -> T {
+    let whole = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("a runtime").block_on(future())
+    };
+    std::thread::scope(|threads| {
+        let run = std::thread::Builder::new().stack_size(STACK).spawn_scoped(threads, whole).expect("a thread");
+        run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// One run of a seed.
@@ -80,7 +89,7 @@ pub fn virtually<T>(future: impl Future<Output = T>) -> T {
 /// # Errors
 /// The law that was broken, and by what.
 pub fn run(seed: u64, plan: Plan) -> Result<(), String> {
-    virtually(async {
+    virtually(|| async {
         let world = World::new(seed, plan.faults).await;
         let mut seen = Seen::default();
         let mut left = plan.steps;
