@@ -164,6 +164,23 @@ async fn what_no_provider_could_close_is_looked_after_until_the_time_of_its_orde
 }
 
 #[tokio::test]
+async fn what_is_closed_after_its_time_without_its_provider_having_told_is_asked_about_all_the_same() {
+    let world = World::start().await;
+    let ends = (time::OffsetDateTime::now_utc().unix_timestamp() + 3) * 1_000;
+    let (status, made) = world.create("CLOSE_5", json!({ "provider": "vkspay", "time_expire": ends })).await;
+    assert_eq!(status, 200, "{made}");
+    world.pay_silently(&world.sandbox.trades().pop().expect("a trade").number).await;
+    world.sandbox.misbehave(Fault { on: Endpoint::op(Op::Query), times: None, what: Misbehaviour::Http5xx });
+    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    let close = json!({ "action": "pay/closePayment", "data": { "out_trade_no": "CLOSE_5" } });
+    let (status, answer) = world.call("create-payment", close).await;
+    assert_eq!((status, &answer["trade_state"]), (200, &json!("CLOSED")), "{answer}");
+    world.sandbox.behave();
+    assert_eq!(world.reconcile(10_000).await["incidents"], 1);
+    assert_eq!(world.incident("late_payment").await["out_trade_no"], "CLOSE_5");
+}
+
+#[tokio::test]
 async fn a_payment_after_closing_is_an_incident_and_never_ignored() {
     let world = World::start().await;
     world.create("LATE_1", json!({})).await;

@@ -266,8 +266,8 @@ impl Store {
         self.update_if(&Key::order(out_trade_no), &update).await
     }
 
-    /// Closes an unpaid order. The attempts that are `left_open`, by their `n`, may still be paid, and the order is
-    /// due for them when its time is over. False when it is not unpaid any more.
+    /// Closes an unpaid order. The attempts that are `left_open`, by their `n`, may have been or still be paid, and
+    /// the order is due for them when its time is over. False when it is not unpaid any more.
     ///
     /// # Errors
     /// When the table cannot be written.
@@ -286,9 +286,9 @@ impl Store {
             .set("status", Status::Closed.vk(order.refund_fee, order.total_fee))
             .set("cancel_date", at)
             .change("version", 1);
-        match !left_open.is_empty() && at < order.time_expire {
-            true => update.set("due", order.time_expire),
-            false => update.remove("due_shard").remove("due"),
+        match left_open.is_empty() {
+            true => update.remove("due_shard").remove("due"),
+            false => update.set("due", order.time_expire.max(at)),
         };
         for attempt in order.attempts.iter().filter(|a| a.may_be_paid()) {
             let left = left_open.contains(&attempt.n);
