@@ -6,7 +6,6 @@ use simulator::exhaustive::{self, SCOPES, Scope};
 use simulator::{Plan, run};
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// A run is a million small allocations.
@@ -37,7 +36,10 @@ fn main() -> ExitCode {
         }
     }
     let begin = Instant::now();
-    let broken = if all_scopes { scopes(jobs) } else { all(from, seeds, jobs, plan) };
+    let broken = match all_scopes {
+        true => at_once(jobs, SCOPES.into_iter(), whole),
+        false => at_once(jobs, from..from + seeds, |seed| one(seed, plan)),
+    };
     for (what, why) in &broken {
         println!("{what}: {why}");
     }
@@ -52,57 +54,45 @@ fn main() -> ExitCode {
     if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Every seed; stops at the first that breaks a law, because the others tell the same.
-fn all(from: u64, seeds: u64, jobs: u64, plan: Plan) -> Vec<(String, String)> {
-    let (next, broken) = (AtomicU64::new(from), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
+/// What broke a law, and how.
+type Broken = (String, String);
+
+/// Runs things on so many threads; once one has broken a law, no other begins, because the others tell the same.
+fn at_once<T>(
+    jobs: u64,
+    things: impl Iterator<Item = T> + Send,
+    run: impl Fn(T) -> Result<(), Broken> + Sync,
+) -> Vec<Broken> {
+    let (things, broken) = (Mutex::new(things), Mutex::new(Vec::new()));
+    let next = || {
+        let whole = broken.lock().expect("not poisoned").is_empty();
+        if whole { things.lock().expect("not poisoned").next() } else { None }
+    };
+    std::thread::scope(|threads| {
         for _ in 0..jobs.max(1) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= from + seeds || !broken.lock().expect("not poisoned").is_empty() {
-                        return;
+            threads.spawn(|| {
+                while let Some(thing) = next() {
+                    if let Err(found) = run(thing) {
+                        broken.lock().expect("not poisoned").push(found);
                     }
-                    let result = std::panic::catch_unwind(|| run(seed, plan));
-                    let why = match result {
-                        Ok(Ok(())) => continue,
-                        Ok(Err(why)) => why,
-                        Err(_) => "panicked".to_owned(),
-                    };
-                    broken.lock().expect("not poisoned").push((format!("seed {seed}"), why));
                 }
             });
         }
     });
     broken.into_inner().expect("not poisoned")
+}
+
+/// One seed.
+fn one(seed: u64, plan: Plan) -> Result<(), Broken> {
+    let ended = std::panic::catch_unwind(|| run(seed, plan)).unwrap_or_else(|_| Err("panicked".to_owned()));
+    ended.map_err(|why| (format!("seed {seed}"), why))
 }
 
 /// Orders of things in which each scope runs without a death.
 const ORDERS: u64 = 150;
 
-/// Every scope, whole; stops at the first that breaks a law.
-fn scopes(jobs: u64) -> Vec<(String, String)> {
-    let (next, broken) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    std::thread::scope(|threads| {
-        for _ in 0..jobs.max(1) {
-            threads.spawn(|| {
-                while let Some(scope) = SCOPES.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    match whole(*scope) {
-                        Ok(runs) => println!("{scope:?}: {runs} runs"),
-                        Err(found) => {
-                            broken.lock().expect("not poisoned").push(found);
-                            return;
-                        }
-                    }
-                }
-            });
-        }
-    });
-    broken.into_inner().expect("not poisoned")
-}
-
-/// Every pair of deaths in a scope, and many orders of things; how many runs that were.
-fn whole(scope: Scope) -> Result<u64, (String, String)> {
+/// Every pair of deaths in a scope, and many orders of things.
+fn whole(scope: Scope) -> Result<(), Broken> {
     let (mut runs, mut first) = (0, 0);
     loop {
         let mut ended = [false, false];
@@ -122,5 +112,6 @@ fn whole(scope: Scope) -> Result<u64, (String, String)> {
         runs += 1;
         exhaustive::run_in_order(scope, seed).map_err(|why| (format!("{scope:?}, order {seed}"), why))?;
     }
-    Ok(runs)
+    println!("{scope:?}: {runs} runs");
+    Ok(())
 }
