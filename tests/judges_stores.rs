@@ -4,7 +4,8 @@ use crate::judges::{Script, installed};
 use crate::world::World;
 use axum::Router;
 use axum::extract::Request;
-use sandbox::{CallbackKind, Forgery, Mode, Pay, Provider};
+use axum::http::header::CONTENT_TYPE;
+use sandbox::{CallbackKind, Fault, Forgery, Misbehaviour, Mode, Op, Pay, Provider};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
@@ -35,8 +36,9 @@ async fn watched(mode: Mode) -> (World, Arc<Mutex<Vec<Seen>>>) {
             headers.remove("content-length");
             let sent =
                 reqwest::Client::new().request(parts.method, url).headers(headers).body(body).send().await.unwrap();
-            let status = sent.status();
-            (status, sent.bytes().await.unwrap())
+            let kind = sent.headers().get("content-type").cloned();
+            let headers: axum::http::HeaderMap = kind.map(|kind| (CONTENT_TYPE, kind)).into_iter().collect();
+            (sent.status(), headers, sent.bytes().await.unwrap())
         }
     });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -115,6 +117,28 @@ async fn a_transaction_that_apples_own_library_takes_pays_an_order_here() {
     assert_eq!(verify(spoilt).await.0, 422);
     let (status, body) = verify(signed.to_owned()).await;
     assert_eq!((status, &body["transaction_id"]), (200, &json!("70001")), "{body}");
+}
+
+#[tokio::test]
+async fn apples_own_client_gets_the_notifications_that_we_missed_by_the_request_that_we_send() {
+    let Some(()) = installed() else { return };
+    let (world, seen) = watched(Mode::default()).await;
+    world.sandbox.misbehave(Fault::new(Op::Notify, Misbehaviour::Lose));
+    let mut tokens = Vec::new();
+    for n in 0..23 {
+        let data = json!({ "provider": "appleiap", "vk_platform": null, "product_id": "coins_1" });
+        let (_, created) = world.create(&format!("JUDGE_MISSED_{n}"), data).await;
+        let how = Pay { merchant: Some("shop".to_owned()), ..Pay::default() };
+        let paid = world.sandbox.client_pay(Provider::Appleiap, &created["orderInfo"], how).await.unwrap();
+        tokens.push(paid.paid.number);
+    }
+    crate::apple_notices::sent(&world, tokens.len()).await;
+    let run = world.run(json!({ "job": "notices" })).await;
+    assert_eq!((&run["credited"], &run["errors"]), (&json!(23), &json!(0)));
+    let asked = seen.lock().unwrap()[0].body.clone();
+    let keys = &world.config["appleiap"]["app-plus"];
+    let job = json!({ "do": "apple_history", "keys": keys, "asked": asked, "tokens": tokens });
+    assert_eq!(Script::Python("stores.py").judge(job).await.len(), 3);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod alipay_create;
 mod alipay_gateway;
 mod alipay_kit;
 mod alipay_vectors;
+mod apple_notices;
 mod apple_purchases;
 mod bills;
 mod bills_files;

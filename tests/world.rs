@@ -141,7 +141,12 @@ impl World {
     pub async fn reconcile_at(&self, ms: i64) -> Value {
         let at = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).expect("a time");
         let time = at.format(&time::format_description::well_known::Rfc3339).expect("a time");
-        reconcile::handle(self.app(), &json!({ "time": time })).await.expect("a run")
+        self.run(json!({ "time": time })).await
+    }
+
+    /// A run of `reconcile` by an event.
+    pub async fn run(&self, event: Value) -> Value {
+        reconcile::handle(self.app(), &event).await.expect("a run")
     }
 
     /// Calls a function of this world with the merchant's key.

@@ -86,17 +86,21 @@ pub async fn feed(app: Arc<App>, mut stream: Stream, ended: impl Future<Output =
     }
 }
 
-/// Keeps the schedule of `reconcile` until it is stopped. Without a period nothing runs.
+/// Keeps the schedule of `reconcile` until it is stopped: `due` each period, `notices` each 30th, as `template.yaml`
+/// has it. Without a period nothing runs.
 pub async fn schedule(app: Arc<App>, period: Option<Duration>, ended: impl Future<Output = ()>) {
     let Some(period) = period else { return };
     let mut ended = std::pin::pin!(ended);
-    loop {
+    for n in 1_u64.. {
         tokio::select! {
             () = &mut ended => return,
             () = tokio::time::sleep(period) => {}
         }
-        if let Err(why) = reconcile::handle(&app, &json!({})).await {
-            tracing::error!(why, "the scheduled run has failed");
+        let jobs: &[&str] = if n.is_multiple_of(30) { &["due", "notices"] } else { &["due"] };
+        for job in jobs {
+            if let Err(why) = reconcile::handle(&app, &json!({ "job": job })).await {
+                tracing::error!(job, why, "the scheduled run has failed");
+            }
         }
     }
 }

@@ -68,6 +68,22 @@ pub struct Delivery {
     refund: Option<usize>,
     #[serde(skip)]
     put_off: bool,
+    /// When it was sent, Unix ms, and the status that came back, if one did.
+    #[serde(skip)]
+    pub(crate) sent: Vec<(i64, Option<u16>)>,
+}
+
+impl Delivery {
+    /// What it tells.
+    pub(crate) fn notice(&self) -> Notice<'_> {
+        Notice {
+            trade: &self.snapshot,
+            refund: self.refund,
+            event_id: &self.event_id,
+            created: self.created,
+            url: &self.url,
+        }
+    }
 }
 
 /// An HTTP request as it stands, signed and ready.
@@ -155,6 +171,11 @@ impl Outbox {
         self.list.clone()
     }
 
+    /// A merchant's callbacks, oldest first.
+    pub(crate) fn of(&self, provider: Provider, merchant: &str) -> impl DoubleEndedIterator<Item = &Delivery> {
+        self.list.iter().filter(move |own| own.provider == provider && own.merchant == merchant)
+    }
+
     pub(crate) fn next_due(&self) -> Option<i64> {
         self.pending.first().map(|(due, _)| *due)
     }
@@ -198,6 +219,7 @@ impl Outbox {
             snapshot: Arc::new(trade),
             refund,
             put_off: false,
+            sent: Vec::new(),
         });
         self.pending.insert((now, at));
         id
@@ -252,6 +274,7 @@ impl Outbox {
         };
         let rung = delivery.attempts as usize;
         delivery.attempts += 1;
+        delivery.sent.push((now, answer.as_ref().map(|(status, _)| *status)));
         let accepted = answer.as_ref().is_some_and(|(status, body)| accepted(delivery, *status, body));
         (delivery.last_status, delivery.last_answer) = answer.unzip();
         if accepted || delivery.state == DeliveryState::Accepted {
@@ -312,14 +335,7 @@ impl Sandbox {
         let Some(merchant) = merchant else {
             return;
         };
-        let notice = Notice {
-            trade: &delivery.snapshot,
-            refund: delivery.refund,
-            event_id: &delivery.event_id,
-            created: delivery.created,
-            url: &delivery.url,
-        };
-        let mut signed = notice.sign(&merchant, self.now());
+        let mut signed = delivery.notice().sign(&merchant, self.now());
         match fault {
             Some(Misbehaviour::BadSignature) => signed = self.forge(signed, forgery::Forgery::BadSignature),
             Some(Misbehaviour::NoSignature) => signed = self.forge(signed, forgery::Forgery::NoSignature),

@@ -10,7 +10,9 @@ import sys
 import time
 
 import jwt
+from appstoreserverlibrary.api_client import APIException, AppStoreServerAPIClient
 from appstoreserverlibrary.models.Environment import Environment
+from appstoreserverlibrary.models.NotificationHistoryRequest import NotificationHistoryRequest
 from appstoreserverlibrary.signed_data_verifier import SignedDataVerifier, VerificationException
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -47,6 +49,42 @@ def apple_verify():
     assert claims["bid"] == job["bundle"] and claims["exp"] - int(time.time()) <= 3600, claims
     assert jwt.get_unverified_header(job["jwt"]) == {"alg": "ES256", "kid": job["kid"], "typ": "JWT"}
     print("PyJWT takes the token of the App Store Server API")
+
+
+def apple_history():
+    """Apple's own client gets missed notifications out of the sandbox, and would have asked as we did."""
+    keys, asked = job["keys"], json.loads(job["asked"])
+    client = AppStoreServerAPIClient(
+        keys["privateKeyContent"].encode(), keys["keyId"], keys["issuerId"], keys["bundleId"], Environment.PRODUCTION,
+    )
+    client._base_url = keys["apiBase"] + "/storekit"
+    request = NotificationHistoryRequest(startDate=asked["startDate"], endDate=asked["endDate"], onlyFailures=True)
+    written = {name: value for name, value in client._get_request_json(request).items() if value is not None}
+    assert written == asked, (written, asked)
+    print("Apple's client asks as we do")
+    der = x509.load_pem_x509_certificate(keys["rootCertContent"].encode()).public_bytes(serialization.Encoding.DER)
+    verifier = SignedDataVerifier([der], False, Environment.PRODUCTION, keys["bundleId"], keys["appAppleId"])
+    token, tokens = None, []
+    while True:
+        page = client.get_notification_history(token, request)
+        for record in page.notificationHistory:
+            assert record.sendAttempts and all(sent.sendAttemptResult for sent in record.sendAttempts), record
+            notification = verifier.verify_and_decode_notification(record.signedPayload)
+            transaction = notification.data.signedTransactionInfo
+            tokens.append(verifier.verify_and_decode_signed_transaction(transaction).appAccountToken)
+        token = page.paginationToken
+        if not page.hasMore:
+            break
+    assert sorted(tokens) == sorted(job["tokens"]), tokens
+    print(f"Apple's client reads {len(tokens)} notifications")
+    for start, end, code in ((0, asked["endDate"], 4000012), (2, 1, 4000013), (None, 1, 4000015), (1, None, 4000016)):
+        try:
+            client.get_notification_history(None, NotificationHistoryRequest(startDate=start, endDate=end))
+        except APIException as refused:
+            assert refused.raw_api_error == code, (start, end, refused.raw_api_error)
+            continue
+        raise AssertionError(f"{start} to {end} was taken")
+    print("Apple's client understands the refusals")
 
 
 def certificate(name, issuer, key, signer, ca, marker):
@@ -141,6 +179,7 @@ def push():
     print(json.dumps({"xml": sealed, "timestamp": timestamp, "nonce": nonce}))
 
 
-{"apple_verify": apple_verify, "apple_make": apple_make, "huawei_pss": huawei_pss, "xpay": xpay, "push": push}[
-    job["do"]
-]()
+{
+    "apple_verify": apple_verify, "apple_make": apple_make, "apple_history": apple_history, "huawei_pss": huawei_pss,
+    "xpay": xpay, "push": push,
+}[job["do"]]()

@@ -8,7 +8,7 @@ use shared::app::App;
 use shared::code::Code;
 use shared::config::DEFAULT_MERCHANT;
 use shared::order::Provider;
-use shared::payment::{Context, settle_notice};
+use shared::payment::{Context, Source, settle_notice};
 use shared::provider::{self, CallbackError, CallbackRequest, Notice, ProviderReply, Verdict};
 use tokio::time::Instant;
 
@@ -66,8 +66,8 @@ async fn judge(app: &App, provider: Provider, merchant_id: &str, callback: &Call
     };
     let verdict = match provider::read_callback(provider, merchant, &app.outside, callback).await {
         Ok(Notice::Echo(text)) => return Judged::Echo(text),
-        Ok(notice) => match settle_notice(&context, &notice).await {
-            Ok(()) => Verdict::Accepted,
+        Ok(notice) => match settle_notice(&context, &notice, Source::Callback).await {
+            Ok(_) => Verdict::Accepted,
             Err(failure) if failure.code == Code::NO_ORDER && matches!(notice, Notice::Transfer(_)) => {
                 tracing::warn!(%provider, merchant = merchant_id, "a callback about a transfer that is not known");
                 Verdict::Rejected

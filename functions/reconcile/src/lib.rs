@@ -1,9 +1,10 @@
-//! The schedule: asks about what is unfinished (`job` `due`, the default), checks bills (`job` `bills`).
+//! The schedule: asks about what is unfinished (`job` `due`, the default), takes notifications that never arrived
+//! (`notices`), checks bills (`bills`).
 
 use serde_json::{Value, json};
 use shared::app::App;
 use shared::order::Provider;
-use shared::payment::{Counts, check_bills, reconcile};
+use shared::payment::{Counts, check_bills, missed_notices, reconcile};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use time::OffsetDateTime;
@@ -37,6 +38,7 @@ pub async fn handle(app: &App, event: &Value) -> Result<Value, String> {
     let job = text("job").unwrap_or("due");
     let more = match job {
         "due" => reconcile(&context, clock, max_calls, &counts).await,
+        "notices" => missed_notices(&context, clock, max_calls, text("merchant"), provider, &counts).await,
         "bills" => {
             let checked = check_bills(&context, clock, text("bill_date"), text("merchant"), provider).await;
             checked.map(|bills| {
@@ -51,7 +53,7 @@ pub async fn handle(app: &App, event: &Value) -> Result<Value, String> {
                 bills.more
             })
         }
-        _ => return Err("job is neither due nor bills".to_owned()),
+        _ => return Err("job is none of due, notices and bills".to_owned()),
     };
     let more =
         more.map_err(|failure| failure.private.or(failure.says).unwrap_or_else(|| failure.code.en.to_owned()))?;

@@ -2,6 +2,7 @@
 //! a certificate authority of its own (apple.md).
 
 mod chain;
+mod history;
 
 use crate::Sandbox;
 use crate::callbacks::{Notice, SignedRequest};
@@ -100,6 +101,9 @@ pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, _fault: Option<Misbeh
     else {
         return Answer::new(401, "text/plain", "Unauthenticated\n", "401");
     };
+    if inbound.path == "/storekit/inApps/v1/notifications/history" && inbound.method == "POST" {
+        return history::page(&state, &merchant, inbound, sandbox.now());
+    }
     let id = inbound.path.rsplit('/').next().unwrap_or_default();
     let found = state.find_transaction(&merchant.keys.apple.id, id).map(|at| state.trades[at].clone());
     drop(state);
@@ -240,18 +244,26 @@ pub(crate) fn client_result(sandbox: &Sandbox, trade: &Trade) -> Value {
     })
 }
 
-/// Writes and signs a notification.
-pub(crate) fn notify(notice: &Notice<'_>, merchant: &Merchant, now: i64) -> SignedRequest {
-    let keys = &merchant.keys.apple;
-    let kind = if notice.refund.is_some() { "REFUND" } else { "ONE_TIME_CHARGE" };
+/// `notificationType`.
+fn kind(notice: &Notice<'_>) -> &'static str {
+    if notice.refund.is_some() { "REFUND" } else { "ONE_TIME_CHARGE" }
+}
+
+/// `signedPayload`.
+fn payload(notice: &Notice<'_>, keys: &Keys, now: i64) -> String {
     let payload = json!({
-        "notificationType": kind, "notificationUUID": notice.event_id, "version": "2.0", "signedDate": now,
+        "notificationType": kind(notice), "notificationUUID": notice.event_id, "version": "2.0", "signedDate": now,
         "data": {
             "appAppleId": keys.app_apple_id, "bundleId": keys.id, "bundleVersion": "1", "environment": "Production",
             "signedTransactionInfo": signed(keys, notice.trade, now),
         },
     });
-    let body = json!({ "signedPayload": keys.authority.sign(&payload) }).to_string();
+    keys.authority.sign(&payload)
+}
+
+/// Writes and signs a notification.
+pub(crate) fn notify(notice: &Notice<'_>, merchant: &Merchant, now: i64) -> SignedRequest {
+    let body = json!({ "signedPayload": payload(notice, &merchant.keys.apple, now) }).to_string();
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     SignedRequest { method: "POST".to_owned(), url: notice.url.to_owned(), headers, body }
 }

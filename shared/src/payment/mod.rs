@@ -1,4 +1,4 @@
-//! The use cases: create, query, close, refund, transfer, tasks, incidents, bills; and `confirm`, the one room in which an order becomes paid.
+//! The use cases: create, query, close, refund, transfer, tasks, incidents, bills, missed notices; and `confirm`, the one room in which an order becomes paid.
 
 mod bills;
 mod close;
@@ -8,6 +8,7 @@ mod create;
 mod handler;
 mod incidents;
 mod login;
+mod missed;
 mod notices;
 mod purchase;
 mod query;
@@ -26,7 +27,8 @@ pub use create::{CreateInput, CreateReply, Environment, create_payment};
 pub use handler::{Draft, HandlerError, Handlers, PaidOrder, Tables};
 pub use incidents::{query_incidents, resolve_incident};
 pub use login::login;
-pub use notices::settle_notice;
+pub use missed::missed_notices;
+pub use notices::{Settled, settle_notice};
 pub use purchase::verify_purchase;
 pub use query::{QueryInput, next_poll_ms, query_orders, query_payment};
 pub use reconcile::{Counts, reconcile};

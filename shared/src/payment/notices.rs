@@ -1,7 +1,7 @@
 //! What a verified callback says, beyond a payment: hints that something changed, events, refunds. Refunds that
 //! were made elsewhere are taken into the table.
 
-use super::confirm::{alarm, confirm, find_order};
+use super::confirm::{Confirmed, alarm, confirm, find_order};
 use super::query::Asked;
 use super::{Context, Source};
 use crate::code::{Code, Failure};
@@ -15,27 +15,39 @@ const ROUNDS: usize = 12;
 /// The description of a refund that was not made through here.
 pub(super) const ELSEWHERE: &str = "refunded elsewhere";
 
-/// Takes what a verified callback says.
+/// Takes what a verified callback says. `source` is how it came: by the provider's call, or because we asked for it.
 ///
 /// # Errors
 /// When the table or, for a refund whose payment is not known yet, the provider cannot be reached;
 /// [`Code::NO_ORDER`] for a transfer that is not known, which is the sender's fault.
-pub async fn settle_notice(cx: &Context<'_>, notice: &Notice) -> Result<(), Failure> {
+pub async fn settle_notice(cx: &Context<'_>, notice: &Notice, source: Source) -> Result<Settled, Failure> {
     match notice {
-        Notice::Payment(payment) => {
-            confirm(cx, payment, Source::Callback).await?;
-            Ok(())
-        }
-        Notice::Refund(refund) => settle_refund(cx, refund).await,
-        Notice::Transfer(transfer) => super::transfer::settle_transfer(cx, transfer).await,
-        Notice::Hint(hint) => settle_hint(cx, hint).await,
-        Notice::Event(event) => settle_event(cx, event).await,
-        Notice::Echo(_) => Ok(()),
+        Notice::Payment(payment) => Ok(match confirm(cx, payment, source).await? {
+            Confirmed::Credited => Settled { credited: true, ..Settled::default() },
+            Confirmed::Already => Settled::default(),
+            Confirmed::Incident { new, .. } => Settled { incident: new, ..Settled::default() },
+        }),
+        Notice::Refund(refund) => settle_refund(cx, refund, source).await,
+        Notice::Transfer(transfer) => super::transfer::settle_transfer(cx, transfer).await.map(|()| Settled::default()),
+        Notice::Hint(hint) => settle_hint(cx, hint).await.map(|()| Settled::default()),
+        Notice::Event(event) => settle_event(cx, event, source).await,
+        Notice::Echo(_) => Ok(Settled::default()),
         Notice::Other(name) => {
             tracing::info!(name, "a callback that asks for nothing");
-            Ok(())
+            Ok(Settled::default())
         }
     }
+}
+
+/// What a message changed by itself; what a hint made us ask for is not in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Settled {
+    /// An order was paid.
+    pub credited: bool,
+    /// A refund ended, or one that was made elsewhere was counted.
+    pub refunded: bool,
+    /// An incident is new.
+    pub incident: bool,
 }
 
 /// How often and how long an unproven message waits for its turn to ask the provider.
@@ -89,7 +101,7 @@ async fn settle_refund_hint(cx: &Context<'_>, hint: &Hint, out_refund_no: &str) 
 }
 
 /// Records an event on its order, once; the order's state stays.
-async fn settle_event(cx: &Context<'_>, event: &Event) -> Result<(), Failure> {
+async fn settle_event(cx: &Context<'_>, event: &Event, source: Source) -> Result<Settled, Failure> {
     let mut found = None;
     for id in &event.transactions {
         if let Some(no) = cx.store.order_of_transaction(event.provider, id).await? {
@@ -104,16 +116,16 @@ async fn settle_event(cx: &Context<'_>, event: &Event) -> Result<(), Failure> {
     }
     let Some(order) = found else {
         tracing::info!(name = event.name, provider = %event.provider, "an event of no order that is known");
-        return Ok(());
+        return Ok(Settled::default());
     };
     let no = order.out_trade_no;
     let transaction_id = event.transactions.first();
-    let entry = HistoryEntry::new("event", Source::Callback.name(), event.at)
+    let entry = HistoryEntry::new("event", source.name(), event.at)
         .with("name", &event.name)
         .with("transaction_id", &transaction_id);
     cx.store.append_event(&no, &event.id, &entry).await?;
     let name = match event.alert {
-        None => return Ok(()),
+        None => return Ok(Settled::default()),
         Some(Alert::TakenBack) => IncidentName::Chargeback,
         Some(Alert::RefundUndone) => IncidentName::RefundMismatch,
     };
@@ -123,8 +135,11 @@ async fn settle_event(cx: &Context<'_>, event: &Event) -> Result<(), Failure> {
         actual: Some(json!({ "event": event.name, "id": event.id })),
         ..Incident::new(name, event.provider, &event.merchant)
     };
-    alarm(cx, &incident, true).await?;
-    Ok(())
+    raised(cx, &incident, true).await
+}
+
+async fn raised(cx: &Context<'_>, incident: &Incident, known: bool) -> Result<Settled, Failure> {
+    Ok(Settled { incident: alarm(cx, incident, known).await?, ..Settled::default() })
 }
 
 /// The order and attempt of a refund: by the number that the provider knows, else by the refund's own number,
@@ -154,25 +169,23 @@ async fn refunded_order(cx: &Context<'_>, notice: &RefundNotice) -> Result<Optio
     Ok(attempt.map(|attempt| (order, attempt)))
 }
 
-async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice) -> Result<(), Failure> {
+async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) -> Result<Settled, Failure> {
     let Some((mut order, mut attempt)) = refunded_order(cx, notice).await? else {
         let number = notice.number.as_deref().or(notice.transaction_id.as_deref()).unwrap_or(&notice.out_refund_no);
         let incident = incident_of(notice, number, IncidentName::UnknownOrder, Value::Null, Value::Null);
-        alarm(cx, &incident, false).await?;
-        return Ok(());
+        return raised(cx, &incident, false).await;
     };
     let no = order.out_trade_no.clone();
     if notice.mch_id.is_some() && notice.mch_id != attempt.mch_id {
         let (expected, actual) = (json!(attempt.mch_id), json!(notice.mch_id));
-        alarm(cx, &incident_of(notice, &no, IncidentName::MerchantMismatch, expected, actual), true).await?;
-        return Ok(());
+        return raised(cx, &incident_of(notice, &no, IncidentName::MerchantMismatch, expected, actual), true).await;
     }
     // A payment that was sent back leaves its order as it is.
     let sent_back = cx.store.refund(&no, &notice.out_refund_no).await?.is_some_and(|r| r.incident.is_some());
     if !order.trade_state.is_paid() && !sent_back {
         match &notice.payment {
             Some(payment) => {
-                confirm(cx, payment, Source::Callback).await?;
+                confirm(cx, payment, source).await?;
             }
             None => {
                 super::query::ask(cx, &order, &attempt, Source::Query).await?;
@@ -187,19 +200,28 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice) -> Result<(), Fa
     match cx.store.refund(&no, &notice.out_refund_no).await? {
         Some(refund) if notice.standing.refund.is_some_and(|amount| amount != refund.refund_fee) => {
             let (expected, actual) = (json!(refund.refund_fee), json!(notice.standing.refund));
-            alarm(cx, &incident_of(notice, &no, IncidentName::RefundMismatch, expected, actual), true).await?;
-            Ok(())
+            raised(cx, &incident_of(notice, &no, IncidentName::RefundMismatch, expected, actual), true).await
         }
-        Some(refund) => super::refund::apply(cx, &order, &refund, &notice.standing, Source::Callback).await.map(|_| ()),
-        None => adopt(cx, &order, &attempt, notice).await,
+        Some(refund) => {
+            let (_, now) = super::refund::apply(cx, &order, &refund, &notice.standing, source).await?;
+            let refunded = refund.state == RefundState::Processing && now.state != RefundState::Processing;
+            Ok(Settled { refunded, ..Settled::default() })
+        }
+        None => adopt(cx, &order, &attempt, notice, source).await,
     }
 }
 
 /// A refund that was not asked for here: recorded as an incident, and counted when it is of the credited
 /// payment and its amount is known.
-async fn adopt(cx: &Context<'_>, order: &Order, attempt: &Attempt, notice: &RefundNotice) -> Result<(), Failure> {
+async fn adopt(
+    cx: &Context<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    notice: &RefundNotice,
+    source: Source,
+) -> Result<Settled, Failure> {
     if notice.standing.progress != RefundProgress::Success {
-        return Ok(());
+        return Ok(Settled::default());
     }
     let amount = notice.standing.refund.or_else(|| share_of(order, notice)).unwrap_or_default();
     let mut refund = Refund {
@@ -220,27 +242,30 @@ async fn adopt(cx: &Context<'_>, order: &Order, attempt: &Attempt, notice: &Refu
     }
     let actual = json!(refund.refund_fee);
     let incident = incident_of(notice, &order.out_trade_no, IncidentName::RefundElsewhere, Value::Null, actual);
-    alarm(cx, &incident, true).await?;
+    let told = raised(cx, &incident, true).await?;
     // The order may change meanwhile; then the sum is taken anew.
     let mut order = order.clone();
     for _ in 0..ROUNDS {
         if attempt.state != AttemptState::Paid || refund.refund_fee.0 == 0 {
-            return Ok(());
+            return Ok(told);
         }
-        let entry = HistoryEntry::new("refunded", Source::Callback.name(), cx.now())
+        let entry = HistoryEntry::new("refunded", source.name(), cx.now())
             .with("out_refund_no", &refund.out_refund_no)
             .with("refund_fee", &refund.refund_fee)
             .with("elsewhere", &true);
         let known = cx.store.refund(&order.out_trade_no, &refund.out_refund_no);
-        if cx.store.adopt_refund(&order, &refund, &entry).await? || known.await?.is_some() {
-            return Ok(());
+        if cx.store.adopt_refund(&order, &refund, &entry).await? {
+            return Ok(Settled { refunded: true, ..told });
+        }
+        if known.await?.is_some() {
+            return Ok(told);
         }
         order = cx.store.order(&order.out_trade_no).await?.ok_or(Code::NO_ORDER)?;
         if notice.share.is_some() {
             refund.refund_fee = share_of(&order, notice).unwrap_or_default();
         } else if refund.refund_fee > order.refundable {
             // More than is left: the incident tells, and the operator decides.
-            return Ok(());
+            return Ok(told);
         }
     }
     Err(Code::BUSY.into())

@@ -38,13 +38,13 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn add(counter: &AtomicU64, n: u64) {
+    pub(super) fn add(counter: &AtomicU64, n: u64) {
         counter.fetch_add(n, Ordering::Relaxed);
     }
 }
 
 /// How long a run takes at most.
-const BUDGET: Duration = Duration::from_secs(45);
+pub(super) const BUDGET: Duration = Duration::from_secs(45);
 /// From then on, ms, what no provider ends is the operator's business; it is asked about once a day then.
 const TOO_LONG: i64 = 7 * 86_400_000;
 /// Items that are brought on at once.

@@ -1,51 +1,168 @@
-//! The App Store Server API (`protocols/apple.md` 2): a transaction by its number.
+//! The App Store Server API (`protocols/apple.md` 2): a transaction by its number, and the notifications that did
+//! not arrive.
 
 use super::transaction::Transaction;
 use super::{host, refused};
-use crate::config::AppleNode;
+use crate::config::{AppleNode, Merchant, StoreKey};
 use crate::http::Request;
 use crate::provider::{Outcome, Outside};
 use http::Method;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a token to Apple is good, s; Apple's own client uses the same.
 const TOKEN_S: i64 = 300;
 
-enum Answered {
-    Signed(String),
-    /// Apple does not know the number in this environment.
-    NotHere,
+/// One of Apple's two worlds, each with its own host and its own transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Environment {
+    Production,
+    Sandbox,
 }
 
-/// Asks for a transaction: production first, then the sandbox where it counts (App Review buys there).
+/// Those that count for a node. Production is asked first; App Review buys in the sandbox.
+fn environments(node: &AppleNode) -> &'static [Environment] {
+    if node.sandbox { &[Environment::Production, Environment::Sandbox] } else { &[Environment::Production] }
+}
+
+impl Environment {
+    fn host(self, node: &AppleNode) -> String {
+        match self {
+            Self::Production => host(node, "storekit", "https://api.storekit.apple.com"),
+            Self::Sandbox => host(node, "storekit-sandbox", "https://api.storekit-sandbox.apple.com"),
+        }
+    }
+}
+
+/// Asks for a transaction, in one environment after the other.
 pub(super) async fn transaction(outside: &Outside, node: &AppleNode, id: &str, now: i64) -> Outcome<Transaction> {
     if !(1..=64).contains(&id.len()) || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
         return refused("4000006", "not a transaction's number");
     }
-    let mut places = vec![host(node, "storekit", "https://api.storekit.apple.com")];
-    if node.sandbox {
-        places.push(host(node, "storekit-sandbox", "https://api.storekit-sandbox.apple.com"));
-    }
-    for place in places {
-        let signed = match ask(outside, node, &place, id, now).await {
-            Outcome::Done(Answered::Signed(signed)) => signed,
-            Outcome::Done(Answered::NotHere) => continue,
-            Outcome::Refused(refusal) => return Outcome::Refused(refusal),
-            Outcome::Unknown(why) => return Outcome::Unknown(why),
+    let Some(key) = &node.api else {
+        return refused("NO_KEY", "a transaction_identifier alone needs issuerId, keyId and privateKeyContent");
+    };
+    for environment in environments(node) {
+        let url = format!("{}/inApps/v1/transactions/{id}", environment.host(node));
+        let answer = match call(outside, node, key, Method::GET, &url, None, now).await {
+            Ok(answer) => answer,
+            Err(why) => return Outcome::Unknown(why),
         };
-        return match Transaction::signed(node, &signed) {
-            Outcome::Done(found) if found.id != id => refused("TRANSACTION", "Apple names another transaction"),
-            found => found,
+        return match (answer.status, answer.error) {
+            (200, _) => match answer.body["signedTransactionInfo"].as_str() {
+                Some(signed) => match Transaction::signed(node, signed) {
+                    Outcome::Done(found) if found.id != id => refused("TRANSACTION", "Apple names another transaction"),
+                    found => found,
+                },
+                None => Outcome::Unknown(answer.text()),
+            },
+            (404, Some(4_040_010)) => continue,
+            // The account, app or transaction cannot be found just now.
+            (404, Some(4_040_002 | 4_040_004 | 4_040_006)) => Outcome::Unknown(answer.text()),
+            (400 | 404, Some(code)) => refused(&code.to_string(), "Apple refuses the transaction"),
+            _ => Outcome::Unknown(answer.text()),
         };
     }
     refused("4040010", "Apple does not know the transaction")
 }
 
-async fn ask(outside: &Outside, node: &AppleNode, place: &str, id: &str, now: i64) -> Outcome<Answered> {
-    let Some(key) = &node.api else {
-        return refused("NO_KEY", "a transaction_identifier alone needs issuerId, keyId and privateKeyContent");
-    };
+/// Where Apple keeps an app's notifications, for 180 days (30 in its sandbox).
+pub struct Mailbox {
+    node: Arc<AppleNode>,
+    environment: Environment,
+}
+
+/// Up to 20 of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Missed {
+    /// Bodies, as they would have been posted.
+    pub bodies: Vec<Vec<u8>>,
+    /// Where the next page begins.
+    pub next: Option<String>,
+}
+
+impl Mailbox {
+    /// A merchant's: those whose app has a key of the App Store Server API.
+    pub fn of(merchant: &Merchant) -> Vec<Self> {
+        let nodes = merchant.apple.values().filter(|node| node.api.is_some());
+        nodes
+            .flat_map(|node| {
+                environments(node).iter().map(|environment| Self { node: node.clone(), environment: *environment })
+            })
+            .collect()
+    }
+
+    /// Whether Apple may know nothing of the app here: one that is still tried out is not in the store.
+    pub fn may_be_absent(&self) -> bool {
+        self.node.sandbox
+    }
+
+    /// Whether a purchase still counts: a notification says how it stood when it was signed.
+    pub async fn stands(&self, outside: &Outside, transaction_id: &str, now: i64) -> Outcome<bool> {
+        transaction(outside, &self.node, transaction_id, now).await.map(|found| !found.revoked)
+    }
+
+    /// Asks for a page of the notifications of a time (Unix ms) that never arrived, or that Apple still tries to
+    /// deliver.
+    pub async fn missed(&self, outside: &Outside, from: i64, to: i64, page: Option<&str>, now: i64) -> Outcome<Missed> {
+        let Some(key) = &self.node.api else { return Outcome::Done(Missed::default()) };
+        let query = page.map(|token| {
+            let token: String = form_urlencoded::byte_serialize(token.as_bytes()).collect();
+            format!("?paginationToken={token}")
+        });
+        let query = query.unwrap_or_default();
+        let url = format!("{}/inApps/v1/notifications/history{query}", self.environment.host(&self.node));
+        let body = json!({ "startDate": from, "endDate": to, "onlyFailures": true });
+        let answer = match call(outside, &self.node, key, Method::POST, &url, Some(&body), now).await {
+            Ok(answer) => answer,
+            Err(why) => return Outcome::Unknown(why),
+        };
+        match (answer.status, answer.error) {
+            (200, _) => {}
+            (400..=428, code) => {
+                let code = code.unwrap_or_else(|| answer.status.into());
+                return refused(&code.to_string(), "Apple does not hand its notifications out");
+            }
+            _ => return Outcome::Unknown(answer.text()),
+        }
+        let Some(list) = answer.body["notificationHistory"].as_array() else {
+            return Outcome::Unknown(answer.text());
+        };
+        let body = |item: &Value| {
+            let signed = item["signedPayload"].as_str()?;
+            Some(json!({ "signedPayload": signed }).to_string().into_bytes())
+        };
+        let more = answer.body["hasMore"] == true;
+        let next = answer.body["paginationToken"].as_str().filter(|_| more).map(str::to_owned);
+        Outcome::Done(Missed { bodies: list.iter().filter_map(body).collect(), next })
+    }
+}
+
+/// An answer of the API.
+struct Answered {
+    status: u16,
+    /// Apple's `errorCode`.
+    error: Option<i64>,
+    body: Value,
+}
+
+impl Answered {
+    fn text(&self) -> String {
+        format!("App Store Server API: HTTP {} {}", self.status, self.body["errorCode"])
+    }
+}
+
+/// Calls with a fresh token. No answer is an error.
+async fn call(
+    outside: &Outside,
+    node: &AppleNode,
+    key: &StoreKey,
+    method: Method,
+    url: &str,
+    body: Option<&Value>,
+    now: i64,
+) -> Result<Answered, String> {
     let seconds = now / 1_000;
     let header = json!({ "alg": "ES256", "kid": key.key_id, "typ": "JWT" });
     let claims = json!({
@@ -55,32 +172,19 @@ async fn ask(outside: &Outside, node: &AppleNode, place: &str, id: &str, now: i6
         "aud": "appstoreconnect-v1",
         "bid": node.bundle_id,
     });
-    let Ok(token) = key.private_key.sign_jwt(&header, &claims) else {
-        return Outcome::Unknown("the token cannot be signed".to_owned());
-    };
-    let request = Request {
-        method: Method::GET,
-        url: &format!("{place}/inApps/v1/transactions/{id}"),
-        headers: vec![("authorization", format!("Bearer {token}")), ("accept", "application/json".to_owned())],
-        body: Vec::new(),
-        identity: None,
-    };
-    let answer = match tokio::time::timeout(Duration::from_millis(node.timeout), outside.http.send(request)).await {
+    let token = key.private_key.sign_jwt(&header, &claims).map_err(|_| "the token cannot be signed")?;
+    let mut headers = vec![("authorization", format!("Bearer {token}")), ("accept", "application/json".to_owned())];
+    if body.is_some() {
+        headers.push(("content-type", "application/json".to_owned()));
+    }
+    let body = body.map(Value::to_string).unwrap_or_default().into_bytes();
+    let request = Request { method, url, headers, body, identity: None };
+    let patience = Duration::from_millis(node.timeout);
+    let answer = match tokio::time::timeout(patience, outside.http.send(request)).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => return Outcome::Unknown(error.to_string()),
-        Err(_) => return Outcome::Unknown("App Store Server API: no answer in time".to_owned()),
+        Ok(Err(error)) => return Err(error.to_string()),
+        Err(_) => return Err("App Store Server API: no answer in time".to_owned()),
     };
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let unknown = || Outcome::Unknown(format!("App Store Server API: HTTP {} {}", answer.status, body["errorCode"]));
-    match (answer.status, body["errorCode"].as_i64()) {
-        (200, _) => match body["signedTransactionInfo"].as_str() {
-            Some(signed) => Outcome::Done(Answered::Signed(signed.to_owned())),
-            None => unknown(),
-        },
-        (404, Some(4_040_010)) => Outcome::Done(Answered::NotHere),
-        // The account, app or transaction cannot be found just now.
-        (404, Some(4_040_002 | 4_040_004 | 4_040_006)) => unknown(),
-        (400 | 404, Some(code)) => refused(&code.to_string(), "Apple refuses the transaction"),
-        _ => unknown(),
-    }
+    Ok(Answered { status: answer.status, error: body["errorCode"].as_i64(), body })
 }

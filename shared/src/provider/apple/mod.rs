@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `transaction` | a purchase as the store states it, whichever way it came |
 //! | `receipt` | `verifyReceipt`, VK-Pay's way |
-//! | `api` | the App Store Server API |
+//! | `api` | the App Store Server API: transactions, and notifications that did not arrive |
 //! | `notify` | App Store Server Notifications V2 |
 
 mod api;
@@ -12,6 +12,7 @@ mod notify;
 mod receipt;
 mod transaction;
 
+pub use api::{Mailbox, Missed};
 pub(super) use notify::{read as read_callback, reply};
 
 use super::{

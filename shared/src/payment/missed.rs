@@ -1,0 +1,159 @@
+//! Notifications that never arrived. Apple keeps them, and hands them out as they were signed; they are read as if
+//! they had come.
+
+use super::reconcile::{BUDGET, Counts};
+use super::{Context, Settled, Source, settle_notice};
+use crate::code::{Code, Failure};
+use crate::config::Merchant;
+use crate::order::Provider;
+use crate::provider::apple::Mailbox;
+use crate::provider::{CallbackRequest, Notice, Outcome, Payment, read_callback};
+use futures::StreamExt;
+use http::{HeaderMap, Method};
+use std::sync::atomic::Ordering;
+
+/// How far back a run asks, ms. Apple gives a notification up after three days.
+const LOOK_BACK: i64 = 7 * 86_400_000;
+/// Notifications that are taken at once.
+const AT_ONCE: usize = 8;
+
+/// Takes the notifications of the week before `clock` (Unix ms) that did not arrive, with up to so many calls to
+/// providers. `merchant` and `provider` narrow the run. True when something is left.
+///
+/// # Errors
+/// The field's code for an unknown `merchant`. A provider that does not answer, and a notification that cannot be
+/// taken, are counted and never stop the run.
+pub async fn missed_notices(
+    cx: &Context<'_>,
+    clock: i64,
+    max_calls: u64,
+    merchant: Option<&str>,
+    provider: Option<Provider>,
+    counts: &Counts,
+) -> Result<bool, Failure> {
+    if merchant.is_some_and(|id| cx.config.merchant(id).is_none()) {
+        return Err(Failure::new(Code::FIELD).says("merchant"));
+    }
+    if provider.is_some_and(|own| own != Provider::Appleiap) {
+        return Ok(false);
+    }
+    for merchant in cx.config.merchants().filter(|own| merchant.is_none_or(|id| own.id == id)) {
+        for mailbox in Mailbox::of(merchant) {
+            let run = Run { cx, merchant, mailbox, max_calls, counts };
+            if run.empty(clock).await {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// The emptying of one mailbox.
+struct Run<'a> {
+    cx: &'a Context<'a>,
+    merchant: &'a Merchant,
+    mailbox: Mailbox,
+    max_calls: u64,
+    counts: &'a Counts,
+}
+
+impl Run<'_> {
+    /// Counts a call, unless the budget has been spent.
+    fn may_ask(&self) -> bool {
+        if self.counts.asked.load(Ordering::Relaxed) >= self.max_calls || self.cx.began.elapsed() >= BUDGET {
+            return false;
+        }
+        Counts::add(&self.counts.asked, 1);
+        true
+    }
+
+    /// True when something is left.
+    async fn empty(&self, clock: i64) -> bool {
+        let from = clock.saturating_sub(LOOK_BACK);
+        let mut page = None;
+        loop {
+            if !self.may_ask() {
+                return true;
+            }
+            let missed = match self.mailbox.missed(self.cx.outside, from, clock, page.as_deref(), self.cx.now()).await {
+                Outcome::Done(missed) => missed,
+                Outcome::Refused(_) if self.mailbox.may_be_absent() => return false,
+                Outcome::Refused(refusal) => {
+                    let (id, why) = (&self.merchant.id, format!("{} {}", refusal.code, refusal.message));
+                    tracing::error!("alarm=notices_failed provider=appleiap merchant={id}: {why}");
+                    Counts::add(&self.counts.errors, 1);
+                    return false;
+                }
+                Outcome::Unknown(why) => {
+                    tracing::error!(merchant = self.merchant.id, why, "missed notifications could not be had");
+                    Counts::add(&self.counts.errors, 1);
+                    return false;
+                }
+            };
+            let taking: Vec<_> = missed.bodies.iter().map(|body| self.take(body)).collect();
+            let left: Vec<bool> = futures::stream::iter(taking).buffer_unordered(AT_ONCE).collect().await;
+            if left.contains(&true) {
+                return true;
+            }
+            page = missed.next;
+            if page.is_none() {
+                return false;
+            }
+        }
+    }
+
+    /// Takes one, through the door of the callbacks. True when the budget was spent before.
+    async fn take(&self, body: &[u8]) -> bool {
+        let settled = match self.read(body).await {
+            Ok(Notice::Payment(payment)) => self.pay(&payment).await,
+            Ok(notice) => self.settle(&notice).await.map(Some),
+            Err(why) => Err(why),
+        };
+        match settled {
+            Ok(None) => return true,
+            Ok(Some(settled)) => {
+                Counts::add(&self.counts.credited, settled.credited.into());
+                Counts::add(&self.counts.refunds, settled.refunded.into());
+                Counts::add(&self.counts.incidents, settled.incident.into());
+            }
+            Err(why) => {
+                Counts::add(&self.counts.errors, 1);
+                tracing::error!(merchant = self.merchant.id, why, "a missed notification could not be taken");
+            }
+        }
+        false
+    }
+
+    async fn read(&self, body: &[u8]) -> Result<Notice, String> {
+        let (method, headers) = (Method::POST, HeaderMap::new());
+        let callback = CallbackRequest { method: &method, headers: &headers, query: "", body, now: self.cx.now() };
+        let read = read_callback(Provider::Appleiap, self.merchant, self.cx.outside, &callback).await;
+        read.map_err(|error| error.to_string())
+    }
+
+    async fn settle(&self, notice: &Notice) -> Result<Settled, String> {
+        let settled = settle_notice(self.cx, notice, Source::Query).await;
+        settled.map_err(|failure| failure.private.unwrap_or_else(|| failure.code.en.to_owned()))
+    }
+
+    /// Credits a purchase that still counts; the notification may be days old. `None` when the budget does not reach
+    /// for asking.
+    async fn pay(&self, payment: &Payment) -> Result<Option<Settled>, String> {
+        let (store, id) = (self.cx.store, &payment.transaction_id);
+        if store.order_of_transaction(payment.provider, id).await.map_err(|e| e.to_string())?.is_some() {
+            return Ok(Some(Settled::default()));
+        }
+        if !self.may_ask() {
+            return Ok(None);
+        }
+        match self.mailbox.stands(self.cx.outside, id, self.cx.now()).await {
+            Outcome::Done(true) => self.settle(&Notice::Payment(Box::new(payment.clone()))).await.map(Some),
+            Outcome::Done(false) => {
+                tracing::info!(transaction_id = id, "a missed notification of a purchase that was taken back");
+                Ok(Some(Settled::default()))
+            }
+            Outcome::Refused(refusal) => Err(format!("{} {}", refusal.code, refusal.message)),
+            Outcome::Unknown(why) => Err(why),
+        }
+    }
+}
