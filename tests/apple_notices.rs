@@ -127,6 +127,24 @@ async fn only_a_week_and_only_the_merchants_that_are_named_are_looked_at() {
     assert!(reconcile::handle(app, &json!({ "job": "notices", "merchant": "nobody" })).await.is_err());
 }
 
+#[tokio::test]
+async fn runs_that_end_early_begin_at_different_merchants() {
+    let empty = json!({ "hasMore": false, "notificationHistory": [] });
+    let stores = [scripted(200, empty.clone()).await, scripted(200, empty).await];
+    let world = World::with(Mode::default(), |config| {
+        let mut own = config["appleiap"].clone();
+        config["appleiap"]["app-plus"]["apiBase"] = json!(stores[0].0);
+        own["app-plus"]["apiBase"] = json!(stores[1].0);
+        config["merchants"] = json!({ "second": { "appleiap": own } });
+    })
+    .await;
+    for time in ["2026-03-12T10:00:00Z", "2026-03-12T10:01:00Z"] {
+        let run = world.run(json!({ "job": "notices", "maxCalls": 1, "time": time })).await;
+        assert_eq!((&run["asked"], &run["more"]), (&json!(1), &json!(true)), "{time}");
+    }
+    assert_eq!(stores.map(|(_, asked)| asked.lock().unwrap().len()), [1, 1]);
+}
+
 /// A store that answers every request for missed notifications with the same, and notes what it was asked.
 async fn scripted(status: u16, answer: Value) -> (String, Arc<Mutex<Vec<String>>>) {
     type Script = (StatusCode, Value, Arc<Mutex<Vec<String>>>);

@@ -7,9 +7,8 @@ use crate::code::{Code, Failure};
 use crate::config::Merchant;
 use crate::order::Provider;
 use crate::provider::apple::Mailbox;
-use crate::provider::{CallbackRequest, Notice, Outcome, Payment, read_callback};
+use crate::provider::{Notice, Outcome, Payment};
 use futures::StreamExt;
-use http::{HeaderMap, Method};
 use std::sync::atomic::Ordering;
 
 /// How far back a run asks, ms. Apple gives a notification up after three days.
@@ -37,7 +36,13 @@ pub async fn missed_notices(
     if provider.is_some_and(|own| own != Provider::Appleiap) {
         return Ok(false);
     }
-    for merchant in cx.config.merchants().filter(|own| merchant.is_none_or(|id| own.id == id)) {
+    let mut merchants: Vec<&Merchant> =
+        cx.config.merchants().filter(|own| merchant.is_none_or(|id| own.id == id)).collect();
+    // Runs begin at different merchants, so that a run that ends early starves none of them.
+    let minute = usize::try_from(clock.div_euclid(60_000)).unwrap_or(0);
+    let first = minute.checked_rem(merchants.len()).unwrap_or(0);
+    merchants.rotate_left(first);
+    for merchant in merchants {
         for mailbox in Mailbox::of(merchant) {
             let run = Run { cx, merchant, mailbox, max_calls, counts };
             if run.empty(clock).await {
@@ -104,10 +109,10 @@ impl Run<'_> {
 
     /// Takes one, through the door of the callbacks. True when the budget was spent before.
     async fn take(&self, body: &[u8]) -> bool {
-        let settled = match self.read(body).await {
+        let settled = match self.mailbox.read(self.merchant, self.cx.outside, body, self.cx.now()).await {
             Ok(Notice::Payment(payment)) => self.pay(&payment).await,
             Ok(notice) => self.settle(&notice).await.map(Some),
-            Err(why) => Err(why),
+            Err(error) => Err(error.to_string()),
         };
         match settled {
             Ok(None) => return true,
@@ -122,13 +127,6 @@ impl Run<'_> {
             }
         }
         false
-    }
-
-    async fn read(&self, body: &[u8]) -> Result<Notice, String> {
-        let (method, headers) = (Method::POST, HeaderMap::new());
-        let callback = CallbackRequest { method: &method, headers: &headers, query: "", body, now: self.cx.now() };
-        let read = read_callback(Provider::Appleiap, self.merchant, self.cx.outside, &callback).await;
-        read.map_err(|error| error.to_string())
     }
 
     async fn settle(&self, notice: &Notice) -> Result<Settled, String> {

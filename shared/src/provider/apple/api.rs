@@ -5,8 +5,8 @@ use super::transaction::Transaction;
 use super::{host, refused};
 use crate::config::{AppleNode, Merchant, StoreKey};
 use crate::http::Request;
-use crate::provider::{Outcome, Outside};
-use http::Method;
+use crate::provider::{CallbackError, CallbackRequest, Notice, Outcome, Outside};
+use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,6 +96,22 @@ impl Mailbox {
     /// Whether Apple may know nothing of the app here: one that is still tried out is not in the store.
     pub fn may_be_absent(&self) -> bool {
         self.node.sandbox
+    }
+
+    /// Reads what [`Missed::bodies`] has, as the door of the callbacks does.
+    ///
+    /// # Errors
+    /// See [`CallbackError`]; it fails closed.
+    pub async fn read(
+        &self,
+        merchant: &Merchant,
+        outside: &Outside,
+        body: &[u8],
+        now: i64,
+    ) -> Result<Notice, CallbackError> {
+        let (method, headers) = (Method::POST, HeaderMap::new());
+        let request = CallbackRequest { method: &method, headers: &headers, query: "", body, now };
+        super::notify::read(merchant, outside, &request).await
     }
 
     /// Whether a purchase still counts: a notification says how it stood when it was signed.
