@@ -12,7 +12,7 @@ use shared::config::Source;
 use shared::store::Store;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use tokio::net::TcpListener;
 use vk_pay_local::stream::Stream;
 use vk_pay_local::{dynamo, functions};
@@ -21,6 +21,12 @@ use vk_pay_local::{dynamo, functions};
 pub const KEY: &str = "the-shop-calls-with-this";
 /// The orders table.
 pub const TABLE: &str = "orders";
+
+/// The merchant of every world: making its keys takes longer than most tests.
+fn shop() -> &'static MerchantKeys {
+    static KEYS: OnceLock<MerchantKeys> = OnceLock::new();
+    KEYS.get_or_init(|| MerchantKeys::generate("shop"))
+}
 
 /// See the module.
 pub struct World {
@@ -70,7 +76,7 @@ impl World {
     /// Everything but the functions, for tests that run the real binaries.
     pub async fn without_functions(mode: Mode, notify_url: &str, change: impl FnOnce(&mut Value)) -> Self {
         let sandbox = Sandbox::new(Options { retry_divisor: 100, clock: None, auto_deliver: true });
-        let keys = MerchantKeys::generate("shop");
+        let keys = shop().clone();
         sandbox.register(&keys);
         sandbox.set_console_url("shop", notify_url, "default");
         sandbox.set_plain_push("shop", mode.virtual_plain);
