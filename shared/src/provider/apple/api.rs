@@ -196,11 +196,7 @@ async fn call(
     let body = body.map(Value::to_string).unwrap_or_default().into_bytes();
     let request = Request { method, url, headers, body, identity: None };
     let patience = Duration::from_millis(node.timeout);
-    let answer = match tokio::time::timeout(patience, outside.http.send(request)).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => return Err(error.to_string()),
-        Err(_) => return Err("App Store Server API: no answer in time".to_owned()),
-    };
+    let answer = outside.http.send_within(request, patience).await.map_err(|error| error.to_string())?;
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     Ok(Answered { status: answer.status, error: body["errorCode"].as_i64(), body })
 }

@@ -72,10 +72,8 @@ async fn ask(outside: &Outside, node: &AppleNode, place: Place, receipt: &str) -
         body: body.to_string().into_bytes(),
         identity: None,
     };
-    let answer = match tokio::time::timeout(Duration::from_millis(node.timeout), outside.http.send(request)).await {
-        Ok(answer) => answer.map_err(|error| error.to_string())?,
-        Err(_) => return Err("verifyReceipt: no answer in time".to_owned()),
-    };
+    let patience = Duration::from_millis(node.timeout);
+    let answer = outside.http.send_within(request, patience).await.map_err(|error| error.to_string())?;
     match serde_json::from_slice(&answer.body) {
         Ok(Value::Object(map)) if answer.status == 200 => Ok(map),
         _ => Err(format!("verifyReceipt: HTTP {}", answer.status)),
