@@ -95,7 +95,7 @@ impl Mailbox {
 
     /// Whether Apple may know nothing of the app here: one that is still tried out is not in the store.
     pub fn may_be_absent(&self) -> bool {
-        self.node.sandbox
+        self.node.sandbox && self.environment == Environment::Production
     }
 
     /// Reads what [`Missed::bodies`] has, as the door of the callbacks does.
@@ -142,16 +142,13 @@ impl Mailbox {
             }
             _ => return Outcome::Unknown(answer.text()),
         }
-        let Some(list) = answer.body["notificationHistory"].as_array() else {
-            return Outcome::Unknown(answer.text());
-        };
-        let body = |item: &Value| {
-            let signed = item["signedPayload"].as_str()?;
-            Some(json!({ "signedPayload": signed }).to_string().into_bytes())
-        };
         let more = answer.body["hasMore"] == true;
         let next = answer.body["paginationToken"].as_str().filter(|_| more).map(str::to_owned);
-        Outcome::Done(Missed { bodies: list.iter().filter_map(body).collect(), next })
+        let Some(list) = answer.body["notificationHistory"].as_array().filter(|_| next.is_some() == more) else {
+            return Outcome::Unknown(answer.text());
+        };
+        let body = |item: &Value| json!({ "signedPayload": item["signedPayload"] }).to_string().into_bytes();
+        Outcome::Done(Missed { bodies: list.iter().map(body).collect(), next })
     }
 }
 
