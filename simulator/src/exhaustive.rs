@@ -31,10 +31,13 @@ pub enum Scope {
     Payout,
     /// A payment of what its provider could not close with the order, told and found at once.
     Unopened,
+    /// A callback of a payment that was taken though it was closed, while the payer chooses another way and pays
+    /// that too.
+    Changed,
 }
 
 /// All of them.
-pub const SCOPES: [Scope; 9] = [
+pub const SCOPES: [Scope; 10] = [
     Scope::Callbacks,
     Scope::Refunds,
     Scope::Late,
@@ -44,6 +47,7 @@ pub const SCOPES: [Scope; 9] = [
     Scope::Reissued,
     Scope::Payout,
     Scope::Unopened,
+    Scope::Changed,
 ];
 
 fn created(provider: &str, kind: &str) -> Step {
@@ -79,7 +83,7 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
         let kind = match scope {
             Scope::Forwarded => "mine",
             // Its handler writes nothing, so no condition of a handler helps.
-            Scope::Rivals => "custom",
+            Scope::Rivals | Scope::Changed => "custom",
             _ => "recharge",
         };
         if scope == Scope::Rivals {
@@ -100,7 +104,13 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
         if matches!(scope, Scope::Late | Scope::Unopened) {
             Step::Close("ORDER_0".to_owned()).run(&world).await;
         }
-        let force = scope == Scope::Late;
+        if scope == Scope::Changed {
+            // It is closed there; the answer is lost, and the next query learns of it.
+            world.sandbox.misbehave(Fault::once(Op::Close, Misbehaviour::SystemErrorAfterCommit));
+            Step::Close("ORDER_0".to_owned()).run(&world).await;
+            Step::Query("ORDER_0".to_owned()).run(&world).await;
+        }
+        let force = matches!(scope, Scope::Late | Scope::Changed);
         let paid = |provider| Pay { provider: Some(provider), force, notify: false, ..Pay::default() };
         world.sandbox.pay("ORDER_0", paid(payee)).await?;
         if force {
@@ -141,6 +151,7 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
                 tokio::time::advance(Duration::from_hours(3)).await;
                 [told(payee), Step::Reconcile(200)]
             }
+            Scope::Changed => [told(payee), created("alipay", kind)],
             Scope::Callbacks | Scope::Late | Scope::Forwarded => [told(Provider::Wxpay), told(Provider::Wxpay)],
         };
         let lived = [std::cell::Cell::new(false), std::cell::Cell::new(false)];
@@ -156,6 +167,10 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
         if matches!(scope, Scope::Late | Scope::Forwarded) {
             // The stream may die too.
             Mortal::new(Step::Dispatch(10, true).run(&world), second).await;
+        }
+        if scope == Scope::Changed {
+            // Where the other way was never begun, there is nothing to pay.
+            let _ = world.sandbox.pay("ORDER_0", Pay { force: false, ..paid(Provider::Alipay) }).await;
         }
         laws::always(&world, &mut seen)?;
         laws::credited_once(&world)?;

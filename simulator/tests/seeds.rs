@@ -10,6 +10,16 @@ fn no_seed_breaks_a_law() {
     }
 }
 
+/// Each broke a law once.
+const ONCE_BROKEN: [u64; 1] = [24142];
+
+#[test]
+fn no_seed_that_broke_a_law_once_breaks_one_again() {
+    for seed in ONCE_BROKEN {
+        run(seed, Plan::default()).unwrap_or_else(|why| panic!("seed {seed}: {why}"));
+    }
+}
+
 #[test]
 fn no_death_in_a_small_scope_breaks_a_law() {
     for scope in SCOPES {

@@ -73,7 +73,7 @@ pub struct PaymentCommit<'a> {
 pub enum Committed {
     /// All of it is written.
     Done,
-    /// The order was no longer in the state that was read: somebody else was first.
+    /// The order is no longer as it was read: somebody else was first.
     OrderMoved,
     /// The provider's number was credited to another order.
     TransactionTaken,
@@ -299,7 +299,7 @@ impl Store {
     }
 
     /// Makes an order paid: the order, the provider's number, the history and the handler's writes, in one
-    /// transaction.
+    /// transaction. The order must be as it was read: its state, and which of its attempts may be paid.
     ///
     /// # Errors
     /// When the table cannot be written; then nothing is.
@@ -308,7 +308,7 @@ impl Store {
         let no = &order.out_trade_no;
         let mut update = Expression::default();
         update
-            .when("trade_state", "=", order.trade_state)
+            .when("version", "=", order.version)
             .set("trade_state", Status::Success)
             .set("status", Status::Success.vk(order.refund_fee, order.total_fee))
             .set("provider", payment.provider)
