@@ -31,6 +31,7 @@ mod judges;
 mod judges_stores;
 mod login;
 mod mtls;
+mod numbers;
 mod orders;
 mod providers_config;
 mod providers_flow;

@@ -126,6 +126,10 @@ codes! {
     INCIDENT_RESOLVED = 2018, 409, "事件已处理", "the incident is resolved already";
     /// It cannot be resolved so.
     INCIDENT_ACTION = 2019, 409, "该事件不能这样处理", "the incident cannot be resolved so";
+    /// As many attempts as an order may have.
+    TOO_MANY_ATTEMPTS = 2020, 409, "该订单的支付尝试次数已达上限，请新建订单", "the order has as many attempts as it may; create another order";
+    /// As many refunds as an order may have.
+    TOO_MANY_REFUNDS = 2021, 409, "该订单的退款次数已达上限", "the order has as many refunds as it may";
     /// The number has another content.
     TRANSFER_DIFFERS = 2030, 409, "转账单号已存在且内容不一致", "the number belongs to a transfer with another content";
     /// It has ended.

@@ -232,6 +232,10 @@ fn settled(world: &World, items: &[Value], orders: &[&Value], trade: &Trade) -> 
         let no = text(order, "out_trade_no");
         let (paid, total) = (trade.amount(), fen(order, "total_fee"));
         law!(paid == total, "{no} over {total} was credited by a payment of {paid}");
+        law!(has_number(order, number), "{no} was credited by {number}, which is none of its numbers");
+        // VksPay is told nothing of what is sold.
+        let sold = trade.provider == sandbox::Provider::Vkspay || trade.subject == text(order, "description");
+        law!(sold, "{no} was credited by a payment for another order: {}", trade.subject);
         law!(fen(order, "refund_fee") == back, "{no}: {back} went back, the order says {}", fen(order, "refund_fee"));
         return Ok(());
     }
@@ -288,10 +292,16 @@ pub(crate) fn is_untold(item: &Value) -> bool {
         && item["refund_id"].is_null()
 }
 
-/// The orders that a provider's number belongs to.
+/// The orders that a provider's number belongs to: the sent one, or at VksPay the given one.
 fn orders_of<'a>(orders: &[&'a Value], number: &str) -> Vec<&'a str> {
-    let has = |order: &&&Value| order["attempts"].to_string().contains(number);
-    orders.iter().filter(has).map(|order| text(order, "out_trade_no")).collect()
+    orders.iter().filter(|order| has_number(order, number)).map(|order| text(order, "out_trade_no")).collect()
+}
+
+fn has_number(order: &Value, number: &str) -> bool {
+    let given =
+        |attempt: &Value| attempt["numbers"].as_array().is_some_and(|all| all.iter().any(|own| *own == *number));
+    let sent = |attempt: &Value| attempt["number"] == *number && attempt["numbered_there"] != true;
+    order["attempts"].as_array().is_some_and(|all| all.iter().any(|attempt| sent(attempt) || given(attempt)))
 }
 
 fn is_refund(own: &sandbox::Refund, item: &Value) -> bool {

@@ -11,6 +11,9 @@ use std::sync::atomic::Ordering;
 /// How many orders a run has.
 pub const ORDERS: usize = 8;
 
+/// What an order under a guessed number is for.
+pub const GUESSED: &str = "guessed";
+
 /// One thing that happens, with everything about it decided.
 #[derive(Debug, Clone)]
 pub enum Step {
@@ -105,6 +108,23 @@ fn creation() -> Value {
     data
 }
 
+/// Somebody else's order under a number that another attempt has, or may have next, at some provider.
+fn guess(world: &World) -> Value {
+    let trades = world.sandbox.trades();
+    let (number, total) = match trades.is_empty() || chance(|c| c.permille(400)) {
+        true => (format!("{}_{}", any_order(), chance(|c| c.below(2)) + 2), 100 * (chance(|c| c.below(3)) + 1)),
+        false => {
+            let trade = chance(|c| c.pick(&trades).clone());
+            (trade.number, usize::try_from(trade.total).unwrap_or(100))
+        }
+    };
+    let provider = chance(|c| *c.pick(&["wxpay", "alipay", "vkspay"]));
+    json!({
+        "out_trade_no": number, "total_fee": total, "subject": GUESSED, "type": "recharge", "provider": provider,
+        "vk_platform": "h5", "needQRcode": true, "custom": { "user_id": format!("user_{}", chance(|c| c.below(USERS))) },
+    })
+}
+
 fn refund() -> Value {
     let no = any_order();
     let mut data = json!({ "out_trade_no": no });
@@ -178,9 +198,10 @@ impl Step {
             let trades: Vec<_> = world.sandbox.trades().into_iter().filter(|t| t.paid.is_some()).collect();
             (!trades.is_empty()).then(|| chance(|c| c.pick(&trades).clone())).map(|t| (t.provider, t.number))
         };
-        match chance(|c| c.below(109)) {
+        match chance(|c| c.below(112)) {
+            109.. => Self::Create(guess(world)),
             108 => Self::Rotate(chance(|c| c.permille(500))),
-            100.. => any_transfer(world),
+            100..=107 => any_transfer(world),
             0..=17 => Self::Create(creation()),
             18..=34 => {
                 let force = chance(|c| c.permille(120));

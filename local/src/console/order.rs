@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
-use shared::order::{AttemptState, Fen, Order, RefundState, Status, Task, TaskName, TaskState};
+use shared::order::{AttemptState, Fen, Order, Parameters, RefundState, Status, Task, TaskName, TaskState};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -74,7 +74,10 @@ pub async fn live(
 async fn render(console: &Console, view: &View, order: &Order, part: &str) -> Markup {
     match part {
         "head" => head(console, view, order).await,
-        "pay" => pay(console, view, order),
+        "pay" => {
+            let attempt = order.paid_attempt().unwrap_or_else(|| order.current());
+            pay(console, view, order, parameters(console, order, attempt.n).await.as_ref())
+        }
         "tasks" => tasks(console, view, order).await,
         "timeline" => timeline::render(console, view, order).await,
         _ => refunds(console, view, order).await,
@@ -141,13 +144,17 @@ pub fn simulated(console: &Console, order: &Order) -> Option<sandbox::Trade> {
     numbers.into_iter().find_map(|number| sandbox.trade_at(provider, number))
 }
 
+/// The pay parameters of an attempt, where it has any.
+pub async fn parameters(console: &Console, order: &Order, n: u64) -> Option<Parameters> {
+    console.app.store.parameters(&order.out_trade_no, n).await.ok().flatten()
+}
+
 /// What the payer's client would carry to Alipay: an order string, or a page's URL.
-pub fn carried(order: &Order) -> Option<String> {
-    let attempt = order.current();
-    if attempt.provider != shared::order::Provider::Alipay {
+pub fn carried(order: &Order, parameters: Option<&Parameters>) -> Option<String> {
+    if order.current().provider != shared::order::Provider::Alipay {
         return None;
     }
-    let info = parsed(attempt.order_info.as_deref()?);
+    let info = parsed(&parameters?.order_info);
     match (&info, info.get("payUrl").and_then(Value::as_str)) {
         (_, Some(url)) => Some(url.to_owned()),
         (Value::String(text), _) if text.contains("sign=") => Some(text.clone()),
@@ -155,16 +162,16 @@ pub fn carried(order: &Order) -> Option<String> {
     }
 }
 
-fn pay(console: &Console, view: &View, order: &Order) -> Markup {
+fn pay(console: &Console, view: &View, order: &Order, parameters: Option<&Parameters>) -> Markup {
     let lang = view.lang;
     let attempt = order.paid_attempt().unwrap_or_else(|| order.current());
     let unpaid = order.trade_state == Status::NotPay;
-    let gone = console.sandbox.is_some() && simulated(console, order).is_none() && carried(order).is_none();
+    let gone = console.sandbox.is_some() && simulated(console, order).is_none() && carried(order, parameters).is_none();
     let wallet = format!("/sandbox/cashier/{}", segment(&order.out_trade_no));
     html! {
         header.card-head { h2 { (lang.t("支付", "Payment")) } span.muted { (lang.t("第", "attempt ")) (attempt.n) (lang.t("次尝试", "")) " · " code { (attempt.number) } } }
         @if unpaid {
-            @if let Some(text) = &attempt.code_url { (layout::qr(text, "qrcode")) }
+            @if let Some(text) = parameters.and_then(|own| own.code_url.as_deref()) { (layout::qr(text, "qrcode")) }
             @if console.sandbox.is_some() {
                 @if gone {
                     p.verdict data-tone="wait" { (lang.t("沙箱重启后账本已清空，此尝试无法再支付。请换一种方式，或关闭订单。", "The sandbox was restarted and no longer knows this attempt. Pay another way, or close the order.")) }
@@ -175,10 +182,10 @@ fn pay(console: &Console, view: &View, order: &Order) -> Markup {
         } @else if console.sandbox.is_some() && !gone {
             p { a href=(wallet) { (lang.t("打开模拟钱包中的这笔交易", "This trade in the simulated wallet")) } }
         }
-        @if let Some(info) = &attempt.order_info {
-            details.drawer open[unpaid && attempt.code_url.is_none()] {
+        @if let Some(own) = parameters {
+            details.drawer open[unpaid && own.code_url.is_none()] {
                 summary { "orderInfo" }
-                div { div #order-info { (json(&parsed(info))) } button.copy.below type="button" data-copy="order-info" { (lang.t("复制", "Copy")) } }
+                div { div #order-info { (json(&parsed(&own.order_info))) } button.copy.below type="button" data-copy="order-info" { (lang.t("复制", "Copy")) } }
             }
         }
         @if order.attempts.len() > 1 {

@@ -22,7 +22,8 @@ pub async fn page(State(console): State<Arc<Console>>, Path(no): Path<String>, v
     let trade = order::simulated(&console, &order);
     let paid = trade.as_ref().is_some_and(|trade| trade.paid.is_some());
     let begins = ways::begins_at_client(order.current().provider);
-    let gone = trade.is_none() && order::carried(&order).is_none() && !begins;
+    let parameters = order::parameters(&console, &order, order.current().n).await;
+    let gone = trade.is_none() && order::carried(&order, parameters.as_ref()).is_none() && !begins;
     let provider = order.current().provider;
     let problem = view.did.and_then(|id| console.journal.find(id)).filter(|did| did.status >= 400);
     let body = html! {
@@ -108,8 +109,9 @@ pub async fn pay(
 
 async fn settle(sandbox: &Sandbox, console: &Console, view: &View, order: &Order, how: &str) -> Result<(), String> {
     let attempt = order.current();
+    let parameters = order::parameters(console, order, attempt.n).await;
     if order::simulated(console, order).is_none()
-        && let Some(text) = order::carried(order)
+        && let Some(text) = order::carried(order, parameters.as_ref())
     {
         sandbox.open_order_string(&text)?;
     }
@@ -137,7 +139,7 @@ async fn settle(sandbox: &Sandbox, console: &Console, view: &View, order: &Order
         }
     }
     wish.merchant = Some(order.merchant.clone());
-    let info = parsed(attempt.order_info.as_deref().unwrap_or_default());
+    let info = parsed(parameters.as_ref().map_or("", |own| &own.order_info));
     let paid = sandbox.client_pay(provider, &info, wish).await?;
     if attempt.provider == Provider::Appleiap {
         bring_proof(console, view, order, &paid.result).await;

@@ -35,8 +35,11 @@ pub struct Attempt {
     pub merchant: String,
     /// The `out_trade_no` that the provider knows: the order's own, with a suffix from the second attempt
     /// at the same provider on, because a provider never reuses a closed number. For Apple it is the
-    /// `appAccountToken`.
+    /// `appAccountToken`. It is this attempt's alone: see [`crate::store::Store::holder`].
     pub number: String,
+    /// True when the provider never learns `number` and knows the attempt only by `numbers` (VksPay).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub numbered_there: bool,
     /// Numbers that the provider itself gave for this attempt, oldest first (VksPay: one for each link).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub numbers: Vec<String>,
@@ -70,13 +73,17 @@ pub struct Attempt {
     /// Where the payer's browser returns to, as the pay parameters say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_url: Option<String>,
-    /// Until when the pay parameters can be used, Unix ms; 0 when there are none yet.
+    /// Until when its [`Parameters`] can be used, Unix ms; 0 when there are none yet.
     pub fresh_until: i64,
-    /// The pay parameters, `orderInfo`, as JSON text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub order_info: Option<String>,
+}
+
+/// The pay parameters of an attempt. They are an item of their own, so that no write of the order pays for them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parameters {
+    /// `orderInfo`, as JSON text.
+    pub order_info: String,
     /// The text of the QR code, where the product has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_url: Option<String>,
 }
 
@@ -86,8 +93,13 @@ impl Attempt {
         matches!(self.state, AttemptState::Open | AttemptState::Abandoned)
     }
 
-    /// True when the provider means this attempt by a number.
+    /// True when the provider means this attempt by a number: one that it was sent, or that it gave.
     pub fn has_number(&self, number: &str) -> bool {
-        self.number == number || self.numbers.iter().any(|own| own == number)
+        (self.number == number && !self.numbered_there) || self.numbers.iter().any(|own| own == number)
+    }
+
+    /// How many payments may come through it: one, or one for each number that the provider gave.
+    pub fn ways(&self) -> usize {
+        self.numbers.len().max(1)
     }
 }

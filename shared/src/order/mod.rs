@@ -8,7 +8,7 @@ mod status;
 mod task;
 mod transfer;
 
-pub use attempt::{Attempt, AttemptState};
+pub use attempt::{Attempt, AttemptState, Parameters};
 pub use day::Day;
 pub use money::Fen;
 pub use refund::{Refund, RefundState};
@@ -68,6 +68,12 @@ impl std::fmt::Display for Provider {
         f.write_str(self.name())
     }
 }
+
+/// How many attempts an order may have, each link of VksPay's counted: what a caller can make an order's item grow
+/// by, and how much has to be asked and closed when it ends.
+pub const MAX_ATTEMPTS: usize = 20;
+/// How many refunds may be asked of one order. WeChat Pay makes at most 50 of one payment.
+pub const MAX_REFUNDS: u64 = 100;
 
 /// One order, with VK-Pay's column names (`protocols/vkpay.md` 3.1). All times are Unix milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -200,6 +206,11 @@ impl Order {
     /// The attempt that a provider means by a merchant and number.
     pub fn attempt_for(&self, provider: Provider, merchant: &str, number: &str) -> Option<&Attempt> {
         self.attempts.iter().find(|a| a.provider == provider && a.merchant == merchant && a.has_number(number))
+    }
+
+    /// True when the order has as many attempts as it may.
+    pub fn is_exhausted(&self) -> bool {
+        self.attempts.iter().map(Attempt::ways).sum::<usize>() >= MAX_ATTEMPTS
     }
 
     /// The attempt that was credited, once the order is paid.

@@ -9,7 +9,9 @@ use crate::code::{Code, Failure};
 use crate::config::{DuplicatePayment, LatePayment};
 use crate::order::{Attempt, AttemptState, Order, Provider, Status, Task, TaskName};
 use crate::provider::Payment;
-use crate::store::{Committed, HistoryEntry, Incident, IncidentName, PaymentCommit, Recording, StoreError, Verdict};
+use crate::store::{
+    Committed, HistoryEntry, Holder, Incident, IncidentName, PaymentCommit, Recording, StoreError, Verdict,
+};
 use serde_json::{Value, json};
 
 /// How the bundle learnt of something.
@@ -115,20 +117,26 @@ async fn order_of(cx: &Context<'_>, payment: &Payment) -> Result<Option<Order>, 
     find_order(cx, payment.provider, &payment.merchant, &payment.number).await
 }
 
+/// The order that a provider's number belongs to: by the claim on the number, and by nothing else. It may have no
+/// attempt of this provider and merchant; then the number went out to another.
 pub(super) async fn find_order(
     cx: &Context<'_>,
     provider: Provider,
     merchant: &str,
     number: &str,
 ) -> Result<Option<Order>, StoreError> {
-    let direct = cx.store.order(number).await?;
-    if direct.as_ref().is_some_and(|o| o.attempt_for(provider, merchant, number).is_some()) {
-        return Ok(direct);
+    let ours = match cx.store.holder(number).await? {
+        Some(Holder::Order(order)) => Some(*order),
+        Some(Holder::Attempt(no)) => cx.store.order(&no).await?,
+        None => None,
+    };
+    if ours.as_ref().is_some_and(|order| order.attempt_for(provider, merchant, number).is_some()) {
+        return Ok(ours);
     }
-    match cx.store.order_of_number(provider, merchant, number).await? {
-        Some(no) => cx.store.order(&no).await,
-        None => Ok(direct),
+    if let Some(no) = cx.store.order_of_number(provider, merchant, number).await? {
+        return cx.store.order(&no).await;
     }
+    Ok(ours.filter(|order| order.attempts.iter().any(|attempt| attempt.has_number(number))))
 }
 
 /// Where a payment differs from the order: currency, amount, goods, merchant, application.

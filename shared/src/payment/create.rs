@@ -4,9 +4,9 @@ use super::{Caller, Context, Draft, Fields, confirm::Source};
 use crate::code::{Code, Failure};
 use crate::config::Merchant;
 use crate::crypto::hash;
-use crate::order::{Attempt, AttemptState, Fen, Order, Provider, Status};
+use crate::order::{Attempt, AttemptState, Fen, Order, Parameters, Provider, Status};
 use crate::provider::{CreateRequest, Created, Gateway, GoodsRequest, Meaning, Outcome};
-use crate::store::HistoryEntry;
+use crate::store::{Added, HistoryEntry, Holder, Kept};
 use serde_json::{Map, Value};
 
 /// What the HTTP request tells of the client, beside the data.
@@ -89,13 +89,14 @@ pub async fn create_payment(
         wanted.goods.insert("openid".to_owned(), Value::String(openid.clone()));
     }
     for _ in 0..ROUNDS {
-        let seen = cx.store.order(wanted.out_trade_no).await?;
-        let (order, again) = match seen {
+        let (order, again) = match cx.store.holder(wanted.out_trade_no).await? {
+            // Another order is paid under this number.
+            Some(Holder::Attempt(_)) => return Err(Code::ORDER_DIFFERS.into()),
             None => match begin(cx, caller, &wanted, &gateway).await? {
                 Some(order) => (order, false),
                 None => continue,
             },
-            Some(order) => match resume(cx, caller, &wanted, &gateway, order).await? {
+            Some(Holder::Order(order)) => match resume(cx, caller, &wanted, &gateway, *order).await? {
                 Some(resumed) => resumed,
                 None => continue,
             },
@@ -311,6 +312,7 @@ fn attempt_of(wanted: &Wanted<'_>, gateway: &Gateway, n: u64, number: String, no
         pay_type: format!("{}_{}", wanted.provider, wanted.node),
         merchant: gateway.merchant.clone(),
         number: gateway.own_number().unwrap_or(number),
+        numbered_there: gateway.gives_numbers(),
         numbers: Vec::new(),
         goods: wanted.goods.clone(),
         app_id: gateway.app_id().to_owned(),
@@ -324,8 +326,6 @@ fn attempt_of(wanted: &Wanted<'_>, gateway: &Gateway, n: u64, number: String, no
         client_ip: wanted.environment.client_ip.clone(),
         return_url: None,
         fresh_until: 0,
-        order_info: None,
-        code_url: None,
     }
 }
 
@@ -447,24 +447,52 @@ async fn resume(
             Ok(reopened.then_some((with_state(order, AttemptState::Open), false)))
         }
         _ => {
+            if order.is_exhausted() {
+                return Err(Code::TOO_MANY_ATTEMPTS.into());
+            }
+            let number = next_number(&order, gateway, wanted.provider, "");
+            let attempt = attempt_of(wanted, gateway, last.n + 1, number, now);
+            // Before the earlier attempt ends: what cannot be paid must not end what can.
+            let url = format!("{}/pay-notify/{}/{}", order.notify_url, attempt.provider, attempt.merchant);
+            check(wanted, gateway, &order, &attempt, &url, now)?;
             let ended = match last.state {
                 AttemptState::Open if same_way => AttemptState::Abandoned,
                 AttemptState::Open => super::close::close_attempt(cx, &order, last, &caller.source).await?.state,
                 state => state,
             };
-            let number = next_number(&order, gateway, wanted.provider);
-            let attempt = attempt_of(wanted, gateway, last.n + 1, number, now);
-            let url = format!("{}/pay-notify/{}/{}", order.notify_url, attempt.provider, attempt.merchant);
-            check(wanted, gateway, &order, &attempt, &url, now)?;
-            let entry = HistoryEntry::new("attempt", &caller.source, now)
-                .with("attempt", &attempt.n)
-                .with("pay_type", &attempt.pay_type);
-            let added = cx.store.add_attempt(&order, &attempt, ended, &entry).await?;
-            order.attempts.push(attempt);
-            order.version += 1;
-            Ok(added.then_some((order, false)))
+            add(cx, caller, gateway, order, attempt, ended).await
         }
     }
+}
+
+/// Adds an attempt to an order. Somebody else may have its number: an order can be created under any, and so the
+/// number gets a tail that nobody can foresee. `None` when the order changed meanwhile.
+async fn add(
+    cx: &Context<'_>,
+    caller: &Caller,
+    gateway: &Gateway,
+    mut order: Order,
+    mut attempt: Attempt,
+    ended: AttemptState,
+) -> Result<Option<(Order, bool)>, Failure> {
+    for _ in 0..ROUNDS {
+        let entry = HistoryEntry::new("attempt", &caller.source, cx.now())
+            .with("attempt", &attempt.n)
+            .with("pay_type", &attempt.pay_type);
+        match cx.store.add_attempt(&order, &attempt, ended, &entry).await? {
+            Added::Done => {
+                order.attempts.push(attempt);
+                order.version += 1;
+                return Ok(Some((order, false)));
+            }
+            Added::OrderMoved => return Ok(None),
+            Added::NumberTaken => {
+                let tail = hex::encode(crate::crypto::random::<4>());
+                attempt.number = next_number(&order, gateway, attempt.provider, &tail);
+            }
+        }
+    }
+    Err(Code::BUSY.into())
 }
 
 fn digest_of(wanted: &Wanted<'_>) -> Option<String> {
@@ -480,12 +508,12 @@ fn with_state(mut order: Order, state: AttemptState) -> Order {
 
 /// The number for the next attempt at a provider: the order's own the first time, then with a suffix,
 /// because no provider takes a closed number again. Too long a number is shortened with a digest.
-fn next_number(order: &Order, gateway: &Gateway, provider: Provider) -> String {
+fn next_number(order: &Order, gateway: &Gateway, provider: Provider, tail: &str) -> String {
     let before = order.attempts.iter().filter(|a| a.provider == provider).count();
-    if before == 0 {
+    if before == 0 || gateway.gives_numbers() {
         return order.out_trade_no.clone();
     }
-    let suffix = format!("_{}", before + 1);
+    let suffix = format!("_{}{tail}", before + 1);
     let room = gateway.number_limit() - suffix.len();
     if order.out_trade_no.len() <= room {
         return format!("{}{suffix}", order.out_trade_no);
@@ -509,10 +537,13 @@ async fn issue(
     let attempt = order.current();
     let elsewhere = wanted.return_url.is_some() && wanted.return_url != attempt.return_url;
     if ((attempt.fresh_until > now && !elsewhere) || order.trade_state.is_paid())
-        && let Some(info) = attempt.order_info.as_deref().and_then(|text| serde_json::from_str(text).ok())
+        && let Some(kept) = cx.store.parameters(&order.out_trade_no, attempt.n).await?
+        && let Ok(order_info) = serde_json::from_str(&kept.order_info)
     {
-        let qr_text = attempt.code_url.clone();
-        return Ok(Some(CreateReply { order, order_info: info, qr_text }));
+        return Ok(Some(CreateReply { order, order_info, qr_text: kept.code_url }));
+    }
+    if attempt.numbered_there && !attempt.numbers.is_empty() && order.is_exhausted() {
+        return Err(Code::TOO_MANY_ATTEMPTS.into());
     }
     let url = format!("{}/pay-notify/{}/{}", order.notify_url, attempt.provider, attempt.merchant);
     if elsewhere {
@@ -567,8 +598,6 @@ async fn keep(
     again: bool,
 ) -> Result<CreateReply, Failure> {
     let Some(attempt) = order.attempts.last_mut() else { return Err(Code::INTERNAL.into()) };
-    attempt.order_info = Some(created.order_info.to_string());
-    attempt.code_url = created.code_url.clone();
     attempt.fresh_until = created.fresh_until;
     if wanted.return_url.is_some() {
         attempt.return_url.clone_from(&wanted.return_url);
@@ -578,7 +607,10 @@ async fn keep(
         .with("pay_type", &attempt.pay_type)
         .with("number", &attempt.number);
     let number = created.number.as_deref().filter(|number| !order.current().has_number(number));
-    cx.store.keep_parameters(&order, order.current(), number, &entry).await?;
+    let parameters = Parameters { order_info: created.order_info.to_string(), code_url: created.code_url.clone() };
+    if cx.store.keep_parameters(&order, order.current(), &parameters, number, &entry).await? == Kept::TooMany {
+        return Err(Code::TOO_MANY_ATTEMPTS.into());
+    }
     if again {
         // Another call for it may have been refused meanwhile.
         let entry =

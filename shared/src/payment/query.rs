@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// A provider is asked about one order at most once in this time, ms.
 pub(super) const PAUSE_MS: i64 = 1_000;
+/// How many attempts of one order are asked about at once.
+const ASKED_AT_ONCE: usize = 4;
 /// How long telling a provider of a delivery may take.
 const TELL: Duration = Duration::from_secs(3);
 /// How often the table is looked at while waiting for a callback.
@@ -73,7 +75,7 @@ pub async fn query_payment(cx: &Context<'_>, caller: &Caller, input: &QueryInput
             && order.attempts.iter().any(Attempt::may_be_paid)
             && cx.store.claim_query(&no, cx.now(), PAUSE_MS).await?
         {
-            for attempt in order.attempts.iter().rev().filter(|a| a.may_be_paid()) {
+            for attempt in to_ask(&order, cx.now()) {
                 ask(cx, &order, attempt, Source::Query).await?;
             }
             order = cx.visible_order(caller, &no).await?;
@@ -85,6 +87,17 @@ pub async fn query_payment(cx: &Context<'_>, caller: &Caller, input: &QueryInput
         tokio::time::sleep(POLL).await;
         order = cx.visible_order(caller, &no).await?;
     }
+}
+
+/// The attempts that one query asks about: the latest, and of the earlier ones each in its turn.
+fn to_ask(order: &Order, now: i64) -> Vec<&Attempt> {
+    let mut open: Vec<&Attempt> = order.attempts.iter().rev().filter(|a| a.may_be_paid()).collect();
+    if open.len() > ASKED_AT_ONCE {
+        let turn = usize::try_from(now.div_euclid(PAUSE_MS)).unwrap_or(0) % (open.len() - 1);
+        open[1..].rotate_left(turn);
+        open.truncate(ASKED_AT_ONCE);
+    }
+    open
 }
 
 async fn number_of(cx: &Context<'_>, provider: Option<Provider>, id: &str) -> Result<Option<String>, Failure> {

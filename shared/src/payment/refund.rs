@@ -3,7 +3,7 @@
 use super::{Caller, Context, Fields, Source};
 use crate::code::{Code, Failure};
 use crate::crypto::hash;
-use crate::order::{Attempt, Fen, Order, Refund, RefundState};
+use crate::order::{Attempt, Fen, MAX_REFUNDS, Order, Refund, RefundState};
 use crate::provider::{Gateway, Meaning, Outcome, RefundProgress, RefundRequest, RefundStanding};
 use crate::store::{HistoryEntry, Reserved};
 
@@ -73,6 +73,9 @@ pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) 
             return repeat(cx, caller, input, &order, known).await;
         }
         able?;
+        if order.refund_num >= MAX_REFUNDS {
+            return Err(Code::TOO_MANY_REFUNDS.into());
+        }
         let amount = input.refund_fee.unwrap_or(order.refundable);
         if amount == Fen::ZERO || amount > order.refundable {
             return Err(exceeds(&order));

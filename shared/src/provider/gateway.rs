@@ -107,6 +107,11 @@ impl Gateway {
         }
     }
 
+    /// True when the provider never learns the number of an attempt and gives numbers of its own.
+    pub fn gives_numbers(&self) -> bool {
+        matches!(&self.node, Node::Vkspay(node) if vkspay::gives_numbers(node))
+    }
+
     /// True when pay parameters that have ended cannot be made anew under the same number, so that paying on
     /// needs another attempt.
     pub fn spends_numbers(&self) -> bool {

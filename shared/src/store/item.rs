@@ -62,7 +62,12 @@ impl Key {
         Self::new(format!("F#{provider}#{merchant}#{out_refund_no}"), "F")
     }
 
-    /// Which order a number at the provider stands for, where it is not the order's own.
+    /// The pay parameters of an attempt, beside its order.
+    pub fn parameters(out_trade_no: &str, n: u64) -> Self {
+        Self::new(format!("O#{out_trade_no}"), format!("P#{n}"))
+    }
+
+    /// Which order a number that the provider itself gave stands for.
     pub fn number(provider: &str, merchant: &str, number: &str) -> Self {
         Self::new(format!("N#{provider}#{merchant}#{number}"), "N")
     }

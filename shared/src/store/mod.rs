@@ -1,8 +1,9 @@
 //! The table: keys, items, conditional writes and transactions. The only module that names DynamoDB.
 //!
 //! One table holds everything of an order in one partition (`pk` `O#<out_trade_no>`): the order, its
-//! refunds and its history; beside them small items that make a number unique (a provider's transaction, a
-//! refund number, a number of a later attempt). Two sparse indexes: `listing` (`list_key`, `list_date`)
+//! refunds, its history and its pay parameters; beside them small items that make a number unique (a provider's
+//! transaction, a refund number, a number that a provider gave). A number that goes out to a provider is the
+//! `pk` `O#<number>`, be it an order's own or a later attempt's, so that nobody can have it twice. Two sparse indexes: `listing` (`list_key`, `list_date`)
 //! lists a user's orders, the incidents, and what was paid and refunded on a day; `due` (`due_shard`, `due`)
 //! holds what is unfinished. There is no scan, no read-modify-write and no lock: a write names what it saw.
 
@@ -20,7 +21,7 @@ mod write;
 pub use bills::{BillReport, BillState, PaidEntry, RefundedEntry, SHARDS};
 pub use due::{Due, DueCursor, DueItem, DuePage};
 pub use incident::{Action, Incident, IncidentName, IncidentPage, IncidentStatus, Recorded, Recording};
-pub use orders::{Committed, HistoryEntry, Listing, PaymentCommit, Verdict};
+pub use orders::{Added, Committed, HistoryEntry, Holder, Kept, Listing, PaymentCommit, Verdict};
 pub use refunds::Reserved;
 pub use tasks::TaskEnd;
 pub use transfers::Begun;

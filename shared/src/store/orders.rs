@@ -2,9 +2,9 @@
 
 use super::item::{Expression, Item, Key, attribute, item_of, json, plain, shape_of};
 use super::{Refused, Store, StoreError, Write, due_shard};
-use crate::order::{Attempt, AttemptState, Order, Provider, Status, Task};
+use crate::order::{Attempt, AttemptState, MAX_ATTEMPTS, Order, Parameters, Provider, Status, Task};
 use crate::provider::Payment;
-use aws_sdk_dynamodb::types::{AttributeValue as Av, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue as Av, Put, TransactWriteItem};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -83,6 +83,35 @@ pub enum Committed {
     HandlerInvalid(String),
 }
 
+/// Whose a number is that goes out to a provider.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Holder {
+    /// An order's own.
+    Order(Box<Order>),
+    /// A later attempt's, or one that is not made from the order's: the order that it belongs to.
+    Attempt(String),
+}
+
+/// How adding an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Added {
+    /// It is added.
+    Done,
+    /// The order has changed meanwhile.
+    OrderMoved,
+    /// Its number is another order's, or another attempt's.
+    NumberTaken,
+}
+
+/// What became of pay parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// They are kept.
+    Done,
+    /// The order has as many numbers as it may.
+    TooMany,
+}
+
 /// A page of a listing, and where the next one begins.
 pub type Listing = (Vec<Order>, Option<String>);
 
@@ -92,7 +121,31 @@ impl Store {
     /// # Errors
     /// When the table cannot be read.
     pub async fn order(&self, out_trade_no: &str) -> Result<Option<Order>, StoreError> {
-        self.get(&Key::order(out_trade_no)).await?.map(|item| shape_of(&item)).transpose()
+        Ok(match self.holder(out_trade_no).await? {
+            Some(Holder::Order(order)) => Some(*order),
+            Some(Holder::Attempt(_)) | None => None,
+        })
+    }
+
+    /// Whose a number of ours is. Orders and attempts share the numbers that go out to providers, and so they share
+    /// their keys here: inserting either claims its number, whichever provider and merchant it goes to.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn holder(&self, number: &str) -> Result<Option<Holder>, StoreError> {
+        let Some(item) = self.get(&Key::order(number)).await? else { return Ok(None) };
+        if item.get("kind").and_then(|kind| kind.as_s().ok()).is_some_and(|kind| kind == "number") {
+            return Ok(order_named(&item).map(Holder::Attempt));
+        }
+        shape_of(&item).map(|order| Some(Holder::Order(Box::new(order))))
+    }
+
+    /// The pay parameters of an attempt, where it has any.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn parameters(&self, out_trade_no: &str, n: u64) -> Result<Option<Parameters>, StoreError> {
+        self.get(&Key::parameters(out_trade_no, n)).await?.map(|item| shape_of(&item)).transpose()
     }
 
     /// The order that a provider's payment was credited to.
@@ -103,7 +156,7 @@ impl Store {
         self.named_order(&Key::transaction(provider.name(), id)).await
     }
 
-    /// The order that a number at the provider stands for, where it is not the order's own number.
+    /// The order that a number stands for which the provider itself gave.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -117,8 +170,7 @@ impl Store {
     }
 
     pub(super) async fn named_order(&self, key: &Key) -> Result<Option<String>, StoreError> {
-        let item = self.get(key).await?;
-        Ok(item.and_then(|i| i.get("out_trade_no").and_then(|a| a.as_s().ok().cloned())))
+        Ok(self.get(key).await?.as_ref().and_then(order_named))
     }
 
     /// Inserts a new order. False when its number is taken.
@@ -135,15 +187,12 @@ impl Store {
         put("due_shard", Av::S(due_shard(&order.out_trade_no)));
         put("due", Av::N((order.create_date + 5_000).to_string()));
         let mut writes = vec![self.insertion(item), self.history_insertion(&order.out_trade_no, entry)];
-        let attempt = order.current();
-        if attempt.number != order.out_trade_no {
-            writes.push(self.number_insertion(&order.out_trade_no, attempt, &attempt.number));
-        }
+        writes.extend(self.number_claim(&order.out_trade_no, order.current()));
         self.commit_order(writes).await
     }
 
-    /// Adds an attempt, when the order is as it was read. `ended` tells how the one before it ended.
-    /// False when the order has changed meanwhile.
+    /// Adds an attempt, when the order is as it was read and nobody has its number. `ended` tells how the one
+    /// before it ended.
     ///
     /// # Errors
     /// When the table cannot be written.
@@ -153,7 +202,7 @@ impl Store {
         attempt: &Attempt,
         ended: AttemptState,
         entry: &HistoryEntry,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Added, StoreError> {
         let mut update = Expression::default();
         update
             .when("version", "=", order.version)
@@ -168,13 +217,17 @@ impl Store {
             .set("version", order.version + 1);
         let key = Key::order(&order.out_trade_no);
         let mut writes = vec![self.updating(&key, &update), self.history_insertion(&order.out_trade_no, entry)];
-        if attempt.number != order.out_trade_no {
-            writes.push(self.number_insertion(&order.out_trade_no, attempt, &attempt.number));
-        }
-        self.commit_order(writes).await
+        writes.extend(self.number_claim(&order.out_trade_no, attempt));
+        Ok(match self.commit(writes).await? {
+            Ok(()) => Added::Done,
+            Err(Refused::Conditions(at)) if at == [2] => Added::NumberTaken,
+            Err(Refused::Conditions(_)) => Added::OrderMoved,
+            Err(Refused::Invalid(what)) => return Err(StoreError::new("attempt", what)),
+        })
     }
 
-    /// Keeps the pay parameters of an attempt, and the provider's own number of it, where it gave one.
+    /// Keeps the pay parameters of an attempt, and the provider's own number of it, where it gave one: that is the
+    /// attempt's alone from then on.
     ///
     /// # Errors
     /// When the table cannot be written.
@@ -182,29 +235,43 @@ impl Store {
         &self,
         order: &Order,
         attempt: &Attempt,
+        parameters: &Parameters,
         number: Option<&str>,
         entry: &HistoryEntry,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Kept, StoreError> {
         let path = format!("attempts[{}]", attempt.n - 1);
         let mut update = Expression::default();
         update
             .when(&format!("{path}.n"), "=", attempt.n)
-            .set_some(&format!("{path}.order_info"), attempt.order_info.as_ref())
-            .set_some(&format!("{path}.code_url"), attempt.code_url.as_ref())
             .set_some(&format!("{path}.return_url"), attempt.return_url.as_ref())
             .set(&format!("{path}.fresh_until"), attempt.fresh_until)
             .change("version", 1);
+        if let Some(number) = number {
+            let numbers = update.name(&format!("{path}.numbers"));
+            let most = update.value(Av::N(MAX_ATTEMPTS.to_string()));
+            update.when_raw(format!("(attribute_not_exists({numbers}) OR size({numbers}) < {most})"));
+            update.grow(&format!("{path}.numbers"), &number);
+        }
         let no = &order.out_trade_no;
-        let Some(number) = number else { return self.write_with_history(order, &update, entry).await.map(|_| ()) };
-        update.grow(&format!("{path}.numbers"), &number);
-        let writes = vec![
+        let kept = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item_of(&Key::parameters(no, attempt.n), "parameters", parameters)))
+            .build()
+            .expect("table and item are set");
+        let mut writes = vec![
             self.updating(&Key::order(no), &update),
             self.history_insertion(no, entry),
-            self.number_insertion(no, attempt, number),
+            TransactWriteItem::builder().put(kept).build(),
         ];
-        match self.commit_order(writes).await? {
-            true => Ok(()),
-            false => Err(StoreError::new("number", "the provider's number is another order's")),
+        writes.extend(number.map(|number| {
+            let key = Key::number(attempt.provider.name(), &attempt.merchant, number);
+            self.insertion(number_item(&key, no))
+        }));
+        match self.commit(writes).await? {
+            Ok(()) => Ok(Kept::Done),
+            Err(Refused::Conditions(at)) if at.contains(&0) => Ok(Kept::TooMany),
+            Err(Refused::Conditions(_)) => Err(StoreError::new("number", "the provider's number is another order's")),
+            Err(Refused::Invalid(what)) => Err(StoreError::new("parameters", what)),
         }
     }
 
@@ -393,11 +460,10 @@ impl Store {
         Ok(items.iter().map(plain).collect())
     }
 
-    fn number_insertion(&self, out_trade_no: &str, attempt: &Attempt, number: &str) -> TransactWriteItem {
-        let mut item = Key::number(attempt.provider.name(), &attempt.merchant, number).attributes();
-        item.insert("kind".to_owned(), Av::S("number".to_owned()));
-        item.insert("out_trade_no".to_owned(), Av::S(out_trade_no.to_owned()));
-        self.insertion(item)
+    /// Claims an attempt's number, where it is not its order's own.
+    fn number_claim(&self, out_trade_no: &str, attempt: &Attempt) -> Option<TransactWriteItem> {
+        let own = attempt.number == out_trade_no;
+        (!own).then(|| self.insertion(number_item(&Key::order(&attempt.number), out_trade_no)))
     }
 
     /// Adds an event of the provider's to an order's history, once for its id. `entry.at` is the time that
@@ -512,6 +578,18 @@ impl Store {
             Err(Refused::Invalid(what)) => Err(StoreError::new("order", what)),
         }
     }
+}
+
+fn number_item(key: &Key, out_trade_no: &str) -> Item {
+    let mut item = key.attributes();
+    item.insert("kind".to_owned(), Av::S("number".to_owned()));
+    item.insert("out_trade_no".to_owned(), Av::S(out_trade_no.to_owned()));
+    item
+}
+
+/// The order that an item belongs to.
+fn order_named(item: &Item) -> Option<String> {
+    item.get("out_trade_no").and_then(|a| a.as_s().ok().cloned())
 }
 
 fn history_item(out_trade_no: &str, entry: &HistoryEntry) -> Item {

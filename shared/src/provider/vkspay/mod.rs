@@ -38,6 +38,11 @@ pub(super) fn goods(_node: &VkspayNode, request: &GoodsRequest<'_>) -> Result<Go
     Ok(Goods { total: None, named })
 }
 
+/// VksPay takes no number of ours; an epay site does.
+pub(super) const fn gives_numbers(node: &VkspayNode) -> bool {
+    matches!(node.protocol, VkspayProtocol::Vkspay { .. })
+}
+
 /// How VksPay itself would be told is not known; an epay site is.
 pub(super) fn returns_payers(node: &VkspayNode) -> bool {
     !matches!(node.protocol, VkspayProtocol::Vkspay { .. })
