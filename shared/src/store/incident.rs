@@ -235,9 +235,13 @@ impl Incident {
             (IncidentName::Undelivered | IncidentName::HandlerParked, _) => return digest(&json!(["undelivered", no])),
             _ => {}
         }
-        // An event has nothing but its words.
-        let event = self.out_refund_no.is_none()
-            && matches!(self.incident, IncidentName::Chargeback | IncidentName::RefundMismatch);
+        let by_its_words = match self.incident {
+            // An event has nothing else.
+            IncidentName::Chargeback | IncidentName::RefundMismatch => self.out_refund_no.is_none(),
+            // What a bill says otherwise is another difference.
+            IncidentName::BillMissingThere | IncidentName::BillAmount | IncidentName::BillRefund => true,
+            _ => false,
+        };
         digest(&json!([
             self.incident,
             self.provider,
@@ -246,7 +250,7 @@ impl Incident {
             self.out_bill_no,
             self.transaction_id,
             self.out_refund_no,
-            self.actual.as_ref().filter(|_| event),
+            self.actual.as_ref().filter(|_| by_its_words),
         ]))
     }
 
