@@ -224,8 +224,8 @@ impl Sandbox {
         if trade.refunded() + amount > trade.amount() {
             return None;
         }
-        let made = format!("{number}_BACK{}", trade.refunds.len() + 1);
         let notify_url = trade.notify_url.clone();
+        let made = format!("{number}_BACK{}", state.trades.iter().map(|trade| trade.refunds.len()).sum::<usize>() + 1);
         let wish = RefundWish { number: made.clone(), id: ids::refund_id(now), amount, notify_url, settles: None };
         let r = state.refund_of(at, wish, now);
         let refund = &mut state.trades[at].refunds[r];
