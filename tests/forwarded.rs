@@ -189,6 +189,7 @@ async fn a_receiver_that_is_down_for_ten_hours_gets_the_order_once() {
         receiver.got().iter().map(|(h, _)| h["idempotency-key"].clone().to_str().unwrap().to_owned()).collect();
     assert_eq!(ids.len(), 1, "every delivery has the same key");
     assert_eq!(world.order("DOWN_10").await["user_order_success"], false);
+    assert_eq!(world.incident_of("undelivered", "DOWN_10").await["status"], "open");
     receiver.answers(Reply::of(200, r#"{"code":0}"#));
     for _ in 0..200 {
         at += 60_000;
@@ -199,7 +200,9 @@ async fn a_receiver_that_is_down_for_ten_hours_gets_the_order_once() {
     assert_eq!(order["user_order_success"], true);
     assert!(order["user_order_reason"].is_null());
     assert_eq!(task(&world).await["state"], "done");
-    assert!(world.kind("incident").await.is_empty());
+    let incidents = world.kind("incident").await;
+    assert_eq!(incidents.len(), 1, "told of once while it was undelivered: {incidents:?}");
+    assert_eq!((&incidents[0]["incident"], &incidents[0]["status"]), (&json!("undelivered"), &json!("resolved")));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use crate::world::{PolicyOf, TABLE, USERS, World};
 use sandbox::Trade;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 /// How long, ms, it takes at most from closing an order at its provider to closing it here.
@@ -13,6 +13,8 @@ const CLOSING: i64 = 120_000;
 #[derive(Default)]
 pub struct Seen {
     states: BTreeMap<String, String>,
+    /// Orders that were not delivered while all of them was on its way back or back.
+    returning: BTreeSet<String>,
 }
 
 fn text<'a>(item: &'a Value, name: &str) -> &'a str {
@@ -60,6 +62,15 @@ pub fn always(world: &World, seen: &mut Seen) -> Result<(), String> {
         let paid = matches!(state, "SUCCESS" | "REFUND");
         law!(!paid || refunded + reserved + left == total, "{no}: {refunded} + {reserved} + {left} is not {total}");
         law!(paid || refunded + reserved == 0, "{no}: refunded though it is {state}");
+        // A receiver may have been told just before.
+        if text(order, "type") != "mine" {
+            let (all, success) = (refunded + reserved >= total, order["user_order_success"] == true);
+            law!(!(all && success && seen.returning.contains(no)), "{no} was delivered while all of it went back");
+            match all && !success {
+                true => seen.returning.insert(no.to_owned()),
+                false => seen.returning.remove(no),
+            };
+        }
     }
     for trade in world.sandbox.trades() {
         law!(trade.refunded() <= trade.amount(), "{}: more went back than was paid", trade.number);
@@ -103,10 +114,30 @@ fn credits(world: &World, items: &[Value]) -> Result<(), String> {
         let wanted = usize::from(success && !matches!(text(order, "type"), "mine" | "custom"));
         law!(delivered == wanted, "{no} was delivered {delivered} times, success {success}");
         let paid = matches!(text(order, "trade_state"), "SUCCESS" | "REFUND");
+        let own = |name: &str| kinds(items, "incident").find(|i| i["out_trade_no"] == *no && i["incident"] == name);
+        if order["user_order_success"] == false && fen(order, "refund_fee") < fen(order, "total_fee") {
+            let told = own("undelivered").or_else(|| own("handler_parked"));
+            // An operator may have closed it.
+            let stands = told.is_some_and(|i| i["status"] == "open" || text(i, "resolved_by").starts_with("key:"));
+            law!(stands, "{no} is paid and not delivered, and no incident says so: {told:?}");
+        }
         let entries = kinds(items, "history").filter(|h| h["out_trade_no"] == *no && h["event"] == "paid").count();
         law!(entries == usize::from(paid), "{no}: {entries} entries of a payment, paid {paid}");
         let claims = kinds(items, "transaction").filter(|t| t["out_trade_no"] == *no).count();
         law!(claims == usize::from(paid), "{no}: {claims} transactions, paid {paid}");
+    }
+    let mut told: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for incident in kinds(items, "incident").filter(|incident| !incident["payment"].is_null()) {
+        let payment = (text(incident, "provider"), text(incident, "transaction_id"));
+        law!(told.insert(payment), "two incidents of one payment: {incident}");
+    }
+    for refund in kinds(items, "refund").filter(|refund| !refund["incident"].is_null() && refund["state"] == "SUCCESS")
+    {
+        let same = |order: &&Value| {
+            order["transaction_id"] == refund["transaction_id"] && order["provider"] == refund["provider"]
+        };
+        let credited = kinds(items, "order").find(same);
+        law!(credited.is_none(), "a payment was credited and went back: {refund}");
     }
     Ok(())
 }
@@ -144,7 +175,9 @@ pub fn quiet(world: &World) -> Result<(), String> {
             law!(got && order["user_order_success"] == true, "{no} never reached its receiver: {order}");
         }
         if matches!(text(order, "type"), "recharge" | "vip" | "custom") {
-            law!(order["user_order_success"] == true, "{no} was refused: {order}");
+            let back = fen(order, "refund_fee") >= fen(order, "total_fee");
+            let given_up = kinds(&items, "task").any(|t| t["out_trade_no"] == *no && t["state"] == "parked");
+            law!(order["user_order_success"] == true || back || given_up, "{no} was refused: {order}");
         }
     }
     for refund in kinds(&items, "refund") {

@@ -147,11 +147,15 @@ pub async fn heal(world: &World) {
     world.weather.clear();
     world.sandbox.behave();
     world.receiver.down.store(false, Ordering::Relaxed);
+    world.goods(true);
     // What no query finds is told of until it is taken; whether the rest is told of too differs.
     let all = !world.silent && chance(|c| c.permille(500));
     let paid = world.sandbox.trades().into_iter().filter(|trade| trade.paid.is_some());
     let told = paid.filter(|trade| all || world.no_query_finds(trade.provider, &trade.number));
     let mut untold: Vec<(sandbox::Provider, String)> = told.map(|trade| (trade.provider, trade.number)).collect();
+    // Nobody asks for what was given back in a console: its provider tells until that is taken.
+    let backs = world.sandbox.refunds().into_iter().filter(|refund| refund.out_refund_no.contains("_BACK"));
+    let mut backs: Vec<String> = backs.map(|refund| refund.out_refund_no).collect();
     for _ in 0..200 {
         for refund in world.sandbox.refunds().into_iter().filter(|refund| refund.settled.is_none()) {
             world.sandbox.settle_refund(&refund.out_refund_no, RefundOutcome::Success);
@@ -171,6 +175,13 @@ pub async fn heal(world: &World) {
             }
         }
         untold = still;
+        let mut still = Vec::new();
+        for number in backs {
+            if !ops::told_of_refund(world, &number).await {
+                still.push(number);
+            }
+        }
+        backs = still;
         Step::Dispatch(usize::MAX, false).run(world).await;
         let event = json!({ "time": ops::rfc3339(world.now()) });
         reconcile::handle(&world.app, &event).await.expect("a run in fair weather");
@@ -180,10 +191,10 @@ pub async fn heal(world: &World) {
         let next = due.filter_map(|item| item["due"].as_i64()).min();
         let records = !world.records.lock().expect("not poisoned").is_empty();
         match next {
-            None if !records && untold.is_empty() => return,
+            None if !records && untold.is_empty() && backs.is_empty() => return,
             next => {
                 // A provider tells for a day; a certificate that came without notice is trusted after half of one.
-                let least = if untold.is_empty() { 15_000 } else { 1_800_000 };
+                let least = if untold.is_empty() && backs.is_empty() { 15_000 } else { 1_800_000 };
                 let wait = next.unwrap_or_default().saturating_sub(world.now()).max(least);
                 tokio::time::advance(Duration::from_millis(wait.unsigned_abs())).await;
             }

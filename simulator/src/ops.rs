@@ -49,6 +49,12 @@ pub enum Step {
     Rerun(String),
     /// The receiver goes down, or comes up.
     Receiver(bool),
+    /// The functions lose their right to the users' table, or have it again.
+    Denied(bool),
+    /// The goods are there, or not.
+    Goods(bool),
+    /// A refund in the provider's own console, and its callback.
+    GiveBack(Provider, String, u64),
     /// WeChat Pay's platform certificate changes.
     Rotate(bool),
     /// `pay/transfer`.
@@ -72,6 +78,14 @@ async fn told(world: &World, provider: Provider, number: &str) {
     if let Ok(callback) = world.sandbox.callback_of(Some(provider), number, CallbackKind::Payment) {
         look(world, &world.notify(&callback).await);
     }
+}
+
+/// A provider tells of a refund. Whether it was taken.
+pub async fn told_of_refund(world: &World, number: &str) -> bool {
+    let Ok(callback) = world.sandbox.callback_of(None, number, CallbackKind::Refund) else { return true };
+    let answer = world.notify(&callback).await;
+    look(world, &answer);
+    (200..300).contains(&answer.status)
 }
 
 /// The number of an order.
@@ -198,8 +212,17 @@ impl Step {
             let trades: Vec<_> = world.sandbox.trades().into_iter().filter(|t| t.paid.is_some()).collect();
             (!trades.is_empty()).then(|| chance(|c| c.pick(&trades).clone())).map(|t| (t.provider, t.number))
         };
-        match chance(|c| c.below(112)) {
-            109.. => Self::Create(guess(world)),
+        match chance(|c| c.below(118)) {
+            115.. => Self::Create(guess(world)),
+            109 | 110 => Self::Denied(chance(|c| c.permille(500))),
+            111 => Self::Goods(chance(|c| c.permille(500))),
+            112..=114 => match paid() {
+                Some((provider, number)) if provider != Provider::Vkspay => {
+                    let amount = chance(|c| *c.pick(&[40, 100, 200, 300])) as u64;
+                    Self::GiveBack(provider, number, amount)
+                }
+                _ => Self::Goods(true),
+            },
             108 => Self::Rotate(chance(|c| c.permille(500))),
             100..=107 => any_transfer(world),
             0..=17 => Self::Create(creation()),
@@ -325,9 +348,7 @@ impl Step {
             }
             Self::ToldRefund(_) | Self::ToldTransfer(_) if world.silent => {}
             Self::ToldRefund(number) => {
-                if let Ok(callback) = world.sandbox.callback_of(None, &number, CallbackKind::Refund) {
-                    look(world, &world.notify(&callback).await);
-                }
+                told_of_refund(world, &number).await;
             }
             Self::Forged(provider, number, forgery) => {
                 let genuine = world.sandbox.callback_of(Some(provider), &number, CallbackKind::Payment);
@@ -386,6 +407,15 @@ impl Step {
             Self::ToldTransfer(number) => {
                 if let Ok(callback) = world.sandbox.callback_of(None, &number, CallbackKind::Transfer) {
                     look(world, &world.notify(&callback).await);
+                }
+            }
+            Self::Denied(denied) => world.weather.denied.store(denied, Ordering::Relaxed),
+            Self::Goods(there) => world.goods(there),
+            Self::GiveBack(provider, number, amount) => {
+                if let Some(made) = world.sandbox.give_back(Some(provider), &number, amount)
+                    && !world.silent
+                {
+                    told_of_refund(world, &made).await;
                 }
             }
             Self::Receiver(down) => world.receiver.down.store(down, Ordering::Relaxed),

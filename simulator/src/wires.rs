@@ -33,6 +33,8 @@ pub struct Weather {
     pub table: AtomicUsize,
     /// Of the providers and the receiver.
     pub wire: AtomicUsize,
+    /// The functions have no right to the users' table.
+    pub denied: AtomicBool,
 }
 
 impl Weather {
@@ -40,6 +42,7 @@ impl Weather {
     pub fn clear(&self) {
         self.table.store(0, Ordering::Relaxed);
         self.wire.store(0, Ordering::Relaxed);
+        self.denied.store(false, Ordering::Relaxed);
     }
 }
 
@@ -136,7 +139,10 @@ impl TableWire {
             })
         });
         let lost = || ConnectorError::io("the connection was lost".into());
+        let denied = self.weather.denied.load(Ordering::Relaxed)
+            && String::from_utf8_lossy(&body).contains("\"TableName\":\"uni-id-users\"");
         let answer = match fault {
+            None if denied => refusal("AccessDeniedException"),
             Some(Fault::LostBefore) => return Err(lost()),
             Some(Fault::LostAfter) => {
                 self.perform(&operation, &body);

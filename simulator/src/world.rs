@@ -4,7 +4,9 @@ use crate::chance::{chance, pauses, seed};
 use crate::ops::ORDERS;
 use crate::wires::{ProviderWire, Receiver, Weather, Written, table_client};
 use dynoxide::Database;
+use dynoxide::actions::delete_item::DeleteItemRequest;
 use dynoxide::actions::get_item::GetItemRequest;
+use dynoxide::actions::put_item::PutItemRequest;
 use dynoxide::actions::scan::ScanRequest;
 use dynoxide::types::{AttributeValue, Item};
 use handlers::Registry;
@@ -85,6 +87,8 @@ pub struct World {
     stream: Mutex<Stream>,
     /// Records of the stream that were not handed over yet.
     pub records: Mutex<Vec<Value>>,
+    /// The goods, while they are not in their table.
+    hidden: Mutex<Option<Item>>,
     /// Trades that were paid though they were closed.
     pub forced: Mutex<BTreeSet<(Provider, String)>>,
     /// Secrets that must never stand in an item or a reply.
@@ -150,6 +154,7 @@ impl World {
             written,
             stream,
             records,
+            hidden: Mutex::default(),
             forced,
             secrets,
         };
@@ -175,6 +180,27 @@ impl World {
         }
         let request = json!({ "TableName": table, "Item": item });
         self.database.put_item(serde_json::from_value(request).expect("a request")).expect("written");
+    }
+
+    /// The goods are taken out of their table, or put back as they were.
+    pub fn goods(&self, there: bool) {
+        let key = [("_id".to_owned(), AttributeValue::S("goods_001".to_owned()))];
+        let mut hidden = self.hidden.lock().expect("not poisoned");
+        if there {
+            if let Some(item) = hidden.take() {
+                let request = PutItemRequest { table_name: "goods".to_owned(), item, ..PutItemRequest::default() };
+                self.database.put_item(request).expect("written");
+            }
+            return;
+        }
+        let read =
+            GetItemRequest { table_name: "goods".to_owned(), key: key.clone().into(), ..GetItemRequest::default() };
+        if let Some(item) = self.database.get_item(read).expect("read").item {
+            let gone =
+                DeleteItemRequest { table_name: "goods".to_owned(), key: key.into(), ..DeleteItemRequest::default() };
+            self.database.delete_item(gone).expect("deleted");
+            *hidden = Some(item);
+        }
     }
 
     /// The orders, as JSON.

@@ -149,10 +149,16 @@ async fn recent(console: &Console, view: &View) -> Markup {
         Err(what) => return html! { h2 { (lang.t("最近订单", "Recent orders")) } p.muted { (what) } },
     };
     orders.sort_by_key(|order| std::cmp::Reverse(order.create_date));
+    let undelivered = orders.iter().filter(|order| is_undelivered(order)).count();
     html! {
         header.card-head {
             h2 { (lang.t("最近订单", "Recent orders")) }
-            span.muted { (orders.len()) " " (lang.t("笔", "in all")) }
+            span.muted {
+                (orders.len()) " " (lang.t("笔", "in all"))
+                @if undelivered > 0 {
+                    " · " a.badge href="/incidents" data-tone="bad" data-testid="undelivered-count" { (undelivered) " " (lang.t("笔已收款未交付", "paid and not delivered")) }
+                }
+            }
         }
         @if orders.is_empty() {
             div.empty {
@@ -171,13 +177,22 @@ async fn recent(console: &Console, view: &View) -> Markup {
                             }
                             time { (moment(order.create_date)) }
                             (money(order.total_fee))
-                            (badge(lang, order.trade_state, order.refund_fee >= order.total_fee))
+                            @if is_undelivered(order) {
+                                span.badge data-tone="bad" data-state=(order.trade_state.name()) title=(order.user_order_reason.as_deref().unwrap_or_default()) { (lang.t("未交付", "Not delivered")) }
+                            } @else {
+                                (badge(lang, order.trade_state, order.refund_fee >= order.total_fee))
+                            }
                         }
                     }
                 }
             }
         }
     }
+}
+
+/// Paid, and the handler has not done its work: somebody waits for it, unless all of the money went back.
+fn is_undelivered(order: &Order) -> bool {
+    order.trade_state.is_paid() && order.user_order_success == Some(false) && order.refund_fee < order.total_fee
 }
 
 /// Creates an order through the function and shows it.

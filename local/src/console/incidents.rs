@@ -31,7 +31,7 @@ pub async fn page(
     let body = html! {
         header.hero {
             h1 { (lang.t("异常", "Incidents")) }
-            p { (lang.t("对不上订单的钱：迟到的、重复的、金额不符的付款，以及一天内没有处理程序接收的订单。", "Money that fits no order: late, double and mismatched payments, and orders that no handler took within a day.")) }
+            p { (lang.t("对不上订单的钱：迟到的、重复的、金额不符的付款，以及已收款而未交付的订单。", "Money that fits no order: late, double and mismatched payments, and orders that are paid and not delivered.")) }
         }
         nav.tabs aria-label=(lang.t("筛选", "Filter")) {
             @for (value, name, title) in tabs {
@@ -224,6 +224,7 @@ pub fn name_of(lang: Lang, name: &str) -> &str {
         "refund_mismatch" => lang.t("退款金额不符", "Another refund amount"),
         "transfer_mismatch" => lang.t("转账不符", "Another transfer than was asked for"),
         "chargeback" => lang.t("渠道撤回了款项", "The provider took it back"),
+        "undelivered" => lang.t("已收款未交付", "Paid and not delivered"),
         "handler_parked" => lang.t("没有处理程序接收", "No handler took it"),
         "unused_receipt" => lang.t("内购凭证未能入账", "An in-app purchase that came too late"),
         "bill_missing_here" => lang.t("账单有而订单表没有", "In the bill, not in the table"),

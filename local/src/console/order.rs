@@ -261,7 +261,7 @@ async fn refunds(console: &Console, view: &View, order: &Order) -> Markup {
 async fn tasks(console: &Console, view: &View, order: &Order) -> Markup {
     let lang = view.lang;
     let list = console.app.store.tasks(&order.out_trade_no).await.unwrap_or_default();
-    let undelivered = order.trade_state.is_paid() && order.refund_fee < order.total_fee;
+    let undelivered = order.trade_state.is_paid() && !order.goes_back();
     let handed = list.iter().any(|task| task.task == TaskName::Handler);
     let again =
         undelivered && (order.user_order_success == Some(false) || handed && order.user_order_success.is_none());

@@ -213,6 +213,11 @@ impl Order {
         self.attempts.iter().map(Attempt::ways).sum::<usize>() >= MAX_ATTEMPTS
     }
 
+    /// Whether all of what was paid went back, or is on its way back: nothing is delivered for it any more.
+    pub fn goes_back(&self) -> bool {
+        self.refund_fee.0.saturating_add(self.refund_reserved.0) >= self.total_fee.0
+    }
+
     /// The attempt that was credited, once the order is paid.
     pub fn paid_attempt(&self) -> Option<&Attempt> {
         self.attempts.iter().find(|a| a.state == AttemptState::Paid)

@@ -58,6 +58,8 @@ pub struct Task {
 pub const LEASE_MS: i64 = 60_000;
 
 const MINUTE: i64 = 60_000;
+/// How long what a handler has refused at once rests, ms.
+const FIRST_PAUSE: i64 = 10_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
@@ -78,6 +80,16 @@ impl Task {
             lease: None,
             subject: subject.map(str::to_owned),
             last_error: None,
+        }
+    }
+
+    /// The task of a delivery that failed once already, when the order became paid.
+    pub fn redelivery(out_trade_no: &str, why: Option<&str>, at: i64) -> Self {
+        Self {
+            due: at + FIRST_PAUSE,
+            attempts: 1,
+            last_error: why.map(str::to_owned),
+            ..Self::new(TaskName::Handler, out_trade_no, None, at)
         }
     }
 

@@ -4,13 +4,13 @@
 //! read, the provider's number made unique, the history, and the handler's writes. Whoever comes second finds
 //! the condition refused, which is a result. What does not fit the order is an incident and never credits.
 
-use super::{Caller, Context, HandlerError, PaidOrder, Tables};
-use crate::code::{Code, Failure};
+use super::{Context, delivery};
 use crate::config::{DuplicatePayment, LatePayment};
 use crate::order::{Attempt, AttemptState, Order, Provider, Status, Task, TaskName};
 use crate::provider::Payment;
 use crate::store::{
-    Committed, HistoryEntry, Holder, Incident, IncidentName, PaymentCommit, Recording, StoreError, Verdict,
+    Accepted, Action, Committed, HistoryEntry, Holder, Incident, IncidentName, IncidentStatus, PaymentCommit, Recorded,
+    Recording, StoreError, Verdict,
 };
 use serde_json::{Value, json};
 
@@ -57,15 +57,73 @@ pub enum Confirmed {
     },
 }
 
-/// How often the handler may run again on fresh reads.
-const HANDLER_ROUNDS: usize = 12;
+/// How often a refund's number may be taken before we give up.
+const NUMBERS: usize = 12;
 
 /// Credits a payment to its order, at most once.
 ///
 /// # Errors
 /// When the table cannot be read or written; then nothing is, and the provider shall call again.
 pub async fn confirm(cx: &Context<'_>, payment: &Payment, source: Source) -> Result<Confirmed, StoreError> {
-    confirm_under(cx, payment, source, cx.config.policy.late_payment == LatePayment::Accept).await
+    let accepts = cx.config.policy.late_payment == LatePayment::Accept;
+    confirm_under(cx, payment, source, if accepts { Late::Policy } else { Late::No }).await
+}
+
+/// Who decides that a payment is credited that came too late.
+#[derive(Clone, Copy)]
+pub(super) enum Late<'a> {
+    /// Nobody.
+    No,
+    /// The policy.
+    Policy,
+    /// An operator, about this incident.
+    Operator { recorded: &'a Recorded, by: &'a str, note: Option<&'a str> },
+}
+
+/// The incident that a credit ends.
+struct Acceptance<'a> {
+    incident: Incident,
+    recorded: Option<Recorded>,
+    by: &'a str,
+    note: Option<&'a str>,
+}
+
+impl<'a> Acceptance<'a> {
+    /// What a credit of this payment ends; nothing in the ordinary case. An incident that was decided otherwise
+    /// forbids the credit: its name.
+    async fn of(
+        cx: &Context<'_>,
+        order: &Order,
+        payment: &Payment,
+        late: Late<'a>,
+    ) -> Result<Result<Option<Self>, IncidentName>, StoreError> {
+        let (by, note) = match late {
+            Late::Operator { by, note, .. } => (by, note),
+            Late::Policy | Late::No if order.trade_state == Status::NotPay => return Ok(Ok(None)),
+            Late::Policy | Late::No => ("policy", Some("latePayment")),
+        };
+        let recorded = match late {
+            Late::Operator { recorded, .. } => cx.store.incident(&recorded.incident_id).await?,
+            Late::Policy | Late::No => cx.store.incident_about(payment, &order.out_trade_no).await?,
+        };
+        if let Some(known) = &recorded
+            && (known.status != IncidentStatus::Open || known.action == Some(Action::Refund))
+        {
+            return Ok(Err(known.incident.incident));
+        }
+        let (expected, actual) = (json!(order.trade_state), json!(payment.total));
+        let incident = match late {
+            Late::Operator { recorded, .. } => recorded.incident.clone(),
+            Late::Policy | Late::No => {
+                incident_about(payment, Some(order), IncidentName::LatePayment, expected, actual)
+            }
+        };
+        Ok(Ok(Some(Self { incident, recorded, by, note })))
+    }
+
+    fn accepted(&self) -> Accepted<'_> {
+        Accepted { incident: &self.incident, recorded: self.recorded.as_ref(), by: self.by, note: self.note }
+    }
 }
 
 /// The same, where it is said whether a payment of a closed order is credited after all.
@@ -73,7 +131,7 @@ pub(super) async fn confirm_under(
     cx: &Context<'_>,
     payment: &Payment,
     source: Source,
-    late: bool,
+    late: Late<'_>,
 ) -> Result<Confirmed, StoreError> {
     let Some(order) = order_of(cx, payment).await? else {
         return record(cx, payment, None, IncidentName::UnknownOrder, Value::Null, json!(payment.number)).await;
@@ -101,7 +159,7 @@ pub(super) async fn confirm_under(
             let back = (cx.config.policy.duplicate_payment == DuplicatePayment::Refund).then_some(attempt);
             record_of(cx, payment, &order, IncidentName::SecondPayment, expected, actual, back).await
         }
-        Status::NotPay | Status::Closed if order.trade_state.may_become(Status::Success, late) => {
+        Status::NotPay | Status::Closed if order.trade_state.may_become(Status::Success, !matches!(late, Late::No)) => {
             credit(cx, &order, attempt, payment, source, late).await
         }
         Status::NotPay | Status::Closed => {
@@ -211,16 +269,18 @@ async fn record_of(
         let new = alarm(cx, &incident, true).await?;
         return Ok(Confirmed::Incident { name, new });
     };
-    for n in 1..=HANDLER_ROUNDS {
+    for n in 1..=NUMBERS {
         let refund = super::incidents::refund_of(cx, order, attempt, payment, &incident.id(), n);
         let new = match cx.store.record_incident(&incident, true, Some(&refund), cx.now()).await? {
-            Recording::New => true,
+            Recording::New => {
+                sound(&incident);
+                true
+            }
             Recording::Known => false,
             Recording::NumberTaken => continue,
+            // Another order was credited for it: it stays there.
+            Recording::Credited => alarm(cx, &incident, true).await?,
         };
-        if new {
-            sound(&incident);
-        }
         return Ok(Confirmed::Incident { name, new });
     }
     Err(StoreError::new("incident", "no refund number is free"))
@@ -247,23 +307,35 @@ pub(super) fn sound(incident: &Incident) {
 }
 
 /// Runs the handler and commits. A refused condition of the handler runs it again on fresh reads; a handler
-/// that refuses has its reason written instead of its writes; somebody who was first is looked at anew.
+/// that refuses, or cannot do its work, has its reason written instead of its writes, an incident, and a task that
+/// tries again; somebody who was first is looked at anew.
 async fn credit(
     cx: &Context<'_>,
     order: &Order,
     attempt: &Attempt,
     payment: &Payment,
     source: Source,
-    late: bool,
+    late: Late<'_>,
 ) -> Result<Confirmed, StoreError> {
     let forwarded = cx.config.handlers.contains_key(&order.kind);
-    let task = forwarded.then(|| Task::new(TaskName::Handler, &order.out_trade_no, None, cx.now()));
-    let mut refused: Option<String> = None;
-    for round in 0..HANDLER_ROUNDS {
-        let verdict = match refused.take() {
-            Some(reason) => refusal(&reason),
+    let acceptance = match Acceptance::of(cx, order, payment, late).await? {
+        Ok(acceptance) => acceptance,
+        Err(name) => return Ok(Confirmed::Incident { name, new: false }),
+    };
+    let mut refused: Option<&str> = None;
+    for round in 0..delivery::ROUNDS {
+        let verdict = match refused {
+            Some(reason) => delivery::refusal(reason),
             None if forwarded => Verdict::default(),
-            None => deliver(cx, order, round > 0).await?,
+            None => delivery::verdict(cx, order, round > 0).await?,
+        };
+        let reason = verdict.reason.as_deref();
+        let undelivered = (verdict.success == Some(false))
+            .then(|| delivery::incident_of(IncidentName::Undelivered, order, attempt, reason));
+        let task = match (forwarded, &undelivered) {
+            (true, _) => Some(Task::new(TaskName::Handler, &order.out_trade_no, None, cx.now())),
+            (false, Some(_)) => Some(Task::redelivery(&order.out_trade_no, reason, cx.now())),
+            (false, None) => None,
         };
         let entry = HistoryEntry::new("paid", source.name(), cx.now())
             .with("transaction_id", &payment.transaction_id)
@@ -272,89 +344,47 @@ async fn credit(
             .with("user_order_success", &verdict.success)
             .with("reason", &verdict.reason)
             .with("writes", &verdict.writes.iter().map(|w| format!("{}/{}", w.table(), w.id())).collect::<Vec<_>>());
-        let notify_mode = source.notify_mode();
-        let commit =
-            PaymentCommit { order, attempt, payment, notify_mode, verdict: &verdict, task: task.as_ref(), entry };
+        let commit = PaymentCommit {
+            order,
+            attempt,
+            payment,
+            notify_mode: source.notify_mode(),
+            verdict: &verdict,
+            task: task.as_ref(),
+            undelivered: undelivered.as_ref(),
+            accepted: acceptance.as_ref().map(Acceptance::accepted),
+            entry,
+        };
         match cx.store.commit_payment(&commit).await? {
             Committed::Done => {
                 let no = &order.out_trade_no;
                 tracing::info!(out_trade_no = %no, transaction_id = %payment.transaction_id, source = source.name(), "order {no} is paid");
-                if let (Some(task), Source::Callback) = (&task, source) {
+                if let Some(incident) = &undelivered {
+                    sound(incident);
+                }
+                if let (Some(task), true, Source::Callback) = (&task, forwarded, source) {
                     super::tasks::deliver_inline(cx, task).await;
                 }
                 return Ok(Confirmed::Credited);
             }
-            Committed::OrderMoved => return Box::pin(confirm_under(cx, payment, source, late)).await,
+            Committed::OrderMoved | Committed::IncidentMoved => {
+                return Box::pin(confirm_under(cx, payment, source, late)).await;
+            }
             Committed::TransactionTaken => {
                 let holder = cx.store.order_of_transaction(payment.provider, &payment.transaction_id).await?;
                 let (expected, actual) = (json!(order.out_trade_no), json!(holder));
+                if holder.is_none()
+                    && let Some(known) = cx.store.incident_about(payment, &order.out_trade_no).await?
+                {
+                    // It goes back.
+                    return Ok(Confirmed::Incident { name: known.incident.incident, new: false });
+                }
                 return record(cx, payment, Some(order), IncidentName::SecondPayment, expected, actual).await;
             }
+            Committed::HandlerRefused if round + 2 >= delivery::ROUNDS => refused = Some(delivery::CONTESTED),
             Committed::HandlerRefused => {}
-            Committed::HandlerInvalid(what) => {
-                tracing::error!(out_trade_no = %order.out_trade_no, what, "the table cannot take the handler's writes");
-                refused = Some("处理程序的写入无法执行".to_owned());
-            }
+            Committed::HandlerInvalid(what) => refused = Some(delivery::unable(order, &what)),
         }
     }
     Err(StoreError::new("payment", "the handler's conditions keep being refused"))
-}
-
-/// Runs the handler of a paid order again, when it has not done its work.
-///
-/// # Errors
-/// 409 when it has, or when the order is not paid or is fully refunded.
-pub async fn rerun_handler(cx: &Context<'_>, caller: &Caller, out_trade_no: &str) -> Result<Order, Failure> {
-    let mut refused: Option<String> = None;
-    let mut contested = false;
-    for _ in 0..HANDLER_ROUNDS {
-        let order = cx.visible_order(caller, out_trade_no).await?;
-        if !order.trade_state.is_paid() {
-            return Err(Code::NOT_PAID.into());
-        }
-        if order.user_order_success == Some(true) {
-            return Err(Code::ALREADY_HANDLED.into());
-        }
-        if order.refund_fee >= order.total_fee {
-            return Err(Failure::new(Code::ALREADY_HANDLED).says("refunded"));
-        }
-        if cx.config.handlers.contains_key(&order.kind) {
-            super::tasks::deliver_again(cx, caller, &order).await?;
-            return cx.visible_order(caller, out_trade_no).await;
-        }
-        let verdict = match refused.take() {
-            Some(reason) => refusal(&reason),
-            None => deliver(cx, &order, contested).await?,
-        };
-        let entry = HistoryEntry::new("handler", &caller.source, cx.now())
-            .with("user_order_success", &verdict.success)
-            .with("reason", &verdict.reason);
-        match cx.store.commit_delivery(&order, &verdict, &entry).await? {
-            Committed::Done => return cx.visible_order(caller, out_trade_no).await,
-            Committed::HandlerInvalid(what) => {
-                tracing::error!(out_trade_no, what, "the table cannot take the handler's writes");
-                refused = Some("处理程序的写入无法执行".to_owned());
-            }
-            Committed::OrderMoved | Committed::TransactionTaken => {}
-            Committed::HandlerRefused => contested = true,
-        }
-    }
-    Err(Code::BUSY.into())
-}
-
-async fn deliver(cx: &Context<'_>, order: &Order, contested: bool) -> Result<Verdict, StoreError> {
-    if !cx.handlers.knows(&order.kind) {
-        return Ok(refusal(&format!("没有类型 {} 的处理程序", order.kind)));
-    }
-    let paid = PaidOrder { order, now: cx.now() };
-    match cx.handlers.run(&paid, &Tables::new(cx.store, contested)).await {
-        Ok(writes) => Ok(Verdict { success: Some(true), reason: None, writes }),
-        Err(HandlerError::Refused(reason)) => Ok(refusal(&reason)),
-        Err(HandlerError::Store(error)) => Err(error),
-    }
-}
-
-fn refusal(reason: &str) -> Verdict {
-    let reason = reason.chars().filter(|c| !c.is_control()).take(200).collect();
-    Verdict { success: Some(false), reason: Some(reason), writes: Vec::new() }
 }

@@ -1,9 +1,10 @@
 //! `pay/queryIncidents` and `pay/resolveIncident`: money that fits no order, and what is done about it.
 
+use super::confirm::Late;
 use super::{Caller, Confirmed, Context, Fields, Source};
 use crate::code::{Code, Failure};
-use crate::order::{Attempt, Order, Provider, Refund, RefundState};
-use crate::provider::Payment;
+use crate::order::{Attempt, Fen, Order, Provider, Refund, RefundState};
+use crate::provider::{Outcome, Payment, Stands};
 use crate::store::{Action, IncidentName, IncidentPage, IncidentStatus, Recorded};
 use serde_json::Value;
 
@@ -94,7 +95,7 @@ pub async fn resolve_incident(
             }
         }
         Action::Accept => accept(cx, caller, &recorded, note).await?,
-        Action::Refund => refund = Some(send_back(cx, caller, &recorded).await?),
+        Action::Refund => refund = send_back(cx, caller, &recorded).await?,
     }
     Ok((find(cx, id).await?, refund))
 }
@@ -104,37 +105,96 @@ async fn find(cx: &Context<'_>, id: &str) -> Result<Recorded, Failure> {
 }
 
 /// Credits a payment that came too late. The incident is claimed first, so that nobody sends the payment back
-/// meanwhile.
+/// meanwhile; then the provider is asked whether the money is still there.
 async fn accept(cx: &Context<'_>, caller: &Caller, recorded: &Recorded, note: Option<&str>) -> Result<(), Failure> {
     let fits = matches!(recorded.incident.incident, IncidentName::LatePayment | IncidentName::UnusedReceipt);
     let payment = recorded.incident.payment.as_ref().filter(|_| fits).ok_or(Code::INCIDENT_ACTION)?;
     if !cx.store.claim_acceptance(recorded).await? {
         return Err(Code::INCIDENT_ACTION.into());
     }
-    match super::confirm::confirm_under(cx, payment, Source::Query, true).await? {
+    let accepted = Recorded { action: Some(Action::Accept), ..recorded.clone() };
+    match stands(cx, recorded, payment).await {
+        Ok(Stands::Paid | Stands::Untold) => {}
+        Ok(Stands::Back) => {
+            went_back(cx, &accepted, payment).await?;
+            return Err(Failure::new(Code::INCIDENT_ACTION).says(BACK));
+        }
+        Ok(Stands::PartlyBack) => return Err(dropped(cx, recorded, PARTLY_BACK).await?),
+        Ok(Stands::Closed) => return Err(dropped(cx, recorded, CLOSED).await?),
+        Ok(Stands::Absent) => return Err(dropped(cx, recorded, ABSENT).await?),
+        Err(failure) => {
+            cx.store.drop_acceptance(recorded).await?;
+            return Err(failure);
+        }
+    }
+    let late = Late::Operator { recorded, by: &caller.source, note };
+    match super::confirm::confirm_under(cx, payment, Source::Query, late).await? {
         Confirmed::Credited | Confirmed::Already => {}
         Confirmed::Incident { .. } => {
             cx.store.drop_acceptance(recorded).await?;
             return Err(Code::INCIDENT_ACTION.into());
         }
     }
-    let accepted = Recorded { action: Some(Action::Accept), ..recorded.clone() };
+    // A credit that was made before ends it now.
     cx.store.resolve_incident(&accepted, Action::Accept, &caller.source, note, cx.now()).await?;
     Ok(())
+}
+
+const BACK: &str = "the provider has given the payment back";
+const PARTLY_BACK: &str = "the provider has refunds of this payment: look at its console";
+const CLOSED: &str = "the provider has closed the payment: look at its console";
+const ABSENT: &str = "the provider does not have this payment";
+
+/// The failure of an acceptance that is given up.
+async fn dropped(cx: &Context<'_>, recorded: &Recorded, says: &str) -> Result<Failure, Failure> {
+    cx.store.drop_acceptance(recorded).await?;
+    Ok(Failure::new(Code::INCIDENT_ACTION).says(says))
+}
+
+/// Asks the provider how an incident's payment stands now. An order that is not known cannot be asked about.
+async fn stands(cx: &Context<'_>, recorded: &Recorded, payment: &Payment) -> Result<Stands, Failure> {
+    let no = recorded.incident.out_trade_no.as_deref().unwrap_or_default();
+    let order = cx.store.order(no).await?.ok_or(Code::INCIDENT_ACTION)?;
+    let attempt = order.attempt_for(payment.provider, &payment.merchant, &payment.number);
+    let attempt = attempt.ok_or(Code::INCIDENT_ACTION)?;
+    match cx.gateway(attempt)?.stands(cx.outside, &order, attempt, payment, cx.now()).await {
+        // The refunds that it has are those that we know.
+        Outcome::Done(Stands::PartlyBack)
+            if recorded.incident.out_refund_no.is_some() || recorded.returned_fee > Fen::ZERO =>
+        {
+            Ok(Stands::Paid)
+        }
+        Outcome::Done(stands) => Ok(stands),
+        Outcome::Refused(refusal) => {
+            Err(Failure::new(Code::OUTCOME_UNKNOWN).private(format!("{}: {}", refusal.code, refusal.message)))
+        }
+        Outcome::Unknown(why) => Err(Failure::new(Code::OUTCOME_UNKNOWN).private(why)),
+    }
+}
+
+/// The money is back already, so the incident has ended, by whom gave it back.
+async fn went_back(cx: &Context<'_>, recorded: &Recorded, payment: &Payment) -> Result<(), Failure> {
+    let by = payment.provider.name();
+    match cx.store.resolve_incident(recorded, Action::Refund, by, Some("refunded at the provider"), cx.now()).await? {
+        true => Ok(()),
+        false => Err(Code::INCIDENT_ACTION.into()),
+    }
 }
 
 /// How often a number may be taken before we give up.
 const ROUNDS: usize = 16;
 
-async fn send_back(cx: &Context<'_>, caller: &Caller, recorded: &Recorded) -> Result<Refund, Failure> {
+/// Sends an incident's payment back; what of it was refunded elsewhere is gone already. `None` when all of it is.
+async fn send_back(cx: &Context<'_>, caller: &Caller, recorded: &Recorded) -> Result<Option<Refund>, Failure> {
     let unfit = || Failure::from(Code::INCIDENT_ACTION);
     let incident = &recorded.incident;
     let (payment, no) = incident.payment.as_ref().zip(incident.out_trade_no.as_ref()).ok_or_else(unfit)?;
     let order = cx.store.order(no).await?.ok_or_else(unfit)?;
     let attempt = order.attempt_for(payment.provider, &payment.merchant, &payment.number).ok_or_else(unfit)?;
     // What was credited is refunded as an order.
-    let credited = cx.store.order_of_transaction(payment.provider, &payment.transaction_id).await?.is_some();
-    if credited || recorded.action == Some(Action::Accept) || payment.provider == Provider::Appleiap {
+    let credited = async || cx.store.order_of_transaction(payment.provider, &payment.transaction_id).await;
+    if credited().await?.is_some() || recorded.action == Some(Action::Accept) || payment.provider == Provider::Appleiap
+    {
         return Err(unfit());
     }
     if let (Some(Action::Refund), Some(number)) = (recorded.action, &incident.out_refund_no) {
@@ -147,16 +207,34 @@ async fn send_back(cx: &Context<'_>, caller: &Caller, recorded: &Recorded) -> Re
     if !can_go_back(cx, attempt, payment) {
         return Err(unfit());
     }
+    match stands(cx, recorded, payment).await? {
+        Stands::Paid | Stands::Untold => {}
+        Stands::Back => {
+            went_back(cx, recorded, payment).await?;
+            return Ok(None);
+        }
+        Stands::PartlyBack => return Err(unfit().says(PARTLY_BACK)),
+        Stands::Closed => return Err(unfit().says(CLOSED)),
+        Stands::Absent => return Err(unfit().says(ABSENT)),
+    }
     for n in 1..=ROUNDS {
-        let refund = refund_of(cx, &order, attempt, payment, &recorded.incident_id, n);
+        let mut refund = refund_of(cx, &order, attempt, payment, &recorded.incident_id, n);
+        refund.refund_fee = refund.refund_fee.minus(recorded.returned_fee).ok_or_else(unfit)?;
+        if refund.refund_fee == Fen::ZERO {
+            return Err(unfit());
+        }
         if cx.store.refund(no, &refund.out_refund_no).await?.is_some() {
             continue;
         }
         if cx.store.send_back(recorded, &refund, &caller.source, cx.now()).await? {
-            return run(cx, &refund).await;
+            return run(cx, &refund).await.map(Some);
         }
         let now = find(cx, &recorded.incident_id).await?;
-        if now.status != recorded.status || now.incident.out_refund_no != incident.out_refund_no {
+        if now.status != recorded.status
+            || now.incident.out_refund_no != incident.out_refund_no
+            || now.returned_fee != recorded.returned_fee
+            || credited().await?.is_some()
+        {
             return Err(unfit());
         }
     }

@@ -3,7 +3,7 @@
 
 use super::confirm::{Confirmed, alarm, confirm, find_order};
 use super::query::Asked;
-use super::{Context, Source};
+use super::{Context, Source, returned};
 use crate::code::{Code, Failure};
 use crate::order::{Attempt, AttemptState, Fen, Order, Refund, RefundState};
 use crate::provider::{Alert, Event, Hint, Notice, Outcome, RefundNotice, RefundProgress};
@@ -92,6 +92,16 @@ async fn settle_refund_hint(cx: &Context<'_>, hint: &Hint, out_refund_no: &str) 
     };
     let Some(attempt) = order.attempts.iter().find(|a| a.n == refund.attempt) else { return Ok(()) };
     match cx.gateway(attempt)?.query_refund(cx.outside, &order, attempt, &refund, cx.now()).await {
+        Outcome::Done(standing) if contradicts(&refund, &standing.progress) => {
+            let incident = Incident {
+                out_trade_no: Some(no),
+                out_refund_no: Some(refund.out_refund_no.clone()),
+                expected: Some(json!(refund.state)),
+                actual: Some(ended_as(&standing.progress)),
+                ..Incident::new(IncidentName::RefundMismatch, hint.provider, &hint.merchant)
+            };
+            raised(cx, &incident, true).await.map(|_| ())
+        }
         Outcome::Done(standing) => {
             super::refund::apply(cx, &order, &refund, &standing, Source::Callback).await.map(|_| ())
         }
@@ -138,7 +148,7 @@ async fn settle_event(cx: &Context<'_>, event: &Event, source: Source) -> Result
     raised(cx, &incident, true).await
 }
 
-async fn raised(cx: &Context<'_>, incident: &Incident, known: bool) -> Result<Settled, Failure> {
+pub(super) async fn raised(cx: &Context<'_>, incident: &Incident, known: bool) -> Result<Settled, Failure> {
     Ok(Settled { incident: alarm(cx, incident, known).await?, ..Settled::default() })
 }
 
@@ -170,7 +180,14 @@ async fn refunded_order(cx: &Context<'_>, notice: &RefundNotice) -> Result<Optio
 }
 
 async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) -> Result<Settled, Failure> {
-    let Some((mut order, mut attempt)) = refunded_order(cx, notice).await? else {
+    let found = match refunded_order(cx, notice).await? {
+        Some(found) => Some(found),
+        None => returned::order_of(cx, notice).await?,
+    };
+    let Some((mut order, mut attempt)) = found else {
+        if let Some(settled) = returned::of_nobody(cx, notice).await? {
+            return Ok(settled);
+        }
         let number = notice.number.as_deref().or(notice.transaction_id.as_deref()).unwrap_or(&notice.out_refund_no);
         let incident = incident_of(notice, number, IncidentName::UnknownOrder, Value::Null, Value::Null);
         return raised(cx, &incident, false).await;
@@ -180,21 +197,35 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
         let (expected, actual) = (json!(attempt.mch_id), json!(notice.mch_id));
         return raised(cx, &incident_of(notice, &no, IncidentName::MerchantMismatch, expected, actual), true).await;
     }
+    let ours = cx.store.refund(&no, &notice.out_refund_no).await?;
+    if ours.is_none()
+        && let Some(recorded) = returned::incident_of(cx, notice, &order, &attempt).await?
+    {
+        return returned::settle(cx, &recorded, &order, &attempt, notice, source).await;
+    }
     // A payment that was sent back leaves its order as it is.
-    let sent_back = cx.store.refund(&no, &notice.out_refund_no).await?.is_some_and(|r| r.incident.is_some());
+    let sent_back = ours.is_some_and(|refund| refund.incident.is_some());
     if !order.trade_state.is_paid() && !sent_back {
-        match &notice.payment {
+        let told = match &notice.payment {
             Some(payment) => {
                 confirm(cx, payment, source).await?;
+                true
             }
-            None => {
-                super::query::ask(cx, &order, &attempt, Source::Query).await?;
-            }
-        }
-        order = match cx.store.order(&no).await? {
-            Some(order) if order.trade_state.is_paid() => order,
-            _ => return Err(Code::OUTCOME_UNKNOWN.into()),
+            None => super::query::ask(cx, &order, &attempt, Source::Query).await? != Asked::Untold,
         };
+        let now = cx.store.order(&no).await?.ok_or(Code::NO_ORDER)?;
+        if !now.trade_state.is_paid() {
+            // Its payment fits no order either, or the provider has none.
+            if let Some(recorded) = returned::incident_of(cx, notice, &now, &attempt).await? {
+                return returned::settle(cx, &recorded, &now, &attempt, notice, source).await;
+            }
+            if !told {
+                return Err(Code::OUTCOME_UNKNOWN.into());
+            }
+            let (expected, actual) = (json!(now.trade_state), json!(notice.standing.refund));
+            return raised(cx, &incident_of(notice, &no, IncidentName::RefundMismatch, expected, actual), true).await;
+        }
+        order = now;
         attempt = order.attempts.iter().find(|a| a.n == attempt.n).cloned().unwrap_or(attempt);
     }
     match cx.store.refund(&no, &notice.out_refund_no).await? {
@@ -202,13 +233,48 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
             let (expected, actual) = (json!(refund.refund_fee), json!(notice.standing.refund));
             raised(cx, &incident_of(notice, &no, IncidentName::RefundMismatch, expected, actual), true).await
         }
+        Some(refund) if contradicts(&refund, &notice.standing.progress) => {
+            let actual = ended_as(&notice.standing.progress);
+            let incident = incident_of(notice, &no, IncidentName::RefundMismatch, json!(refund.state), actual);
+            raised(cx, &incident, true).await
+        }
         Some(refund) => {
             let (_, now) = super::refund::apply(cx, &order, &refund, &notice.standing, source).await?;
             let refunded = refund.state == RefundState::Processing && now.state != RefundState::Processing;
             Ok(Settled { refunded, ..Settled::default() })
         }
+        None if differs(notice, &order, &attempt) => {
+            let (expected, actual) = (json!(order.transaction_id), json!(notice.transaction_id));
+            raised(cx, &incident_of(notice, &no, IncidentName::RefundMismatch, expected, actual), true).await
+        }
         None => adopt(cx, &order, &attempt, notice, source).await,
     }
+}
+
+/// Whether the provider tells another end of a refund than the one that it has here.
+const fn contradicts(refund: &Refund, told: &RefundProgress) -> bool {
+    match (refund.state, told) {
+        (RefundState::Refused | RefundState::Closed, RefundProgress::Success) => true,
+        (RefundState::Success, RefundProgress::Closed(_)) => true,
+        (RefundState::Processing | RefundState::Success | RefundState::Refused | RefundState::Closed, _) => false,
+    }
+}
+
+/// An end, as an incident has it.
+fn ended_as(told: &RefundProgress) -> Value {
+    match told {
+        RefundProgress::Success => json!(RefundState::Success),
+        RefundProgress::Closed(_) => json!(RefundState::Closed),
+        RefundProgress::Processing(_) | RefundProgress::Missing => Value::Null,
+    }
+}
+
+/// Whether the message names another payment than the one that the order was credited for.
+fn differs(notice: &RefundNotice, order: &Order, attempt: &Attempt) -> bool {
+    attempt.state == AttemptState::Paid
+        && notice.transaction_id.is_some()
+        && order.transaction_id.is_some()
+        && notice.transaction_id != order.transaction_id
 }
 
 /// A refund that was not asked for here: recorded as an incident, and counted when it is of the credited
@@ -231,9 +297,19 @@ async fn adopt(
         refund_date: notice.standing.refunded_at.or(Some(cx.now())),
         ..Refund::begun(order, attempt, notice.out_refund_no.clone(), amount, cx.now())
     };
-    if notice.standing.refund.is_none() && notice.share.is_none() {
+    if !notice.signed || notice.standing.refund.is_none() && notice.share.is_none() {
         match cx.gateway(attempt)?.query_refund(cx.outside, order, attempt, &refund, cx.now()).await {
+            Outcome::Done(standing) if !notice.signed && standing.progress != RefundProgress::Success => {
+                // The provider itself does not say so.
+                let (expected, actual) = (ended_as(&standing.progress), json!(refund.refund_fee));
+                let no = &order.out_trade_no;
+                return raised(cx, &incident_of(notice, no, IncidentName::RefundMismatch, expected, actual), true)
+                    .await;
+            }
             Outcome::Done(standing) => refund.refund_fee = standing.refund.unwrap_or_default(),
+            Outcome::Refused(refusal) if !notice.signed => {
+                return Err(Failure::new(Code::OUTCOME_UNKNOWN).private(refusal.message));
+            }
             Outcome::Refused(_) => {}
             Outcome::Unknown(why) => {
                 return Err(Failure::new(Code::OUTCOME_UNKNOWN).private(why));
@@ -257,7 +333,7 @@ async fn adopt(
         if cx.store.adopt_refund(&order, &refund, &entry).await? {
             return Ok(Settled { refunded: true, ..told });
         }
-        if known.await?.is_some() {
+        if known.await?.is_some() || returned::number_of_another(cx, &refund).await? {
             return Ok(told);
         }
         order = cx.store.order(&order.out_trade_no).await?.ok_or(Code::NO_ORDER)?;
@@ -278,7 +354,13 @@ fn share_of(order: &Order, notice: &RefundNotice) -> Option<Fen> {
     Some(Fen(u64::try_from(fen).ok()?).min(order.refundable))
 }
 
-fn incident_of(notice: &RefundNotice, no: &str, name: IncidentName, expected: Value, actual: Value) -> Incident {
+pub(super) fn incident_of(
+    notice: &RefundNotice,
+    no: &str,
+    name: IncidentName,
+    expected: Value,
+    actual: Value,
+) -> Incident {
     Incident {
         out_trade_no: Some(no.to_owned()),
         transaction_id: notice.transaction_id.clone(),

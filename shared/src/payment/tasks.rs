@@ -1,14 +1,17 @@
-//! Tasks: handing paid orders to handlers by configuration, making decided refunds, telling the dead-letter
-//! queue. They run from notify (once, within a small budget), from the stream and from the schedule; whoever
+//! Tasks: delivering paid orders, to handlers by configuration or again by a handler that refused, making decided
+//! refunds, telling the dead-letter queue. They run from notify (once, within a small budget), from the stream and from the schedule; whoever
 //! claims a task by one conditional write runs it, and nobody else does while the claim lasts.
 
-use super::{Caller, Context};
+use super::{Caller, Context, delivery};
 use crate::aws;
 use crate::code::{Code, Failure};
 use crate::config::{Forward, Target};
 use crate::crypto::{aes, hash};
 use crate::order::{Order, Task, TaskName, TaskState};
-use crate::store::{HistoryEntry, Incident, IncidentName, StoreError, TaskEnd};
+use crate::store::{
+    Action, Delivered, Delivery, HistoryEntry, IncidentChange, IncidentName, IncidentStatus, StoreError, TaskEnd,
+    Verdict,
+};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -30,6 +33,8 @@ const INLINE: Duration = Duration::from_secs(2);
 const CALLBACK: Duration = Duration::from_secs(3);
 /// Room to write down how the attempt ended.
 const MARGIN: Duration = Duration::from_millis(250);
+/// How long a delivery waits at least for the end of a refund, ms.
+const WAIT: i64 = 60_000;
 /// The longest `user_order_reason`, characters.
 const REASON: usize = 200;
 
@@ -43,7 +48,7 @@ pub async fn run_task(cx: &Context<'_>, task: &Task, at: i64) -> Result<Ran, Sto
     }
     let Some(claimed) = cx.store.claim_task(task, at).await? else { return Ok(Ran::Skipped) };
     match claimed.task {
-        TaskName::Handler => deliver(cx, &claimed, at, None).await,
+        TaskName::Handler => deliver(cx, &claimed, at, None, "dispatch").await,
         TaskName::Refund => send_back(cx, &claimed, at).await,
         TaskName::Alarm => tell(cx, &claimed, at).await,
     }
@@ -59,7 +64,7 @@ pub(super) async fn deliver_inline(cx: &Context<'_>, task: &Task) {
     let attempt = async {
         let at = cx.now();
         match cx.store.claim_task(task, at).await? {
-            Some(claimed) => deliver(cx, &claimed, at, Some(budget)).await,
+            Some(claimed) => deliver(cx, &claimed, at, Some(budget), "dispatch").await,
             None => Ok(Ran::Skipped),
         }
     };
@@ -93,50 +98,120 @@ pub(super) async fn deliver_again(cx: &Context<'_>, caller: &Caller, order: &Ord
         return Err(Code::BUSY.into());
     }
     let claimed = cx.store.claim_task(&task, at).await?.ok_or(Code::BUSY)?;
-    deliver(cx, &claimed, at, None).await?;
+    deliver(cx, &claimed, at, None, &caller.source).await?;
     Ok(())
 }
 
-/// One attempt at handing an order over.
-async fn deliver(cx: &Context<'_>, claimed: &Task, at: i64, budget: Option<Duration>) -> Result<Ran, StoreError> {
-    let Some(order) = cx.store.order(&claimed.out_trade_no).await? else {
-        cx.store.end_task(claimed, &TaskEnd::Done).await?;
-        return Ok(Ran::Done);
-    };
-    // Nothing is handed over any more that was paid back in full.
-    if order.user_order_success == Some(true) || order.refund_fee >= order.total_fee {
-        cx.store.end_task(claimed, &TaskEnd::Done).await?;
-        return Ok(Ran::Done);
-    }
-    let sent = match cx.config.handlers.get(&order.kind) {
-        Some(forward) => send(cx, forward, &order, budget).await,
-        None => Err(format!("没有类型 {} 的处理程序", order.kind)),
-    };
-    let (end, ran) = match sent {
-        Ok(()) => (TaskEnd::Done, Ran::Done),
-        Err(why) => after_failure(claimed, at, why),
-    };
-    let reason = match &end {
-        TaskEnd::Done => None,
-        TaskEnd::Again(_, why) | TaskEnd::Parked(why) => Some(why),
-    };
-    let entry = HistoryEntry::new("handler", "dispatch", cx.now())
-        .with("user_order_success", &reason.is_none())
-        .with("attempt", &claimed.attempts)
-        .with("reason", &reason);
-    let given_up = (ran == Ran::Parked && claimed.state == TaskState::Due).then(|| Incident {
-        out_trade_no: Some(order.out_trade_no.clone()),
-        ..Incident::new(IncidentName::HandlerParked, order.provider, &order.merchant)
-    });
-    match cx.store.end_delivery(claimed, &end, given_up.as_ref(), &entry).await? {
-        true => {
-            if let Some(incident) = &given_up {
-                super::confirm::sound(incident);
-            }
-            Ok(ran)
+/// One attempt at delivering an order: by its handler's writes, or by handing it over.
+async fn deliver(
+    cx: &Context<'_>,
+    claimed: &Task,
+    at: i64,
+    budget: Option<Duration>,
+    by: &str,
+) -> Result<Ran, StoreError> {
+    let mut handed: Option<Result<(), String>> = None;
+    let mut refused: Option<&str> = None;
+    let mut contested = false;
+    for round in 0..delivery::ROUNDS {
+        let Some(order) = cx.store.order(&claimed.out_trade_no).await? else {
+            cx.store.end_task(claimed, &TaskEnd::Done).await?;
+            return Ok(Ran::Done);
+        };
+        if order.user_order_success == Some(true) {
+            cx.store.end_task(claimed, &TaskEnd::Done).await?;
+            return Ok(Ran::Done);
         }
-        false => Ok(Ran::Skipped),
+        // Nothing is delivered any more that was paid back in full, and nothing while that is under way.
+        if order.refund_fee >= order.total_fee {
+            return nothing_to_deliver(cx, claimed, &order).await;
+        }
+        if order.goes_back() && handed.is_none() {
+            return postpone(cx, claimed, at).await;
+        }
+        let forward = cx.config.handlers.get(&order.kind);
+        let verdict = match (forward, refused) {
+            (Some(forward), _) => {
+                let sent = match handed.take() {
+                    Some(sent) => sent,
+                    None => send(cx, forward, &order, budget).await,
+                };
+                handed = Some(sent.clone());
+                Verdict { success: Some(sent.is_ok()), reason: sent.err(), writes: Vec::new() }
+            }
+            (None, Some(reason)) => delivery::refusal(reason),
+            (None, None) => delivery::verdict(cx, &order, contested).await?,
+        };
+        let attempt = order.paid_attempt().unwrap_or(order.current());
+        let (end, ran) = match &verdict.reason {
+            None => (TaskEnd::Done, Ran::Done),
+            Some(why) => after_failure(claimed, at, why.clone()),
+        };
+        let given_up = ran == Ran::Parked && claimed.state == TaskState::Due;
+        let name = if given_up { IncidentName::HandlerParked } else { IncidentName::Undelivered };
+        let incident = delivery::incident_of(name, &order, attempt, verdict.reason.as_deref());
+        let id = incident.id();
+        let known = match ran {
+            // Nothing was ever said of it.
+            Ran::Done if order.user_order_success.is_none() => None,
+            _ => cx.store.incident(&id).await?,
+        };
+        let change = match (ran, &known) {
+            (Ran::Done, Some(known)) if known.status == IncidentStatus::Open => IncidentChange::Ended(&id),
+            (Ran::Done, _) => IncidentChange::None,
+            (_, Some(_)) if !given_up => IncidentChange::None,
+            _ => IncidentChange::Written(&incident),
+        };
+        let entry = HistoryEntry::new("handler", by, cx.now())
+            .with("user_order_success", &verdict.reason.is_none())
+            .with("attempt", &claimed.attempts)
+            .with("reason", &verdict.reason);
+        let done = Delivery {
+            claimed,
+            end: &end,
+            version: forward.is_none().then_some(order.version),
+            writes: &verdict.writes,
+            incident: change,
+            given_up,
+            entry,
+        };
+        match cx.store.end_delivery(&done).await? {
+            Delivered::Done => {
+                if let IncidentChange::Written(incident) = change {
+                    super::confirm::sound(incident);
+                }
+                return Ok(ran);
+            }
+            Delivered::Lost => return Ok(Ran::Skipped),
+            Delivered::Moved => {}
+            Delivered::HandlerRefused if round + 3 >= delivery::ROUNDS => refused = Some(delivery::CONTESTED),
+            Delivered::HandlerRefused => contested = true,
+            Delivered::HandlerInvalid(what) => refused = Some(delivery::unable(&order, &what)),
+        }
     }
+    Err(StoreError::new("delivery", "the order changes all the time"))
+}
+
+/// An order that was paid back in full is not delivered, and its incident has ended.
+async fn nothing_to_deliver(cx: &Context<'_>, claimed: &Task, order: &Order) -> Result<Ran, StoreError> {
+    let attempt = order.paid_attempt().unwrap_or(order.current());
+    let id = delivery::incident_of(IncidentName::Undelivered, order, attempt, None).id();
+    if let Some(recorded) = cx.store.incident(&id).await?.filter(|known| known.status == IncidentStatus::Open) {
+        cx.store.resolve_incident(&recorded, Action::Close, "refund", Some("refunded in full"), cx.now()).await?;
+    }
+    cx.store.end_task(claimed, &TaskEnd::Done).await?;
+    Ok(Ran::Done)
+}
+
+/// An order of which all is on its way back: how the refund ends decides.
+async fn postpone(cx: &Context<'_>, claimed: &Task, at: i64) -> Result<Ran, StoreError> {
+    let why = claimed.last_error.clone().unwrap_or_else(|| "全额退款处理中".to_owned());
+    let end = match claimed.state {
+        TaskState::Parked => TaskEnd::Parked(why),
+        TaskState::Due | TaskState::Done => TaskEnd::Again(claimed.next_due(at, 0).unwrap_or(at).max(at + WAIT), why),
+    };
+    let ended = cx.store.end_task(claimed, &end).await?;
+    Ok(if ended { Ran::Failed } else { Ran::Skipped })
 }
 
 fn after_failure(claimed: &Task, at: i64, why: String) -> (TaskEnd, Ran) {

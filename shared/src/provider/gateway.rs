@@ -2,7 +2,7 @@
 
 use super::{
     CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Meaning, Notice, Outcome,
-    Proof, ProviderReply, Purchase, RefundRequest, RefundStanding, Refusal, Standing, TransferRequest,
+    Payment, Proof, ProviderReply, Purchase, RefundRequest, RefundStanding, Refusal, Standing, Stands, TransferRequest,
     TransferStanding, Vault, Verdict, alipay, apple, douyin, huawei, virtual_pay, vkspay, wxpay,
 };
 use crate::code::{Code, Failure};
@@ -209,6 +209,22 @@ impl Gateway {
             Node::Virtual(node) => virtual_pay::query(outside, node, merchant, order, attempt, now).await,
             Node::Douyin(node) => douyin::query(outside, node, merchant, order, attempt, now).await,
             Node::Huawei(node) => huawei::query(outside, node, merchant, order, attempt, now).await,
+        }
+    }
+
+    /// Asks how a payment stands that was told before.
+    pub async fn stands(
+        &self,
+        outside: &Outside,
+        order: &Order,
+        attempt: &Attempt,
+        payment: &Payment,
+        now: i64,
+    ) -> Outcome<Stands> {
+        match &self.node {
+            Node::Apple(node) => apple::stands(outside, node, &payment.transaction_id, now).await,
+            Node::Huawei(_) if huawei::is_iap(attempt) => Outcome::Done(Stands::Untold),
+            _ => super::stands::of(self.query(outside, order, attempt, now).await, payment),
         }
     }
 

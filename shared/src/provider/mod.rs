@@ -12,6 +12,7 @@ mod gateway;
 pub mod huawei;
 pub mod login;
 mod purchase;
+mod stands;
 mod vault;
 pub mod virtual_pay;
 pub mod vkspay;
@@ -19,6 +20,7 @@ pub mod wxpay;
 
 pub use gateway::{Gateway, Outside, addressee, read_callback, reply};
 pub use purchase::{Proof, Purchase};
+pub use stands::Stands;
 pub use vault::{Cabinet, Vault, VaultError};
 
 use crate::order::{Attempt, Fen, Order, Provider, Transfer, TransferState};
@@ -171,6 +173,25 @@ pub struct Payment {
     pub paid_at: Option<i64>,
     /// The provider's verified words, redacted: becomes `notify_info`.
     pub info: Value,
+}
+
+impl Payment {
+    /// What is the same in everything that is said of one payment, whoever says it.
+    pub fn identity(&self) -> String {
+        payment_identity(self.provider, &self.merchant, &self.number, &self.transaction_id)
+    }
+}
+
+/// Names one payment at a provider: by its number there. A number of ours is paid once in virtual payment, whose
+/// payment has two numbers, WeChat Pay's and the store's; VksPay and the epay family count within one site.
+pub fn payment_identity(provider: Provider, merchant: &str, number: &str, transaction_id: &str) -> String {
+    match provider {
+        Provider::WxpayVirtual => format!("{merchant}#{number}"),
+        Provider::Vkspay => format!("{merchant}#{transaction_id}"),
+        Provider::Wxpay | Provider::Alipay | Provider::Appleiap | Provider::Douyin | Provider::Huawei => {
+            transaction_id.to_owned()
+        }
+    }
 }
 
 /// How an order stands at a provider.
@@ -372,6 +393,9 @@ pub struct RefundNotice {
     pub mch_id: Option<String>,
     /// The payment itself, where the message also states it.
     pub payment: Option<Payment>,
+    /// Whether the message is signed. One that is only sealed (APIv2) is asked about before a refund counts that is
+    /// not known here.
+    pub signed: bool,
     /// The provider's verified words, redacted.
     pub info: Value,
 }

@@ -3,9 +3,9 @@
 use super::item::{Expression, Item, Key, attribute, item_of, plain, shape_of};
 use super::{HistoryEntry, Refused, Store, StoreError};
 use crate::crypto::hash;
-use crate::order::{Provider, Refund, RefundState, Task, TaskName};
+use crate::order::{Fen, Provider, Refund, RefundState, Task, TaskName};
 use crate::provider::Payment;
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -37,7 +37,9 @@ pub enum IncidentName {
     UnusedReceipt,
     /// A transfer that is not as it was asked for.
     TransferMismatch,
-    /// A handler by configuration that never took its order.
+    /// A paid order whose handler has not done its work; it is tried again.
+    Undelivered,
+    /// The same, given up.
     HandlerParked,
     /// A bill has a payment that the table has not.
     BillMissingHere,
@@ -65,6 +67,7 @@ impl IncidentName {
             Self::Chargeback => "chargeback",
             Self::UnusedReceipt => "unused_receipt",
             Self::TransferMismatch => "transfer_mismatch",
+            Self::Undelivered => "undelivered",
             Self::HandlerParked => "handler_parked",
             Self::BillMissingHere => "bill_missing_here",
             Self::BillMissingThere => "bill_missing_there",
@@ -128,6 +131,47 @@ pub struct Incident {
     pub payment: Option<Payment>,
 }
 
+/// What else was said of the payment of an incident.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Said {
+    /// What it would have been by itself.
+    pub incident: IncidentName,
+    /// The number of the payment in these words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transaction_id: Option<String>,
+    /// The refund number, for refunds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out_refund_no: Option<String>,
+    /// What the order says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Value>,
+    /// What the provider says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actual: Option<Value>,
+    /// When, Unix ms.
+    pub at: i64,
+}
+
+impl Said {
+    pub(super) fn of(incident: &Incident, at: i64) -> Self {
+        Self {
+            incident: incident.incident,
+            transaction_id: incident.transaction_id.clone(),
+            out_refund_no: incident.out_refund_no.clone(),
+            expected: incident.expected.clone(),
+            actual: incident.actual.clone(),
+            at,
+        }
+    }
+
+    /// Whether other words say the same. A refund of ours stands on the incident only.
+    pub(super) fn says(&self, other: &Self) -> bool {
+        let facts =
+            |said: &Self| (said.incident, said.transaction_id.clone(), said.expected.clone(), said.actual.clone());
+        facts(self) == facts(other)
+    }
+}
+
 /// An incident as it stands in the table.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Recorded {
@@ -137,6 +181,12 @@ pub struct Recorded {
     pub status: IncidentStatus,
     /// What was decided.
     pub action: Option<Action>,
+    /// What else was said of the same payment, the oldest first.
+    #[serde(default)]
+    pub said: Vec<Said>,
+    /// What of the payment was refunded elsewhere.
+    #[serde(default)]
+    pub returned_fee: Fen,
     /// What happened.
     #[serde(flatten)]
     pub incident: Incident,
@@ -151,6 +201,8 @@ pub enum Recording {
     Known,
     /// The number of the refund that goes with it is taken.
     NumberTaken,
+    /// The payment was credited to an order meanwhile, and cannot go back by its incident.
+    Credited,
 }
 
 impl Incident {
@@ -170,9 +222,27 @@ impl Incident {
         }
     }
 
-    /// The id: a digest of what makes two incidents the same fact.
+    /// The id: a digest of what the incident is about, not of what was said of it. A payment has one, whatever is
+    /// said of it; so has an order that is not delivered, and a refund.
     pub fn id(&self) -> String {
-        let facts = json!([
+        let no = self.out_trade_no.as_deref();
+        if let Some(payment) = &self.payment {
+            return Self::payment_id(payment.provider, &payment.identity(), no);
+        }
+        match (self.incident, &self.transaction_id) {
+            // A bill may be the first to tell of a payment.
+            (IncidentName::BillMissingHere, Some(id)) => return Self::payment_id(self.provider, id, no),
+            (IncidentName::Undelivered | IncidentName::HandlerParked, _) => return digest(&json!(["undelivered", no])),
+            _ => {}
+        }
+        let by_its_words = match self.incident {
+            // An event has nothing else.
+            IncidentName::Chargeback | IncidentName::RefundMismatch => self.out_refund_no.is_none(),
+            // What a bill says otherwise is another difference.
+            IncidentName::BillMissingThere | IncidentName::BillAmount | IncidentName::BillRefund => true,
+            _ => false,
+        };
+        digest(&json!([
             self.incident,
             self.provider,
             self.merchant,
@@ -180,9 +250,13 @@ impl Incident {
             self.out_bill_no,
             self.transaction_id,
             self.out_refund_no,
-            self.actual,
-        ]);
-        hash::sha256_hex(facts.to_string().as_bytes())[..32].to_owned()
+            self.actual.as_ref().filter(|_| by_its_words),
+        ]))
+    }
+
+    /// The id of the incident about a payment.
+    pub(super) fn payment_id(provider: Provider, identity: &str, out_trade_no: Option<&str>) -> String {
+        digest(&json!(["payment", provider, identity, out_trade_no]))
     }
 
     pub(super) fn item(&self, at: i64) -> Item {
@@ -201,9 +275,15 @@ impl Incident {
     }
 }
 
+/// 32 hexadecimal digits.
+fn digest(facts: &Value) -> String {
+    hash::sha256_hex(facts.to_string().as_bytes())[..32].to_owned()
+}
+
 impl Store {
-    /// Records an incident, and in the order's history when `known`. With `back` the payment goes back: the
-    /// refund and the task that makes it are written with the incident.
+    /// Records an incident, and in the order's history when `known`. One that is there already gets what is new of it
+    /// added. With `back` the payment goes back: the refund and the task that makes it are written with the incident,
+    /// and no order can be credited for the payment any more.
     ///
     /// # Errors
     /// When the table cannot be written.
@@ -214,57 +294,40 @@ impl Store {
         back: Option<&Refund>,
         at: i64,
     ) -> Result<Recording, StoreError> {
+        let id = incident.id();
         let mut item = incident.item(at);
-        let mut writes = Vec::new();
         if let Some(refund) = back {
             item.insert("action".to_owned(), attribute(&json!(Action::Refund)));
             item.insert("out_refund_no".to_owned(), attribute(&json!(refund.out_refund_no)));
+        }
+        let mut writes = vec![self.insertion(item)];
+        writes.extend(self.payment_claim(incident, &id, back.is_some()).map(|claim| self.insertion(claim)));
+        let guard = writes.len();
+        if let (Some(refund), Some(payment)) = (back, &incident.payment) {
+            writes.push(self.never_credited(payment, &id));
             writes.extend(self.sending_back(refund, at));
         }
         if let (true, Some(no)) = (known, &incident.out_trade_no) {
             let entry = HistoryEntry::new("incident", "provider", at)
                 .with("incident", &incident.incident)
-                .with("incident_id", &incident.id())
+                .with("incident_id", &id)
                 .with("transaction_id", &incident.transaction_id)
                 .with("out_refund_no", &back.map(|refund| &refund.out_refund_no));
             writes.push(self.history_insertion(no, &entry));
         }
-        writes.insert(0, self.insertion(item));
-        writes.extend(self.incident_payment(incident));
-        Ok(match self.commit(writes).await? {
-            Ok(()) => Recording::New,
-            Err(Refused::Conditions(at)) if at.contains(&0) => Recording::Known,
-            Err(Refused::Conditions(_)) => Recording::NumberTaken,
-            Err(Refused::Invalid(what)) => return Err(StoreError::new("incident", what)),
-        })
-    }
-
-    /// What finds the incident by the payment that it is about: a bill names that payment too.
-    fn incident_payment(&self, incident: &Incident) -> Option<TransactWriteItem> {
-        let payment = incident.payment.as_ref()?;
-        let mut item = Key::incident_payment(payment.provider.name(), &payment.transaction_id).attributes();
-        for (name, value) in [
-            ("kind", json!("incident_payment")),
-            ("incident_id", json!(incident.id())),
-            ("out_trade_no", json!(incident.out_trade_no)),
-        ] {
-            item.insert(name.to_owned(), attribute(&value));
+        match self.commit(writes).await? {
+            Ok(()) => Ok(Recording::New),
+            Err(Refused::Conditions(seen)) if seen.iter().any(|i| *i < guard) => {
+                self.told_again(incident, known, back, at).await
+            }
+            Err(Refused::Conditions(seen)) if seen.contains(&guard) => Ok(Recording::Credited),
+            Err(Refused::Conditions(_)) => Ok(Recording::NumberTaken),
+            Err(Refused::Invalid(what)) => Err(StoreError::new("incident", what)),
         }
-        let put = Put::builder().table_name(&self.table).set_item(Some(item)).build().expect("table and item are set");
-        Some(TransactWriteItem::builder().put(put).build())
-    }
-
-    /// The id of the incident about a payment that no order was credited for.
-    ///
-    /// # Errors
-    /// When the table cannot be read.
-    pub async fn incident_of_payment(&self, provider: Provider, id: &str) -> Result<Option<String>, StoreError> {
-        let item = self.get(&Key::incident_payment(provider.name(), id)).await?;
-        Ok(item.and_then(|item| item.get("incident_id").and_then(|id| id.as_s().ok().cloned())))
     }
 
     /// The refund of an incident, its number, and the task that makes it.
-    fn sending_back(&self, refund: &Refund, at: i64) -> Vec<TransactWriteItem> {
+    pub(super) fn sending_back(&self, refund: &Refund, at: i64) -> Vec<TransactWriteItem> {
         let task = Task::new(TaskName::Refund, &refund.out_trade_no, Some(&refund.out_refund_no), at);
         let mut writes = self.refund_insertions(refund).to_vec();
         writes.push(self.task_insertion(&task));
@@ -304,6 +367,10 @@ impl Store {
         let mut writes = vec![self.updating(&Key::incident(&recorded.incident_id), &update)];
         writes.extend(self.sending_back(refund, at));
         writes.push(self.history_insertion(&refund.out_trade_no, &entry));
+        if let Some(payment) = &recorded.incident.payment {
+            writes.push(self.never_credited(payment, &recorded.incident_id));
+            writes.push(self.marking_back(payment, &recorded.incident_id, &refund.out_trade_no));
+        }
         self.commit_order(writes).await
     }
 

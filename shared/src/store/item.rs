@@ -97,9 +97,9 @@ impl Key {
         Self::new(format!("C#{name}"), "C")
     }
 
-    /// The incident about a payment that no order was credited for, by the provider's number of it.
-    pub fn incident_payment(provider: &str, transaction_id: &str) -> Self {
-        Self::new(format!("P#{provider}#{transaction_id}"), "P")
+    /// The incident about a payment that no order was credited for, by what names that payment at its provider.
+    pub fn incident_payment(provider: &str, identity: &str) -> Self {
+        Self::new(format!("P#{provider}#{identity}"), "P")
     }
 
     /// How a merchant's bill of a day was checked.

@@ -11,6 +11,7 @@ mod bills;
 mod cabinet;
 mod due;
 mod incident;
+mod incident_payment;
 mod item;
 mod orders;
 mod refunds;
@@ -20,10 +21,11 @@ mod write;
 
 pub use bills::{BillReport, BillState, PaidEntry, RefundedEntry, SHARDS};
 pub use due::{Due, DueCursor, DueItem, DuePage};
-pub use incident::{Action, Incident, IncidentName, IncidentPage, IncidentStatus, Recorded, Recording};
+pub use incident::{Action, Incident, IncidentName, IncidentPage, IncidentStatus, Recorded, Recording, Said};
+pub use incident_payment::{Accepted, Returned};
 pub use orders::{Added, Committed, HistoryEntry, Holder, Kept, Listing, PaymentCommit, Verdict};
 pub use refunds::Reserved;
-pub use tasks::TaskEnd;
+pub use tasks::{Delivered, Delivery, IncidentChange, TaskEnd};
 pub use transfers::Begun;
 pub use write::{Condition, Write};
 
@@ -43,11 +45,18 @@ use thiserror::Error;
 pub struct StoreError {
     operation: &'static str,
     detail: String,
+    lasting: bool,
 }
 
 impl StoreError {
     pub(crate) fn new(operation: &'static str, detail: impl Into<String>) -> Self {
-        Self { operation, detail: detail.into() }
+        Self { operation, detail: detail.into(), lasting: false }
+    }
+
+    /// Whether the same again fails again until somebody mends it: no right to the table, no such table, a request
+    /// that it does not take.
+    pub const fn lasts(&self) -> bool {
+        self.lasting
     }
 
     fn sdk<E: ProvideErrorMetadata, R>(operation: &'static str, error: &SdkError<E, R>) -> Self {
@@ -57,15 +66,19 @@ impl StoreError {
             }
             None => "no answer from DynamoDB".to_owned(),
         };
-        Self { operation, detail }
+        let code = error.as_service_error().and_then(|service| service.code());
+        Self { operation, detail, lasting: code.is_some_and(|code| LASTING.contains(&code)) }
     }
 }
+
+/// What DynamoDB answers as long as nobody mends it.
+const LASTING: [&str; 3] = ["AccessDeniedException", "ResourceNotFoundException", "ValidationException"];
 
 /// What refused a transaction.
 enum Refused {
     /// Conditions of the writes at these positions.
     Conditions(Vec<usize>),
-    /// A write at this position that the table cannot take, or a table that is not there.
+    /// A write that the table cannot take, a table that is not there or that we have no right to.
     Invalid(String),
 }
 
@@ -274,8 +287,8 @@ fn judge<R>(error: &SdkError<TransactWriteItemsError, R>) -> Judged {
         return if conditions.is_empty() { Judged::Again } else { Judged::Refused(Refused::Conditions(conditions)) };
     }
     match service.code() {
-        Some("ValidationException" | "ResourceNotFoundException") => {
-            Judged::Refused(Refused::Invalid(service.message().unwrap_or("not acceptable").to_owned()))
+        Some(code) if LASTING.contains(&code) => {
+            Judged::Refused(Refused::Invalid(format!("{code}: {}", service.message().unwrap_or("not acceptable"))))
         }
         Some(
             "TransactionInProgressException"

@@ -1,7 +1,7 @@
 //! Orders, their attempts and their history in the table.
 
 use super::item::{Expression, Item, Key, attribute, item_of, json, plain, shape_of};
-use super::{Refused, Store, StoreError, Write, due_shard};
+use super::{Accepted, Incident, Refused, Store, StoreError, Write, due_shard};
 use crate::order::{Attempt, AttemptState, MAX_ATTEMPTS, Order, Parameters, Provider, Status, Task};
 use crate::provider::Payment;
 use aws_sdk_dynamodb::types::{AttributeValue as Av, Put, TransactWriteItem};
@@ -62,8 +62,12 @@ pub struct PaymentCommit<'a> {
     pub notify_mode: u8,
     /// The handler's part.
     pub verdict: &'a Verdict,
-    /// The task that hands the order to a handler by configuration.
+    /// The task that hands the order to a handler by configuration, or tries again what a handler refused.
     pub task: Option<&'a Task>,
+    /// The incident of an order whose handler refuses.
+    pub undelivered: Option<&'a Incident>,
+    /// The incident of a payment that is credited after all.
+    pub accepted: Option<Accepted<'a>>,
     /// The history.
     pub entry: HistoryEntry,
 }
@@ -75,8 +79,10 @@ pub enum Committed {
     Done,
     /// The order is no longer as it was read: somebody else was first.
     OrderMoved,
-    /// The provider's number was credited to another order.
+    /// The provider's number was credited to another order, or the payment was sent back.
     TransactionTaken,
+    /// What is known of the payment as an incident is no longer as it was read.
+    IncidentMoved,
     /// The handler's writes were refused by one of their conditions.
     HandlerRefused,
     /// The table cannot take the handler's writes.
@@ -406,48 +412,23 @@ impl Store {
             self.history_insertion(no, &commit.entry),
         ];
         writes.extend(commit.task.map(|task| self.task_insertion(task)));
+        writes.extend(commit.undelivered.map(|incident| self.putting(incident.item(commit.entry.at))));
+        let beside = writes.len();
+        writes.extend(self.incident_of_credit(commit));
         let ours = writes.len();
         writes.extend(commit.verdict.writes.iter().map(|w| w.to_item(&self.prefix)));
         Ok(match self.commit(writes).await? {
             Ok(()) => Committed::Done,
             Err(Refused::Conditions(at)) if at.contains(&0) => Committed::OrderMoved,
             Err(Refused::Conditions(at)) if at.contains(&1) => Committed::TransactionTaken,
+            // The incident of the payment was decided otherwise, or there is one now.
+            Err(Refused::Conditions(at)) if at.iter().any(|i| (beside..ours).contains(i)) => Committed::IncidentMoved,
             Err(Refused::Conditions(at)) if at.iter().any(|i| *i >= ours) => Committed::HandlerRefused,
             Err(Refused::Invalid(what)) if !commit.verdict.writes.is_empty() => Committed::HandlerInvalid(what),
             Err(Refused::Conditions(_)) => {
                 return Err(StoreError::new("payment", "the key of a line of history or of a task was taken"));
             }
             Err(Refused::Invalid(what)) => return Err(StoreError::new("payment", what)),
-        })
-    }
-
-    /// Writes what a later run of the handler does, when the order is as it was read.
-    ///
-    /// # Errors
-    /// When the table cannot be written; then nothing is.
-    pub async fn commit_delivery(
-        &self,
-        order: &Order,
-        verdict: &Verdict,
-        entry: &HistoryEntry,
-    ) -> Result<Committed, StoreError> {
-        let mut update = Expression::default();
-        update
-            .when("version", "=", order.version)
-            .set_some("user_order_success", verdict.success)
-            .set("version", order.version + 1);
-        match &verdict.reason {
-            Some(reason) => update.set("user_order_reason", reason),
-            None => update.remove("user_order_reason"),
-        };
-        let no = &order.out_trade_no;
-        let mut writes = vec![self.updating(&Key::order(no), &update), self.history_insertion(no, entry)];
-        writes.extend(verdict.writes.iter().map(|w| w.to_item(&self.prefix)));
-        Ok(match self.commit(writes).await? {
-            Ok(()) => Committed::Done,
-            Err(Refused::Conditions(at)) if at.contains(&0) => Committed::OrderMoved,
-            Err(Refused::Conditions(_)) => Committed::HandlerRefused,
-            Err(Refused::Invalid(what)) => Committed::HandlerInvalid(what),
         })
     }
 

@@ -286,7 +286,7 @@ impl Store {
 }
 
 /// Makes a refund number unique.
-fn number_claim(refund: &Refund) -> Item {
+pub(super) fn number_claim(refund: &Refund) -> Item {
     let mut claim = Store::number_key(refund).attributes();
     claim.insert("kind".to_owned(), Av::S("refund_number".to_owned()));
     claim.insert("out_trade_no".to_owned(), Av::S(refund.out_trade_no.clone()));

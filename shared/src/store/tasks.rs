@@ -1,7 +1,7 @@
 //! Tasks in the table, beside their order: written with what causes them, claimed by one conditional write.
 
 use super::item::{Expression, Item, Key, item_of, plain};
-use super::{HistoryEntry, Incident, Refused, Store, StoreError, due_shard};
+use super::{Action, HistoryEntry, Incident, Refused, Store, StoreError, Write, due_shard};
 use crate::order::{LEASE_MS, Order, Task, TaskName, TaskState};
 use aws_sdk_dynamodb::types::{AttributeValue as Av, TransactWriteItem};
 use serde_json::{Value, json};
@@ -15,6 +15,50 @@ pub enum TaskEnd {
     Again(i64, String),
     /// It failed and is given up.
     Parked(String),
+}
+
+/// How an attempt at delivering an order ends.
+pub struct Delivery<'a> {
+    /// The task, with its claim.
+    pub claimed: &'a Task,
+    /// How the attempt ended.
+    pub end: &'a TaskEnd,
+    /// The version that the order must have, where its handler's writes commit with it.
+    pub version: Option<u64>,
+    /// Those writes.
+    pub writes: &'a [Write],
+    /// What becomes of the incident.
+    pub incident: IncidentChange<'a>,
+    /// Whether the dead-letter queue is told.
+    pub given_up: bool,
+    /// The history.
+    pub entry: HistoryEntry,
+}
+
+/// What becomes of the incident of an order that is not delivered.
+#[derive(Debug, Clone, Copy)]
+pub enum IncidentChange<'a> {
+    /// Nothing.
+    None,
+    /// It is written, over what is there.
+    Written(&'a Incident),
+    /// The open one with this id is ended.
+    Ended(&'a str),
+}
+
+/// How ending an attempt went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivered {
+    /// All of it is written.
+    Done,
+    /// The claim was lost.
+    Lost,
+    /// The order or its incident is no longer as it was read.
+    Moved,
+    /// The handler's writes were refused by one of their conditions.
+    HandlerRefused,
+    /// The table cannot take the handler's writes.
+    HandlerInvalid(String),
 }
 
 impl Store {
@@ -99,24 +143,21 @@ impl Store {
         self.commit_order(vec![self.task_update(claimed, end)]).await
     }
 
-    /// Ends an attempt at handing an order over: the task, what the order says of it, the history; and when it
-    /// is given up the incident and the task that tells the dead-letter queue, all together. False when the
-    /// claim was lost or the order was delivered meanwhile.
+    /// Ends an attempt at delivering an order: the task, what the order says of it, the history, the handler's writes,
+    /// the incident; and when it is given up the task that tells the dead-letter queue, all together.
     ///
     /// # Errors
-    /// When the table cannot be written.
-    pub async fn end_delivery(
-        &self,
-        claimed: &Task,
-        end: &TaskEnd,
-        given_up: Option<&Incident>,
-        entry: &HistoryEntry,
-    ) -> Result<bool, StoreError> {
+    /// When the table cannot be written; then nothing is.
+    pub async fn end_delivery(&self, delivery: &Delivery<'_>) -> Result<Delivered, StoreError> {
+        let (claimed, end, entry) = (delivery.claimed, delivery.end, &delivery.entry);
         let no = &claimed.out_trade_no;
         let mut order = Expression::default();
         let success = order.name("user_order_success");
         let yes = order.value(Av::Bool(true));
         order.when_raw(format!("(attribute_not_exists({success}) OR {success} <> {yes})"));
+        if let Some(version) = delivery.version {
+            order.when("version", "=", version);
+        }
         match end {
             TaskEnd::Done => order.set("user_order_success", true).remove("user_order_reason"),
             TaskEnd::Again(_, why) | TaskEnd::Parked(why) => {
@@ -129,25 +170,35 @@ impl Store {
             self.updating(&Key::order(no), &order),
             self.history_insertion(no, entry),
         ];
-        if let Some(incident) = given_up {
-            writes.push(self.insertion(incident.item(entry.at)));
+        match delivery.incident {
+            IncidentChange::None => {}
+            IncidentChange::Written(incident) => writes.push(self.putting(incident.item(entry.at))),
+            IncidentChange::Ended(id) => {
+                let mut ended = Self::resolution(Action::Close, entry.at);
+                ended.set("resolved_by", "handler").set("note", "delivered");
+                writes.push(self.updating(&Key::incident(id), &ended));
+                let resolved = HistoryEntry::new("incident resolved", "handler", entry.at).with("incident_id", &id);
+                writes.push(self.history_insertion(no, &resolved));
+            }
+        }
+        if delivery.given_up {
             let mut alarm = Task::new(TaskName::Alarm, no, Some("handler"), entry.at);
             alarm.last_error.clone_from(&claimed.last_error);
             writes.push(self.task_insertion(&alarm));
         }
+        let ours = writes.len();
+        writes.extend(delivery.writes.iter().map(|write| write.to_item(&self.prefix)));
         match self.commit(writes).await? {
-            Ok(()) => Ok(true),
-            Err(Refused::Conditions(at)) if at == [1] => {
-                // Delivered by somebody else; this task has nothing left to do.
-                self.end_task(claimed, &TaskEnd::Done).await?;
-                Ok(false)
-            }
-            Err(Refused::Conditions(_)) => Ok(false),
+            Ok(()) => Ok(Delivered::Done),
+            Err(Refused::Conditions(at)) if at.contains(&0) => Ok(Delivered::Lost),
+            Err(Refused::Conditions(at)) if at.iter().any(|i| *i < ours) => Ok(Delivered::Moved),
+            Err(Refused::Conditions(_)) => Ok(Delivered::HandlerRefused),
+            Err(Refused::Invalid(what)) if !delivery.writes.is_empty() => Ok(Delivered::HandlerInvalid(what)),
             Err(Refused::Invalid(what)) => Err(StoreError::new("delivery", what)),
         }
     }
 
-    /// Marks a forwarded order as one whose delivery begins.
+    /// Marks an order as one whose delivery begins anew.
     ///
     /// # Errors
     /// When the table cannot be written.

@@ -104,6 +104,7 @@ fn refund_of(fields: &Map<String, Value>, payment: Payment) -> RefundNotice {
         mch_id: payment.mch_id.clone(),
         info: payment.info.clone(),
         payment: Some(payment),
+        signed: true,
     }
 }
 

@@ -16,7 +16,7 @@ pub use api::{Mailbox, Missed};
 pub(super) use notify::{read as read_callback, reply};
 
 use super::{
-    CreateRequest, Created, Goods, GoodsRequest, Outcome, Outside, Proof, Purchase, Refusal, Standing, text_of,
+    CreateRequest, Created, Goods, GoodsRequest, Outcome, Outside, Proof, Purchase, Refusal, Standing, Stands, text_of,
 };
 use crate::code::{Code, Failure};
 use crate::config::AppleNode;
@@ -93,6 +93,15 @@ pub(super) async fn query(
     _now: i64,
 ) -> Outcome<Standing> {
     Outcome::Done(Standing::Unpaid { paying: false })
+}
+
+/// How a transaction stands. Without a key of the App Store Server API nobody can be asked.
+pub(super) async fn stands(outside: &Outside, node: &AppleNode, transaction_id: &str, now: i64) -> Outcome<Stands> {
+    if node.api.is_none() {
+        return Outcome::Done(Stands::Untold);
+    }
+    let found = api::transaction(outside, node, transaction_id, now).await;
+    found.map(|found| if found.revoked { Stands::Back } else { Stands::Paid })
 }
 
 /// Verifies what a client brings.

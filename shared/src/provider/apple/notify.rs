@@ -88,6 +88,7 @@ fn meaning(
             },
             mch_id: None,
             payment: None,
+            signed: true,
             info: transaction.info,
         })),
         (_, number) => {

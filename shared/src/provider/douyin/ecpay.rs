@@ -295,6 +295,7 @@ pub(super) fn read(
             ),
             mch_id: None,
             payment: None,
+            signed: true,
             info: json!({ "cp_refundno": refund, "status": text("status"), "order_id": text("order_id") }),
         }))),
         (None, None) => Ok(Notice::Other("ecpay, another kind".to_owned())),

@@ -322,6 +322,7 @@ pub(super) fn read(
                 ),
                 mch_id: None,
                 payment: None,
+                signed: true,
                 info: json!({ "refund_id": field("refund_id"), "status": field("status") }),
             })))
         }

@@ -71,6 +71,7 @@ fn notice(
                 standing,
                 mch_id: text_of(message, "mercNo").map(str::to_owned),
                 payment: None,
+                signed: true,
                 info: json!({ "mercRefundNo": number, "refundOrderStatus": text_of(message, "refundOrderStatus") }),
             })))
         }

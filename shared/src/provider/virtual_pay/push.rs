@@ -188,6 +188,7 @@ fn proven(node: &VirtualNode, merchant: &str, message: &Fields) -> Result<Notice
             },
             mch_id: None,
             payment: None,
+            signed: true,
             info: json!({ "event": event, "wx_refund_id": text("WxRefundId") }),
         }))),
         _ => Ok(other(message)),

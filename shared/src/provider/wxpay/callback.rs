@@ -168,6 +168,7 @@ fn refund_notice(merchant: &str, event: &str, object: &Value) -> Result<Notice, 
         out_refund_no: text("out_refund_no").ok_or(MISSING)?.to_owned(),
         mch_id: Some(transaction::mch_id(object).ok_or(MISSING)?.to_owned()),
         payment: None,
+        signed: true,
         info: redacted(object),
         standing,
     })))

@@ -78,6 +78,7 @@ fn read_refund(merchant: &Merchant, outer: &Params) -> Result<Notice, CallbackEr
         },
         mch_id: Some(node.mch_id.clone()),
         payment: None,
+        signed: false,
         info: redacted(&info),
     })))
 }
