@@ -66,12 +66,33 @@ pub async fn confirm(cx: &Context<'_>, payment: &Payment, source: Source) -> Res
     confirm_under(cx, payment, source, cx.config.policy.late_payment == LatePayment::Accept).await
 }
 
+/// The same for a payment that went back whole before it was credited: its order is paid and is not delivered.
+pub(super) async fn confirm_taken_back(
+    cx: &Context<'_>,
+    payment: &Payment,
+    source: Source,
+) -> Result<Confirmed, StoreError> {
+    let late = cx.config.policy.late_payment == LatePayment::Accept;
+    confirm_as(cx, payment, source, late, Some("付款已全额退回，不再交付")).await
+}
+
 /// The same, where it is said whether a payment of a closed order is credited after all.
 pub(super) async fn confirm_under(
     cx: &Context<'_>,
     payment: &Payment,
     source: Source,
     late: bool,
+) -> Result<Confirmed, StoreError> {
+    confirm_as(cx, payment, source, late, None).await
+}
+
+/// The same, where it may be said why the order is not delivered.
+async fn confirm_as(
+    cx: &Context<'_>,
+    payment: &Payment,
+    source: Source,
+    late: bool,
+    withheld: Option<&str>,
 ) -> Result<Confirmed, StoreError> {
     let Some(order) = order_of(cx, payment).await? else {
         return record(cx, payment, None, IncidentName::UnknownOrder, Value::Null, json!(payment.number)).await;
@@ -100,7 +121,7 @@ pub(super) async fn confirm_under(
             record_of(cx, payment, &order, IncidentName::SecondPayment, expected, actual, back).await
         }
         Status::NotPay | Status::Closed if order.trade_state.may_become(Status::Success, late) => {
-            credit(cx, &order, attempt, payment, source, late).await
+            credit(cx, &order, attempt, payment, source, late, withheld).await
         }
         Status::NotPay | Status::Closed => {
             let expected = json!(order.trade_state);
@@ -247,12 +268,13 @@ async fn credit(
     payment: &Payment,
     source: Source,
     late: bool,
+    withheld: Option<&str>,
 ) -> Result<Confirmed, StoreError> {
     let forwarded = cx.config.handlers.contains_key(&order.kind);
-    let task = forwarded.then(|| Task::new(TaskName::Handler, &order.out_trade_no, None, cx.now()));
+    let task = (forwarded && withheld.is_none()).then(|| Task::new(TaskName::Handler, &order.out_trade_no, None, cx.now()));
     let mut refused: Option<String> = None;
     for round in 0..HANDLER_ROUNDS {
-        let verdict = match refused.take() {
+        let verdict = match refused.take().or_else(|| withheld.map(str::to_owned)) {
             Some(reason) => refusal(&reason),
             None if forwarded => Verdict::default(),
             None => deliver(cx, order, round > 0).await?,
@@ -276,7 +298,7 @@ async fn credit(
                 }
                 return Ok(Confirmed::Credited);
             }
-            Committed::OrderMoved => return Box::pin(confirm_under(cx, payment, source, late)).await,
+            Committed::OrderMoved => return Box::pin(confirm_as(cx, payment, source, late, withheld)).await,
             Committed::TransactionTaken => {
                 let holder = cx.store.order_of_transaction(payment.provider, &payment.transaction_id).await?;
                 let (expected, actual) = (json!(order.out_trade_no), json!(holder));

@@ -1,12 +1,12 @@
 //! What a verified callback says, beyond a payment: hints that something changed, events, refunds. Refunds that
 //! were made elsewhere are taken into the table.
 
-use super::confirm::{Confirmed, alarm, confirm, find_order};
+use super::confirm::{Confirmed, alarm, confirm, confirm_taken_back, find_order};
 use super::query::Asked;
 use super::{Context, Source};
 use crate::code::{Code, Failure};
 use crate::order::{Attempt, AttemptState, Fen, Order, Refund, RefundState};
-use crate::provider::{Alert, Event, Hint, Notice, Outcome, RefundNotice, RefundProgress};
+use crate::provider::{ABNORMAL, Alert, Event, Hint, Notice, Outcome, RefundNotice, RefundProgress};
 use crate::store::{HistoryEntry, Incident, IncidentName, StoreError};
 use serde_json::{Value, json};
 
@@ -143,9 +143,14 @@ async fn raised(cx: &Context<'_>, incident: &Incident, known: bool) -> Result<Se
 }
 
 /// The order and attempt of a refund: by the number that the provider knows, else by the refund's own number,
-/// else by the payment.
+/// else by the payment. A purchase in a store goes by the payment first, which is surer than what the buyer's
+/// client passed on.
 async fn refunded_order(cx: &Context<'_>, notice: &RefundNotice) -> Result<Option<(Order, Attempt)>, StoreError> {
-    if let Some(number) = &notice.number {
+    let by_payment = match (&notice.transaction_id, notice.share) {
+        (Some(id), Some(_)) => cx.store.order_of_transaction(notice.provider, id).await?,
+        (Some(_), None) | (None, _) => None,
+    };
+    if let (Some(number), None) = (&notice.number, &by_payment) {
         let order = find_order(cx, notice.provider, &notice.merchant, number).await?;
         return Ok(order.and_then(|order| {
             let attempt = order.attempt_for(notice.provider, &notice.merchant, number).cloned()?;
@@ -153,7 +158,7 @@ async fn refunded_order(cx: &Context<'_>, notice: &RefundNotice) -> Result<Optio
         }));
     }
     let by_refund = cx.store.order_of_refund_number(notice.provider, &notice.merchant, &notice.out_refund_no).await?;
-    let no = match (by_refund, &notice.transaction_id) {
+    let no = match (by_payment.or(by_refund), &notice.transaction_id) {
         (Some(no), _) => Some(no),
         (None, Some(id)) => cx.store.order_of_transaction(notice.provider, id).await?,
         (None, None) => None,
@@ -169,6 +174,20 @@ async fn refunded_order(cx: &Context<'_>, notice: &RefundNotice) -> Result<Optio
     Ok(attempt.map(|attempt| (order, attempt)))
 }
 
+/// The refund of an order by its number, when it is of this attempt: where numbers are a payment's, another attempt
+/// may have one of the same number.
+async fn known_refund(cx: &Context<'_>, no: &str, attempt: &Attempt, number: &str) -> Result<Option<Refund>, StoreError> {
+    Ok(cx.store.refund(no, number).await?.filter(|refund| refund.attempt == attempt.n))
+}
+
+/// Whether all of the payment went back.
+fn is_whole(notice: &RefundNotice, total: Fen) -> bool {
+    notice.standing.progress == RefundProgress::Success
+        && (notice.share.is_some_and(|share| share >= 100_000)
+            || notice.whole == Some(total)
+            || notice.standing.refund == Some(total))
+}
+
 async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) -> Result<Settled, Failure> {
     let Some((mut order, mut attempt)) = refunded_order(cx, notice).await? else {
         let number = notice.number.as_deref().or(notice.transaction_id.as_deref()).unwrap_or(&notice.out_refund_no);
@@ -181,34 +200,123 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
         return raised(cx, &incident_of(notice, &no, IncidentName::MerchantMismatch, expected, actual), true).await;
     }
     // A payment that was sent back leaves its order as it is.
-    let sent_back = cx.store.refund(&no, &notice.out_refund_no).await?.is_some_and(|r| r.incident.is_some());
+    let known = known_refund(cx, &no, &attempt, &notice.out_refund_no).await?;
+    let sent_back = known.is_some_and(|refund| refund.incident.is_some());
     if !order.trade_state.is_paid() && !sent_back {
-        match &notice.payment {
+        let unfit = match &notice.payment {
             Some(payment) => {
-                confirm(cx, payment, source).await?;
+                let confirmed = match is_whole(notice, order.total_fee) {
+                    true => confirm_taken_back(cx, payment, source).await?,
+                    false => confirm(cx, payment, source).await?,
+                };
+                matches!(confirmed, Confirmed::Incident { .. })
             }
-            None => {
-                super::query::ask(cx, &order, &attempt, Source::Query).await?;
-            }
-        }
+            None => matches!(super::query::ask(cx, &order, &attempt, Source::Query).await?, Asked::Misfit { .. }),
+        };
         order = match cx.store.order(&no).await? {
             Some(order) if order.trade_state.is_paid() => order,
+            // The payment waits as an incident; that it went back is told beside it.
+            Some(_) if unfit => return elsewhere(cx, notice, &no).await,
             _ => return Err(Code::OUTCOME_UNKNOWN.into()),
         };
         attempt = order.attempts.iter().find(|a| a.n == attempt.n).cloned().unwrap_or(attempt);
     }
-    match cx.store.refund(&no, &notice.out_refund_no).await? {
+    // Somebody bought twice for one order, and this is the other purchase.
+    if notice.share.is_some() && order.transaction_id != notice.transaction_id {
+        return elsewhere(cx, notice, &no).await;
+    }
+    let settled = match known_refund(cx, &no, &attempt, &notice.out_refund_no).await? {
         Some(refund) if notice.standing.refund.is_some_and(|amount| amount != refund.refund_fee) => {
             let (expected, actual) = (json!(refund.refund_fee), json!(notice.standing.refund));
-            raised(cx, &incident_of(notice, &no, IncidentName::RefundMismatch, expected, actual), true).await
+            raised(cx, &incident_of(notice, &no, IncidentName::RefundMismatch, expected, actual), true).await?
         }
         Some(refund) => {
             let (_, now) = super::refund::apply(cx, &order, &refund, &notice.standing, source).await?;
             let refunded = refund.state == RefundState::Processing && now.state != RefundState::Processing;
-            Ok(Settled { refunded, ..Settled::default() })
+            Settled { refunded, ..Settled::default() }
         }
-        None => adopt(cx, &order, &attempt, notice, source).await,
+        None => adopt(cx, &order, &attempt, notice, source).await?,
+    };
+    complete(cx, &no, &attempt, notice, source, settled).await
+}
+
+/// A refund of a payment that its order was not credited with.
+async fn elsewhere(cx: &Context<'_>, notice: &RefundNotice, no: &str) -> Result<Settled, Failure> {
+    let actual = notice.standing.refund.or(notice.whole).map_or_else(|| json!({ "share": notice.share }), |fen| json!(fen));
+    raised(cx, &incident_of(notice, no, IncidentName::RefundElsewhere, Value::Null, actual), true).await
+}
+
+/// What of an order has not gone back by any refund that is known, after those that are under way were asked about;
+/// with whether one of those still is.
+async fn unrefunded(cx: &Context<'_>, no: &str) -> Result<(Order, bool), Failure> {
+    let order = cx.store.order(no).await?.ok_or(Code::NO_ORDER)?;
+    for refund in cx.store.refunds(no).await? {
+        if refund.state != RefundState::Processing || refund.incident.is_some() {
+            continue;
+        }
+        let Some(attempt) = order.attempts.iter().find(|a| a.n == refund.attempt) else { continue };
+        let asked = cx.gateway(attempt)?.query_refund(cx.outside, &order, attempt, &refund, cx.now()).await;
+        if let Outcome::Done(standing) = asked {
+            super::refund::apply(cx, &order, &refund, &standing, Source::Query).await?;
+        }
     }
+    let order = cx.store.order(no).await?.ok_or(Code::NO_ORDER)?;
+    let open = order.refund_reserved > Fen::ZERO;
+    Ok((order, open))
+}
+
+/// Where the provider says that the whole payment has gone back, what no known refund accounts for is counted too:
+/// it went back by refunds that nobody told of, and that the refund query may not know.
+async fn complete(
+    cx: &Context<'_>,
+    no: &str,
+    attempt: &Attempt,
+    notice: &RefundNotice,
+    source: Source,
+    settled: Settled,
+) -> Result<Settled, Failure> {
+    let now = cx.store.order(no).await?.ok_or(Code::NO_ORDER)?;
+    let whole = notice.whole == Some(now.total_fee) && notice.transaction_id == now.transaction_id;
+    if !whole || !now.trade_state.is_paid() || now.refund_fee == now.total_fee {
+        return Ok(settled);
+    }
+    let (mut order, mut open) = unrefunded(cx, no).await?;
+    for n in 1..=ROUNDS {
+        if order.refundable == Fen::ZERO {
+            break;
+        }
+        let refund = Refund {
+            refund_desc: ELSEWHERE.to_owned(),
+            state: RefundState::Success,
+            refund_date: notice.standing.refunded_at.or(Some(cx.now())),
+            ..Refund::begun(&order, attempt, format!("{}-REST{n}", attempt.number), order.refundable, cx.now())
+        };
+        let entry = refunded_entry(&refund, source, cx.now());
+        if cx.store.adopt_refund(&order, &refund, &entry).await? {
+            let incident = Incident {
+                out_refund_no: Some(refund.out_refund_no),
+                ..incident_of(notice, no, IncidentName::RefundElsewhere, Value::Null, json!(refund.refund_fee))
+            };
+            let told = raised(cx, &incident, true).await?;
+            return match open {
+                false => Ok(Settled { refunded: true, incident: settled.incident || told.incident, ..settled }),
+                true => Err(Failure::new(Code::BUSY).private("a refund is under way of what has gone back")),
+            };
+        }
+        (order, open) = unrefunded(cx, no).await?;
+    }
+    match open {
+        // It may yet be refused, and its amount is then to be counted: the provider tells again.
+        true => Err(Failure::new(Code::BUSY).private("a refund is under way of what has gone back")),
+        false => Ok(settled),
+    }
+}
+
+fn refunded_entry(refund: &Refund, source: Source, now: i64) -> HistoryEntry {
+    HistoryEntry::new("refunded", source.name(), now)
+        .with("out_refund_no", &refund.out_refund_no)
+        .with("refund_fee", &refund.refund_fee)
+        .with("elsewhere", &true)
 }
 
 /// A refund that was not asked for here: recorded as an incident, and counted when it is of the credited
@@ -220,6 +328,11 @@ async fn adopt(
     notice: &RefundNotice,
     source: Source,
 ) -> Result<Settled, Failure> {
+    if notice.standing.progress.is_abnormal() {
+        let (expected, actual) = (json!(notice.standing.refund), json!(ABNORMAL));
+        let incident = incident_of(notice, &order.out_trade_no, IncidentName::RefundAbnormal, expected, actual);
+        return raised(cx, &incident, true).await;
+    }
     if notice.standing.progress != RefundProgress::Success {
         return Ok(Settled::default());
     }
@@ -231,28 +344,33 @@ async fn adopt(
         refund_date: notice.standing.refunded_at.or(Some(cx.now())),
         ..Refund::begun(order, attempt, notice.out_refund_no.clone(), amount, cx.now())
     };
+    let mut order = order.clone();
     if notice.standing.refund.is_none() && notice.share.is_none() {
-        match cx.gateway(attempt)?.query_refund(cx.outside, order, attempt, &refund, cx.now()).await {
+        match cx.gateway(attempt)?.query_refund(cx.outside, &order, attempt, &refund, cx.now()).await {
             Outcome::Done(standing) => refund.refund_fee = standing.refund.unwrap_or_default(),
             Outcome::Refused(_) => {}
             Outcome::Unknown(why) => {
                 return Err(Failure::new(Code::OUTCOME_UNKNOWN).private(why));
             }
         }
+        // All went back: then this refund is what the others leave, though the query knows nothing of it.
+        if refund.refund_fee == Fen::ZERO
+            && notice.whole == Some(order.total_fee)
+            && notice.transaction_id == order.transaction_id
+        {
+            (order, _) = unrefunded(cx, &order.out_trade_no).await?;
+            refund.refund_fee = order.refundable;
+        }
     }
     let actual = json!(refund.refund_fee);
     let incident = incident_of(notice, &order.out_trade_no, IncidentName::RefundElsewhere, Value::Null, actual);
     let told = raised(cx, &incident, true).await?;
     // The order may change meanwhile; then the sum is taken anew.
-    let mut order = order.clone();
     for _ in 0..ROUNDS {
         if attempt.state != AttemptState::Paid || refund.refund_fee.0 == 0 {
             return Ok(told);
         }
-        let entry = HistoryEntry::new("refunded", source.name(), cx.now())
-            .with("out_refund_no", &refund.out_refund_no)
-            .with("refund_fee", &refund.refund_fee)
-            .with("elsewhere", &true);
+        let entry = refunded_entry(&refund, source, cx.now());
         let known = cx.store.refund(&order.out_trade_no, &refund.out_refund_no);
         if cx.store.adopt_refund(&order, &refund, &entry).await? {
             return Ok(Settled { refunded: true, ..told });
