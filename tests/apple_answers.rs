@@ -129,25 +129,45 @@ async fn a2_every_list_of_a_receipt_is_read_and_a_cancellation_in_any_of_them_co
             json!([]),
             422,
         ),
-        ("taken back, though it is incomplete there", json!([plain]), json!([
-            { "transaction_id": "77", "cancellation_date_ms": "1" }
-        ]), 422),
-        ("a blank is no date", json!([cancelled("cancellation_date_ms", json!(""))]), json!([
-            cancelled("cancellation_date", json!(" "))
-        ]), 200),
-        ("another's cancellation", json!([plain]), json!([
-            item(json!({ "transaction_id": "78", "cancellation_date_ms": "1" }))
-        ]), 200),
+        (
+            "taken back, though it is incomplete there",
+            json!([plain]),
+            json!([
+                { "transaction_id": "77", "cancellation_date_ms": "1" }
+            ]),
+            422,
+        ),
+        (
+            "a blank is no date",
+            json!([cancelled("cancellation_date_ms", json!(""))]),
+            json!([cancelled("cancellation_date", json!(" "))]),
+            200,
+        ),
+        (
+            "another's cancellation",
+            json!([plain]),
+            json!([item(json!({ "transaction_id": "78", "cancellation_date_ms": "1" }))]),
+            200,
+        ),
         ("another product in the other list", json!([plain]), json!([item(json!({ "product_id": "coins_2" }))]), 422),
-        ("another person's in the other list", json!([plain]), json!([
-            item(json!({ "in_app_ownership_type": "FAMILY_SHARED" }))
-        ]), 422),
-        ("another order's token in the other list", json!([plain]), json!([
-            item(json!({ "app_account_token": "00000000-0000-4000-8000-000000000000" }))
-        ]), 409),
-        ("two tokens", json!([item(json!({ "app_account_token": "00000000-0000-4000-8000-000000000001" }))]), json!([
-            item(json!({ "app_account_token": "00000000-0000-4000-8000-000000000000" }))
-        ]), 422),
+        (
+            "another person's in the other list",
+            json!([plain]),
+            json!([item(json!({ "in_app_ownership_type": "FAMILY_SHARED" }))]),
+            422,
+        ),
+        (
+            "another order's token in the other list",
+            json!([plain]),
+            json!([item(json!({ "app_account_token": "00000000-0000-4000-8000-000000000000" }))]),
+            409,
+        ),
+        (
+            "two tokens",
+            json!([item(json!({ "app_account_token": "00000000-0000-4000-8000-000000000001" }))]),
+            json!([item(json!({ "app_account_token": "00000000-0000-4000-8000-000000000000" }))]),
+            422,
+        ),
     ];
     for (n, (what, in_app, latest, wanted)) in cases.into_iter().enumerate() {
         let answer = json!({

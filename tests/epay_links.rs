@@ -30,11 +30,17 @@ async fn e1_e2_the_first_link_that_can_be_paid_at_is_handed_out_whole() {
     .await;
     for (n, (fields, wanted)) in [
         // E1
-        (json!({ "payurl": "", "qrcode": "weixin://wxpay/bizpayurl?pr=x1" }), Some("weixin://wxpay/bizpayurl?pr=x1".into())),
+        (
+            json!({ "payurl": "", "qrcode": "weixin://wxpay/bizpayurl?pr=x1" }),
+            Some("weixin://wxpay/bizpayurl?pr=x1".into()),
+        ),
         (json!({ "payurl": " ", "qrcode": null, "urlscheme": "alipays://x" }), Some("alipays://x".into())),
         // E2
         (json!({ "payurl": "", "qrcode": "/api/pay/toapp/ID" }), Some(format!("{base}/api/pay/toapp/ID"))),
-        (json!({ "payurl": "https://pay.example/1", "qrcode": "weixin://x" }), Some("https://pay.example/1".to_owned())),
+        (
+            json!({ "payurl": "https://pay.example/1", "qrcode": "weixin://x" }),
+            Some("https://pay.example/1".to_owned()),
+        ),
         (json!({ "payurl": "javascript:alert(1)", "qrcode": "weixin://x" }), Some("weixin://x".to_owned())),
         (json!({ "payurl": "", "qrcode": "" }), None),
         (json!({ "payurl": "javascript:alert(1)" }), None),

@@ -87,6 +87,8 @@ pub struct World {
     pub records: Mutex<Vec<Value>>,
     /// Trades that were paid though they were closed.
     pub forced: Mutex<BTreeSet<(Provider, String)>>,
+    /// Refunds that were made in Alipay's console: the trade's number, and the place among its refunds.
+    pub elsewhere: Mutex<Vec<(String, usize)>>,
     /// Secrets that must never stand in an item or a reply.
     pub secrets: Vec<String>,
 }
@@ -151,6 +153,7 @@ impl World {
             stream,
             records,
             forced,
+            elsewhere: Mutex::default(),
             secrets,
         };
         for user in 0..USERS {

@@ -129,11 +129,11 @@ pub(crate) fn create(desk: &Desk<'_>) -> Reply {
 
 impl Sandbox {
     /// Refunds a paid trade in Alipay's own console, at once: under a number, which the refund query then knows, or
-    /// under none. A callback follows.
+    /// under none. A callback follows. The refund's place among those of the trade.
     ///
     /// # Errors
     /// When there is no such trade, or less is left of it.
-    pub fn console_refund(&self, number: &str, out_request_no: Option<&str>, amount: u64) -> Result<(), String> {
+    pub fn console_refund(&self, number: &str, out_request_no: Option<&str>, amount: u64) -> Result<usize, String> {
         let now = self.now();
         let mut state = self.state();
         let at = state.all(number).iter().copied().find(|at| state.trades[*at].provider == Provider::Alipay);
@@ -146,7 +146,7 @@ impl Sandbox {
             return Err("the number is used".to_owned());
         }
         returned(&mut state, at, out_request_no.unwrap_or_default().to_owned(), amount, None, now, false);
-        Ok(())
+        Ok(state.trades[at].refunds.len() - 1)
     }
 }
 

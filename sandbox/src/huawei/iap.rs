@@ -88,8 +88,13 @@ impl Sandbox {
         let now = self.now();
         let mut state = self.state();
         let at = find(&state, number)?;
-        let wish =
-            RefundWish { number: ids::uuid(), id: ids::uuid(), amount: state.trades[at].amount(), notify_url: None, settles: None };
+        let wish = RefundWish {
+            number: ids::uuid(),
+            id: ids::uuid(),
+            amount: state.trades[at].amount(),
+            notify_url: None,
+            settles: None,
+        };
         let r = state.refund_of(at, wish, now);
         state.settle(at, r, RefundOutcome::Success, now);
         Ok(())

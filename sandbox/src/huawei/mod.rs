@@ -156,7 +156,9 @@ pub(crate) fn call(inbound: &Inbound) -> Option<Call> {
         _ => return None,
     };
     let body: Value = serde_json::from_slice(&inbound.body).unwrap_or_default();
-    let named = ["mercRefundOrderNo", "mercOrderNo", "purchaseOrderId"].iter().filter_map(|name| body[*name].as_str().map(str::to_owned));
+    let named = ["mercRefundOrderNo", "mercOrderNo", "purchaseOrderId"]
+        .iter()
+        .filter_map(|name| body[*name].as_str().map(str::to_owned));
     let numbers = named.chain([path.rsplit('/').next().unwrap_or_default().to_owned()]).collect();
     Some(Call { provider: Provider::Huawei, op, numbers })
 }

@@ -271,7 +271,8 @@ async fn credit(
     withheld: Option<&str>,
 ) -> Result<Confirmed, StoreError> {
     let forwarded = cx.config.handlers.contains_key(&order.kind);
-    let task = (forwarded && withheld.is_none()).then(|| Task::new(TaskName::Handler, &order.out_trade_no, None, cx.now()));
+    let task =
+        (forwarded && withheld.is_none()).then(|| Task::new(TaskName::Handler, &order.out_trade_no, None, cx.now()));
     let mut refused: Option<String> = None;
     for round in 0..HANDLER_ROUNDS {
         let verdict = match refused.take().or_else(|| withheld.map(str::to_owned)) {

@@ -176,7 +176,12 @@ async fn refunded_order(cx: &Context<'_>, notice: &RefundNotice) -> Result<Optio
 
 /// The refund of an order by its number, when it is of this attempt: where numbers are a payment's, another attempt
 /// may have one of the same number.
-async fn known_refund(cx: &Context<'_>, no: &str, attempt: &Attempt, number: &str) -> Result<Option<Refund>, StoreError> {
+async fn known_refund(
+    cx: &Context<'_>,
+    no: &str,
+    attempt: &Attempt,
+    number: &str,
+) -> Result<Option<Refund>, StoreError> {
     Ok(cx.store.refund(no, number).await?.filter(|refund| refund.attempt == attempt.n))
 }
 
@@ -242,7 +247,8 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
 
 /// A refund of a payment that its order was not credited with.
 async fn elsewhere(cx: &Context<'_>, notice: &RefundNotice, no: &str) -> Result<Settled, Failure> {
-    let actual = notice.standing.refund.or(notice.whole).map_or_else(|| json!({ "share": notice.share }), |fen| json!(fen));
+    let actual =
+        notice.standing.refund.or(notice.whole).map_or_else(|| json!({ "share": notice.share }), |fen| json!(fen));
     raised(cx, &incident_of(notice, no, IncidentName::RefundElsewhere, Value::Null, actual), true).await
 }
 
@@ -378,12 +384,17 @@ async fn adopt(
         if known.await?.is_some() {
             return Ok(told);
         }
-        order = cx.store.order(&order.out_trade_no).await?.ok_or(Code::NO_ORDER)?;
+        let open;
+        (order, open) = unrefunded(cx, &order.out_trade_no).await?;
         if notice.share.is_some() {
             refund.refund_fee = share_of(&order, notice).unwrap_or_default();
         } else if refund.refund_fee > order.refundable {
-            // More than is left: the incident tells, and the operator decides.
-            return Ok(told);
+            return match open {
+                // What is reserved may yet be refused there, because this one came first: the provider tells again.
+                true => Err(Failure::new(Code::BUSY).private("refunds under way leave less than has gone back")),
+                // More than is left: the incident tells, and the operator decides.
+                false => Ok(told),
+            };
         }
     }
     Err(Code::BUSY.into())

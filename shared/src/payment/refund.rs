@@ -149,7 +149,9 @@ async fn again(cx: &Context<'_>, order: &Order, refund: &Refund) -> Result<(Orde
     let gateway = cx.gateway(attempt)?;
     let told = gateway.query_refund(cx.outside, order, attempt, refund, cx.now()).await;
     let blind = match &told {
-        Outcome::Done(standing) if standing.is_known() => return apply(cx, order, refund, standing, Source::Query).await,
+        Outcome::Done(standing) if standing.is_known() => {
+            return apply(cx, order, refund, standing, Source::Query).await;
+        }
         Outcome::Done(standing) => standing.progress != RefundProgress::Missing,
         Outcome::Refused(_) | Outcome::Unknown(_) => true,
     };

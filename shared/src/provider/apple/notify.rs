@@ -89,7 +89,10 @@ fn meaning(
             },
             mch_id: None,
             info: transaction.info.clone(),
-            payment: transaction.token.clone().map(|token| transaction.payment_of(merchant, node.bundle_id.clone(), token)),
+            payment: transaction
+                .token
+                .clone()
+                .map(|token| transaction.payment_of(merchant, node.bundle_id.clone(), token)),
         })),
         (_, number) => {
             let mut transactions = vec![transaction.id];

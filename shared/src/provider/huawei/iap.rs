@@ -5,9 +5,7 @@ use crate::config::{HuaweiNode, IapKit};
 use crate::crypto::hash;
 use crate::http::Request;
 use crate::order::{Attempt, Order, Provider};
-use crate::provider::{
-    CreateRequest, Created, Outcome, Outside, Payment, Proof, Purchase, is_dated, is_said, text_of,
-};
+use crate::provider::{CreateRequest, Created, Outcome, Outside, Payment, Proof, Purchase, is_dated, is_said, text_of};
 use http::Method;
 use serde_json::{Map, Value, json};
 

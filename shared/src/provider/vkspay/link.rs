@@ -23,7 +23,8 @@ pub(super) fn of(answer: &Map<String, Value>, base: &str) -> Option<String> {
 pub(super) fn payable(text: &str, base: &str) -> Option<String> {
     let text = text.trim();
     // A page's form or an app's JSON is no link either.
-    let strange = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"' | '\\' | '`' | '{' | '}');
+    let strange =
+        |c: char| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"' | '\\' | '`' | '{' | '}');
     if text.is_empty() || text.len() > LONGEST || text.chars().any(strange) {
         return None;
     }
