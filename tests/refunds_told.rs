@@ -1,6 +1,7 @@
 //! Refunds as providers number them and tell of them: numbers that are a payment's, consoles, what gets stuck.
 
 use crate::world::World;
+use aws_sdk_dynamodb::types::AttributeValue as Av;
 use sandbox::{Endpoint, Fault, Misbehaviour, Mode, Op, Provider, RefundOutcome};
 use serde_json::{Value, json};
 use shared::order::Provider as Ours;
@@ -252,6 +253,13 @@ async fn a_console_refund_that_comes_before_one_of_ours_is_counted_once_ours_is_
         world.sandbox.send(&callback).await.unwrap().0
     };
     assert_eq!(told().await, 500, "which of the two it is shows only later: it comes again");
+    assert_eq!(world.call("refund", own.clone()).await.0, 504, "for 10 s the query may not know what was taken");
+    assert_eq!(world.order("CONTEST_1").await["refund_reserved"], 60);
+    let begun = (world.app.as_ref().unwrap().clock)() - 20_000;
+    let key = [("pk", "O#CONTEST_1"), ("sk", "R#OWN")].map(|(k, v)| (k.to_owned(), Av::S(v.to_owned())));
+    let update = world.tables.update_item().table_name(crate::world::TABLE).set_key(Some(key.into()));
+    let update = update.update_expression("SET create_date = :at");
+    update.expression_attribute_values(":at", Av::N(begun.to_string())).send().await.expect("written");
     assert_eq!(world.call("refund", own).await.0, 422, "the provider has less left");
     assert_eq!(told().await, 200);
     let order = world.order("CONTEST_1").await;

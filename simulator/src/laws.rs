@@ -298,7 +298,8 @@ fn orders_of<'a>(orders: &[&'a Value], number: &str) -> Vec<&'a str> {
 
 fn is_refund(own: &sandbox::Refund, item: &Value) -> bool {
     // A refund of the console without a number goes by the trade's.
-    let unnumbered = own.out_refund_no.is_empty() && text(item, "out_refund_no").starts_with(&own.number);
+    let number = text(item, "out_refund_no").split("-REST").next().unwrap_or_default();
+    let unnumbered = own.out_refund_no.is_empty() && number == own.number;
     unnumbered || own.out_refund_no == text(item, "out_refund_no") || own.refund_id == text(item, "refund_id")
 }
 

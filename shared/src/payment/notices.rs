@@ -281,6 +281,9 @@ async fn complete(
     source: Source,
     settled: Settled,
 ) -> Result<Settled, Failure> {
+    if notice.whole.is_none() {
+        return Ok(settled);
+    }
     let now = cx.store.order(no).await?.ok_or(Code::NO_ORDER)?;
     let whole = notice.whole == Some(now.total_fee) && notice.transaction_id == now.transaction_id;
     if !whole || !now.trade_state.is_paid() || now.refund_fee == now.total_fee {

@@ -39,11 +39,11 @@ pub(super) async fn read(
             return Ok(other(name));
         };
         // One root signs for every application.
-        if text_of(meta, "applicationId").is_some_and(|id| id != node.app_id) {
+        if text_of(meta, "applicationId") != Some(node.app_id.as_str()) {
             why = "another application's message";
             continue;
         }
-        if text_of(meta, "environment").is_some_and(|environment| !iap::allowed(node, Some(environment))) {
+        if !iap::allowed(node, text_of(meta, "environment")) {
             return Err(CallbackError::Forged("another environment"));
         }
         let Some(order) = text_of(meta, "purchaseOrderId") else { return Ok(other(name)) };
