@@ -24,7 +24,7 @@ const MIDDLE: &[u64] = &[1, 2, 840, 113635, 100, 6, 2, 1];
 
 /// A chain that is right but for what a test spoils.
 #[derive(Clone)]
-struct Chain {
+pub struct Chain {
     leaf_mark: bool,
     middle_mark: bool,
     middle_is_ca: bool,
@@ -37,9 +37,9 @@ impl Default for Chain {
     }
 }
 
-struct Signed {
+pub struct Signed {
     root: Certificate,
-    x5c: Vec<String>,
+    pub x5c: Vec<String>,
     key: Vec<u8>,
 }
 
@@ -52,7 +52,7 @@ fn params(name: &str, years: (i32, i32)) -> CertificateParams {
 }
 
 impl Chain {
-    fn make(&self) -> Signed {
+    pub fn make(&self) -> Signed {
         let mark = |oid: &[u64]| CustomExtension::from_oid_content(oid, vec![5, 0]);
         let key = || KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap();
         let (root_key, middle_key) = (key(), key());
@@ -86,7 +86,7 @@ impl Signed {
         Anchor::new(&self.root, "1.2.840.113635.100.6.11.1", Some("1.2.840.113635.100.6.2.1"))
     }
 
-    fn sign(&self, header: &Value, claims: &Value) -> String {
+    pub fn sign(&self, header: &Value, claims: &Value) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let text = format!("{}.{}", part(header), part(claims));
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &self.key).unwrap();
@@ -190,7 +190,7 @@ async fn buy(world: &World, no: &str) -> Value {
     world.sandbox.client_pay(Provider::Appleiap, info, how).await.unwrap().result
 }
 
-async fn verify(world: &World, no: &str, proof: Value) -> (u16, Value) {
+pub async fn verify(world: &World, no: &str, proof: Value) -> (u16, Value) {
     let mut data = json!({ "out_trade_no": no });
     crate::world::merge(&mut data, proof);
     world.call("query-payment", json!({ "action": "pay/appleiap/verifyReceipt", "data": data })).await
@@ -356,7 +356,12 @@ async fn verify_receipt_follows_apples_statuses() {
         (vec![status(21010)], false, 422, 1),
         (vec![status(21005)], false, 504, 1),
         (vec![status(21009)], false, 504, 1),
-        (vec![status(21004)], false, 504, 1),
+        (vec![status(21000)], false, 502, 1),
+        (vec![status(21004)], false, 502, 1),
+        (vec![json!({ "status": "21004" })], false, 502, 1),
+        (vec![status(21099)], false, 502, 1),
+        (vec![status(30000)], true, 502, 1),
+        (vec![status(21008)], false, 504, 1),
         (vec![json!({ "status": 21100, "is-retryable": "1" })], false, 504, 1),
         (vec![json!({ "status": 21199, "is-retryable": true })], false, 504, 1),
         (vec![json!({ "status": 21150, "is-retryable": 0 })], false, 422, 1),
@@ -387,5 +392,9 @@ async fn verify_receipt_follows_apples_statuses() {
         let old = answers[0].to_string().contains("1600000000000");
         let incidents = world.kind("incident").await;
         assert_eq!(incidents.iter().filter(|i| i["incident"] == "unused_receipt").count(), usize::from(old));
+        let broken: Vec<_> = incidents.iter().filter(|i| i["incident"] == "provider_setup").collect();
+        assert_eq!(broken.len(), usize::from(wanted == 502), "{answers:?}");
+        assert!(broken.iter().all(|i| i["out_trade_no"] == *no && i["actual"]["code"].is_string()), "{broken:?}");
+        assert_eq!(wanted == 502, body["code"] == 5020, "{body}");
     }
 }

@@ -182,19 +182,40 @@ impl Sandbox {
                 (t, Some(r))
             }
         };
-        let trade = &state.trades[at];
-        let merchant = state.merchant(trade.provider, &trade.merchant).ok_or("the merchant is gone")?;
-        let url = refund.map_or(&trade.notify_url, |r| &trade.refunds[r].notify_url);
-        let told = if refund.is_some() { trade.clone() } else { as_paid(trade) };
-        let notice = Notice {
-            trade: &told,
-            refund,
-            event_id: &event_id(trade.provider, now),
-            created: now,
-            url: url.as_deref().ok_or("no notify_url was given")?,
-        };
-        Ok(notice.sign(&merchant, now))
+        told_of(&state, at, refund, now)
     }
+
+    /// The genuine callback of one refund of a trade of Alipay's, by its place among the trade's refunds: numbers are
+    /// a trade's there, and a refund of the console may have none.
+    ///
+    /// # Errors
+    /// When there is no such refund.
+    pub fn callback_of_refund(&self, number: &str, place: usize) -> Result<SignedRequest, String> {
+        let now = self.now();
+        let state = self.state();
+        let own = |at: &usize| {
+            let trade = &state.trades[*at];
+            trade.provider == crate::Provider::Alipay && place < trade.refunds.len()
+        };
+        let at = state.all(number).iter().copied().find(own).ok_or("no such refund")?;
+        told_of(&state, at, Some(place), now)
+    }
+}
+
+/// A callback of a trade or of its refund, freshly signed.
+fn told_of(state: &State, at: usize, refund: Option<usize>, now: i64) -> Result<SignedRequest, String> {
+    let trade = &state.trades[at];
+    let merchant = state.merchant(trade.provider, &trade.merchant).ok_or("the merchant is gone")?;
+    let url = refund.map_or(&trade.notify_url, |r| &trade.refunds[r].notify_url);
+    let told = if refund.is_some() { trade.clone() } else { as_paid(trade) };
+    let notice = Notice {
+        trade: &told,
+        refund,
+        event_id: &event_id(trade.provider, now),
+        created: now,
+        url: url.as_deref().ok_or("no notify_url was given")?,
+    };
+    Ok(notice.sign(&merchant, now))
 }
 
 /// The trade that is meant: the newest that fits, payable ones first.

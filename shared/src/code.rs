@@ -144,6 +144,8 @@ codes! {
     TRANSFER_REFUSED = 3003, 422, "支付渠道拒绝转账", "the provider refused the transfer";
     /// It ended without the payee having the money.
     TRANSFER_FAILED = 3004, 422, "转账未成功，请更换单号重试", "the transfer did not succeed, take a new number";
+    /// The provider does not accept the set-up.
+    PROVIDER_SETUP = 5020, 502, "支付渠道配置有误，请联系商户", "the provider does not accept the merchant's set-up";
     /// The outcome is not known.
     OUTCOME_UNKNOWN = 5040, 504, "支付渠道未返回明确结果，请稍后查询", "the provider has not given a clear result, query later";
 }

@@ -255,6 +255,8 @@ fn settled(world: &World, items: &[Value], orders: &[&Value], trade: &Trade) -> 
     let back: u64 = trade.refunds.iter().filter(|r| r.state == sandbox::RefundState::Success).map(|r| r.amount).sum();
     let known: u64 = kinds(items, "refund")
         .filter(|r| r["state"] == "SUCCESS" && trade.refunds.iter().any(|own| is_refund(own, r)))
+        // Where numbers are a payment's, another payment has refunds of the same ones.
+        .filter(|r| orders_of(orders, number).contains(&text(r, "out_trade_no")))
         .map(|r| fen(r, "refund_fee"))
         .sum();
     if kinds(items, "refund").any(|r| is_untold(r) && orders_of(orders, number).contains(&text(r, "out_trade_no"))) {
@@ -338,7 +340,10 @@ fn has_number(order: &Value, number: &str) -> bool {
 }
 
 fn is_refund(own: &sandbox::Refund, item: &Value) -> bool {
-    own.out_refund_no == text(item, "out_refund_no") || own.refund_id == text(item, "refund_id")
+    // A refund of the console without a number goes by the trade's.
+    let number = text(item, "out_refund_no").split("-REST").next().unwrap_or_default();
+    let unnumbered = own.out_refund_no.is_empty() && number == own.number;
+    unnumbered || own.out_refund_no == text(item, "out_refund_no") || own.refund_id == text(item, "refund_id")
 }
 
 fn provider(trade: &Trade) -> &'static str {

@@ -163,6 +163,13 @@ pub async fn heal(world: &World) {
         for transfer in world.sandbox.transfers().into_iter().filter(|transfer| transfer.ended.is_none()) {
             let _ = world.sandbox.settle_transfer(&transfer.number, &TransferOutcome::Success);
         }
+        // What a console did is found by no query; Alipay tells until it is taken.
+        let mut unheard = false;
+        let elsewhere = world.elsewhere.lock().expect("not poisoned").clone();
+        for (number, place) in elsewhere {
+            let callback = world.sandbox.callback_of_refund(&number, place).expect("a refund of the console");
+            unheard |= !(200..300).contains(&world.notify(&callback).await.status);
+        }
         let mut still = Vec::new();
         for (provider, number) in untold {
             let callback = world.sandbox.callback_of(Some(provider), &number, CallbackKind::Payment);
@@ -191,7 +198,7 @@ pub async fn heal(world: &World) {
         let next = due.filter_map(|item| item["due"].as_i64()).min();
         let records = !world.records.lock().expect("not poisoned").is_empty();
         match next {
-            None if !records && untold.is_empty() && backs.is_empty() => return,
+            None if !records && untold.is_empty() && backs.is_empty() && !unheard => return,
             next => {
                 // A provider tells for a day; a certificate that came without notice is trusted after half of one.
                 let least = if untold.is_empty() && backs.is_empty() { 15_000 } else { 1_800_000 };

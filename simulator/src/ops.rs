@@ -35,6 +35,11 @@ pub enum Step {
     ToldAtOnce(Vec<(Provider, String)>),
     /// A provider tells of a refund.
     ToldRefund(String),
+    /// Somebody refunds a payment in Alipay's console, under a number that other payments have too, or all that is
+    /// left under none.
+    Elsewhere(String, Option<&'static str>, u64),
+    /// Alipay tells of such a refund.
+    ToldElsewhere(String, usize),
     /// Somebody forges a payment's callback.
     Forged(Provider, String, Forgery),
     /// A refund that was under way ends.
@@ -195,6 +200,36 @@ fn any_transfer(world: &World) -> Step {
     }
 }
 
+/// A refund in Alipay's console of a payment that an order was credited with, or the telling of one.
+fn elsewhere(world: &World) -> Step {
+    let made = world.elsewhere.lock().expect("not poisoned").clone();
+    if !made.is_empty() && chance(|c| c.permille(500)) {
+        let (number, place) = chance(|c| c.pick(&made).clone());
+        return Step::ToldElsewhere(number, place);
+    }
+    let orders = world.orders();
+    let credited = |t: &sandbox::Trade| {
+        t.provider == Provider::Alipay
+            && t.refunded() < t.amount()
+            && orders
+                .iter()
+                .any(|o| o["transaction_id"].as_str().is_some_and(|id| t.transaction_id.as_deref() == Some(id)))
+    };
+    let trades: Vec<_> = world.sandbox.trades().into_iter().filter(credited).collect();
+    if trades.is_empty() {
+        return Step::Create(creation());
+    }
+    let trade = chance(|c| c.pick(&trades).clone());
+    let left = trade.amount() - trade.refunded();
+    match chance(|c| c.permille(400)) {
+        true => Step::Elsewhere(trade.number, None, left),
+        false => {
+            let amount = chance(|c| c.below(usize::try_from(left).unwrap_or(1))) as u64 + 1;
+            Step::Elsewhere(trade.number, Some(chance(|c| *c.pick(&["1", "2"]))), amount)
+        }
+    }
+}
+
 /// Every payment of the order that one payment belongs to.
 fn rivals(world: &World, number: &str) -> Vec<(Provider, String)> {
     let orders = world.orders();
@@ -212,8 +247,9 @@ impl Step {
             let trades: Vec<_> = world.sandbox.trades().into_iter().filter(|t| t.paid.is_some()).collect();
             (!trades.is_empty()).then(|| chance(|c| c.pick(&trades).clone())).map(|t| (t.provider, t.number))
         };
-        match chance(|c| c.below(118)) {
-            115.. => Self::Create(guess(world)),
+        match chance(|c| c.below(122)) {
+            118.. => elsewhere(world),
+            115..=117 => Self::Create(guess(world)),
             109 | 110 => Self::Denied(chance(|c| c.permille(500))),
             111 => Self::Goods(chance(|c| c.permille(500))),
             112..=114 => match paid() {
@@ -347,6 +383,16 @@ impl Step {
                 join_all(payments.iter().map(|(provider, number)| told(world, *provider, number))).await;
             }
             Self::ToldRefund(_) | Self::ToldTransfer(_) if world.silent => {}
+            Self::Elsewhere(number, refund, amount) => {
+                if let Ok(place) = world.sandbox.console_refund(&number, refund, amount) {
+                    world.elsewhere.lock().expect("not poisoned").push((number, place));
+                }
+            }
+            Self::ToldElsewhere(number, place) => {
+                if let Ok(callback) = world.sandbox.callback_of_refund(&number, place) {
+                    look(world, &world.notify(&callback).await);
+                }
+            }
             Self::ToldRefund(number) => {
                 told_of_refund(world, &number).await;
             }

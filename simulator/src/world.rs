@@ -91,6 +91,8 @@ pub struct World {
     hidden: Mutex<Option<Item>>,
     /// Trades that were paid though they were closed.
     pub forced: Mutex<BTreeSet<(Provider, String)>>,
+    /// Refunds that were made in Alipay's console: the trade's number, and the place among its refunds.
+    pub elsewhere: Mutex<Vec<(String, usize)>>,
     /// Secrets that must never stand in an item or a reply.
     pub secrets: Vec<String>,
 }
@@ -156,6 +158,7 @@ impl World {
             records,
             hidden: Mutex::default(),
             forced,
+            elsewhere: Mutex::default(),
             secrets,
         };
         for user in 0..USERS {

@@ -55,6 +55,7 @@ async fn query(app: &App, call: &Call) -> Result<Reply, Failure> {
                 "refund_fee": r.refund_fee,
                 "refund_desc": r.refund_desc,
                 "status": r.state,
+                "reason": r.reason,
                 "refund_date": r.refund_date,
                 "create_date": r.create_date,
             })

@@ -222,6 +222,8 @@ pub fn name_of(lang: Lang, name: &str) -> &str {
         "unknown_order" => lang.t("未知订单", "Unknown order"),
         "refund_elsewhere" => lang.t("他处退款", "Refunded elsewhere"),
         "refund_mismatch" => lang.t("退款金额不符", "Another refund amount"),
+        "refund_abnormal" => lang.t("退款异常", "A refund that got stuck"),
+        "provider_setup" => lang.t("渠道配置有误", "The provider does not accept the set-up"),
         "transfer_mismatch" => lang.t("转账不符", "Another transfer than was asked for"),
         "chargeback" => lang.t("渠道撤回了款项", "The provider took it back"),
         "undelivered" => lang.t("已收款未交付", "Paid and not delivered"),

@@ -57,7 +57,10 @@ pub(crate) fn form(notice: &Notice<'_>, merchant: &Merchant, now: i64) -> Signed
         let done = trade.refunds[..=r].iter().filter(|r| r.state == RefundState::Success);
         set("refund_fee", &ids::yuan(done.map(|r| r.amount).sum()));
         set("gmt_refund", &format!("{}.000", ids::spaced(refund.settled.unwrap_or(now))));
-        set("out_biz_no", &refund.out_refund_no);
+        // A refund of the console may have no number.
+        if !refund.out_refund_no.is_empty() {
+            set("out_biz_no", &refund.out_refund_no);
+        }
     }
     set("sign_type", "RSA2");
     sign_fields(&mut fields, &merchant.alipay);

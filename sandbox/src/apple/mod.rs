@@ -15,7 +15,7 @@ use crate::ledger::{Provider, RefundWish, Trade, Wire};
 use crate::server::{Answer, Call, Inbound};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-pub(crate) use chain::Authority;
+pub(crate) use chain::{Authority, ec_pair, verify_p256};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

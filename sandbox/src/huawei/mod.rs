@@ -1,11 +1,14 @@
 //! Huawei: Payment Kit, PSS requests and SM2 answers; IAP Kit's signed orders (huawei.md).
 
+mod iap;
+
 use crate::Sandbox;
-use crate::apple::Authority;
+use crate::apple::{Authority, ec_pair};
 use crate::callbacks::{Notice, SignedRequest};
 use crate::crypto::{self, ALNUM, DIGITS, RsaKey, b64, random, random_text};
 use crate::faults::{Misbehaviour, Op};
 use crate::forgery::Forgery;
+use crate::ids;
 use crate::keys::{Merchant, Mode};
 use crate::ledger::{Provider, RefundState, RefundWish, Trade, TradeState, Wire};
 use crate::server::{Answer, Call, Inbound};
@@ -37,6 +40,15 @@ pub struct Keys {
     pub platform_secret: String,
     pub platform_public_key: String,
     pub authority: Authority,
+    /// The key of IAP Kit's server.
+    #[serde(default)]
+    pub issuer_id: String,
+    #[serde(default)]
+    pub key_id: String,
+    #[serde(default)]
+    pub private_key: String,
+    #[serde(default)]
+    pub public_point: String,
 }
 
 impl Keys {
@@ -48,6 +60,7 @@ impl Keys {
                 break (secret, key.verifying_key().to_sec1_bytes().to_vec());
             }
         };
+        let (private_key, public_point) = ec_pair();
         let mark: Vec<u64> = IAP_MARK.iter().copied().chain([1]).collect();
         Self {
             id: format!("101{}", random_text(9, DIGITS)),
@@ -59,6 +72,10 @@ impl Keys {
             platform_secret: hex::encode(secret),
             platform_public_key: hex::encode_upper(point),
             authority: Authority::generate("Huawei CBG Root CA G2 of the sandbox", &mark, None),
+            issuer_id: ids::uuid(),
+            key_id: hex::encode_upper(random::<5>()),
+            private_key,
+            public_point,
         }
     }
 
@@ -72,6 +89,11 @@ impl Keys {
         };
         let mut app = node(&self.app_id, "app-harmony");
         app["iap"] = json!({ "rootCertContent": self.authority.root });
+        if !self.private_key.is_empty() {
+            app["iap"]["issuerId"] = json!(self.issuer_id);
+            app["iap"]["keyId"] = json!(self.key_id);
+            app["iap"]["privateKeyContent"] = json!(self.private_key);
+        }
         json!({ "mp-harmony": node(&self.fa_app_id, "mp-harmony"), "app-harmony": app })
     }
 
@@ -130,10 +152,13 @@ pub(crate) fn call(inbound: &Inbound) -> Option<Call> {
         _ if path.starts_with("/api/v2/aggr/transactions/") => Op::Query,
         "/api/v1/aggr/transactions/refunds" => Op::Refund,
         _ if path.starts_with("/api/v1/aggr/transactions/refunds/") => Op::RefundQuery,
+        iap::STATUS => Op::Query,
         _ => return None,
     };
     let body: Value = serde_json::from_slice(&inbound.body).unwrap_or_default();
-    let named = ["mercRefundOrderNo", "mercOrderNo"].iter().filter_map(|name| body[*name].as_str().map(str::to_owned));
+    let named = ["mercRefundOrderNo", "mercOrderNo", "purchaseOrderId"]
+        .iter()
+        .filter_map(|name| body[*name].as_str().map(str::to_owned));
     let numbers = named.chain([path.rsplit('/').next().unwrap_or_default().to_owned()]).collect();
     Some(Call { provider: Provider::Huawei, op, numbers })
 }
@@ -142,6 +167,9 @@ type Refused = (&'static str, &'static str);
 
 /// Serves a request; every answer is signed.
 pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Answer {
+    if inbound.path == iap::STATUS {
+        return iap::handle(sandbox, inbound);
+    }
     let auth: Value =
         inbound.header("paymercauth").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let merchant = sandbox.state().merchant(Provider::Huawei, auth["callerId"].as_str().unwrap_or_default());
@@ -312,6 +340,7 @@ pub(crate) fn open(sandbox: &Sandbox, order_info: &Value, merchant: Option<&str>
             let mut trade = Trade::begin(Provider::Huawei, Wire::HuaweiIap, &keys.id, &number, 1, None, now);
             trade.appid.clone_from(&keys.app_id);
             trade.transaction_id = Some(format!("17{}", random_text(18, DIGITS)));
+            trade.prepay_id = Some(random_text(40, ALNUM));
             trade.request = order_info.clone();
             state.add(trade);
         }
@@ -341,16 +370,10 @@ pub(crate) fn client_result(sandbox: &Sandbox, trade: &Trade) -> Value {
     if trade.wire != Wire::HuaweiIap {
         return json!({ "errMsg": "requestPayment:ok" });
     }
-    let claims = json!({
-        "environment": "NORMAL", "purchaseOrderId": trade.transaction_id, "purchaseToken": random_text(40, ALNUM),
-        "applicationId": trade.appid, "productId": trade.request["productId"], "productType": "0",
-        "quantity": trade.request["quantity"], "purchaseTime": trade.paid, "finishStatus": "2", "needFinish": true,
-        "price": 100, "currency": "CNY", "developerPayload": trade.number, "countryCode": "CN",
-        "signedTime": sandbox.now(),
-    });
+    let claims = iap::claims(trade, sandbox.now());
     json!({
         "jwsPurchaseOrder": merchant.keys.huawei.authority.sign(&claims),
-        "purchaseOrderId": trade.transaction_id, "purchaseToken": claims["purchaseToken"],
+        "purchaseOrderId": trade.transaction_id, "purchaseToken": trade.prepay_id,
     })
 }
 

@@ -51,6 +51,7 @@ pub fn refund_result(order: &Order, refund: &Refund) -> Map<String, Value> {
         "refund_id": refund.refund_id,
         "refund_fee": refund.refund_fee,
         "status": refund.state,
+        "reason": refund.reason,
     });
     match value {
         Value::Object(fields) => fields,

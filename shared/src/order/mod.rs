@@ -61,6 +61,15 @@ impl Provider {
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|p| p.name() == name)
     }
+
+    /// Whether a refund number is unique for one payment only, and not for the whole merchant: Alipay's
+    /// `out_request_no` is, so two payments may each have a refund `1`.
+    pub const fn numbers_refunds_by_payment(self) -> bool {
+        match self {
+            Self::Alipay => true,
+            Self::Wxpay | Self::Appleiap | Self::Vkspay | Self::WxpayVirtual | Self::Douyin | Self::Huawei => false,
+        }
+    }
 }
 
 impl std::fmt::Display for Provider {

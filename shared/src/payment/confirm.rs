@@ -65,8 +65,14 @@ const NUMBERS: usize = 12;
 /// # Errors
 /// When the table cannot be read or written; then nothing is, and the provider shall call again.
 pub async fn confirm(cx: &Context<'_>, payment: &Payment, source: Source) -> Result<Confirmed, StoreError> {
-    let accepts = cx.config.policy.late_payment == LatePayment::Accept;
-    confirm_under(cx, payment, source, if accepts { Late::Policy } else { Late::No }).await
+    confirm_under(cx, payment, source, late_by_policy(cx)).await
+}
+
+fn late_by_policy(cx: &Context<'_>) -> Late<'static> {
+    match cx.config.policy.late_payment {
+        LatePayment::Accept => Late::Policy,
+        LatePayment::Refund | LatePayment::Wait => Late::No,
+    }
 }
 
 /// Who decides that a payment is credited that came too late.
@@ -126,12 +132,32 @@ impl<'a> Acceptance<'a> {
     }
 }
 
+/// The same for a payment that went back whole before it was credited: its order is paid and is not delivered.
+pub(super) async fn confirm_taken_back(
+    cx: &Context<'_>,
+    payment: &Payment,
+    source: Source,
+) -> Result<Confirmed, StoreError> {
+    confirm_as(cx, payment, source, late_by_policy(cx), Some("付款已全额退回，不再交付")).await
+}
+
 /// The same, where it is said whether a payment of a closed order is credited after all.
 pub(super) async fn confirm_under(
     cx: &Context<'_>,
     payment: &Payment,
     source: Source,
     late: Late<'_>,
+) -> Result<Confirmed, StoreError> {
+    confirm_as(cx, payment, source, late, None).await
+}
+
+/// The same, where it may be said why the order is not delivered.
+async fn confirm_as(
+    cx: &Context<'_>,
+    payment: &Payment,
+    source: Source,
+    late: Late<'_>,
+    withheld: Option<&str>,
 ) -> Result<Confirmed, StoreError> {
     let Some(order) = order_of(cx, payment).await? else {
         return record(cx, payment, None, IncidentName::UnknownOrder, Value::Null, json!(payment.number)).await;
@@ -160,7 +186,7 @@ pub(super) async fn confirm_under(
             record_of(cx, payment, &order, IncidentName::SecondPayment, expected, actual, back).await
         }
         Status::NotPay | Status::Closed if order.trade_state.may_become(Status::Success, !matches!(late, Late::No)) => {
-            credit(cx, &order, attempt, payment, source, late).await
+            credit(cx, &order, attempt, payment, source, (late, withheld)).await
         }
         Status::NotPay | Status::Closed => {
             let expected = json!(order.trade_state);
@@ -315,14 +341,14 @@ async fn credit(
     attempt: &Attempt,
     payment: &Payment,
     source: Source,
-    late: Late<'_>,
+    (late, withheld): (Late<'_>, Option<&str>),
 ) -> Result<Confirmed, StoreError> {
     let forwarded = cx.config.handlers.contains_key(&order.kind);
     let acceptance = match Acceptance::of(cx, order, payment, late).await? {
         Ok(acceptance) => acceptance,
         Err(name) => return Ok(Confirmed::Incident { name, new: false }),
     };
-    let mut refused: Option<&str> = None;
+    let mut refused: Option<&str> = withheld;
     for round in 0..delivery::ROUNDS {
         let verdict = match refused {
             Some(reason) => delivery::refusal(reason),
@@ -330,9 +356,11 @@ async fn credit(
             None => delivery::verdict(cx, order, round > 0).await?,
         };
         let reason = verdict.reason.as_deref();
-        let undelivered = (verdict.success == Some(false))
+        // What went back whole is delivered to nobody, and that is nothing to look after.
+        let undelivered = (verdict.success == Some(false) && withheld.is_none())
             .then(|| delivery::incident_of(IncidentName::Undelivered, order, attempt, reason));
         let task = match (forwarded, &undelivered) {
+            _ if withheld.is_some() => None,
             (true, _) => Some(Task::new(TaskName::Handler, &order.out_trade_no, None, cx.now())),
             (false, Some(_)) => Some(Task::redelivery(&order.out_trade_no, reason, cx.now())),
             (false, None) => None,
@@ -368,7 +396,7 @@ async fn credit(
                 return Ok(Confirmed::Credited);
             }
             Committed::OrderMoved | Committed::IncidentMoved => {
-                return Box::pin(confirm_under(cx, payment, source, late)).await;
+                return Box::pin(confirm_as(cx, payment, source, late, withheld)).await;
             }
             Committed::TransactionTaken => {
                 let holder = cx.store.order_of_transaction(payment.provider, &payment.transaction_id).await?;

@@ -7,7 +7,7 @@ use crate::code::{Code, Failure};
 use crate::config::Merchant;
 use crate::order::Provider;
 use crate::provider::apple::Mailbox;
-use crate::provider::{Notice, Outcome, Payment};
+use crate::provider::{Notice, Outcome, Payment, RefundNotice};
 use futures::StreamExt;
 use std::sync::atomic::Ordering;
 
@@ -111,6 +111,11 @@ impl Run<'_> {
     async fn take(&self, body: &[u8]) -> bool {
         let settled = match self.mailbox.read(self.merchant, self.cx.outside, body, self.cx.now()).await {
             Ok(Notice::Payment(payment)) => self.pay(&payment).await,
+            // Days later, a purchase that went back whole before anybody credited it is no purchase any more.
+            Ok(Notice::Refund(back)) if back.share.is_some_and(|share| share >= 100_000) => {
+                let back = RefundNotice { number: None, payment: None, ..*back };
+                self.settle(&Notice::Refund(Box::new(back))).await.map(Some)
+            }
             Ok(notice) => self.settle(&notice).await.map(Some),
             Err(error) => Err(error.to_string()),
         };

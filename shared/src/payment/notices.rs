@@ -1,12 +1,12 @@
 //! What a verified callback says, beyond a payment: hints that something changed, events, refunds. Refunds that
 //! were made elsewhere are taken into the table.
 
-use super::confirm::{Confirmed, alarm, confirm, find_order};
+use super::confirm::{Confirmed, alarm, confirm, confirm_taken_back, find_order};
 use super::query::Asked;
 use super::{Context, Source, returned};
 use crate::code::{Code, Failure};
 use crate::order::{Attempt, AttemptState, Fen, Order, Refund, RefundState};
-use crate::provider::{Alert, Event, Hint, Notice, Outcome, RefundNotice, RefundProgress};
+use crate::provider::{ABNORMAL, Alert, Event, Hint, Notice, Outcome, RefundNotice, RefundProgress};
 use crate::store::{HistoryEntry, Incident, IncidentName, StoreError};
 use serde_json::{Value, json};
 
@@ -153,9 +153,14 @@ pub(super) async fn raised(cx: &Context<'_>, incident: &Incident, known: bool) -
 }
 
 /// The order and attempt of a refund: by the number that the provider knows, else by the refund's own number,
-/// else by the payment.
+/// else by the payment. A purchase in a store goes by the payment first, which is surer than what the buyer's
+/// client passed on.
 async fn refunded_order(cx: &Context<'_>, notice: &RefundNotice) -> Result<Option<(Order, Attempt)>, StoreError> {
-    if let Some(number) = &notice.number {
+    let by_payment = match (&notice.transaction_id, notice.share) {
+        (Some(id), Some(_)) => cx.store.order_of_transaction(notice.provider, id).await?,
+        (Some(_), None) | (None, _) => None,
+    };
+    if let (Some(number), None) = (&notice.number, &by_payment) {
         let order = find_order(cx, notice.provider, &notice.merchant, number).await?;
         return Ok(order.and_then(|order| {
             let attempt = order.attempt_for(notice.provider, &notice.merchant, number).cloned()?;
@@ -163,7 +168,7 @@ async fn refunded_order(cx: &Context<'_>, notice: &RefundNotice) -> Result<Optio
         }));
     }
     let by_refund = cx.store.order_of_refund_number(notice.provider, &notice.merchant, &notice.out_refund_no).await?;
-    let no = match (by_refund, &notice.transaction_id) {
+    let no = match (by_payment.or(by_refund), &notice.transaction_id) {
         (Some(no), _) => Some(no),
         (None, Some(id)) => cx.store.order_of_transaction(notice.provider, id).await?,
         (None, None) => None,
@@ -177,6 +182,25 @@ async fn refunded_order(cx: &Context<'_>, notice: &RefundNotice) -> Result<Optio
     };
     let attempt = attempt.filter(|a| a.provider == notice.provider && a.merchant == notice.merchant).cloned();
     Ok(attempt.map(|attempt| (order, attempt)))
+}
+
+/// The refund of an order by its number, when it is of this attempt: where numbers are a payment's, another attempt
+/// may have one of the same number.
+async fn known_refund(
+    cx: &Context<'_>,
+    no: &str,
+    attempt: &Attempt,
+    number: &str,
+) -> Result<Option<Refund>, StoreError> {
+    Ok(cx.store.refund(no, number).await?.filter(|refund| refund.attempt == attempt.n))
+}
+
+/// Whether all of the payment went back.
+fn is_whole(notice: &RefundNotice, total: Fen) -> bool {
+    notice.standing.progress == RefundProgress::Success
+        && (notice.share.is_some_and(|share| share >= 100_000)
+            || notice.whole == Some(total)
+            || notice.standing.refund == Some(total))
 }
 
 async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) -> Result<Settled, Failure> {
@@ -197,7 +221,7 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
         let (expected, actual) = (json!(attempt.mch_id), json!(notice.mch_id));
         return raised(cx, &incident_of(notice, &no, IncidentName::MerchantMismatch, expected, actual), true).await;
     }
-    let ours = cx.store.refund(&no, &notice.out_refund_no).await?;
+    let ours = known_refund(cx, &no, &attempt, &notice.out_refund_no).await?;
     if ours.is_none()
         && let Some(recorded) = returned::incident_of(cx, notice, &order, &attempt).await?
     {
@@ -208,7 +232,10 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
     if !order.trade_state.is_paid() && !sent_back {
         let told = match &notice.payment {
             Some(payment) => {
-                confirm(cx, payment, source).await?;
+                match is_whole(notice, order.total_fee) {
+                    true => confirm_taken_back(cx, payment, source).await?,
+                    false => confirm(cx, payment, source).await?,
+                };
                 true
             }
             None => super::query::ask(cx, &order, &attempt, Source::Query).await? != Asked::Untold,
@@ -228,27 +255,115 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
         order = now;
         attempt = order.attempts.iter().find(|a| a.n == attempt.n).cloned().unwrap_or(attempt);
     }
-    match cx.store.refund(&no, &notice.out_refund_no).await? {
+    // Somebody bought twice for one order, and this is the other purchase.
+    if notice.share.is_some() && order.transaction_id != notice.transaction_id {
+        return elsewhere(cx, notice, &no).await;
+    }
+    let settled = match known_refund(cx, &no, &attempt, &notice.out_refund_no).await? {
         Some(refund) if notice.standing.refund.is_some_and(|amount| amount != refund.refund_fee) => {
             let (expected, actual) = (json!(refund.refund_fee), json!(notice.standing.refund));
-            raised(cx, &incident_of(notice, &no, IncidentName::RefundMismatch, expected, actual), true).await
+            raised(cx, &incident_of(notice, &no, IncidentName::RefundMismatch, expected, actual), true).await?
         }
         Some(refund) if contradicts(&refund, &notice.standing.progress) => {
             let actual = ended_as(&notice.standing.progress);
             let incident = incident_of(notice, &no, IncidentName::RefundMismatch, json!(refund.state), actual);
-            raised(cx, &incident, true).await
+            raised(cx, &incident, true).await?
         }
         Some(refund) => {
             let (_, now) = super::refund::apply(cx, &order, &refund, &notice.standing, source).await?;
             let refunded = refund.state == RefundState::Processing && now.state != RefundState::Processing;
-            Ok(Settled { refunded, ..Settled::default() })
+            Settled { refunded, ..Settled::default() }
         }
         None if differs(notice, &order, &attempt) => {
             let (expected, actual) = (json!(order.transaction_id), json!(notice.transaction_id));
-            raised(cx, &incident_of(notice, &no, IncidentName::RefundMismatch, expected, actual), true).await
+            raised(cx, &incident_of(notice, &no, IncidentName::RefundMismatch, expected, actual), true).await?
         }
-        None => adopt(cx, &order, &attempt, notice, source).await,
+        None => adopt(cx, &order, &attempt, notice, source).await?,
+    };
+    complete(cx, &no, &attempt, notice, source, settled).await
+}
+
+/// A refund of a payment that its order was not credited with.
+async fn elsewhere(cx: &Context<'_>, notice: &RefundNotice, no: &str) -> Result<Settled, Failure> {
+    let actual =
+        notice.standing.refund.or(notice.whole).map_or_else(|| json!({ "share": notice.share }), |fen| json!(fen));
+    raised(cx, &incident_of(notice, no, IncidentName::RefundElsewhere, Value::Null, actual), true).await
+}
+
+/// What of an order has not gone back by any refund that is known, after those that are under way were asked about;
+/// with whether one of those still is.
+async fn unrefunded(cx: &Context<'_>, no: &str) -> Result<(Order, bool), Failure> {
+    let order = cx.store.order(no).await?.ok_or(Code::NO_ORDER)?;
+    for refund in cx.store.refunds(no).await? {
+        if refund.state != RefundState::Processing || refund.incident.is_some() {
+            continue;
+        }
+        let Some(attempt) = order.attempts.iter().find(|a| a.n == refund.attempt) else { continue };
+        let asked = cx.gateway(attempt)?.query_refund(cx.outside, &order, attempt, &refund, cx.now()).await;
+        if let Outcome::Done(standing) = asked {
+            super::refund::apply(cx, &order, &refund, &standing, Source::Query).await?;
+        }
     }
+    let order = cx.store.order(no).await?.ok_or(Code::NO_ORDER)?;
+    let open = order.refund_reserved > Fen::ZERO;
+    Ok((order, open))
+}
+
+/// Where the provider says that the whole payment has gone back, what no known refund accounts for is counted too:
+/// it went back by refunds that nobody told of, and that the refund query may not know.
+async fn complete(
+    cx: &Context<'_>,
+    no: &str,
+    attempt: &Attempt,
+    notice: &RefundNotice,
+    source: Source,
+    settled: Settled,
+) -> Result<Settled, Failure> {
+    if notice.whole.is_none() {
+        return Ok(settled);
+    }
+    let now = cx.store.order(no).await?.ok_or(Code::NO_ORDER)?;
+    let whole = notice.whole == Some(now.total_fee) && notice.transaction_id == now.transaction_id;
+    if !whole || !now.trade_state.is_paid() || now.refund_fee == now.total_fee {
+        return Ok(settled);
+    }
+    let (mut order, mut open) = unrefunded(cx, no).await?;
+    for n in 1..=ROUNDS {
+        if order.refundable == Fen::ZERO {
+            break;
+        }
+        let refund = Refund {
+            refund_desc: ELSEWHERE.to_owned(),
+            state: RefundState::Success,
+            refund_date: notice.standing.refunded_at.or(Some(cx.now())),
+            ..Refund::begun(&order, attempt, format!("{}-REST{n}", attempt.number), order.refundable, cx.now())
+        };
+        let entry = refunded_entry(&refund, source, cx.now());
+        if cx.store.adopt_refund(&order, &refund, &entry).await? {
+            let incident = Incident {
+                out_refund_no: Some(refund.out_refund_no),
+                ..incident_of(notice, no, IncidentName::RefundElsewhere, Value::Null, json!(refund.refund_fee))
+            };
+            let told = raised(cx, &incident, true).await?;
+            return match open {
+                false => Ok(Settled { refunded: true, incident: settled.incident || told.incident, ..settled }),
+                true => Err(Failure::new(Code::BUSY).private("a refund is under way of what has gone back")),
+            };
+        }
+        (order, open) = unrefunded(cx, no).await?;
+    }
+    match open {
+        // It may yet be refused, and its amount is then to be counted: the provider tells again.
+        true => Err(Failure::new(Code::BUSY).private("a refund is under way of what has gone back")),
+        false => Ok(settled),
+    }
+}
+
+fn refunded_entry(refund: &Refund, source: Source, now: i64) -> HistoryEntry {
+    HistoryEntry::new("refunded", source.name(), now)
+        .with("out_refund_no", &refund.out_refund_no)
+        .with("refund_fee", &refund.refund_fee)
+        .with("elsewhere", &true)
 }
 
 /// Whether the provider tells another end of a refund than the one that it has here.
@@ -286,6 +401,11 @@ async fn adopt(
     notice: &RefundNotice,
     source: Source,
 ) -> Result<Settled, Failure> {
+    if notice.standing.progress.is_abnormal() {
+        let (expected, actual) = (json!(notice.standing.refund), json!(ABNORMAL));
+        let incident = incident_of(notice, &order.out_trade_no, IncidentName::RefundAbnormal, expected, actual);
+        return raised(cx, &incident, true).await;
+    }
     if notice.standing.progress != RefundProgress::Success {
         return Ok(Settled::default());
     }
@@ -297,8 +417,9 @@ async fn adopt(
         refund_date: notice.standing.refunded_at.or(Some(cx.now())),
         ..Refund::begun(order, attempt, notice.out_refund_no.clone(), amount, cx.now())
     };
+    let mut order = order.clone();
     if !notice.signed || notice.standing.refund.is_none() && notice.share.is_none() {
-        match cx.gateway(attempt)?.query_refund(cx.outside, order, attempt, &refund, cx.now()).await {
+        match cx.gateway(attempt)?.query_refund(cx.outside, &order, attempt, &refund, cx.now()).await {
             Outcome::Done(standing) if !notice.signed && standing.progress != RefundProgress::Success => {
                 // The provider itself does not say so.
                 let (expected, actual) = (ended_as(&standing.progress), json!(refund.refund_fee));
@@ -315,20 +436,24 @@ async fn adopt(
                 return Err(Failure::new(Code::OUTCOME_UNKNOWN).private(why));
             }
         }
+        // All went back: then this refund is what the others leave, though the query knows nothing of it.
+        if refund.refund_fee == Fen::ZERO
+            && notice.whole == Some(order.total_fee)
+            && notice.transaction_id == order.transaction_id
+        {
+            (order, _) = unrefunded(cx, &order.out_trade_no).await?;
+            refund.refund_fee = order.refundable;
+        }
     }
     let actual = json!(refund.refund_fee);
     let incident = incident_of(notice, &order.out_trade_no, IncidentName::RefundElsewhere, Value::Null, actual);
     let told = raised(cx, &incident, true).await?;
     // The order may change meanwhile; then the sum is taken anew.
-    let mut order = order.clone();
     for _ in 0..ROUNDS {
         if attempt.state != AttemptState::Paid || refund.refund_fee.0 == 0 {
             return Ok(told);
         }
-        let entry = HistoryEntry::new("refunded", source.name(), cx.now())
-            .with("out_refund_no", &refund.out_refund_no)
-            .with("refund_fee", &refund.refund_fee)
-            .with("elsewhere", &true);
+        let entry = refunded_entry(&refund, source, cx.now());
         let known = cx.store.refund(&order.out_trade_no, &refund.out_refund_no);
         if cx.store.adopt_refund(&order, &refund, &entry).await? {
             return Ok(Settled { refunded: true, ..told });
@@ -336,12 +461,17 @@ async fn adopt(
         if known.await?.is_some() || returned::number_of_another(cx, &refund).await? {
             return Ok(told);
         }
-        order = cx.store.order(&order.out_trade_no).await?.ok_or(Code::NO_ORDER)?;
+        let open;
+        (order, open) = unrefunded(cx, &order.out_trade_no).await?;
         if notice.share.is_some() {
             refund.refund_fee = share_of(&order, notice).unwrap_or_default();
         } else if refund.refund_fee > order.refundable {
-            // More than is left: the incident tells, and the operator decides.
-            return Ok(told);
+            return match open {
+                // What is reserved may yet be refused there, because this one came first: the provider tells again.
+                true => Err(Failure::new(Code::BUSY).private("refunds under way leave less than has gone back")),
+                // More than is left: the incident tells, and the operator decides.
+                false => Ok(told),
+            };
         }
     }
     Err(Code::BUSY.into())

@@ -2,8 +2,8 @@
 
 use super::{Caller, Confirmed, Context, Fields, Source};
 use crate::code::{Code, Failure};
-use crate::order::{Order, Provider};
-use crate::provider::{Outcome, Proof};
+use crate::order::{Attempt, Order, Provider};
+use crate::provider::{Meaning, Outcome, Proof, Refusal};
 use crate::store::{Incident, IncidentName};
 use serde_json::{Value, json};
 
@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 /// whose it is, that it was not taken back, its age.
 ///
 /// # Errors
-/// 1014, 1015 for a missing proof, 1016 for one that is not good, 2006 for another order's, 504 when the
-/// provider does not answer; then nothing is written but, for a purchase that came too late, an incident.
+/// 1014, 1015 for a missing proof, 1016 for one that is not good, 2006 for another order's, 502 when the provider
+/// does not accept the set-up, 504 when it does not answer; then nothing is written but, for a purchase that came
+/// too late and for a broken set-up, an incident.
 pub async fn verify_purchase(
     cx: &Context<'_>,
     caller: &Caller,
@@ -26,6 +27,9 @@ pub async fn verify_purchase(
     let attempt = last.ok_or_else(|| Failure::new(Code::PROVIDER).says("the order is not paid this way"))?;
     let bought = match cx.gateway(attempt)?.purchase(cx.outside, &order, attempt, proof, cx.now()).await {
         Outcome::Done(bought) => bought,
+        Outcome::Refused(refusal) if refusal.meaning == Meaning::Unheard => {
+            return Err(broken_set_up(cx, &order, attempt, &refusal).await);
+        }
         Outcome::Refused(refusal) => {
             return Err(Failure::new(Code::PURCHASE).says(format!("{}: {}", refusal.code, refusal.message)));
         }
@@ -64,6 +68,23 @@ pub async fn verify_purchase(
             Err(Code::ALREADY_PAID.into())
         }
         Confirmed::Incident { .. } => Err(Code::OTHER_ORDER.into()),
+    }
+}
+
+/// The store does not look at proofs, because it does not accept the set-up: payers have paid and are not credited
+/// until somebody mends it, so that it is told at once, for every order that it keeps waiting.
+async fn broken_set_up(cx: &Context<'_>, order: &Order, attempt: &Attempt, refusal: &Refusal) -> Failure {
+    let no = &order.out_trade_no;
+    let (provider, merchant) = (attempt.provider, &attempt.merchant);
+    tracing::error!(out_trade_no = %no, %provider, merchant, code = refusal.code, "the set-up is wrong: {}", refusal.message);
+    let incident = Incident {
+        out_trade_no: Some(no.clone()),
+        actual: Some(json!({ "code": refusal.code, "message": refusal.message })),
+        ..Incident::new(IncidentName::ProviderSetup, provider, merchant)
+    };
+    match super::confirm::alarm(cx, &incident, true).await {
+        Ok(_) => Failure::new(Code::PROVIDER_SETUP).private(format!("{}: {}", refusal.code, refusal.message)),
+        Err(error) => error.into(),
     }
 }
 

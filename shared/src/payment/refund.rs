@@ -4,8 +4,9 @@ use super::{Caller, Context, Fields, Source};
 use crate::code::{Code, Failure};
 use crate::crypto::hash;
 use crate::order::{Attempt, Fen, MAX_REFUNDS, Order, Refund, RefundState};
-use crate::provider::{Gateway, Meaning, Outcome, RefundProgress, RefundRequest, RefundStanding};
-use crate::store::{HistoryEntry, Reserved};
+use crate::provider::{ABNORMAL, Gateway, Meaning, Outcome, RefundProgress, RefundRequest, RefundStanding};
+use crate::store::{HistoryEntry, Incident, IncidentName, Reserved};
+use serde_json::json;
 
 /// A `refund` request, read.
 pub struct RefundInput<'a> {
@@ -91,7 +92,7 @@ pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) 
             .with("out_refund_no", &refund.out_refund_no)
             .with("refund_fee", &amount);
         match cx.store.reserve_refund(&refund, false, &entry).await? {
-            Reserved::Done => return call(cx, &order, attempt, &gateway, refund).await,
+            Reserved::Done => return call(cx, &order, attempt, &gateway, refund, false).await,
             Reserved::NotEnough if input.refund_fee.is_some() => return Err(exceeds(&order)),
             Reserved::NumberTaken if input.out_refund_no.is_some() => {
                 // Ours by another request at this moment, or another order's.
@@ -139,9 +140,45 @@ async fn repeat(
     }
     match known.state {
         RefundState::Closed => Err(refused(&known)),
-        RefundState::Success | RefundState::Refused | RefundState::Processing => {
-            pursue(cx, order, &known, &caller.source).await
+        RefundState::Processing => again(cx, order, &known).await,
+        RefundState::Success | RefundState::Refused => pursue(cx, order, &known, &caller.source).await,
+    }
+}
+
+/// A repetition of a refund that is under way: where the number makes it harmless, it is sent again at once unless
+/// the provider says that it has it. Without that word a refusal of the repetition proves nothing.
+async fn again(cx: &Context<'_>, order: &Order, refund: &Refund) -> Result<(Order, Refund), Failure> {
+    let attempt = order.attempts.iter().find(|a| a.n == refund.attempt).ok_or(Code::NOT_REFUNDED)?;
+    let gateway = cx.gateway(attempt)?;
+    let told = gateway.query_refund(cx.outside, order, attempt, refund, cx.now()).await;
+    let blind = match &told {
+        Outcome::Done(standing) if standing.is_known() => {
+            return apply(cx, order, refund, standing, Source::Query).await;
         }
+        Outcome::Done(standing) => standing.progress != RefundProgress::Missing,
+        Outcome::Refused(_) | Outcome::Unknown(_) => true,
+    };
+    match told {
+        Outcome::Done(standing) if blind && !gateway.repeats_refunds() => {
+            apply(cx, order, refund, &standing, Source::Query).await
+        }
+        _ if blind && !gateway.repeats_refunds() => Err(unknown(refund)),
+        _ => send_again(cx, order, attempt, &gateway, refund, blind).await,
+    }
+}
+
+/// Sends an unfinished refund again, with its number and fields.
+async fn send_again(
+    cx: &Context<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    gateway: &Gateway,
+    refund: &Refund,
+    blind: bool,
+) -> Result<(Order, Refund), Failure> {
+    match cx.store.repeat_refund(refund).await? {
+        true => call(cx, order, attempt, gateway, Refund { repeated: true, ..refund.clone() }, blind).await,
+        false => as_others_ended(cx, refund).await,
     }
 }
 
@@ -154,7 +191,7 @@ pub(super) async fn begin(cx: &Context<'_>, order: &Order, refund: &Refund) -> R
         return Ok((order.clone(), refund.clone()));
     }
     let attempt = order.attempts.iter().find(|a| a.n == refund.attempt).ok_or(Code::NOT_REFUNDED)?;
-    call(cx, order, attempt, &cx.gateway(attempt)?, refund.clone()).await
+    call(cx, order, attempt, &cx.gateway(attempt)?, refund.clone(), false).await
 }
 
 /// Brings a refund on: asks about an unfinished one and sends it again where the provider never got it, begins
@@ -182,14 +219,11 @@ pub(super) async fn pursue(
                 Reserved::NumberTaken => return Err(Code::BUSY.into()),
             }
             let begun = Refund { state: RefundState::Processing, repeated: false, ..refund.clone() };
-            call(cx, order, attempt, &gateway, begun).await
+            call(cx, order, attempt, &gateway, begun, false).await
         }
         RefundState::Processing => match gateway.query_refund(cx.outside, order, attempt, refund, cx.now()).await {
             Outcome::Done(RefundStanding { progress: RefundProgress::Missing, .. }) => {
-                match cx.store.repeat_refund(refund).await? {
-                    true => call(cx, order, attempt, &gateway, Refund { repeated: true, ..refund.clone() }).await,
-                    false => as_others_ended(cx, refund).await,
-                }
+                send_again(cx, order, attempt, &gateway, refund, false).await
             }
             Outcome::Done(standing) => apply(cx, order, refund, &standing, Source::Query).await,
             Outcome::Refused(_) | Outcome::Unknown(_) => Err(unknown(refund)),
@@ -197,13 +231,15 @@ pub(super) async fn pursue(
     }
 }
 
-/// Calls the provider for a reserved refund.
+/// Calls the provider for a reserved refund. `blind` is a repetition of one that the provider may have: a refusal
+/// does not end it.
 async fn call(
     cx: &Context<'_>,
     order: &Order,
     attempt: &Attempt,
     gateway: &Gateway,
     refund: Refund,
+    blind: bool,
 ) -> Result<(Order, Refund), Failure> {
     let (base, path) = cx.callback("refund-notify", attempt.provider, &attempt.merchant)?;
     let request = RefundRequest {
@@ -219,7 +255,7 @@ async fn call(
     };
     match gateway.refund(cx.outside, &request).await {
         Outcome::Done(standing) => apply(cx, order, &refund, &standing, Source::Query).await,
-        Outcome::Refused(refusal) if refund.repeated && !refusal.meaning.speaks_of_the_number() => {
+        Outcome::Refused(refusal) if blind || refund.repeated && !refusal.meaning.speaks_of_the_number() => {
             tracing::warn!(out_refund_no = %refund.out_refund_no, code = refusal.code, "a refund cannot be sent again now");
             Err(unknown(&refund))
         }
@@ -276,6 +312,9 @@ pub(super) async fn apply(
         _ if refund.state != RefundState::Processing => {}
         RefundProgress::Processing(reason) => {
             cx.store.keep_refund(refund, next.refund_id.as_deref(), reason.as_deref()).await?;
+            if standing.progress.is_abnormal() {
+                stuck(cx, &next, ABNORMAL).await?;
+            }
         }
         // A number that the provider does not know was never taken: it may be sent again.
         RefundProgress::Missing => {}
@@ -295,10 +334,25 @@ pub(super) async fn apply(
             let entry = HistoryEntry::new("refund closed", source.name(), cx.now())
                 .with("out_refund_no", &next.out_refund_no)
                 .with("reason", reason);
+            // First told, then ended: a process that dies in between leaves an end to find again.
+            stuck(cx, &next, RefundState::Closed.name()).await?;
             cx.store.end_refund(order, &next, &entry).await?;
         }
     }
     as_it_stands(cx, refund).await
+}
+
+/// The provider took a refund and does not pay it back: the operator is told at once.
+async fn stuck(cx: &Context<'_>, refund: &Refund, status: &str) -> Result<(), Failure> {
+    let incident = Incident {
+        out_trade_no: Some(refund.out_trade_no.clone()),
+        out_refund_no: Some(refund.out_refund_no.clone()),
+        expected: Some(json!(refund.refund_fee)),
+        actual: Some(json!(status)),
+        ..Incident::new(IncidentName::RefundAbnormal, refund.provider, &refund.merchant)
+    };
+    super::confirm::alarm(cx, &incident, true).await?;
+    Ok(())
 }
 
 /// What somebody else has made of a refund.

@@ -284,6 +284,16 @@ impl Gateway {
         }
     }
 
+    /// Whether the provider takes the same refund number again for the same refund, so that one whose outcome is not
+    /// known may be sent again at any time. VksPay and epay v1 have no number of ours, and what a site of epay v2
+    /// does is its own affair.
+    pub const fn repeats_refunds(&self) -> bool {
+        match &self.node {
+            Node::Wxpay(_) | Node::Alipay(_) | Node::Virtual(_) | Node::Douyin(_) | Node::Huawei(_) => true,
+            Node::Apple(_) | Node::Vkspay(_) => false,
+        }
+    }
+
     /// Checks a refund's shape, before anything is reserved.
     ///
     /// # Errors

@@ -77,7 +77,8 @@ pub enum Meaning {
     NumberUsed,
     /// Not now: the provider wants a pause (VK code 2004 for refunds).
     TooSoon,
-    /// The provider did not look at what was asked: a signature, a permission, a parameter.
+    /// The provider did not look at what was asked: a signature, a permission, a parameter. Of an app store this
+    /// is a set-up that it does not accept.
     Unheard,
 }
 
@@ -268,6 +269,27 @@ pub enum RefundProgress {
     Missing,
 }
 
+/// WeChat Pay's word for a refund that the payer's account did not take; only the operator can bring it on.
+pub const ABNORMAL: &str = "ABNORMAL";
+
+impl RefundProgress {
+    /// Whether the refund is under way at the provider and will not end by itself.
+    pub fn is_abnormal(&self) -> bool {
+        matches!(self, Self::Processing(Some(word)) if word == ABNORMAL)
+    }
+}
+
+impl RefundStanding {
+    /// Whether the provider knows the refund: it ended, or the answer names it.
+    pub const fn is_known(&self) -> bool {
+        match &self.progress {
+            RefundProgress::Missing => false,
+            RefundProgress::Processing(None) => self.refund_id.is_some() || self.refund.is_some(),
+            RefundProgress::Processing(Some(_)) | RefundProgress::Success | RefundProgress::Closed(_) => true,
+        }
+    }
+}
+
 /// What a provider is asked to pay out, or to tell of.
 pub struct TransferRequest<'a> {
     /// The transfer; its number, amount, payee, texts and scene are sent.
@@ -383,8 +405,10 @@ pub struct RefundNotice {
     pub number: Option<String>,
     /// The provider's number of the payment.
     pub transaction_id: Option<String>,
-    /// The part of the payment that went back, in 1/100 000, where the message says no amount (Apple).
+    /// The part of the payment that went back, in 1/100 000, where the message says no amount (app stores).
     pub share: Option<u32>,
+    /// What of the payment has gone back in all, this refund included, where the message says that it is the whole.
+    pub whole: Option<Fen>,
     /// The merchant's refund number.
     pub out_refund_no: String,
     /// How it stands; `refund` is this refund's amount, where the message says.
@@ -462,7 +486,22 @@ pub enum Verdict {
     Retry,
 }
 
-/// Text from a provider's `other`, when it is one.
-pub(crate) fn text_of<'a>(other: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
-    other.get(key).and_then(Value::as_str)
+/// A text of an object, on the wire or in `other`. A blank one is absent: providers write `""` for what they do
+/// not say.
+pub(crate) fn text_of<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+    object.get(key).and_then(Value::as_str).filter(|text| !text.trim().is_empty())
+}
+
+/// Whether an object says something under a name: neither null nor a blank text.
+pub(crate) fn is_said(object: &Map<String, Value>, key: &str) -> bool {
+    match object.get(key) {
+        None | Some(Value::Null) => false,
+        Some(Value::String(text)) => !text.trim().is_empty(),
+        Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => true,
+    }
+}
+
+/// Whether an object names a moment under a name, which 0 is not.
+pub(crate) fn is_dated(object: &Map<String, Value>, key: &str) -> bool {
+    is_said(object, key) && object.get(key).is_some_and(|at| at.as_i64() != Some(0) && at.as_str() != Some("0"))
 }

@@ -200,8 +200,7 @@ impl Store {
     /// # Errors
     /// When the table cannot be written.
     pub async fn refund_billed(&self, refund: &Refund, day: Day) -> Result<(), StoreError> {
-        let key = Key::refund_number(refund.provider.name(), &refund.merchant, &refund.out_refund_no);
-        self.billed(&key, day).await
+        self.billed(&Self::number_key(refund), day).await
     }
 
     async fn billed(&self, key: &Key, day: Day) -> Result<(), StoreError> {

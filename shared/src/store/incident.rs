@@ -31,6 +31,10 @@ pub enum IncidentName {
     RefundElsewhere,
     /// A refund of another amount than was asked for here, or one that was taken back.
     RefundMismatch,
+    /// A refund that the provider took and does not pay back by itself.
+    RefundAbnormal,
+    /// A provider does not accept the set-up, so that something paid cannot be verified.
+    ProviderSetup,
     /// The provider took back what was bought.
     Chargeback,
     /// A right in-app purchase that came too late to be credited.
@@ -64,6 +68,8 @@ impl IncidentName {
             Self::UnknownOrder => "unknown_order",
             Self::RefundElsewhere => "refund_elsewhere",
             Self::RefundMismatch => "refund_mismatch",
+            Self::RefundAbnormal => "refund_abnormal",
+            Self::ProviderSetup => "provider_setup",
             Self::Chargeback => "chargeback",
             Self::UnusedReceipt => "unused_receipt",
             Self::TransferMismatch => "transfer_mismatch",

@@ -57,7 +57,8 @@ impl Key {
         Self::new(format!("T#{provider}#{transaction_id}"), "T")
     }
 
-    /// Whose refund a refund number of a merchant is: makes it unique.
+    /// Whose refund a refund number of a merchant is: makes it unique. Where numbers are a payment's, `out_refund_no`
+    /// begins with the payment.
     pub fn refund_number(provider: &str, merchant: &str, out_refund_no: &str) -> Self {
         Self::new(format!("F#{provider}#{merchant}#{out_refund_no}"), "F")
     }

@@ -42,7 +42,7 @@ impl Store {
         Ok(refunds)
     }
 
-    /// The order that a refund number of a merchant belongs to.
+    /// The order that a refund's number belongs to.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -50,7 +50,8 @@ impl Store {
         self.named_order(&Self::number_key(refund)).await
     }
 
-    /// The order that a refund number belongs to.
+    /// The order that a merchant's refund number belongs to. Where numbers are unique for a payment only, none is
+    /// found by its number alone.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -60,11 +61,20 @@ impl Store {
         merchant: &str,
         out_refund_no: &str,
     ) -> Result<Option<String>, StoreError> {
+        if provider.numbers_refunds_by_payment() {
+            return Ok(None);
+        }
         self.named_order(&Key::refund_number(provider.name(), merchant, out_refund_no)).await
     }
 
-    fn number_key(refund: &Refund) -> Key {
-        Key::refund_number(refund.provider.name(), &refund.merchant, &refund.out_refund_no)
+    /// What makes a refund's number unique, as far as its provider wants it unique.
+    pub(super) fn number_key(refund: &Refund) -> Key {
+        let Refund { provider, merchant, out_refund_no, .. } = refund;
+        if provider.numbers_refunds_by_payment() {
+            let own = format!("{}#{}#{out_refund_no}", refund.out_trade_no, refund.attempt);
+            return Key::refund_number(provider.name(), merchant, &own);
+        }
+        Key::refund_number(provider.name(), merchant, out_refund_no)
     }
 
     /// Reserves a refund's amount and writes the refund, or `again` re-reserves for one that was refused.
@@ -189,6 +199,9 @@ impl Store {
             .set_some("refund_date", refund.refund_date)
             .remove("due_shard")
             .remove("due");
+        if refund.reason.is_none() {
+            item.remove("reason");
+        }
         if refund.state == RefundState::Refused && !refund.repeated {
             item.when_raw("attribute_not_exists(repeated)".to_owned());
         }

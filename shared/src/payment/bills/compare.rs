@@ -235,15 +235,8 @@ impl Comparison<'_, '_> {
     async fn only_billed_refund(&mut self, line: &BilledRefund, speaks: bool) -> Result<(), Failure> {
         let (cx, job) = (self.cx, self.job);
         let (provider, merchant) = (job.provider, &job.merchant.id);
-        let known = match line.out_refund_no.as_ref() {
-            "" => None,
-            number => match cx.store.order_of_refund_number(provider, merchant, number).await? {
-                Some(no) => cx.store.refund(&no, number).await?,
-                None => None,
-            },
-        };
         let counted = if line.success { line.refund } else { Fen::ZERO };
-        if let Some(refund) = known {
+        if let Some(refund) = self.refund_of(line).await? {
             return self.known_refund(line, &refund).await;
         }
         let mut order = self.credited(&line.transaction_id).await?;
@@ -271,6 +264,26 @@ impl Comparison<'_, '_> {
             ..self.incident(IncidentName::BillRefund, no, Some(&line.transaction_id))
         };
         self.differ(incident, order.is_some()).await
+    }
+
+    /// The refund of the table that a line of the bill is about: by its number, and where numbers are a payment's by
+    /// that payment too.
+    async fn refund_of(&self, line: &BilledRefund) -> Result<Option<Refund>, Failure> {
+        let (cx, provider, merchant) = (self.cx, self.job.provider, &self.job.merchant.id);
+        let number = line.out_refund_no.as_ref();
+        if number.is_empty() {
+            return Ok(None);
+        }
+        if !provider.numbers_refunds_by_payment() {
+            return Ok(match cx.store.order_of_refund_number(provider, merchant, number).await? {
+                Some(no) => cx.store.refund(&no, number).await?,
+                None => None,
+            });
+        }
+        let Some(order) = find_order(cx, provider, merchant, &line.number).await? else { return Ok(None) };
+        let attempt = order.attempt_for(provider, merchant, &line.number).map(|attempt| attempt.n);
+        let refund = cx.store.refund(&order.out_trade_no, number).await?;
+        Ok(refund.filter(|refund| Some(refund.attempt) == attempt))
     }
 
     /// A refund of ours that the bill has under another day, or further on than we know.

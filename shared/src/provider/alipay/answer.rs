@@ -142,9 +142,9 @@ fn decrypted(raw: &str, signed: bool, keys: Keys<'_>) -> Result<String, AnswerEr
     String::from_utf8(plain).map_err(|_| AnswerError::Encrypted)
 }
 
-/// A text of a node; an empty one counts as absent.
+/// A text of a node; a blank one counts as absent.
 pub(super) fn word<'a>(node: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    node.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+    node.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty())
 }
 
 /// The raw value of a member that must not occur twice.

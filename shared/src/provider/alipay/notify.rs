@@ -93,6 +93,7 @@ fn refund_of(fields: &Map<String, Value>, payment: Payment) -> RefundNotice {
         merchant: payment.merchant.clone(),
         number: Some(payment.number.clone()),
         share: None,
+        whole: payment.total.filter(|total| word(fields, "refund_fee").and_then(Fen::from_yuan) == Some(*total)),
         transaction_id: Some(payment.transaction_id.clone()),
         out_refund_no: word(fields, "out_biz_no").unwrap_or(&payment.number).to_owned(),
         standing: RefundStanding {

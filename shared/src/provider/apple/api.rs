@@ -2,7 +2,7 @@
 //! not arrive.
 
 use super::transaction::Transaction;
-use super::{host, refused};
+use super::{host, refused, set_up};
 use crate::config::{AppleNode, Merchant, StoreKey};
 use crate::http::Request;
 use crate::provider::{CallbackError, CallbackRequest, Notice, Outcome, Outside};
@@ -35,7 +35,9 @@ impl Environment {
     }
 }
 
-/// Asks for a transaction, in one environment after the other.
+/// Asks for a transaction, in one environment after the other. An app that is not in the store yet is unknown to
+/// production, which turns its key away (401): then the sandbox tells, where it counts. A key that nobody takes is
+/// a broken set-up.
 pub(super) async fn transaction(outside: &Outside, node: &AppleNode, id: &str, now: i64) -> Outcome<Transaction> {
     if !(1..=64).contains(&id.len()) || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
         return refused("4000006", "not a transaction's number");
@@ -43,6 +45,7 @@ pub(super) async fn transaction(outside: &Outside, node: &AppleNode, id: &str, n
     let Some(key) = &node.api else {
         return refused("NO_KEY", "a transaction_identifier alone needs issuerId, keyId and privateKeyContent");
     };
+    let mut away = 0;
     for environment in environments(node) {
         let url = format!("{}/inApps/v1/transactions/{id}", environment.host(node));
         let answer = match call(outside, node, key, Method::GET, &url, None, now).await {
@@ -58,13 +61,21 @@ pub(super) async fn transaction(outside: &Outside, node: &AppleNode, id: &str, n
                 None => Outcome::Unknown(answer.text()),
             },
             (404, Some(4_040_010)) => continue,
+            (401, _) => {
+                away += 1;
+                continue;
+            }
             // The account, app or transaction cannot be found just now.
             (404, Some(4_040_002 | 4_040_004 | 4_040_006)) => Outcome::Unknown(answer.text()),
             (400 | 404, Some(code)) => refused(&code.to_string(), "Apple refuses the transaction"),
             _ => Outcome::Unknown(answer.text()),
         };
     }
-    refused("4040010", "Apple does not know the transaction")
+    match away {
+        0 => refused("4040010", "Apple does not know the transaction"),
+        n if n == environments(node).len() => set_up("401", "Apple takes no key of issuerId, keyId, privateKeyContent"),
+        _ => Outcome::Unknown("App Store Server API: HTTP 401 in one environment, unknown in the other".to_owned()),
+    }
 }
 
 /// Where Apple keeps an app's notifications, for 180 days (30 in its sandbox).

@@ -136,6 +136,11 @@ fn refused<T>(code: &str, message: &str) -> Outcome<T> {
     Outcome::Refused(Refusal { code: code.to_owned(), message: message.to_owned(), meaning: super::Meaning::No })
 }
 
+/// Apple does not look at what it is asked: the set-up is wrong, and will be until somebody mends it.
+fn set_up<T>(code: &str, message: &str) -> Outcome<T> {
+    Outcome::Refused(Refusal { code: code.to_owned(), message: message.to_owned(), meaning: super::Meaning::Unheard })
+}
+
 /// One of Apple's hosts, or its place below `apiBase`.
 fn host(node: &AppleNode, below: &str, apple: &str) -> String {
     node.api_base.as_ref().map_or_else(|| apple.to_owned(), |base| format!("{base}/{below}"))

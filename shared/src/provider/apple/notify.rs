@@ -76,9 +76,10 @@ fn meaning(
         ("REFUND", _) => Notice::Refund(Box::new(RefundNotice {
             provider: Provider::Appleiap,
             merchant: merchant.to_owned(),
-            number: None,
-            transaction_id: Some(transaction.id),
+            number: transaction.token.clone(),
+            transaction_id: Some(transaction.id.clone()),
             share: Some(transaction.share),
+            whole: None,
             out_refund_no: id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect(),
             standing: RefundStanding {
                 progress: RefundProgress::Success,
@@ -87,9 +88,12 @@ fn meaning(
                 refunded_at: transaction.revoked_at,
             },
             mch_id: None,
-            payment: None,
             signed: true,
-            info: transaction.info,
+            info: transaction.info.clone(),
+            payment: transaction
+                .token
+                .clone()
+                .map(|token| transaction.payment_of(merchant, node.bundle_id.clone(), token)),
         })),
         (_, number) => {
             let mut transactions = vec![transaction.id];

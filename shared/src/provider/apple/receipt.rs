@@ -1,10 +1,10 @@
 //! `verifyReceipt` (`protocols/apple.md` 1): production first, and the sandbox where the answer points there.
 
 use super::transaction::{Transaction, allowed};
-use super::{host, refused};
+use super::{host, refused, set_up};
 use crate::config::AppleNode;
 use crate::http::Request;
-use crate::provider::{Outcome, Outside};
+use crate::provider::{Outcome, Outside, is_dated, is_said, text_of};
 use http::Method;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub(super) async fn verify(outside: &Outside, node: &AppleNode, receipt: &str, i
             Some(Value::String(text)) => text == "1" || text == "true",
             _ => false,
         };
-        let status = answer.get("status").and_then(Value::as_i64);
+        let status = answer.get("status").and_then(|status| status.as_i64().or_else(|| status.as_str()?.parse().ok()));
         return match status {
             Some(0 | 21006) => pick(node, place, &answer, id),
             Some(21007) if tries > 2 => Outcome::Unknown("the two environments point at each other".to_owned()),
@@ -49,9 +49,12 @@ pub(super) async fn verify(outside: &Outside, node: &AppleNode, receipt: &str, i
             Some(21002) => refused("21002", "the receipt is malformed"),
             Some(21003) => refused("21003", "the receipt is not authentic"),
             Some(21010) => refused("21010", "the account is gone"),
-            Some(21000 | 21004 | 21005 | 21008 | 21009) => Outcome::Unknown(format!("verifyReceipt: {status:?}")),
+            Some(21000) => set_up("21000", "Apple does not read the request as one"),
+            Some(21004) => set_up("21004", "the shared secret (password) is not the app's"),
             Some(code @ 21100..=21199) if !retryable => refused(&code.to_string(), "Apple cannot read the receipt"),
-            _ => Outcome::Unknown(format!("verifyReceipt: {status:?}")),
+            Some(21005 | 21008 | 21009 | 21100..=21199) => Outcome::Unknown(format!("verifyReceipt: {status:?}")),
+            Some(code) => set_up(&code.to_string(), "a status of verifyReceipt that is not known"),
+            None => Outcome::Unknown("verifyReceipt: no status".to_owned()),
         };
     }
 }
@@ -97,13 +100,39 @@ fn pick(node: &AppleNode, place: Place, answer: &Map<String, Value>, id: &str) -
     if bundle != Some(&node.bundle_id) {
         return refused("BUNDLE", "the receipt is of another app");
     }
-    let lists = [receipt.get("in_app"), answer.get("latest_receipt_info")];
-    let items = lists.into_iter().flatten().filter_map(Value::as_array).flatten().filter_map(Value::as_object);
+    // A transaction may stand in several lists, and each may say what the others do not.
+    let lists = [receipt.get("in_app"), answer.get("latest_receipt_info"), answer.get("latest_expired_receipt_info")];
+    let items = lists.into_iter().flatten().flat_map(|list| match list {
+        Value::Array(items) => items.iter().filter_map(Value::as_object).collect(),
+        Value::Object(item) => vec![item],
+        _ => Vec::new(),
+    });
     let flat = Some(receipt).filter(|receipt| !receipt.contains_key("in_app"));
-    let found = items.chain(flat).find(|item| item.get("transaction_id").is_some_and(|own| is(own, id)));
-    match found {
-        Some(item) => read(item, environment),
-        None => refused("TRANSACTION", "the transaction is not in the receipt"),
+    let own = items.chain(flat).filter(|item| item.get("transaction_id").is_some_and(|own| is(own, id)));
+    let (mut found, mut broken): (Option<Transaction>, _) = (None, None);
+    let mut revoked = false;
+    for item in own {
+        revoked |= is_cancelled(item);
+        let read = match read(item, environment) {
+            Outcome::Done(read) => read,
+            Outcome::Refused(refusal) if refusal.code == "INCOMPLETE" => {
+                broken = Some(refusal);
+                continue;
+            }
+            other => return other,
+        };
+        found = match found {
+            None => Some(read),
+            Some(before) => match before.with(read) {
+                Some(both) => Some(both),
+                None => return refused("CONTRADICTION", "the receipt tells of the transaction in two ways"),
+            },
+        };
+    }
+    match (found, broken) {
+        (Some(found), _) => Outcome::Done(Transaction { revoked: found.revoked || revoked, ..found }),
+        (None, Some(refusal)) => Outcome::Refused(refusal),
+        (None, None) => refused("TRANSACTION", "the transaction is not in the receipt"),
     }
 }
 
@@ -111,8 +140,14 @@ fn is(value: &Value, id: &str) -> bool {
     value.as_str() == Some(id) || value.as_u64().is_some_and(|n| n.to_string() == id)
 }
 
+/// Whether a list says that a purchase was taken back, by any of its words for it.
+fn is_cancelled(item: &Map<String, Value>) -> bool {
+    is_dated(item, "cancellation_date_ms")
+        || ["cancellation_date", "cancellation_date_pst", "cancellation_reason"].iter().any(|name| is_said(item, name))
+}
+
 fn read(item: &Map<String, Value>, environment: &str) -> Outcome<Transaction> {
-    let text = |name: &str| item.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let text = |name: &str| text_of(item, name);
     // Every number is a text here, and in old receipts a number now and then.
     let number = |name: &str| item.get(name).and_then(|v| v.as_i64().or_else(|| v.as_str()?.parse::<i64>().ok()));
     if text("in_app_ownership_type").is_some_and(|kind| kind != "PURCHASED") {
@@ -122,9 +157,9 @@ fn read(item: &Map<String, Value>, environment: &str) -> Outcome<Transaction> {
     let (Some(id), Some(product_id), Some(purchased_at)) = (id, text("product_id"), number("purchase_date_ms")) else {
         return refused("INCOMPLETE", "the receipt names no product or no date");
     };
-    let quantity = match item.get("quantity") {
-        None => Some(1),
-        Some(_) => number("quantity").and_then(|n| u64::try_from(n).ok()),
+    let quantity = match is_said(item, "quantity") {
+        false => Some(1),
+        true => number("quantity").and_then(|n| u64::try_from(n).ok()),
     };
     let Some(quantity) = quantity else { return refused("INCOMPLETE", "the receipt names no quantity") };
     const KEPT: [&str; 6] =
@@ -139,10 +174,7 @@ fn read(item: &Map<String, Value>, environment: &str) -> Outcome<Transaction> {
         quantity,
         token: text("app_account_token").map(str::to_ascii_lowercase),
         purchased_at,
-        revoked: item
-            .get("cancellation_date")
-            .or_else(|| item.get("cancellation_date_ms"))
-            .is_some_and(|v| !v.is_null()),
+        revoked: is_cancelled(item),
         revoked_at: number("cancellation_date_ms"),
         share: 100_000,
         info: Value::Object(info),

@@ -3,10 +3,11 @@
 use super::refused;
 use crate::config::AppleNode;
 use crate::order::{Attempt, Provider};
-use crate::provider::{Outcome, Payment};
+use crate::provider::{Outcome, Payment, is_dated, is_said, text_of};
 use serde_json::{Map, Value, json};
 
 /// A transaction of this app, in an environment that counts.
+#[derive(Clone)]
 pub(super) struct Transaction {
     pub id: String,
     pub original_id: Option<String>,
@@ -32,7 +33,7 @@ impl Transaction {
     }
 
     fn of_claims(node: &AppleNode, claims: &Map<String, Value>) -> Outcome<Self> {
-        let text = |name: &str| claims.get(name).and_then(Value::as_str);
+        let text = |name: &str| text_of(claims, name);
         if text("bundleId") != Some(&node.bundle_id) {
             return refused("BUNDLE", "the transaction is of another app");
         }
@@ -70,10 +71,31 @@ impl Transaction {
             quantity: claims.get("quantity").and_then(Value::as_u64).unwrap_or(1),
             token: text("appAccountToken").map(str::to_ascii_lowercase),
             purchased_at: time("purchaseDate").unwrap_or(0),
-            revoked: claims.get("revocationDate").is_some_and(|date| !date.is_null()),
+            revoked: is_dated(claims, "revocationDate")
+                || is_said(claims, "revocationReason")
+                || is_said(claims, "revocationType"),
             revoked_at: time("revocationDate"),
             share: percentage.map_or(100_000, |n| u32::try_from(n).unwrap_or(100_000)),
             info: Value::Object(info),
+        })
+    }
+
+    /// The same transaction by what two lists say of it; `None` when they contradict each other.
+    pub fn with(self, other: Self) -> Option<Self> {
+        let same_token = match (&self.token, &other.token) {
+            (Some(own), Some(other)) => own == other,
+            (None, _) | (_, None) => true,
+        };
+        if self.product_id != other.product_id || self.quantity != other.quantity || !same_token {
+            return None;
+        }
+        Some(Self {
+            original_id: self.original_id.or(other.original_id),
+            token: self.token.or(other.token),
+            purchased_at: self.purchased_at.min(other.purchased_at),
+            revoked: self.revoked || other.revoked,
+            revoked_at: self.revoked_at.or(other.revoked_at),
+            ..self
         })
     }
 

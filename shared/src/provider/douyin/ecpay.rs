@@ -286,6 +286,7 @@ pub(super) fn read(
             number: None,
             transaction_id: text("order_id").map(str::to_owned),
             share: None,
+            whole: None,
             out_refund_no: refund.to_owned(),
             standing: standing(
                 progress(text("status"), text("message")),

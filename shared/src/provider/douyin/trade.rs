@@ -314,6 +314,7 @@ pub(super) fn read(
                 number: None,
                 transaction_id: field("order_id").map(str::to_owned),
                 share: None,
+                whole: None,
                 out_refund_no: field("out_refund_no").ok_or(CallbackError::Malformed("out_refund_no"))?.to_owned(),
                 standing: standing(
                     progress(field("status")),

@@ -1,13 +1,11 @@
 //! IAP Kit of HarmonyOS, virtual goods (`protocols/huawei.md` 5): signed orders, as Apple has them.
 
-use super::refused;
-use crate::config::{HuaweiNode, IapKit, Merchant};
+use super::{refused, set_up};
+use crate::config::{HuaweiNode, IapKit};
 use crate::crypto::hash;
 use crate::http::Request;
 use crate::order::{Attempt, Order, Provider};
-use crate::provider::{
-    CallbackError, CreateRequest, Created, Notice, Outcome, Outside, Payment, Proof, Purchase, text_of,
-};
+use crate::provider::{CreateRequest, Created, Outcome, Outside, Payment, Proof, Purchase, is_dated, is_said, text_of};
 use http::Method;
 use serde_json::{Map, Value, json};
 
@@ -31,7 +29,7 @@ pub(super) fn sheet(request: &CreateRequest<'_>) -> Created {
     }
 }
 
-fn signed_time(claims: &Map<String, Value>) -> Option<i64> {
+pub(super) fn signed_time(claims: &Map<String, Value>) -> Option<i64> {
     claims.get("signedTime")?.as_i64()
 }
 
@@ -70,25 +68,33 @@ pub(in crate::provider) async fn purchase(
     {
         return refused("ORDER", "Huawei names another order");
     }
-    read(node, merchant, attempt, &claims)
+    read(node, merchant, Some(&attempt.number), &claims)
 }
 
-fn read(node: &HuaweiNode, merchant: &str, attempt: &Attempt, claims: &Map<String, Value>) -> Outcome<Purchase> {
+/// An order of this application, in an environment that counts. Where it carries no number of ours it is of the
+/// `attempt` that it is brought for, else of nobody's: then it goes by its own.
+pub(super) fn read(
+    node: &HuaweiNode,
+    merchant: &str,
+    attempt: Option<&str>,
+    claims: &Map<String, Value>,
+) -> Outcome<Purchase> {
     let text = |name: &str| match claims.get(name) {
-        Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
         Some(Value::Number(number)) => Some(number.to_string()),
-        _ => None,
+        _ => text_of(claims, name).map(str::to_owned),
     };
     if text("applicationId").as_deref() != Some(&node.app_id) {
         return refused("APP", "the order is of another application");
     }
-    match text("environment").as_deref() {
-        Some("NORMAL") => {}
-        Some("SANDBOX") if node.sandbox => {}
-        _ => return refused("ENVIRONMENT", "the order is of another environment"),
+    if !allowed(node, text("environment").as_deref()) {
+        return refused("ENVIRONMENT", "the order is of another environment");
     }
     let (Some(id), Some(product)) = (text("purchaseOrderId"), text("productId")) else {
         return refused("INCOMPLETE", "the order names no product");
+    };
+    // Where nothing was bought yet, no time says when.
+    let Some(paid_at) = claims.get("purchaseTime").and_then(Value::as_i64).filter(|at| *at > 0) else {
+        return refused("UNPAID", "the purchase is not completed");
     };
     let mut goods = Map::new();
     goods.insert("product_id".to_owned(), json!(product));
@@ -104,11 +110,10 @@ fn read(node: &HuaweiNode, merchant: &str, attempt: &Attempt, claims: &Map<Strin
         "finishStatus",
         "purchaseTime",
     ];
-    let there = |name: &str| claims.get(name).is_some_and(|value| !value.is_null());
     let payment = Payment {
         provider: Provider::Huawei,
         merchant: merchant.to_owned(),
-        number: text("developerPayload").unwrap_or_else(|| attempt.number.clone()),
+        number: text("developerPayload").or_else(|| attempt.map(str::to_owned)).unwrap_or_else(|| id.clone()),
         transaction_id: id,
         total: None,
         goods,
@@ -116,11 +121,43 @@ fn read(node: &HuaweiNode, merchant: &str, attempt: &Attempt, claims: &Map<Strin
         app_id: Some(node.app_id.clone()),
         mch_id: None,
         payer: None,
-        paid_at: claims.get("purchaseTime").and_then(Value::as_i64),
+        paid_at: Some(paid_at),
         info: KEPT.iter().filter_map(|name| Some(((*name).to_owned(), claims.get(*name)?.clone()))).collect(),
     };
-    let revoked = there("purchaseOrderRevocationReasonCode") || there("revocationTime");
+    let revoked = is_said(claims, "purchaseOrderRevocationReasonCode") || is_dated(claims, "revocationTime");
     Outcome::Done(Purchase { payment, revoked, too_old: false })
+}
+
+/// Whether an environment counts: `NORMAL`, with `sandbox: true` also `SANDBOX`, never another.
+pub(super) fn allowed(node: &HuaweiNode, environment: Option<&str>) -> bool {
+    match environment {
+        Some("NORMAL") => true,
+        Some("SANDBOX") => node.sandbox,
+        _ => false,
+    }
+}
+
+/// What Huawei's server says of an order now, verified: a signed order.
+pub(super) async fn stands(
+    outside: &Outside,
+    node: &HuaweiNode,
+    kit: &IapKit,
+    merchant: &str,
+    (id, token): (&str, &str),
+    now: i64,
+) -> Outcome<(Purchase, Map<String, Value>)> {
+    let signed = match ask(outside, node, kit, id, token, now).await {
+        Outcome::Done(signed) => signed,
+        Outcome::Refused(refusal) => return Outcome::Refused(refusal),
+        Outcome::Unknown(why) => return Outcome::Unknown(why),
+    };
+    match kit.anchor.open(&signed, signed_time) {
+        Ok(claims) if text_of(&claims, "purchaseOrderId") == Some(id) => {
+            read(node, merchant, None, &claims).map(|purchase| (purchase, claims))
+        }
+        Ok(_) => Outcome::Unknown("IAP Kit names another order".to_owned()),
+        Err(error) => Outcome::Unknown(format!("IAP Kit: {error}")),
+    }
 }
 
 /// Asks for an order by its id and token; the answer is a signed order.
@@ -155,6 +192,9 @@ async fn ask(outside: &Outside, node: &HuaweiNode, kit: &IapKit, id: &str, token
     };
     let answer = match outside.http.send(request).await {
         Ok(answer) if answer.status == 200 => answer,
+        Ok(answer) if matches!(answer.status, 401 | 403) => {
+            return set_up(&answer.status.to_string(), "Huawei takes no key of iap.issuerId, keyId, privateKeyContent");
+        }
         Ok(answer) => return Outcome::Unknown(format!("IAP Kit: HTTP {}", answer.status)),
         Err(error) => return Outcome::Unknown(error.to_string()),
     };
@@ -165,19 +205,9 @@ async fn ask(outside: &Outside, node: &HuaweiNode, kit: &IapKit, id: &str, token
         .or_else(|| body["responseCode"].as_i64().map(|c| c.to_string()));
     match (code.as_deref(), body["jwsPurchaseOrder"].as_str()) {
         (Some("0"), Some(signed)) => Outcome::Done(signed.to_owned()),
+        (Some(code @ "1001880005"), _) => set_up(code, "in-app purchases are not switched on for the application"),
         // Not owned, no record.
         (Some(code @ ("1001880008" | "1001880012")), _) => refused(code, "Huawei does not know the order"),
         (code, _) => Outcome::Unknown(format!("IAP Kit: {}", code.unwrap_or("no code"))),
     }
-}
-
-/// A key event: verified, and logged by its name. The order is told by the client's proof.
-pub(super) fn notification(merchant: &Merchant, signed: &str) -> Result<Notice, CallbackError> {
-    for kit in merchant.huawei.values().filter_map(|node| node.iap.as_ref()) {
-        if let Ok(claims) = kit.anchor.open(signed, signed_time) {
-            let name = text_of(&claims, "notificationType").unwrap_or("no type");
-            return Ok(Notice::Other(format!("huawei iap {}", name.chars().take(64).collect::<String>())));
-        }
-    }
-    Err(CallbackError::Forged("not signed by Huawei"))
 }

@@ -5,6 +5,7 @@
 
 mod call;
 mod canonical;
+mod event;
 mod iap;
 mod notify;
 mod pay;
@@ -113,6 +114,11 @@ pub(super) async fn query_refund(
 
 fn unconfigured<T>() -> Outcome<T> {
     refused("CONFIG", "the node has no keys of Payment Kit")
+}
+
+/// Huawei does not look at what it is asked: the set-up is wrong, and will be until somebody mends it.
+fn set_up<T>(code: &str, message: &str) -> Outcome<T> {
+    Outcome::Refused(Refusal { code: code.to_owned(), message: message.to_owned(), meaning: Meaning::Unheard })
 }
 
 fn refused<T>(code: &str, message: &str) -> Outcome<T> {

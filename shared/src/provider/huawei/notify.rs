@@ -1,6 +1,6 @@
 //! Callbacks of Payment Kit and IAP Kit (`protocols/huawei.md` 3, 5).
 
-use super::{call::verified, iap, pay};
+use super::{call::verified, event, pay};
 use crate::config::{HuaweiNode, Merchant, PaymentKit};
 use crate::order::Provider;
 use crate::provider::{
@@ -12,14 +12,14 @@ use serde_json::{Map, Value, json};
 /// application inside is compared with it.
 pub(in crate::provider) async fn read(
     merchant: &Merchant,
-    _outside: &Outside,
+    outside: &Outside,
     request: &CallbackRequest<'_>,
 ) -> Result<Notice, CallbackError> {
     let Ok(Value::Object(body)) = serde_json::from_slice(request.body) else {
         return Err(CallbackError::Malformed("not a JSON object"));
     };
     if let Some(signed) = text_of(&body, "jwsNotification") {
-        return iap::notification(merchant, signed);
+        return event::read(merchant, outside, signed, request.now).await;
     }
     let mut of_another = false;
     for node in merchant.huawei.values() {
@@ -55,7 +55,7 @@ fn notice(
             let payment = pay::payment(merchant, message).ok_or(CallbackError::Malformed("the payment's fields"))?;
             Ok(Notice::Payment(Box::new(payment)))
         }
-        (Some(status), None) => Ok(event(merchant, status, message)),
+        (Some(status), None) => Ok(history(merchant, status, message)),
         (None, Some(number)) => {
             let standing = pay::standing(pay::progress(message), message);
             if standing.refund.is_none() {
@@ -67,6 +67,7 @@ fn notice(
                 number: None,
                 transaction_id: None,
                 share: None,
+                whole: None,
                 out_refund_no: number.to_owned(),
                 standing,
                 mch_id: text_of(message, "mercNo").map(str::to_owned),
@@ -80,7 +81,7 @@ fn notice(
 }
 
 /// A try that failed is history; the order can still be paid.
-fn event(merchant: &str, status: &str, message: &Map<String, Value>) -> Notice {
+fn history(merchant: &str, status: &str, message: &Map<String, Value>) -> Notice {
     let number = text_of(message, "mercOrderNo").map(str::to_owned);
     let id = text_of(message, "callbackId").or(number.as_deref()).unwrap_or(status);
     Notice::Event(Box::new(Event {

@@ -179,6 +179,7 @@ fn proven(node: &VirtualNode, merchant: &str, message: &Fields) -> Result<Notice
             number: text("MchOrderId").map(str::to_owned),
             transaction_id: None,
             share: None,
+            whole: None,
             out_refund_no: text("MchRefundId").ok_or(CallbackError::Malformed("MchRefundId"))?.to_owned(),
             standing: RefundStanding {
                 progress: RefundProgress::Success,

@@ -1,5 +1,6 @@
 //! epay (彩虹易支付), v1 with MD5 and v2 with RSA (`protocols/vkspay.md` 5).
 
+use super::link;
 use super::notice::hint;
 use crate::config::{VkspayNode, VkspayProtocol};
 use crate::crypto::hash;
@@ -157,13 +158,12 @@ pub(super) async fn create(outside: &Outside, node: &VkspayNode, request: &Creat
     if code(&body) != Some(if is_rsa(node) { 0 } else { 1 }) {
         return Outcome::Refused(refusal(&body));
     }
-    let link = ["payurl", "qrcode", "urlscheme", "pay_info"].iter().find_map(|name| text_of(&body, name));
-    let Some(link) = link.filter(|link| !link.is_empty()) else {
-        return Outcome::Unknown(format!("{path}: no link in the answer"));
+    let Some(link) = link::of(&body, &node.api_base) else {
+        return Outcome::Unknown(format!("{path}: no link that can be paid at in the answer"));
     };
     Outcome::Done(Created {
         order_info: json!({ "codeUrl": link }),
-        code_url: Some(link.to_owned()),
+        code_url: Some(link),
         fresh_until: (request.now + LINK_MS).min(order.time_expire),
         number: None,
         payment: None,

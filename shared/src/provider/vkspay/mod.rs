@@ -6,6 +6,7 @@
 
 mod call;
 mod epay;
+mod link;
 mod notice;
 
 pub use call::signing_text;
@@ -80,7 +81,8 @@ pub(super) async fn create(
     }
     let data = answer.get("data").and_then(Value::as_object);
     let text = |name: &str| data.and_then(|data| text_or_number(data.get(name)?));
-    let (Some(number), Some(link)) = (text("out_trade_no"), text("qrcode")) else {
+    let link = text("qrcode").and_then(|link| link::payable(&link, &node.api_base));
+    let (Some(number), Some(link)) = (text("out_trade_no"), link) else {
         return Outcome::Unknown("webpay: no number or no link in the answer".to_owned());
     };
     Outcome::Done(Created {
@@ -272,7 +274,7 @@ fn refusal(answer: &Map<String, Value>) -> Option<Refusal> {
 /// A text, or a number by its digits.
 fn text_or_number(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }

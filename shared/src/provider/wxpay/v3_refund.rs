@@ -6,7 +6,7 @@ use super::text;
 use super::transport::call;
 use crate::config::{V3, WxpayNode};
 use crate::order::{Attempt, Fen};
-use crate::provider::{Outside, RefundProgress, RefundRequest, RefundStanding};
+use crate::provider::{ABNORMAL, Outside, RefundProgress, RefundRequest, RefundStanding};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -67,7 +67,7 @@ pub(super) fn standing(object: &Value, field: &str) -> RefundStanding {
     let progress = match text(field) {
         Some("SUCCESS") => RefundProgress::Success,
         Some("CLOSED") => RefundProgress::Closed("CLOSED".to_owned()),
-        Some("ABNORMAL") => RefundProgress::Processing(Some("ABNORMAL".to_owned())),
+        Some(ABNORMAL) => RefundProgress::Processing(Some(ABNORMAL.to_owned())),
         _ => RefundProgress::Processing(None),
     };
     RefundStanding {

@@ -68,6 +68,7 @@ fn read_refund(merchant: &Merchant, outer: &Params) -> Result<Notice, CallbackEr
         merchant: merchant.id.clone(),
         number: Some(number.clone()),
         share: None,
+        whole: None,
         transaction_id: text("transaction_id").cloned(),
         out_refund_no: out_refund_no.clone(),
         standing: RefundStanding {

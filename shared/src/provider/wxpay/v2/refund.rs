@@ -6,7 +6,7 @@ use super::order::asked_by;
 use super::{Params, call, required};
 use crate::config::{V2, WxpayNode};
 use crate::order::Attempt;
-use crate::provider::{Outside, RefundProgress, RefundRequest, RefundStanding};
+use crate::provider::{ABNORMAL, Outside, RefundProgress, RefundRequest, RefundStanding};
 
 pub(crate) async fn refund(
     outside: &Outside,
@@ -78,7 +78,7 @@ pub(super) fn progress(status: Option<&str>) -> RefundProgress {
     match status {
         Some("SUCCESS") => RefundProgress::Success,
         Some("REFUNDCLOSE") => RefundProgress::Closed("REFUNDCLOSE".to_owned()),
-        Some("CHANGE") => RefundProgress::Processing(Some("ABNORMAL".to_owned())),
+        Some("CHANGE") => RefundProgress::Processing(Some(ABNORMAL.to_owned())),
         _ => RefundProgress::Processing(None),
     }
 }
