@@ -32,6 +32,8 @@ mod judges_stores;
 mod login;
 mod mtls;
 mod orders;
+mod provider_doubts;
+mod provider_watch;
 mod providers_config;
 mod providers_flow;
 mod providers_vectors;

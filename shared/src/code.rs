@@ -126,6 +126,8 @@ codes! {
     INCIDENT_RESOLVED = 2018, 409, "事件已处理", "the incident is resolved already";
     /// It cannot be resolved so.
     INCIDENT_ACTION = 2019, 409, "该事件不能这样处理", "the incident cannot be resolved so";
+    /// The payer is paying at this moment.
+    PAYING = 2022, 409, "用户正在支付，暂不能关闭，请稍后查询", "the payer is paying right now, so it cannot be closed; query again shortly";
     /// The number has another content.
     TRANSFER_DIFFERS = 2030, 409, "转账单号已存在且内容不一致", "the number belongs to a transfer with another content";
     /// It has ended.

@@ -121,6 +121,12 @@ pub fn ask_again(since: i64, now: i64) -> i64 {
     from + ((now - from) / every + 1) * every
 }
 
+/// When an attempt that may be paid though its order has ended is asked about next: after as long as the order has
+/// ended already, at least ten minutes and at most a day.
+pub fn watch_again(ended: i64, now: i64) -> i64 {
+    now + (now - ended).clamp(10 * MINUTE, DAY)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

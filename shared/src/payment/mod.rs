@@ -5,6 +5,7 @@ mod close;
 mod coins;
 mod confirm;
 mod create;
+mod doubt;
 mod handler;
 mod incidents;
 mod login;

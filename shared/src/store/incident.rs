@@ -37,6 +37,8 @@ pub enum IncidentName {
     UnusedReceipt,
     /// A transfer that is not as it was asked for.
     TransferMismatch,
+    /// Signed notices say that an order is paid, and the provider, asked, does not.
+    UnconfirmedNotice,
     /// A handler by configuration that never took its order.
     HandlerParked,
     /// A bill has a payment that the table has not.
@@ -65,6 +67,7 @@ impl IncidentName {
             Self::Chargeback => "chargeback",
             Self::UnusedReceipt => "unused_receipt",
             Self::TransferMismatch => "transfer_mismatch",
+            Self::UnconfirmedNotice => "unconfirmed_notice",
             Self::HandlerParked => "handler_parked",
             Self::BillMissingHere => "bill_missing_here",
             Self::BillMissingThere => "bill_missing_there",

@@ -8,6 +8,7 @@
 
 mod bills;
 mod cabinet;
+mod doubt;
 mod due;
 mod incident;
 mod item;
