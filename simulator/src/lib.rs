@@ -152,7 +152,7 @@ pub async fn heal(world: &World) {
     let paid = world.sandbox.trades().into_iter().filter(|trade| trade.paid.is_some());
     let told = paid.filter(|trade| all || world.no_query_finds(trade.provider, &trade.number));
     let mut untold: Vec<(sandbox::Provider, String)> = told.map(|trade| (trade.provider, trade.number)).collect();
-    for _ in 0..200 {
+    for _ in 0..600 {
         for refund in world.sandbox.refunds().into_iter().filter(|refund| refund.settled.is_none()) {
             world.sandbox.settle_refund(&refund.out_refund_no, RefundOutcome::Success);
         }

@@ -150,6 +150,17 @@ mod tests {
     }
 
     #[test]
+    fn what_has_ended_and_may_be_paid_is_asked_about_at_pauses_that_grow_to_a_day() {
+        let mut now = 0;
+        let mut asked = Vec::new();
+        for _ in 0..11 {
+            now = watch_again(0, now);
+            asked.push(now / MINUTE);
+        }
+        assert_eq!(asked, [10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 4_000, 5_440]);
+    }
+
+    #[test]
     fn what_is_unfinished_is_asked_about_at_growing_pauses() {
         let mut now = 0;
         let mut asked = Vec::new();
