@@ -70,6 +70,10 @@ async fn another_currency_is_not_called_yuan() {
 async fn an_unpaid_trade_is_unpaid_and_a_new_state_is_pending() {
     let waiting = query((200, trade("WAIT_BUYER_PAY", json!({})))).await;
     assert_eq!(waiting, Outcome::Done(Standing::Unpaid { paying: false }));
+    for more in [json!({ "receipt_amount": "12.30" }), json!({ "fund_bill_list": [{ "fund_channel": "PCREDIT" }] })] {
+        let denied = query((200, trade("WAIT_BUYER_PAY", more))).await;
+        assert!(matches!(denied, Outcome::Unknown(_)), "money that moved denies the word: {denied:?}");
+    }
     let new = query((200, trade("TRADE_PENDING", json!({})))).await;
     assert_eq!(new, Outcome::Done(Standing::Unpaid { paying: true }));
 }
@@ -166,6 +170,11 @@ async fn a_trade_that_does_not_close_says_how_it_stands() {
             assert_eq!(methods, [CLOSE, QUERY]);
         }
     }
+    let status_error = || failure(CLOSE, "40004", "ACQ.TRADE_STATUS_ERROR");
+    let (paying, _) = close("h5", vec![status_error(), trade("TRADE_PENDING", json!({}))]).await;
+    assert_eq!(paying, Outcome::Done(shared::provider::Closing::Paying));
+    let (untold, _) = close("h5", vec![status_error(), failure(QUERY, "40002", "isv.invalid-signature")]).await;
+    assert!(matches!(untold, Outcome::Unknown(_)), "who refuses to tell has not said that it is unpaid: {untold:?}");
     for sub_code in ["ACQ.SYSTEM_ERROR", "AQC.SYSTEM_ERROR", "aop.ACQ.SYSTEM_ERROR"] {
         let (outcome, _) = close("h5", vec![failure(CLOSE, "40004", sub_code)]).await;
         assert!(matches!(outcome, Outcome::Unknown(_)), "{sub_code}");

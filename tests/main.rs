@@ -37,6 +37,8 @@ mod login;
 mod mtls;
 mod numbers;
 mod orders;
+mod provider_doubts;
+mod provider_watch;
 mod providers_config;
 mod providers_flow;
 mod providers_vectors;

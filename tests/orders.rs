@@ -164,7 +164,7 @@ async fn what_no_provider_could_close_is_looked_after_until_the_time_of_its_orde
 }
 
 #[tokio::test]
-async fn what_is_closed_after_its_time_without_its_provider_having_told_is_asked_about_all_the_same() {
+async fn an_order_is_not_closed_even_after_its_time_while_its_provider_does_not_tell() {
     let world = World::start().await;
     let ends = (time::OffsetDateTime::now_utc().unix_timestamp() + 3) * 1_000;
     let (status, made) = world.create("CLOSE_5", json!({ "provider": "vkspay", "time_expire": ends })).await;
@@ -174,10 +174,11 @@ async fn what_is_closed_after_its_time_without_its_provider_having_told_is_asked
     tokio::time::sleep(std::time::Duration::from_secs(4)).await;
     let close = json!({ "action": "pay/closePayment", "data": { "out_trade_no": "CLOSE_5" } });
     let (status, answer) = world.call("create-payment", close).await;
-    assert_eq!((status, &answer["trade_state"]), (200, &json!("CLOSED")), "{answer}");
+    assert_eq!((status, &answer["code"]), (504, &json!(5040)), "{answer}");
+    assert_eq!(world.order("CLOSE_5").await["trade_state"], "NOTPAY");
     world.sandbox.behave();
-    assert_eq!(world.reconcile(10_000).await["incidents"], 1);
-    assert_eq!(world.incident("late_payment").await["out_trade_no"], "CLOSE_5");
+    assert_eq!(world.reconcile(10_000).await["credited"], 1, "it was paid in time, and is credited");
+    assert_eq!(world.row("uni-id-users", "user_001").await["balance"], 100);
 }
 
 #[tokio::test]

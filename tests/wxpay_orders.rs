@@ -338,7 +338,7 @@ async fn only_a_named_absence_is_an_absence() {
     assert!(matches!(standing, Outcome::Refused(_)));
 }
 
-async fn close(answer: fn() -> Canned) -> (Outcome<shared::provider::Closing>, Seen) {
+async fn close(answer: impl Fn() -> Canned + Send + Sync + 'static) -> (Outcome<shared::provider::Closing>, Seen) {
     let server = Server::start(move |_| answer()).await;
     let config = config_of("h5", v3_node(&server.base));
     let attempt = attempt("h5", json!({}));
@@ -354,6 +354,10 @@ async fn a_close_is_a_signed_204_and_closing_twice_is_closing_once() {
     assert_eq!(seen.json(), json!({ "mchid": MCH }));
     assert_eq!(close(|| Canned::error(400, "ORDER_CLOSED")).await.0, Outcome::Done(shared::provider::Closing::Closed));
     assert!(matches!(close(|| Canned::plain(204, "")).await.0, Outcome::Unknown(_)), "an unsigned 204");
+    for code in ["USERPAYING", "USER_PAYING"] {
+        let (paying, _) = close(move || Canned::error(400, code)).await;
+        assert_eq!(paying, Outcome::Done(shared::provider::Closing::Paying), "{code}");
+    }
     let (paid, _) = close(|| Canned::error(400, "ORDERPAID")).await;
     assert!(matches!(paid, Outcome::Refused(refusal) if refusal.meaning == Meaning::Paid));
 }

@@ -74,6 +74,14 @@ pub enum Misbehaviour {
     SystemErrorAfterCommit,
     /// v3 429 `FREQUENCY_LIMITED`, v2 `FREQUENCY_LIMITED`, Alipay 40005; nothing takes effect.
     TooMany,
+    /// The call is refused in the provider's words, as a wrong key or a wrong parameter is; nothing takes effect.
+    Refuse,
+    /// Query: one word of the answer says paid and another denies it (VksPay, epay, virtual payment, Douyin).
+    Contradict,
+    /// Query: the payer is entering a password (VksPay, epay).
+    Paying,
+    /// Query: the fields of the answer stand in `data` (epay).
+    Nest,
     /// A wrong signature on the answer or on the callback.
     BadSignature,
     /// No signature on the answer or on the callback.

@@ -121,7 +121,9 @@ async fn wire(State(sandbox): State<Sandbox>, request: Request) -> Response {
             serve();
             (None, ms)
         }
-        Some(what @ (Misbehaviour::SystemError | Misbehaviour::TooMany)) => (Some(refuse(what)), 0),
+        Some(what @ (Misbehaviour::SystemError | Misbehaviour::TooMany | Misbehaviour::Refuse)) => {
+            (Some(refuse(what)), 0)
+        }
         Some(Misbehaviour::SystemErrorAfterCommit) => {
             serve();
             (Some(refuse(Misbehaviour::SystemError)), 0)

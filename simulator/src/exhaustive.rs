@@ -31,13 +31,15 @@ pub enum Scope {
     Payout,
     /// A payment of what its provider could not close with the order, told and found at once.
     Unopened,
+    /// A payment at a provider that closes nothing, after its order was closed, found while a query is refused.
+    Watched,
     /// A callback of a payment that was taken though it was closed, while the payer chooses another way and pays
     /// that too.
     Changed,
 }
 
 /// All of them.
-pub const SCOPES: [Scope; 10] = [
+pub const SCOPES: [Scope; 11] = [
     Scope::Callbacks,
     Scope::Refunds,
     Scope::Late,
@@ -47,6 +49,7 @@ pub const SCOPES: [Scope; 10] = [
     Scope::Reissued,
     Scope::Payout,
     Scope::Unopened,
+    Scope::Watched,
     Scope::Changed,
 ];
 
@@ -91,6 +94,7 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
         }
         let (name, payee) = match scope {
             Scope::Repeated | Scope::Reissued | Scope::Unopened => ("alipay", Provider::Alipay),
+            Scope::Watched => ("vkspay", Provider::Vkspay),
             _ => ("wxpay", Provider::Wxpay),
         };
         if scope == Scope::Reissued {
@@ -101,7 +105,7 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
         } else {
             created(name, kind).run(&world).await;
         }
-        if matches!(scope, Scope::Late | Scope::Unopened) {
+        if matches!(scope, Scope::Late | Scope::Unopened | Scope::Watched) {
             Step::Close("ORDER_0".to_owned()).run(&world).await;
         }
         if scope == Scope::Changed {
@@ -112,7 +116,12 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
         }
         let force = matches!(scope, Scope::Late | Scope::Changed);
         let paid = |provider| Pay { provider: Some(provider), force, notify: false, ..Pay::default() };
-        world.sandbox.pay("ORDER_0", paid(payee)).await?;
+        // VksPay makes the number itself.
+        let number = match scope {
+            Scope::Watched => world.sandbox.trades().first().ok_or("no trade")?.number.clone(),
+            _ => "ORDER_0".to_owned(),
+        };
+        world.sandbox.pay(&number, paid(payee)).await?;
         if force {
             world.forced.lock().expect("not poisoned").insert((payee, "ORDER_0".to_owned()));
         }
@@ -150,6 +159,11 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
             Scope::Unopened => {
                 tokio::time::advance(Duration::from_hours(3)).await;
                 [told(payee), Step::Reconcile(200)]
+            }
+            Scope::Watched => {
+                tokio::time::advance(Duration::from_mins(11)).await;
+                world.sandbox.misbehave(Fault::once(Op::Query, Misbehaviour::Refuse));
+                [Step::Reconcile(200), Step::Told(payee, number)]
             }
             Scope::Changed => [told(payee), created("alipay", kind)],
             Scope::Callbacks | Scope::Late | Scope::Forwarded => [told(Provider::Wxpay), told(Provider::Wxpay)],

@@ -156,7 +156,7 @@ pub async fn heal(world: &World) {
     // Nobody asks for what was given back in a console: its provider tells until that is taken.
     let backs = world.sandbox.refunds().into_iter().filter(|refund| refund.out_refund_no.contains("_BACK"));
     let mut backs: Vec<String> = backs.map(|refund| refund.out_refund_no).collect();
-    for _ in 0..200 {
+    for _ in 0..600 {
         for refund in world.sandbox.refunds().into_iter().filter(|refund| refund.settled.is_none()) {
             world.sandbox.settle_refund(&refund.out_refund_no, RefundOutcome::Success);
         }

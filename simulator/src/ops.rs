@@ -339,6 +339,8 @@ impl Step {
                         Misbehaviour::SystemError,
                         Misbehaviour::SystemErrorAfterCommit,
                         Misbehaviour::TooMany,
+                        Misbehaviour::Refuse,
+                        Misbehaviour::Contradict,
                         Misbehaviour::BadSignature,
                         Misbehaviour::Http5xx,
                         Misbehaviour::Garbage,

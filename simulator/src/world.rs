@@ -270,11 +270,10 @@ impl World {
         notify::handle(&self.app, self.request(path, callback.body.clone(), &headers)).await
     }
 
-    /// Whether only a callback brings a payment to light: it was made though its trade was closed, or at VksPay, which
-    /// closes nothing and takes money at any time.
+    /// Whether only a callback brings a payment to light: it was made though its trade was closed. VksPay closes nothing;
+    /// what is paid there after its order has ended is watched for.
     pub fn no_query_finds(&self, provider: Provider, number: &str) -> bool {
-        let forced = self.forced.lock().expect("not poisoned");
-        provider == Provider::Vkspay || forced.contains(&(provider, number.to_owned()))
+        self.forced.lock().expect("not poisoned").contains(&(provider, number.to_owned()))
     }
 
     /// WeChat Pay changes its platform certificate for one merchant, or changes it back.

@@ -184,6 +184,7 @@ pub(crate) fn open(sandbox: &Sandbox, order: &str) -> Result<String, String> {
 /// Refuses without looking: 20000, or 40005 for too many.
 pub(crate) fn refuse(sandbox: &Sandbox, inbound: &Inbound, what: Misbehaviour) -> Answer {
     let refusal = match what {
+        Misbehaviour::Refuse => Refusal::new("40002", "isv.invalid-signature", "验签出错"),
         Misbehaviour::TooMany => Refusal::new("40005", "isv.app-call-limited", "应用调用次数超限"),
         _ => Refusal::new("20000", "aop.unknow-error", "系统繁忙"),
     };

@@ -195,6 +195,13 @@ fn ecpay(
         }
         "query_order" => {
             let trade = state.current(found.ok_or((2010, "订单不存在"))?, now);
+            if fault == Some(Misbehaviour::Contradict) {
+                return Ok(
+                    json!({ "err_no": 0, "err_tips": "", "out_order_no": number, "order_id": trade.transaction_id,
+                    "payment_info": { "total_fee": trade.amount(), "order_status": "TIMEOUT", "way": 2,
+                        "pay_time": ids::spaced(now) } }),
+                );
+            }
             let status = match trade.state {
                 TradeState::Success | TradeState::Refund => "SUCCESS",
                 TradeState::Closed => "TIMEOUT",
@@ -273,8 +280,10 @@ fn trade(
     let data = match path.trim_end_matches('/').rsplit('/').next().unwrap_or_default() {
         "order_query" => {
             let trade = state.current(found.ok_or((10_001, "订单不存在"))?, now);
-            let paid = matches!(trade.state, TradeState::Success | TradeState::Refund);
+            let contradicts = fault == Some(Misbehaviour::Contradict);
+            let paid = contradicts || matches!(trade.state, TradeState::Success | TradeState::Refund);
             json!({
+                "status": contradicts.then_some("CANCEL"),
                 "out_order_no": trade.number, "order_id": trade.transaction_id, "total_amount": trade.amount(),
                 "pay_status": if paid { "SUCCESS" } else { "PROCESS" },
                 "item_order_list": [{ "item_order_id": format!("I{}", trade.number), "sku_id": "sku", "item_order_amount": trade.amount() }],
@@ -327,8 +336,12 @@ fn trade(
 
 /// Refuses a request without looking at it.
 pub(crate) fn refuse(_sandbox: &Sandbox, _inbound: &Inbound, what: Misbehaviour) -> Answer {
-    let tips = if what == Misbehaviour::TooMany { "频繁" } else { "系统繁忙" };
-    answer(&json!({ "err_no": 1000, "err_tips": tips, "err_msg": tips }))
+    let (code, tips) = match what {
+        Misbehaviour::Refuse => (2008, "sign 校验不通过"),
+        Misbehaviour::TooMany => (1000, "频繁"),
+        _ => (1000, "系统繁忙"),
+    };
+    answer(&json!({ "err_no": code, "err_tips": tips, "err_msg": tips }))
 }
 
 /// `tt.pay`, or `tt.requestOrder` with what the server signed.

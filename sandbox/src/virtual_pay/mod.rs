@@ -198,7 +198,12 @@ fn serve(
     match name {
         "query_order" => {
             if let Some(at) = find(&state) {
-                return Ok(json!({ "errcode": 0, "errmsg": "ok", "order": order(state.current(at, now), env) }));
+                let mut order = order(state.current(at, now), env);
+                if fault == Some(Misbehaviour::Contradict) {
+                    order["status"] = json!(2);
+                    order["paid_time"] = json!(0);
+                }
+                return Ok(json!({ "errcode": 0, "errmsg": "ok", "order": order }));
             }
             let (t, r) =
                 state.find_refund(Provider::WxpayVirtual, id, number).ok_or((268_490_002, "order not exist"))?;
@@ -293,6 +298,9 @@ fn order(trade: &Trade, env: u64) -> Value {
 
 /// Refuses a request without looking at it.
 pub(crate) fn refuse(_sandbox: &Sandbox, _inbound: &Inbound, what: Misbehaviour) -> Answer {
+    if what == Misbehaviour::Refuse {
+        return answer(&json!({ "errcode": 268_490_002, "errmsg": "invalid parameter" }));
+    }
     let code = if what == Misbehaviour::TooMany { 268_490_015 } else { -1 };
     answer(&json!({ "errcode": code, "errmsg": "system busy" }))
 }

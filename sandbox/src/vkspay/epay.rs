@@ -141,15 +141,34 @@ fn serve(
             })
         }
         ("api.php", "order") | ("api/pay/query", _) => {
-            let trade = state.current(found.ok_or("no such order")?, now);
+            let trade = state.current(found.ok_or("订单号不存在")?, now);
             let status = match trade.state {
                 TradeState::Refund if trade.returned() >= trade.amount() => 2,
                 state => u8::from(is_paid(state)),
             };
-            Ok(json!({
-                "code": good, "trade_no": trade.prepay_id, "out_trade_no": trade.number, "status": status,
+            let mut order = json!({
+                "trade_no": trade.prepay_id, "out_trade_no": trade.number, "status": status,
                 "money": ids::yuan(trade.amount()), "type": trade.product,
-            }))
+            });
+            match fault {
+                Some(Misbehaviour::Contradict) => {
+                    order["status"] = json!(1);
+                    order["trade_status"] = json!("WAITING");
+                }
+                Some(Misbehaviour::Paying) => {
+                    order["status"] = json!(0);
+                    order["trade_status"] = json!("USERPAYING");
+                }
+                Some(Misbehaviour::Nest) => {
+                    if status == 1 {
+                        order["trade_status"] = json!("TRADE_SUCCESS");
+                    }
+                    order = json!({ "data": order });
+                }
+                _ => {}
+            }
+            order["code"] = json!(good);
+            Ok(order)
         }
         ("api.php", "refund") | ("api/pay/refund", _) => {
             let amount = money()?;

@@ -157,6 +157,13 @@ fn serve(sandbox: &Sandbox, body: &Map<String, Value>, fault: Option<Misbehaviou
         "orderquery" => {
             let at = state.find(Provider::Vkspay, &id, text("out_trade_no")).ok_or("no such order")?;
             let trade = state.current(at, now);
+            if fault == Some(Misbehaviour::Contradict) {
+                let data = json!({ "out_trade_no": trade.number, "trade_state": "NOTPAY" });
+                return Ok(json!({ "return_code": "SUCCESS", "return_msg": "OK", "data": data }));
+            }
+            if fault == Some(Misbehaviour::Paying) {
+                return Err("用户支付中".to_owned());
+            }
             if trade.paid.is_none() {
                 return Err("not paid".to_owned());
             }
@@ -202,7 +209,14 @@ fn serve(sandbox: &Sandbox, body: &Map<String, Value>, fault: Option<Misbehaviou
 }
 
 /// Refuses a request without looking at it.
-pub(crate) fn refuse(_sandbox: &Sandbox, _inbound: &Inbound, what: Misbehaviour) -> Answer {
+pub(crate) fn refuse(_sandbox: &Sandbox, inbound: &Inbound, what: Misbehaviour) -> Answer {
+    if what == Misbehaviour::Refuse {
+        let body = match inbound.path.starts_with("/epay/") {
+            true => json!({ "code": -4, "msg": "请求过于频繁" }),
+            false => fail("签名错误"),
+        };
+        return Answer::new(200, "application/json", body.to_string(), "refused");
+    }
     let status = if what == Misbehaviour::TooMany { 429 } else { 500 };
     Answer::new(status, "text/plain", "busy", "busy")
 }

@@ -243,6 +243,7 @@ fn known(sandbox: &Sandbox, path: &str, fields: &Fields, hmac: bool) -> Result<s
 /// Refuses without doing anything; signed, if the request is somebody's.
 pub(crate) fn refuse(sandbox: &Sandbox, inbound: &Inbound, what: Misbehaviour) -> Answer {
     let (code, text) = match what {
+        Misbehaviour::Refuse => ("SIGNERROR", "签名错误"),
         Misbehaviour::TooMany => ("FREQUENCY_LIMITED", "频率限制"),
         _ => ("SYSTEMERROR", "系统超时"),
     };

@@ -314,6 +314,7 @@ fn certificates(merchant: &Merchant) -> Value {
 /// Refuses without looking.
 pub(crate) fn refuse(what: Misbehaviour) -> Answer {
     match what {
+        Misbehaviour::Refuse => Refusal::new(401, "SIGN_ERROR", "签名错误", 268_435_457),
         Misbehaviour::TooMany => Refusal::new(429, "FREQUENCY_LIMITED", "频率超限", 268_447_840),
         _ => Refusal::new(500, "SYSTEM_ERROR", "系统异常，请稍后重试", 268_435_456),
     }

@@ -17,6 +17,8 @@ pub struct VkspayNode {
     pub api_base: String,
     /// How long one call may take, s.
     pub timeout: u64,
+    /// Texts by which this site says that an order is not paid, or is not there, beside those that are known.
+    pub unpaid_messages: Vec<String>,
 }
 
 /// The protocol with its keys.
@@ -57,6 +59,7 @@ impl VkspayNode {
             let key = node.required_secret("key", None);
             (key.map(|key| Protocol::Vkspay { key }), Some(api_base.unwrap_or_else(|| VKSPAY.to_owned())))
         };
+        let unpaid_messages = node.texts("unpaidMessages").unwrap_or_default();
         node.ignore_unknown(&[
             "key",
             "signType",
@@ -68,7 +71,7 @@ impl VkspayNode {
             "platformPublicKeyContent",
             "platformPublicKeyPath",
         ]);
-        Some(Self { mch_id: mch_id?, protocol: protocol?, api_base: api_base?, timeout })
+        Some(Self { mch_id: mch_id?, protocol: protocol?, api_base: api_base?, timeout, unpaid_messages })
     }
 }
 

@@ -13,7 +13,7 @@ pub use day::Day;
 pub use money::Fen;
 pub use refund::{Refund, RefundState};
 pub use status::Status;
-pub use task::{LEASE_MS, Task, TaskName, TaskState, ask_again};
+pub use task::{LEASE_MS, Task, TaskName, TaskState, ask_again, watch_again};
 pub use transfer::{DailyLimits, ReportInfo, Transfer, TransferState, shanghai_day};
 
 use serde::{Deserialize, Serialize};

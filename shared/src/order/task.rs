@@ -133,6 +133,12 @@ pub fn ask_again(since: i64, now: i64) -> i64 {
     from + ((now - from) / every + 1) * every
 }
 
+/// When an attempt that may be paid though its order has ended is asked about next: after as long as the order has
+/// ended already, at least ten minutes and at most a day.
+pub fn watch_again(ended: i64, now: i64) -> i64 {
+    now + (now - ended).clamp(10 * MINUTE, DAY)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +159,17 @@ mod tests {
         let mut late = Task::new(TaskName::Handler, "T", None, 0);
         late.attempts = 3;
         assert_eq!(late.next_due(0, 999), Some(30_000 + 5_994));
+    }
+
+    #[test]
+    fn what_has_ended_and_may_be_paid_is_asked_about_at_pauses_that_grow_to_a_day() {
+        let mut now = 0;
+        let mut asked = Vec::new();
+        for _ in 0..11 {
+            now = watch_again(0, now);
+            asked.push(now / MINUTE);
+        }
+        assert_eq!(asked, [10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 4_000, 5_440]);
     }
 
     #[test]

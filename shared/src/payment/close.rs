@@ -8,10 +8,11 @@ use crate::provider::{Closing, Meaning, Outcome};
 use crate::store::HistoryEntry;
 
 /// Closes an unpaid order at every provider that may still take its money, then here. What a provider cannot
-/// close is looked after until the order's time is over. A closed one is closed again with success.
+/// close is looked after as long as that provider takes money for it. A closed one is closed again with success.
 ///
 /// # Errors
-/// 409 when it is or turns out to be paid, 422 when a provider refuses, 504 when one does not answer.
+/// 409 when it is or turns out to be paid, or the payer is paying; 422 when a provider refuses to close, 504 when one
+/// does not answer, or refuses to tell how the order stands.
 pub async fn close_payment(cx: &Context<'_>, caller: &Caller, out_trade_no: &str) -> Result<Order, Failure> {
     for _ in 0..5 {
         let order = cx.visible_order(caller, out_trade_no).await?;
@@ -27,7 +28,8 @@ pub async fn close_payment(cx: &Context<'_>, caller: &Caller, out_trade_no: &str
             }
         }
         let entry = HistoryEntry::new("closed", &caller.source, cx.now());
-        if cx.store.close_order(&order, &left_open, cx.now(), &entry).await? {
+        let due = Some(super::reconcile::first_watch(cx, &order, &left_open, cx.now()));
+        if cx.store.close_order(&order, &left_open, due, cx.now(), &entry).await? {
             return Ok(cx.store.order(out_trade_no).await?.unwrap_or(order));
         }
     }
@@ -51,8 +53,8 @@ impl From<AttemptState> for Ended {
 /// provider never saw it (Alipay knows a trade only once the payer has opened it) or has no close.
 ///
 /// # Errors
-/// 409 when it turns out to be paid (it is credited), 422 when the provider refuses, 504 when the outcome is
-/// not known; then nothing changes here.
+/// 409 when it turns out to be paid (it is credited) or the payer is paying, 422 when the provider refuses, 504 when
+/// the outcome is not known; then nothing changes here.
 pub(super) async fn close_attempt(
     cx: &Context<'_>,
     order: &Order,
@@ -65,14 +67,16 @@ pub(super) async fn close_attempt(
     match outcome {
         Outcome::Done(Closing::Closed) => Ok(AttemptState::Closed.into()),
         Outcome::Done(Closing::LeftOpen) => Ok(AttemptState::Abandoned.into()),
+        Outcome::Done(Closing::Paying) => Err(Code::PAYING.into()),
         Outcome::Refused(refusal) => match refusal.meaning {
             Meaning::Closed => Ok(AttemptState::Closed.into()),
             Meaning::Missing => Ok(AttemptState::Abandoned.into()),
             Meaning::Paid => match super::query::ask(cx, order, attempt, Source::Query).await? {
                 // What was paid is an incident, and nothing else can be paid.
-                Asked::Misfit { new } => Ok(Ended { state: AttemptState::Closed, incidents: new }),
-                Asked::Told => Err(Code::ALREADY_PAID.into()),
-                Asked::Untold => Err(Code::OUTCOME_UNKNOWN.into()),
+                Asked::Misfit { new, .. } => Ok(Ended { state: AttemptState::Closed, incidents: new }),
+                Asked::Paid => Err(Code::ALREADY_PAID.into()),
+                // Paid by one answer and not by the next: nothing is known.
+                Asked::Untold { .. } | Asked::Unpaid { .. } | Asked::Closed => Err(Code::OUTCOME_UNKNOWN.into()),
             },
             Meaning::No | Meaning::NumberUsed | Meaning::TooSoon | Meaning::Unheard => {
                 let entry = entry("close refused").with("code", &refusal.code).with("message", &refusal.message);

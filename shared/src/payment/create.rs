@@ -179,7 +179,7 @@ fn read<'a>(
         Some(url) => Some(super::returning::return_url(url, out_trade_no)?),
         None => None,
     };
-    let time_expire = fields.integer("time_expire", 1..=9_999_999_999_999)?;
+    let time_expire = fields.time_expire()?;
     let wanted = Wanted {
         provider,
         out_trade_no,
@@ -337,12 +337,11 @@ async fn begin(
     gateway: &Gateway,
 ) -> Result<Option<Order>, Failure> {
     let now = cx.now();
-    if wanted.time_expire.is_some_and(|at| at <= now) {
-        return Err(Failure::new(Code::FIELD).says("time_expire"));
-    }
     let (notify_url, notify_path) = cx.callback("pay-notify", wanted.provider, &gateway.merchant)?;
     let attempt = attempt_of(wanted, gateway, 1, wanted.out_trade_no.to_owned(), now);
-    let ends = now + i64::try_from(cx.config.policy.order_expire_minutes).unwrap_or(120) * 60_000;
+    let longest = gateway.longest_life(&attempt);
+    let ends = now + (i64::try_from(cx.config.policy.order_expire_minutes).unwrap_or(120) * 60_000).min(longest);
+    super::request::check_end(wanted.time_expire, longest, now)?;
     let order = Order {
         out_trade_no: wanted.out_trade_no.to_owned(),
         provider: wanted.provider,

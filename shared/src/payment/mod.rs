@@ -6,6 +6,7 @@ mod coins;
 mod confirm;
 mod create;
 mod delivery;
+mod doubt;
 mod handler;
 mod incidents;
 mod login;

@@ -61,19 +61,31 @@ async fn settle_hint(cx: &Context<'_>, hint: &Hint) -> Result<(), Failure> {
     }
     let Some(number) = &hint.number else { return Ok(()) };
     let Some(order) = find_order(cx, hint.provider, &hint.merchant, number).await? else {
-        tracing::info!(number, provider = %hint.provider, "a message about a number that is not known");
-        return Ok(());
+        return unknown_number(cx, hint, number).await;
     };
-    let Some(attempt) = order.attempt_for(hint.provider, &hint.merchant, number) else { return Ok(()) };
+    let Some(attempt) = order.attempt_for(hint.provider, &hint.merchant, number) else {
+        return unknown_number(cx, hint, number).await;
+    };
     for round in 0..HINT_ROUNDS {
         if round > 0 {
             tokio::time::sleep(HINT_PAUSE).await;
         }
         if cx.store.claim_query(&order.out_trade_no, cx.now(), super::query::PAUSE_MS).await? {
-            return match super::query::ask(cx, &order, attempt, Source::Callback).await? {
-                Asked::Told | Asked::Misfit { .. } => Ok(()),
-                Asked::Untold => Err(Failure::new(Code::OUTCOME_UNKNOWN).private("the provider does not tell")),
+            // What was credited by this number before needs no second proof.
+            let known = attempt.state == AttemptState::Paid && attempt.numbers.len() < 2;
+            let doubt = match super::query::ask(cx, &order, attempt, Source::Callback).await? {
+                Asked::Paid | Asked::Misfit { .. } => return Ok(()),
+                _ if known => return Ok(()),
+                Asked::Untold { refused: true } => "the provider refuses to tell",
+                Asked::Untold { refused: false } => "the provider does not tell",
+                Asked::Unpaid { .. } | Asked::Closed if !hint.says_paid => return Ok(()),
+                Asked::Unpaid { .. } => "the provider says that it is not",
+                Asked::Closed => "the provider says that it is closed",
             };
+            if !hint.says_paid {
+                return Err(Failure::new(Code::OUTCOME_UNKNOWN).private(doubt));
+            }
+            return Err(super::doubt::unconfirmed(cx, hint, &order.out_trade_no, number, doubt).await);
         }
     }
     // Somebody else asks all the time; what they found may be this.
@@ -81,6 +93,23 @@ async fn settle_hint(cx: &Context<'_>, hint: &Hint) -> Result<(), Failure> {
         Some(order) if order.paid_attempt().is_some_and(|a| a.n == attempt.n && a.numbers.len() < 2) => Ok(()),
         _ => Err(Failure::new(Code::BUSY).private("too many messages about one order")),
     }
+}
+
+/// A message about a number that the table does not know. One that its sender signed and that says "paid" is an
+/// incident: there is a payment that nobody here waits for.
+async fn unknown_number(cx: &Context<'_>, hint: &Hint, number: &str) -> Result<(), Failure> {
+    let shaped = |b: u8| b.is_ascii_alphanumeric() || b"_-|*@.".contains(&b);
+    if !hint.says_paid || !(1..=64).contains(&number.len()) || !number.bytes().all(shaped) {
+        tracing::info!(provider = %hint.provider, length = number.len(), "a message about a number that is not known");
+        return Ok(());
+    }
+    let incident = Incident {
+        out_trade_no: Some(number.to_owned()),
+        actual: Some(json!(number)),
+        ..Incident::new(IncidentName::UnknownOrder, hint.provider, &hint.merchant)
+    };
+    alarm(cx, &incident, false).await?;
+    Ok(())
 }
 
 async fn settle_refund_hint(cx: &Context<'_>, hint: &Hint, out_refund_no: &str) -> Result<(), Failure> {
@@ -238,7 +267,10 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
                 };
                 true
             }
-            None => super::query::ask(cx, &order, &attempt, Source::Query).await? != Asked::Untold,
+            None => {
+                let asked = super::query::ask(cx, &order, &attempt, Source::Query).await?;
+                !matches!(asked, Asked::Untold { .. })
+            }
         };
         let now = cx.store.order(&no).await?.ok_or(Code::NO_ORDER)?;
         if !now.trade_state.is_paid() {

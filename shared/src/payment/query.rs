@@ -113,23 +113,28 @@ async fn number_of(cx: &Context<'_>, provider: Option<Provider>, id: &str) -> Re
 /// What asking a provider about an attempt has brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// It does not tell.
-    Untold,
-    /// It told, and what it told is taken.
-    Told,
-    /// It was paid, but not so that it fits its order: there is an incident, so many of which are new, and nothing
-    /// else can be paid.
-    Misfit { new: u64 },
+    /// It does not tell: it refuses to, or nothing can be made of its answer.
+    Untold { refused: bool },
+    /// It is not paid, or not known there; `paying` while the payer is at it.
+    Unpaid { paying: bool },
+    /// It is closed there, which is noted.
+    Closed,
+    /// It is paid, and its order is paid by it.
+    Paid,
+    /// It was paid, but not so that it fits its order: there is an incident, so many of which are new. `whole` when
+    /// nothing else of it can be paid.
+    Misfit { new: u64, whole: bool },
 }
 
 /// Asks the provider about one attempt and takes the answer: paid is credited, closed is noted. An answer
 /// that cannot be had changes nothing.
 pub(super) async fn ask(cx: &Context<'_>, order: &Order, attempt: &Attempt, source: Source) -> Result<Asked, Failure> {
     let no = &order.out_trade_no;
-    let mut asked = Asked::Told;
     let gateway = cx.gateway(attempt)?;
     match gateway.query(cx.outside, order, attempt, cx.now()).await {
         Outcome::Done(Standing::Paid(payments)) => {
+            let whole = payments.len() >= attempt.numbers.len();
+            let mut asked = Asked::Paid;
             for payment in &payments {
                 match super::confirm(cx, payment, source).await? {
                     // A provider that sent no callback does not know yet that the order is delivered.
@@ -141,29 +146,31 @@ pub(super) async fn ask(cx: &Context<'_>, order: &Order, attempt: &Attempt, sour
                     }
                     Confirmed::Credited | Confirmed::Already => {}
                     Confirmed::Incident { name, new } => {
-                        let before = if let Asked::Misfit { new } = asked { new } else { 0 };
-                        asked = Asked::Misfit { new: before + u64::from(new) };
+                        let before = if let Asked::Misfit { new, .. } = asked { new } else { 0 };
+                        asked = Asked::Misfit { new: before + u64::from(new), whole };
                         tracing::warn!(out_trade_no = %no, ?name, "a payment found by asking does not fit");
                     }
                 }
             }
+            Ok(asked)
         }
         Outcome::Done(Standing::Closed) => {
             let entry =
                 HistoryEntry::new("attempt closed", attempt.provider.name(), cx.now()).with("attempt", &attempt.n);
             cx.store.end_attempt(order, attempt, AttemptState::Closed, &entry).await?;
+            Ok(Asked::Closed)
         }
-        Outcome::Done(Standing::Unpaid { .. } | Standing::Missing) => {}
+        Outcome::Done(Standing::Unpaid { paying }) => Ok(Asked::Unpaid { paying }),
+        Outcome::Done(Standing::Missing) => Ok(Asked::Unpaid { paying: false }),
         Outcome::Refused(refusal) => {
             tracing::warn!(out_trade_no = %no, code = refusal.code, message = refusal.message, "the provider refuses to tell");
-            return Ok(Asked::Untold);
+            Ok(Asked::Untold { refused: true })
         }
         Outcome::Unknown(why) => {
             tracing::warn!(out_trade_no = %no, why, "the provider does not tell");
-            return Ok(Asked::Untold);
+            Ok(Asked::Untold { refused: false })
         }
     }
-    Ok(asked)
 }
 
 /// Orders of a user, newest first.

@@ -7,7 +7,7 @@ use super::close::Ended;
 use super::query::Asked;
 use super::{Context, Ran, Source};
 use crate::code::{Code, Failure};
-use crate::order::{Attempt, AttemptState, Order, RefundState, Status, ask_again};
+use crate::order::{Attempt, AttemptState, Order, RefundState, Status, ask_again, watch_again};
 use crate::store::{Due, DueItem, HistoryEntry, Store};
 use futures::StreamExt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,6 +47,8 @@ impl Counts {
 pub(super) const BUDGET: Duration = Duration::from_secs(45);
 /// From then on, ms, what no provider ends is the operator's business; it is asked about once a day then.
 const TOO_LONG: i64 = 7 * 86_400_000;
+/// So long after its end an order's provider may be silent before somebody is called, ms.
+const SILENCE: i64 = 30 * 60_000;
 /// Items that are brought on at once.
 const AT_ONCE: usize = 8;
 
@@ -169,6 +171,15 @@ async fn transfer(cx: &Context<'_>, item: &DueItem, key: &str, at: i64, counts: 
     }
 }
 
+/// What a look at an order has brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Looked {
+    /// What there was to do is done.
+    Done,
+    /// It cannot be ended yet: the provider does not tell, or refuses to, or the payer is paying.
+    Waits { refused: bool },
+}
+
 async fn order(cx: &Context<'_>, item: &DueItem, no: &str, at: i64, counts: &Counts) -> Result<(), Failure> {
     let Some(claim) = cx.store.claim_due(item, at).await? else { return Ok(()) };
     let Some(order) = cx.store.order(no).await? else {
@@ -177,31 +188,81 @@ async fn order(cx: &Context<'_>, item: &DueItem, no: &str, at: i64, counts: &Cou
     let over = at >= order.time_expire;
     let looked = match order.trade_state {
         Status::NotPay if over => expire(cx, &order, counts).await,
-        Status::NotPay => ask_all(cx, &order, counts).await,
+        Status::NotPay => ask_all(cx, &order, counts).await.map(|()| Looked::Done),
         // It is paid or closed, and some attempt may still be paid.
-        Status::Success | Status::Refund | Status::Closed => end_others(cx, &order, counts).await,
+        Status::Success | Status::Refund | Status::Closed => {
+            end_others(cx, &order, counts).await.map(|()| Looked::Done)
+        }
     };
     let now = cx.store.order(no).await?.unwrap_or(order.clone());
-    let finished = now.trade_state != Status::NotPay;
     if !order.trade_state.is_paid() && now.trade_state.is_paid() {
         Counts::add(&counts.credited, 1);
     }
     if order.trade_state == Status::NotPay && now.trade_state == Status::Closed {
         Counts::add(&counts.closed, 1);
     }
-    let open = now.attempts.iter().any(Attempt::may_be_paid);
-    let next = match (finished, over) {
-        (true, _) if !open => None,
-        (true, true) if looked.is_ok() => None,
-        // From the end on the pauses begin anew.
-        (_, true) => Some(ask_again(now.time_expire, at)),
-        (_, false) => Some(ask_again(now.create_date, at).min(now.time_expire)),
-    };
+    let next = next_look(cx, &now, looked.is_ok(), at);
     cx.store.due_next(item, claim, next).await?;
-    if next.is_some() && at - order.time_expire > TOO_LONG {
+    let late = at - order.time_expire;
+    let unpaid = now.trade_state == Status::NotPay;
+    if over && unpaid && next.is_some() && is_stuck(&looked, late) {
+        tracing::error!("alarm=order_untold out_trade_no={no} provider={}", now.provider);
+    }
+    if next.is_some() && late > TOO_LONG && (unpaid || looked.is_err()) {
         tracing::error!("alarm=order_unsettled out_trade_no={no}");
     }
-    looked
+    looked.map(|_| ())
+}
+
+/// Whether somebody must look why an order cannot be ended: at once when its provider refuses, after a while when it is
+/// silent or the payer never gets on.
+fn is_stuck(looked: &Result<Looked, Failure>, late: i64) -> bool {
+    match looked {
+        Ok(Looked::Waits { refused }) => *refused || late >= SILENCE,
+        Ok(Looked::Done) => false,
+        // The table's faults have their own alarm.
+        Err(failure) => failure.code != Code::INTERNAL,
+    }
+}
+
+/// When an order is looked at next: while it is unpaid, then as long as some attempt of it may be paid.
+fn next_look(cx: &Context<'_>, order: &Order, told: bool, at: i64) -> Option<i64> {
+    let over = at >= order.time_expire;
+    // From the end on the pauses begin anew.
+    let usual = match over {
+        true => ask_again(order.time_expire, at),
+        false => ask_again(order.create_date, at).min(order.time_expire),
+    };
+    if order.trade_state == Status::NotPay {
+        return Some(usual);
+    }
+    let open: Vec<&Attempt> = order.attempts.iter().filter(|a| a.may_be_paid()).collect();
+    let until = watched_until(cx, order, &open);
+    let closed = order.trade_state == Status::Closed;
+    match () {
+        () if open.is_empty() || told && at >= until => None,
+        () if until <= order.time_expire || !over && !closed => Some(usual),
+        () => {
+            let ended = order.cancel_date.filter(|_| closed).unwrap_or(order.time_expire);
+            let next = watch_again(ended, at);
+            Some(if at < until { next.min(until) } else { next })
+        }
+    }
+}
+
+/// Until when attempts of an order are asked about, Unix ms.
+fn watched_until(cx: &Context<'_>, order: &Order, open: &[&Attempt]) -> i64 {
+    let until = |attempt: &&Attempt| cx.gateway(attempt).map_or(order.time_expire, |g| g.watched_until(order, attempt));
+    open.iter().map(until).max().unwrap_or(order.time_expire)
+}
+
+/// When an order that is closed now is first looked at again for the attempts that stay open, by their `n`.
+pub(super) fn first_watch(cx: &Context<'_>, order: &Order, left_open: &[u64], at: i64) -> i64 {
+    let open: Vec<&Attempt> = order.attempts.iter().filter(|a| left_open.contains(&a.n)).collect();
+    match watched_until(cx, order, &open) > order.time_expire {
+        true => watch_again(at, at),
+        false => order.time_expire.max(at),
+    }
 }
 
 /// Asks about every attempt that may be paid.
@@ -216,49 +277,69 @@ async fn ask_all(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<(),
 async fn ask(cx: &Context<'_>, order: &Order, attempt: &Attempt, counts: &Counts) -> Result<Asked, Failure> {
     Counts::add(&counts.asked, 1);
     let asked = super::query::ask(cx, order, attempt, Source::Query).await?;
-    if let Asked::Misfit { new } = asked {
+    if let Asked::Misfit { new, .. } = asked {
         Counts::add(&counts.incidents, new);
     }
     Ok(asked)
 }
 
+/// How an attempt of an order stands whose time is over.
+enum Over {
+    /// Nothing can be paid any more.
+    Ended,
+    /// It is not paid, and its provider closes nothing.
+    LeftOpen,
+    /// It was paid, and the order with it.
+    Paid,
+    /// Nobody knows, or the payer is paying.
+    Waits { refused: bool },
+}
+
 /// Ends an unpaid order whose time is over: every attempt is closed at its provider first. One that turns out
 /// to be paid is credited; an answer that cannot be had leaves the order as it is.
-async fn expire(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<(), Failure> {
+async fn expire(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<Looked, Failure> {
+    let mut left_open = Vec::new();
     for attempt in order.attempts.iter().filter(|a| a.may_be_paid()) {
-        if !certainly_unpaid(cx, order, attempt, counts).await? {
-            return Ok(());
+        match certainly_unpaid(cx, order, attempt, counts).await? {
+            Over::Ended => {}
+            Over::LeftOpen => left_open.push(attempt.n),
+            Over::Paid => return Ok(Looked::Done),
+            Over::Waits { refused } => return Ok(Looked::Waits { refused }),
         }
     }
     let entry = HistoryEntry::new("closed", "reconcile", cx.now()).with("reason", &"expired");
-    cx.store.close_order(order, &[], cx.now(), &entry).await?;
-    Ok(())
+    cx.store.close_order(order, &left_open, None, cx.now(), &entry).await?;
+    Ok(Looked::Done)
 }
 
-/// Whether an attempt is closed at its provider, or was asked about where the provider has no close.
+/// Closes an attempt at its provider, or asks about it where the provider has no close.
 async fn certainly_unpaid(
     cx: &Context<'_>,
     order: &Order,
     attempt: &Attempt,
     counts: &Counts,
-) -> Result<bool, Failure> {
-    if !cx.gateway(attempt)?.closes() {
+) -> Result<Over, Failure> {
+    let gateway = cx.gateway(attempt)?;
+    if !gateway.closes() {
+        let watched = gateway.watched_until(order, attempt) > order.time_expire;
         return Ok(match ask(cx, order, attempt, counts).await? {
-            Asked::Untold => false,
-            Asked::Misfit { .. } => true,
-            Asked::Told => {
-                let now = cx.store.order(&order.out_trade_no).await?;
-                now.is_some_and(|now| now.trade_state == Status::NotPay)
-            }
+            Asked::Untold { refused } => Over::Waits { refused },
+            Asked::Unpaid { paying: true } => Over::Waits { refused: false },
+            Asked::Unpaid { paying: false } | Asked::Misfit { whole: false, .. } if watched => Over::LeftOpen,
+            Asked::Unpaid { paying: false } | Asked::Misfit { .. } | Asked::Closed => Over::Ended,
+            Asked::Paid => Over::Paid,
         });
     }
     Counts::add(&counts.asked, 1);
     match super::close::close_attempt(cx, order, attempt, "reconcile").await {
         Ok(ended) => {
             Counts::add(&counts.incidents, ended.incidents);
-            Ok(true)
+            Ok(Over::Ended)
         }
-        Err(failure) if failure.code == Code::ALREADY_PAID || failure.code == Code::OUTCOME_UNKNOWN => Ok(false),
+        Err(failure) if failure.code == Code::ALREADY_PAID => Ok(Over::Paid),
+        Err(failure) if [Code::OUTCOME_UNKNOWN, Code::PAYING].contains(&failure.code) => {
+            Ok(Over::Waits { refused: false })
+        }
         Err(failure) => Err(failure),
     }
 }
@@ -266,22 +347,28 @@ async fn certainly_unpaid(
 /// Closes what else of an ended order may be paid, or asks about it where it cannot be closed.
 async fn end_others(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<(), Failure> {
     for attempt in order.attempts.iter().filter(|a| a.may_be_paid()) {
+        let entry = || HistoryEntry::new("attempt closed", "reconcile", cx.now()).with("attempt", &attempt.n);
         if cx.gateway(attempt)?.closes() {
             Counts::add(&counts.asked, 1);
             match super::close::close_attempt(cx, order, attempt, "reconcile").await {
                 Ok(Ended { state, incidents }) => {
                     Counts::add(&counts.incidents, incidents);
                     if state == AttemptState::Closed {
-                        let entry =
-                            HistoryEntry::new("attempt closed", "reconcile", cx.now()).with("attempt", &attempt.n);
-                        cx.store.end_attempt(order, attempt, state, &entry).await?;
+                        cx.store.end_attempt(order, attempt, state, &entry()).await?;
                     }
                 }
                 Err(failure) if failure.code == Code::ALREADY_PAID => {}
                 Err(failure) => return Err(failure),
             }
-        } else if ask(cx, order, attempt, counts).await? == Asked::Untold {
-            return Err(Code::OUTCOME_UNKNOWN.into());
+            continue;
+        }
+        match ask(cx, order, attempt, counts).await? {
+            Asked::Untold { .. } => return Err(Code::OUTCOME_UNKNOWN.into()),
+            // Nothing else of it can be paid.
+            Asked::Misfit { whole: true, .. } => {
+                cx.store.end_attempt(order, attempt, AttemptState::Closed, &entry()).await?;
+            }
+            Asked::Misfit { whole: false, .. } | Asked::Unpaid { .. } | Asked::Closed | Asked::Paid => {}
         }
     }
     Ok(())

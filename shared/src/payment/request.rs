@@ -55,6 +55,15 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// `time_expire`, Unix ms.
+    ///
+    /// # Errors
+    /// [`Code::FIELD`], with the unit, when it is a date or no number.
+    pub fn time_expire(&self) -> Result<Option<i64>, Failure> {
+        let not_ms = "time_expire: must be Unix ms (milliseconds), not a date and not seconds";
+        self.integer("time_expire", 1..=9_999_999_999_999).map_err(|failure| failure.says(not_ms))
+    }
+
     /// An object of bounded size.
     ///
     /// # Errors
@@ -104,6 +113,20 @@ impl<'a> Fields<'a> {
             None => Ok(None),
             Some(value) => value.as_str().and_then(Provider::parse).map(Some).ok_or_else(|| Code::PROVIDER.into()),
         }
+    }
+}
+
+/// Checks the end that a request gives its order, Unix ms: later than now, and at most `longest` ms ahead.
+pub(super) fn check_end(end: Option<i64>, longest: i64, now: i64) -> Result<(), Failure> {
+    let bad = |what: &str| {
+        Err(Failure::new(Code::FIELD).says(format!("time_expire: must be Unix ms (milliseconds), {what}")))
+    };
+    match end {
+        Some(end) if end <= now => bad("later than now; seconds are not taken"),
+        Some(end) if end - now > longest => {
+            bad(&format!("at most {} days from now with this provider", longest / 86_400_000))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! One merchant's door to one product of a provider, and the dispatch over the closed set of providers.
 
+mod life;
+
 use super::{
     CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Meaning, Notice, Outcome,
     Payment, Proof, ProviderReply, Purchase, RefundRequest, RefundStanding, Refusal, Standing, Stands, TransferRequest,
@@ -229,32 +231,33 @@ impl Gateway {
     }
 
     /// Closes an attempt. A pay-code attempt is reversed instead. Where the provider has no close, it is
-    /// asked first, so that a payment is not overlooked.
+    /// asked first, so that a payment is not overlooked; an answer that cannot be had is an unknown outcome.
     pub async fn close(&self, outside: &Outside, order: &Order, attempt: &Attempt, now: i64) -> Outcome<Closing> {
-        let closed = match &self.node {
+        match &self.node {
             Node::Wxpay(node) => wxpay::close(outside, node, order, attempt, now).await,
             Node::Alipay(node) => alipay::close(outside, node, order, attempt, now).await,
-            Node::Apple(_) => return Outcome::Done(Closing::LeftOpen),
+            Node::Apple(_) => Outcome::Done(Closing::LeftOpen),
             Node::Douyin(node) if node.can_close() => douyin::close(outside, node, order, attempt, now).await,
             Node::Vkspay(_) | Node::Virtual(_) | Node::Douyin(_) | Node::Huawei(_) => {
-                return match self.query(outside, order, attempt, now).await {
+                match self.query(outside, order, attempt, now).await {
                     Outcome::Done(Standing::Paid(_)) => Outcome::Refused(Refusal {
                         code: "PAID".to_owned(),
                         message: "the order is paid".to_owned(),
                         meaning: Meaning::Paid,
                     }),
                     Outcome::Done(Standing::Closed) => Outcome::Done(Closing::Closed),
+                    Outcome::Done(Standing::Unpaid { paying: true }) => Outcome::Done(Closing::Paying),
                     // What is paid after all is a late payment, and found as one.
-                    Outcome::Done(Standing::Unpaid { .. } | Standing::Missing)
-                    | Outcome::Refused(_)
-                    | Outcome::Unknown(_) => Outcome::Done(Closing::LeftOpen),
-                };
+                    Outcome::Done(Standing::Unpaid { paying: false } | Standing::Missing) => {
+                        Outcome::Done(Closing::LeftOpen)
+                    }
+                    // Who refuses to tell has not said that nothing was paid.
+                    Outcome::Refused(untold) => {
+                        Outcome::Unknown(format!("the query is refused: {} {}", untold.code, untold.message))
+                    }
+                    Outcome::Unknown(why) => Outcome::Unknown(why),
+                }
             }
-        };
-        match closed {
-            Outcome::Done(()) => Outcome::Done(Closing::Closed),
-            Outcome::Refused(refusal) => Outcome::Refused(refusal),
-            Outcome::Unknown(why) => Outcome::Unknown(why),
         }
     }
 

@@ -219,6 +219,8 @@ pub enum Closing {
     Closed,
     /// The provider has no close, and has no payment yet: it may still be paid.
     LeftOpen,
+    /// The payer is paying at this moment: it must not be closed.
+    Paying,
 }
 
 /// What a provider is asked to refund.
@@ -353,6 +355,9 @@ pub enum Notice {
 /// What an unproven message speaks of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hint {
+    /// The sender signed the message, and it says that the number is paid. It then matters when the provider says
+    /// otherwise, or nothing.
+    pub says_paid: bool,
     /// Who says so.
     pub provider: Provider,
     /// The merchant in the configuration.
@@ -484,6 +489,25 @@ pub enum Verdict {
     Rejected,
     /// A fault of ours: 5xx, so that the provider sends again.
     Retry,
+}
+
+/// Whether a provider's text says that there is no such order, where it has no code for that: the order must be named,
+/// and nothing else that does not exist (a merchant, an application).
+pub(crate) fn says_no_such_order(text: &str) -> bool {
+    const ABSENT: [&str; 8] = [
+        "订单不存在",
+        "订单号不存在",
+        "该订单不存在",
+        "order not exist",
+        "order not exists",
+        "order not found",
+        "order does not exist",
+        "no such order",
+    ];
+    // WeChat appends the request's number. Nothing else may follow: "or is finished" would mean the opposite.
+    let text = text.to_ascii_lowercase();
+    let text = text.split(" rid:").next().unwrap_or_default();
+    ABSENT.contains(&text.trim().trim_end_matches(['!', '！', '.', '。']))
 }
 
 /// A text of an object, on the wire or in `other`. A blank one is absent: providers write `""` for what they do

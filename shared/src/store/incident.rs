@@ -41,6 +41,8 @@ pub enum IncidentName {
     UnusedReceipt,
     /// A transfer that is not as it was asked for.
     TransferMismatch,
+    /// Signed notices say that an order is paid, and the provider, asked, does not.
+    UnconfirmedNotice,
     /// A paid order whose handler has not done its work; it is tried again.
     Undelivered,
     /// The same, given up.
@@ -74,6 +76,7 @@ impl IncidentName {
             Self::UnusedReceipt => "unused_receipt",
             Self::TransferMismatch => "transfer_mismatch",
             Self::Undelivered => "undelivered",
+            Self::UnconfirmedNotice => "unconfirmed_notice",
             Self::HandlerParked => "handler_parked",
             Self::BillMissingHere => "bill_missing_here",
             Self::BillMissingThere => "bill_missing_there",

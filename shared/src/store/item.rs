@@ -73,6 +73,11 @@ impl Key {
         Self::new(format!("N#{provider}#{merchant}#{number}"), "N")
     }
 
+    /// How often a signed notice of a number at the provider could not be confirmed.
+    pub fn unconfirmed(provider: &str, merchant: &str, number: &str) -> Self {
+        Self::new(format!("U#{provider}#{merchant}#{number}"), "U")
+    }
+
     /// An incident.
     pub fn incident(id: &str) -> Self {
         Self::new(format!("I#{id}"), "I")

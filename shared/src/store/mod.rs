@@ -9,6 +9,7 @@
 
 mod bills;
 mod cabinet;
+mod doubt;
 mod due;
 mod incident;
 mod incident_payment;

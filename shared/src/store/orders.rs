@@ -340,7 +340,7 @@ impl Store {
     }
 
     /// Closes an unpaid order. The attempts that are `left_open`, by their `n`, may have been or still be paid, and
-    /// the order is due for them when its time is over. False when it is not unpaid any more.
+    /// the order is due for them at `due`, or as it was. False when it is not unpaid any more.
     ///
     /// # Errors
     /// When the table cannot be written.
@@ -348,6 +348,7 @@ impl Store {
         &self,
         order: &Order,
         left_open: &[u64],
+        due: Option<i64>,
         at: i64,
         entry: &HistoryEntry,
     ) -> Result<bool, StoreError> {
@@ -361,7 +362,7 @@ impl Store {
             .change("version", 1);
         match left_open.is_empty() {
             true => update.remove("due_shard").remove("due"),
-            false => update.set("due", order.time_expire.max(at)),
+            false => update.set_some("due", due),
         };
         for attempt in order.attempts.iter().filter(|a| a.may_be_paid()) {
             let left = left_open.contains(&attempt.n);

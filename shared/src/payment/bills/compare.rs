@@ -204,8 +204,8 @@ impl Comparison<'_, '_> {
             return Ok(());
         }
         match ask(cx, order, attempt, Source::Query).await {
-            Ok(Asked::Told | Asked::Misfit { .. }) => {}
-            Ok(Asked::Untold) => self.reply.errors += 1,
+            Ok(Asked::Paid | Asked::Closed | Asked::Unpaid { .. } | Asked::Misfit { .. }) => {}
+            Ok(Asked::Untold { .. }) => self.reply.errors += 1,
             Err(failure) => self.unanswered(&order.out_trade_no, &failure),
         }
         if self.credited(&line.transaction_id).await?.is_some() {

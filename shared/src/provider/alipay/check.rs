@@ -29,7 +29,7 @@ pub(super) fn check(node: &AlipayNode, request: &CreateRequest<'_>) -> Result<()
         return Err(fault("total_fee", "must be from 0.01 to 100 million yuan"));
     }
     if !(SOONEST_END..=LATEST_END).contains(&order.time_expire.saturating_sub(request.now)) {
-        return Err(fault("time_expire", "must be from one second to 15 days ahead"));
+        return Err(fault("time_expire", "must be Unix ms (milliseconds), from one second to 15 days ahead"));
     }
     check_url("notify_url", request.notify_url)?;
     match product {

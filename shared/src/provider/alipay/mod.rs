@@ -18,8 +18,8 @@ mod trade;
 mod transfer;
 
 use super::{
-    CallbackError, CallbackRequest, CreateRequest, Created, Notice, Outcome, Outside, ProviderReply, RefundRequest,
-    RefundStanding, Standing, TransferRequest, TransferStanding, Verdict,
+    CallbackError, CallbackRequest, Closing, CreateRequest, Created, Notice, Outcome, Outside, ProviderReply,
+    RefundRequest, RefundStanding, Standing, TransferRequest, TransferStanding, Verdict,
 };
 use crate::config::{AlipayNode, Merchant};
 use crate::order::{Attempt, Order, Refund};
@@ -54,7 +54,7 @@ pub(super) async fn close(
     _order: &Order,
     attempt: &Attempt,
     now: i64,
-) -> Outcome<()> {
+) -> Outcome<Closing> {
     trade::close(outside, node, &attempt.number, now).await
 }
 

@@ -40,7 +40,9 @@ pub(super) async fn refund(
         Outcome::Done(fields) if word(&fields, "out_trade_no").is_some_and(|n| n != number) => {
             Outcome::Unknown("alipay.trade.refund answered for another order".to_owned())
         }
-        Outcome::Done(fields) if word(&fields, "fund_change") == Some("Y") => Outcome::Done(succeeded(&fields)),
+        Outcome::Done(fields) if word(&fields, "fund_change") == Some("Y") && !denied(&fields, request.refund) => {
+            Outcome::Done(succeeded(&fields))
+        }
         Outcome::Done(_) => Outcome::Done(match confirm().await {
             Outcome::Done(Answered::Standing(standing)) => standing,
             Outcome::Done(Answered::Empty | Answered::Missing) => standing(RefundProgress::Processing(None)),
@@ -114,6 +116,11 @@ async fn ask(outside: &Outside, node: &AlipayNode, number: &str, out_refund_no: 
         None => None,
     };
     Outcome::Done(Answered::Standing(RefundStanding { progress, refund, ..succeeded(&fields) }))
+}
+
+/// Whether what the trade has refunded so far denies that this refund was made.
+fn denied(fields: &Map<String, Value>, refund: Fen) -> bool {
+    word(fields, "refund_fee").is_some_and(|yuan| Fen::from_yuan(yuan).is_none_or(|sum| sum < refund))
 }
 
 /// Refusals that a repeat of a refund that succeeded could get, because the trade is at its end by it.

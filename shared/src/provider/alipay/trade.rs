@@ -5,7 +5,7 @@ use super::call::Call;
 use super::payment;
 use crate::config::AlipayNode;
 use crate::order::Fen;
-use crate::provider::{Meaning, Outcome, Outside, Refusal, Standing};
+use crate::provider::{Closing, Meaning, Outcome, Outside, Refusal, Standing};
 use serde_json::{Map, Value};
 
 /// Asks how a number stands.
@@ -28,6 +28,10 @@ pub(super) async fn query(
     let paid = match word(&fields, "trade_status") {
         Some("TRADE_SUCCESS" | "TRADE_FINISHED") => true,
         Some("TRADE_CLOSED") => was_paid(&fields),
+        // Money that moved denies the word.
+        Some("WAIT_BUYER_PAY") if moved(&fields) => {
+            return Outcome::Unknown("alipay.trade.query: WAIT_BUYER_PAY, and yet money moved".to_owned());
+        }
         Some("WAIT_BUYER_PAY") => return Outcome::Done(Standing::Unpaid { paying: false }),
         Some(_) => return Outcome::Done(Standing::Unpaid { paying: true }),
         None => return Outcome::Unknown("alipay.trade.query: no trade_status".to_owned()),
@@ -44,23 +48,28 @@ pub(super) async fn query(
 /// Whether a closed trade had been paid: a full refund closes it too.
 fn was_paid(fields: &Map<String, Value>) -> bool {
     let dated = ["send_pay_date", "gmt_payment"].iter().any(|name| word(fields, name).is_some());
-    let moved = ["receipt_amount", "buyer_pay_amount", "invoice_amount"]
+    dated || moved(fields)
+}
+
+/// Whether amounts or funds say that money moved.
+fn moved(fields: &Map<String, Value>) -> bool {
+    let amounts = ["receipt_amount", "buyer_pay_amount", "invoice_amount"]
         .iter()
         .any(|name| word(fields, name).is_some_and(|yuan| Fen::from_yuan(yuan) != Some(Fen::ZERO)));
     let funded = fields.get("fund_bill_list").and_then(Value::as_array).is_some_and(|bills| !bills.is_empty());
-    dated || moved || funded
+    amounts || funded
 }
 
 /// Ends a number: a pay-code trade is cancelled, every other is closed.
-pub(super) async fn close(outside: &Outside, node: &AlipayNode, number: &str, now: i64) -> Outcome<()> {
+pub(super) async fn close(outside: &Outside, node: &AlipayNode, number: &str, now: i64) -> Outcome<Closing> {
     if node.name == "codepay" {
-        return cancel(outside, node, number, now).await;
+        return cancel(outside, node, number, now).await.map(|()| Closing::Closed);
     }
     match Call::new("alipay.trade.close", by_number(number)).send(outside, node, now).await {
         Outcome::Done(fields) if word(&fields, "out_trade_no").is_some_and(|n| n != number) => {
             Outcome::Unknown("alipay.trade.close answered for another order".to_owned())
         }
-        Outcome::Done(_) => Outcome::Done(()),
+        Outcome::Done(_) => Outcome::Done(Closing::Closed),
         Outcome::Refused(refusal) if speaks_of_state(&refusal) => {
             let standing = query(outside, node, "", number, now).await;
             explained(refusal, standing)
@@ -95,12 +104,14 @@ fn speaks_of_state(refusal: &Refusal) -> bool {
         .any(|code| refusal.code.ends_with(code))
 }
 
-fn explained(refusal: Refusal, standing: Outcome<Standing>) -> Outcome<()> {
+fn explained(refusal: Refusal, standing: Outcome<Standing>) -> Outcome<Closing> {
     let meaning = match standing {
         Outcome::Done(Standing::Paid(_)) => Meaning::Paid,
         Outcome::Done(Standing::Closed) => Meaning::Closed,
         Outcome::Done(Standing::Missing) => Meaning::Missing,
-        Outcome::Done(Standing::Unpaid { .. }) | Outcome::Refused(_) => refusal.meaning,
+        Outcome::Done(Standing::Unpaid { paying: true }) => return Outcome::Done(Closing::Paying),
+        Outcome::Done(Standing::Unpaid { paying: false }) => refusal.meaning,
+        Outcome::Refused(untold) => return Outcome::Unknown(format!("alipay.trade.query: {}", untold.code)),
         Outcome::Unknown(why) => return Outcome::Unknown(why),
     };
     Outcome::Refused(Refusal { meaning, ..refusal })

@@ -128,18 +128,21 @@ pub(super) async fn query(
         Err(why) => return Outcome::Unknown(why),
     };
     if !done(&answer) {
-        return judged("query_order", &answer);
+        return super::standing_of_refusal(judged("query_order", &answer));
     }
     if text_of(&answer, "out_order_no").is_some_and(|own| own != attempt.number) {
         return Outcome::Unknown("query_order: another order".to_owned());
     }
     let empty = Map::new();
     let info = answer.get("payment_info").and_then(Value::as_object).unwrap_or(&empty);
+    let dated = text_of(info, "pay_time").and_then(clock::read).is_some();
     match text_of(info, "order_status") {
         Some("SUCCESS") => {}
+        Some(status) if dated => return Outcome::Unknown(format!("query_order: {status}, and yet a pay_time")),
         Some("TIMEOUT") => return Outcome::Done(Standing::Closed),
-        Some("PROCESSING") => return Outcome::Done(Standing::Unpaid { paying: true }),
-        _ => return Outcome::Done(Standing::Unpaid { paying: false }),
+        // Also the word for an order that nobody has begun to pay.
+        Some("PROCESSING" | "FAIL") => return Outcome::Done(Standing::Unpaid { paying: false }),
+        other => return Outcome::Unknown(format!("query_order: order_status {}", other.unwrap_or("is missing"))),
     }
     let total = info.get("total_fee").and_then(Value::as_u64);
     let (Some(id), Some(total)) = (text_of(&answer, "order_id"), total) else {

@@ -8,8 +8,8 @@ mod open;
 mod trade;
 
 use super::{
-    CallbackError, CallbackRequest, CreateRequest, Created, Goods, GoodsRequest, Meaning, Notice, Outcome, Outside,
-    ProviderReply, RefundRequest, RefundStanding, Refusal, Standing, Verdict, text_of,
+    CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Meaning, Notice, Outcome,
+    Outside, ProviderReply, RefundRequest, RefundStanding, Refusal, Standing, Verdict, says_no_such_order, text_of,
 };
 use crate::code::Failure;
 use crate::config::{DouyinNode, DouyinProduct, Merchant};
@@ -80,7 +80,7 @@ pub(super) async fn close(
     order: &Order,
     attempt: &Attempt,
     now: i64,
-) -> Outcome<()> {
+) -> Outcome<Closing> {
     match &node.product {
         DouyinProduct::Douyinpay(pay) => {
             super::wxpay::close(outside, open::node(pay, attempt), order, attempt, now).await
@@ -155,6 +155,14 @@ fn refused<T>(code: &str, message: &str) -> Outcome<T> {
     Outcome::Refused(Refusal { code: code.to_owned(), message: message.to_owned(), meaning: Meaning::No })
 }
 
+/// A refused query of an order, as a standing: only "no such order" is one.
+fn standing_of_refusal(refused: Outcome<Standing>) -> Outcome<Standing> {
+    match refused {
+        Outcome::Refused(refusal) if refusal.meaning == Meaning::Missing => Outcome::Done(Standing::Missing),
+        other => other,
+    }
+}
+
 /// What an answer says that is not `err_no` 0. No table of the numbers is public, so the words decide what is
 /// no refusal at all, and which number is taken.
 fn judged<T>(what: &str, answer: &Map<String, Value>) -> Outcome<T> {
@@ -166,9 +174,12 @@ fn judged<T>(what: &str, answer: &Map<String, Value>) -> Outcome<T> {
     if code < 0 || says(&["系统", "超时", "繁忙", "频繁", "system", "timeout", "busy", "internal"]) {
         return Outcome::Unknown(format!("{what}: {code} {tips}"));
     }
-    let meaning = match says(&["重复", "已存在", "exist", "duplicate"]) && !says(&["不存在", "not exist"]) {
-        true => Meaning::NumberUsed,
-        false => Meaning::No,
+    let meaning = match () {
+        () if says_no_such_order(tips) => Meaning::Missing,
+        () if says(&["重复", "已存在", "exist", "duplicate"]) && !says(&["不存在", "not exist"]) => {
+            Meaning::NumberUsed
+        }
+        () => Meaning::No,
     };
     let message = tips.chars().take(200).collect();
     Outcome::Refused(Refusal { code: code.to_string(), message, meaning })

@@ -156,14 +156,28 @@ pub(super) async fn query(
 ) -> Outcome<Standing> {
     let data = match call(outside, node, "order_query", &json!({ "out_order_no": attempt.number }), now).await {
         Outcome::Done(data) => data,
-        Outcome::Refused(refusal) => return Outcome::Refused(refusal),
+        Outcome::Refused(refusal) => return super::standing_of_refusal(Outcome::Refused(refusal)),
         Outcome::Unknown(why) => return Outcome::Unknown(why),
     };
     if text_of(&data, "out_order_no").is_some_and(|own| own != attempt.number) {
         return Outcome::Unknown("order_query: another order".to_owned());
     }
-    if text_of(&data, "pay_status") != Some("SUCCESS") {
-        return Outcome::Done(Standing::Unpaid { paying: false });
+    const UNPAID: [&str; 6] = ["INIT", "PROCESS", "PROCESSING", "FAIL", "CANCEL", "TIMEOUT"];
+    let words = [text_of(&data, "pay_status"), text_of(&data, "status"), text_of(&data, "order_status")];
+    let says = |wanted: &dyn Fn(&str) -> bool| words.iter().flatten().any(|word| wanted(word));
+    let (paid, unpaid) = (says(&|word| word == "SUCCESS"), says(&|word| UNPAID.contains(&word)));
+    match (words[0], paid, unpaid) {
+        (Some("SUCCESS"), true, false) => {}
+        // The word for an order that nobody has begun to pay is not public; none of these is one of a payment.
+        (Some(word), false, true) if UNPAID.contains(&word) => {
+            return Outcome::Done(Standing::Unpaid { paying: false });
+        }
+        (word, ..) => {
+            return Outcome::Unknown(format!(
+                "order_query: pay_status {}, or other words",
+                word.unwrap_or("is missing")
+            ));
+        }
     }
     match payment(node, merchant, &attempt.number, &data) {
         Some(payment) => Outcome::Done(Standing::Paid(vec![payment])),

@@ -7,6 +7,8 @@ use crate::provider::{Meaning, Outcome, Outside, Refusal, text_of};
 use http::Method;
 use serde_json::{Map, Value, json};
 
+/// `resultCode` of refusals that say by `subCode` what they mean.
+const BUSINESS: &str = "400000";
 const LIVE: &str = "https://petalpay-developer.cloud.huawei.com.cn";
 const SANDBOX: &str = "https://petalpay-developer-sandbox.cloud.huawei.com.cn";
 
@@ -87,7 +89,9 @@ fn judge(path: &str, answer: Map<String, Value>) -> Outcome<Map<String, Value>> 
     let meaning = match sub {
         "CHECK_ORDER_STATUS" | "CHECK_TRANSACTION_ORDER_STATUS" | "NEED_CHANGE_ORDER" => Meaning::NumberUsed,
         "ORDER_CONCURRENT_ERROR" => Meaning::TooSoon,
-        sub if sub.ends_with("NOT_EXIST") => Meaning::Missing,
+        // Of an order the two words of the public table; how a refund that is not known is called is not public.
+        "MERC_ORDER_NOT_EXIST" | "PAY_ORDER_NOT_EXIST" if code == BUSINESS => Meaning::Missing,
+        sub if code == BUSINESS && sub.contains("REFUND") && sub.ends_with("NOT_EXIST") => Meaning::Missing,
         _ => Meaning::No,
     };
     let message = text_of(&answer, "subDesc").or_else(|| text_of(&answer, "resultDesc")).unwrap_or_default();

@@ -113,7 +113,8 @@ pub(super) async fn query(
             None => Outcome::Unknown("query: an incomplete order".to_owned()),
         },
         Some("TRX_PROC") => Outcome::Done(Standing::Unpaid { paying: true }),
-        _ => Outcome::Done(Standing::Unpaid { paying: false }),
+        Some("TRX_APPLY" | "TRX_FAILED") => Outcome::Done(Standing::Unpaid { paying: false }),
+        other => Outcome::Unknown(format!("query: orderStatus {}", other.unwrap_or("is missing"))),
     }
 }
 

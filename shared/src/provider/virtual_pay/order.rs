@@ -54,12 +54,29 @@ pub(in crate::provider) async fn query(
         Outcome::Unknown(why) => return Outcome::Unknown(why),
     };
     let left = number_of(&order, "left_fee").unwrap_or(0);
-    match number_of(&order, "status") {
+    let status = number_of(&order, "status");
+    if contradicts(&order, status) {
+        return Outcome::Unknown("query_order: the answer contradicts itself".to_owned());
+    }
+    match status {
         Some(2..=4 | 7 | 10) => paid(node, merchant, attempt, &order),
         // Refunded there: what is left of it counts as paid, nothing left as over.
         Some(5 | 8) if left > 0 => paid(node, merchant, attempt, &order),
         Some(5 | 6 | 8) => Outcome::Done(Standing::Closed),
-        _ => Outcome::Done(Standing::Unpaid { paying: false }),
+        Some(0 | 1) => Outcome::Done(Standing::Unpaid { paying: false }),
+        Some(other) => Outcome::Unknown(format!("query_order: status {other}")),
+        None => Outcome::Unknown("query_order: no status in the answer".to_owned()),
+    }
+}
+
+/// Whether another word of the order denies its status: when it was paid, what was paid, and that it is a payment.
+fn contradicts(order: &Map<String, Value>, status: Option<u64>) -> bool {
+    let refund = number_of(order, "order_type").is_some_and(|kind| kind != 0);
+    let paid_time = number_of(order, "paid_time");
+    match status {
+        Some(0 | 1 | 6) => refund || paid_time.is_some_and(|at| at > 0),
+        Some(2..=4 | 7 | 10) => refund || paid_time == Some(0),
+        _ => refund,
     }
 }
 
@@ -144,6 +161,10 @@ pub(in crate::provider) async fn query_refund(
 ) -> Outcome<RefundStanding> {
     let standing = |progress| RefundStanding { progress, refund_id: None, refund: None, refunded_at: None };
     match ask(outside, node, attempt, &refund.out_refund_no, now).await {
+        // The number of a payment is not the number of a refund.
+        Outcome::Done(order) if number_of(&order, "order_type").is_some_and(|kind| kind != 1) => {
+            Outcome::Unknown("query_order: not a refund".to_owned())
+        }
         Outcome::Done(order) => {
             let progress = match number_of(&order, "status") {
                 Some(5 | 8) => RefundProgress::Success,

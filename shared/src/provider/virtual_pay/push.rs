@@ -127,7 +127,7 @@ fn hinted(merchant: &str, message: &Fields) -> Notice {
         _ => return other(message),
     };
     let (provider, merchant) = (Provider::WxpayVirtual, merchant.to_owned());
-    Notice::Hint(Hint { provider, merchant, number, out_refund_no })
+    Notice::Hint(Hint { says_paid: number.is_some(), provider, merchant, number, out_refund_no })
 }
 
 /// What a message in safe mode says. One that lacks WeChat Pay's number is asked about instead.

@@ -4,7 +4,7 @@ use super::{env, pay_sig};
 use crate::config::VirtualNode;
 use crate::crypto::hash;
 use crate::http::Request;
-use crate::provider::{Meaning, Outcome, Outside, Refusal};
+use crate::provider::{Meaning, Outcome, Outside, Refusal, says_no_such_order};
 use crate::secret::Secret;
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -15,8 +15,8 @@ const WECHAT: &str = "https://api.weixin.qq.com";
 const LATER: [i64; 6] = [-1, 268_490_011, 268_490_012, 268_490_014, 268_490_015, 45_009];
 /// The same call succeeded before.
 pub(super) const DUPLICATE: i64 = 268_490_004;
-/// A parameter is wrong; also the answer about a number that WeChat does not know.
-pub(super) const PARAMETERS: i64 = 268_490_002;
+/// A parameter is wrong; what is wrong with it, an order that does not exist among others, only the text says.
+const PARAMETERS: i64 = 268_490_002;
 
 pub(in crate::provider) fn host(api_base: Option<&String>) -> &str {
     api_base.map_or(WECHAT, String::as_str)
@@ -76,12 +76,12 @@ pub(super) async fn xpay(
 }
 
 pub(in crate::provider) fn refusal(code: i64, answer: &Map<String, Value>) -> Refusal {
+    let message = answer.get("errmsg").and_then(Value::as_str).unwrap_or_default();
     let meaning = match code {
-        PARAMETERS => Meaning::Missing,
+        PARAMETERS if says_no_such_order(message) => Meaning::Missing,
         268_490_016 => Meaning::TooSoon,
         _ => Meaning::No,
     };
-    let message = answer.get("errmsg").and_then(Value::as_str).unwrap_or_default();
     Refusal { code: code.to_string(), message: message.chars().take(200).collect(), meaning }
 }
 

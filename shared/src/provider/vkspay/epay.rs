@@ -2,13 +2,14 @@
 
 use super::link;
 use super::notice::hint;
+use super::words::{self, Said};
 use crate::config::{VkspayNode, VkspayProtocol};
 use crate::crypto::hash;
 use crate::http::Request;
 use crate::order::{Attempt, Fen, Order, Provider, Refund};
 use crate::provider::{
     CallbackError, CallbackRequest, CreateRequest, Created, Meaning, Notice, Outcome, Outside, Payment, RefundProgress,
-    RefundRequest, RefundStanding, Refusal, Standing, text_of,
+    RefundRequest, RefundStanding, Refusal, Standing, says_no_such_order, text_of,
 };
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -170,37 +171,65 @@ pub(super) async fn create(outside: &Outside, node: &VkspayNode, request: &Creat
     })
 }
 
-/// The order object of the site; `None` when it does not know the number.
-async fn order(
-    outside: &Outside,
-    node: &VkspayNode,
-    number: &str,
-    now: i64,
-) -> Result<Option<Map<String, Value>>, String> {
+/// The order object of the site. A refusal means [`Meaning::Missing`] only by a site's words for "no such order":
+/// code -1 and the text of the public source, or a text of the configuration.
+async fn order(outside: &Outside, node: &VkspayNode, number: &str, now: i64) -> Outcome<Map<String, Value>> {
     let more = [("out_trade_no", number.to_owned())];
     let mut fields = fields_of(node, &more, now);
-    let (body, good) = match &node.protocol {
+    let (answer, good) = match &node.protocol {
         VkspayProtocol::EpayMd5 { key, .. } => {
             fields.insert("key".to_owned(), key.expose().to_owned());
-            (call(outside, node, "api.php?act=order", Method::GET, &fields).await?, 1)
+            let answer = call(outside, node, "api.php?act=order", Method::GET, &fields).await;
+            (answer.and_then(flattened), 1)
         }
-        _ => {
-            sign(node, &mut fields)?;
-            (call(outside, node, "api/pay/query", Method::POST, &fields).await?, 0)
-        }
+        // What is not at the top level is not signed.
+        _ => match sign(node, &mut fields) {
+            Ok(()) => (call(outside, node, "api/pay/query", Method::POST, &fields).await, 0),
+            Err(why) => (Err(why), 0),
+        },
+    };
+    let body = match answer {
+        Ok(body) => body,
+        Err(why) => return Outcome::Unknown(why),
     };
     match code(&body) {
         Some(code) if code == good => {}
-        Some(_) => return Ok(None),
-        None => return Err("query: no code in the answer".to_owned()),
+        Some(code) => {
+            let refusal = refusal(&body);
+            let text = refusal.message.trim();
+            let missing = code == -1 && says_no_such_order(text) || node.unpaid_messages.iter().any(|own| own == text);
+            let meaning = if missing { Meaning::Missing } else { Meaning::No };
+            return Outcome::Refused(Refusal { meaning, ..refusal });
+        }
+        None => return Outcome::Unknown("query: no code in the answer".to_owned()),
     }
-    if scalars(&body).get("out_trade_no").is_some_and(|own| own != number) {
-        return Err("query: the answer is about another number".to_owned());
+    let fields = scalars(&body);
+    if fields.get("out_trade_no").is_some_and(|own| own != number) {
+        return Outcome::Unknown("query: the answer is about another number".to_owned());
     }
-    Ok(Some(body))
+    if fields.get("pid").is_some_and(|pid| *pid != node.mch_id) {
+        return Outcome::Unknown("query: the answer is about another merchant".to_owned());
+    }
+    Outcome::Done(body)
 }
 
-/// 0 unpaid, 1 paid, 2 refunded, 3 frozen.
+/// Some sites put the order's fields into `data`: both levels are one object, unless they say different things.
+fn flattened(mut body: Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let Some(Value::Object(inner)) = body.get("data").cloned() else { return Ok(body) };
+    let (outside, inside) = (scalars(&body), scalars(&inner));
+    // The texts of the two levels may differ: one is about the call.
+    let differ = |(name, value): (&String, &String)| name != "msg" && inside.get(name).is_some_and(|own| own != value);
+    if outside.iter().any(differ) {
+        return Err("query: the answer says two things".to_owned());
+    }
+    body.remove("data");
+    for (name, value) in inner {
+        body.entry(name).or_insert(value);
+    }
+    Ok(body)
+}
+
+/// `refundquery`: 1 refunded.
 fn status(body: &Map<String, Value>) -> Option<i64> {
     let status = body.get("status")?;
     status.as_i64().or_else(|| status.as_str()?.parse().ok())
@@ -214,12 +243,15 @@ pub(super) async fn query(
     now: i64,
 ) -> Outcome<Standing> {
     let body = match order(outside, node, number, now).await {
-        Ok(Some(body)) => body,
-        Ok(None) => return Outcome::Done(Standing::Missing),
-        Err(why) => return Outcome::Unknown(why),
+        Outcome::Done(body) => body,
+        Outcome::Refused(refusal) if refusal.meaning == Meaning::Missing => return Outcome::Done(Standing::Missing),
+        Outcome::Refused(refusal) => return Outcome::Refused(refusal),
+        Outcome::Unknown(why) => return Outcome::Unknown(why),
     };
-    if !matches!(status(&body), Some(1..=3)) {
-        return Outcome::Done(Standing::Unpaid { paying: false });
+    match words::epay(&body) {
+        Said::Paid | Said::Refunded => {}
+        Said::Unpaid { paying } => return Outcome::Done(Standing::Unpaid { paying }),
+        Said::Nothing(why) => return Outcome::Unknown(format!("query: {why}")),
     }
     match payment(node, merchant, number, &scalars(&body)) {
         Some(payment) => Outcome::Done(Standing::Paid(vec![payment])),
@@ -286,12 +318,17 @@ pub(super) async fn refund(
     if !good {
         return Outcome::Refused(refusal(&body));
     }
+    const TROUBLE: [&str; 8] = ["失败", "不足", "错误", "不支持", "不存在", "关闭", "fail", "error"];
+    let text = text_of(&body, "msg").unwrap_or_default().to_lowercase();
+    if TROUBLE.iter().any(|words| text.contains(words)) {
+        return Outcome::Unknown(format!("refund: the answer contradicts itself: {text}"));
+    }
     // The site tells of a whole refund by the order's state, of a part not at all.
     if request.refund < request.total {
         return Outcome::Done(standing(true));
     }
     let state = order(outside, node, &request.attempt.number, request.now).await;
-    Outcome::Done(standing(matches!(state, Ok(Some(body)) if status(&body) == Some(2))))
+    Outcome::Done(standing(matches!(state, Outcome::Done(body) if words::epay(&body) == Said::Refunded)))
 }
 
 pub(super) async fn query_refund(
@@ -306,11 +343,13 @@ pub(super) async fn query_refund(
         return refund_state(outside, node, &refund.out_refund_no, now).await;
     }
     match order(outside, node, &attempt.number, now).await {
-        Ok(Some(body)) if status(&body) == Some(2) && refund.refund_fee == paid.total_fee => {
+        Outcome::Done(body) if words::epay(&body) == Said::Refunded && refund.refund_fee == paid.total_fee => {
             Outcome::Done(standing(true))
         }
-        Ok(_) => Outcome::Unknown("epay v1 does not tell of refunds; see the site's console".to_owned()),
-        Err(why) => Outcome::Unknown(why),
+        Outcome::Done(_) | Outcome::Refused(_) => {
+            Outcome::Unknown("epay v1 does not tell of refunds; see the site's console".to_owned())
+        }
+        Outcome::Unknown(why) => Outcome::Unknown(why),
     }
 }
 
@@ -357,9 +396,9 @@ pub(super) fn read(node: &VkspayNode, merchant: &str, request: &CallbackRequest<
     if fields.get("trade_status").map(String::as_str) != Some("TRADE_SUCCESS") {
         return Ok(Notice::Other("epay, not paid".to_owned()));
     }
-    if !is_rsa(node) {
-        // The key that signs also travels in query URLs, so this is asked before it is believed.
-        return Ok(hint(merchant, number));
+    if !is_rsa(node) || words::notice_denies(&fields) {
+        // The key that signs v1 also travels in query URLs, so this is asked before it is believed.
+        return Ok(hint(merchant, number, true));
     }
     let payment = payment(node, merchant, &number, &fields).ok_or(CallbackError::Malformed("trade_no or money"))?;
     Ok(Notice::Payment(Box::new(payment)))

@@ -8,6 +8,7 @@ mod call;
 mod epay;
 mod link;
 mod notice;
+mod words;
 
 pub use call::signing_text;
 pub(super) use notice::{read as read_callback, reply};
@@ -21,6 +22,7 @@ use crate::config::{VkspayNode, VkspayProtocol};
 use crate::order::{Attempt, Fen, Order, Provider, Refund};
 use call::call;
 use serde_json::{Map, Value, json};
+use words::Said;
 
 /// A link is handed out again for so long, ms.
 const LINK_MS: i64 = 300_000;
@@ -128,8 +130,8 @@ async fn micropay(
         return Outcome::Unknown("micropay: no number in the answer".to_owned());
     };
     let payment = match ask(outside, node, merchant, &number, request.now).await {
-        Outcome::Done(payment) => payment,
-        Outcome::Refused(_) | Outcome::Unknown(_) => None,
+        Ok(Asked::Paid(payment)) => Some(*payment),
+        Ok(Asked::Unpaid { .. }) | Err(_) => None,
     };
     Outcome::Done(Created {
         order_info: json!({ "paid": payment.is_some() }),
@@ -153,44 +155,60 @@ pub(super) async fn query(
     }
     let mut paid = Vec::new();
     let mut unknown = None;
+    let mut at_it = false;
     for number in &attempt.numbers {
         match ask(outside, node, merchant, number, now).await {
-            Outcome::Done(Some(payment)) => paid.push(payment),
-            Outcome::Done(None) => {}
-            Outcome::Refused(refusal) => unknown = Some(refusal.message),
-            Outcome::Unknown(why) => unknown = Some(why),
+            Ok(Asked::Paid(payment)) => paid.push(*payment),
+            Ok(Asked::Unpaid { paying }) => at_it |= paying,
+            Err(why) => unknown = Some(why),
         }
     }
     match unknown {
         _ if !paid.is_empty() => Outcome::Done(Standing::Paid(paid)),
-        Some(why) => Outcome::Unknown(why),
-        None => Outcome::Done(Standing::Unpaid { paying: false }),
+        Some(Untold::Refused(refusal)) => Outcome::Refused(refusal),
+        Some(Untold::Unknown(why)) => Outcome::Unknown(why),
+        None => Outcome::Done(Standing::Unpaid { paying: at_it }),
     }
 }
 
+/// What VksPay says of one of its numbers.
+enum Asked {
+    Paid(Box<Payment>),
+    Unpaid { paying: bool },
+}
+
+/// Why it says nothing.
+enum Untold {
+    Refused(Refusal),
+    Unknown(String),
+}
+
 /// Whether one of VksPay's numbers is paid.
-async fn ask(outside: &Outside, node: &VkspayNode, merchant: &str, number: &str, now: i64) -> Outcome<Option<Payment>> {
-    let VkspayProtocol::Vkspay { key } = &node.protocol else { return Outcome::Unknown("not VksPay".to_owned()) };
-    let answer = match call(outside, node, key, "orderquery", &[("out_trade_no", number.to_owned())], now).await {
-        Ok(answer) => answer,
-        Err(why) => return Outcome::Unknown(why),
-    };
-    if refusal(&answer).is_some() {
-        return Outcome::Done(None);
+async fn ask(outside: &Outside, node: &VkspayNode, merchant: &str, number: &str, now: i64) -> Result<Asked, Untold> {
+    let unknown = |why: &str| Untold::Unknown(format!("orderquery: {why}"));
+    let VkspayProtocol::Vkspay { key } = &node.protocol else { return Err(unknown("not VksPay")) };
+    let answer = call(outside, node, key, "orderquery", &[("out_trade_no", number.to_owned())], now).await;
+    let answer = answer.map_err(Untold::Unknown)?;
+    match words::vkspay(&answer, &node.unpaid_messages) {
+        Said::Paid | Said::Refunded => {}
+        Said::Unpaid { paying } => return Ok(Asked::Unpaid { paying }),
+        Said::Nothing(why) => {
+            return Err(refusal(&answer).map_or_else(|| unknown(&why), Untold::Refused));
+        }
     }
     let data = answer.get("data").and_then(Value::as_object).unwrap_or(&answer);
     let named = |name: &str| data.get(name).or_else(|| answer.get(name)).and_then(text_or_number);
     if named("out_trade_no").is_some_and(|own| own != number) {
-        return Outcome::Unknown("orderquery: the answer is about another number".to_owned());
+        return Err(unknown("the answer is about another number"));
     }
     let total = match named("total_fee") {
         None => None,
         Some(text) => match Fen::from_yuan(&text) {
             Some(total) => Some(total),
-            None => return Outcome::Unknown("orderquery: total_fee is no amount".to_owned()),
+            None => return Err(unknown("total_fee is no amount")),
         },
     };
-    Outcome::Done(Some(Payment {
+    Ok(Asked::Paid(Box::new(Payment {
         provider: Provider::Vkspay,
         merchant: merchant.to_owned(),
         number: number.to_owned(),
@@ -203,7 +221,7 @@ async fn ask(outside: &Outside, node: &VkspayNode, merchant: &str, number: &str,
         payer: None,
         paid_at: None,
         info: json!({ "out_trade_no": number, "return_code": "SUCCESS" }),
-    }))
+    })))
 }
 
 /// VksPay has no merchant's refund number, so this must never be sent twice.
@@ -253,7 +271,11 @@ async fn refunded(outside: &Outside, node: &VkspayNode, number: &str, id: &str, 
     let VkspayProtocol::Vkspay { key } = &node.protocol else { return Err("not VksPay".to_owned()) };
     let fields = [("out_trade_no", number.to_owned()), ("out_refund_no", id.to_owned())];
     let answer = call(outside, node, key, "orderrefundquery", &fields, now).await?;
-    Ok(refusal(&answer).is_none())
+    match words::vkspay(&answer, &[]) {
+        Said::Paid | Said::Refunded => Ok(true),
+        Said::Nothing(why) if refusal(&answer).is_none() => Err(format!("orderrefundquery: {why}")),
+        Said::Unpaid { .. } | Said::Nothing(_) => Ok(false),
+    }
 }
 
 fn standing(refund_id: Option<String>, done: bool) -> RefundStanding {

@@ -20,11 +20,13 @@ pub(in crate::provider) async fn read(
         return Err(CallbackError::Malformed("not a POST"));
     }
     let number = number(request.body).ok_or(CallbackError::Malformed("out_trade_no"))?;
-    Ok(hint(&merchant.id, number))
+    Ok(hint(&merchant.id, number, false))
 }
 
-pub(super) fn hint(merchant: &str, number: String) -> Notice {
+/// `says_paid` when the site signed the notice; VksPay's are not signed.
+pub(super) fn hint(merchant: &str, number: String, says_paid: bool) -> Notice {
     Notice::Hint(Hint {
+        says_paid,
         provider: Provider::Vkspay,
         merchant: merchant.to_owned(),
         number: Some(number),

@@ -76,10 +76,10 @@ fn notify_url(text: &str) -> Result<(), Fault> {
 fn expiry(request: &CreateRequest<'_>) -> Result<(), Fault> {
     let left = request.order.time_expire.saturating_sub(request.now);
     if left < SHORTEST_MS {
-        return Err(("time_expire", "must be at least one minute from now".to_owned()));
+        return Err(("time_expire", "must be Unix ms (milliseconds), at least one minute from now".to_owned()));
     }
     if left > LONGEST_MS {
-        return Err(("time_expire", "must be at most seven days from now".to_owned()));
+        return Err(("time_expire", "must be Unix ms (milliseconds), at most seven days from now".to_owned()));
     }
     Ok(())
 }

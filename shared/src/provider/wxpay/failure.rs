@@ -22,6 +22,11 @@ impl Failure {
         Self::Refused(refusal(code, message))
     }
 
+    /// True when the payer is paying at this moment.
+    pub(super) fn is_paying(&self) -> bool {
+        matches!(self, Self::Unknown(code) if ["USERPAYING", "USER_PAYING"].contains(&code.as_str()))
+    }
+
     /// True when WeChat Pay does not know the number.
     pub(super) const fn is_missing(&self) -> bool {
         matches!(self, Self::Refused(Refusal { meaning: Meaning::Missing, .. }))

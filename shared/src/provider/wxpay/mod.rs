@@ -34,8 +34,8 @@ pub use certificates::{Certificates, KEEP_MS, PAUSE_MS};
 pub(super) use check::check;
 
 use super::{
-    CreateRequest, Created, Outcome, Outside, RefundRequest, RefundStanding, Refusal, Standing, TransferRequest,
-    TransferStanding,
+    Closing, CreateRequest, Created, Outcome, Outside, RefundRequest, RefundStanding, Refusal, Standing,
+    TransferRequest, TransferStanding,
 };
 use crate::config::{Api, V3, WxpayNode};
 use crate::order::{Attempt, Order, Refund};
@@ -73,10 +73,15 @@ pub(super) async fn close(
     _order: &Order,
     attempt: &Attempt,
     now: i64,
-) -> Outcome<()> {
-    outcome(match &node.api {
+) -> Outcome<Closing> {
+    let closed = match &node.api {
         Api::V3(v3) => v3::close(outside, node, v3, attempt, now).await,
         Api::V2(v2) => v2::order::close(outside, node, v2, attempt).await,
+    };
+    outcome(match closed {
+        Ok(()) => Ok(Closing::Closed),
+        Err(failure) if failure.is_paying() => Ok(Closing::Paying),
+        Err(failure) => Err(failure),
     })
 }
 

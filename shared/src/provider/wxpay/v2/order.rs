@@ -216,6 +216,10 @@ fn payment(node: &WxpayNode, attempt: &Attempt, merchant: &str, answer: &Params)
 /// another shape.
 pub(super) fn payment_of(message: &Params, merchant: &str) -> Option<Payment> {
     let field = |name: &str| message.get(name).filter(|t| !t.is_empty());
+    // Where the state is said too, it must not deny the payment.
+    if field("trade_state").is_some_and(|state| !["SUCCESS", "REFUND"].contains(&state.as_str())) {
+        return None;
+    }
     Some(Payment {
         provider: Provider::Wxpay,
         merchant: merchant.to_owned(),
