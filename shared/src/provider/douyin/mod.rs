@@ -9,7 +9,7 @@ mod trade;
 
 use super::{
     CallbackError, CallbackRequest, CreateRequest, Created, Goods, GoodsRequest, Meaning, Notice, Outcome, Outside,
-    ProviderReply, RefundRequest, RefundStanding, Refusal, Standing, Verdict, text_of,
+    ProviderReply, RefundRequest, RefundStanding, Refusal, Standing, Verdict, raw, text_of,
 };
 use crate::code::Failure;
 use crate::config::{DouyinNode, DouyinProduct, Merchant};
@@ -38,7 +38,18 @@ pub(super) fn check(node: &DouyinNode, request: &CreateRequest<'_>) -> Result<()
     if request.notify_url.len() > 256 {
         return Err(("notify_url", "at most 256 characters".to_owned()));
     }
-    Ok(())
+    match node.product {
+        DouyinProduct::Ecpay(_) => raw::check("subject", &request.order.description),
+        DouyinProduct::Trade(_) | DouyinProduct::Douyinpay(_) => Ok(()),
+    }
+}
+
+/// ecpay signs the reason as it stands.
+pub(super) fn check_refund(node: &DouyinNode, reason: &str) -> Result<(), (&'static str, String)> {
+    match node.product {
+        DouyinProduct::Ecpay(_) => raw::check("refund_desc", reason),
+        DouyinProduct::Trade(_) | DouyinProduct::Douyinpay(_) => Ok(()),
+    }
 }
 
 pub(super) async fn create(

@@ -6,7 +6,7 @@ use crate::crypto::hash;
 use crate::http::Request;
 use crate::order::{Attempt, Order, Provider};
 use crate::provider::{
-    CallbackError, CreateRequest, Created, Notice, Outcome, Outside, Payment, Proof, Purchase, text_of,
+    CallbackError, CreateRequest, Created, Notice, Outcome, Outside, Parties, Payment, Proof, Purchase, text_of,
 };
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -115,6 +115,7 @@ fn read(node: &HuaweiNode, merchant: &str, attempt: &Attempt, claims: &Map<Strin
         currency: "CNY".to_owned(),
         app_id: Some(node.app_id.clone()),
         mch_id: None,
+        parties: Parties::default(),
         payer: None,
         paid_at: claims.get("purchaseTime").and_then(Value::as_i64),
         info: KEPT.iter().filter_map(|name| Some(((*name).to_owned(), claims.get(*name)?.clone()))).collect(),
