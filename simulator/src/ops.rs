@@ -60,6 +60,10 @@ pub enum Step {
     ToldTransfer(String),
     /// A provider misbehaves for its next calls.
     Misbehave(Op, Misbehaviour),
+    /// Somebody who is not trusted creates an order, or goes on with one, and chooses who is paid.
+    Choose(Value),
+    /// The payer of a trade splits its signed callback so that it speaks of another order.
+    Resplit(Provider, String, String),
 }
 
 async fn told(world: &World, provider: Provider, number: &str) {
@@ -101,6 +105,27 @@ fn creation() -> Value {
     }
     if chance(|c| c.permille(30)) {
         data["total_fee"] = json!(7);
+    }
+    data
+}
+
+/// An order that is to be paid to somebody whom its merchant never named.
+fn choosing(world: &World) -> Value {
+    let mut data = creation();
+    if let Some(data) = data.as_object_mut() {
+        data.remove("pid");
+    }
+    match chance(|c| c.below(5)) {
+        0 | 1 => data["pid"] = json!("stranger"),
+        2 => {
+            data["provider"] = json!("wxpay");
+            data["sub_mchid"] = json!(world.sub_mchid());
+        }
+        3 => {
+            data["provider"] = json!("alipay");
+            data["other"] = json!({ "seller_id": "2088999999999999" });
+        }
+        _ => data["other"] = json!({ "settle_info": { "profit_sharing": true } }),
     }
     data
 }
@@ -178,7 +203,12 @@ impl Step {
             let trades: Vec<_> = world.sandbox.trades().into_iter().filter(|t| t.paid.is_some()).collect();
             (!trades.is_empty()).then(|| chance(|c| c.pick(&trades).clone())).map(|t| (t.provider, t.number))
         };
-        match chance(|c| c.below(109)) {
+        match chance(|c| c.below(115)) {
+            109..=111 => Self::Choose(choosing(world)),
+            112.. => match paid() {
+                Some((provider, number)) => Self::Resplit(provider, number, any_order()),
+                None => Self::Choose(choosing(world)),
+            },
             108 => Self::Rotate(chance(|c| c.permille(500))),
             100.. => any_transfer(world),
             0..=17 => Self::Create(creation()),
@@ -366,6 +396,17 @@ impl Step {
                 if let Ok(callback) = world.sandbox.callback_of(None, &number, CallbackKind::Transfer) {
                     look(world, &world.notify(&callback).await);
                 }
+            }
+            Self::Choose(data) => {
+                let body = json!({ "action": "pay/createPayment", "data": data });
+                let answer = create_payment::handle(&world.app, world.ask(&body)).await;
+                assert!(answer.status >= 400, "an untrusted caller chose who is paid: {data} {answer:?}");
+                look(world, &answer);
+            }
+            Self::Resplit(provider, number, other) => {
+                let Ok(split) = world.sandbox.resplit(provider, &number, &other) else { return };
+                let answer = world.notify(&split).await;
+                assert!(!(200..300).contains(&answer.status), "a callback split otherwise was taken: {answer:?}");
             }
             Self::Receiver(down) => world.receiver.down.store(down, Ordering::Relaxed),
             Self::Misbehave(op, what) => world.sandbox.misbehave(Fault::once(op, what)),
