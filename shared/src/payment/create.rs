@@ -93,7 +93,7 @@ pub async fn create_payment(
         if round > 0 {
             seen = cx.store.order(wanted.out_trade_no).await?;
             // Somebody else made it meanwhile, for others.
-            if super::payee::payee(cx, caller, input, seen.as_ref())? != wanted.payee {
+            if !super::payee::payee(cx, caller, input, seen.as_ref())?.is(&wanted.payee) {
                 break;
             }
         }

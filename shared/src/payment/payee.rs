@@ -12,7 +12,7 @@ use crate::order::{Order, Provider};
 use serde_json::{Map, Value};
 
 /// Who is paid.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Payee {
     /// The merchant in the configuration.
     pub merchant: String,
@@ -34,6 +34,11 @@ impl Payee {
             sub_mchid: attempt.sub_mchid.clone(),
             sub_appid: attempt.sub_appid.clone(),
         }
+    }
+
+    /// True when both name the same, however a request came to it.
+    pub fn is(&self, other: &Self) -> bool {
+        self.merchant == other.merchant && self.sub_mchid == other.sub_mchid && self.sub_appid == other.sub_appid
     }
 }
 
