@@ -161,6 +161,21 @@ async fn f1_an_order_stays_with_the_merchant_it_was_made_for() {
     assert_eq!(world.order("BOUND_1").await["merchant"], "twin");
 }
 
+/// Some name the order's own merchant, some name nobody: it is the same order all the same.
+#[tokio::test]
+async fn requests_at_once_end_as_one_order_whether_they_name_its_merchant_or_nobody() {
+    let world = shop(Mode::default(), json!([])).await;
+    for n in 0..5 {
+        let no = format!("AT_ONCE_{n}");
+        let some = |i: usize| if i < 2 { json!({ "pid": "default" }) } else { json!({}) };
+        let made = futures::future::join_all((0..4).map(|i| world.create(&no, some(i)))).await;
+        for (status, answer) in made {
+            assert_eq!((status, &answer["code"]), (200, &json!(0)), "{answer}");
+        }
+        assert_eq!(world.order(&no).await["attempts"].as_array().map(Vec::len), Some(1));
+    }
+}
+
 #[tokio::test]
 async fn f1_the_sub_merchant_of_an_order_stays_too() {
     let world = shop(Mode::default(), json!([])).await;
