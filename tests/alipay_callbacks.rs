@@ -251,6 +251,23 @@ fn a_value_cannot_become_fields() {
     assert_eq!(read_ours(&forged), Err(CallbackError::Malformed("a value that reads as further fields")));
 }
 
+/// A voucher or a reason may hold what looks like fields; only the name of a field of the message hides one.
+#[test]
+fn a_vouchers_own_separators_are_taken() {
+    for (name, value) in [
+        ("voucher_detail_list", r#"[{"name":"满100&立减","amount":"1.00"}]"#),
+        ("voucher_detail_list", r#"[{"name":"a=1&b=2&limit=1","amount":"1.00"}]"#),
+        ("subject", "A&B=C"),
+    ] {
+        let read = read_ours(&genuine(&[(name, value)]));
+        assert!(matches!(read, Ok(Notice::Payment(_))), "{value}: {read:?}");
+    }
+    for hidden in ["x&total_amount=12.30", "x&refund_fee=", "x&seller_id=2088"] {
+        let read = read_ours(&genuine(&[("voucher_detail_list", hidden)]));
+        assert_eq!(read, Err(CallbackError::Malformed("a value that reads as further fields")), "{hidden}");
+    }
+}
+
 #[test]
 fn empty_fields_mean_nothing_but_may_be_signed() {
     let mut fields = paid_fields();

@@ -31,6 +31,7 @@ mod huawei;
 mod ids;
 mod keys;
 mod ledger;
+mod resplit;
 mod server;
 mod transfers;
 mod virtual_pay;

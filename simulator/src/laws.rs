@@ -73,6 +73,7 @@ pub fn always(world: &World, seen: &mut Seen) -> Result<(), String> {
         }
     }
     for trade in world.sandbox.trades() {
+        law!(!world.pays_a_stranger(&trade), "{} pays somebody whom its merchant never named", trade.number);
         law!(trade.refunded() <= trade.amount(), "{}: more went back than was paid", trade.number);
     }
     law!(!world.receiver.overlapped.load(Ordering::Relaxed), "two deliveries of one order ran at once");

@@ -74,6 +74,10 @@ pub enum Step {
     ToldTransfer(String),
     /// A provider misbehaves for its next calls.
     Misbehave(Op, Misbehaviour),
+    /// Somebody who is not trusted creates an order, or goes on with one, and chooses who is paid.
+    Choose(Value),
+    /// The payer of a trade splits its signed callback so that it speaks of another order.
+    Resplit(Provider, String, String),
 }
 
 async fn told(world: &World, provider: Provider, number: &str) {
@@ -142,6 +146,27 @@ fn guess(world: &World) -> Value {
         "out_trade_no": number, "total_fee": total, "subject": GUESSED, "type": "recharge", "provider": provider,
         "vk_platform": "h5", "needQRcode": true, "custom": { "user_id": format!("user_{}", chance(|c| c.below(USERS))) },
     })
+}
+
+/// An order that is to be paid to somebody whom its merchant never named.
+fn choosing(world: &World) -> Value {
+    let mut data = creation();
+    if let Some(data) = data.as_object_mut() {
+        data.remove("pid");
+    }
+    match chance(|c| c.below(5)) {
+        0 | 1 => data["pid"] = json!("stranger"),
+        2 => {
+            data["provider"] = json!("wxpay");
+            data["sub_mchid"] = json!(world.sub_mchid());
+        }
+        3 => {
+            data["provider"] = json!("alipay");
+            data["other"] = json!({ "seller_id": "2088999999999999" });
+        }
+        _ => data["other"] = json!({ "settle_info": { "profit_sharing": true } }),
+    }
+    data
 }
 
 fn refund() -> Value {
@@ -247,8 +272,13 @@ impl Step {
             let trades: Vec<_> = world.sandbox.trades().into_iter().filter(|t| t.paid.is_some()).collect();
             (!trades.is_empty()).then(|| chance(|c| c.pick(&trades).clone())).map(|t| (t.provider, t.number))
         };
-        match chance(|c| c.below(122)) {
-            118.. => elsewhere(world),
+        match chance(|c| c.below(128)) {
+            122..=124 => Self::Choose(choosing(world)),
+            125.. => match paid() {
+                Some((provider, number)) => Self::Resplit(provider, number, any_order()),
+                None => Self::Choose(choosing(world)),
+            },
+            118..=121 => elsewhere(world),
             115..=117 => Self::Create(guess(world)),
             109 | 110 => Self::Denied(chance(|c| c.permille(500))),
             111 => Self::Goods(chance(|c| c.permille(500))),
@@ -465,6 +495,17 @@ impl Step {
                 {
                     told_of_refund(world, &made).await;
                 }
+            }
+            Self::Choose(data) => {
+                let body = json!({ "action": "pay/createPayment", "data": data });
+                let answer = create_payment::handle(&world.app, world.ask(&body)).await;
+                assert!(answer.status >= 400, "an untrusted caller chose who is paid: {data} {answer:?}");
+                look(world, &answer);
+            }
+            Self::Resplit(provider, number, other) => {
+                let Ok(split) = world.sandbox.resplit(provider, &number, &other) else { return };
+                let answer = world.notify(&split).await;
+                assert!(!(200..300).contains(&answer.status), "a callback split otherwise was taken: {answer:?}");
             }
             Self::Receiver(down) => world.receiver.down.store(down, Ordering::Relaxed),
             Self::Misbehave(op, what) => world.sandbox.misbehave(Fault::once(op, what)),

@@ -41,6 +41,12 @@ fn merchants() -> &'static [MerchantKeys; 2] {
     KEYS.get_or_init(|| ["shop", "second"].map(MerchantKeys::generate))
 }
 
+/// A merchant that nobody of the shop ever names.
+fn stranger() -> &'static MerchantKeys {
+    static KEYS: OnceLock<MerchantKeys> = OnceLock::new();
+    KEYS.get_or_init(|| MerchantKeys::generate("stranger"))
+}
+
 /// The second merchant as WeChat Pay serves it after it has changed its own certificate.
 fn rotated() -> &'static MerchantKeys {
     static KEYS: OnceLock<MerchantKeys> = OnceLock::new();
@@ -109,14 +115,16 @@ impl World {
         let [first, second] = merchants();
         sandbox.register(first);
         sandbox.register(second);
+        sandbox.register(stranger());
         let policy = chance(|c| *c.pick(&[PolicyOf::Refund, PolicyOf::Refund, PolicyOf::Accept, PolicyOf::Wait]));
         let silent = chance(|c| c.permille(300));
         let mut config = first.config_with(GATEWAY, Mode { wxpay_version: 2, ..Mode::default() });
         config["merchants"] =
             json!({ "second": second.config_with(GATEWAY, Mode { wxpay_public_key: false, ..Mode::default() }) });
         config["merchants"]["second"]["wxpay"]["transfer"]["dailyLimit"] = json!(400);
+        config["merchants"]["stranger"] = stranger().config_with(GATEWAY, Mode::default());
         config["notifyUrl"] = json!(SITE);
-        config["auth"] = json!({ "default": "key", "keys": { "shop": KEY } });
+        config["auth"] = json!({ "default": "key", "keys": { "shop": KEY }, "createPayment": ["key", "none"] });
         config["handlers"] = json!({ "mine": { "http": { "url": "http://127.0.0.1:2/" } } });
         config["policy"] = match policy {
             PolicyOf::Refund => json!({ "latePayment": "refund", "duplicatePayment": "refund" }),
@@ -261,6 +269,23 @@ impl World {
     pub fn call(&self, body: &Value) -> Request {
         let bearer = format!("Bearer {KEY}");
         self.request("/", body.to_string(), &[("authorization", &bearer), ("content-type", "application/json")])
+    }
+
+    /// A call of anybody's.
+    pub fn ask(&self, body: &Value) -> Request {
+        self.request("/", body.to_string(), &[("content-type", "application/json")])
+    }
+
+    /// Whether a trade pays somebody whom the shop never named.
+    pub fn pays_a_stranger(&self, trade: &Trade) -> bool {
+        let keys = stranger();
+        let ids = [&keys.mchid, &keys.app_id, &keys.vkspay.id];
+        ids.contains(&&trade.merchant) || trade.sub_merchant.is_some() || !trade.request["seller_id"].is_null()
+    }
+
+    /// The sub-merchant that WeChat Pay knows of the shop's own merchants.
+    pub fn sub_mchid(&self) -> &'static str {
+        &merchants()[0].sub_mchid
     }
 
     /// A provider's callback.

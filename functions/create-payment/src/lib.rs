@@ -19,7 +19,7 @@ pub async fn handle(app: &App, request: Request) -> Response {
 }
 
 async fn create(app: &App, call: &Call) -> Result<Reply, Failure> {
-    let input = CreateInput { fields: call.fields(), environment: call.environment(), quoted: call.quoted };
+    let input = CreateInput { fields: call.fields(), environment: call.environment()?, quoted: &call.quoted };
     let made = create_payment(&app.context(call.config.clone()), &call.caller, &input).await?;
     let order = &made.order;
     let mut fields = Map::new();

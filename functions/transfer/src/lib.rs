@@ -26,7 +26,7 @@ pub async fn handle(app: &App, request: Request) -> Response {
             "pay/queryTransfer" => query_transfer(&context, &fields).await,
             "pay/cancelTransfer" => cancel_transfer(&context, &fields).await,
             action => {
-                return coins(&context, action, &fields, &call.environment().client_ip).await.map(Reply::ok);
+                return coins(&context, action, &fields, &call.environment()?.client_ip).await.map(Reply::ok);
             }
         };
         transfer.map(|transfer| Reply::ok(transfer.shown()))

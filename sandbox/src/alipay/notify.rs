@@ -44,13 +44,13 @@ pub(crate) fn form(notice: &Notice<'_>, merchant: &Merchant, now: i64) -> Signed
     set("total_amount", &amount);
     set("trade_status", trade.alipay_status());
     set("trade_no", trade.transaction_id.as_deref().unwrap_or_default());
-    set("auth_app_id", &trade.appid);
+    set("auth_app_id", trade.sub_appid.as_ref().unwrap_or(&trade.appid));
     set("receipt_amount", &amount);
     set("invoice_amount", &amount);
     set("buyer_pay_amount", &amount);
     set("point_amount", "0.00");
     set("app_id", &trade.appid);
-    set("seller_id", &merchant.keys.seller_id);
+    set("seller_id", trade.request["seller_id"].as_str().unwrap_or(&merchant.keys.seller_id));
     set("fund_bill_list", &json!([{"amount": amount, "fundChannel": "ALIPAYACCOUNT"}]).to_string());
     if let Some(r) = notice.refund {
         let refund = &trade.refunds[r];

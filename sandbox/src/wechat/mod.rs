@@ -53,6 +53,11 @@ pub(crate) fn refuse(sandbox: &Sandbox, inbound: &Inbound, what: Misbehaviour) -
     if inbound.path.starts_with("/v3/") { v3::refuse(what) } else { v2::refuse(sandbox, inbound, what) }
 }
 
+/// A signature over APIv2 fields.
+pub(crate) fn v2_signed(fields: &xml::Fields, key: &str, hmac: bool) -> String {
+    v2::sign(fields, key, hmac)
+}
+
 /// An MD5 signature over APIv2 fields, for forgeries.
 pub(crate) fn v2_sign(fields: &xml::Fields, key: &str) -> String {
     v2::sign(fields, key, false)

@@ -156,12 +156,14 @@ fn decode(token: &str, key: &DecodingKey, algorithm: Algorithm, settings: &Jwt) 
 
 /// What a quote fixes.
 const QUOTED: [&str; 4] = ["out_trade_no", "total_fee", "type", "custom"];
+/// What it may fix beside that: who is paid, and what goes to the provider as it is.
+const MAY_BE_QUOTED: [&str; 5] = ["provider", "pid", "sub_mchid", "sub_appid", "other"];
 
 /// Takes a signed quote into the data of `createPayment`: what is left out comes from it, what differs is
-/// refused. True when there was one.
-pub(super) fn apply_quote(config: &Config, call: &mut Call, _now: i64) -> Result<bool, Failure> {
+/// refused. Answers the names that it fixed; none where there was no quote.
+pub(super) fn apply_quote(config: &Config, call: &mut Call, _now: i64) -> Result<Vec<&'static str>, Failure> {
     if call.action != "pay/createPayment" {
-        return Ok(false);
+        return Ok(Vec::new());
     }
     let forbidden = || Failure::new(Code::FORBIDDEN).says("quote");
     let Some(quote) = call.data.remove("quote").filter(|q| !q.is_null()) else {
@@ -171,7 +173,7 @@ pub(super) fn apply_quote(config: &Config, call: &mut Call, _now: i64) -> Result
             RequireQuote::Always => true,
             RequireQuote::Types(types) => kind.is_some_and(|kind| types.iter().any(|t| t == kind)),
         };
-        return if required { Err(forbidden()) } else { Ok(false) };
+        return if required { Err(forbidden()) } else { Ok(Vec::new()) };
     };
     let secret = config.auth.quote.as_ref().ok_or_else(forbidden)?;
     let settings = Jwt {
@@ -184,8 +186,14 @@ pub(super) fn apply_quote(config: &Config, call: &mut Call, _now: i64) -> Result
     let key = DecodingKey::from_secret(secret.expose().as_bytes());
     let claims =
         quote.as_str().and_then(|token| decode(token, &key, Algorithm::HS256, &settings)).ok_or_else(forbidden)?;
-    for name in QUOTED {
-        let value = claims.get(name).filter(|v| !v.is_null()).ok_or_else(forbidden)?;
+    let mut fixed = Vec::new();
+    for name in QUOTED.into_iter().chain(MAY_BE_QUOTED) {
+        let value = match claims.get(name).filter(|v| !v.is_null()) {
+            Some(value) => value,
+            None if QUOTED.contains(&name) => return Err(forbidden()),
+            None => continue,
+        };
+        fixed.push(name);
         match call.data.get(name).filter(|v| !v.is_null()) {
             Some(given) if !same(given, value) => return Err(forbidden()),
             Some(_) => {}
@@ -194,7 +202,7 @@ pub(super) fn apply_quote(config: &Config, call: &mut Call, _now: i64) -> Result
             }
         }
     }
-    Ok(true)
+    Ok(fixed)
 }
 
 /// Equal, with amounts also as their decimal text.

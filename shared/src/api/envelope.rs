@@ -29,8 +29,8 @@ pub struct Call {
     pub uni_id_token: Option<String>,
     /// Who calls; nobody until `auth` has looked.
     pub caller: Caller,
-    /// True when a signed quote fixed the content.
-    pub quoted: bool,
+    /// The names in the data that a signed quote fixed; none where there was no quote.
+    pub quoted: Vec<&'static str>,
     /// The HTTP request.
     pub request: Request,
     /// The configuration that the whole request is served with.
@@ -45,14 +45,23 @@ impl Call {
 
     /// The client. The merchant's own systems call for somebody else, so they may say for whom
     /// (`client_ip` and `client_ua`, or `CLIENTIP` and `CLIENTUA` of VK-Pay's context).
-    pub fn environment(&self) -> Environment {
+    ///
+    /// # Errors
+    /// [`Code::FIELD`] when their `client_ip` is not one address: their own must not stand in for the payer's.
+    pub fn environment(&self) -> Result<Environment, Failure> {
         let said = |name: &str| self.data.get(name).and_then(Value::as_str).filter(|_| self.caller.trusted);
-        let address = said("client_ip").filter(|text| text.parse::<std::net::IpAddr>().is_ok());
+        let named = self.data.get("client_ip").filter(|value| self.caller.trusted && !value.is_null());
+        let address = match named {
+            None => None,
+            Some(Value::String(text)) if text.is_empty() => None,
+            Some(Value::String(text)) if text.parse::<std::net::IpAddr>().is_ok() => Some(text.as_str()),
+            Some(_) => return Err(Failure::new(Code::FIELD).says("client_ip: must be one IP address, the payer's")),
+        };
         let agent = said("client_ua").or_else(|| self.request.header("user-agent"));
-        Environment {
+        Ok(Environment {
             client_ip: address.unwrap_or(&self.request.source_ip).to_owned(),
             user_agent: agent.unwrap_or_default().to_owned(),
-        }
+        })
     }
 }
 
@@ -85,7 +94,7 @@ pub(super) fn read(request: Request, actions: &[&'static str], config: Arc<Confi
     let uni_id_token = body.get("uniIdToken").and_then(Value::as_str).map(str::to_owned);
     let data = data_of(body, &request.query)?;
     let caller = Caller { source: String::new(), user: None, trusted: false };
-    Ok(Call { action, dialect, data, uni_id_token, caller, quoted: false, request, config })
+    Ok(Call { action, dialect, data, uni_id_token, caller, quoted: Vec::new(), request, config })
 }
 
 /// True for the data of a module call: an order's number, or a transfer's.

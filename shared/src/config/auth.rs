@@ -1,5 +1,6 @@
 //! `auth`: who may call which action.
 
+use super::choosable::ClientMayChoose;
 use super::reader::{Reader, base_url};
 use crate::secret::Secret;
 use serde_json::Value;
@@ -100,6 +101,8 @@ pub struct Auth {
     pub quote: Option<Secret>,
     /// Which types need one.
     pub require_quote: RequireQuote,
+    /// What an untrusted caller may choose without one.
+    pub client_may_choose: ClientMayChoose,
 }
 
 impl Auth {
@@ -172,8 +175,9 @@ impl Auth {
         if !matches!(require_quote, RequireQuote::Never) && !auth.has("quote") {
             auth.fault("quote", "is missing, and requireQuote needs it");
         }
+        let client_may_choose = ClientMayChoose::read(auth);
         auth.refuse_unknown();
-        Some(Self { default, actions, keys, jwt, iam_allow, quote, require_quote })
+        Some(Self { default, actions, keys, jwt, iam_allow, quote, require_quote, client_may_choose })
     }
 }
 

@@ -6,6 +6,7 @@
 mod alipay;
 mod apple;
 mod auth;
+mod choosable;
 mod douyin;
 mod handlers;
 mod huawei;
@@ -19,6 +20,7 @@ mod wxpay;
 pub use alipay::{AlipayNode, CertificateMode, EncryptKey};
 pub use apple::{AppleNode, StoreKey};
 pub use auth::{Auth, Jwt, JwtKeys, Mode, RequireQuote};
+pub use choosable::ClientMayChoose;
 pub use douyin::{DOUYIN_PAY, DouyinNode, DouyinPay, DouyinProduct, Ecpay, Trade};
 pub use handlers::{Forward, Target};
 pub use huawei::{HuaweiNode, IapKit, PaymentKit};

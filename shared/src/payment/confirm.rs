@@ -7,7 +7,7 @@
 use super::{Context, delivery};
 use crate::config::{DuplicatePayment, LatePayment};
 use crate::order::{Attempt, AttemptState, Order, Provider, Status, Task, TaskName};
-use crate::provider::Payment;
+use crate::provider::{Parties, Payment};
 use crate::store::{
     Accepted, Action, Committed, HistoryEntry, Holder, Incident, IncidentName, IncidentStatus, PaymentCommit, Recorded,
     Recording, StoreError, Verdict,
@@ -240,12 +240,34 @@ fn mismatch(order: &Order, attempt: &Attempt, payment: &Payment) -> Option<(Inci
     if payment.mch_id.is_some() && payment.mch_id != attempt.mch_id {
         return Some((IncidentName::MerchantMismatch, json!(attempt.mch_id), json!(payment.mch_id)));
     }
-    match &payment.app_id {
-        Some(app_id) if *app_id != attempt.app_id => {
-            Some((IncidentName::AppMismatch, json!(attempt.app_id), json!(app_id)))
-        }
-        _ => None,
+    if let Some(app_id) = payment.app_id.as_ref().filter(|id| **id != attempt.app_id) {
+        return Some((IncidentName::AppMismatch, json!(attempt.app_id), json!(app_id)));
     }
+    other_party(attempt, &payment.parties)
+}
+
+/// Whom a payment names who is not the attempt's: the sub-merchant, the receiving account, their applications.
+fn other_party(attempt: &Attempt, named: &Parties) -> Option<(IncidentName, Value, Value)> {
+    let differs = |told: &Option<String>, own: Option<&str>| told.as_deref().is_some_and(|told| Some(told) != own);
+    let sub_mchid = attempt.sub_mchid.as_deref().unwrap_or_default();
+    if differs(&named.sub_mch_id, Some(sub_mchid)) {
+        let expected = json!({ "sub_mchid": sub_mchid });
+        return Some((IncidentName::MerchantMismatch, expected, json!({ "sub_mchid": named.sub_mch_id })));
+    }
+    // What was not written down with the order cannot be compared.
+    if attempt.mch_id.is_some() && differs(&named.seller_id, attempt.mch_id.as_deref()) {
+        let expected = json!({ "seller_id": attempt.mch_id });
+        return Some((IncidentName::MerchantMismatch, expected, json!({ "seller_id": named.seller_id })));
+    }
+    if differs(&named.auth_app_id, Some(&attempt.app_id)) {
+        let expected = json!({ "auth_app_id": attempt.app_id });
+        return Some((IncidentName::AppMismatch, expected, json!({ "auth_app_id": named.auth_app_id })));
+    }
+    if attempt.sub_appid.is_some() && differs(&named.sub_app_id, attempt.sub_appid.as_deref()) {
+        let expected = json!({ "sub_appid": attempt.sub_appid });
+        return Some((IncidentName::AppMismatch, expected, json!({ "sub_appid": named.sub_app_id })));
+    }
+    None
 }
 
 fn incident_about(

@@ -1,8 +1,9 @@
 //! `pay/createPayment`: one order by its number, one open attempt at a time.
 
+use super::node::node_of;
+use super::payee::{Payee, payee, seller_id};
 use super::{Caller, Context, Draft, Fields, confirm::Source};
 use crate::code::{Code, Failure};
-use crate::config::Merchant;
 use crate::crypto::hash;
 use crate::order::{Attempt, AttemptState, Fen, Order, Parameters, Provider, Status};
 use crate::provider::{CreateRequest, Created, Gateway, GoodsRequest, Meaning, Outcome};
@@ -24,8 +25,8 @@ pub struct CreateInput<'a> {
     pub fields: Fields<'a>,
     /// The client.
     pub environment: Environment,
-    /// True when a signed quote fixed the content.
-    pub quoted: bool,
+    /// The names that a signed quote fixed; none where there was no quote.
+    pub quoted: &'a [&'static str],
 }
 
 /// What the request wants, checked for its shape.
@@ -42,9 +43,7 @@ struct Wanted<'a> {
     openid: Option<String>,
     goods: Map<String, Value>,
     appid: Option<&'a str>,
-    pid: Option<&'a str>,
-    sub_appid: Option<&'a str>,
-    sub_mchid: Option<&'a str>,
+    payee: Payee,
     auth_code: Option<&'a str>,
     store_id: Option<&'a str>,
     return_url: Option<String>,
@@ -79,7 +78,9 @@ pub async fn create_payment(
     caller: &Caller,
     input: &CreateInput<'_>,
 ) -> Result<CreateReply, Failure> {
-    let (gateway, mut wanted) = read(cx, caller, input)?;
+    let mut seen = order_under(cx, input.fields.out_trade_no()?).await?;
+    let payee = payee(cx, caller, input, seen.as_ref())?;
+    let (gateway, mut wanted) = read(cx, caller, input, payee)?;
     let code = match wanted.provider {
         Provider::WxpayVirtual => input.fields.text("code", 512)?,
         _ => None,
@@ -88,15 +89,20 @@ pub async fn create_payment(
     if let (Provider::WxpayVirtual, Some(openid)) = (wanted.provider, &wanted.openid) {
         wanted.goods.insert("openid".to_owned(), Value::String(openid.clone()));
     }
-    for _ in 0..ROUNDS {
-        let (order, again) = match cx.store.holder(wanted.out_trade_no).await? {
-            // Another order is paid under this number.
-            Some(Holder::Attempt(_)) => return Err(Code::ORDER_DIFFERS.into()),
+    for round in 0..ROUNDS {
+        if round > 0 {
+            seen = order_under(cx, wanted.out_trade_no).await?;
+            // Somebody else made it meanwhile, for others.
+            if !super::payee::payee(cx, caller, input, seen.as_ref())?.is(&wanted.payee) {
+                break;
+            }
+        }
+        let (order, again) = match seen.take() {
             None => match begin(cx, caller, &wanted, &gateway).await? {
                 Some(order) => (order, false),
                 None => continue,
             },
-            Some(Holder::Order(order)) => match resume(cx, caller, &wanted, &gateway, *order).await? {
+            Some(order) => match resume(cx, caller, &wanted, &gateway, order).await? {
                 Some(resumed) => resumed,
                 None => continue,
             },
@@ -108,10 +114,23 @@ pub async fn create_payment(
     Err(Code::BUSY.into())
 }
 
+/// The order that has a number, if there is one.
+///
+/// # Errors
+/// [`Code::ORDER_DIFFERS`] when another order is paid under that number.
+async fn order_under(cx: &Context<'_>, out_trade_no: &str) -> Result<Option<Order>, Failure> {
+    match cx.store.holder(out_trade_no).await? {
+        None => Ok(None),
+        Some(Holder::Order(order)) => Ok(Some(*order)),
+        Some(Holder::Attempt(_)) => Err(Code::ORDER_DIFFERS.into()),
+    }
+}
+
 fn read<'a>(
     cx: &Context<'_>,
     caller: &'a Caller,
     input: &'a CreateInput<'_>,
+    payee: Payee,
 ) -> Result<(Gateway, Wanted<'a>), Failure> {
     let fields = &input.fields;
     let out_trade_no = fields.out_trade_no()?;
@@ -119,11 +138,7 @@ fn read<'a>(
     let custom = fields.object("custom", Code::TYPE)?;
     let openid = fields.text("openid", 128).map_err(|_| Code::OPENID)?;
     let auth_code = fields.text("auth_code", 64)?;
-    let pid = fields.text("pid", 64)?;
-    let merchant = cx
-        .config
-        .merchant(pid.unwrap_or(crate::config::DEFAULT_MERCHANT))
-        .ok_or_else(|| Failure::new(Code::FIELD).says("pid"))?;
+    let merchant = cx.config.merchant(&payee.merchant).ok_or_else(|| Failure::new(Code::FIELD).says("pid"))?;
     let platform = fields.text("vk_platform", 32)?.or(fields.text("platform", 32)?).unwrap_or_default().to_owned();
     let node = match auth_code {
         Some(_) => "codepay",
@@ -141,7 +156,7 @@ fn read<'a>(
     let goods = gateway.goods(&request)?;
     // A provider that computes the amount from the goods makes the request's amount void; a signed one binds.
     let total_fee = match goods.total {
-        Some(total) if input.quoted && asked != Ok(total) => {
+        Some(total) if !input.quoted.is_empty() && asked != Ok(total) => {
             return Err(Failure::new(Code::FORBIDDEN).says("total_fee"));
         }
         Some(total) => total,
@@ -166,7 +181,7 @@ fn read<'a>(
     }
     if !caller.trusted {
         let other_user = custom.get("user_id").is_some_and(|id| user_id.is_some_and(|user| id.as_str() != Some(user)));
-        if other_user || (cx.handlers.exceeds(kind, &draft) && !input.quoted) {
+        if other_user || (cx.handlers.exceeds(kind, &draft) && input.quoted.is_empty()) {
             return Err(Failure::new(Code::FORBIDDEN).says("custom"));
         }
     }
@@ -193,9 +208,7 @@ fn read<'a>(
         openid: openid.map(str::to_owned),
         goods: goods.named,
         appid: fields.text("vk_appid", 64)?,
-        pid,
-        sub_appid: fields.text("sub_appid", 32)?,
-        sub_mchid: fields.text("sub_mchid", 32)?,
+        payee,
         auth_code,
         store_id: fields.text("store_id", 32)?,
         return_url: return_url.filter(|_| gateway.returns_payers()),
@@ -205,62 +218,6 @@ fn read<'a>(
         environment: &input.environment,
     };
     Ok((gateway, wanted))
-}
-
-/// The configuration node for a client, as VK-Pay derives it (`protocols/vkpay.md` 2.3).
-fn node_of(
-    provider: Provider,
-    platform: &str,
-    user_agent: &str,
-    has_openid: bool,
-    fields: &Fields<'_>,
-    merchant: &Merchant,
-) -> Result<&'static str, Failure> {
-    let wants_qr = fields.flag("isPC")
-        || fields.flag("needQRcode")
-        || fields.text("needQRcode", 16).ok().flatten() == Some("image");
-    let app_to_qr = fields.flag("alipayAppPayToH5Pay") || merchant.alipay_app_pay_to_h5_pay;
-    let agent = user_agent.to_ascii_lowercase();
-    let in_wechat = agent.contains("micromessenger");
-    let on_phone = ["iphone", "android", "mobile", "harmony"].iter().any(|word| agent.contains(word));
-    let web = matches!(platform, "h5" | "web" | "");
-    let node = match (provider, platform) {
-        (Provider::Appleiap, "" | "app-plus" | "app" | "app-ios") => "app-plus",
-        (Provider::WxpayVirtual, "" | "mp-weixin") => "mp-weixin",
-        (Provider::Douyin, _) => "mp-toutiao",
-        (Provider::Huawei, "mp-harmony" | "mp") => "mp-harmony",
-        (Provider::Huawei, "app-harmony" | "app") => "app-harmony",
-        (Provider::Huawei, "") if merchant.huawei.len() == 1 && merchant.huawei.contains_key("mp-harmony") => {
-            "mp-harmony"
-        }
-        (Provider::Huawei, "") if merchant.huawei.len() == 1 => "app-harmony",
-        (Provider::Appleiap | Provider::WxpayVirtual | Provider::Huawei, _) => {
-            return Err(Failure::new(Code::PLATFORM).says(platform));
-        }
-        (Provider::Vkspay, "mp-weixin") if !wants_qr => "mp-weixin",
-        (Provider::Vkspay, "mp-alipay") if !wants_qr => "mp-alipay",
-        (Provider::Vkspay, "h5-weixin") if !wants_qr => "h5-weixin",
-        (Provider::Vkspay, "mweb") if !wants_qr => "mweb",
-        (Provider::Vkspay, _) if web && !wants_qr && in_wechat => "h5-weixin",
-        (Provider::Vkspay, _) if web && !wants_qr && on_phone => "mweb",
-        (Provider::Alipay, "pc") if !wants_qr => "pc",
-        (Provider::Alipay, "wap") if !wants_qr => "wap",
-        (_, "pc") => "h5",
-        _ if wants_qr => "h5",
-        (Provider::Wxpay, "") if has_openid => "mp-weixin",
-        (Provider::Alipay, "") if has_openid => "mp-alipay",
-        (Provider::Wxpay, _) if web && in_wechat => "h5-weixin",
-        (Provider::Wxpay, _) if web && on_phone => "mweb",
-        (_, _) if web => "h5",
-        (Provider::Wxpay, "mp-weixin") => "mp-weixin",
-        (Provider::Wxpay, "h5-weixin") => "h5-weixin",
-        (Provider::Wxpay, "mweb") => "mweb",
-        (Provider::Alipay, "mp-alipay") => "mp-alipay",
-        (Provider::Alipay, "app-plus" | "app" | "app-android" | "app-ios" | "app-harmony") if app_to_qr => "h5",
-        (_, "app-plus" | "app" | "app-android" | "app-ios" | "app-harmony") => "app-plus",
-        _ => return Err(Failure::new(Code::PLATFORM).says(platform)),
-    };
-    Ok(node)
 }
 
 /// Checks that the provider can take an attempt, before anything is stored.
@@ -279,6 +236,7 @@ fn check(
             "out_trade_no" => Code::OUT_TRADE_NO,
             "total_fee" => Code::TOTAL_FEE,
             "product_id" => Code::PRODUCT,
+            "return_url" => Code::RETURN_URL,
             _ => Code::FIELD,
         };
         Failure::new(code).says(format!("{field}: {what}"))
@@ -304,7 +262,14 @@ fn request<'a>(
     }
 }
 
-fn attempt_of(wanted: &Wanted<'_>, gateway: &Gateway, n: u64, number: String, now: i64) -> Attempt {
+fn attempt_of(
+    wanted: &Wanted<'_>,
+    gateway: &Gateway,
+    other: &Map<String, Value>,
+    n: u64,
+    number: String,
+    now: i64,
+) -> Attempt {
     Attempt {
         n,
         provider: wanted.provider,
@@ -316,9 +281,9 @@ fn attempt_of(wanted: &Wanted<'_>, gateway: &Gateway, n: u64, number: String, no
         numbers: Vec::new(),
         goods: wanted.goods.clone(),
         app_id: gateway.app_id().to_owned(),
-        mch_id: gateway.mch_id().map(str::to_owned),
-        sub_appid: wanted.sub_appid.map(str::to_owned),
-        sub_mchid: wanted.sub_mchid.map(str::to_owned),
+        mch_id: seller_id(wanted.provider, other).or(gateway.mch_id()).map(str::to_owned),
+        sub_appid: wanted.payee.sub_appid.clone(),
+        sub_mchid: wanted.payee.sub_mchid.clone(),
         openid: wanted.openid.clone(),
         auth_code_digest: digest_of(wanted),
         state: AttemptState::Open,
@@ -338,7 +303,7 @@ async fn begin(
 ) -> Result<Option<Order>, Failure> {
     let now = cx.now();
     let (notify_url, notify_path) = cx.callback("pay-notify", wanted.provider, &gateway.merchant)?;
-    let attempt = attempt_of(wanted, gateway, 1, wanted.out_trade_no.to_owned(), now);
+    let attempt = attempt_of(wanted, gateway, &wanted.other, 1, wanted.out_trade_no.to_owned(), now);
     let longest = gateway.longest_life(&attempt);
     let ends = now + (i64::try_from(cx.config.policy.order_expire_minutes).unwrap_or(120) * 60_000).min(longest);
     super::request::check_end(wanted.time_expire, longest, now)?;
@@ -366,7 +331,7 @@ async fn begin(
         provider_appid: attempt.app_id.clone(),
         mch_id: attempt.mch_id.clone(),
         merchant: gateway.merchant.clone(),
-        pid: wanted.pid.map(str::to_owned),
+        pid: wanted.payee.pid.clone(),
         description: wanted.subject.to_owned(),
         custom: wanted.custom.clone(),
         other: wanted.other.clone(),
@@ -425,7 +390,8 @@ async fn resume(
         && last.merchant == gateway.merchant
         && (wanted.openid.is_none() || last.openid == wanted.openid)
         && last.goods == wanted.goods
-        && last.sub_mchid.as_deref() == wanted.sub_mchid
+        && last.sub_mchid == wanted.payee.sub_mchid
+        && last.sub_appid == wanted.payee.sub_appid
         && last.auth_code_digest == digest_of(wanted);
     match order.trade_state {
         // A pay code is paid by the request itself, so the same request again is the same success.
@@ -450,7 +416,7 @@ async fn resume(
                 return Err(Code::TOO_MANY_ATTEMPTS.into());
             }
             let number = next_number(&order, gateway, wanted.provider, "");
-            let attempt = attempt_of(wanted, gateway, last.n + 1, number, now);
+            let attempt = attempt_of(wanted, gateway, &order.other, last.n + 1, number, now);
             // Before the earlier attempt ends: what cannot be paid must not end what can.
             let url = format!("{}/pay-notify/{}/{}", order.notify_url, attempt.provider, attempt.merchant);
             check(wanted, gateway, &order, &attempt, &url, now)?;

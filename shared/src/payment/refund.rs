@@ -82,7 +82,7 @@ pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) 
             return Err(exceeds(&order));
         }
         gateway
-            .check_refund(&number, amount)
+            .check_refund(&number, amount, input.refund_desc)
             .map_err(|(field, what)| Failure::new(Code::FIELD).says(format!("{field}: {what}")))?;
         let refund = Refund {
             refund_desc: input.refund_desc.to_owned(),

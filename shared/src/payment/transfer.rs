@@ -409,6 +409,11 @@ fn read(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) -> Result<Wish, 
     if !matches!(provider, Provider::Wxpay | Provider::Alipay) {
         return Err(Failure::new(Code::UNSUPPORTED).says(format!("{provider}: transfer")));
     }
+    // Ignored, the payee would be asked to confirm what was meant to arrive without it.
+    if let Some(name) = ["authorization_id", "out_authorization_no"].into_iter().find(|name| fields.raw(name).is_some())
+    {
+        return Err(bad(&format!("{name}: transfers under a payee's authorisation are not made here; leave it out")));
+    }
     let gateway = Gateway::find(merchant, provider, NODE)
         .ok_or_else(|| Failure::new(Code::PROVIDER).says(format!("{provider}.{NODE}")))?;
     let defaults = gateway.transfers()?;

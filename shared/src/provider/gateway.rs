@@ -301,10 +301,13 @@ impl Gateway {
     ///
     /// # Errors
     /// The name of the field and what is wrong with it.
-    pub fn check_refund(&self, out_refund_no: &str, _refund: Fen) -> Result<(), (&'static str, String)> {
+    pub fn check_refund(&self, out_refund_no: &str, _refund: Fen, reason: &str) -> Result<(), (&'static str, String)> {
         match &self.node {
             Node::Virtual(_) => virtual_pay::check_refund_number(out_refund_no),
-            _ => Ok(()),
+            Node::Wxpay(node) => wxpay::check_refund(node, reason),
+            Node::Douyin(node) => douyin::check_refund(node, reason),
+            Node::Huawei(_) => huawei::check_refund(reason),
+            Node::Alipay(_) | Node::Apple(_) | Node::Vkspay(_) => Ok(()),
         }
     }
 

@@ -12,6 +12,7 @@ mod gateway;
 pub mod huawei;
 pub mod login;
 mod purchase;
+pub mod raw;
 mod stands;
 mod vault;
 pub mod virtual_pay;
@@ -168,6 +169,9 @@ pub struct Payment {
     pub app_id: Option<String>,
     /// The merchant at the provider, where the message says.
     pub mch_id: Option<String>,
+    /// Whom else the message names; they must be the attempt's.
+    #[serde(default)]
+    pub parties: Parties,
     /// The payer at the provider.
     pub payer: Option<String>,
     /// When it was paid, Unix ms.
@@ -193,6 +197,20 @@ pub fn payment_identity(provider: Provider, merchant: &str, number: &str, transa
             transaction_id.to_owned()
         }
     }
+}
+
+/// Whom a payment names beside merchant and application, where its provider says it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Parties {
+    /// WeChat Pay's partner mode: the sub-merchant. Empty where the message says that the merchant itself was paid.
+    pub sub_mch_id: Option<String>,
+    /// The sub-merchant's application.
+    pub sub_app_id: Option<String>,
+    /// Alipay: the account that received the money.
+    pub seller_id: Option<String>,
+    /// Alipay: for which application the asking one acted, where it acts for itself only.
+    pub auth_app_id: Option<String>,
 }
 
 /// How an order stands at a provider.

@@ -5,7 +5,7 @@ use super::{clock, signing};
 use crate::config::AlipayNode;
 use crate::crypto::{CryptoError, aes};
 use crate::http::Request;
-use crate::provider::{Meaning, Outcome, Outside, Refusal};
+use crate::provider::{Meaning, Outcome, Outside, Refusal, raw};
 use http::Method;
 use serde_json::{Map, Value};
 
@@ -37,7 +37,7 @@ impl<'a> Call<'a> {
     }
 
     /// All parameters, signed. `biz_content` of calls that go through [`Call::send`] is encrypted when the
-    /// node has a key; what a browser or an app carries is not.
+    /// node has a key; what a browser or an app carries is not. No text in it shows a separator of the signed text.
     pub fn signed(
         &self,
         node: &AlipayNode,
@@ -67,7 +67,7 @@ impl<'a> Call<'a> {
             params.push(("app_auth_token", token.expose().to_owned()));
         }
         params.extend(self.plain.iter().cloned());
-        let biz = Value::Object(self.biz.clone()).to_string();
+        let biz = raw::escaped_json(&Value::Object(self.biz.clone()));
         match node.encrypt_key.as_ref().filter(|_| encrypt && self.plain.is_empty()) {
             Some(key) => {
                 params.push(("encrypt_type", "AES".to_owned()));

@@ -4,13 +4,37 @@ use super::create::Product;
 use super::signing;
 use crate::config::AlipayNode;
 use crate::order::Fen;
-use crate::provider::{CreateRequest, text_of};
+use crate::provider::{CreateRequest, raw, text_of};
 
 const LONGEST_SUBJECT: usize = 256;
 const LONGEST_URL: usize = 256;
 /// VK-Pay takes an end one second ahead; the gateway none beyond 15 days. Both ms.
 const SOONEST_END: i64 = 1_000;
 const LATEST_END: i64 = 15 * 24 * 3_600_000;
+
+/// The gateway's own parameters. An address to return to is signed among them as it stands, and carried by the
+/// payer's browser.
+const SYSTEM: [&str; 19] = [
+    "alipay_root_cert_sn",
+    "app_auth_token",
+    "app_cert_sn",
+    "app_id",
+    "auth_token",
+    "biz_content",
+    "charset",
+    "encrypt_type",
+    "format",
+    "method",
+    "notify_url",
+    "prod_code",
+    "return_url",
+    "sign",
+    "sign_type",
+    "target_app_id",
+    "terminal_info",
+    "timestamp",
+    "version",
+];
 
 type Fault = (&'static str, String);
 
@@ -42,6 +66,9 @@ pub(super) fn check(node: &AlipayNode, request: &CreateRequest<'_>) -> Result<()
         Product::Page | Product::Wap => {
             if let Some(url) = request.return_url {
                 check_url("return_url", url)?;
+                if raw::hides(url, &SYSTEM) {
+                    return Err(fault("return_url", "its query must not name a parameter of the gateway's"));
+                }
             }
         }
         Product::Create | Product::App | Product::Precreate => {}

@@ -18,8 +18,8 @@ mod trade;
 mod transfer;
 
 use super::{
-    CallbackError, CallbackRequest, Closing, CreateRequest, Created, Notice, Outcome, Outside, ProviderReply,
-    RefundRequest, RefundStanding, Standing, TransferRequest, TransferStanding, Verdict,
+    CallbackError, CallbackRequest, Closing, CreateRequest, Created, Meaning, Notice, Outcome, Outside, ProviderReply,
+    RefundRequest, RefundStanding, Refusal, Standing, TransferRequest, TransferStanding, Verdict, raw,
 };
 use crate::config::{AlipayNode, Merchant};
 use crate::order::{Attempt, Order, Refund};
@@ -103,6 +103,10 @@ pub(super) fn reply(verdict: Verdict) -> ProviderReply {
 /// Exchanges a login code (`alipay.system.oauth.token`): `user_id`, or `open_id` where the application is
 /// in openid mode.
 pub(super) async fn login(outside: &Outside, node: &AlipayNode, code: &str, now: i64) -> Outcome<super::login::Login> {
+    if raw::unfit(code) {
+        let message = format!("code {}", raw::UNFIT);
+        return Outcome::Refused(Refusal { code: "code".to_owned(), message, meaning: Meaning::No });
+    }
     let mut call = call::Call::new(answer::LOGIN, serde_json::Map::new());
     call.plain = vec![("grant_type", "authorization_code".to_owned()), ("code", code.to_owned())];
     match call.send(outside, node, now).await {

@@ -9,7 +9,7 @@ use super::{clock, payment, signing};
 use crate::config::{AlipayNode, Merchant};
 use crate::order::{Fen, Provider};
 use crate::provider::{
-    CallbackError, Notice, Payment, ProviderReply, RefundNotice, RefundProgress, RefundStanding, Verdict,
+    CallbackError, Notice, Payment, ProviderReply, RefundNotice, RefundProgress, RefundStanding, Verdict, raw,
 };
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -81,7 +81,11 @@ fn stated(merchant: &Merchant, node: &AlipayNode, fields: &Map<String, Value>) -
         Some(_) => Some(word(fields, "seller_id").ok_or(CallbackError::Malformed("seller_id"))?.to_owned()),
         None => None,
     };
-    let payment = payment::of(fields, &merchant.id).map_err(CallbackError::Malformed)?;
+    let mut payment = payment::of(fields, &merchant.id).map_err(CallbackError::Malformed)?;
+    if node.app_auth_token.is_some() {
+        // An application that acts for a merchant does not know the merchant's own.
+        payment.parties.auth_app_id = None;
+    }
     Ok(Payment { app_id: Some(node.app_id.clone()), mch_id, ..payment })
 }
 
@@ -109,8 +113,51 @@ fn refund_of(fields: &Map<String, Value>, payment: Payment) -> RefundNotice {
     }
 }
 
+/// The fields of Alipay's notices.
+const FIELDS: [&str; 38] = [
+    "alipay_cert_sn",
+    "app_id",
+    "auth_app_id",
+    "body",
+    "buyer_id",
+    "buyer_logon_id",
+    "buyer_open_id",
+    "buyer_pay_amount",
+    "charset",
+    "fund_bill_list",
+    "gmt_close",
+    "gmt_create",
+    "gmt_payment",
+    "gmt_refund",
+    "invoice_amount",
+    "notify_id",
+    "notify_time",
+    "notify_type",
+    "out_biz_no",
+    "out_trade_no",
+    "passback_params",
+    "pay_currency",
+    "point_amount",
+    "receipt_amount",
+    "refund_fee",
+    "refund_reason",
+    "seller_email",
+    "seller_id",
+    "settle_currency",
+    "sign",
+    "sign_type",
+    "subject",
+    "total_amount",
+    "trade_no",
+    "trade_status",
+    "trans_currency",
+    "version",
+    "voucher_detail_list",
+];
+
 /// Decodes a form, once: `+` is a space, `%XX` a byte of UTF-8. What two parsers could read differently is
-/// refused: repeated or strange names, broken escapes, and values that hide a field.
+/// refused: repeated or strange names, broken escapes, and values that hide a field of such a message. A voucher's
+/// or a reason's own `&` hides none.
 fn decode(body: &[u8]) -> Result<Vec<(String, String)>, CallbackError> {
     let mut params = Vec::new();
     let mut names = BTreeSet::new();
@@ -121,13 +168,14 @@ fn decode(body: &[u8]) -> Result<Vec<(String, String)>, CallbackError> {
         if !signing::is_name(&name) {
             return Err(CallbackError::Malformed("a field's name"));
         }
-        if signing::hides_a_field(&value) {
-            return Err(CallbackError::Malformed("a value that reads as further fields"));
-        }
         if !names.insert(name.clone()) {
             return Err(CallbackError::Malformed("a repeated field"));
         }
         params.push((name, value));
+    }
+    let own: Vec<&str> = names.iter().map(String::as_str).collect();
+    if params.iter().any(|(_, value)| raw::hides(value, &FIELDS) || raw::hides(value, &own)) {
+        return Err(CallbackError::Malformed("a value that reads as further fields"));
     }
     Ok(params)
 }

@@ -3,7 +3,7 @@
 use super::answer::word;
 use super::clock;
 use crate::order::{Fen, Provider};
-use crate::provider::Payment;
+use crate::provider::{Parties, Payment};
 use serde_json::{Map, Value};
 
 /// What is kept of the provider's words (`notify_info`). Names, e-mail addresses and whatever else Alipay
@@ -64,6 +64,11 @@ pub(super) fn of(fields: &Map<String, Value>, merchant: &str) -> Result<Payment,
         currency: word(fields, "trans_currency").unwrap_or("CNY").to_owned(),
         app_id: None,
         mch_id: None,
+        parties: Parties {
+            seller_id: word(fields, "seller_id").map(str::to_owned),
+            auth_app_id: word(fields, "auth_app_id").map(str::to_owned),
+            ..Parties::default()
+        },
         payer: payer.map(str::to_owned),
         paid_at,
         info: redacted(fields),

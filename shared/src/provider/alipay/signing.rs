@@ -80,7 +80,7 @@ pub fn page_url(gateway: &str, params: &[(impl AsRef<str>, impl AsRef<str>)]) ->
 ///
 /// The signed text does not tell a separator from the same character in a value. Who can choose a value,
 /// say a subject `x&total_amount=9.00&total_b=`, could have a genuine signature cover other fields, with the
-/// real ones hidden in a value. So no value of a callback may hold such a piece.
+/// real ones hidden in a value. So nothing that Alipay echoes may hold such a piece when it is sent.
 pub fn hides_a_field(value: &str) -> bool {
     value.split('&').skip(1).any(|piece| piece.split_once('=').is_some_and(|(name, _)| is_name(name)))
 }

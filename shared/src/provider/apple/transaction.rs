@@ -3,7 +3,7 @@
 use super::refused;
 use crate::config::AppleNode;
 use crate::order::{Attempt, Provider};
-use crate::provider::{Outcome, Payment, is_dated, is_said, text_of};
+use crate::provider::{Outcome, Parties, Payment, is_dated, is_said, text_of};
 use serde_json::{Map, Value, json};
 
 /// A transaction of this app, in an environment that counts.
@@ -120,6 +120,7 @@ impl Transaction {
             currency: "CNY".to_owned(),
             app_id: Some(bundle_id),
             mch_id: None,
+            parties: Parties::default(),
             payer: None,
             paid_at: Some(self.purchased_at),
             info: self.info,

@@ -8,7 +8,7 @@ use crate::http::Request;
 use crate::order::{Attempt, Fen, Provider, Refund};
 use crate::provider::alipay::clock;
 use crate::provider::{
-    CallbackError, CallbackRequest, CreateRequest, Created, Notice, Outcome, Outside, Payment, RefundNotice,
+    CallbackError, CallbackRequest, CreateRequest, Created, Notice, Outcome, Outside, Parties, Payment, RefundNotice,
     RefundProgress, RefundRequest, RefundStanding, Standing, text_of,
 };
 use crate::secret::Secret;
@@ -159,6 +159,7 @@ pub(super) async fn query(
         currency: "CNY".to_owned(),
         app_id: None,
         mch_id: None,
+        parties: Parties::default(),
         payer: None,
         paid_at: text_of(info, "pay_time").and_then(clock::read),
         info: kept.iter().filter_map(|name| Some(((*name).to_owned(), info.get(*name)?.clone()))).collect(),
@@ -248,6 +249,10 @@ pub(super) fn read(
     else {
         return Err(CallbackError::Forged("not signed"));
     };
+    // The parts are signed without anything between them, so none may hold a piece of the message.
+    if [&timestamp, &nonce].iter().any(|part| part.contains(['{', '}', '"'])) {
+        return Err(CallbackError::Malformed("timestamp or nonce"));
+    }
     let mut parts = [keys.token.expose(), &timestamp, &nonce, &msg];
     parts.sort_unstable();
     if !hash::same(&hash::sha1_hex(parts.concat().as_bytes()), &signature) {
@@ -278,6 +283,7 @@ pub(super) fn read(
                 currency: "CNY".to_owned(),
                 app_id: Some(node.app_id.clone()),
                 mch_id: None,
+                parties: Parties::default(),
                 payer: None,
                 paid_at: seconds("paid_at").and_then(|s| s.checked_mul(1_000)),
                 info: KEPT.iter().filter_map(|n| Some(((*n).to_owned(), message.get(*n)?.clone()))).collect(),

@@ -9,7 +9,8 @@ mod trade;
 
 use super::{
     CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Meaning, Notice, Outcome,
-    Outside, ProviderReply, RefundRequest, RefundStanding, Refusal, Standing, Verdict, says_no_such_order, text_of,
+    Outside, ProviderReply, RefundRequest, RefundStanding, Refusal, Standing, Verdict, raw, says_no_such_order,
+    text_of,
 };
 use crate::code::Failure;
 use crate::config::{DouyinNode, DouyinProduct, Merchant};
@@ -38,7 +39,18 @@ pub(super) fn check(node: &DouyinNode, request: &CreateRequest<'_>) -> Result<()
     if request.notify_url.len() > 256 {
         return Err(("notify_url", "at most 256 characters".to_owned()));
     }
-    Ok(())
+    match node.product {
+        DouyinProduct::Ecpay(_) => raw::check("subject", &request.order.description),
+        DouyinProduct::Trade(_) | DouyinProduct::Douyinpay(_) => Ok(()),
+    }
+}
+
+/// ecpay signs the reason as it stands.
+pub(super) fn check_refund(node: &DouyinNode, reason: &str) -> Result<(), (&'static str, String)> {
+    match node.product {
+        DouyinProduct::Ecpay(_) => raw::check("refund_desc", reason),
+        DouyinProduct::Trade(_) | DouyinProduct::Douyinpay(_) => Ok(()),
+    }
 }
 
 pub(super) async fn create(

@@ -6,7 +6,7 @@ use crate::config::{DouyinNode, Trade};
 use crate::http::Request;
 use crate::order::{Attempt, Fen, Provider, Refund};
 use crate::provider::{
-    CallbackError, CallbackRequest, CreateRequest, Created, Notice, Outcome, Outside, Payment, RefundNotice,
+    CallbackError, CallbackRequest, CreateRequest, Created, Notice, Outcome, Outside, Parties, Payment, RefundNotice,
     RefundProgress, RefundRequest, RefundStanding, Standing, text_of,
 };
 use crate::secret::Secret;
@@ -199,6 +199,7 @@ fn payment(node: &DouyinNode, merchant: &str, number: &str, data: &Map<String, V
         currency: "CNY".to_owned(),
         app_id: Some(node.app_id.clone()),
         mch_id: None,
+        parties: Parties::default(),
         payer: None,
         paid_at: at,
         info: KEPT.iter().filter_map(|name| Some(((*name).to_owned(), data.get(*name)?.clone()))).collect(),

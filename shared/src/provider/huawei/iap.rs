@@ -5,7 +5,9 @@ use crate::config::{HuaweiNode, IapKit};
 use crate::crypto::hash;
 use crate::http::Request;
 use crate::order::{Attempt, Order, Provider};
-use crate::provider::{CreateRequest, Created, Outcome, Outside, Payment, Proof, Purchase, is_dated, is_said, text_of};
+use crate::provider::{
+    CreateRequest, Created, Outcome, Outside, Parties, Payment, Proof, Purchase, is_dated, is_said, text_of,
+};
 use http::Method;
 use serde_json::{Map, Value, json};
 
@@ -120,6 +122,7 @@ pub(super) fn read(
         currency: "CNY".to_owned(),
         app_id: Some(node.app_id.clone()),
         mch_id: None,
+        parties: Parties::default(),
         payer: None,
         paid_at: Some(paid_at),
         info: KEPT.iter().filter_map(|name| Some(((*name).to_owned(), claims.get(*name)?.clone()))).collect(),

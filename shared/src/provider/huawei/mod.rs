@@ -16,7 +16,7 @@ pub(super) use notify::{read as read_callback, reply};
 
 use super::{
     CreateRequest, Created, Goods, GoodsRequest, Meaning, Outcome, Outside, RefundRequest, RefundStanding, Refusal,
-    Standing,
+    Standing, raw,
 };
 use crate::code::{Code, Failure};
 use crate::config::HuaweiNode;
@@ -53,9 +53,15 @@ pub(super) fn goods(node: &HuaweiNode, request: &GoodsRequest<'_>) -> Result<Goo
 pub(super) fn check(_node: &HuaweiNode, request: &CreateRequest<'_>) -> Result<(), (&'static str, String)> {
     let number = &request.attempt.number;
     match number.len() <= 46 && number.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
-        true => Ok(()),
+        true if is_iap(request.attempt) => Ok(()),
+        true => raw::check("subject", &request.order.description),
         false => Err(("out_trade_no", "at most 46 letters, digits, _ and -".to_owned())),
     }
+}
+
+/// Payment Kit signs the reason as it stands.
+pub(super) fn check_refund(reason: &str) -> Result<(), (&'static str, String)> {
+    raw::check("refund_desc", reason)
 }
 
 pub(super) async fn create(

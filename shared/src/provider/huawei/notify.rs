@@ -4,7 +4,7 @@ use super::{call::verified, event, pay};
 use crate::config::{HuaweiNode, Merchant, PaymentKit};
 use crate::order::Provider;
 use crate::provider::{
-    CallbackError, CallbackRequest, Event, Notice, Outside, ProviderReply, RefundNotice, Verdict, text_of,
+    CallbackError, CallbackRequest, Event, Notice, Outside, ProviderReply, RefundNotice, Verdict, raw, text_of,
 };
 use serde_json::{Map, Value, json};
 
@@ -25,12 +25,47 @@ pub(in crate::provider) async fn read(
     for node in merchant.huawei.values() {
         let Some(keys) = &node.pay else { continue };
         let Some(message) = verified(keys, request.body) else { continue };
+        if message.values().any(hides_a_field) {
+            return Err(CallbackError::Malformed("a value that reads as further fields"));
+        }
         match text_of(&message, "appId") {
             Some(app_id) if app_id != node.app_id => of_another = true,
             _ => return notice(&merchant.id, node, keys, &message),
         }
     }
     Err(CallbackError::Forged(if of_another { "another application's message" } else { "sign" }))
+}
+
+/// The canonical text does not tell a member from the same characters inside a text.
+fn hides_a_field(value: &Value) -> bool {
+    const FIELDS: [&str; 20] = [
+        "appId",
+        "callbackId",
+        "callbackTime",
+        "currency",
+        "dataType",
+        "finishTime",
+        "mercNo",
+        "mercOrderNo",
+        "mercRefundNo",
+        "mercRefundOrderNo",
+        "orderStatus",
+        "payload",
+        "refundAmount",
+        "refundOrderStatus",
+        "signType",
+        "sysRefundNo",
+        "sysRefundOrderNo",
+        "sysTransOrderNo",
+        "totalAmount",
+        "tradeSummary",
+    ];
+    match value {
+        Value::String(text) => raw::hides(text, &FIELDS),
+        Value::Array(list) => list.iter().any(hides_a_field),
+        Value::Object(map) => map.values().any(hides_a_field),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 fn notice(

@@ -5,7 +5,7 @@ use super::canonical::canonical;
 use crate::config::{HuaweiNode, PaymentKit};
 use crate::order::{Attempt, Fen, Provider, Refund};
 use crate::provider::{
-    CreateRequest, Created, Meaning, Outcome, Outside, Payment, RefundProgress, RefundRequest, RefundStanding,
+    CreateRequest, Created, Meaning, Outcome, Outside, Parties, Payment, RefundProgress, RefundRequest, RefundStanding,
     Standing, text_of,
 };
 use serde_json::{Map, Value, json};
@@ -143,6 +143,7 @@ pub(super) fn payment(merchant: &str, object: &Map<String, Value>) -> Option<Pay
         currency: text("currency")?.to_owned(),
         app_id: Some(text("appId")?.to_owned()),
         mch_id: Some(text("mercNo")?.to_owned()),
+        parties: Parties::default(),
         payer: None,
         paid_at: text("finishTime").and_then(from_utc),
         info: KEPT.iter().filter_map(|name| Some(((*name).to_owned(), object.get(*name)?.clone()))).collect(),

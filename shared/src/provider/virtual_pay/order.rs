@@ -3,7 +3,9 @@
 use super::transport::xpay;
 use crate::config::VirtualNode;
 use crate::order::{Attempt, Fen, Order, Provider, Refund};
-use crate::provider::{Meaning, Outcome, Outside, Payment, RefundProgress, RefundRequest, RefundStanding, Standing};
+use crate::provider::{
+    Meaning, Outcome, Outside, Parties, Payment, RefundProgress, RefundRequest, RefundStanding, Standing,
+};
 use serde_json::{Map, Value, json};
 
 fn body_of(attempt: &Attempt, number: &str) -> Map<String, Value> {
@@ -106,6 +108,7 @@ fn paid(node: &VirtualNode, merchant: &str, attempt: &Attempt, order: &Map<Strin
         currency: "CNY".to_owned(),
         app_id: Some(node.app_id.clone()),
         mch_id: None,
+        parties: Parties::default(),
         payer: attempt.openid.clone(),
         paid_at: number_of(order, "paid_time").and_then(|s| i64::try_from(s).ok()?.checked_mul(1_000)),
         info: Value::Object(info),

@@ -9,8 +9,8 @@ use crate::config::{Merchant, VirtualNode};
 use crate::crypto::{aes, from_base64, hash};
 use crate::order::{Fen, Provider};
 use crate::provider::{
-    CallbackError, CallbackRequest, Hint, Notice, Outside, Payment, ProviderReply, RefundNotice, RefundProgress,
-    RefundStanding, Verdict,
+    CallbackError, CallbackRequest, Hint, Notice, Outside, Parties, Payment, ProviderReply, RefundNotice,
+    RefundProgress, RefundStanding, Verdict,
 };
 use crate::xml;
 use http::Method;
@@ -166,6 +166,7 @@ fn proven(node: &VirtualNode, merchant: &str, message: &Fields) -> Result<Notice
                 currency: "CNY".to_owned(),
                 app_id: Some(node.app_id.clone()),
                 mch_id: None,
+                parties: Parties::default(),
                 payer: text("OpenId").map(str::to_owned),
                 paid_at: number("WeChatPayInfo.PaidTime").and_then(|s| i64::try_from(s).ok()?.checked_mul(1_000)),
                 info,

@@ -8,8 +8,8 @@ use crate::crypto::hash;
 use crate::http::Request;
 use crate::order::{Attempt, Fen, Order, Provider, Refund};
 use crate::provider::{
-    CallbackError, CallbackRequest, CreateRequest, Created, Meaning, Notice, Outcome, Outside, Payment, RefundProgress,
-    RefundRequest, RefundStanding, Refusal, Standing, says_no_such_order, text_of,
+    CallbackError, CallbackRequest, CreateRequest, Created, Meaning, Notice, Outcome, Outside, Parties, Payment,
+    RefundProgress, RefundRequest, RefundStanding, Refusal, Standing, raw, says_no_such_order, text_of,
 };
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -22,6 +22,42 @@ type Fields = BTreeMap<String, String>;
 const WINDOW_S: i64 = 300;
 /// A link is handed out again for so long, ms.
 const LINK_MS: i64 = 300_000;
+
+/// The fields of requests and notices.
+const FIELDS: [&str; 19] = [
+    "addtime",
+    "api_trade_no",
+    "buyer",
+    "clientip",
+    "device",
+    "endtime",
+    "method",
+    "money",
+    "name",
+    "notify_url",
+    "param",
+    "pid",
+    "return_url",
+    "sign",
+    "sign_type",
+    "timestamp",
+    "trade_no",
+    "trade_status",
+    "type",
+];
+
+/// Everything is signed as it stands. The address to return to has a query of its own, so only what would read as
+/// a field of epay's is refused in it; its `out_trade_no` is ours.
+pub(super) fn check(request: &CreateRequest<'_>) -> Result<(), (&'static str, String)> {
+    raw::check("subject", &request.order.description)?;
+    match request.return_url {
+        Some(url) if raw::hides(url, &FIELDS) => Err((
+            "return_url",
+            "its query must not name a field of epay's, because it is signed as it stands".to_owned(),
+        )),
+        _ => Ok(()),
+    }
+}
 
 /// The text that is signed: sorted, unencoded, without `sign`, `sign_type` and what is empty.
 pub fn signing_text(fields: &Fields) -> String {
@@ -127,6 +163,11 @@ fn fields_of(node: &VkspayNode, more: &[(&str, String)], now: i64) -> Fields {
 
 pub(super) async fn create(outside: &Outside, node: &VkspayNode, request: &CreateRequest<'_>) -> Outcome<Created> {
     let (order, attempt) = (request.order, request.attempt);
+    if let Err((field, what)) = check(request) {
+        // An order from before this was checked.
+        let message = format!("{field}: {what}");
+        return Outcome::Refused(Refusal { code: "FIELD".to_owned(), message, meaning: Meaning::Unheard });
+    }
     let mut name = order.description.clone();
     while name.len() > 127 {
         name.pop();
@@ -275,6 +316,7 @@ fn payment(node: &VkspayNode, merchant: &str, number: &str, fields: &Fields) -> 
         currency: "CNY".to_owned(),
         app_id: None,
         mch_id: Some(node.mch_id.clone()),
+        parties: Parties::default(),
         payer: None,
         paid_at: None,
         info: Value::Object(info),
@@ -371,6 +413,9 @@ fn standing(done: bool) -> RefundStanding {
 }
 
 /// Reads a notice: GET, or a form.
+///
+/// What it says is only a reason to ask. The payer brings the same signed text back to the page, and it does not
+/// tell a separator from the same character in a value; and with MD5 the key that signs also travels in query URLs.
 pub(super) fn read(node: &VkspayNode, merchant: &str, request: &CallbackRequest<'_>) -> Result<Notice, CallbackError> {
     let text = if request.method == Method::GET { request.query.as_bytes() } else { request.body };
     let mut fields = Fields::new();
@@ -381,6 +426,9 @@ pub(super) fn read(node: &VkspayNode, merchant: &str, request: &CallbackRequest<
     }
     if !verified(node, &fields) {
         return Err(CallbackError::Forged("sign"));
+    }
+    if fields.values().any(|value| raw::hides(value, &FIELDS) || raw::hides(value, &["out_trade_no"])) {
+        return Err(CallbackError::Malformed("a value that reads as further fields"));
     }
     if fields.get("pid") != Some(&node.mch_id) {
         return Err(CallbackError::Forged("pid is another merchant's"));
@@ -396,10 +444,9 @@ pub(super) fn read(node: &VkspayNode, merchant: &str, request: &CallbackRequest<
     if fields.get("trade_status").map(String::as_str) != Some("TRADE_SUCCESS") {
         return Ok(Notice::Other("epay, not paid".to_owned()));
     }
-    if !is_rsa(node) || words::notice_denies(&fields) {
-        // The key that signs v1 also travels in query URLs, so this is asked before it is believed.
-        return Ok(hint(merchant, number, true));
+    if is_rsa(node) && !words::notice_denies(&fields) {
+        payment(node, merchant, &number, &fields).ok_or(CallbackError::Malformed("trade_no or money"))?;
     }
-    let payment = payment(node, merchant, &number, &fields).ok_or(CallbackError::Malformed("trade_no or money"))?;
-    Ok(Notice::Payment(Box::new(payment)))
+    // It is asked before it is believed: the key that signs v1 also travels in query URLs.
+    Ok(hint(merchant, number, true))
 }

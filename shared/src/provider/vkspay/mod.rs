@@ -14,8 +14,8 @@ pub use call::signing_text;
 pub(super) use notice::{read as read_callback, reply};
 
 use super::{
-    CreateRequest, Created, Goods, GoodsRequest, Meaning, Outcome, Outside, Payment, RefundProgress, RefundRequest,
-    RefundStanding, Refusal, Standing, text_of,
+    CreateRequest, Created, Goods, GoodsRequest, Meaning, Outcome, Outside, Parties, Payment, RefundProgress,
+    RefundRequest, RefundStanding, Refusal, Standing, text_of,
 };
 use crate::code::{Code, Failure};
 use crate::config::{VkspayNode, VkspayProtocol};
@@ -55,10 +55,13 @@ pub(super) fn check(node: &VkspayNode, request: &CreateRequest<'_>) -> Result<()
     if request.auth_code.is_some() && !matches!(node.protocol, VkspayProtocol::Vkspay { .. }) {
         return Err(("auth_code", "an epay site takes no pay codes".to_owned()));
     }
+    if request.auth_code.is_some_and(|code| !code.bytes().all(|b| b.is_ascii_alphanumeric())) {
+        return Err(("auth_code", "letters and digits only".to_owned()));
+    }
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '|');
     match node.protocol {
         VkspayProtocol::Vkspay { .. } => Ok(()),
-        _ if request.attempt.number.chars().all(plain) => Ok(()),
+        _ if request.attempt.number.chars().all(plain) => epay::check(request),
         _ => Err(("out_trade_no", "letters, digits and ._-| only".to_owned())),
     }
 }
@@ -218,6 +221,7 @@ async fn ask(outside: &Outside, node: &VkspayNode, merchant: &str, number: &str,
         currency: "CNY".to_owned(),
         app_id: None,
         mch_id: Some(node.mch_id.clone()),
+        parties: Parties::default(),
         payer: None,
         paid_at: None,
         info: json!({ "out_trade_no": number, "return_code": "SUCCESS" }),

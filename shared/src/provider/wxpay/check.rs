@@ -3,7 +3,7 @@
 use super::client::Product;
 use super::text;
 use crate::config::{Api, WxpayNode};
-use crate::provider::CreateRequest;
+use crate::provider::{CreateRequest, raw};
 use std::net::IpAddr;
 
 /// The longest that an order may live: the shortest of the limits that WeChat Pay's pages name.
@@ -19,6 +19,9 @@ pub(in crate::provider) fn check(node: &WxpayNode, request: &CreateRequest<'_>) 
     };
     number(&request.attempt.number)?;
     description(node, &request.order.description)?;
+    if let Api::V2(_) = node.api {
+        super::v2::order::check(request)?;
+    }
     notify_url(request.notify_url)?;
     expiry(request)?;
     match product {
@@ -51,6 +54,9 @@ fn description(node: &WxpayNode, text: &str) -> Result<(), Fault> {
     }
     if too_long {
         return Err(("subject", "must be at most 127 characters (128 bytes for version 2)".to_owned()));
+    }
+    if let Api::V2(_) = node.api {
+        raw::check("subject", text)?;
     }
     if text.chars().any(|c| c.len_utf8() > 3 || c.is_control()) {
         return Err(("subject", "must not hold emoji or control characters".to_owned()));

@@ -35,7 +35,7 @@ pub(super) use check::check;
 
 use super::{
     Closing, CreateRequest, Created, Outcome, Outside, RefundRequest, RefundStanding, Refusal, Standing,
-    TransferRequest, TransferStanding,
+    TransferRequest, TransferStanding, raw,
 };
 use crate::config::{Api, V3, WxpayNode};
 use crate::order::{Attempt, Order, Refund};
@@ -89,6 +89,14 @@ pub(super) fn can_refund(node: &WxpayNode) -> Result<(), Refusal> {
     match &node.api {
         Api::V2(v2) if v2.identity.is_none() => Err(v2::no_certificate()),
         Api::V2(_) | Api::V3(_) => Ok(()),
+    }
+}
+
+/// APIv2 signs the reason as it stands.
+pub(super) fn check_refund(node: &WxpayNode, reason: &str) -> Result<(), (&'static str, String)> {
+    match &node.api {
+        Api::V2(_) => raw::check("refund_desc", reason),
+        Api::V3(_) => Ok(()),
     }
 }
 

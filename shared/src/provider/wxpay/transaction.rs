@@ -3,7 +3,7 @@
 
 use super::text;
 use crate::order::{Fen, Provider};
-use crate::provider::{Payment, Standing};
+use crate::provider::{Parties, Payment, Standing};
 use serde_json::{Map, Value, json};
 
 fn text_at<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
@@ -36,6 +36,11 @@ pub(super) fn payment(object: &Value, merchant: &str) -> Option<Payment> {
         currency: text_at(amount, "currency")?.to_owned(),
         app_id: Some(app_id(object)?.to_owned()),
         mch_id: Some(mch_id(object)?.to_owned()),
+        parties: Parties {
+            sub_mch_id: Some(text_at(object, "sub_mchid").unwrap_or_default().to_owned()),
+            sub_app_id: text_at(object, "sub_appid").map(str::to_owned),
+            ..Parties::default()
+        },
         payer: payer.map(str::to_owned),
         paid_at: text_at(object, "success_time").and_then(text::from_rfc3339),
         info: redacted(object),

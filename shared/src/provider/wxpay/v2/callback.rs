@@ -11,8 +11,38 @@ use crate::config::{Api, Merchant, V2, WxpayNode};
 use crate::crypto::aes::ecb256_decrypt;
 use crate::crypto::{from_base64, hash};
 use crate::order::Provider;
-use crate::provider::{CallbackError, Notice, RefundNotice, RefundStanding};
+use crate::provider::{CallbackError, Notice, RefundNotice, RefundStanding, raw};
 use crate::xml;
+
+/// The fields of a payment's notice.
+const FIELDS: [&str; 26] = [
+    "appid",
+    "attach",
+    "bank_type",
+    "cash_fee",
+    "cash_fee_type",
+    "coupon_count",
+    "coupon_fee",
+    "device_info",
+    "err_code",
+    "err_code_des",
+    "fee_type",
+    "is_subscribe",
+    "mch_id",
+    "nonce_str",
+    "openid",
+    "out_trade_no",
+    "result_code",
+    "return_code",
+    "settlement_total_fee",
+    "sign",
+    "sign_type",
+    "sub_mch_id",
+    "time_end",
+    "total_fee",
+    "trade_type",
+    "transaction_id",
+];
 
 pub(crate) fn read(merchant: &Merchant, body: &[u8]) -> Result<Notice, CallbackError> {
     let document = xml::read(body).map_err(|_| CallbackError::Malformed("not flat XML"))?;
@@ -23,6 +53,9 @@ pub(crate) fn read(merchant: &Merchant, body: &[u8]) -> Result<Notice, CallbackE
     let signed = nodes(merchant).any(|(_, v2)| is_signed(&message, &v2.key, v2.hmac));
     if !signed {
         return Err(CallbackError::Forged("no APIv2 key of this merchant made the sign"));
+    }
+    if message.values().any(|value| raw::hides(value, &FIELDS)) {
+        return Err(CallbackError::Malformed("a value that reads as further fields"));
     }
     let field = |name: &str| message.get(name).map(String::as_str);
     match (field("return_code"), field("result_code")) {

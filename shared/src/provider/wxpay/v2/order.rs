@@ -8,7 +8,7 @@ use super::{Params, call, params, required, sign, sign_type};
 use crate::config::{V2, WxpayNode};
 use crate::crypto;
 use crate::order::{Attempt, Provider};
-use crate::provider::{CreateRequest, Created, Outside, Payment, Standing};
+use crate::provider::{CreateRequest, Created, Outside, Parties, Payment, Standing, raw};
 use serde_json::{Map, Value, json};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -54,7 +54,7 @@ pub(crate) async fn create(
             "wap_url": info.and_then(|i| i.url.as_deref()),
             "wap_name": info.and_then(|i| i.name.as_deref()),
         });
-        fields.insert("scene_info".to_owned(), text::without_nulls(&json!({ "h5_info": h5_info })).to_string());
+        fields.insert("scene_info".to_owned(), raw::escaped_json(&text::without_nulls(&json!({ "h5_info": h5_info }))));
     }
     let answer = call(outside, node, v2, "/pay/unifiedorder", fields, false).await?;
     match product {
@@ -108,8 +108,11 @@ fn other_fields(other: &Map<String, Value>) -> Params {
                 (key.as_str(), list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","))
             }
             (_, Value::Null) => continue,
-            (_, Value::String(text)) => (key.as_str(), text.clone()),
-            (_, other) => (key.as_str(), text::without_nulls(other).to_string()),
+            (_, Value::String(text)) => match text::object(value) {
+                Some(object) => (key.as_str(), raw::escaped_json(&Value::Object(object))),
+                None => (key.as_str(), text.clone()),
+            },
+            (_, other) => (key.as_str(), raw::escaped_json(&text::without_nulls(other))),
         };
         if !text.is_empty() {
             fields.insert(key.to_owned(), text);
@@ -118,13 +121,25 @@ fn other_fields(other: &Map<String, Value>) -> Params {
     fields
 }
 
+/// Checks what is signed as it stands and is not JSON.
+pub(in crate::provider::wxpay) fn check(request: &CreateRequest<'_>) -> Result<(), (&'static str, String)> {
+    raw::check("openid", request.attempt.openid.as_deref().unwrap_or_default())?;
+    for (key, value) in other_fields(&request.order.other) {
+        if raw::unfit(&key) || raw::unfit(&value) {
+            let key: String = key.chars().take(64).collect();
+            return Err(("other", format!("{key} {}, because it is signed as it stands", raw::UNFIT)));
+        }
+    }
+    Ok(())
+}
+
 /// The second sign, for the client, of the same kind as the order's.
 fn invocation(node: &WxpayNode, v2: &V2, product: Product, request: &CreateRequest<'_>, prepay_id: &str) -> Created {
     let app_id = client_app(request.attempt);
     let (timestamp, nonce) = (request.now.div_euclid(1000), crypto::nonce());
     let order_info = if product == Product::App {
-        let partner = request.attempt.sub_appid.as_ref().and(request.attempt.sub_mchid.as_deref());
-        let partner = partner.unwrap_or(&node.mch_id);
+        // In partner mode the sub-merchant's, whosever application it is (pay.weixin.qq.com/doc/v2/partner/4011986561).
+        let partner = request.attempt.sub_mchid.as_deref().unwrap_or(&node.mch_id);
         let signed = params([
             ("appid", app_id),
             ("partnerid", partner),
@@ -230,6 +245,11 @@ pub(super) fn payment_of(message: &Params, merchant: &str) -> Option<Payment> {
         currency: field("fee_type").map_or_else(|| "CNY".to_owned(), Clone::clone),
         app_id: Some(field("appid")?.clone()),
         mch_id: Some(field("mch_id")?.clone()),
+        parties: Parties {
+            sub_mch_id: Some(field("sub_mch_id").cloned().unwrap_or_default()),
+            sub_app_id: field("sub_appid").cloned(),
+            ..Parties::default()
+        },
         payer: field("sub_openid").or_else(|| field("openid")).cloned(),
         paid_at: field("time_end").and_then(|t| text::from_v2_time(t)),
         info: redacted(message),
