@@ -90,15 +90,9 @@ impl HuaweiNode {
 fn read_payment_kit(node: &Reader<'_>) -> Option<PaymentKit> {
     let merc_no = node.required("mchId");
     let auth_id = node.required("mchAuthId");
-    let material = |name: &str| {
-        let found = if node.has(name) { node.inline(name) } else { node.material(name) };
-        if found.is_none() && !node.has(name) && !node.has(&format!("{name}Path")) {
-            node.fault(name, "is missing");
-        }
-        found
-    };
-    let (private, platform) = (material("mchPrivateKey"), material("platformPublicKey"));
+    let (private, platform) = (node.needed_key("mchPrivateKey"), node.needed_key("platformPublicKey"));
     let private_key = private.and_then(|m| node.private_key(&m));
-    let platform_key = platform.and_then(|m| node.sm2_key(&m));
+    let platform_key =
+        platform.and_then(|m| node.sm2_key(&m, private_key.as_ref(), "Huawei's SM2 public key (华为支付服务公钥)"));
     Some(PaymentKit { merc_no: merc_no?, auth_id: auth_id?, private_key: private_key?, platform_key: platform_key? })
 }

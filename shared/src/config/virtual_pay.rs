@@ -52,24 +52,21 @@ impl VirtualNode {
         let secret = node.required_secret("secret", None);
         let offer_id = node.required("offerId");
         let sandbox = node.flag("sandbox").unwrap_or(false);
-        let (live, test) = (filled(node, "appKey"), filled(node, "sandboxAppKey"));
+        let (live, test) = (node.secret("appKey"), node.secret("sandboxAppKey"));
         let name = if sandbox { "sandboxAppKey" } else { "appKey" };
         let app_key = if sandbox { test } else { live };
-        if app_key.is_none() && !filled_in(node, name) {
+        if app_key.is_none() && !node.has(name) {
             node.fault(name, "is missing");
         }
-        let push_key = match filled_in(node, "encodingAESKey") {
-            false => None,
-            true => node.secret("encodingAESKey").and_then(|text| {
-                let key = aes::encoding_aes_key(text.expose());
-                if key.is_none() {
-                    node.fault("encodingAESKey", "must be 43 letters and digits");
-                }
-                key.map(PushKey)
-            }),
-        };
-        let token = filled(node, "token");
-        if push_key.is_some() && token.is_none() && !filled_in(node, "token") {
+        let push_key = node.secret("encodingAESKey").and_then(|text| {
+            let key = aes::encoding_aes_key(text.expose());
+            if key.is_none() {
+                node.fault("encodingAESKey", "must be 43 letters and digits");
+            }
+            key.map(PushKey)
+        });
+        let token = node.secret("token");
+        if push_key.is_some() && token.is_none() && !node.has("token") {
             node.fault("token", "is missing, and encodingAESKey is of no use without it");
         }
         let read = Self {
@@ -85,16 +82,7 @@ impl VirtualNode {
             session_ttl: node.integer("sessionTtl", 60..=2_592_000).unwrap_or(259_200),
             api_base: node.api_base(),
         };
-        node.ignore_unknown(&["encodingAESKey"]);
+        node.ignore_unknown(&[]);
         Some(read)
     }
-}
-
-/// VK-Pay's sample has empty texts for what is not used.
-fn filled_in(node: &Reader<'_>, key: &str) -> bool {
-    node.raw(key).is_some_and(|value| value.as_str() != Some(""))
-}
-
-fn filled(node: &Reader<'_>, key: &str) -> Option<Secret> {
-    if filled_in(node, key) { node.secret(key) } else { None }
 }

@@ -7,7 +7,7 @@ use crate::http::Request;
 use crate::order::{Attempt, Fen, Order, Provider, Refund};
 use crate::provider::{
     CallbackError, CallbackRequest, CreateRequest, Created, Meaning, Notice, Outcome, Outside, Payment, RefundProgress,
-    RefundRequest, RefundStanding, Refusal, Standing, text_of,
+    RefundRequest, RefundStanding, Refusal, Standing, missing_key, text_of,
 };
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -56,6 +56,16 @@ fn verified(node: &VkspayNode, fields: &Fields) -> bool {
         }
         VkspayProtocol::Vkspay { .. } => false,
     }
+}
+
+/// Says which key would be needed, when a notice claims the other kind of signature than `signType` pins.
+fn warn_of_missing_key(node: &VkspayNode, merchant: &str, fields: &Fields) {
+    let missing = match (fields.get("sign_type").map(String::as_str), is_rsa(node)) {
+        (Some("RSA"), false) => "signed with RSA, and signType is MD5: mchPrivateKey and platformPublicKey are missing",
+        (Some("MD5"), true) => "signed with MD5, and signType is RSA: key is missing, or the site must use RSA",
+        _ => return,
+    };
+    missing_key::warn("vkspay", merchant, "", missing);
 }
 
 const fn is_rsa(node: &VkspayNode) -> bool {
@@ -341,6 +351,7 @@ pub(super) fn read(node: &VkspayNode, merchant: &str, request: &CallbackRequest<
         }
     }
     if !verified(node, &fields) {
+        warn_of_missing_key(node, merchant, &fields);
         return Err(CallbackError::Forged("sign"));
     }
     if fields.get("pid") != Some(&node.mch_id) {
