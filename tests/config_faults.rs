@@ -230,9 +230,17 @@ fn s1_misspelt_names_of_sections_and_nodes_are_faults_that_ask_whether_another_w
         ("/handler", json!({}), "handler: is not known here; did you mean handlers?"),
         ("/Auth", json!({}), ""),
         ("/userWhiteList", json!(["u"]), "userWhitelist"),
-        ("/wxpay/mp_weixinn", json!({ "appId": "wx1", "mchId": "1" }), "wxpay.mp_weixinn: is not known here; did you mean mp-weixin?"),
+        (
+            "/wxpay/mp_weixinn",
+            json!({ "appId": "wx1", "mchId": "1" }),
+            "wxpay.mp_weixinn: is not known here; did you mean mp-weixin?",
+        ),
         ("/auth/refnud", json!("key"), "auth.refnud: is not known here; did you mean refund?"),
-        ("/policy", json!({ "latePaiment": "wait" }), "policy.latePaiment: is not known here; did you mean latePayment?"),
+        (
+            "/policy",
+            json!({ "latePaiment": "wait" }),
+            "policy.latePaiment: is not known here; did you mean latePayment?",
+        ),
     ] {
         let (faults, remarks) = judged(&with(document(Mode::default()), pointer, Some(value)));
         match wanted {
@@ -360,8 +368,7 @@ fn f10_a_certificate_that_ends_within_thirty_days_is_a_remark_and_one_that_ended
     let mut alipay = document(certificate_mode());
     alipay["alipay"]["h5"]["appCertContent"] = json!(certificate);
     alipay["alipay"]["h5"]["privateKey"] = json!(key);
-    let providers =
-        with(document(certificate_mode()), "/alipay/h5/alipayPublicCertContent", Some(json!(certificate)));
+    let providers = with(document(certificate_mode()), "/alipay/h5/alipayPublicCertContent", Some(json!(certificate)));
     let (_, root) = ending("root", 2026, 12, 20, true);
     let roots = with(document(certificate_mode()), "/alipay/h5/alipayRootCertContent", Some(json!(root)));
     for (document, path) in [
@@ -417,7 +424,8 @@ fn transfers_that_no_one_will_serve_are_remarked_on() {
     changed["wxpay"]["transfer"] = changed["wxpay"]["codepay"].clone();
     let (faults, remarks) = judged(&changed);
     assert_eq!(faults, Vec::<String>::new());
-    for line in ["alipay.transfer.appCertContent: is missing: Alipay serves transfers", "wxpay.transfer.version: is 2"] {
+    for line in ["alipay.transfer.appCertContent: is missing: Alipay serves transfers", "wxpay.transfer.version: is 2"]
+    {
         assert!(remarks.iter().any(|remark| remark.starts_with(line)), "{line}: {remarks:#?}");
     }
 }

@@ -140,7 +140,12 @@ fn places(value: &Value, at: &str, into: &mut Vec<String>) {
 #[test]
 fn f2_what_is_blank_is_absent_everywhere_alike() {
     for mode in [Mode::default(), certificate_mode()] {
-        let whole = document(mode);
+        let mut whole = document(mode);
+        // Nodes of one kind are read by the same code; one of each kind will do.
+        for (section, kinds) in [("wxpay", &["h5", "mweb", "codepay", "transfer"][..]), ("alipay", &["h5", "transfer"])]
+        {
+            whole[section].as_object_mut().unwrap().retain(|node, _| kinds.contains(&node.as_str()));
+        }
         let mut found = Vec::new();
         for section in ["wxpay", "alipay", "appleiap", "vkspay", "wxpay-virtual", "douyin", "huawei"] {
             places(&whole[section], &format!("/{section}"), &mut found);
@@ -149,7 +154,8 @@ fn f2_what_is_blank_is_absent_everywhere_alike() {
         for place in found {
             let judged = |value: Option<Value>| {
                 let (faults, remarks) = judged(&with(whole.clone(), &place, value));
-                [faults, remarks].map(|lines| lines.iter().map(|l| l.replace("is empty", "is missing")).collect::<Vec<_>>())
+                [faults, remarks]
+                    .map(|lines| lines.iter().map(|l| l.replace("is empty", "is missing")).collect::<Vec<_>>())
             };
             let absent = judged(None);
             for blank in [Value::Null, json!(""), json!("  \n"), json!(BOM)] {
@@ -171,7 +177,11 @@ fn f2_a_blank_that_would_open_a_door_is_a_fault() {
         ("/auth/iam", json!({ "allow": "" }), "auth.iam.allow: must be a list"),
         ("/userWhitelist", json!(""), "userWhitelist: must be a list"),
         ("/wxpay/transfer/dailyLimit", json!(""), "wxpay.transfer.dailyLimit: is empty"),
-        ("/handlers", json!({ "a": { "http": { "url": "https://a.test/", "key": "" } } }), "handlers.a.http.key: is empty"),
+        (
+            "/handlers",
+            json!({ "a": { "http": { "url": "https://a.test/", "key": "" } } }),
+            "handlers.a.http.key: is empty",
+        ),
         (
             "/handlers",
             json!({ "a": { "http": { "url": "https://a.test/", "encrypt": "" } } }),
@@ -205,15 +215,10 @@ fn f12_key_files_of_every_tool_are_read() {
     let bundle = openssl_pkcs12(&own.merchant_cert, &own.alipay_root_cert, &own.merchant_key);
     let mut forms: Vec<[String; 3]> = Vec::new();
     let plain = [&own.merchant_cert, &own.merchant_key, &own.wxpay_public_key];
-    let ways: [&dyn Fn(&str) -> String; 7] = [
-        &literal,
-        &windows,
-        &encoded,
-        &marked,
-        &quoted,
-        &|text| encoded(&marked(text)),
-        &|text| text.lines().collect::<Vec<_>>().join(" "),
-    ];
+    let ways: [&dyn Fn(&str) -> String; 7] =
+        [&literal, &windows, &encoded, &marked, &quoted, &|text| encoded(&marked(text)), &|text| {
+            text.lines().collect::<Vec<_>>().join(" ")
+        }];
     for way in ways {
         forms.push(plain.map(|text| way(text)));
     }

@@ -117,7 +117,7 @@ fn w4_pages_may_send_the_headers_of_signed_calls_to_each_function_that_allows_an
     let template = std::fs::read_to_string(root().join("template.yaml")).unwrap();
     let lists: Vec<&str> = template.lines().filter_map(|line| line.trim().strip_prefix("AllowHeaders: [")).collect();
     assert_eq!(lists.len(), template.matches("AllowOrigins: !Ref CorsOrigins").count());
-    assert_eq!(lists.len(), template.matches("AuthType: !Ref AuthType").count() );
+    assert_eq!(lists.len(), template.matches("AuthType: !Ref AuthType").count());
     assert!(!lists.is_empty());
     for list in lists {
         let names: Vec<&str> = list.trim_end_matches(']').split(',').map(str::trim).collect();

@@ -44,7 +44,10 @@ async fn f9_a_callback_under_the_public_key_says_that_the_public_key_is_not_conf
     assert!(callback.header("wechatpay-serial").unwrap().starts_with("PUB_KEY_ID_"));
     assert!(!shop.taken(&callback).await);
     let line = line(&shop, "wxpayPublicKeyId and wxpayPublicKeyContent").await;
-    assert!(line.contains("section=\"wxpay\"") && line.contains("merchant=\"default\"") && line.contains("h5"), "{line}");
+    assert!(
+        line.contains("section=\"wxpay\"") && line.contains("merchant=\"default\"") && line.contains("h5"),
+        "{line}"
+    );
     assert!(!line.contains(callback.header("wechatpay-serial").unwrap()));
 }
 

@@ -10,6 +10,22 @@ use crate::secret::Secret;
 /// The nodes of the section: VK-Pay's, and `pc` and `wap` for page and wap pay, which VK-Pay lacks.
 pub const NODES: [&str; 7] = ["mp-alipay", "app-plus", "h5", "codepay", "pc", "wap", "transfer"];
 
+/// Keys that are known and ignored, or belong to another kind of node.
+pub(super) const IGNORED: &[&str] = &[
+    "mchId",
+    "keyType",
+    "signType",
+    "gateway",
+    "alipayPublicKey",
+    "alipayPublicKeyPath",
+    "alipayPublicKeyContent",
+    "transferSceneName",
+    "transferSceneReportInfos",
+    "userRecvPerception",
+    "dailyLimit",
+    "dailyLimitPerPayee",
+];
+
 /// uni-pay's names for the same nodes.
 pub(super) const ALIASES: [(&str, &str); 3] = [("mp", "mp-alipay"), ("app", "app-plus"), ("native", "h5")];
 
@@ -65,6 +81,9 @@ impl AlipayNode {
         let private = node.needed_key("privateKey");
         let private_key = private.as_ref().and_then(|m| node.private_key(m));
         let api_base = node.api_base();
+        if api_base.as_deref().is_some_and(|base| base.matches('/').count() == 2) {
+            node.remark("apiBase", "has no path; here the whole URL of the gateway belongs, with /gateway.do");
+        }
         let sandbox = node.flag("sandbox").unwrap_or(false);
         let seller_id = node.text("sellerId");
         let app_auth_token = node.secret("appAuthToken");
@@ -88,20 +107,6 @@ impl AlipayNode {
                  certificates are here",
             );
         }
-        node.ignore_unknown(&[
-            "mchId",
-            "keyType",
-            "signType",
-            "gateway",
-            "alipayPublicKey",
-            "alipayPublicKeyPath",
-            "alipayPublicKeyContent",
-            "transferSceneName",
-            "transferSceneReportInfos",
-            "userRecvPerception",
-            "dailyLimit",
-            "dailyLimitPerPayee",
-        ]);
         Some(Self {
             name: name.to_owned(),
             app_id: app_id?,

@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 /// The nodes of the section, by VK-Pay's names.
 pub const NODES: [&str; 1] = ["app-plus"];
 
+/// Keys that are known and ignored, or belong to another kind of node.
+pub(super) const IGNORED: &[&str] = &["rootCertContent", "rootCertPath", "privateKeyPath", "privateKeyContent"];
+
 /// uni-pay's names for the same nodes.
 pub(super) const ALIASES: [(&str, &str); 1] = [("app", "app-plus")];
 
@@ -72,20 +75,21 @@ impl AppleNode {
         if products.is_none() && !node.has("products") {
             node.remark("products", "is missing: nothing binds a product to its price unless a signed quote does");
         }
-        let read = Self {
+        let timeout = node.integer("timeout", 100..=60_000).unwrap_or(10_000);
+        let receipt_expires_in = node.integer("receiptExpiresIn", 1..=315_360_000).unwrap_or(86_400);
+        let (api, api_base) = (read_store_key(node), node.api_base());
+        Some(Self {
             bundle_id: bundle_id?,
             app_apple_id,
             password,
-            timeout: node.integer("timeout", 100..=60_000).unwrap_or(10_000),
-            receipt_expires_in: node.integer("receiptExpiresIn", 1..=315_360_000).unwrap_or(86_400),
+            timeout,
+            receipt_expires_in,
             sandbox,
-            api: read_store_key(node),
+            api,
             anchor: anchor?,
             products,
-            api_base: node.api_base(),
-        };
-        node.ignore_unknown(&["rootCertContent", "rootCertPath", "privateKeyPath", "privateKeyContent"]);
-        Some(read)
+            api_base,
+        })
     }
 }
 

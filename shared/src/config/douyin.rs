@@ -8,6 +8,26 @@ use crate::secret::Secret;
 /// The nodes of the section, by VK-Pay's names.
 pub const NODES: [&str; 1] = ["mp-toutiao"];
 
+/// Keys that are known and ignored, or belong to another kind of node.
+pub(super) const IGNORED: &[&str] = &[
+    "salt",
+    "token",
+    "keyVersion",
+    "skuType",
+    "tagGroupId",
+    "orderEntrySchema",
+    "platformPublicKeyContent",
+    "platformPublicKeyPath",
+    "appPrivateKeyContent",
+    "appPrivateKeyPath",
+    "appCertContent",
+    "appCertPath",
+    "v3Key",
+    "wxpayPublicKeyContent",
+    "wxpayPublicKeyPath",
+    "wxpayPublicKeyId",
+];
+
 /// uni-pay has no such section.
 pub(super) const ALIASES: [(&str, &str); 0] = [];
 
@@ -112,24 +132,6 @@ impl DouyinNode {
                 salt.zip(token).map(|(salt, token)| DouyinProduct::Ecpay(Ecpay { salt, token }))
             }
         };
-        node.ignore_unknown(&[
-            "salt",
-            "token",
-            "keyVersion",
-            "skuType",
-            "tagGroupId",
-            "orderEntrySchema",
-            "platformPublicKeyContent",
-            "platformPublicKeyPath",
-            "appPrivateKeyContent",
-            "appPrivateKeyPath",
-            "appCertContent",
-            "appCertPath",
-            "v3Key",
-            "wxpayPublicKeyContent",
-            "wxpayPublicKeyPath",
-            "wxpayPublicKeyId",
-        ]);
         Some(Self { app_id: app_id?, secret, mch_id, sandbox, api_base, product: product? })
     }
 

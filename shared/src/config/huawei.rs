@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// The nodes of the section, by VK-Pay's names.
 pub const NODES: [&str; 2] = ["mp-harmony", "app-harmony"];
 
+/// Keys that are known and ignored, or belong to another kind of node.
+pub(super) const IGNORED: &[&str] = &["clientType", "mchAuthId", "mchPrivateKey", "platformPublicKey"];
+
 /// uni-pay's names for the same nodes.
 pub(super) const ALIASES: [(&str, &str); 2] = [("mp", "mp-harmony"), ("app", "app-harmony")];
 
@@ -70,20 +73,11 @@ impl HuaweiNode {
         });
         let wanted = !iap_there || ["mchId", "mchAuthId", "mchPrivateKey"].iter().any(|key| node.has(key));
         let pay = if wanted { read_payment_kit(node) } else { None };
+        let (sandbox, api_base) = (node.flag("sandbox").unwrap_or(false), node.api_base());
         if (wanted && pay.is_none()) || (iap_there && iap.is_none()) {
             return None;
         }
-        let read = Self {
-            name: name.to_owned(),
-            app_id: app_id?,
-            mch_id,
-            pay,
-            iap,
-            sandbox: node.flag("sandbox").unwrap_or(false),
-            api_base: node.api_base(),
-        };
-        node.ignore_unknown(&["clientType", "mchAuthId", "mchPrivateKey", "platformPublicKey"]);
-        Some(read)
+        Some(Self { name: name.to_owned(), app_id: app_id?, mch_id, pay, iap, sandbox, api_base })
     }
 }
 

@@ -255,5 +255,6 @@ impl<'a> Reader<'a> {
 
 /// The day of a time in Unix seconds, as `2026-11-29`.
 fn day(seconds: i64) -> String {
-    time::OffsetDateTime::from_unix_timestamp(seconds).map_or_else(|_| "a day far off".to_owned(), |at| at.date().to_string())
+    time::OffsetDateTime::from_unix_timestamp(seconds)
+        .map_or_else(|_| "a day far off".to_owned(), |at| at.date().to_string())
 }

@@ -204,19 +204,20 @@ impl Merchant {
     fn read(id: &str, sections: &Reader<'_>) -> Self {
         Self {
             id: id.to_owned(),
-            wxpay: read_nodes(sections, "wxpay", &wxpay::NODES, &wxpay::ALIASES, WxpayNode::read),
-            alipay: read_nodes(sections, "alipay", &alipay::NODES, &alipay::ALIASES, AlipayNode::read),
-            apple: read_nodes(sections, "appleiap", &apple::NODES, &apple::ALIASES, AppleNode::read),
+            wxpay: read_nodes(sections, "wxpay", &wxpay::NODES, &wxpay::ALIASES, wxpay::IGNORED, WxpayNode::read),
+            alipay: read_nodes(sections, "alipay", &alipay::NODES, &alipay::ALIASES, alipay::IGNORED, AlipayNode::read),
+            apple: read_nodes(sections, "appleiap", &apple::NODES, &apple::ALIASES, apple::IGNORED, AppleNode::read),
             vkspay: read_vkspay(sections),
             wxpay_virtual: read_nodes(
                 sections,
                 "wxpay-virtual",
                 &virtual_pay::NODES,
                 &virtual_pay::ALIASES,
+                virtual_pay::IGNORED,
                 VirtualNode::read,
             ),
-            douyin: read_nodes(sections, "douyin", &douyin::NODES, &douyin::ALIASES, DouyinNode::read),
-            huawei: read_nodes(sections, "huawei", &huawei::NODES, &huawei::ALIASES, HuaweiNode::read),
+            douyin: read_nodes(sections, "douyin", &douyin::NODES, &douyin::ALIASES, douyin::IGNORED, DouyinNode::read),
+            huawei: read_nodes(sections, "huawei", &huawei::NODES, &huawei::ALIASES, huawei::IGNORED, HuaweiNode::read),
             alipay_app_pay_to_h5_pay: sections.flag("alipayAppPayToH5Pay").unwrap_or(false),
         }
     }
@@ -225,7 +226,12 @@ impl Merchant {
 /// The flat section `vkspay`; VK-Pay's sample has it with empty values.
 fn read_vkspay(sections: &Reader<'_>) -> Option<Arc<VkspayNode>> {
     let node = sections.object("vkspay")?;
-    if is_leftover(&node) { None } else { VkspayNode::read(&node).map(Arc::new) }
+    if is_leftover(&node) {
+        return None;
+    }
+    let read = VkspayNode::read(&node);
+    node.ignore_unknown(vkspay::IGNORED);
+    read.map(Arc::new)
 }
 
 /// Who a node is.
@@ -250,9 +256,7 @@ const SIGNING: [&str; 11] = [
 /// that does not say who it is, in any spelling, and has no key.
 fn is_leftover(node: &Reader<'_>) -> bool {
     let filled = |key: &&String| node.has(key);
-    !node.keys().filter(filled).any(|key| {
-        SIGNING.contains(&key.as_str()) || spelling::meant(key, IDENTITY).is_some()
-    })
+    !node.keys().filter(filled).any(|key| SIGNING.contains(&key.as_str()) || spelling::meant(key, IDENTITY).is_some())
 }
 
 /// Reads the nodes of a provider's section, but for leftovers. A name that is nearly a node's is a fault.
@@ -261,6 +265,7 @@ fn read_nodes<T>(
     section: &str,
     names: &[&str],
     aliases: &[(&str, &str)],
+    ignored: &[&str],
     read: fn(&str, &Reader<'_>) -> Option<T>,
 ) -> BTreeMap<String, Arc<T>> {
     let mut nodes = BTreeMap::new();
@@ -283,7 +288,12 @@ fn read_nodes<T>(
         }
         if nodes.contains_key(name) {
             provider.fault(key, format!("stands for {name}, which is there too"));
-        } else if let Some(read) = read(name, &node) {
+            continue;
+        }
+        let read = read(name, &node);
+        // Also where the node is faulty: a misspelt key may be the reason.
+        node.ignore_unknown(ignored);
+        if let Some(read) = read {
             nodes.insert(name.to_owned(), Arc::new(read));
         }
     }

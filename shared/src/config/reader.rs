@@ -248,7 +248,9 @@ impl<'a> Reader<'a> {
                 continue;
             }
             match self.meant(key) {
-                Some(right) if !self.has(&right) => self.fault(key, format!("is not known here; did you mean {right}?")),
+                Some(right) if !self.has(&right) => {
+                    self.fault(key, format!("is not known here; did you mean {right}?"))
+                }
                 _ => self.remark(key, "is not known and is ignored"),
             }
         }

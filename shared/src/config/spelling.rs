@@ -46,7 +46,8 @@ mod tests {
 
     #[test]
     fn a_misspelling_names_the_key_that_was_meant_and_another_word_names_none() {
-        let known = ["appId", "mchId", "key", "v3Key", "policy", "wxpay-virtual", "alipayPublicCertContent", "h5", "pc"];
+        let known =
+            ["appId", "mchId", "key", "v3Key", "policy", "wxpay-virtual", "alipayPublicCertContent", "h5", "pc"];
         for (key, wanted) in [
             ("appid", Some("appId")),
             ("app_id", Some("appId")),

@@ -7,6 +7,9 @@ use crate::secret::Secret;
 /// The nodes of the section, by VK-Pay's names.
 pub const NODES: [&str; 1] = ["mp-weixin"];
 
+/// Keys that are known and ignored, or belong to another kind of node.
+pub(super) const IGNORED: &[&str] = &[];
+
 /// uni-pay's names for the same nodes.
 pub(super) const ALIASES: [(&str, &str); 1] = [("mp", "mp-weixin")];
 
@@ -69,20 +72,22 @@ impl VirtualNode {
         if push_key.is_some() && token.is_none() && !node.has("token") {
             node.fault("token", "is missing, and encodingAESKey is of no use without it");
         }
-        let read = Self {
+        let mch_id = node.text("mchId");
+        let rate = node.integer("rate", 1..=1_000_000).unwrap_or(100);
+        let session_ttl = node.integer("sessionTtl", 60..=2_592_000).unwrap_or(259_200);
+        let api_base = node.api_base();
+        Some(Self {
             app_id: app_id?,
             secret: secret?,
-            mch_id: node.text("mchId"),
+            mch_id,
             offer_id: offer_id?,
             app_key: app_key?,
-            rate: node.integer("rate", 1..=1_000_000).unwrap_or(100),
+            rate,
             token,
             push_key,
             sandbox,
-            session_ttl: node.integer("sessionTtl", 60..=2_592_000).unwrap_or(259_200),
-            api_base: node.api_base(),
-        };
-        node.ignore_unknown(&[]);
-        Some(read)
+            session_ttl,
+            api_base,
+        })
     }
 }

@@ -7,6 +7,19 @@ use crate::secret::Secret;
 /// VksPay's endpoint.
 const VKSPAY: &str = "https://vk-spay-openapi.fsq.pub/api";
 
+/// Keys that are known and ignored, or belong to another kind of node.
+pub(super) const IGNORED: &[&str] = &[
+    "key",
+    "signType",
+    "refundSuccess",
+    "mchPrivateKey",
+    "mchPrivateKeyContent",
+    "mchPrivateKeyPath",
+    "platformPublicKey",
+    "platformPublicKeyContent",
+    "platformPublicKeyPath",
+];
+
 /// The section.
 pub struct VkspayNode {
     /// The store's number (`merchantno`), or the epay site's `pid`.
@@ -61,17 +74,6 @@ impl VkspayNode {
             let key = node.required_secret("key", None);
             (key.map(|key| Protocol::Vkspay { key }), Some(api_base.unwrap_or_else(|| VKSPAY.to_owned())))
         };
-        node.ignore_unknown(&[
-            "key",
-            "signType",
-            "refundSuccess",
-            "mchPrivateKey",
-            "mchPrivateKeyContent",
-            "mchPrivateKeyPath",
-            "platformPublicKey",
-            "platformPublicKeyContent",
-            "platformPublicKeyPath",
-        ]);
         Some(Self { mch_id: mch_id?, protocol: protocol?, api_base: api_base?, timeout })
     }
 }

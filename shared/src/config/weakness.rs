@@ -26,7 +26,7 @@ const LONGEST: usize = 128;
 
 /// Why a secret is none, if it is none.
 pub(super) fn weakness(text: &str) -> Option<&'static str> {
-    let trimmed = text.trim();
+    let trimmed = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     let mut chars = trimmed.chars();
     match chars.next() {
         None => Some("is empty"),
@@ -51,8 +51,10 @@ pub(super) fn is_placeholder(text: &str) -> bool {
         return false;
     }
     let small = text.to_lowercase();
+    let words = ["key", "secret", "token", "appid", "mchid"];
     let yours = small.strip_prefix("your").is_some_and(|rest| {
-        rest.starts_with(['_', '-', ' ']) || ["key", "secret", "token", "appid", "mchid"].iter().any(|w| rest.contains(w))
+        let spoken = !rest.contains(|c: char| c.is_ascii_digit());
+        rest.starts_with(['_', '-', ' ']) || (spoken && words.iter().any(|word| rest.contains(word)))
     });
     let chinese = ["你的", "您的", "请填", "请输入", "请替换", "填写", "此处"];
     yours || STAND_INS.iter().any(|word| small.contains(word)) || chinese.iter().any(|word| small.starts_with(word))
@@ -64,7 +66,14 @@ mod tests {
 
     #[test]
     fn a_secret_that_is_made_up_by_chance_is_not_weak() {
-        for good in ["k9Zs1k9Zs1k9Zs1k9", "0123456789abcdef0123", "a-secret-of-the-shop-0815", "yourselves-are-9fK2w", "3q2"] {
+        for good in [
+            "k9Zs1k9Zs1k9Zs1k9",
+            "0123456789abcdef0123",
+            "a-secret-of-the-shop-0815",
+            "yourselves-are-9fK2w",
+            "YourPay2024Secret12345678",
+            "3q2",
+        ] {
             assert_eq!(weakness(good), None, "{good}");
         }
     }

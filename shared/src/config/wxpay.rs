@@ -11,6 +11,32 @@ use std::sync::Arc;
 /// The nodes of the section, by VK-Pay's names; each is one product of WeChat Pay.
 pub const NODES: [&str; 7] = ["mp-weixin", "app-plus", "h5", "h5-weixin", "mweb", "codepay", "transfer"];
 
+/// Keys that are known and ignored, or belong to another kind of node.
+pub(super) const IGNORED: &[&str] = &[
+    "sceneInfo",
+    "pfx",
+    "pfxPath",
+    "pfxContent",
+    "key",
+    "v3Key",
+    "appCertPath",
+    "appCertContent",
+    "appPrivateKeyPath",
+    "appPrivateKeyContent",
+    "wxpayPublicKeyPath",
+    "wxpayPublicKeyContent",
+    "wxpayPublicKeyId",
+    "wxpayPublicCertSn",
+    "wxpayPublicCertContent",
+    "wxpayPublicCertPath",
+    "signType",
+    "transferSceneId",
+    "transferSceneReportInfos",
+    "userRecvPerception",
+    "dailyLimit",
+    "dailyLimitPerPayee",
+];
+
 /// uni-pay's names for the same nodes.
 pub(super) const ALIASES: [(&str, &str); 4] =
     [("mp", "mp-weixin"), ("app", "app-plus"), ("native", "h5"), ("jsapi", "h5-weixin")];
@@ -146,30 +172,6 @@ impl WxpayNode {
         if name == "transfer" && matches!(api, Some(Api::V2(_))) {
             node.remark("version", "is 2, and WeChat Pay serves transfers in APIv3 only: each is refused");
         }
-        node.ignore_unknown(&[
-            "sceneInfo",
-            "pfx",
-            "pfxPath",
-            "pfxContent",
-            "key",
-            "v3Key",
-            "appCertPath",
-            "appCertContent",
-            "appPrivateKeyPath",
-            "appPrivateKeyContent",
-            "wxpayPublicKeyPath",
-            "wxpayPublicKeyContent",
-            "wxpayPublicKeyId",
-            "wxpayPublicCertSn",
-            "wxpayPublicCertContent",
-            "wxpayPublicCertPath",
-            "signType",
-            "transferSceneId",
-            "transferSceneReportInfos",
-            "userRecvPerception",
-            "dailyLimit",
-            "dailyLimitPerPayee",
-        ]);
         Some(Self {
             name: name.to_owned(),
             app_id: app_id?,
@@ -215,7 +217,11 @@ fn read_public_key(
     let (material, id) = (node.material("wxpayPublicKey"), node.text(ID));
     let Some(material) = material else {
         if id.is_some() {
-            node.missing("wxpayPublicKeyContent", "wxpayPublicKey", "is missing; wxpayPublicKeyId is of no use without it");
+            node.missing(
+                "wxpayPublicKeyContent",
+                "wxpayPublicKey",
+                "is missing; wxpayPublicKeyId is of no use without it",
+            );
         }
         return None;
     };

@@ -4,8 +4,8 @@
 //! key or algorithm that a header names. Dates are judged at the time that the payload itself was signed, as
 //! Apple's own verifier does offline (`protocols/apple.md` 3).
 
-use super::cert::Certificate;
 use super::CryptoError;
+use super::cert::Certificate;
 use super::pem::{Kind, der_of};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{

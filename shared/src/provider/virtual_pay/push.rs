@@ -69,7 +69,8 @@ pub(in crate::provider) async fn read(
     };
     let outer = fields(request.body).ok_or(CallbackError::Malformed("neither JSON nor XML"))?;
     let sealed = outer.get("Encrypt").ok_or_else(|| {
-        let missing = "a push in plain mode, and encodingAESKey is there: set the console to safe mode, or leave it out";
+        let missing =
+            "a push in plain mode, and encodingAESKey is there: set the console to safe mode, or leave it out";
         missing_key::warn("wxpay-virtual", &merchant.id, "mp-weixin", missing);
         CallbackError::Forged("not in safe mode")
     })?;
