@@ -110,3 +110,30 @@ fn the_template_grants_no_scan_no_delete_and_no_wildcard() {
         assert!(!template.contains(right), "{right}");
     }
 }
+
+/// What a browser sends with a call that it has signed itself, and must be let through by the preflight.
+#[test]
+fn w4_pages_may_send_the_headers_of_signed_calls_to_each_function_that_allows_an_origin() {
+    let template = std::fs::read_to_string(root().join("template.yaml")).unwrap();
+    let lists: Vec<&str> = template.lines().filter_map(|line| line.trim().strip_prefix("AllowHeaders: [")).collect();
+    assert_eq!(lists.len(), template.matches("AllowOrigins: !Ref CorsOrigins").count());
+    assert_eq!(lists.len(), template.matches("AuthType: !Ref AuthType").count());
+    assert!(!lists.is_empty());
+    for list in lists {
+        let names: Vec<&str> = list.trim_end_matches(']').split(',').map(str::trim).collect();
+        for name in [
+            "accept-language",
+            "authorization",
+            "content-type",
+            "x-amz-date",
+            "x-amz-security-token",
+            "x-amz-content-sha256",
+            "x-amz-user-agent",
+            "amz-sdk-invocation-id",
+            "amz-sdk-request",
+        ] {
+            assert!(names.contains(&name), "{name} in {list}");
+        }
+        assert!(!names.contains(&"*"));
+    }
+}

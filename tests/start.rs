@@ -305,6 +305,32 @@ async fn unknown_keys_elsewhere_are_logged_and_ignored() {
     process.logged("somethingElse: is not known").await;
 }
 
+#[tokio::test]
+async fn remarks_are_logged_once_at_start_and_once_for_each_changed_configuration() {
+    let mut shop = Shop::closed(Mode::default(), |_| {}).await;
+    let mut config = shop.world.config.clone();
+    config["appleiap"]["app-plus"].as_object_mut().unwrap().shift_remove("appAppleId");
+    config["appleiap"]["app-plus"]["sandbox"] = json!(true);
+    shop.configure(&config.to_string());
+    shop.environment.push(("PAY_CONFIG_TTL", "0".to_owned()));
+    shop.start("query-payment", 1).await;
+    let ask = async || shop.world.call("query-payment", json!({ "out_trade_no": "NOBODY_KNOWS" })).await.0;
+    let remark = "appleiap.app-plus.appAppleId: is missing";
+    for _ in 0..3 {
+        assert_eq!(ask().await, 404);
+    }
+    until("the remark", async || times(&shop, remark) > 0).await;
+    assert_eq!(times(&shop, remark), 1, "{}", shop.log());
+    assert!(shop.log().lines().any(|line| line.contains("WARN") && line.contains(remark)));
+    config["notifyUrl"] = json!("https://fc-mp-1.next.bspapp.com/http/vk-pay");
+    shop.configure(&config.to_string());
+    for _ in 0..3 {
+        assert_eq!(ask().await, 404);
+    }
+    until("the remark", async || times(&shop, "notifyUrl: still points at the old system") > 0).await;
+    assert_eq!((times(&shop, "notifyUrl: still points"), times(&shop, remark)), (1, 2), "{}", shop.log());
+}
+
 /// How often a text stands in the logs of the processes that answer calls.
 fn times(shop: &Shop, text: &str) -> usize {
     shop.processes["query-payment"].iter().map(|p: &Function| p.log().matches(text).count()).sum()

@@ -79,7 +79,7 @@ impl App {
             |e: crate::config::SourceError| vec![Fault { path: "PAY_CONFIG".to_owned(), what: e.to_string() }];
         let outside = Outside { vault: Vault::new(Box::new(store.clone())), ..Outside::default() };
         let text = settings.source.fetch(&outside.http).await.map_err(unreadable)?;
-        let (config, remarks) = read(&text, settings.source.base(), &*handlers)?;
+        let (config, remarks) = read(&text, settings.source.base(), &*handlers, clock())?;
         for remark in remarks {
             tracing::warn!("{remark}");
         }
@@ -129,11 +129,14 @@ impl App {
                     return loaded.config.clone();
                 }
                 loaded.digest = digest;
-                match read(&text, self.source.base(), &*self.handlers) {
-                    Ok((config, _)) => {
+                match read(&text, self.source.base(), &*self.handlers, now) {
+                    Ok((config, remarks)) => {
                         loaded.config = Arc::new(config);
                         loaded.has_files = text.contains("Path\"");
                         if changed {
+                            for remark in remarks {
+                                tracing::warn!("{remark}");
+                            }
                             tracing::info!("the configuration was changed and is in use");
                         }
                         Vec::new()
@@ -215,9 +218,14 @@ impl App {
     }
 }
 
-/// Reads a configuration, which must not name a type that a Rust handler has already.
-fn read(text: &str, base: &std::path::Path, handlers: &dyn Handlers) -> Result<(Config, Vec<Fault>), Vec<Fault>> {
-    let (config, remarks) = Config::parse(text, base)?;
+/// Reads a configuration at a time, Unix ms; it must not name a type that a Rust handler has already.
+fn read(
+    text: &str,
+    base: &std::path::Path,
+    handlers: &dyn Handlers,
+    now: i64,
+) -> Result<(Config, Vec<Fault>), Vec<Fault>> {
+    let (config, remarks) = Config::parse_at(text, base, now)?;
     let twice = |kind: &&String| handlers.knows(kind);
     let faults: Vec<Fault> = config
         .handlers

@@ -1,5 +1,6 @@
 //! `alipay.<node>`: Alipay applications in key mode and certificate mode (`protocols/vkpay.md` 1.3).
 
+use super::material::Material;
 use super::reader::Reader;
 use super::transfer::TransferDefaults;
 use crate::crypto::cert;
@@ -8,6 +9,22 @@ use crate::secret::Secret;
 
 /// The nodes of the section: VK-Pay's, and `pc` and `wap` for page and wap pay, which VK-Pay lacks.
 pub const NODES: [&str; 7] = ["mp-alipay", "app-plus", "h5", "codepay", "pc", "wap", "transfer"];
+
+/// Keys that are known and ignored, or belong to another kind of node.
+pub(super) const IGNORED: &[&str] = &[
+    "mchId",
+    "keyType",
+    "signType",
+    "gateway",
+    "alipayPublicKey",
+    "alipayPublicKeyPath",
+    "alipayPublicKeyContent",
+    "transferSceneName",
+    "transferSceneReportInfos",
+    "userRecvPerception",
+    "dailyLimit",
+    "dailyLimitPerPayee",
+];
 
 /// uni-pay's names for the same nodes.
 pub(super) const ALIASES: [(&str, &str); 3] = [("mp", "mp-alipay"), ("app", "app-plus"), ("native", "h5")];
@@ -61,12 +78,12 @@ impl EncryptKey {
 impl AlipayNode {
     pub(super) fn read(name: &str, node: &Reader<'_>) -> Option<Self> {
         let app_id = node.required("appId");
-        let private = node.inline("privateKey").or_else(|| node.material("privateKey"));
-        if private.is_none() && !node.has("privateKey") && !node.has("privateKeyPath") {
-            node.fault("privateKey", "is missing");
-        }
+        let private = node.needed_key("privateKey");
         let private_key = private.as_ref().and_then(|m| node.private_key(m));
         let api_base = node.api_base();
+        if api_base.as_deref().is_some_and(|base| base.matches('/').count() == 2) {
+            node.remark("apiBase", "has no path; here the whole URL of the gateway belongs, with /gateway.do");
+        }
         let sandbox = node.flag("sandbox").unwrap_or(false);
         let seller_id = node.text("sellerId");
         let app_auth_token = node.secret("appAuthToken");
@@ -75,33 +92,21 @@ impl AlipayNode {
             "transfer" => TransferDefaults::read(node, "transferSceneName"),
             _ => TransferDefaults::default(),
         };
-        let certificate_mode = ["appCert", "alipayRootCert", "alipayPublicCert"]
-            .iter()
-            .any(|stem| ["Content", "PathContent", "Path"].iter().any(|end| node.has(&format!("{stem}{end}"))));
-        let (alipay_key, certificates) = if certificate_mode {
-            let (key, mode) = read_certificates(node, private_key.as_ref())?;
-            (Some(key), Some(mode))
-        } else {
-            let material = node.inline("alipayPublicKey").or_else(|| node.material("alipayPublicKey"));
-            if material.is_none() && !node.has("alipayPublicKey") {
-                node.fault("alipayPublicKey", "is missing");
+        let own = private_key.as_ref().zip(private.as_ref());
+        let (alipay_key, certificates) = match Certificates::read(node) {
+            Some(given) => {
+                let (key, mode) = read_certificates(node, given, own, sandbox)?;
+                (Some(key), Some(mode))
             }
-            (material.and_then(|m| node.public_key(&m)), None)
+            None => (read_alipay_key(node, own.map(|(key, _)| key)), None),
         };
-        node.ignore_unknown(&[
-            "mchId",
-            "keyType",
-            "signType",
-            "gateway",
-            "alipayPublicKey",
-            "alipayPublicKeyPath",
-            "alipayPublicKeyContent",
-            "transferSceneName",
-            "transferSceneReportInfos",
-            "userRecvPerception",
-            "dailyLimit",
-            "dailyLimitPerPayee",
-        ]);
+        if name == "transfer" && certificates.is_none() {
+            node.remark(
+                "appCertContent",
+                "is missing: Alipay serves transfers in certificate mode only, and each is refused until the three \
+                 certificates are here",
+            );
+        }
         Some(Self {
             name: name.to_owned(),
             app_id: app_id?,
@@ -127,36 +132,70 @@ fn read_encrypt_key(node: &Reader<'_>) -> Option<EncryptKey> {
     bytes.map(EncryptKey)
 }
 
-fn read_certificates(node: &Reader<'_>, private_key: Option<&PrivateKey>) -> Option<(PublicKey, CertificateMode)> {
-    let read = |stem: &str| {
-        let material = node.material(stem);
-        if material.is_none() && !node.has(&format!("{stem}Path")) {
-            node.fault(&format!("{stem}Content"), "is missing");
+/// Alipay's public key of key mode.
+fn read_alipay_key(node: &Reader<'_>, own: Option<&PrivateKey>) -> Option<PublicKey> {
+    let material = node.needed_key("alipayPublicKey")?;
+    node.providers_key(&material, own, "Alipay's public key (支付宝公钥, not 应用公钥)")
+}
+
+const STEMS: [&str; 3] = ["appCert", "alipayPublicCert", "alipayRootCert"];
+
+/// What the node has of certificate mode.
+struct Certificates([Option<Material<Secret>>; 3]);
+
+impl Certificates {
+    /// `None` in key mode: when no certificate is there. An empty file is none, as VK-Pay's sample keeps them.
+    fn read(node: &Reader<'_>) -> Option<Self> {
+        let found = STEMS.map(|stem| node.material(stem));
+        let key_mode = ["alipayPublicKey", "alipayPublicKeyContent", "alipayPublicKeyPath"];
+        let unread = STEMS.iter().any(|stem| node.material_faulted(stem)) && !key_mode.iter().any(|key| node.has(key));
+        (unread || found.iter().any(Option::is_some)).then_some(Self(found))
+    }
+}
+
+fn read_certificates(
+    node: &Reader<'_>,
+    Certificates(given): Certificates,
+    own: Option<(&PrivateKey, &Material<Secret>)>,
+    sandbox: bool,
+) -> Option<(PublicKey, CertificateMode)> {
+    for (found, stem) in given.iter().zip(STEMS) {
+        if found.is_none() {
+            node.missing(&format!("{stem}Content"), stem, "is missing");
         }
-        material
-    };
-    let app = read("appCert");
-    let alipay = read("alipayPublicCert");
-    let root = read("alipayRootCert");
-    let app = app?;
+    }
+    let [app, alipay, root] = given;
+    let app_certificate = app.as_ref().and_then(|m| node.own_certificate(m, own));
+    let alipay_certificate = alipay.as_ref().and_then(|m| node.certificate(m));
+    for (material, certificate) in [(&app, &app_certificate), (&alipay, &alipay_certificate)] {
+        if let (Some(material), Some(certificate)) = (material, certificate) {
+            node.check_dates(material, certificate, sandbox);
+        }
+    }
+    let root_cert_sn = root.as_ref().and_then(|m| read_root(node, m, sandbox));
     let alipay = alipay?;
-    let root = root?;
-    let app_certificate = node.certificate(&app);
-    let alipay_certificate = node.certificate(&alipay);
-    let root_cert_sn = cert::alipay_root_sn(root.value.expose());
-    if root_cert_sn.is_empty() {
-        node.fault(&root.key, "holds no RSA root certificate");
-    }
-    if let (Some(private_key), Some(public)) = (private_key, node.public_key(&app))
-        && !private_key.belongs_to(&public)
-    {
-        node.fault("privateKey", format!("does not match {}", app.key));
-    }
-    let key = node.public_key(&alipay)?;
+    let key =
+        node.providers_key(&alipay, own.map(|(key, _)| key), "Alipay's certificate (alipayCertPublicKey_RSA2.crt)")?;
     let mode = CertificateMode {
         app_cert_sn: app_certificate?.alipay_sn(),
-        root_cert_sn,
+        root_cert_sn: root_cert_sn?,
         alipay_cert_sn: alipay_certificate?.alipay_sn(),
     };
     Some((key, mode))
+}
+
+/// The serial numbers of Alipay's roots (`alipayRootCert.crt`). Of several roots one may have ended.
+fn read_root(node: &Reader<'_>, material: &Material<Secret>, sandbox: bool) -> Option<String> {
+    let found = cert::alipay_roots(material.value.expose());
+    if found.is_empty() {
+        node.fault(&material.key, "holds no RSA root certificate");
+        return None;
+    }
+    let last = found.iter().filter(|certificate| certificate.is_root()).max_by_key(|root| root.validity().1);
+    let Some(last) = last else {
+        node.fault(&material.key, "holds no root certificate; Alipay's roots (alipayRootCert.crt) belong here");
+        return None;
+    };
+    node.check_dates(material, last, sandbox);
+    Some(cert::joined_sn(&found))
 }

@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 /// The nodes of the section, by VK-Pay's names.
 pub const NODES: [&str; 1] = ["app-plus"];
 
+/// Keys that are known and ignored, or belong to another kind of node.
+pub(super) const IGNORED: &[&str] = &["rootCertContent", "rootCertPath", "privateKeyPath", "privateKeyContent"];
+
 /// uni-pay's names for the same nodes.
 pub(super) const ALIASES: [(&str, &str); 1] = [("app", "app-plus")];
 
@@ -60,30 +63,33 @@ impl AppleNode {
         let app_apple_id = node.integer("appAppleId", 1..=u64::MAX);
         if !sandbox && !node.has("appAppleId") {
             node.fault("appAppleId", "is missing (only sandbox: true goes without)");
+        } else if !node.has("appAppleId") {
+            node.remark(
+                "appAppleId",
+                "is missing: each notification of the production environment is refused with 400 until it is here",
+            );
         }
-        let password = match node.raw("password").and_then(|v| v.as_str()) {
-            Some("") => None,
-            _ => node.secret("password"),
-        };
+        let password = node.secret("password");
         let anchor = read_anchor(node, Some(ROOT_G3), LEAF, Some(INTERMEDIATE));
         let products = read_products(node);
         if products.is_none() && !node.has("products") {
             node.remark("products", "is missing: nothing binds a product to its price unless a signed quote does");
         }
-        let read = Self {
+        let timeout = node.integer("timeout", 100..=60_000).unwrap_or(10_000);
+        let receipt_expires_in = node.integer("receiptExpiresIn", 1..=315_360_000).unwrap_or(86_400);
+        let (api, api_base) = (read_store_key(node), node.api_base());
+        Some(Self {
             bundle_id: bundle_id?,
             app_apple_id,
             password,
-            timeout: node.integer("timeout", 100..=60_000).unwrap_or(10_000),
-            receipt_expires_in: node.integer("receiptExpiresIn", 1..=315_360_000).unwrap_or(86_400),
+            timeout,
+            receipt_expires_in,
             sandbox,
-            api: read_store_key(node),
+            api,
             anchor: anchor?,
             products,
-            api_base: node.api_base(),
-        };
-        node.ignore_unknown(&["rootCertContent", "rootCertPath", "privateKeyPath", "privateKeyContent"]);
-        Some(read)
+            api_base,
+        })
     }
 }
 
@@ -91,8 +97,7 @@ impl AppleNode {
 pub(super) fn read_store_key(node: &Reader<'_>) -> Option<StoreKey> {
     let key = node.material("privateKey");
     let named = ["issuerId", "keyId"].map(|name| (name, node.text(name)));
-    let there = key.is_some() || node.has("privateKeyPath");
-    if !there && named.iter().all(|(_, value)| value.is_none()) {
+    if key.is_none() && !node.material_faulted("privateKey") && named.iter().all(|(_, value)| value.is_none()) {
         return None;
     }
     for (name, value) in &named {
@@ -100,8 +105,9 @@ pub(super) fn read_store_key(node: &Reader<'_>) -> Option<StoreKey> {
             node.fault(name, "is missing (issuerId, keyId and privateKeyContent go together)");
         }
     }
-    if !there {
-        node.fault("privateKeyContent", "is missing (issuerId, keyId and privateKeyContent go together)");
+    if key.is_none() {
+        let what = "is missing (issuerId, keyId and privateKeyContent go together)";
+        node.missing("privateKeyContent", "privateKey", what);
     }
     let private_key = node.ec_key(&key?)?;
     let [(_, issuer_id), (_, key_id)] = named;
@@ -116,12 +122,19 @@ pub(super) fn read_anchor(
     intermediate: Option<&'static str>,
 ) -> Option<Anchor> {
     let root = match (node.material("rootCert"), built_in) {
-        (Some(material), _) => node.certificate(&material)?,
-        (None, Some(der)) if !node.has("rootCertPath") => Certificate::from_der(der).ok()?,
-        (None, _) => {
-            if !node.has("rootCertPath") {
-                node.fault("rootCertContent", "is missing");
+        (Some(material), _) => {
+            let root = node.certificate(&material)?;
+            if !root.is_root() {
+                node.fault(&material.key, "is not a root certificate; the store's root belongs here");
+                return None;
             }
+            node.check_dates(&material, &root, false);
+            root
+        }
+        (None, _) if node.material_faulted("rootCert") => return None,
+        (None, Some(der)) => Certificate::from_der(der).ok()?,
+        (None, None) => {
+            node.missing("rootCertContent", "rootCert", "is missing");
             return None;
         }
     };

@@ -125,13 +125,13 @@ impl Auth {
     }
 
     pub(super) fn read(auth: &Reader<'_>) -> Option<Self> {
-        let default = match auth.has("default") {
+        let default = match auth.given("default").is_some() {
             true => read_modes(auth, "default"),
             false => Some(vec![Mode::Key]),
         };
         let mut actions = BTreeMap::new();
         for action in CLOSED.iter().chain(&OPEN).chain(&VIRTUAL) {
-            if auth.has(action)
+            if auth.given(action).is_some()
                 && let Some(modes) = read_modes(auth, action)
             {
                 if modes.contains(&Mode::None) && !OPEN.contains(action) {
@@ -142,7 +142,7 @@ impl Auth {
         }
         let default = default.unwrap_or_default();
         if default.contains(&Mode::None) {
-            let open: Vec<&str> = CLOSED.into_iter().filter(|a| !auth.has(a)).collect();
+            let open: Vec<&str> = CLOSED.into_iter().filter(|a| auth.given(a).is_none()).collect();
             if !open.is_empty() {
                 auth.fault("default", format!("must not be none while it opens {}", open.join(", ")));
             }
@@ -189,7 +189,7 @@ fn read_modes(auth: &Reader<'_>, key: &str) -> Option<Vec<Mode>> {
         "jwt" => Some(Mode::Jwt),
         _ => None,
     };
-    let modes = match auth.raw(key)? {
+    let modes = match auth.given(key)? {
         Value::Array(list) if !list.is_empty() => list.iter().map(mode).collect(),
         value => mode(value).map(|m| vec![m]),
     };
@@ -217,7 +217,9 @@ fn read_keys(auth: &Reader<'_>) -> Vec<(String, Secret)> {
 }
 
 fn read_jwt(jwt: &Reader<'_>) -> Option<Jwt> {
-    let given: Vec<&str> = ["hs256", "jwks", "jwksUrl"].into_iter().filter(|key| jwt.has(key)).collect();
+    // A blank secret is a fault of its own, a blank set or URL is not there.
+    let there = |key: &&str| if *key == "hs256" { jwt.given(key).is_some() } else { jwt.has(key) };
+    let given: Vec<&str> = ["hs256", "jwks", "jwksUrl"].into_iter().filter(there).collect();
     let keys = match given[..] {
         ["hs256"] => long_secret(jwt, "hs256").map(JwtKeys::Hs256),
         ["jwks"] => read_jwks(jwt).map(JwtKeys::Jwks),
@@ -260,7 +262,7 @@ fn read_jwks(jwt: &Reader<'_>) -> Option<Value> {
 }
 
 fn read_require_quote(auth: &Reader<'_>) -> RequireQuote {
-    match auth.raw("requireQuote") {
+    match auth.given("requireQuote") {
         None | Some(Value::Bool(false)) => RequireQuote::Never,
         Some(Value::Bool(true)) => RequireQuote::Always,
         Some(_) => auth.texts("requireQuote").map_or(RequireQuote::Always, RequireQuote::Types),

@@ -8,6 +8,26 @@ use crate::secret::Secret;
 /// The nodes of the section, by VK-Pay's names.
 pub const NODES: [&str; 1] = ["mp-toutiao"];
 
+/// Keys that are known and ignored, or belong to another kind of node.
+pub(super) const IGNORED: &[&str] = &[
+    "salt",
+    "token",
+    "keyVersion",
+    "skuType",
+    "tagGroupId",
+    "orderEntrySchema",
+    "platformPublicKeyContent",
+    "platformPublicKeyPath",
+    "appPrivateKeyContent",
+    "appPrivateKeyPath",
+    "appCertContent",
+    "appCertPath",
+    "v3Key",
+    "wxpayPublicKeyContent",
+    "wxpayPublicKeyPath",
+    "wxpayPublicKeyId",
+];
+
 /// uni-pay has no such section.
 pub(super) const ALIASES: [(&str, &str); 0] = [];
 
@@ -95,13 +115,12 @@ impl DouyinNode {
     pub(super) fn read(_name: &str, node: &Reader<'_>) -> Option<Self> {
         let app_id = node.required("appId");
         let mch_id = node.text("mchId");
-        let filled = |key: &str| node.raw(key).is_some_and(|value| value.as_str() != Some(""));
-        let secret = if filled("secret") { node.secret("secret") } else { None };
+        let secret = node.secret("secret");
         let sandbox = node.flag("sandbox").unwrap_or(false);
         let api_base = node.api_base();
         let product = match node.choice("product", &["ecpay", "trade", "douyinpay"]).as_deref() {
             Some("trade") => {
-                if secret.is_none() && !filled("secret") {
+                if secret.is_none() && !node.has("secret") {
                     node.fault("secret", "is missing");
                 }
                 read_trade(node).map(|trade| DouyinProduct::Trade(Box::new(trade)))
@@ -113,24 +132,6 @@ impl DouyinNode {
                 salt.zip(token).map(|(salt, token)| DouyinProduct::Ecpay(Ecpay { salt, token }))
             }
         };
-        node.ignore_unknown(&[
-            "salt",
-            "token",
-            "keyVersion",
-            "skuType",
-            "tagGroupId",
-            "orderEntrySchema",
-            "platformPublicKeyContent",
-            "platformPublicKeyPath",
-            "appPrivateKeyContent",
-            "appPrivateKeyPath",
-            "appCertContent",
-            "appCertPath",
-            "v3Key",
-            "wxpayPublicKeyContent",
-            "wxpayPublicKeyPath",
-            "wxpayPublicKeyId",
-        ]);
         Some(Self { app_id: app_id?, secret, mch_id, sandbox, api_base, product: product? })
     }
 
@@ -141,14 +142,10 @@ impl DouyinNode {
 }
 
 fn read_trade(node: &Reader<'_>) -> Option<Trade> {
-    let material = |stem: &str| {
-        let found = node.material(stem);
-        if found.is_none() && !node.has(&format!("{stem}Path")) {
-            node.fault(&format!("{stem}Content"), "is missing");
-        }
-        found
-    };
-    let (private, public) = (material("appPrivateKey"), material("platformPublicKey"));
+    let (private, public) = (node.needed("appPrivateKey"), node.needed("platformPublicKey"));
+    let private_key = private.and_then(|m| node.private_key(&m));
+    let platform_key = public
+        .and_then(|m| node.providers_key(&m, private_key.as_ref(), "Douyin's public key (平台公钥, not 应用公钥)"));
     let entry = node.object("orderEntrySchema");
     let path = entry.as_ref().and_then(|entry| entry.text("path"));
     let params = match entry.as_ref().and_then(|entry| entry.raw("params")) {
@@ -157,8 +154,8 @@ fn read_trade(node: &Reader<'_>) -> Option<Trade> {
         Some(value) => value.to_string(),
     };
     Some(Trade {
-        private_key: private.and_then(|m| node.private_key(&m))?,
-        platform_key: public.and_then(|m| node.public_key(&m))?,
+        private_key: private_key?,
+        platform_key: platform_key?,
         key_version: node.text("keyVersion").unwrap_or_else(|| "1".to_owned()),
         sku_type: node.integer("skuType", 1..=9_999).unwrap_or(301),
         tag_group_id: node.text("tagGroupId"),

@@ -1,6 +1,7 @@
 //! `handlers.<type>`: type handlers of the merchant's own, reached by HTTP or as a Lambda function.
 
-use super::reader::{Reader, weakness};
+use super::reader::Reader;
+use super::weakness::weakness;
 use crate::crypto::aes;
 use crate::outgoing;
 use crate::secret::Secret;
@@ -64,9 +65,9 @@ fn read_http(http: &Reader<'_>) -> Option<Forward> {
     if let Some(Err(refused)) = &checked {
         http.fault("url", refused.to_string());
     }
-    let key = http.secret("key");
+    let key = http.entered_secret("key");
     let (encrypt, timeout) = read_common(http);
-    if encrypt.is_some() && http.has("key") {
+    if encrypt.is_some() && key.is_some() {
         http.fault("key", "stands beside encrypt; only one of them is sent");
     }
     http.refuse_unknown();
@@ -89,7 +90,7 @@ fn read_lambda(lambda: &Reader<'_>) -> Option<Forward> {
 
 fn read_common(node: &Reader<'_>) -> (Option<aes::Mode>, Duration) {
     let timeout = node.integer("timeoutMs", 100..=10_000).unwrap_or(5_000);
-    let encrypt = match node.raw("encrypt") {
+    let encrypt = match node.given("encrypt") {
         None | Some(serde_json::Value::Bool(false)) => None,
         Some(serde_json::Value::Bool(true)) => Some(aes::Mode::Aes192),
         Some(value) => match value.as_str() {

@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// The nodes of the section, by VK-Pay's names.
 pub const NODES: [&str; 2] = ["mp-harmony", "app-harmony"];
 
+/// Keys that are known and ignored, or belong to another kind of node.
+pub(super) const IGNORED: &[&str] = &["clientType", "mchAuthId", "mchPrivateKey", "platformPublicKey"];
+
 /// uni-pay's names for the same nodes.
 pub(super) const ALIASES: [(&str, &str); 2] = [("mp", "mp-harmony"), ("app", "app-harmony")];
 
@@ -70,35 +73,20 @@ impl HuaweiNode {
         });
         let wanted = !iap_there || ["mchId", "mchAuthId", "mchPrivateKey"].iter().any(|key| node.has(key));
         let pay = if wanted { read_payment_kit(node) } else { None };
+        let (sandbox, api_base) = (node.flag("sandbox").unwrap_or(false), node.api_base());
         if (wanted && pay.is_none()) || (iap_there && iap.is_none()) {
             return None;
         }
-        let read = Self {
-            name: name.to_owned(),
-            app_id: app_id?,
-            mch_id,
-            pay,
-            iap,
-            sandbox: node.flag("sandbox").unwrap_or(false),
-            api_base: node.api_base(),
-        };
-        node.ignore_unknown(&["clientType", "mchAuthId", "mchPrivateKey", "platformPublicKey"]);
-        Some(read)
+        Some(Self { name: name.to_owned(), app_id: app_id?, mch_id, pay, iap, sandbox, api_base })
     }
 }
 
 fn read_payment_kit(node: &Reader<'_>) -> Option<PaymentKit> {
     let merc_no = node.required("mchId");
     let auth_id = node.required("mchAuthId");
-    let material = |name: &str| {
-        let found = if node.has(name) { node.inline(name) } else { node.material(name) };
-        if found.is_none() && !node.has(name) && !node.has(&format!("{name}Path")) {
-            node.fault(name, "is missing");
-        }
-        found
-    };
-    let (private, platform) = (material("mchPrivateKey"), material("platformPublicKey"));
+    let (private, platform) = (node.needed_key("mchPrivateKey"), node.needed_key("platformPublicKey"));
     let private_key = private.and_then(|m| node.private_key(&m));
-    let platform_key = platform.and_then(|m| node.sm2_key(&m));
+    let platform_key =
+        platform.and_then(|m| node.sm2_key(&m, private_key.as_ref(), "Huawei's SM2 public key (华为支付服务公钥)"));
     Some(PaymentKit { merc_no: merc_no?, auth_id: auth_id?, private_key: private_key?, platform_key: platform_key? })
 }

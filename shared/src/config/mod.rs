@@ -10,11 +10,14 @@ mod choosable;
 mod douyin;
 mod handlers;
 mod huawei;
+mod material;
 mod reader;
 mod source;
+mod spelling;
 mod transfer;
 mod virtual_pay;
 mod vkspay;
+mod weakness;
 mod wxpay;
 
 pub use alipay::{AlipayNode, CertificateMode, EncryptKey};
@@ -33,7 +36,7 @@ pub use vkspay::{Protocol as VkspayProtocol, VkspayNode};
 pub use wxpay::{Api, H5Info, Scheme, V2, V3, WECHAT_PAY, WxpayNode};
 
 use crate::secret::Secret;
-use reader::{Reader, Shared, base_url};
+use reader::{Reader, Shared, base_url, is_blank};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -41,9 +44,6 @@ use std::sync::Arc;
 
 /// The id of the merchant whose sections stand at the top level.
 pub const DEFAULT_MERCHANT: &str = "default";
-
-/// VK-Pay's public sample; a configuration that still has it is refused.
-const SAMPLE_NOTIFY_KEY: &str = "5FB2CD73C7B53918728417C50762E6D4";
 
 /// The sections of one merchant.
 pub struct Merchant {
@@ -116,17 +116,28 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads and checks a whole document. Relative `*Path` values are read below `base`.
-    /// Beside the configuration come remarks (unknown keys that are ignored).
+    /// Reads and checks a whole document. Relative `*Path` values are read below `base`, and certificates must be
+    /// valid at the system's time. Beside the configuration come remarks: what is odd and harms nothing yet.
     ///
     /// # Errors
     /// All faults, in the order of the document's sections.
     pub fn parse(text: &str, base: &Path) -> Result<(Self, Vec<Fault>), Vec<Fault>> {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Self::parse_at(text, base, i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// The same with certificates that must be valid at another time, Unix ms.
+    ///
+    /// # Errors
+    /// As [`Config::parse`].
+    pub fn parse_at(text: &str, base: &Path, now: i64) -> Result<(Self, Vec<Fault>), Vec<Fault>> {
+        // Editors on Windows put a byte order mark before a document.
+        let text = text.trim_start_matches('\u{feff}');
         let whole = |what: String| vec![Fault { path: "config".to_owned(), what }];
         let document: Value = serde_json::from_str(text)
             .map_err(|e| whole(format!("is not JSON (line {}, column {})", e.line(), e.column())))?;
         let Value::Object(document) = document else { return Err(whole("must be an object".to_owned())) };
-        let shared = Shared::below(base);
+        let shared = Shared::below(base, now.div_euclid(1000));
         let config = Self::read(&Reader::root(&shared, &document));
         let faults = shared.faults.into_inner();
         match config {
@@ -171,7 +182,7 @@ impl Config {
                     forwards.insert(name.clone(), forward);
                 }
             }
-            if notify_key.is_none() && !root.has("notifyKey") && handlers::needs_key(&section) {
+            if notify_key.is_none() && root.given("notifyKey").is_none() && handlers::needs_key(&section) {
                 root.fault("notifyKey", "is missing, and a handler has encrypt");
             }
         }
@@ -195,19 +206,20 @@ impl Merchant {
     fn read(id: &str, sections: &Reader<'_>) -> Self {
         Self {
             id: id.to_owned(),
-            wxpay: read_nodes(sections, "wxpay", &wxpay::NODES, &wxpay::ALIASES, WxpayNode::read),
-            alipay: read_nodes(sections, "alipay", &alipay::NODES, &alipay::ALIASES, AlipayNode::read),
-            apple: read_nodes(sections, "appleiap", &apple::NODES, &apple::ALIASES, AppleNode::read),
+            wxpay: read_nodes(sections, "wxpay", &wxpay::NODES, &wxpay::ALIASES, wxpay::IGNORED, WxpayNode::read),
+            alipay: read_nodes(sections, "alipay", &alipay::NODES, &alipay::ALIASES, alipay::IGNORED, AlipayNode::read),
+            apple: read_nodes(sections, "appleiap", &apple::NODES, &apple::ALIASES, apple::IGNORED, AppleNode::read),
             vkspay: read_vkspay(sections),
             wxpay_virtual: read_nodes(
                 sections,
                 "wxpay-virtual",
                 &virtual_pay::NODES,
                 &virtual_pay::ALIASES,
+                virtual_pay::IGNORED,
                 VirtualNode::read,
             ),
-            douyin: read_nodes(sections, "douyin", &douyin::NODES, &douyin::ALIASES, DouyinNode::read),
-            huawei: read_nodes(sections, "huawei", &huawei::NODES, &huawei::ALIASES, HuaweiNode::read),
+            douyin: read_nodes(sections, "douyin", &douyin::NODES, &douyin::ALIASES, douyin::IGNORED, DouyinNode::read),
+            huawei: read_nodes(sections, "huawei", &huawei::NODES, &huawei::ALIASES, huawei::IGNORED, HuaweiNode::read),
             alipay_app_pay_to_h5_pay: sections.flag("alipayAppPayToH5Pay").unwrap_or(false),
         }
     }
@@ -216,23 +228,46 @@ impl Merchant {
 /// The flat section `vkspay`; VK-Pay's sample has it with empty values.
 fn read_vkspay(sections: &Reader<'_>) -> Option<Arc<VkspayNode>> {
     let node = sections.object("vkspay")?;
-    if is_blank(&node, "mchId") && is_blank(&node, "key") {
+    if is_leftover(&node) {
         return None;
     }
-    VkspayNode::read(&node).map(Arc::new)
+    let read = VkspayNode::read(&node);
+    node.ignore_unknown(vkspay::IGNORED);
+    read.map(Arc::new)
 }
 
-fn is_blank(node: &Reader<'_>, key: &str) -> bool {
-    node.raw(key).is_none_or(|v| v.as_str().is_some_and(|s| s.trim().is_empty()))
+/// Who a node is.
+const IDENTITY: [&str; 4] = ["appId", "mchId", "bundleId", "password"];
+
+/// Keys that nobody fills in for a node that is not used.
+const SIGNING: [&str; 11] = [
+    "key",
+    "v3Key",
+    "appPrivateKeyContent",
+    "privateKey",
+    "privateKeyContent",
+    "mchPrivateKey",
+    "mchPrivateKeyContent",
+    "offerId",
+    "appKey",
+    "sandboxAppKey",
+    "salt",
+];
+
+/// Whether a node is a leftover of VK-Pay's sample (its documentation says to keep nodes that are not used): one
+/// that does not say who it is, in any spelling, and has no key.
+fn is_leftover(node: &Reader<'_>) -> bool {
+    let filled = |key: &&String| node.has(key);
+    !node.keys().filter(filled).any(|key| SIGNING.contains(&key.as_str()) || spelling::meant(key, IDENTITY).is_some())
 }
 
-/// Reads the nodes of a provider's section. A node without `appId`, `mchId` and (Apple) `bundleId` and
-/// `password`, or with empty ones, is a leftover of VK-Pay's sample (its docs say to keep unused nodes) and is skipped.
+/// Reads the nodes of a provider's section, but for leftovers. A name that is nearly a node's is a fault.
 fn read_nodes<T>(
     sections: &Reader<'_>,
     section: &str,
     names: &[&str],
     aliases: &[(&str, &str)],
+    ignored: &[&str],
     read: fn(&str, &Reader<'_>) -> Option<T>,
 ) -> BTreeMap<String, Arc<T>> {
     let mut nodes = BTreeMap::new();
@@ -240,15 +275,27 @@ fn read_nodes<T>(
     for key in provider.keys() {
         let name = aliases.iter().find(|(alias, _)| alias == key).map_or(key.as_str(), |(_, name)| *name);
         if !names.contains(&name) {
+            let known = names.iter().copied().chain(aliases.iter().map(|(alias, _)| *alias));
+            if let Some(right) = spelling::meant(key, known)
+                && provider.given(key).is_some_and(Value::is_object)
+                && provider.object(key).is_some_and(|node| !is_leftover(&node))
+            {
+                provider.fault(key, format!("is not known here; did you mean {right}?"));
+            }
             continue;
         }
         let Some(node) = provider.object(key) else { continue };
-        if ["appId", "mchId", "bundleId", "password"].iter().all(|key| is_blank(&node, key)) {
+        if is_leftover(&node) {
             continue;
         }
         if nodes.contains_key(name) {
             provider.fault(key, format!("stands for {name}, which is there too"));
-        } else if let Some(read) = read(name, &node) {
+            continue;
+        }
+        let read = read(name, &node);
+        // Also where the node is faulty: a misspelt key may be the reason.
+        node.ignore_unknown(ignored);
+        if let Some(read) = read {
             nodes.insert(name.to_owned(), Arc::new(read));
         }
     }
@@ -258,51 +305,71 @@ fn read_nodes<T>(
 
 /// A text, or VK's map of space ids to URLs: `default`, else the only one.
 fn read_notify_url(root: &Reader<'_>) -> Option<String> {
-    let text = match root.raw("notifyUrl")? {
-        Value::String(text) if text.trim().is_empty() => return None,
+    const KEY: &str = "notifyUrl";
+    const OLD: &str = "still points at the old system: providers will send their callbacks there and not to this one; \
+                       leave it out, or give your own domain";
+    let text = match root.raw(KEY)? {
         Value::String(text) => text.as_str(),
-        Value::Object(map) if map.is_empty() => return None,
         Value::Object(map) => {
-            let chosen = map.get("default").or_else(|| map.values().next().filter(|_| map.len() == 1));
-            match chosen.map(Value::as_str) {
-                Some(Some(text)) => text,
-                _ => {
-                    root.fault("notifyUrl", "needs the key default, or a single URL");
+            let texts: Vec<(&String, &str)> = map
+                .iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(id, value)| (id, value.as_str().unwrap_or("no text")))
+                .filter(|(_, text)| !is_blank(text))
+                .collect();
+            let default = texts.iter().find(|(id, _)| *id == "default");
+            match (default, texts.as_slice()) {
+                (None, []) => return None,
+                (Some((_, text)), _) | (None, [(_, text)]) => *text,
+                // None of them can be meant here: as if there were no map.
+                (None, several) if several.iter().all(|(_, text)| is_of_old_system(text)) => {
+                    root.remark(KEY, format!("{OLD}; none of its URLs is used"));
+                    return None;
+                }
+                (None, _) => {
+                    root.fault(KEY, "needs the key default, or a single URL");
                     return None;
                 }
             }
         }
         _ => {
-            root.fault("notifyUrl", "must be a URL, or a map of URLs");
+            root.fault(KEY, "must be a URL, or a map of URLs");
             return None;
         }
     };
     match base_url(text.trim()) {
-        Ok(url) => Some(url),
+        Ok(url) => {
+            if is_of_old_system(&url) {
+                root.remark(KEY, OLD);
+            }
+            Some(url)
+        }
         Err(what) => {
-            root.fault("notifyUrl", what);
+            root.fault(KEY, what);
             None
         }
     }
 }
 
+/// Whether a URL is of uniCloud, where VK-Pay and uni-pay run.
+fn is_of_old_system(url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url.trim()) else { return false };
+    let host = url.host_str().unwrap_or_default();
+    let of = |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    let path = url.path().trim_end_matches('/');
+    ["bspapp.com", "tcloudbase.com", "tcloudbaseapp.com"].iter().any(|domain| of(domain))
+        || path.ends_with("/http/vk-pay")
+        || path.ends_with("/uni-pay-co")
+}
+
 fn read_notify_key(root: &Reader<'_>) -> Option<Secret> {
-    let Value::String(text) = root.raw("notifyKey")? else {
-        root.fault("notifyKey", "must be a text");
+    let secret = root.entered_secret("notifyKey")?;
+    let length = secret.expose().chars().count();
+    if length < 32 {
+        root.fault("notifyKey", format!("{length} characters, needs at least 32"));
         return None;
-    };
-    let twice = SAMPLE_NOTIFY_KEY.repeat(2);
-    let what = if text.trim().eq_ignore_ascii_case(&twice) || text.trim().eq_ignore_ascii_case("your_notify_key") {
-        "is a published sample".to_owned()
-    } else if let Some(what) = reader::weakness(text) {
-        what.to_owned()
-    } else if text.chars().count() < 32 {
-        format!("{} characters, needs at least 32", text.chars().count())
-    } else {
-        return Some(Secret::new(text.as_str()));
-    };
-    root.fault("notifyKey", what);
-    None
+    }
+    Some(secret)
 }
 
 fn read_policy(policy: &Reader<'_>) -> Policy {

@@ -1,18 +1,20 @@
 //! Reading a JSON object key by key, naming every fault by its path.
 //!
+//! Presence has one rule: what is `null`, an empty text or white space is not there. The exceptions are the entries
+//! whose absence would open a door (a secret of `auth` and `handlers`, `notifyKey`, the modes of `auth`, lists of who
+//! may, limits): a blank one is a fault. They are read with [`Reader::given`].
+//!
 //! A [`Reader`] is one object of the configuration. Each getter takes the key, checks the value, and on a
 //! fault writes `<path>: <what>` to the shared list and goes on with `None`: so one start reports all
 //! faults of a document, not the first. No fault text repeats a value: it might be a secret.
 
-use crate::crypto::cert::Certificate;
-use crate::crypto::jws::EcKey;
-use crate::crypto::rsa::{PrivateKey, PublicKey};
-use crate::crypto::sm2::Sm2Key;
-use crate::crypto::{CryptoError, hash};
+use super::material::Parsed;
+use super::spelling;
+use super::weakness::{is_placeholder, weakness};
 use crate::secret::Secret;
 use serde_json::{Map, Value};
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// One fault of a configuration, at a path such as `wxpay.mp-weixin.v3Key`.
@@ -37,22 +39,21 @@ pub(super) struct Shared {
     pub remarks: RefCell<Vec<Fault>>,
     /// Relative `*Path` values are read from here.
     pub base: PathBuf,
-    /// The same key usually stands in several nodes; it is parsed once.
-    private_keys: RefCell<HashMap<String, PrivateKey>>,
-    public_keys: RefCell<HashMap<String, PublicKey>>,
+    /// When certificates must be valid, Unix seconds.
+    pub now: i64,
+    pub parsed: Parsed,
 }
 
 impl Shared {
     /// Nothing read yet; relative paths are read below `base`.
-    pub fn below(base: &std::path::Path) -> Self {
-        Self { base: base.to_owned(), ..Self::default() }
+    pub fn below(base: &std::path::Path, now: i64) -> Self {
+        Self { base: base.to_owned(), now, ..Self::default() }
     }
 }
 
-/// Key material with the name of the key that held it, for faults about it.
-pub(super) struct Material<T> {
-    pub value: T,
-    pub key: String,
+/// Whether a text says nothing.
+pub(super) fn is_blank(text: &str) -> bool {
+    text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').is_empty()
 }
 
 /// One object of the document.
@@ -84,15 +85,21 @@ impl<'a> Reader<'a> {
         self.shared.remarks.borrow_mut().push(Fault { path: self.at(key), what: what.into() });
     }
 
-    /// The raw value of a key; JSON `null` counts as absent.
-    pub fn raw(&self, key: &str) -> Option<&'a Value> {
+    /// The raw value of a key, also a blank text; only JSON `null` counts as absent. For entries whose absence
+    /// would open a door.
+    pub fn given(&self, key: &str) -> Option<&'a Value> {
         self.read.borrow_mut().insert(key.to_owned());
         self.object.get(key).filter(|v| !v.is_null())
     }
 
+    /// The raw value of a key that is there.
+    pub fn raw(&self, key: &str) -> Option<&'a Value> {
+        self.given(key).filter(|value| !value.as_str().is_some_and(is_blank))
+    }
+
     /// True when the key is there.
     pub fn has(&self, key: &str) -> bool {
-        self.object.get(key).is_some_and(|v| !v.is_null())
+        self.raw(key).is_some()
     }
 
     /// All keys of this object, in its order.
@@ -129,8 +136,13 @@ impl<'a> Reader<'a> {
     /// A text that must be there.
     pub fn required(&self, key: &str) -> Option<String> {
         let text = self.text(key);
-        if text.is_none() && !self.faulted(key) {
-            self.fault(key, "is missing");
+        match &text {
+            None if !self.faulted(key) => self.fault(key, "is missing"),
+            Some(text) if is_placeholder(text) => {
+                self.fault(key, "is a placeholder; put your own value in its place");
+                return None;
+            }
+            _ => {}
         }
         text
     }
@@ -170,7 +182,7 @@ impl<'a> Reader<'a> {
     /// A list of texts.
     pub fn texts(&self, key: &str) -> Option<Vec<String>> {
         let list = self
-            .raw(key)?
+            .given(key)?
             .as_array()
             .and_then(|list| list.iter().map(|v| v.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>());
         if list.is_none() {
@@ -179,9 +191,15 @@ impl<'a> Reader<'a> {
         list
     }
 
-    /// A secret: there, not blank, not one repeated character.
+    /// A secret that may be left out: not one repeated character, no published sample, no placeholder.
     pub fn secret(&self, key: &str) -> Option<Secret> {
-        let Value::String(text) = self.raw(key)? else {
+        self.raw(key)?;
+        self.entered_secret(key)
+    }
+
+    /// A secret that may be left out, but not be blank.
+    pub fn entered_secret(&self, key: &str) -> Option<Secret> {
+        let Value::String(text) = self.given(key)? else {
             self.fault(key, "must be a text");
             return None;
         };
@@ -196,11 +214,11 @@ impl<'a> Reader<'a> {
 
     /// A secret that must be there, of a fixed number of bytes when `bytes` says so.
     pub fn required_secret(&self, key: &str, bytes: Option<usize>) -> Option<Secret> {
-        if !self.has(key) {
+        if self.given(key).is_none() {
             self.fault(key, "is missing");
             return None;
         }
-        let secret = self.secret(key)?;
+        let secret = self.entered_secret(key)?;
         match bytes {
             Some(n) if secret.expose().len() != n => {
                 self.fault(key, format!("{} bytes, needs {n}", secret.expose().len()));
@@ -208,83 +226,6 @@ impl<'a> Reader<'a> {
             }
             _ => Some(secret),
         }
-    }
-
-    /// Key material: `<stem>Content` (or its alias), else the file named by `<stem>Path`.
-    /// The bytes of a file that is not UTF-8 are given as base64.
-    pub fn material(&self, stem: &str) -> Option<Material<Secret>> {
-        for key in [format!("{stem}Content"), format!("{stem}PathContent")] {
-            if let Some(value) = self.raw(&key) {
-                let Value::String(text) = value else {
-                    self.fault(&key, "must be a text");
-                    return None;
-                };
-                if text.trim().is_empty() {
-                    continue;
-                }
-                return Some(Material { value: Secret::new(text.as_str()), key });
-            }
-        }
-        let key = format!("{stem}Path");
-        let path = self.text(&key)?;
-        match std::fs::read(self.shared.base.join(path)) {
-            Ok(bytes) => {
-                let text = String::from_utf8(bytes).unwrap_or_else(|e| crate::crypto::base64(e.as_bytes()));
-                Some(Material { value: Secret::new(text), key })
-            }
-            Err(error) => {
-                self.fault(&key, format!("cannot be read: {}", error.kind()));
-                None
-            }
-        }
-    }
-
-    /// A private RSA key from [`Reader::material`] or from a plain text key.
-    pub fn private_key(&self, material: &Material<Secret>) -> Option<PrivateKey> {
-        let text = material.value.expose();
-        let id = hash::sha256_hex(text.as_bytes());
-        if let Some(key) = self.shared.private_keys.borrow().get(&id) {
-            return Some(key.clone());
-        }
-        let key = self.checked(&material.key, PrivateKey::parse(text))?;
-        self.shared.private_keys.borrow_mut().insert(id, key.clone());
-        Some(key)
-    }
-
-    /// A public RSA key, also out of a certificate.
-    pub fn public_key(&self, material: &Material<Secret>) -> Option<PublicKey> {
-        let text = material.value.expose();
-        let id = hash::sha256_hex(text.as_bytes());
-        if let Some(key) = self.shared.public_keys.borrow().get(&id) {
-            return Some(key.clone());
-        }
-        let key = self.checked(&material.key, PublicKey::parse(text))?;
-        self.shared.public_keys.borrow_mut().insert(id, key.clone());
-        Some(key)
-    }
-
-    /// A public SM2 key.
-    pub fn sm2_key(&self, material: &Material<Secret>) -> Option<Sm2Key> {
-        self.checked(&material.key, Sm2Key::parse(material.value.expose()))
-    }
-
-    /// A private P-256 key.
-    pub fn ec_key(&self, material: &Material<Secret>) -> Option<EcKey> {
-        self.checked(&material.key, EcKey::parse(material.value.expose()))
-    }
-
-    /// A certificate.
-    pub fn certificate(&self, material: &Material<Secret>) -> Option<Certificate> {
-        self.checked(&material.key, Certificate::parse(material.value.expose()))
-    }
-
-    /// A plain text key as key material.
-    pub fn inline(&self, key: &str) -> Option<Material<Secret>> {
-        Some(Material { value: self.secret(key)?, key: key.to_owned() })
-    }
-
-    fn checked<T>(&self, key: &str, result: Result<T, CryptoError>) -> Option<T> {
-        result.map_err(|error| self.fault(key, error.to_string())).ok()
     }
 
     /// A provider's base URL: https, or http to a loopback address; without a trailing slash.
@@ -299,18 +240,36 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Remarks on keys that nothing reads. Call when the object has been read.
+    /// Remarks on keys that nothing reads, and faults for those that are misspellings of one that is not there.
+    /// Call when the object has been read.
     pub fn ignore_unknown(&self, also_known: &[&str]) {
         for key in self.unread(also_known) {
-            self.remark(key, "is not known and is ignored");
+            if self.object.get(key).is_none_or(|value| value.is_null() || value.as_str().is_some_and(is_blank)) {
+                continue;
+            }
+            match self.meant(key) {
+                Some(right) if !self.has(&right) => {
+                    self.fault(key, format!("is not known here; did you mean {right}?"))
+                }
+                _ => self.remark(key, "is not known and is ignored"),
+            }
         }
     }
 
     /// Faults for keys that nothing reads, where a typing error would open a door.
     pub fn refuse_unknown(&self) {
         for key in self.unread(&[]) {
-            self.fault(key, "is not known here");
+            match self.meant(key) {
+                Some(right) => self.fault(key, format!("is not known here; did you mean {right}?")),
+                None => self.fault(key, "is not known here"),
+            }
         }
+    }
+
+    /// The key that a misspelt one was meant to be, of those that were asked for.
+    fn meant(&self, key: &str) -> Option<String> {
+        let read = self.read.borrow();
+        spelling::meant(key, read.iter().map(String::as_str)).map(str::to_owned)
     }
 
     fn unread(&self, also_known: &[&str]) -> Vec<&'a String> {
@@ -318,20 +277,10 @@ impl<'a> Reader<'a> {
         self.object.keys().filter(|k| !read.contains(*k) && !also_known.contains(&k.as_str())).collect()
     }
 
-    fn faulted(&self, key: &str) -> bool {
+    /// Whether a key has a fault already.
+    pub fn faulted(&self, key: &str) -> bool {
         let path = self.at(key);
         self.shared.faults.borrow().iter().any(|f| f.path == path)
-    }
-}
-
-/// Why a secret is none, if it is none.
-pub(super) fn weakness(text: &str) -> Option<&'static str> {
-    let trimmed = text.trim();
-    let mut chars = trimmed.chars();
-    match chars.next() {
-        None => Some("is empty"),
-        Some(first) if chars.all(|c| c == first) => Some("is one repeated character"),
-        Some(_) => None,
     }
 }
 

@@ -30,7 +30,7 @@ impl Source {
     /// # Errors
     /// When it is empty or of no known kind.
     pub fn parse(text: &str) -> Result<Self, SourceError> {
-        let text = text.trim();
+        let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
         match text.split_once(':') {
             _ if text.starts_with('{') => Ok(Self::Inline(text.to_owned())),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(PathBuf::from(path))),

@@ -23,7 +23,14 @@ const MOST: u64 = 100_000_000_000_000;
 impl TransferDefaults {
     /// Reads them; `scene` is the name of the scene's key.
     pub(super) fn read(node: &Reader<'_>, scene: &str) -> Self {
-        let limit = |key: &str| node.integer(key, 1..=MOST).map(Fen);
+        // A blank limit is a fault: it would be none.
+        let limit = |key: &str| match node.given(key).is_some() && !node.has(key) {
+            true => {
+                node.fault(key, "is empty; leave it out where there is no limit");
+                None
+            }
+            false => node.integer(key, 1..=MOST).map(Fen),
+        };
         Self {
             scene: node.text(scene),
             report_infos: node

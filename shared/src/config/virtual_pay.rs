@@ -7,6 +7,9 @@ use crate::secret::Secret;
 /// The nodes of the section, by VK-Pay's names.
 pub const NODES: [&str; 1] = ["mp-weixin"];
 
+/// Keys that are known and ignored, or belong to another kind of node.
+pub(super) const IGNORED: &[&str] = &[];
+
 /// uni-pay's names for the same nodes.
 pub(super) const ALIASES: [(&str, &str); 1] = [("mp", "mp-weixin")];
 
@@ -52,49 +55,39 @@ impl VirtualNode {
         let secret = node.required_secret("secret", None);
         let offer_id = node.required("offerId");
         let sandbox = node.flag("sandbox").unwrap_or(false);
-        let (live, test) = (filled(node, "appKey"), filled(node, "sandboxAppKey"));
+        let (live, test) = (node.secret("appKey"), node.secret("sandboxAppKey"));
         let name = if sandbox { "sandboxAppKey" } else { "appKey" };
         let app_key = if sandbox { test } else { live };
-        if app_key.is_none() && !filled_in(node, name) {
+        if app_key.is_none() && !node.has(name) {
             node.fault(name, "is missing");
         }
-        let push_key = match filled_in(node, "encodingAESKey") {
-            false => None,
-            true => node.secret("encodingAESKey").and_then(|text| {
-                let key = aes::encoding_aes_key(text.expose());
-                if key.is_none() {
-                    node.fault("encodingAESKey", "must be 43 letters and digits");
-                }
-                key.map(PushKey)
-            }),
-        };
-        let token = filled(node, "token");
-        if push_key.is_some() && token.is_none() && !filled_in(node, "token") {
+        let push_key = node.secret("encodingAESKey").and_then(|text| {
+            let key = aes::encoding_aes_key(text.expose());
+            if key.is_none() {
+                node.fault("encodingAESKey", "must be 43 letters and digits");
+            }
+            key.map(PushKey)
+        });
+        let token = node.secret("token");
+        if push_key.is_some() && token.is_none() && !node.has("token") {
             node.fault("token", "is missing, and encodingAESKey is of no use without it");
         }
-        let read = Self {
+        let mch_id = node.text("mchId");
+        let rate = node.integer("rate", 1..=1_000_000).unwrap_or(100);
+        let session_ttl = node.integer("sessionTtl", 60..=2_592_000).unwrap_or(259_200);
+        let api_base = node.api_base();
+        Some(Self {
             app_id: app_id?,
             secret: secret?,
-            mch_id: node.text("mchId"),
+            mch_id,
             offer_id: offer_id?,
             app_key: app_key?,
-            rate: node.integer("rate", 1..=1_000_000).unwrap_or(100),
+            rate,
             token,
             push_key,
             sandbox,
-            session_ttl: node.integer("sessionTtl", 60..=2_592_000).unwrap_or(259_200),
-            api_base: node.api_base(),
-        };
-        node.ignore_unknown(&["encodingAESKey"]);
-        Some(read)
+            session_ttl,
+            api_base,
+        })
     }
-}
-
-/// VK-Pay's sample has empty texts for what is not used.
-fn filled_in(node: &Reader<'_>, key: &str) -> bool {
-    node.raw(key).is_some_and(|value| value.as_str() != Some(""))
-}
-
-fn filled(node: &Reader<'_>, key: &str) -> Option<Secret> {
-    if filled_in(node, key) { node.secret(key) } else { None }
 }

@@ -1,13 +1,41 @@
 //! `wxpay.<node>`: WeChat Pay merchants, APIv3 and APIv2 (`protocols/vkpay.md` 1.2).
 
-use super::reader::{Material, Reader};
+use super::material::Material;
+use super::reader::Reader;
 use super::transfer::TransferDefaults;
+use crate::crypto::cert::Certificate;
 use crate::crypto::rsa::{PrivateKey, PublicKey};
 use crate::secret::Secret;
 use std::sync::Arc;
 
 /// The nodes of the section, by VK-Pay's names; each is one product of WeChat Pay.
 pub const NODES: [&str; 7] = ["mp-weixin", "app-plus", "h5", "h5-weixin", "mweb", "codepay", "transfer"];
+
+/// Keys that are known and ignored, or belong to another kind of node.
+pub(super) const IGNORED: &[&str] = &[
+    "sceneInfo",
+    "pfx",
+    "pfxPath",
+    "pfxContent",
+    "key",
+    "v3Key",
+    "appCertPath",
+    "appCertContent",
+    "appPrivateKeyPath",
+    "appPrivateKeyContent",
+    "wxpayPublicKeyPath",
+    "wxpayPublicKeyContent",
+    "wxpayPublicKeyId",
+    "wxpayPublicCertSn",
+    "wxpayPublicCertContent",
+    "wxpayPublicCertPath",
+    "signType",
+    "transferSceneId",
+    "transferSceneReportInfos",
+    "userRecvPerception",
+    "dailyLimit",
+    "dailyLimitPerPayee",
+];
 
 /// uni-pay's names for the same nodes.
 pub(super) const ALIASES: [(&str, &str); 4] =
@@ -141,29 +169,9 @@ impl WxpayNode {
                 None
             }
         };
-        node.ignore_unknown(&[
-            "sceneInfo",
-            "pfx",
-            "pfxPath",
-            "pfxContent",
-            "key",
-            "v3Key",
-            "appCertPath",
-            "appCertContent",
-            "appPrivateKeyPath",
-            "appPrivateKeyContent",
-            "wxpayPublicKeyPath",
-            "wxpayPublicKeyContent",
-            "wxpayPublicKeyId",
-            "wxpayPublicCertSn",
-            "wxpayPublicCertContent",
-            "signType",
-            "transferSceneId",
-            "transferSceneReportInfos",
-            "userRecvPerception",
-            "dailyLimit",
-            "dailyLimitPerPayee",
-        ]);
+        if name == "transfer" && matches!(api, Some(Api::V2(_))) {
+            node.remark("version", "is 2, and WeChat Pay serves transfers in APIv3 only: each is refused");
+        }
         Some(Self {
             name: name.to_owned(),
             app_id: app_id?,
@@ -188,33 +196,49 @@ fn read_h5_info(node: &Reader<'_>) -> Option<H5Info> {
 
 pub(super) fn read_v3(node: &Reader<'_>, scheme: &'static Scheme) -> Option<V3> {
     let key = node.required_secret("v3Key", Some(32));
-    let certificate = node.material("appCert");
-    let private = node.material("appPrivateKey");
-    for (material, key) in [(&certificate, "appCertContent"), (&private, "appPrivateKeyContent")] {
-        if material.is_none() && !node.has(&key.replace("Content", "Path")) {
-            node.fault(key, "is missing");
-        }
-    }
-    let parsed = certificate.as_ref().and_then(|m| node.certificate(m));
+    let certificate = node.needed("appCert");
+    let private = node.needed("appPrivateKey");
     let private_key = private.as_ref().and_then(|m| node.private_key(m));
-    if let (Some(certificate), Some(private_key), Some(private)) = (&certificate, &private_key, &private)
-        && parsed.is_some()
-        && node.public_key(certificate).is_some_and(|public| !private_key.belongs_to(&public))
-    {
-        node.fault(&private.key, format!("does not match {}", certificate.key));
-        return None;
+    let own = certificate.as_ref().and_then(|m| node.own_certificate(m, private_key.as_ref().zip(private.as_ref())));
+    if let (Some(material), Some(own)) = (&certificate, &own) {
+        node.check_dates(material, own, false);
     }
-    let public_key = match node.material("wxpayPublicKey") {
-        Some(material) => {
-            let id = node.required("wxpayPublicKeyId");
-            if id.as_ref().is_some_and(|id| !id.starts_with("PUB_KEY_ID_")) {
-                node.fault("wxpayPublicKeyId", "must begin with PUB_KEY_ID_");
-            }
-            Some((id?, node.public_key(&material)?))
+    let public_key = read_public_key(node, scheme, private_key.as_ref());
+    Some(V3 { scheme, key: key?, serial_no: own?.serial_hex(), private_key: private_key?, public_key })
+}
+
+/// WeChat Pay's public key with its id: both or neither.
+fn read_public_key(
+    node: &Reader<'_>,
+    scheme: &'static Scheme,
+    own: Option<&PrivateKey>,
+) -> Option<(String, PublicKey)> {
+    const ID: &str = "wxpayPublicKeyId";
+    let (material, id) = (node.material("wxpayPublicKey"), node.text(ID));
+    let Some(material) = material else {
+        if id.is_some() {
+            node.missing(
+                "wxpayPublicKeyContent",
+                "wxpayPublicKey",
+                "is missing; wxpayPublicKeyId is of no use without it",
+            );
         }
-        None => None,
+        return None;
     };
-    Some(V3 { scheme, key: key?, serial_no: parsed?.serial_hex(), private_key: private_key?, public_key })
+    let belongs = match scheme.host == WECHAT_PAY.host {
+        true => "WeChat Pay's public key (微信支付公钥, pub_key.pem of the merchant console)",
+        false => "the platform's public key",
+    };
+    let key = node.providers_key(&material, own, belongs);
+    let id = match id {
+        Some(id) if !id.starts_with("PUB_KEY_ID_") => {
+            node.fault(ID, "must begin with PUB_KEY_ID_");
+            None
+        }
+        Some(id) => Some(id),
+        None => node.required(ID),
+    };
+    Some((id?, key?))
 }
 
 fn read_v2(node: &Reader<'_>, mch_id: Option<&str>) -> Option<V2> {
@@ -226,23 +250,41 @@ fn read_v2(node: &Reader<'_>, mch_id: Option<&str>) -> Option<V2> {
 
 /// The client certificate: a PEM pair, or a PKCS#12 archive whose pass phrase is the merchant number.
 fn read_identity(node: &Reader<'_>, mch_id: Option<&str>) -> Option<Arc<Secret>> {
-    if let (Some(certificate), Some(private)) = (node.material("appCert"), node.material("appPrivateKey")) {
-        let key = node.private_key(&private)?;
-        let public = node.public_key(&certificate)?;
-        if !key.belongs_to(&public) {
-            node.fault(&private.key, format!("does not match {}", certificate.key));
-            return None;
+    let (certificate, private) = (node.material("appCert"), node.material("appPrivateKey"));
+    let archive = node.key_material("pfx");
+    match (certificate, private, archive) {
+        (Some(certificate), Some(private), _) => {
+            let key = node.private_key(&private)?;
+            let own = node.own_certificate(&certificate, Some((&key, &private)))?;
+            node.check_dates(&certificate, &own, false);
+            let mut chain = Certificate::parse_all(certificate.value.expose()).unwrap_or_default();
+            // The peer takes the first for the client's own.
+            chain.sort_by_key(|other| other.serial_hex() != own.serial_hex());
+            let chain = chain.iter().map(Certificate::to_pem).collect::<Result<String, _>>().ok()?;
+            Some(Arc::new(Secret::new(format!("{}\n{chain}", *key.to_pkcs8_pem()))))
         }
-        let pem = format!("{}\n{}", *key.to_pkcs8_pem(), certificate.value.expose());
-        return Some(Arc::new(Secret::new(pem)));
-    }
-    let archive = node.inline("pfx").or_else(|| node.material("pfx"))?;
-    match identity_of_pfx(&archive, mch_id?) {
-        Some(identity) => Some(Arc::new(identity)),
-        None => {
-            node.fault(&archive.key, "is not a PKCS#12 archive that opens with mchId");
+        (certificate, private, Some(archive)) => {
+            remark_on_half(node, certificate.or(private).as_ref(), "pfx is used");
+            let Some(identity) = identity_of_pfx(&archive, mch_id?) else {
+                node.fault(&archive.key, "is not a PKCS#12 archive that opens with mchId");
+                return None;
+            };
+            if let Ok(own) = Certificate::parse(identity.expose()) {
+                node.check_dates(&archive, &own, false);
+            }
+            Some(Arc::new(identity))
+        }
+        (certificate, private, None) => {
+            remark_on_half(node, certificate.or(private).as_ref(), "refunds and reversals are refused");
             None
         }
+    }
+}
+
+/// A certificate without its private key, or the other way round.
+fn remark_on_half(node: &Reader<'_>, half: Option<&Material<Secret>>, so: &str) {
+    if let Some(half) = half {
+        node.remark(&half.key, format!("is of no use alone: appCert and appPrivateKey go together; {so}"));
     }
 }
 

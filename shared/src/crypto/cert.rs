@@ -3,7 +3,8 @@
 //! Alipay's serial number is its own: MD5 over the issuer's name and the decimal serial
 //! (`protocols/alipay.md` 1.5, opendocs "证书序列号").
 
-use super::{CryptoError, hash, pem_blocks};
+use super::pem::{Kind, all_of, der_of};
+use super::{CryptoError, hash};
 use x509_cert::der::{Decode, Encode};
 
 /// A parsed certificate.
@@ -14,9 +15,27 @@ pub struct Certificate(Box<x509_cert::Certificate>);
 const RSA_FAMILY: &str = "1.2.840.113549.1.1.";
 
 impl Certificate {
-    /// Reads the first certificate of a PEM text, or bare base64 DER.
+    /// Reads a certificate: PEM, or bare base64 DER. Of a chain it is the one that issued none of the others.
     pub fn parse(text: &str) -> Result<Self, CryptoError> {
-        Self::from_der(&super::der_of(text).map_err(|_| CryptoError::Certificate)?)
+        let mut chain = Self::parse_all(text)?;
+        let name = |certificate: &Self| certificate.0.tbs_certificate().subject().clone();
+        let issued = |at: usize| {
+            let subject = name(&chain[at]);
+            let mut others = chain.iter().enumerate().filter(|(other, _)| *other != at);
+            others.any(|(_, other)| *other.0.tbs_certificate().issuer() == subject)
+        };
+        let leaf = if chain.len() == 1 { 0 } else { (0..chain.len()).find(|at| !issued(*at)).unwrap_or(0) };
+        Ok(chain.swap_remove(leaf))
+    }
+
+    /// Reads every certificate of a PEM text, at least one; or bare base64 DER.
+    pub fn parse_all(text: &str) -> Result<Vec<Self>, CryptoError> {
+        let ders = all_of(text, Kind::Certificate);
+        if ders.is_empty() {
+            let der = der_of(text, Kind::Certificate).map_err(|error| error.or(CryptoError::Certificate))?;
+            return Ok(vec![Self::from_der(&der)?]);
+        }
+        ders.iter().map(|der| Self::from_der(der)).collect()
     }
 
     /// Reads a certificate from DER.
@@ -39,6 +58,18 @@ impl Certificate {
         self.0.tbs_certificate().subject_public_key_info().to_der().map_err(|_| CryptoError::Certificate)
     }
 
+    /// Whether it can be a root: it names itself as its issuer, and does not say that it issues nothing.
+    pub fn is_root(&self) -> bool {
+        let tbs = self.0.tbs_certificate();
+        tbs.issuer() == tbs.subject() && super::jws::authority(&self.0) != Some(false)
+    }
+
+    /// The certificate in PEM.
+    pub(crate) fn to_pem(&self) -> Result<String, CryptoError> {
+        let der = self.0.to_der().map_err(|_| CryptoError::Certificate)?;
+        Ok(pem("CERTIFICATE", &der))
+    }
+
     /// `notBefore` and `notAfter` in Unix seconds.
     pub fn validity(&self) -> (i64, i64) {
         let validity = self.0.tbs_certificate().validity();
@@ -55,15 +86,23 @@ impl Certificate {
 }
 
 /// `alipay_root_cert_sn`: the serial numbers of the RSA roots in the file, joined with `_` in its order.
-/// Certificates that cannot be parsed (SM2 ones in some parsers) are skipped, as every SDK does.
 pub fn alipay_root_sn(pem: &str) -> String {
-    pem_blocks(pem)
+    joined_sn(&alipay_roots(pem))
+}
+
+/// The certificates of the file that count for it. Those that cannot be parsed (SM2 ones in some parsers) are
+/// skipped, as every SDK does.
+pub(crate) fn alipay_roots(pem: &str) -> Vec<Certificate> {
+    all_of(pem, Kind::Certificate)
         .iter()
         .filter_map(|der| Certificate::from_der(der).ok())
         .filter(|c| c.0.signature_algorithm().oid.to_string().starts_with(RSA_FAMILY))
-        .map(|c| c.alipay_sn())
-        .collect::<Vec<_>>()
-        .join("_")
+        .collect()
+}
+
+/// Alipay's serial numbers of some certificates, joined with `_`.
+pub(crate) fn joined_sn(certificates: &[Certificate]) -> String {
+    certificates.iter().map(Certificate::alipay_sn).collect::<Vec<_>>().join("_")
 }
 
 /// A big-endian unsigned number in decimal.
@@ -89,11 +128,13 @@ pub(crate) fn identity_of_pkcs12(archive: &[u8], pass_phrase: &str) -> Option<St
     let store =
         p12_keystore::KeyStore::from_pkcs12(archive, pass_phrase, p12_keystore::Pkcs12ImportPolicy::Relaxed).ok()?;
     let (_, chain) = store.private_key_chain()?;
-    let pem =
-        |label: &str, der: &[u8]| format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", super::base64(der));
     let mut text = pem("PRIVATE KEY", chain.key().as_der());
     for certificate in chain.certs() {
         text.push_str(&pem("CERTIFICATE", certificate.as_der()));
     }
     Some(text)
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", super::base64(der))
 }

@@ -4,8 +4,9 @@
 //! key or algorithm that a header names. Dates are judged at the time that the payload itself was signed, as
 //! Apple's own verifier does offline (`protocols/apple.md` 3).
 
+use super::CryptoError;
 use super::cert::Certificate;
-use super::{CryptoError, der_of};
+use super::pem::{Kind, der_of};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P256_SHA384_ASN1,
@@ -152,7 +153,7 @@ fn has(certificate: &x509_cert::Certificate, oid: ObjectIdentifier) -> bool {
 }
 
 /// Whether a certificate may issue others; `None` when it does not say so. An unreadable extension is no.
-fn authority(certificate: &x509_cert::Certificate) -> Option<bool> {
+pub(super) fn authority(certificate: &x509_cert::Certificate) -> Option<bool> {
     let constraints = BasicConstraints::from_der(extension(certificate, BASIC_CONSTRAINTS)?);
     let usage = extension(certificate, KEY_USAGE).map(KeyUsage::from_der);
     let may_sign = match usage {
@@ -207,7 +208,7 @@ impl EcKey {
     /// [`CryptoError::Key`] when it is none, or of another curve.
     pub fn parse(text: &str) -> Result<Self, CryptoError> {
         const BAD: CryptoError = CryptoError::Key("P-256 private key");
-        let der = zeroize::Zeroizing::new(der_of(text).map_err(|_| BAD)?);
+        let der = der_of(text, Kind::PrivateKey).map_err(|error| error.or(BAD))?;
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der)
             .or_else(|_| EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &der))
             .map_err(|_| BAD)?;

@@ -8,6 +8,7 @@ pub mod aes;
 pub mod cert;
 pub mod hash;
 pub mod jws;
+pub(crate) mod pem;
 pub mod rsa;
 pub mod sm2;
 
@@ -30,9 +31,22 @@ pub enum CryptoError {
     /// The ciphertext does not decrypt under this key: wrong key or altered text.
     #[error("does not decrypt")]
     Decrypt,
+    /// The text is readable, and is another thing than the one that is needed.
+    #[error("{0}")]
+    Mistaken(&'static str),
     /// A private-key operation failed.
     #[error("cannot be signed")]
     Sign,
+}
+
+impl CryptoError {
+    /// This error where it says what the text is instead, else another.
+    pub(crate) const fn or(self, other: Self) -> Self {
+        match self {
+            Self::Mistaken(_) => self,
+            _ => other,
+        }
+    }
 }
 
 /// Random bytes from the operating system, by way of aws-lc.
@@ -61,30 +75,4 @@ pub fn from_base64(text: &str) -> Result<Vec<u8>, CryptoError> {
     use base64::Engine;
     let compact: String = text.split_ascii_whitespace().collect();
     base64::engine::general_purpose::STANDARD.decode(compact).map_err(|_| CryptoError::Encoding("base64"))
-}
-
-/// The DER bytes of a PEM block, of bare base64, in either case with surrounding white space.
-/// Of several PEM blocks the first counts.
-pub(crate) fn der_of(text: &str) -> Result<Vec<u8>, CryptoError> {
-    match pem_blocks(text).into_iter().next() {
-        Some(block) => Ok(block),
-        None if text.contains("-----BEGIN") => Err(CryptoError::Encoding("PEM")),
-        None => from_base64(text.trim_start_matches('\u{feff}')),
-    }
-}
-
-/// The DER bytes of each PEM block in a text, in its order; blocks that do not decode are skipped.
-pub fn pem_blocks(text: &str) -> Vec<Vec<u8>> {
-    let mut blocks = Vec::new();
-    let mut rest = text;
-    while let Some(start) = rest.find("-----BEGIN ") {
-        let after = &rest[start..];
-        let Some(head_end) = after[11..].find("-----").map(|i| i + 16) else { break };
-        let Some(body_end) = after[head_end..].find("-----END ").map(|i| i + head_end) else { break };
-        if let Ok(der) = from_base64(&after[head_end..body_end]) {
-            blocks.push(der);
-        }
-        rest = &after[body_end + 9..];
-    }
-    blocks
 }

@@ -1,6 +1,8 @@
 //! RSA: PKCS#1 v1.5 signatures with SHA-256, and OAEP for single fields.
 
-use super::{CryptoError, base64, der_of, from_base64};
+use super::cert::Certificate;
+use super::pem::{Kind, der_of};
+use super::{CryptoError, base64, from_base64};
 use aws_lc_rs::rsa::{
     KeyPair, OAEP_SHA1_MGF1SHA1, OaepPrivateDecryptingKey, OaepPublicEncryptingKey, PrivateDecryptingKey,
     PublicEncryptingKey,
@@ -21,11 +23,14 @@ impl PrivateKey {
     /// Reads a key as the providers' tools write it: PKCS#8 or PKCS#1, in PEM or as bare base64.
     pub fn parse(text: &str) -> Result<Self, CryptoError> {
         const BAD: CryptoError = CryptoError::Key("RSA private key");
-        let der = zeroize::Zeroizing::new(der_of(text).map_err(|_| BAD)?);
+        let der = der_of(text, Kind::PrivateKey).map_err(|error| error.or(BAD))?;
         if let Ok(pair) = KeyPair::from_pkcs8(&der) {
             return Ok(Self { pair: Arc::new(pair), pkcs8: Arc::new(der) });
         }
-        let pair = KeyPair::from_der(&der).map_err(|_| BAD)?;
+        let pair = KeyPair::from_der(&der).map_err(|_| match PublicKey::from_der(&der) {
+            Ok(_) => CryptoError::Mistaken("is a public key; the private key belongs here"),
+            Err(_) => BAD,
+        })?;
         Ok(Self { pair: Arc::new(pair), pkcs8: Arc::new(zeroize::Zeroizing::new(pkcs8_of_pkcs1(&der))) })
     }
 
@@ -113,14 +118,25 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads a public key: SubjectPublicKeyInfo or PKCS#1, in PEM or as bare base64, or the key of a
-    /// certificate in PEM.
+    /// Reads a public key: SubjectPublicKeyInfo or PKCS#1, or the key of a certificate, in PEM or as bare base64.
     pub fn parse(text: &str) -> Result<Self, CryptoError> {
-        let der = der_of(text).map_err(|_| CryptoError::Key("RSA public key"))?;
-        if text.contains("-----BEGIN CERTIFICATE") {
-            return Self::from_der(&super::cert::Certificate::from_der(&der)?.spki()?);
+        const BAD: CryptoError = CryptoError::Key("RSA public key");
+        let der = der_of(text, Kind::PublicKey).map_err(|error| error.or(BAD))?;
+        if let Ok(key) = Self::from_der(&der) {
+            return Ok(key);
         }
-        Self::from_der(&der)
+        if let Ok(certificate) = Certificate::parse(text) {
+            return Self::of_certificate(&certificate);
+        }
+        match KeyPair::from_pkcs8(&der).is_ok() || KeyPair::from_der(&der).is_ok() {
+            true => Err(CryptoError::Mistaken("is a private key; the public key belongs here")),
+            false => Err(BAD),
+        }
+    }
+
+    /// The key of a certificate.
+    pub fn of_certificate(certificate: &Certificate) -> Result<Self, CryptoError> {
+        Self::from_der(&certificate.spki()?)
     }
 
     /// Reads a public key from DER: SubjectPublicKeyInfo or PKCS#1.

@@ -1,6 +1,7 @@
 //! SM2 with SM3 (GM/T 0003): Huawei's signatures, verified only.
 
-use super::{CryptoError, der_of, from_base64};
+use super::pem::{Kind, der_of};
+use super::{CryptoError, from_base64};
 use sm2::dsa::signature::Verifier;
 use sm2::dsa::{Signature, VerifyingKey};
 use x509_cert::der::Decode;
@@ -20,12 +21,12 @@ impl Sm2Key {
     /// [`CryptoError::Key`].
     pub fn parse(text: &str) -> Result<Self, CryptoError> {
         const BAD: CryptoError = CryptoError::Key("SM2 public key");
-        let compact: String = text.split_ascii_whitespace().collect();
+        let compact: String = text.trim_start_matches('\u{feff}').split_ascii_whitespace().collect();
         let point = match hex::decode(&compact) {
             Ok(point) if point.len() == 64 => [&[4], point.as_slice()].concat(),
             Ok(point) => point,
             Err(_) => {
-                let der = der_of(text).map_err(|_| BAD)?;
+                let der = der_of(text, Kind::PublicKey).map_err(|error| error.or(BAD))?;
                 let spki = match x509_cert::Certificate::from_der(&der) {
                     Ok(certificate) => certificate.tbs_certificate().subject_public_key_info().clone(),
                     Err(_) => x509_cert::spki::SubjectPublicKeyInfoOwned::from_der(&der).map_err(|_| BAD)?,

@@ -11,6 +11,7 @@ pub mod douyin;
 mod gateway;
 pub mod huawei;
 pub mod login;
+mod missing_key;
 mod purchase;
 pub mod raw;
 mod stands;

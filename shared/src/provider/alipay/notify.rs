@@ -9,7 +9,8 @@ use super::{clock, payment, signing};
 use crate::config::{AlipayNode, Merchant};
 use crate::order::{Fen, Provider};
 use crate::provider::{
-    CallbackError, Notice, Payment, ProviderReply, RefundNotice, RefundProgress, RefundStanding, Verdict, raw,
+    CallbackError, Notice, Payment, ProviderReply, RefundNotice, RefundProgress, RefundStanding, Verdict, missing_key,
+    raw,
 };
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -68,10 +69,34 @@ fn verified<'a>(merchant: &'a Merchant, params: &[(String, String)]) -> Result<&
         (Some(ours), Some(theirs)) => ours.alipay_cert_sn == theirs,
         (Some(_), None) | (None, _) => true,
     };
-    nodes
-        .find(|node| named(node) && signing::verify_notify(params, &node.alipay_key))
-        .map(AsRef::as_ref)
-        .ok_or(CallbackError::Forged("sign"))
+    let found = nodes.find(|node| named(node) && signing::verify_notify(params, &node.alipay_key));
+    found.map(AsRef::as_ref).ok_or_else(|| {
+        warn_of_missing_key(merchant, app_id, serial.is_some());
+        CallbackError::Forged("sign")
+    })
+}
+
+/// Says which key would be needed, when a message does not go with the mode of the application it names. It is refused
+/// all the same, and it may be a forgery: no alarm, and nothing of the message.
+fn warn_of_missing_key(merchant: &Merchant, app_id: &str, certified: bool) {
+    for node in merchant.alipay.values().filter(|node| node.app_id == app_id) {
+        let missing = match (&node.certificates, certified) {
+            (Some(_), true) => {
+                "signed under another certificate than alipayPublicCertContent, or forged: the current \
+                 alipayCertPublicKey_RSA2.crt of the Alipay console belongs there"
+            }
+            (None, true) => {
+                "signed under a certificate (alipay_cert_sn), and the node is in key mode: appCertContent, \
+                 alipayPublicCertContent and alipayRootCertContent are missing"
+            }
+            (Some(_), false) => {
+                "names no certificate, and the node is in certificate mode: if the application is in key mode, \
+                 alipayPublicKey is missing, in place of the three certificates"
+            }
+            (None, false) => continue,
+        };
+        missing_key::warn("alipay", &merchant.id, &node.name, missing);
+    }
 }
 
 /// The payment that the message states. A callback always says the application; the receiving account is

@@ -10,7 +10,7 @@ use crate::crypto::{aes, from_base64, hash};
 use crate::order::{Fen, Provider};
 use crate::provider::{
     CallbackError, CallbackRequest, Hint, Notice, Outside, Parties, Payment, ProviderReply, RefundNotice,
-    RefundProgress, RefundStanding, Verdict,
+    RefundProgress, RefundStanding, Verdict, missing_key,
 };
 use crate::xml;
 use http::Method;
@@ -60,10 +60,20 @@ pub(in crate::provider) async fn read(
             return Err(CallbackError::Forged("signature"));
         }
         let message = fields(request.body).ok_or(CallbackError::Malformed("neither JSON nor XML"))?;
+        if message.contains_key("Encrypt") && !message.contains_key("Event") {
+            let missing = "a push in safe mode, and encodingAESKey is missing";
+            missing_key::warn("wxpay-virtual", &merchant.id, "mp-weixin", missing);
+            return Err(CallbackError::Forged("in safe mode, and no key opens it"));
+        }
         return Ok(hinted(&merchant.id, &message));
     };
     let outer = fields(request.body).ok_or(CallbackError::Malformed("neither JSON nor XML"))?;
-    let sealed = outer.get("Encrypt").ok_or(CallbackError::Forged("not in safe mode"))?;
+    let sealed = outer.get("Encrypt").ok_or_else(|| {
+        let missing =
+            "a push in plain mode, and encodingAESKey is there: set the console to safe mode, or leave it out";
+        missing_key::warn("wxpay-virtual", &merchant.id, "mp-weixin", missing);
+        CallbackError::Forged("not in safe mode")
+    })?;
     if !signed_by(Some(sealed), parameter("msg_signature")) {
         return Err(CallbackError::Forged("msg_signature"));
     }

@@ -9,7 +9,7 @@ use crate::http::Request;
 use crate::order::{Attempt, Fen, Order, Provider, Refund};
 use crate::provider::{
     CallbackError, CallbackRequest, CreateRequest, Created, Meaning, Notice, Outcome, Outside, Parties, Payment,
-    RefundProgress, RefundRequest, RefundStanding, Refusal, Standing, raw, says_no_such_order, text_of,
+    RefundProgress, RefundRequest, RefundStanding, Refusal, Standing, missing_key, raw, says_no_such_order, text_of,
 };
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -94,6 +94,16 @@ fn verified(node: &VkspayNode, fields: &Fields) -> bool {
         }
         VkspayProtocol::Vkspay { .. } => false,
     }
+}
+
+/// Says which key would be needed, when a notice claims the other kind of signature than `signType` pins.
+fn warn_of_missing_key(node: &VkspayNode, merchant: &str, fields: &Fields) {
+    let missing = match (fields.get("sign_type").map(String::as_str), is_rsa(node)) {
+        (Some("RSA"), false) => "signed with RSA, and signType is MD5: mchPrivateKey and platformPublicKey are missing",
+        (Some("MD5"), true) => "signed with MD5, and signType is RSA: key is missing, or the site must use RSA",
+        _ => return,
+    };
+    missing_key::warn("vkspay", merchant, "", missing);
 }
 
 const fn is_rsa(node: &VkspayNode) -> bool {
@@ -425,6 +435,7 @@ pub(super) fn read(node: &VkspayNode, merchant: &str, request: &CallbackRequest<
         }
     }
     if !verified(node, &fields) {
+        warn_of_missing_key(node, merchant, &fields);
         return Err(CallbackError::Forged("sign"));
     }
     if fields.values().any(|value| raw::hides(value, &FIELDS) || raw::hides(value, &["out_trade_no"])) {

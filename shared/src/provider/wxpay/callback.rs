@@ -10,7 +10,7 @@ use crate::crypto::aes::open_gcm;
 use crate::order::Provider;
 use crate::provider::{
     CallbackError, CallbackRequest, Notice, Outside, ProviderReply, RefundNotice, RefundProgress, TransferNotice,
-    Verdict,
+    Verdict, missing_key,
 };
 use serde_json::Value;
 
@@ -61,7 +61,8 @@ pub(in crate::provider) async fn read_v3(
     let mut opened = None;
     let mut verified = false;
     let mut unavailable = None;
-    for (node, v3) in nodes {
+    for (node, v3) in &nodes {
+        let (node, v3) = (*node, *v3);
         let key = match outside.wxpay.key(&outside.http, node, v3, signed.serial, request.now).await {
             Ok(key) => key,
             // With a public key configured, a message under a key that cannot be had is not the provider's;
@@ -88,8 +89,38 @@ pub(in crate::provider) async fn read_v3(
         (Some((event, resource)), ..) => notice(merchant, &event, &resource),
         (None, true, _) => Err(CallbackError::Malformed("the resource does not open")),
         (None, false, Some(what)) => Err(CallbackError::Unavailable(what)),
-        (None, false, None) => Err(CallbackError::Forged("no key of this merchant made the signature")),
+        (None, false, None) => {
+            warn_of_missing_key(merchant, &nodes, scheme, signed.serial);
+            Err(CallbackError::Forged("no key of this merchant made the signature"))
+        }
     }
+}
+
+/// Says which key would be needed, when a message names a kind of key that is not configured, or another public key
+/// than the configured one. It is refused all the same, and it may be a forgery: no alarm, and nothing of the message.
+fn warn_of_missing_key(merchant: &str, nodes: &[(&WxpayNode, &V3)], scheme: &Scheme, serial: &str) {
+    let section = if scheme.host == WECHAT_PAY.host { "wxpay" } else { "douyin" };
+    let missing = match (nodes.iter().any(|(_, v3)| v3.public_key.is_some()), serial.starts_with("PUB_KEY_ID_")) {
+        _ if nodes.is_empty() => {
+            "an APIv3 callback, and no node has version 3: v3Key, appCertContent and appPrivateKeyContent are missing"
+        }
+        (false, true) => {
+            "signed under a public key (PUB_KEY_ID_…), and none is configured: wxpayPublicKeyId and \
+             wxpayPublicKeyContent (pub_key.pem) of the merchant console are missing"
+        }
+        (true, true) if nodes.iter().all(|(_, v3)| v3.public_key.as_ref().is_none_or(|(id, _)| id != serial)) => {
+            "signed under another public key (PUB_KEY_ID_…) than wxpayPublicKeyId names: wxpayPublicKeyId and \
+             wxpayPublicKeyContent must be those that the merchant console shows now"
+        }
+        (true, false) => {
+            "signed under a platform certificate, and only the public key is configured: the certificates cannot be \
+             downloaded by this merchant; let the console finish the change to the public key, or leave out \
+             wxpayPublicKeyId and wxpayPublicKeyContent until then"
+        }
+        (true, true) | (false, false) => return,
+    };
+    let nodes = nodes.iter().map(|(node, _)| node.name.as_str()).collect::<Vec<_>>().join(",");
+    missing_key::warn(section, merchant, &nodes, missing);
 }
 
 /// The APIv3 nodes, those without a public key first: a certificate of theirs is the likelier to be held.

@@ -11,7 +11,7 @@ use crate::config::{Api, Merchant, V2, WxpayNode};
 use crate::crypto::aes::ecb256_decrypt;
 use crate::crypto::{from_base64, hash};
 use crate::order::Provider;
-use crate::provider::{CallbackError, Notice, RefundNotice, RefundStanding, raw};
+use crate::provider::{CallbackError, Notice, RefundNotice, RefundStanding, missing_key, raw};
 use crate::xml;
 
 /// The fields of a payment's notice.
@@ -52,6 +52,7 @@ pub(crate) fn read(merchant: &Merchant, body: &[u8]) -> Result<Notice, CallbackE
     }
     let signed = nodes(merchant).any(|(_, v2)| is_signed(&message, &v2.key, v2.hmac));
     if !signed {
+        warn_of_missing_key(merchant, &message);
         return Err(CallbackError::Forged("no APIv2 key of this merchant made the sign"));
     }
     if message.values().any(|value| raw::hides(value, &FIELDS)) {
@@ -65,6 +66,21 @@ pub(crate) fn read(merchant: &Merchant, body: &[u8]) -> Result<Notice, CallbackE
     }
     let payment = payment_of(&message, &merchant.id);
     Ok(Notice::Payment(Box::new(payment.ok_or(CallbackError::Malformed("the payment's fields"))?)))
+}
+
+/// Says which key or setting would be needed, when the message is of APIv2 and no node is, or when it is signed with
+/// a node's key by the other algorithm than `signType` pins.
+fn warn_of_missing_key(merchant: &Merchant, message: &Params) {
+    if nodes(merchant).next().is_none() {
+        missing_key::warn("wxpay", &merchant.id, "", "an APIv2 callback, and no node has version 2: key is missing");
+    }
+    if let Some((node, v2)) = nodes(merchant).find(|(_, v2)| is_signed(message, &v2.key, !v2.hmac)) {
+        let missing = match v2.hmac {
+            true => "signed with MD5, and signType of the node is HMAC-SHA256",
+            false => "signed with HMAC-SHA256, and signType of the node is MD5, its default",
+        };
+        missing_key::warn("wxpay", &merchant.id, &node.name, missing);
+    }
 }
 
 fn nodes(merchant: &Merchant) -> impl Iterator<Item = (&WxpayNode, &V2)> {
