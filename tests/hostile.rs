@@ -42,9 +42,6 @@ async fn forged_callbacks_are_refused_and_the_genuine_one_is_taken() {
         for forgery in forgeries {
             let genuine = world.sandbox.build_callback(&no, CallbackKind::Payment);
             let forged = world.sandbox.forge(genuine.clone(), forgery);
-            if forged.body == genuine.body && forged.headers == genuine.headers {
-                continue;
-            }
             let (status, body) = world.sandbox.send(&forged).await.expect("an answer");
             assert!((400..500).contains(&status), "{provider} v{wxpay_version} {forgery:?}: {status} {body}");
             assert_ne!(body, "success");

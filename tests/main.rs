@@ -1,11 +1,14 @@
 //! What must be true from outside, as one test binary; modules by intent.
 
+mod alarms;
 mod alipay_answers;
 mod alipay_callbacks;
 mod alipay_create;
 mod alipay_gateway;
 mod alipay_kit;
 mod alipay_vectors;
+mod anyone;
+mod apple_family;
 mod apple_notices;
 mod apple_purchases;
 mod bills;
@@ -23,6 +26,7 @@ mod events;
 mod faults_handlers;
 mod faults_table;
 mod flow;
+mod forgeries;
 mod forwarded;
 mod forwarded_addresses;
 mod hostile;
@@ -31,6 +35,7 @@ mod judges;
 mod judges_stores;
 mod login;
 mod mtls;
+mod one_payment;
 mod orders;
 mod providers_config;
 mod providers_flow;

@@ -140,7 +140,7 @@ async fn refund(
     }
     cx.store.due_next(item, claim, Some(ask_again(refund.create_date, at))).await?;
     if at - refund.create_date > TOO_LONG {
-        tracing::error!("alarm=refund_pending out_trade_no={no} out_refund_no={number}");
+        crate::log::alarm("refund_pending", &[("out_trade_no", &no), ("out_refund_no", &number)]);
     }
     match pursued {
         Err(failure) if failure.code != Code::OUTCOME_UNKNOWN => Err(failure),
@@ -161,7 +161,7 @@ async fn transfer(cx: &Context<'_>, item: &DueItem, key: &str, at: i64, counts: 
     }
     cx.store.due_next(item, claim, Some(ask_again(transfer.create_date, at))).await?;
     if at - transfer.create_date > TOO_LONG {
-        tracing::error!("alarm=transfer_pending out_bill_no={}", transfer.out_bill_no);
+        crate::log::alarm("transfer_pending", &[("out_bill_no", &transfer.out_bill_no)]);
     }
     match pursued {
         Err(failure) if failure.code != Code::OUTCOME_UNKNOWN => Err(failure),
@@ -199,7 +199,7 @@ async fn order(cx: &Context<'_>, item: &DueItem, no: &str, at: i64, counts: &Cou
     };
     cx.store.due_next(item, claim, next).await?;
     if next.is_some() && at - order.time_expire > TOO_LONG {
-        tracing::error!("alarm=order_unsettled out_trade_no={no}");
+        crate::log::alarm("order_unsettled", &[("out_trade_no", &no)]);
     }
     looked
 }
