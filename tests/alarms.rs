@@ -375,20 +375,20 @@ async fn d2_the_functions_own_lines_ring_for_an_incident_and_not_for_a_path() {
     for function in ["create-payment", "notify"] {
         shop.start(function, 1).await;
     }
-    let mut callback = shop.paid_there("D2_1", json!({})).await;
+    let mut callback = shop.paid_there("D2_ORDER_1", json!({})).await;
     callback.url = callback.url.replace("/wxpay/default", "/wxpay/ERROR-alarm=late_payment");
     assert_eq!(shop.world.sandbox.send(&callback).await.expect("an answer").0, 401);
     let refused = shop.log();
     assert!(refused.contains("a callback for a merchant that is not configured"), "{refused}");
     assert!(!refused.contains("late_payment") && !refused.lines().any(rings), "{refused}");
-    let (status, made) = shop.world.create("D2_2", json!({})).await;
+    let (status, made) = shop.world.create("D2_ORDER_2", json!({})).await;
     assert_eq!(status, 200, "{made}");
     let pay = sandbox::Pay { notify: false, amount: Some(1), ..Default::default() };
-    shop.world.sandbox.pay("D2_2", pay).await.expect("paid");
-    let short = shop.world.sandbox.build_callback("D2_2", CallbackKind::Payment);
+    shop.world.sandbox.pay("D2_ORDER_2", pay).await.expect("paid");
+    let short = shop.world.sandbox.build_callback("D2_ORDER_2", CallbackKind::Payment);
     shop.world.sandbox.send(&short).await.expect("an answer");
     let log = shop.log();
     let rung: Vec<&str> = log.lines().filter(|line| rings(line)).collect();
     assert_eq!(rung.len(), 1, "{log}");
-    assert!(rung[0].contains(" alarm=amount_mismatch out_trade_no=D2_2 provider=wxpay"), "{}", rung[0]);
+    assert!(rung[0].contains(" alarm=amount_mismatch out_trade_no=D2_ORDER_2 provider=wxpay"), "{}", rung[0]);
 }

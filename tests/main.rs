@@ -1,5 +1,6 @@
 //! What must be true from outside, as one test binary; modules by intent.
 
+mod addressees;
 mod alarms;
 mod alipay_answers;
 mod alipay_callbacks;
@@ -30,6 +31,7 @@ mod forgeries;
 mod forwarded;
 mod forwarded_addresses;
 mod hostile;
+mod http_client;
 mod incidents;
 mod judges;
 mod judges_stores;
