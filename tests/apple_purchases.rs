@@ -154,6 +154,10 @@ fn a_header_chooses_neither_algorithm_nor_key() {
     let loud =
         json!({ "alg": "ES256", "x5c": right.x5c, "jwk": {}, "jku": "https://evil.example", "kid": "x", "x5u": "x" });
     assert!(right.anchor().open(&right.sign(&loud, &claims()), signed_date).is_ok(), "other keys are ignored");
+    for crit in [json!(["b64"]), json!(["exp"]), json!([]), Value::Null] {
+        let critical = json!({ "alg": "ES256", "x5c": right.x5c, "crit": crit });
+        assert!(right.anchor().open(&right.sign(&critical, &claims()), signed_date).is_err(), "crit: {crit}");
+    }
     let stranger = Chain::default().make();
     let foreign = stranger.sign(&json!({ "alg": "ES256", "x5c": right.x5c }), &claims());
     assert!(right.anchor().open(&foreign, signed_date).is_err(), "another key's signature");

@@ -16,10 +16,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tests::function_url::Event;
 
 pub const USERS: &str = "the-secret-of-the-users-tokens";
-const QUOTES: &str = "the-secret-of-the-signed-quotes";
+pub const QUOTES: &str = "the-secret-of-the-signed-quotes";
 const ARN: &str = "arn:aws:sts::123456789012:assumed-role/shop/session-1";
 
-fn now() -> i64 {
+pub fn now() -> i64 {
     (shared::app::system_clock())() / 1000
 }
 
@@ -28,13 +28,13 @@ fn b64(bytes: &[u8]) -> String {
 }
 
 /// A token with this header and these claims, signed by `sign`.
-fn token(header: &Value, claims: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
+pub fn token(header: &Value, claims: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
     let text = format!("{}.{}", b64(header.to_string().as_bytes()), b64(claims.to_string().as_bytes()));
     let signature = sign(text.as_bytes());
     format!("{text}.{}", b64(&signature))
 }
 
-fn hs256(secret: &str) -> impl Fn(&[u8]) -> Vec<u8> {
+pub fn hs256(secret: &str) -> impl Fn(&[u8]) -> Vec<u8> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     move |text| hmac::sign(&key, text).as_ref().to_vec()
 }

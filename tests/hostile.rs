@@ -42,9 +42,6 @@ async fn forged_callbacks_are_refused_and_the_genuine_one_is_taken() {
         for forgery in forgeries {
             let genuine = world.sandbox.build_callback(&no, CallbackKind::Payment);
             let forged = world.sandbox.forge(genuine.clone(), forgery);
-            if forged.body == genuine.body && forged.headers == genuine.headers {
-                continue;
-            }
             let (status, body) = world.sandbox.send(&forged).await.expect("an answer");
             assert!((400..500).contains(&status), "{provider} v{wxpay_version} {forgery:?}: {status} {body}");
             assert_ne!(body, "success");
@@ -180,14 +177,16 @@ async fn every_field_that_is_deleted_emptied_or_doubled_is_refused() {
 async fn hostile_xml_is_refused_without_network_or_memory() {
     let world = paid_silently(Mode { wxpay_version: 2, ..Mode::default() }, "wxpay", "HOSTILE_1").await;
     let genuine = world.sandbox.build_callback("HOSTILE_1", CallbackKind::Payment);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let there = listener.local_addr().expect("an address");
     let lol = (0..9).fold("<!ENTITY a0 \"lol\">".to_owned(), |all, i| {
         format!("{all}<!ENTITY a{} \"{}\">", i + 1, format!("&a{i};").repeat(10))
     });
     let bodies = [
         "<?xml version=\"1.0\"?><!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><xml><a>&e;</a></xml>"
             .to_owned(),
-        "<!DOCTYPE x SYSTEM \"http://127.0.0.1:1/x.dtd\"><xml></xml>".to_owned(),
-        "<!DOCTYPE x [<!ENTITY % p SYSTEM \"http://127.0.0.1:1/x\"> %p;]><xml></xml>".to_owned(),
+        format!("<!DOCTYPE x SYSTEM \"http://{there}/x.dtd\"><xml></xml>"),
+        format!("<!DOCTYPE x [<!ENTITY % p SYSTEM \"http://{there}/x\"> %p;]><xml></xml>"),
         format!("<!DOCTYPE x [{lol}]><xml><a>&a9;</a></xml>"),
         "<xml>".repeat(100_000),
         format!("<xml><a>{}</a></xml>", "x".repeat(2_000_000)),
@@ -200,6 +199,8 @@ async fn hostile_xml_is_refused_without_network_or_memory() {
         let (status, _) = world.sandbox.send(&request).await.expect("an answer");
         assert!((400..500).contains(&status), "{:.40}: {status}", body);
     }
+    let asked = tokio::time::timeout(std::time::Duration::from_millis(100), listener.accept()).await;
+    assert!(asked.is_err(), "nobody was asked for a DTD");
     untouched(&world, "HOSTILE_1").await;
     assert_eq!(world.sandbox.send(&genuine).await.expect("an answer").0, 200);
 }

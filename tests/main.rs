@@ -1,12 +1,16 @@
 //! What must be true from outside, as one test binary; modules by intent.
 
+mod addressees;
+mod alarms;
 mod alipay_answers;
 mod alipay_callbacks;
 mod alipay_create;
 mod alipay_gateway;
 mod alipay_kit;
 mod alipay_vectors;
+mod anyone;
 mod apple_answers;
+mod apple_family;
 mod apple_notices;
 mod apple_purchases;
 mod bills;
@@ -27,9 +31,11 @@ mod events;
 mod faults_handlers;
 mod faults_table;
 mod flow;
+mod forgeries;
 mod forwarded;
 mod forwarded_addresses;
 mod hostile;
+mod http_client;
 mod huawei_events;
 mod incidents;
 mod incidents_payment;
@@ -39,6 +45,7 @@ mod login;
 mod missing_key;
 mod mtls;
 mod numbers;
+mod one_payment;
 mod orders;
 mod payee;
 mod provider_doubts;

@@ -337,3 +337,35 @@ impl World {
         update.expression_attribute_values(":v", value).send().await.expect("amended");
     }
 }
+
+/// A transfer of Alipay's to an account, so that only its spelling differs.
+fn to_account(account: &str, no: &str, amount: u64) -> Value {
+    let mut data = alipay(no, amount);
+    data["payee_info"] = json!({ "identity_type": "ALIPAY_LOGON_ID", "identity": account, "name": NAME });
+    data.as_object_mut().unwrap().retain(|name, _| !name.starts_with("payee_") || name == "payee_info");
+    data
+}
+
+#[tokio::test]
+async fn an_account_is_one_payee_however_it_is_written() {
+    let world = limited(100_000, 500).await;
+    for (n, spellings) in [
+        ["payee@example.com", "PAYEE@Example.COM", " payee@example.com ", "payee@exam\u{ff50}le.com"].as_slice(),
+        ["13800138000", "138 0013 8000", "138-0013-8000", "+86 13800138000", "0086-138-0013-8000"].as_slice(),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let first = world.transfer(to_account(spellings[0], &format!("SPELT{n}_0"), 500)).await;
+        assert_eq!(first.0, 200, "{}", first.1);
+        for (m, spelling) in spellings.iter().enumerate() {
+            let (status, answer) = world.transfer(to_account(spelling, &format!("SPELT{n}_{m}_AGAIN"), 10)).await;
+            assert_eq!(status, 403, "{spelling:?}: {answer}");
+        }
+    }
+    assert_eq!(world.asked(Op::Transfer).len(), 2);
+    // An openid is told apart by its letters' case.
+    for (n, openid) in ["oPayer-abc", "oPayer-ABC"].into_iter().enumerate() {
+        assert_eq!(world.transfer(to(openid, &format!("OPENID{n}"), 500)).await.0, 200, "{openid}");
+    }
+}

@@ -3,8 +3,6 @@
 use std::io::Write;
 use std::process::ExitCode;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 use vk_pay_local::options::{self, Command};
 use vk_pay_local::start;
 
@@ -40,12 +38,9 @@ fn fail(text: &str) -> ExitCode {
 }
 
 fn log_to_stderr() {
-    let wanted = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
     // The table warns of every condition that is refused, and refusing is what conditions are for.
-    let usual = || Targets::new().with_default(tracing::Level::WARN).with_target("dynoxide", tracing::Level::ERROR);
-    let filter = wanted.unwrap_or_else(usual);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_target(false);
-    tracing_subscriber::registry().with(filter).with(layer).init();
+    let usual = Targets::new().with_default(tracing::Level::WARN).with_target("dynoxide", tracing::Level::ERROR);
+    shared::log::start(usual, std::io::stderr);
 }
 
 /// Ctrl-C, or SIGTERM where there is one.

@@ -136,6 +136,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         config_path: options.config.clone().unwrap_or_else(|| dir.join("config.json")),
         data_dir: dir,
         rules: std::sync::Mutex::default(),
+        wishes: Default::default(),
     };
     let router = router(&app, console, guard, journal, options.cors_origins);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();

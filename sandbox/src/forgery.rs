@@ -25,14 +25,39 @@ pub enum Forgery {
     NoSignature,
     /// An empty signature.
     EmptySignature,
-    /// v3: rightly signed, ten minutes ago. The other protocols sign no sending time: unchanged.
+    /// Rightly signed, ten minutes ago. Only where the receiver is told to look at the time: WeChat Pay v3, epay RSA.
     OldTimestamp,
     /// v3: WeChat Pay's own probe, `WECHATPAY/SIGNTEST/…` (wechat.md 1.4); elsewhere a bad signature.
     SignTest,
     /// v3: signed with a stranger's key under a serial that nobody knows; Alipay: an unknown `alipay_cert_sn`.
     UnknownSerial,
-    /// v3: another `Wechatpay-Signature-Type`; Alipay: `sign_type` RSA, which is SHA-1; v2: another key.
+    /// v3: another `Wechatpay-Signature-Type`; Alipay: `sign_type` RSA, which is SHA-1; v2: another key. Not for plain
+    /// pushes of virtual payment, which have nothing to fall back from.
     Downgrade,
+}
+
+impl Forgery {
+    /// Every one.
+    pub const ALL: [Self; 9] = [
+        Self::BadSignature,
+        Self::OtherKey,
+        Self::AlteredAmount,
+        Self::NoSignature,
+        Self::EmptySignature,
+        Self::OldTimestamp,
+        Self::SignTest,
+        Self::UnknownSerial,
+        Self::Downgrade,
+    ];
+
+    /// Whether a callback can be spoilt this way.
+    pub fn fits(self, callback: &SignedRequest) -> bool {
+        match self {
+            Self::OldTimestamp => callback.header("wechatpay-timestamp").is_some() || vkspay::signs_a_time(callback),
+            Self::Downgrade => !virtual_pay::wrote(callback) || callback.url.contains("msg_signature="),
+            _ => true,
+        }
+    }
 }
 
 /// In which protocol a callback is written.
@@ -46,8 +71,17 @@ impl Sandbox {
     /// Spoils a callback made by [`Self::build_callback`].
     ///
     /// # Panics
-    /// If the request is no callback of a registered merchant.
-    pub fn forge(&self, mut request: SignedRequest, how: Forgery) -> SignedRequest {
+    /// If the request is no callback of a registered merchant, or cannot be spoilt this way: see [`Forgery::fits`]. A
+    /// forgery that changes nothing would prove nothing.
+    pub fn forge(&self, request: SignedRequest, how: Forgery) -> SignedRequest {
+        assert!(how.fits(&request), "{how:?} does not fit this callback");
+        let forged = self.spoilt(request.clone(), how);
+        let parts = |r: &SignedRequest| (r.url.clone(), r.headers.clone(), r.body.clone());
+        assert_ne!(parts(&forged), parts(&request), "{how:?} has changed nothing");
+        forged
+    }
+
+    fn spoilt(&self, mut request: SignedRequest, how: Forgery) -> SignedRequest {
         type Wrote = fn(&SignedRequest) -> bool;
         type Forge = fn(&Sandbox, &mut SignedRequest, Forgery);
         let others: [(Wrote, Forge); 5] = [
@@ -131,7 +165,7 @@ impl Sandbox {
             }
             Forgery::NoSignature => fields.retain(|(name, _)| name != "sign"),
             Forgery::EmptySignature => set(&mut fields, "sign", ""),
-            Forgery::OldTimestamp => {}
+            Forgery::OldTimestamp => unreachable!("Alipay signs no time that is looked at"),
             Forgery::UnknownSerial => {
                 set(&mut fields, "alipay_cert_sn", &hex::encode(crypto::random::<16>()));
                 alipay::notify::sign_fields(&mut fields, self.stranger());
@@ -191,7 +225,7 @@ fn forge_v2(request: &mut SignedRequest, how: Forgery) {
     };
     let sealed = fields.get("req_info").cloned();
     match (how, sealed) {
-        (Forgery::OldTimestamp, _) => return,
+        (Forgery::OldTimestamp, _) => unreachable!("APIv2 signs no time"),
         (Forgery::NoSignature, Some(_)) => {
             fields.remove("req_info");
         }

@@ -135,6 +135,21 @@ impl Sandbox {
         self.try_build_callback(number, kind).expect("a paid trade or a refund with this number")
     }
 
+    /// Says what number the payment of an unpaid trade will have, as of a provider that gives one number to two
+    /// payments.
+    ///
+    /// # Errors
+    /// When there is no such trade.
+    pub fn number_payment(&self, number: &str, transaction_id: &str) -> Result<(), String> {
+        let now = self.now();
+        let mut state = self.state();
+        let at = state.trades.iter().rposition(|trade| trade.number == number && trade.paid.is_none());
+        let at = at.ok_or_else(|| format!("no unpaid trade {number}"))?;
+        state.scan(at, now);
+        state.trades[at].transaction_id = Some(transaction_id.to_owned());
+        Ok(())
+    }
+
     /// [`Self::build_callback`] without the panic.
     pub fn try_build_callback(&self, number: &str, kind: CallbackKind) -> Result<SignedRequest, String> {
         self.callback_of(None, number, kind)

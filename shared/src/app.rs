@@ -176,7 +176,8 @@ impl App {
     /// Starts a function from its environment. A fault is logged, reported to the Lambda runtime, and ends
     /// the process: it never asks for work.
     pub async fn from_env(handlers: Box<dyn Handlers>) -> Self {
-        log_to_stdout();
+        let usual = tracing_subscriber::filter::Targets::new().with_default(tracing::Level::INFO);
+        crate::log::start(usual, std::io::stdout);
         let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
         let started = async {
             let fault = |path: &str, what: String| vec![Fault { path: path.to_owned(), what }];
@@ -234,19 +235,6 @@ fn read(
         .map(|kind| Fault { path: format!("handlers.{kind}"), what: "the type has a handler in Rust".to_owned() })
         .collect();
     if faults.is_empty() { Ok((config, remarks)) } else { Err(faults) }
-}
-
-/// Lines on stdout without colour; `RUST_LOG` filters by target and level. Never more than `debug`: at `trace`
-/// the Lambda runtime and the SDK write whole events and requests, with the keys and tokens in them.
-pub fn log_to_stdout() {
-    use tracing_subscriber::filter::{LevelFilter, Targets};
-    use tracing_subscriber::layer::SubscriberExt;
-    use tracing_subscriber::util::SubscriberInitExt;
-    let wanted = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
-    let filter = wanted.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
-    let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_target(false);
-    // A second call in one process (tests) keeps the first subscriber.
-    let _ = tracing_subscriber::registry().with(LevelFilter::DEBUG).with(filter).with(layer).try_init();
 }
 
 /// Tells the Lambda runtime why the start failed.

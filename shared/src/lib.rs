@@ -10,6 +10,7 @@ pub mod code;
 pub mod config;
 pub mod crypto;
 pub mod http;
+pub mod log;
 pub mod members;
 pub mod order;
 pub mod outgoing;

@@ -5,7 +5,7 @@ import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { killStacks, openContext, raw, results, startBrowser, startStack } from "./stack.mjs";
-import { balance, becomes, createOrder, payInWallet, refund, sendCallback, settled, state, waysOf } from "./steps.mjs";
+import { ALL, balance, becomes, createOrder, payInWallet, refund, sendCallback, settled, state, waysOf } from "./steps.mjs";
 
 let stack, browser, context, page;
 
@@ -161,7 +161,8 @@ describe("without script", () => {
       await new Promise((done) => setTimeout(done, 100));
       await page.goto(`/orders/${no}`);
     }
-    assert.equal(await refund(page, ""), 200);
+    assert.equal(await refund(page, ""), 400, "an empty amount is none");
+    assert.equal(await refund(page, ALL), 200);
     await plain.close();
   });
 });
@@ -269,6 +270,13 @@ describe("started again", () => {
     const context = await openContext(browser, real);
     const page = await context.newPage();
     for (const url of ["/", "/demo", "/tables/goods", "/sandbox"]) assert.equal((await page.goto(url)).status(), 200, url);
+    for (const url of ["/", "/incidents", "/tables/goods", "/sandbox"]) {
+      await page.goto(url);
+      await page.waitForSelector("[data-testid=real-money]");
+    }
+    await mkdir(results, { recursive: true });
+    await page.goto("/");
+    await page.screenshot({ path: path.join(results, "console-real.png") });
     assert.equal((await page.goto("/sandbox/cashier/x")).status(), 404);
     assert.equal(await page.locator("[data-testid=wallet-pay]").count(), 0);
     const preflight = { "access-control-request-method": "POST" };

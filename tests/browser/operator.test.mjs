@@ -47,6 +47,11 @@ async function resolve(page, no, action, note) {
   const item = page.locator(incidentOf(no));
   if (note) await item.locator("[name=note]").fill(note);
   await item.locator(`[data-testid=resolve-${action}]`).click();
+  if (action !== "close") {
+    await page.waitForSelector(`[data-testid=confirm-incident][data-action=${action}]`);
+    await page.reload();
+    await page.click("[data-testid=confirm]");
+  }
   return Number(await page.getAttribute("[data-testid=notice]", "data-status"));
 }
 

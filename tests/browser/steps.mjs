@@ -48,9 +48,18 @@ export async function balance(page) {
   return Number(await page.innerText('[data-testid=table] td[data-field="balance"] >> nth=0'));
 }
 
+// In place of an amount: all that is left.
+export const ALL = Symbol("all");
+
 export async function refund(page, amount) {
-  await page.fill('[data-testid=refund-form] [name="amount"]', amount);
-  await page.click("[data-testid=refund]");
+  if (amount === ALL) {
+    await page.click("[data-testid=refund-all]");
+  } else {
+    await page.fill('[data-testid=refund-form] [name="amount"]', amount);
+    await page.click("[data-testid=refund]");
+  }
+  // What is refused at once is said on the order's page.
+  if ((await page.locator("[data-testid=confirm-refund]").count()) > 0) await page.click("[data-testid=confirm]");
   return Number(await page.getAttribute("[data-testid=notice]", "data-status"));
 }
 

@@ -7,6 +7,7 @@ use shared::api::{self, Request, Response};
 use shared::app::App;
 use shared::code::Code;
 use shared::config::DEFAULT_MERCHANT;
+use shared::log;
 use shared::order::Provider;
 use shared::payment::{Context, Source, settle_notice};
 use shared::provider::{self, CallbackError, CallbackRequest, Notice, ProviderReply, Verdict};
@@ -28,7 +29,7 @@ pub async fn handle(app: &App, request: Request) -> Response {
         Judged::Verdict(verdict) => provider::reply(provider, &callback, verdict),
         Judged::Echo(text) => ProviderReply { status: 200, content_type: "text/plain; charset=utf-8", body: text },
     };
-    tracing::info!(request_id = request.request_id, %provider, merchant = merchant_id, status = reply.status, "a callback was answered");
+    tracing::info!(request_id = request.request_id, %provider, status = reply.status, "a callback was answered");
     Response { status: reply.status, content_type: reply.content_type, retry_after: None, body: reply.body }
 }
 
@@ -61,7 +62,8 @@ async fn judge(app: &App, provider: Provider, merchant_id: &str, callback: &Call
     let began = Instant::now();
     let context = Context { began, ..app.context(app.config().await) };
     let Some(merchant) = context.config.merchant(merchant_id) else {
-        tracing::warn!(%provider, merchant = merchant_id, "a callback for a merchant that is not configured");
+        let name = log::digest(merchant_id);
+        tracing::warn!(%provider, name, "a callback for a merchant that is not configured");
         return Judged::Verdict(Verdict::Rejected);
     };
     let verdict = match provider::read_callback(provider, merchant, &app.outside, callback).await {
@@ -69,12 +71,12 @@ async fn judge(app: &App, provider: Provider, merchant_id: &str, callback: &Call
         Ok(notice) => match settle_notice(&context, &notice, Source::Callback).await {
             Ok(_) => Verdict::Accepted,
             Err(failure) if failure.code == Code::NO_ORDER && matches!(notice, Notice::Transfer(_)) => {
-                tracing::warn!(%provider, merchant = merchant_id, "a callback about a transfer that is not known");
+                tracing::warn!(%provider, merchant = merchant.id, "a callback about a transfer that is not known");
                 Verdict::Rejected
             }
             Err(failure) => {
                 let detail = failure.private.as_deref().unwrap_or(failure.code.en);
-                tracing::error!(%provider, merchant = merchant_id, detail, "a callback could not be taken");
+                tracing::error!(%provider, merchant = merchant.id, detail, "a callback could not be taken");
                 Verdict::Retry
             }
         },
@@ -83,11 +85,11 @@ async fn judge(app: &App, provider: Provider, merchant_id: &str, callback: &Call
             Verdict::Rejected
         }
         Err(CallbackError::Unavailable(why)) => {
-            tracing::error!(%provider, merchant = merchant_id, why, "a callback could not be checked");
+            tracing::error!(%provider, merchant = merchant.id, why, "a callback could not be checked");
             Verdict::Retry
         }
         Err(error) => {
-            tracing::warn!(%provider, merchant = merchant_id, %error, "a callback was refused");
+            tracing::warn!(%provider, merchant = merchant.id, %error, "a callback was refused");
             Verdict::Rejected
         }
     };

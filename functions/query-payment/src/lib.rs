@@ -35,9 +35,9 @@ pub async fn handle(app: &App, request: Request) -> Response {
 async fn payment(app: &App, call: &Call) -> Result<Reply, Failure> {
     let fields = call.fields();
     let order = query_payment(&app.context(call.config.clone()), &call.caller, &QueryInput::read(&fields)?).await?;
-    let mut result = api::payment_result(&order);
+    let mut result = api::payment_result(&order, &call.caller);
     if fields.flag("pay_order_info") {
-        result.insert("payOrder".to_owned(), Value::Object(api::order_columns(&order, call.caller.trusted)));
+        result.insert("payOrder".to_owned(), Value::Object(api::order_columns(&order, &call.caller)));
     }
     let pause = next_poll_ms(&order, (app.clock)());
     if let Some(ms) = pause {
@@ -57,12 +57,12 @@ async fn payment(app: &App, call: &Call) -> Result<Reply, Failure> {
 async fn purchase(app: &App, call: &Call, provider: Provider) -> Result<Reply, Failure> {
     let context = app.context(call.config.clone());
     let order = verify_purchase(&context, &call.caller, &call.fields(), provider).await?;
-    Ok(Reply::ok(api::payment_result(&order)))
+    Ok(Reply::ok(api::payment_result(&order, &call.caller)))
 }
 
 async fn orders(app: &App, call: &Call) -> Result<Reply, Failure> {
     let (orders, cursor) = query_orders(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
-    let list: Vec<Value> = orders.iter().map(|o| Value::Object(api::order_columns(o, call.caller.trusted))).collect();
+    let list: Vec<Value> = orders.iter().map(|o| Value::Object(api::order_columns(o, &call.caller))).collect();
     let mut fields = Map::new();
     fields.insert("list".to_owned(), json!(list));
     if let Some(cursor) = cursor {
@@ -83,5 +83,5 @@ async fn incidents(app: &App, call: &Call) -> Result<Reply, Failure> {
 
 async fn rerun(app: &App, call: &Call) -> Result<Reply, Failure> {
     let order = rerun_handler(&app.context(call.config.clone()), &call.caller, call.fields().out_trade_no()?).await?;
-    Ok(Reply::ok(api::payment_result(&order)))
+    Ok(Reply::ok(api::payment_result(&order, &call.caller)))
 }

@@ -69,7 +69,7 @@ async fn query(app: &App, call: &Call) -> Result<Reply, Failure> {
     put("status", json!(order.status));
     put("refunds", json!(list));
     put("queryResult", json!(refunds.last().map(|_| &list[list.len() - 1])));
-    put("orderInfo", Value::Object(api::order_columns(&order, call.caller.trusted)));
+    put("orderInfo", Value::Object(api::order_columns(&order, &call.caller)));
     if !refunds.is_empty() {
         return Ok(Reply::ok(fields));
     }

@@ -47,6 +47,13 @@ pub fn toolbox(console: &Console, view: &View, order: &Order) -> Markup {
     let trade = order::simulated(console, order);
     let paid = trade.as_ref().is_some_and(|trade| trade.paid.is_some());
     let refunded = trade.as_ref().is_some_and(|trade| !trade.refunds.is_empty());
+    let sample = console.sandbox.as_ref().zip(trade.as_ref().filter(|_| paid));
+    let sample =
+        sample.and_then(|(sandbox, trade)| sandbox.try_build_callback(&trade.number, CallbackKind::Payment).ok());
+    let fits = |kind: &&Kind| match (kind.forgery, &sample) {
+        (Some(how), Some(sample)) => how.fits(sample),
+        (Some(_), None) | (None, _) => true,
+    };
     html! {
         section.card data-testid="callbacks" {
             header.card-head { h2 { (lang.t("发送回调", "Send callbacks")) } }
@@ -67,7 +74,7 @@ pub fn toolbox(console: &Console, view: &View, order: &Order) -> Markup {
                     }
                 }
                 div.grid {
-                    @for kind in &KINDS {
+                    @for kind in KINDS.iter().filter(fits) {
                         button type="submit" name="kind" value=(kind.name) data-testid=(format!("callback-{}", kind.name)) data-tone=(if kind.forgery.is_some() { "bad" } else { "good" }) disabled[!paid] {
                             (lang.t(kind.zh, kind.en))
                         }
@@ -131,6 +138,11 @@ pub async fn send(
     let built = sandbox.try_build_callback(&attempt.number, about);
     let (status, request, response) = match built {
         Err(what) => (409, json!({ "kind": kind.name }), json!({ "msg": what })),
+        Ok(genuine) if kind.forgery.is_some_and(|how| !how.fits(&genuine)) => {
+            let what =
+                view.lang.t("该渠道的回调没有这种伪造方式", "a callback of this provider cannot be spoilt this way");
+            (409, json!({ "kind": kind.name }), json!({ "msg": what }))
+        }
         Ok(genuine) => {
             let request = match kind.forgery {
                 Some(how) => sandbox.forge(genuine, how),

@@ -1,6 +1,6 @@
 //! `/`: create an order, see the recent ones, see that everything is well.
 
-use super::text::{badge, kind_name, moment, money};
+use super::text::{Lang, badge, kind_name, moment, money};
 use super::{Console, Posted, View, back_to, forms, layout, order_path, ways};
 use crate::demo;
 use axum::extract::{Query, State};
@@ -28,7 +28,7 @@ pub async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
             }
             div.stack {
                 (health(&console, &view).await)
-                (layout::live("/live/orders", "orders", "card", "2s", &list))
+                (layout::live(view.lang, "/live/orders", "orders", "card", "2s", &list))
             }
         }
     };
@@ -123,11 +123,12 @@ pub async fn live(
     view: View,
 ) -> Response {
     let list = recent(&console, &view).await;
-    refreshed(&query, "/live/orders", "orders", "card", "2s", &list)
+    refreshed(view.lang, &query, "/live/orders", "orders", "card", "2s", &list)
 }
 
 /// A part anew, or 204 when it is as the reader has it.
 pub(super) fn refreshed(
+    lang: Lang,
     query: &HashMap<String, String>,
     url: &str,
     testid: &str,
@@ -138,7 +139,7 @@ pub(super) fn refreshed(
     if query.get("v").is_some_and(|seen| *seen == layout::digest(inner)) {
         return StatusCode::NO_CONTENT.into_response();
     }
-    Html(layout::live(url, testid, class, every, inner).into_string()).into_response()
+    Html(layout::live(lang, url, testid, class, every, inner).into_string()).into_response()
 }
 
 async fn recent(console: &Console, view: &View) -> Markup {

@@ -2,8 +2,10 @@
 
 use super::text::{Lang, json, moment, money};
 use super::{Console, Posted, View, back_to, home, layout, order_path, segment, ways};
+use crate::guard::Form;
 use axum::extract::{Path, Query, State};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 use shared::order::{Fen, Provider, RefundState};
@@ -39,7 +41,7 @@ pub async fn page(
             }
         }
         @match cursor {
-            None => { (layout::live(&live_url(status), "incidents", "stack", "2s", &list)) }
+            None => { (layout::live(view.lang, &live_url(status), "incidents", "stack", "2s", &list)) }
             Some(_) => { section.stack data-testid="incidents" { (list) } }
         }
     };
@@ -55,7 +57,7 @@ pub async fn live(
 ) -> Response {
     let status = status_of(&status);
     let list = render(&console, &view, status, None).await;
-    home::refreshed(&query, &live_url(status), "incidents", "stack", "2s", &list)
+    home::refreshed(view.lang, &query, &live_url(status), "incidents", "stack", "2s", &list)
 }
 
 fn status_of(text: &str) -> IncidentStatus {
@@ -237,13 +239,63 @@ pub fn name_of(lang: Lang, name: &str) -> &str {
     }
 }
 
-/// Decides about an incident through the function.
+/// What a decision that moves money would do, to be confirmed. Loading it again decides nothing; the function takes one
+/// decision of an incident.
+async fn confirmation(console: &Console, view: &View, id: &str, form: &Form) -> Response {
+    let lang = view.lang;
+    let recorded = match console.app.store.incident(id).await {
+        Ok(Some(recorded)) => recorded,
+        Ok(None) => {
+            return (StatusCode::NOT_FOUND, layout::bare(view, lang.t("没有这个异常", "No such incident")))
+                .into_response();
+        }
+        Err(error) => return (StatusCode::BAD_GATEWAY, layout::bare(view, &error.to_string())).into_response(),
+    };
+    let incident = &recorded.incident;
+    let action = form.get("action");
+    let total = incident.payment.as_ref().and_then(|payment| payment.total);
+    let body = html! {
+        section.card.confirm data-testid="confirm-incident" data-action=(action) data-fen=[total] {
+            header.card-head { h1 { (lang.t("确认：", "Confirm: ")) (verb(lang, action)) } span.badge data-tone="bad" { (name_of(lang, incident.incident.name())) } }
+            @if let Some(total) = total { div.sum { (money(total)) } }
+            p.verdict data-tone="bad" {
+                @if action == "refund" {
+                    (lang.t("这笔付款会原路退给付款人，不能撤回。", "This payment goes back to its payer, and cannot be called back."))
+                } @else {
+                    (lang.t("这笔付款会入账到订单并交付，不能撤回。", "This payment is credited to the order, and the order is delivered; that cannot be called back."))
+                }
+            }
+            dl.facts {
+                @if let Some(no) = &incident.out_trade_no { div.wide { dt { (lang.t("订单", "Order")) } dd { (no) } } }
+                div { dt { (lang.t("渠道", "Provider")) } dd { (ways::provider_name(lang, incident.provider)) " · " (incident.merchant) } }
+                @if let Some(number) = &incident.transaction_id { div.wide { dt { (lang.t("渠道单号", "Provider's number")) } dd { (number) } } }
+                @if let Some(note) = form.filled("note") { div.wide { dt { (lang.t("备注", "Note")) } dd { (note) } } }
+            }
+            div.actions {
+                form method="post" action=(format!("/incidents/{}", segment(id))) {
+                    (layout::token(console))
+                    input type="hidden" name="confirmed" value=(id);
+                    input type="hidden" name="note" value=(form.get("note"));
+                    button.danger type="submit" name="action" value=(action) data-testid="confirm" { (verb(lang, action)) }
+                }
+                a.button href="/incidents" data-testid="cancel" { (lang.t("返回，什么都不做", "Back, without doing anything")) }
+            }
+        }
+    };
+    layout::page(console, view, lang.t("确认", "Confirm"), &body)
+}
+
+/// Decides about an incident through the function; what moves money only after it was confirmed.
 pub async fn resolve(
     State(console): State<Arc<Console>>,
     Path(id): Path<String>,
     view: View,
     Posted(form): Posted,
 ) -> Response {
+    let moves_money = matches!(form.get("action"), "refund" | "accept");
+    if moves_money && form.get("confirmed") != id {
+        return confirmation(&console, &view, &id, &form).await;
+    }
     let mut data = Map::new();
     data.insert("incident_id".to_owned(), json!(id));
     data.insert("action".to_owned(), json!(form.get("action")));

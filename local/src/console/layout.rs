@@ -1,6 +1,6 @@
 //! The frame of every page, and the parts that pages share.
 
-use super::text::{json, moment};
+use super::text::{Lang, json, moment};
 use super::{Console, View};
 use crate::guard::TOKEN;
 use crate::journal::Exchange;
@@ -23,6 +23,13 @@ pub fn page(console: &Console, view: &View, title: &str, body: &Markup) -> Respo
     ];
     let content = html! {
         header.top {
+            @if console.sandbox.is_none() {
+                p.real data-testid="real-money" {
+                    b { (lang.t("真实渠道", "Real providers")) }
+                    " " (lang.t("使用您自己的配置：这里的退款与支付会动用真实的钱。", "Your own configuration is in use: refunds and payments made here move real money."))
+                    " " code { (console.config_path.display()) }
+                }
+            }
             div.wrap {
                 a.brand href="/" { img src="/assets/icon.svg" alt="" width="26" height="26"; b { "VK Pay" } }
                 nav aria-label=(lang.t("主导航", "Main")) {
@@ -146,11 +153,12 @@ pub fn token(console: &Console) -> Markup {
 }
 
 /// A part of a page that refreshes itself. It carries the digest of what it shows, so that what did not change is not
-/// swapped and nothing that a reader has opened closes.
-pub fn live(url: &str, testid: &str, class: &str, every: &str, inner: &Markup) -> Markup {
+/// swapped and nothing that a reader has opened closes. A part whose form is in use stays as it is (`console.js`), and
+/// says so.
+pub fn live(lang: Lang, url: &str, testid: &str, class: &str, every: &str, inner: &Markup) -> Markup {
     let digest = digest(inner);
     html! {
-        section class=(class) data-testid=(testid) hx-get=(format!("{url}?v={digest}")) hx-trigger=(format!("every {every}")) hx-swap="outerHTML" {
+        section class=(class) data-testid=(testid) data-held-note=(lang.t("有新内容；表单填写完后刷新", "There is news; it appears when the form is done")) hx-get=(format!("{url}?v={digest}")) hx-trigger=(format!("every {every}")) hx-swap="outerHTML" {
             (inner)
         }
     }

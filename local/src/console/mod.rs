@@ -11,6 +11,7 @@ mod home;
 mod incidents;
 mod layout;
 mod order;
+mod refund;
 mod sandbox;
 mod shop;
 mod tables;
@@ -57,6 +58,8 @@ pub struct Console {
     pub data_dir: PathBuf,
     /// The misbehaviour asked for since the sandbox was last told to behave.
     pub rules: Mutex<Vec<Fault>>,
+    /// Refunds that wait to be confirmed.
+    pub wishes: refund::Wishes,
 }
 
 /// The routes of all pages.
@@ -68,7 +71,8 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/orders/{no}", get(order::page))
         .route("/orders/{no}/live/{part}", get(order::live))
         .route("/orders/{no}/pay", post(order::pay_another_way))
-        .route("/orders/{no}/refund", post(order::refund))
+        .route("/orders/{no}/refund", post(refund::ask))
+        .route("/orders/{no}/refund/{token}", get(refund::confirmation).post(refund::make))
         .route("/orders/{no}/close", post(order::close))
         .route("/orders/{no}/query", post(order::query))
         .route("/orders/{no}/rerun", post(order::rerun))

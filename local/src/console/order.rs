@@ -1,7 +1,9 @@
 //! `/orders/{out_trade_no}`: how an order stands, what happened to it, and what can be done with it.
 
 use super::text::{badge, json, kind_name, moment, money, parsed};
-use super::{Console, Posted, View, back_to, callbacks, forms, home, layout, order_path, segment, timeline, ways};
+use super::{
+    Console, Posted, View, back_to, callbacks, forms, home, layout, order_path, refund, segment, timeline, ways,
+};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -12,7 +14,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The parts of the page that refresh themselves.
-const PARTS: [&str; 5] = ["head", "pay", "timeline", "refunds", "tasks"];
+const PARTS: [&str; 6] = ["head", "pay", "timeline", "refunds", "tasks", "refunding"];
+
+/// The path of what the console refused by itself: no call was made.
+pub const UNSENT: &str = "-";
 
 /// The page.
 pub async fn page(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View) -> Response {
@@ -25,20 +30,20 @@ pub async fn page(State(console): State<Arc<Console>>, Path(no): Path<String>, v
     let mut parts = Vec::new();
     for part in PARTS {
         let inner = render(&console, &view, &order, part).await;
-        parts.push(layout::live(&part_url(&no, part), part, class_of(part), "1s", &inner));
+        parts.push(layout::live(view.lang, &part_url(&no, part), part, class_of(part), "1s", &inner));
     }
     let body = html! {
         p.crumb { a href="/" { "← " (lang.t("全部订单", "All orders")) } }
         (parts[0])
         div.split.order {
-            div.stack { (parts[1]) (parts[4]) (parts[3]) (callbacks::toolbox(&console, &view, &order)) }
+            div.stack { (parts[1]) (parts[4]) (parts[3]) (parts[5]) (callbacks::toolbox(&console, &view, &order)) }
             div.stack { (parts[2]) (calls(&console, &view, &order)) (raw(&view, &order)) }
         }
     };
     layout::page(&console, &view, &format!("{} {no}", lang.t("订单", "Order")), &body)
 }
 
-fn missing(view: &View) -> Response {
+pub fn missing(view: &View) -> Response {
     (StatusCode::NOT_FOUND, layout::bare(view, view.lang.t("没有这笔订单", "There is no such order"))).into_response()
 }
 
@@ -64,7 +69,7 @@ pub async fn live(
     match console.app.store.order(&no).await {
         Ok(Some(order)) if known => {
             let inner = render(&console, &view, &order, &part).await;
-            home::refreshed(&query, &part_url(&no, &part), &part, class_of(&part), "1s", &inner)
+            home::refreshed(view.lang, &query, &part_url(&no, &part), &part, class_of(&part), "1s", &inner)
         }
         Ok(_) => missing(&view),
         Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
@@ -80,6 +85,7 @@ async fn render(console: &Console, view: &View, order: &Order, part: &str) -> Ma
         }
         "tasks" => tasks(console, view, order).await,
         "timeline" => timeline::render(console, view, order).await,
+        "refunding" => refund::form(console, view, order),
         _ => refunds(console, view, order).await,
     }
 }
@@ -243,14 +249,7 @@ async fn refunds(console: &Console, view: &View, order: &Order) -> Markup {
                 }
             }
         }
-        @if order.trade_state.is_paid() {
-            form.inline method="post" action=(format!("{}/refund", order_path(&order.out_trade_no))) data-testid="refund-form" {
-                (layout::token(console))
-                input name="amount" inputmode="decimal" placeholder=(lang.t("金额（元），留空为全部剩余", "Yuan; empty means all that is left")) autocomplete="off" aria-label=(lang.t("退款金额", "Amount"));
-                input name="refund_desc" maxlength="80" placeholder=(lang.t("原因", "Reason")) autocomplete="off" aria-label=(lang.t("原因", "Reason"));
-                button type="submit" data-testid="refund" { (lang.t("退款", "Refund")) }
-            }
-        } @else {
+        @if !order.trade_state.is_paid() {
             p.muted { (lang.t("支付后才能退款。", "Only a paid order can be refunded.")) }
         }
     }
@@ -334,7 +333,7 @@ fn refund_state(view: &View, state: RefundState) -> &'static str {
 
 fn calls(console: &Console, view: &View, order: &Order) -> Markup {
     let mut list = console.journal.exchanges_of(&order.out_trade_no);
-    list.retain(|exchange| exchange.path != "/notify");
+    list.retain(|exchange| exchange.path != "/notify" && exchange.path != UNSENT);
     html! {
         @if !list.is_empty() {
             section.card {
@@ -358,27 +357,10 @@ fn numbered(no: &str) -> Map<String, Value> {
     Map::from_iter([("out_trade_no".to_owned(), json!(no))])
 }
 
-async fn done(console: &Console, view: &View, no: &str, action: &str, data: Map<String, Value>) -> Response {
+/// Calls an action about an order, and goes back to its page.
+pub async fn done(console: &Console, view: &View, no: &str, action: &str, data: Map<String, Value>) -> Response {
     let did = console.call(view, action, data).await;
     back_to(&format!("{}?did={}", order_path(no), did.id))
-}
-
-/// Refunds in part or whole.
-pub async fn refund(
-    State(console): State<Arc<Console>>,
-    Path(no): Path<String>,
-    view: View,
-    Posted(form): Posted,
-) -> Response {
-    let mut data = numbered(&no);
-    // Left out means all that is left; an empty text would be an error.
-    if let Some(amount) = forms::amount(&form, "amount") {
-        data.insert("refund_fee".to_owned(), amount);
-    }
-    if let Some(reason) = form.filled("refund_desc") {
-        data.insert("refund_desc".to_owned(), json!(reason));
-    }
-    done(&console, &view, &no, "pay/refund", data).await
 }
 
 /// Closes.

@@ -69,7 +69,7 @@ pub async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
                 (receiving(&console, lang))
                 (clock(&console, lang))
             }
-            (layout::live("/sandbox/live", "sandbox", "stack", "2s", &lists))
+            (layout::live(view.lang, "/sandbox/live", "sandbox", "stack", "2s", &lists))
         }
     };
     layout::page(&console, &view, lang.t("沙箱", "Sandbox"), &body)
@@ -153,7 +153,7 @@ pub async fn live(
         return StatusCode::NOT_FOUND.into_response();
     }
     let lists = lists(&console, &view);
-    home::refreshed(&query, "/sandbox/live", "sandbox", "stack", "2s", &lists)
+    home::refreshed(view.lang, &query, "/sandbox/live", "sandbox", "stack", "2s", &lists)
 }
 
 fn lists(console: &Console, view: &View) -> Markup {

@@ -465,7 +465,7 @@ pub(crate) fn forge(sandbox: &Sandbox, request: &mut SignedRequest, how: Forgery
             Forgery::NoSignature => request.drop_header("Byte-Signature"),
             Forgery::EmptySignature => request.set_header("Byte-Signature", ""),
             Forgery::Downgrade => request.set_header("Byte-Signature", &signature[..20]),
-            Forgery::OldTimestamp => {}
+            Forgery::OldTimestamp => unreachable!("nobody is told to look at Douyin's time"),
         }
         return;
     }
@@ -480,7 +480,7 @@ pub(crate) fn forge(sandbox: &Sandbox, request: &mut SignedRequest, how: Forgery
         }
         Forgery::NoSignature => drop(body.as_object_mut().and_then(|body| body.remove("msg_signature"))),
         Forgery::EmptySignature | Forgery::Downgrade => body["msg_signature"] = json!(""),
-        Forgery::OldTimestamp => {}
+        Forgery::OldTimestamp => unreachable!("nobody is told to look at Douyin's time"),
     }
     request.body = body.to_string();
 }

@@ -513,7 +513,7 @@ pub(crate) fn forge(_sandbox: &Sandbox, request: &mut SignedRequest, how: Forger
             }
             request.body = body.to_string();
         }
-        Forgery::OldTimestamp => {}
+        Forgery::OldTimestamp => unreachable!("nobody is told to look at the time of a push"),
     }
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
     request.url = format!("{url}?{query}");

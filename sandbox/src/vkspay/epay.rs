@@ -264,7 +264,15 @@ pub(super) fn forge(sandbox: &Sandbox, request: &mut SignedRequest, how: Forgery
             fields.insert("sign".to_owned(), sign);
         }
         Forgery::NoSignature => drop(fields.remove("sign")),
-        Forgery::OldTimestamp => {}
+        Forgery::OldTimestamp => {
+            let seconds: i64 = fields.get("timestamp").and_then(|text| text.parse().ok()).unwrap_or_default();
+            fields.insert("timestamp".to_owned(), (seconds - 600).to_string());
+            let state = sandbox.state();
+            let own = state.merchants.iter().find(|m| fields.get("pid") == Some(&m.keys.vkspay.id));
+            let own = own.expect("a registered merchant").clone();
+            let sign = key_of(&own.keys.vkspay.platform_private_key).sign(text_of(&fields).as_bytes());
+            fields.insert("sign".to_owned(), sign);
+        }
     }
     *request = get(&url, &fields);
 }

@@ -262,11 +262,16 @@ pub(crate) fn wrote(request: &SignedRequest) -> bool {
     request.url.contains("/vkspay/") || request.url.contains("/vkspay_")
 }
 
+/// True for a notice whose sending time is signed: that of epay RSA.
+pub(crate) fn signs_a_time(request: &SignedRequest) -> bool {
+    wrote(request) && request.url.contains("sign=") && request.url.contains("timestamp=")
+}
+
 /// Spoils a notice. VksPay's has nothing to spoil but its number.
 pub(crate) fn forge(sandbox: &Sandbox, request: &mut SignedRequest, how: Forgery) {
     if request.url.contains("sign=") {
         epay::forge(sandbox, request, how);
-    } else if how != Forgery::OldTimestamp {
+    } else {
         let number = format!("V{}", crypto::random_text(20, DIGITS));
         request.body = format!("out_trade_no={number}");
     }

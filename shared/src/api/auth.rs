@@ -137,6 +137,9 @@ async fn jwt(auth: &Auth, jwks: &Jwks, http: &Http, call: &Call, action: &str, n
 }
 
 fn decode(token: &str, key: &DecodingKey, algorithm: Algorithm, settings: &Jwt) -> Option<Map<String, Value>> {
+    if has_critical(token) {
+        return None;
+    }
     let mut validation = Validation::new(algorithm);
     validation.leeway = settings.leeway;
     validation.validate_nbf = true;
@@ -152,6 +155,15 @@ fn decode(token: &str, key: &DecodingKey, algorithm: Algorithm, settings: &Jwt) 
     }
     validation.set_required_spec_claims(&required);
     jsonwebtoken::decode::<Map<String, Value>>(token, key, &validation).ok().map(|data| data.claims)
+}
+
+/// Whether a token's header names extensions that must be understood (RFC 7515, 4.1.11). None is understood here, so
+/// that any makes the token one that cannot be checked; an unreadable header does as well.
+fn has_critical(token: &str) -> bool {
+    use base64::Engine;
+    let header = token.split('.').next().unwrap_or_default();
+    let header = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(header).unwrap_or_default();
+    serde_json::from_slice::<Map<String, Value>>(&header).map_or(true, |header| header.contains_key("crit"))
 }
 
 /// What a quote fixes.

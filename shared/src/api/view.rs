@@ -1,19 +1,45 @@
 //! What of an order a reply shows, in VK-Pay's names.
 
 use crate::order::{Order, Refund};
+use crate::payment::Caller;
 use serde_json::{Map, Value, json};
 
+/// What anybody may see of an order: its number, how it stands, amounts and times. Whoever knows or guesses a number
+/// learns nothing about the payer from it.
+const PUBLIC: [&str; 13] = [
+    "out_trade_no",
+    "status",
+    "trade_state",
+    "orderPaid",
+    "user_order_success",
+    "total_fee",
+    "refund_fee",
+    "create_date",
+    "time_expire",
+    "time_end",
+    "pay_date",
+    "notify_date",
+    "cancel_date",
+];
+
 /// An order's VK-Pay columns (`protocols/vkpay.md` 3.1), without what is only the bundle's. Callers that are
-/// not the merchant's own do not see the payer's address, account or the provider's words.
-pub fn order_columns(order: &Order, trusted: bool) -> Map<String, Value> {
+/// not the merchant's own do not see the payer's address, account or the provider's words; callers that are nobody
+/// see number, state, amounts and times.
+pub fn order_columns(order: &Order, caller: &Caller) -> Map<String, Value> {
     const PRIVATE: [&str; 4] = ["client_ip", "openid", "notify_info", "notify_path"];
     let mut columns = order.columns();
-    columns.retain(|key, _| trusted || !PRIVATE.contains(&key.as_str()));
-    columns
+    columns.retain(|key, _| caller.trusted || !PRIVATE.contains(&key.as_str()));
+    shown(columns, caller)
+}
+
+/// The fields that this caller may see.
+fn shown(mut fields: Map<String, Value>, caller: &Caller) -> Map<String, Value> {
+    fields.retain(|key, _| !caller.is_anyone() || PUBLIC.contains(&key.as_str()));
+    fields
 }
 
 /// The fields of `queryPayment`'s reply.
-pub fn payment_result(order: &Order) -> Map<String, Value> {
+pub fn payment_result(order: &Order, caller: &Caller) -> Map<String, Value> {
     let mut fields = Map::new();
     let mut put = |name: &str, value: Value| {
         if !value.is_null() {
@@ -34,7 +60,7 @@ pub fn payment_result(order: &Order) -> Map<String, Value> {
     put("type", json!(order.kind));
     put("pay_date", json!(order.pay_date));
     put("time_end", json!(order.pay_date.map(time_end)));
-    fields
+    shown(fields, caller)
 }
 
 /// The fields of a refund: VK-Pay's names and the seeds'.

@@ -87,6 +87,10 @@ impl Anchor {
         if fields.get("alg").and_then(Value::as_str) != Some("ES256") {
             return Err(JwsError::Malformed("alg"));
         }
+        // Extensions that must be understood (RFC 7515, 4.1.11): none is.
+        if fields.contains_key("crit") {
+            return Err(JwsError::Malformed("crit"));
+        }
         let content = object(payload).ok_or(JwsError::Malformed("payload"))?;
         let at = signed_at(&content).ok_or(JwsError::Malformed("the time of signing"))?;
         let leaf = self.leaf_key(fields.get("x5c").unwrap_or(&Value::Null), at.div_euclid(1_000))?;

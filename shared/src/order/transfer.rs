@@ -183,6 +183,29 @@ impl Transfer {
         !self.state.is_final() || (self.state == TransferState::Success && self.provider == Provider::Alipay)
     }
 
+    /// The payee as the day's limit counts it: one account however it is written. An account at Alipay that its
+    /// holder logs in with is an e-mail address or a telephone number, which Alipay reads without regard to letter
+    /// case and punctuation; any other id is told apart by case.
+    pub fn counted_payee(&self) -> String {
+        let full_width = |c: char| match c {
+            '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
+            c => c,
+        };
+        let blank =
+            |c: &char| !(c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}'));
+        let payee: String = self.payee.chars().map(full_width).filter(blank).collect();
+        if self.payee_type.as_deref() != Some("ALIPAY_LOGON_ID") {
+            return payee;
+        }
+        if payee.contains('@') {
+            return payee.to_lowercase();
+        }
+        // A telephone number: with or without the country, with or without marks between the digits.
+        let number: String = payee.chars().filter(|c| !matches!(c, '-' | '(' | ')' | '+' | '.')).collect();
+        let local = ["0086", "86"].iter().find_map(|code| number.strip_prefix(code).filter(|rest| rest.len() == 11));
+        local.unwrap_or(&number).to_lowercase()
+    }
+
     /// The fields of a reply, by VK-Pay's names and the seeds'; `options` is what `wx.requestMerchantTransfer`
     /// takes.
     pub fn shown(&self) -> Map<String, Value> {

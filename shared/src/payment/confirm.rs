@@ -346,12 +346,8 @@ pub(super) async fn alarm(cx: &Context<'_>, incident: &Incident, known: bool) ->
 /// The line of the log that the alarm listens for.
 pub(super) fn sound(incident: &Incident) {
     let number = incident.out_trade_no.as_ref().or(incident.out_bill_no.as_ref());
-    tracing::error!(
-        "alarm={} out_trade_no={} provider={}",
-        incident.incident.name(),
-        number.map_or("-", String::as_str),
-        incident.provider
-    );
+    let number = number.map_or("-", String::as_str);
+    crate::log::alarm(incident.incident.name(), &[("out_trade_no", &number), ("provider", &incident.provider)]);
 }
 
 /// Runs the handler and commits. A refused condition of the handler runs it again on fresh reads; a handler

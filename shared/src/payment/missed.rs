@@ -9,6 +9,7 @@ use crate::order::Provider;
 use crate::provider::apple::Mailbox;
 use crate::provider::{Notice, Outcome, Payment, RefundNotice};
 use futures::StreamExt;
+use std::fmt::Display;
 use std::sync::atomic::Ordering;
 
 /// How far back a run asks, ms. Apple gives a notification up after three days.
@@ -85,7 +86,8 @@ impl Run<'_> {
                 Outcome::Refused(_) if self.mailbox.may_be_absent() => return false,
                 Outcome::Refused(refusal) => {
                     let (id, why) = (&self.merchant.id, format!("{} {}", refusal.code, refusal.message));
-                    tracing::error!("alarm=notices_failed provider=appleiap merchant={id}: {why}");
+                    let fields: [(_, &dyn Display); 3] = [("provider", &"appleiap"), ("merchant", id), ("why", &why)];
+                    crate::log::alarm("notices_failed", &fields);
                     Counts::add(&self.counts.errors, 1);
                     return false;
                 }

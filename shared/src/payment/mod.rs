@@ -81,6 +81,13 @@ pub struct Caller {
     pub trusted: bool,
 }
 
+impl Caller {
+    /// Whether it is anybody: no token, no key, nobody's name.
+    pub const fn is_anyone(&self) -> bool {
+        self.user.is_none() && !self.trusted
+    }
+}
+
 impl Context<'_> {
     /// Now, Unix ms.
     pub fn now(&self) -> i64 {

@@ -142,7 +142,7 @@ async fn refund(
     }
     cx.store.due_next(item, claim, Some(ask_again(refund.create_date, at))).await?;
     if at - refund.create_date > TOO_LONG {
-        tracing::error!("alarm=refund_pending out_trade_no={no} out_refund_no={number}");
+        crate::log::alarm("refund_pending", &[("out_trade_no", &no), ("out_refund_no", &number)]);
     }
     match pursued {
         Err(failure) if failure.code != Code::OUTCOME_UNKNOWN => Err(failure),
@@ -163,7 +163,7 @@ async fn transfer(cx: &Context<'_>, item: &DueItem, key: &str, at: i64, counts: 
     }
     cx.store.due_next(item, claim, Some(ask_again(transfer.create_date, at))).await?;
     if at - transfer.create_date > TOO_LONG {
-        tracing::error!("alarm=transfer_pending out_bill_no={}", transfer.out_bill_no);
+        crate::log::alarm("transfer_pending", &[("out_bill_no", &transfer.out_bill_no)]);
     }
     match pursued {
         Err(failure) if failure.code != Code::OUTCOME_UNKNOWN => Err(failure),
@@ -206,10 +206,10 @@ async fn order(cx: &Context<'_>, item: &DueItem, no: &str, at: i64, counts: &Cou
     let late = at - order.time_expire;
     let unpaid = now.trade_state == Status::NotPay;
     if over && unpaid && next.is_some() && is_stuck(&looked, late) {
-        tracing::error!("alarm=order_untold out_trade_no={no} provider={}", now.provider);
+        crate::log::alarm("order_untold", &[("out_trade_no", &no), ("provider", &now.provider)]);
     }
     if next.is_some() && late > TOO_LONG && (unpaid || looked.is_err()) {
-        tracing::error!("alarm=order_unsettled out_trade_no={no}");
+        crate::log::alarm("order_unsettled", &[("out_trade_no", &no)]);
     }
     looked.map(|_| ())
 }

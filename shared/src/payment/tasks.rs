@@ -13,6 +13,7 @@ use crate::store::{
     Verdict,
 };
 use serde_json::{Map, Value, json};
+use std::fmt::Display;
 use std::time::Duration;
 
 /// How an attempt at a task ended.
@@ -322,7 +323,8 @@ async fn send_back(cx: &Context<'_>, claimed: &Task, at: i64) -> Result<Ran, Sto
     };
     let ended = cx.store.end_task(claimed, &end).await?;
     if ended && ran == Ran::Parked {
-        tracing::error!("alarm=refund_parked out_trade_no={} out_refund_no={number}", claimed.out_trade_no);
+        let fields: [(_, &dyn Display); 2] = [("out_trade_no", &claimed.out_trade_no), ("out_refund_no", &number)];
+        crate::log::alarm("refund_parked", &fields);
     }
     Ok(if ended { ran } else { Ran::Skipped })
 }

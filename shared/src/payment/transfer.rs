@@ -324,7 +324,7 @@ async fn move_to(
         if cx.store.move_transfer(&seen, &next, source, cx.now()).await? {
             if next.state != seen.state {
                 let (no, state) = (&next.out_bill_no, next.state.name());
-                tracing::info!(out_bill_no = %no, state, source, "transfer {no} is {state}");
+                tracing::info!(out_bill_no = %no, state, source, "a transfer has moved");
             }
             next.version += 1;
             return Ok(next);
@@ -520,7 +520,7 @@ fn read_alipay(
     }
     let account = |fields: &Fields<'_>, name: &str| -> Result<Option<String>, Failure> {
         let text = fields.text(name, 128).map_err(|_| Failure::new(Code::PAYEE).says(name))?;
-        Ok(text.map(str::to_owned))
+        Ok(text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned))
     };
     let identity =
         one(account(&info, "identity")?, account(fields, "payee_account")?, "payee_info.identity, payee_account")?;

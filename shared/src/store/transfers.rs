@@ -151,7 +151,7 @@ impl Store {
         let day = shanghai_day(at);
         let of_node = format!("{}#{}#{day}", transfer.provider, transfer.merchant);
         // The payee is personal data, so the key has a digest.
-        let payee = hash::sha256_hex(transfer.payee.as_bytes());
+        let payee = hash::sha256_hex(transfer.counted_payee().as_bytes());
         let counters = [(limits.total, of_node.clone()), (limits.per_payee, format!("{of_node}#{payee}"))];
         transfer.limits.clear();
         let mut writes = Vec::new();

@@ -110,7 +110,7 @@ pub async fn check_bills(
             reply.errors += 1;
             let (provider, merchant, day) = (job.provider, &job.merchant.id, job.day);
             let why = failure.private.as_deref().or(failure.says.as_deref()).unwrap_or(failure.code.en);
-            tracing::error!("the bill of {provider} {merchant} {day} was not checked: {why}");
+            tracing::error!(%provider, merchant, %day, why, "a bill was not checked");
         }
     }
     Ok(reply)
@@ -167,7 +167,10 @@ async fn check(cx: &Context<'_>, clock: i64, job: &Job<'_>, reply: &mut BillsRep
         if let Some(why) = &failed {
             reply.errors += 1;
             let (provider, merchant, day) = (job.provider, &job.merchant.id, job.day);
-            tracing::error!("alarm=bill_failed provider={provider} merchant={merchant} bill_date={day}: {why}");
+            crate::log::alarm(
+                "bill_failed",
+                &[("provider", &provider), ("merchant", merchant), ("bill_date", &day), ("why", why)],
+            );
         } else {
             reply.pending += 1;
         }

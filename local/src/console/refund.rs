@@ -1,0 +1,258 @@
+//! A refund by hand: asked for, shown with its amount, its order and what is left, and made when that is confirmed.
+//!
+//! What is shown is kept here under a token that counts once, so that neither a page that is loaded again nor a second
+//! click makes another refund, and what is made is what was shown. Works without script.
+
+use super::text::{badge, money};
+use super::{Console, Posted, View, back_to, layout, order, order_path, segment, ways};
+use crate::guard::Form;
+use crate::journal::Exchange;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+use serde_json::{Map, Value, json};
+use shared::order::{Fen, Order};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How many may wait to be confirmed; the oldest is forgotten.
+const WAITING: usize = 64;
+
+/// A refund that waits to be confirmed.
+#[derive(Clone)]
+struct Wish {
+    out_trade_no: String,
+    amount: Fen,
+    /// What was left of the order when it was shown.
+    left: Fen,
+    reason: Option<String>,
+    /// The refund's number, made up with the wish.
+    out_refund_no: String,
+}
+
+/// The refunds that wait to be confirmed, by their tokens.
+#[derive(Default)]
+pub struct Wishes(Mutex<VecDeque<(String, Wish)>>);
+
+impl Wishes {
+    fn keep(&self, wish: Wish) -> String {
+        let token = hex::encode(shared::crypto::random::<16>());
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() >= WAITING {
+            waiting.pop_front();
+        }
+        waiting.push_back((token.clone(), wish));
+        token
+    }
+
+    fn look(&self, token: &str) -> Option<Wish> {
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.iter().find(|(own, _)| own == token).map(|(_, wish)| wish.clone())
+    }
+
+    /// Takes it out: the first who asks has it.
+    fn take(&self, token: &str) -> Option<Wish> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = waiting.iter().position(|(own, _)| own == token)?;
+        waiting.remove(at).map(|(_, wish)| wish)
+    }
+}
+
+/// The form on the order's page: an amount, or all that is left, each by a button of its own.
+pub fn form(console: &Console, view: &View, order: &Order) -> Markup {
+    let lang = view.lang;
+    if !order.trade_state.is_paid() {
+        return html! {};
+    }
+    html! {
+        header.card-head { h2 { (lang.t("发起退款", "Refund")) } }
+        @if order.refundable == Fen::ZERO {
+            p.muted { (lang.t("没有可退的金额。", "Nothing is left to refund.")) }
+        } @else {
+            form.refunding method="post" action=(format!("{}/refund", order_path(&order.out_trade_no))) data-testid="refund-form" {
+                (layout::token(console))
+                div.inline {
+                    input name="amount" inputmode="decimal" placeholder=(lang.t("金额（元）", "Yuan")) autocomplete="off" aria-label=(lang.t("退款金额（元）", "Amount in yuan"));
+                    input name="refund_desc" maxlength="80" placeholder=(lang.t("原因", "Reason")) autocomplete="off" aria-label=(lang.t("原因", "Reason"));
+                    button type="submit" name="scope" value="part" data-testid="refund" { (lang.t("退这一金额…", "Refund it…")) }
+                }
+                button type="submit" name="scope" value="all" data-testid="refund-all" { (lang.t("退全部剩余 ", "Refund all that is left, ")) (money(order.refundable)) "…" }
+            }
+            p.muted { (lang.t("下一页会列出金额与订单，确认后才退款。", "The next page names amount and order; nothing is refunded before it is confirmed there.")) }
+        }
+    }
+}
+
+/// What the form asks for, in fen; or the status and the sentence of what is wrong with it.
+fn wanted(view: &View, form: &Form, order: &Order) -> Result<Fen, (u16, String)> {
+    let bad = |zh: &str, en: &str| (400, view.lang.t(zh, en).to_owned());
+    let left = order.refundable;
+    let amount = match (form.get("scope"), form.filled("amount")) {
+        ("all", None) => left,
+        ("all", Some(_)) => {
+            return Err(bad(
+                "既填了金额又选了全部剩余，请只用其一",
+                "an amount is filled in and all that is left was chosen: use one",
+            ));
+        }
+        (_, None) => return Err(bad("请填写退款金额", "fill in an amount")),
+        (_, Some(text)) => Fen::from_yuan(text).ok_or_else(|| {
+            bad("金额须以元填写，最多两位小数", "the amount must be in yuan with at most two decimals")
+        })?,
+    };
+    match amount {
+        amount if amount > left => {
+            let (amount, left) = (amount.to_yuan(), left.to_yuan());
+            let zh = format!("¥{amount} 超过可退的 ¥{left}");
+            Err((409, view.lang.t(&zh, &format!("¥{amount} is more than the ¥{left} that is left")).to_owned()))
+        }
+        Fen::ZERO => Err(bad("退款金额必须大于 0", "the amount must be above 0")),
+        amount => Ok(amount),
+    }
+}
+
+/// Back to the order, with a sentence about what was not done.
+fn not_done(console: &Console, view: &View, no: &str, status: u16, what: &str) -> Response {
+    let id = console.journal.exchange(Exchange {
+        id: 0,
+        at: (console.app.clock)(),
+        out_trade_no: no.to_owned(),
+        title: view.lang.t("没有退款", "Nothing was refunded").to_owned(),
+        path: order::UNSENT.to_owned(),
+        request: Value::Null,
+        status,
+        response: json!({ "msg": what }),
+    });
+    back_to(&format!("{}?did={id}", order_path(no)))
+}
+
+fn confirmation_path(no: &str, token: &str) -> String {
+    format!("{}/refund/{}", order_path(no), segment(token))
+}
+
+/// Takes what was asked for, and shows it to be confirmed.
+pub async fn ask(
+    State(console): State<Arc<Console>>,
+    Path(no): Path<String>,
+    view: View,
+    Posted(form): Posted,
+) -> Response {
+    let Ok(Some(order)) = console.app.store.order(&no).await else { return order::missing(&view) };
+    let amount = match wanted(&view, &form, &order) {
+        Ok(amount) => amount,
+        Err((status, what)) => return not_done(&console, &view, &no, status, &what),
+    };
+    let wish = Wish {
+        out_trade_no: no.clone(),
+        amount,
+        left: order.refundable,
+        reason: form.filled("refund_desc").map(str::to_owned),
+        out_refund_no: format!("C{}", hex::encode(shared::crypto::random::<12>())),
+    };
+    let token = console.wishes.keep(wish);
+    back_to(&confirmation_path(&no, &token))
+}
+
+/// What would be refunded.
+pub async fn confirmation(
+    State(console): State<Arc<Console>>,
+    Path((no, token)): Path<(String, String)>,
+    view: View,
+) -> Response {
+    let lang = view.lang;
+    let Some(wish) = console.wishes.look(&token).filter(|wish| wish.out_trade_no == no) else {
+        let what =
+            lang.t("这次确认已经用过，或属于更早的启动", "this confirmation was used, or is of an earlier start");
+        return (StatusCode::GONE, layout::bare(&view, what)).into_response();
+    };
+    let Ok(Some(order)) = console.app.store.order(&no).await else { return order::missing(&view) };
+    let after = wish.left.minus(wish.amount).unwrap_or(Fen::ZERO);
+    let attempt = order.paid_attempt().unwrap_or_else(|| order.current());
+    let body = html! {
+        section.card.confirm data-testid="confirm-refund" data-fen=(wish.amount) data-order=(no) data-left=(wish.left) {
+            header.card-head { h1 { (lang.t("确认退款", "Confirm the refund")) } (badge(lang, order.trade_state, false)) }
+            div.sum { (money(wish.amount)) }
+            @if after == Fen::ZERO {
+                p.verdict data-tone="bad" { (lang.t("这是全部剩余金额，退款后这笔订单不再有款。", "This is all that is left of the order.")) }
+            }
+            @if console.sandbox.is_none() {
+                p.verdict data-tone="bad" { (lang.t("使用您自己的配置：确认后会退出真实的钱，不能撤回。", "Your own configuration is in use: real money goes out, and cannot be called back.")) }
+            }
+            dl.facts {
+                div.wide { dt { (lang.t("订单", "Order")) } dd { (no) } }
+                div { dt { (lang.t("商品", "Subject")) } dd { (order.description) } }
+                div { dt { (lang.t("支付方式", "Way to pay")) } dd { (ways::name(lang, &attempt.pay_type)) " · " (order.merchant) } }
+                @if let Some(user) = &order.user_id { div { dt { (lang.t("用户", "User")) } dd { (user) } } }
+                div { dt { (lang.t("订单金额", "Paid")) } dd { (money(order.total_fee)) } }
+                div { dt { (lang.t("已退与在途", "Refunded and under way")) } dd { (money(Fen(order.refund_fee.0.saturating_add(order.refund_reserved.0)))) } }
+                div { dt { (lang.t("现在可退", "Left now")) } dd { (money(wish.left)) } }
+                div { dt { (lang.t("退后剩余", "Left afterwards")) } dd { (money(after)) } }
+                @if let Some(reason) = &wish.reason { div.wide { dt { (lang.t("原因", "Reason")) } dd { (reason) } } }
+                div.wide { dt { (lang.t("退款单号", "The refund's number")) } dd { code { (wish.out_refund_no) } } }
+            }
+            div.actions {
+                form method="post" action=(confirmation_path(&no, &token)) {
+                    (layout::token(&console))
+                    button.danger type="submit" data-testid="confirm" { (lang.t("确认退款 ", "Refund ")) (money(wish.amount)) }
+                }
+                a.button href=(order_path(&no)) data-testid="cancel" { (lang.t("返回，不退款", "Back, without a refund")) }
+            }
+        }
+    };
+    layout::page(&console, &view, lang.t("确认退款", "Confirm the refund"), &body)
+}
+
+/// Refunds what was shown, once. When something else was refunded since, it is shown anew.
+pub async fn make(
+    State(console): State<Arc<Console>>,
+    Path((no, token)): Path<(String, String)>,
+    view: View,
+    _: Posted,
+) -> Response {
+    let lang = view.lang;
+    let Some(wish) = console.wishes.look(&token).filter(|wish| wish.out_trade_no == no) else {
+        let what =
+            lang.t("这次确认已经用过，或属于更早的启动", "this confirmation was used, or is of an earlier start");
+        return not_done(&console, &view, &no, 409, what);
+    };
+    let Ok(Some(order)) = console.app.store.order(&no).await else { return order::missing(&view) };
+    let Some(_) = console.wishes.take(&token) else {
+        return not_done(&console, &view, &no, 409, lang.t("这次确认已经用过", "this confirmation was used"));
+    };
+    if order.refundable != wish.left && wish.amount <= order.refundable {
+        let token = console.wishes.keep(Wish { left: order.refundable, ..wish });
+        return back_to(&confirmation_path(&no, &token));
+    }
+    let mut data = Map::new();
+    data.insert("out_trade_no".to_owned(), json!(no));
+    data.insert("out_refund_no".to_owned(), json!(wish.out_refund_no));
+    data.insert("refund_fee".to_owned(), json!(wish.amount));
+    if let Some(reason) = wish.reason {
+        data.insert("refund_desc".to_owned(), json!(reason));
+    }
+    order::done(&console, &view, &no, "pay/refund", data).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_confirmation_counts_once_and_the_oldest_is_forgotten() {
+        let wishes = Wishes::default();
+        let wish = |n: usize| Wish {
+            out_trade_no: format!("NO{n}"),
+            amount: Fen(1),
+            left: Fen(2),
+            reason: None,
+            out_refund_no: format!("R{n}"),
+        };
+        let token = wishes.keep(wish(0));
+        assert!(wishes.look(&token).is_some() && wishes.take(&token).is_some());
+        assert!(wishes.look(&token).is_none() && wishes.take(&token).is_none());
+        let tokens: Vec<String> = (0..=WAITING).map(|n| wishes.keep(wish(n))).collect();
+        assert!(wishes.look(&tokens[0]).is_none());
+        assert!(tokens[1..].iter().all(|token| wishes.look(token).is_some()));
+    }
+}

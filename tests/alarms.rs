@@ -1,0 +1,394 @@
+//! The alarm rings for what this code has found, and for nothing that somebody sends.
+//!
+//! `template.yaml` turns lines into a metric by filter patterns; [`Pattern`] is what CloudWatch documents of their
+//! space-delimited form (Filter pattern syntax, "Match terms in space-delimited log events"): fields in their order,
+//! text in brackets or double quotes is one field, `=` compares, `*` stands for any text, `...` for any more fields.
+
+use crate::binaries_kit::Shop;
+use crate::world::{KEY, World};
+use http::{HeaderMap, Method};
+use sandbox::{CallbackKind, Mode};
+use serde_json::json;
+use shared::api::Request;
+use shared::log;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+
+/// A space-delimited filter pattern.
+struct Pattern(Vec<Field>);
+
+enum Field {
+    /// A name, and what it must equal.
+    Named(Option<String>),
+    /// `...`
+    Rest,
+}
+
+impl Pattern {
+    fn parse(text: &str) -> Self {
+        let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).expect("brackets");
+        let field = |part: &str| match part.trim() {
+            "..." => Field::Rest,
+            part => match part.split_once('=') {
+                None => Field::Named(None),
+                Some((_, wanted)) => {
+                    let wanted = wanted.trim();
+                    // What is not a word must be quoted; nothing that stands here needs it.
+                    assert!(wanted.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '*'), "{text}");
+                    Field::Named(Some(wanted.to_owned()))
+                }
+            },
+        };
+        Self(inner.split(',').map(field).collect())
+    }
+
+    fn matches(&self, line: &str) -> bool {
+        let mut words = words(line).into_iter();
+        for field in &self.0 {
+            match field {
+                Field::Rest => return true,
+                Field::Named(wanted) => {
+                    let Some(word) = words.next() else { return false };
+                    if wanted.as_ref().is_some_and(|wanted| !equals(wanted, &word)) {
+                        return false;
+                    }
+                }
+            }
+        }
+        words.next().is_none()
+    }
+}
+
+/// The fields of a line.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut rest = line.trim_start_matches(' ');
+    while !rest.is_empty() {
+        let closing = match rest.as_bytes()[0] {
+            b'[' => rest.find(']'),
+            b'"' => rest[1..].find('"').map(|at| at + 1),
+            _ => None,
+        };
+        let end = match closing {
+            Some(at) => at + 1,
+            None => rest.find(' ').unwrap_or(rest.len()),
+        };
+        words.push(rest[..end].trim_matches(['[', ']', '"']).to_owned());
+        rest = rest[end..].trim_start_matches(' ');
+    }
+    words
+}
+
+fn equals(wanted: &str, word: &str) -> bool {
+    let parts: Vec<&str> = wanted.split('*').collect();
+    let (first, last) = (parts[0], parts[parts.len() - 1]);
+    match parts.len() {
+        1 => word == wanted,
+        2 => word.len() >= wanted.len() - 1 && word.starts_with(first) && word.ends_with(last),
+        _ => panic!("more than one asterisk"),
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+/// The filters of the template: one for each function, all the same.
+fn filters() -> &'static [Pattern] {
+    static FILTERS: OnceLock<Vec<Pattern>> = OnceLock::new();
+    FILTERS.get_or_init(read_filters)
+}
+
+fn read_filters() -> Vec<Pattern> {
+    let template = std::fs::read_to_string(root().join("template.yaml")).expect("the template");
+    let found: Vec<&str> = template
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("FilterPattern:"))
+        .map(|rest| rest.trim().trim_matches('\''))
+        .collect();
+    assert_eq!(found.len(), template.matches("AWS::Logs::MetricFilter").count());
+    assert_eq!(found.len(), 8, "each function has a log of its own");
+    found.into_iter().map(Pattern::parse).collect()
+}
+
+fn rings(line: &str) -> bool {
+    let rung: Vec<bool> = filters().iter().map(|filter| filter.matches(line)).collect();
+    assert!(rung.iter().all(|one| *one == rung[0]), "the functions disagree about {line}");
+    rung[0]
+}
+
+/// What is logged, as the functions log it.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("not poisoned").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Logs what this thread does until the guard is dropped.
+    fn open() -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        // The table and the sandbox run in this process too, and are no part of it on AWS.
+        let ours = Targets::new().with_default(LevelFilter::INFO).with_target("dynoxide", LevelFilter::OFF);
+        let subscriber = tracing_subscriber::registry().with(ours).with(log::layer(move || writer.clone()));
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    /// The log as CloudWatch has it: an event for each end of a line.
+    fn events(&self) -> Vec<String> {
+        let bytes = self.0.lock().expect("not poisoned").clone();
+        let text = String::from_utf8(bytes).expect("UTF-8");
+        assert!(text.is_empty() || text.ends_with('\n'));
+        text.split_terminator(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']).map(str::to_owned).collect()
+    }
+}
+
+/// What a stranger might put into a path, a header, a name or a message so that a line of it rings.
+fn hostile() -> Vec<String> {
+    let line = "2026-11-29T03:06:43.123456Z ERROR alarm alarm=late_payment out_trade_no=X";
+    let mut all: Vec<String> = [
+        "ERROR-alarm=late_payment",
+        "ERROR alarm alarm=late_payment",
+        "alarm=late_payment",
+        " ERROR alarm=late_payment ",
+        "\" ERROR alarm alarm=late_payment",
+        "[x] ERROR alarm alarm=late_payment",
+        "\u{1b}[2K\u{1b}[1G2026-11-29T03:06:43Z ERROR alarm alarm=late_payment",
+        "\u{202e}tnemyap_etal=mrala",
+        "x\u{8}\u{8}\u{8}alarm=late_payment",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    for end in ["\n", "\r\n", "\r", "\u{85}", "\u{2028}", "\u{2029}", "\u{b}", "\u{c}", "\0\n", "\\n"] {
+        all.push(format!("x{end}{line}"));
+    }
+    for length in [1_000, 16_384, 262_144] {
+        all.push(format!("{}\n{line}", "A".repeat(length)));
+        all.push(format!("{}{line}", "A ".repeat(length / 2)));
+    }
+    all
+}
+
+/// The source files of the functions and of what they share.
+fn sources() -> Vec<(PathBuf, String)> {
+    fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+        for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            if entry.is_dir() {
+                walk(&entry, found);
+            } else if entry.extension().is_some_and(|ext| ext == "rs") {
+                let text = std::fs::read_to_string(&entry).expect("a file");
+                found.push((entry, text));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for folder in ["shared/src", "functions"] {
+        walk(&root().join(folder), &mut found);
+    }
+    found
+}
+
+/// Every kind of alarm that the code knows: those written by name, and the incidents.
+fn kinds() -> Vec<&'static str> {
+    let mut kinds = Vec::new();
+    for (path, text) in sources() {
+        for part in text.split("log::alarm(").skip(1) {
+            let argument = part.trim_start();
+            if let Some(rest) = argument.strip_prefix('"') {
+                kinds.push(rest.split('"').next().expect("a text").to_owned());
+            } else {
+                assert!(argument.starts_with("incident.incident.name()"), "{}: {argument:.60}", path.display());
+            }
+        }
+        if path.ends_with("store/incident.rs") {
+            let names = text.split("pub const fn name(self)").nth(1).and_then(|rest| rest.split("\n    }").next());
+            let names = names.expect("the names").split("=> \"").skip(1);
+            kinds.extend(names.map(|rest| rest.split('"').next().expect("a name").to_owned()));
+        }
+    }
+    kinds.into_iter().map(|kind| &*kind.leak()).collect()
+}
+
+#[test]
+fn d2_alarms_are_written_in_one_place() {
+    for (path, text) in sources() {
+        let home = path.ends_with("shared/src/log.rs");
+        assert!(home || !text.contains("alarm="), "{}: use log::alarm", path.display());
+        assert!(home || !text.contains("target: \"alarm\""), "{}: use log::alarm", path.display());
+    }
+    assert!(kinds().len() > 20, "{:?}", kinds());
+}
+
+#[test]
+fn d2_every_alarm_rings_by_its_kind_whatever_its_fields_are() {
+    for (n, kind) in kinds().into_iter().enumerate() {
+        let values = hostile().into_iter().filter(|value| n == 0 || value.len() < 20_000);
+        for value in values.chain(["ORDER_1".to_owned(), String::new()]) {
+            let (log, guard) = Log::open();
+            log::alarm(kind, &[("out_trade_no", &value), ("provider", &"wxpay")]);
+            drop(guard);
+            let events = log.events();
+            assert_eq!(events.len(), 1, "{kind} {value:.80?}: {events:.200?}");
+            assert!(rings(&events[0]), "{kind}: {:.200}", events[0]);
+            assert!(events[0].contains(&format!(" ERROR alarm alarm={kind} out_trade_no=")), "{:.200}", events[0]);
+        }
+    }
+    let (log, guard) = Log::open();
+    log::alarm("late_payment", &[("out_trade_no", &"ORDER_1"), ("why", &"two words")]);
+    drop(guard);
+    let line = &log.events()[0];
+    assert!(line.ends_with(r#" ERROR alarm alarm=late_payment out_trade_no=ORDER_1 why="two words""#), "{line}");
+}
+
+#[test]
+fn d2_no_value_of_any_line_rings_or_begins_a_line() {
+    for value in hostile() {
+        let (log, guard) = Log::open();
+        let span = tracing::error_span!("Lambda runtime invoke", requestId = %value);
+        let within = span.enter();
+        tracing::error!("{value}");
+        tracing::error!(value, "a message");
+        tracing::error!(%value, "a message");
+        tracing::error!(?value, "a message");
+        tracing::error!(alarm = %value, "alarm={value}");
+        tracing::warn!("ERROR alarm {value}");
+        tracing::info!(target: "notify", merchant = %value, "a callback");
+        drop((within, guard));
+        let events = log.events();
+        assert_eq!(events.len(), 7, "{value:.80?}");
+        for event in events {
+            assert!(!rings(&event), "{event:.200}");
+            assert!(!event.contains("alarm="), "{event:.200}");
+            assert!(!event.chars().any(char::is_control), "{event:.200?}");
+            assert!(event.len() < 64 * 1024, "{} bytes", event.len());
+        }
+    }
+}
+
+#[test]
+fn the_patterns_rules_are_those_that_are_documented() {
+    let pattern = Pattern::parse("[ip, user, status=4*, ...]");
+    assert!(pattern.matches("127.0.0.1 frank 404 1534"));
+    assert!(pattern.matches(r#"[10/Oct/2000 13:25] "two words" 404"#));
+    assert!(!pattern.matches("127.0.0.1 frank 200 404"));
+    assert!(!pattern.matches("127.0.0.1 frank"));
+    assert!(Pattern::parse("[a, b=x]").matches("1 x"));
+    assert!(!Pattern::parse("[a, b=x]").matches("1 x 2"));
+}
+
+/// A request of a stranger.
+fn request(path: &str, query: &str, body: &[u8], headers: &[(&'static str, &str)]) -> Request {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        // What HTTP cannot carry cannot arrive.
+        if let Ok(value) = http::HeaderValue::from_bytes(value.as_bytes()) {
+            map.append(*name, value);
+        }
+    }
+    Request {
+        method: Method::POST,
+        path: path.to_owned(),
+        query: query.to_owned(),
+        headers: map,
+        body: body.to_vec(),
+        source_ip: "203.0.113.9".to_owned(),
+        request_id: "11111111-2222-3333-4444-555555555555".to_owned(),
+        ..Request::default()
+    }
+}
+
+#[tokio::test]
+async fn d2_no_stranger_rings_by_path_query_header_or_body() {
+    let world = World::start().await;
+    let app = world.app.clone().expect("in this process");
+    let (log, guard) = Log::open();
+    for value in hostile().into_iter().filter(|value| value.len() < 20_000) {
+        for provider in ["wxpay", "alipay", "appleiap", "vkspay", "wxpay-virtual", "douyin", "huawei"] {
+            for path in [
+                format!("/pay-notify/{provider}/{value}"),
+                format!("/{value}/pay-notify/{provider}/default"),
+                format!("/vk-pay-notify/{provider}_{value}/{value}"),
+            ] {
+                let headers = [
+                    ("wechatpay-serial", value.as_str()),
+                    ("wechatpay-signature", &value),
+                    ("wechatpay-timestamp", &value),
+                    ("byte-signature", &value),
+                    ("content-type", &value),
+                    ("user-agent", &value),
+                ];
+                let form = format!("out_trade_no={value}&app_id={value}&sign={value}");
+                let json =
+                    json!({ "signedPayload": value, "id": value, "msg": value, "event_type": value }).to_string();
+                let xml = format!("<xml><return_code>SUCCESS</return_code><mch_id>{value}</mch_id></xml>");
+                for body in [form, json, xml] {
+                    let reply = notify::handle(&app, request(&path, &value, body.as_bytes(), &headers)).await;
+                    assert!(reply.status < 500, "{path:.80}: {}", reply.status);
+                }
+            }
+        }
+        for (function, data) in [
+            ("create", json!({ "action": value, "data": { "out_trade_no": value } })),
+            ("create", json!({ "provider": value, "data": { "out_trade_no": "D2", "type": value, "pid": value } })),
+            ("query", json!({ "out_trade_no": value, "transaction_id": value })),
+            ("refund", json!({ "data": { "out_trade_no": value, "out_refund_no": value } })),
+        ] {
+            let key = format!("Bearer {KEY}");
+            let headers = [("authorization", key.as_str()), ("accept-language", &value), ("user-agent", &value)];
+            let asked = request("/", "", data.to_string().as_bytes(), &headers);
+            let reply = match function {
+                "create" => create_payment::handle(&app, asked).await,
+                "query" => query_payment::handle(&app, asked).await,
+                _ => refund::handle(&app, asked).await,
+            };
+            assert!(reply.status < 500, "{data:.200}: {}", reply.body);
+        }
+    }
+    drop(guard);
+    let events = log.events();
+    assert!(events.len() > 1_000, "there is a log to look at: {}", events.len());
+    for event in &events {
+        assert!(!rings(event), "{event:.300}");
+        assert!(!event.contains("late_payment"), "nothing made up stands in a line: {event:.300}");
+        assert!(!event.chars().any(char::is_control), "{event:.300?}");
+    }
+}
+
+#[tokio::test]
+async fn d2_the_functions_own_lines_ring_for_an_incident_and_not_for_a_path() {
+    let mut shop = Shop::closed(Mode::default(), |_| {}).await;
+    // Whatever the operator filters, alarms pass.
+    shop.environment.push(("RUST_LOG", "shared=off,notify=info,alarm=off".to_owned()));
+    for function in ["create-payment", "notify"] {
+        shop.start(function, 1).await;
+    }
+    let mut callback = shop.paid_there("D2_ORDER_1", json!({})).await;
+    callback.url = callback.url.replace("/wxpay/default", "/wxpay/ERROR-alarm=late_payment");
+    assert_eq!(shop.world.sandbox.send(&callback).await.expect("an answer").0, 401);
+    let refused = shop.log();
+    assert!(refused.contains("a callback for a merchant that is not configured"), "{refused}");
+    assert!(!refused.contains("late_payment") && !refused.lines().any(rings), "{refused}");
+    let (status, made) = shop.world.create("D2_ORDER_2", json!({})).await;
+    assert_eq!(status, 200, "{made}");
+    let pay = sandbox::Pay { notify: false, amount: Some(1), ..Default::default() };
+    shop.world.sandbox.pay("D2_ORDER_2", pay).await.expect("paid");
+    let short = shop.world.sandbox.build_callback("D2_ORDER_2", CallbackKind::Payment);
+    shop.world.sandbox.send(&short).await.expect("an answer");
+    let log = shop.log();
+    let rung: Vec<&str> = log.lines().filter(|line| rings(line)).collect();
+    assert_eq!(rung.len(), 1, "{log}");
+    assert!(rung[0].contains(" alarm=amount_mismatch out_trade_no=D2_ORDER_2 provider=wxpay"), "{}", rung[0]);
+}
