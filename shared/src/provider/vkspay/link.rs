@@ -95,7 +95,7 @@ mod tests {
             "ftp://pay.example/x",
             "https://",
             "https://a b.example/",
-            "weixin://wxpay\n",
+            "weixin://wx\npay",
             "<form action=\"https://x\">",
             "<img>",
             "{\"appId\":\"wx1\"}",
