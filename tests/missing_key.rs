@@ -10,7 +10,7 @@ const LINE: &str = "a callback was signed in a way that is not configured";
 async fn changed(mode: Mode, provider: &str, change: impl FnOnce(&mut Value)) -> (Shop, SignedRequest) {
     let mut shop = Shop::closed(mode, |_| {}).await;
     shop.start("create-payment", 1).await;
-    let callback = shop.paid_there("F9_1", json!({ "provider": provider })).await;
+    let callback = shop.paid_there("MISSING_KEY_1", json!({ "provider": provider })).await;
     let mut config = shop.world.config.clone();
     change(&mut config);
     shop.configure(&config.to_string());

@@ -93,6 +93,12 @@ impl Attempt {
         matches!(self.state, AttemptState::Open | AttemptState::Abandoned)
     }
 
+    /// True while a further payment may come through it: before the first, and after it through another of the links
+    /// that the provider gave numbers to.
+    pub fn may_be_paid_again(&self) -> bool {
+        self.may_be_paid() || (self.state == AttemptState::Paid && self.numbers.len() > 1)
+    }
+
     /// True when the provider means this attempt by a number: one that it was sent, or that it gave.
     pub fn has_number(&self, number: &str) -> bool {
         (self.number == number && !self.numbered_there) || self.numbers.iter().any(|own| own == number)

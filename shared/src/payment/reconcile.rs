@@ -236,7 +236,7 @@ fn next_look(cx: &Context<'_>, order: &Order, told: bool, at: i64) -> Option<i64
     if order.trade_state == Status::NotPay {
         return Some(usual);
     }
-    let open: Vec<&Attempt> = order.attempts.iter().filter(|a| a.may_be_paid()).collect();
+    let open: Vec<&Attempt> = order.attempts.iter().filter(|a| a.may_be_paid_again()).collect();
     let until = watched_until(cx, order, &open);
     let closed = order.trade_state == Status::Closed;
     match () {
@@ -346,7 +346,7 @@ async fn certainly_unpaid(
 
 /// Closes what else of an ended order may be paid, or asks about it where it cannot be closed.
 async fn end_others(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<(), Failure> {
-    for attempt in order.attempts.iter().filter(|a| a.may_be_paid()) {
+    for attempt in order.attempts.iter().filter(|a| a.may_be_paid_again()) {
         let entry = || HistoryEntry::new("attempt closed", "reconcile", cx.now()).with("attempt", &attempt.n);
         if cx.gateway(attempt)?.closes() {
             Counts::add(&counts.asked, 1);
@@ -365,10 +365,10 @@ async fn end_others(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<
         match ask(cx, order, attempt, counts).await? {
             Asked::Untold { .. } => return Err(Code::OUTCOME_UNKNOWN.into()),
             // Nothing else of it can be paid.
-            Asked::Misfit { whole: true, .. } => {
+            Asked::Misfit { whole: true, .. } if attempt.state != AttemptState::Paid => {
                 cx.store.end_attempt(order, attempt, AttemptState::Closed, &entry()).await?;
             }
-            Asked::Misfit { whole: false, .. } | Asked::Unpaid { .. } | Asked::Closed | Asked::Paid => {}
+            Asked::Misfit { .. } | Asked::Unpaid { .. } | Asked::Closed | Asked::Paid => {}
         }
     }
     Ok(())

@@ -402,7 +402,7 @@ impl Store {
             .set(&format!("attempts[{}].state", attempt.n - 1), AttemptState::Paid)
             .change("version", 1);
         // What else may be paid is looked after until the order's time is over.
-        match order.attempts.iter().any(|a| a.n != attempt.n && a.may_be_paid()) {
+        match order.attempts.iter().any(|a| if a.n == attempt.n { a.numbers.len() > 1 } else { a.may_be_paid() }) {
             true => update.set("due_shard", due_shard(no)).set("due", commit.entry.at + 5_000),
             false => update.remove("due_shard").remove("due"),
         };
