@@ -257,10 +257,10 @@ fn settled(world: &World, items: &[Value], orders: &[&Value], trade: &Trade) -> 
     let known: u64 = kinds(items, "refund")
         .filter(|r| r["state"] == "SUCCESS" && trade.refunds.iter().any(|own| is_refund(own, r)))
         // Where numbers are a payment's, another payment has refunds of the same ones.
-        .filter(|r| orders_of(orders, number).contains(&text(r, "out_trade_no")))
+        .filter(|r| orders_of(orders, trade).contains(&text(r, "out_trade_no")))
         .map(|r| fen(r, "refund_fee"))
         .sum();
-    if kinds(items, "refund").any(|r| is_untold(r) && orders_of(orders, number).contains(&text(r, "out_trade_no"))) {
+    if kinds(items, "refund").any(|r| is_untold(r) && orders_of(orders, trade).contains(&text(r, "out_trade_no"))) {
         return Ok(());
     }
     law!(back == known, "{number}: {back} went back, the table says {known}");
@@ -268,7 +268,7 @@ fn settled(world: &World, items: &[Value], orders: &[&Value], trade: &Trade) -> 
         let no = text(order, "out_trade_no");
         let (paid, total) = (trade.amount(), fen(order, "total_fee"));
         law!(paid == total, "{no} over {total} was credited by a payment of {paid}");
-        law!(has_number(order, number), "{no} was credited by {number}, which is none of its numbers");
+        law!(is_of(order, trade), "{no} was credited by {number}, which is none of its numbers");
         // VksPay is told nothing of what is sold.
         let sold = trade.provider == sandbox::Provider::Vkspay || trade.subject == text(order, "description");
         law!(sold, "{no} was credited by a payment for another order: {}", trade.subject);
@@ -305,7 +305,7 @@ fn in_time(world: &World, orders: &[&Value], trade: &Trade) -> Result<(), String
     if late || trade.amount() != trade.total {
         return Ok(());
     }
-    let own = orders_of(orders, &trade.number);
+    let own = orders_of(orders, trade);
     for order in orders.iter().filter(|o| text(o, "trade_state") == "CLOSED" && own.contains(&text(o, "out_trade_no")))
     {
         let (paid, closed) = (trade.paid.unwrap_or(i64::MAX), order["cancel_date"].as_i64().unwrap_or_default());
@@ -328,16 +328,18 @@ pub(crate) fn is_untold(item: &Value) -> bool {
         && item["refund_id"].is_null()
 }
 
-/// The orders that a provider's number belongs to: the sent one, or at VksPay the given one.
-fn orders_of<'a>(orders: &[&'a Value], number: &str) -> Vec<&'a str> {
-    orders.iter().filter(|order| has_number(order, number)).map(|order| text(order, "out_trade_no")).collect()
+/// The orders that a trade belongs to: by the number that was sent to its provider, or at VksPay by the given one.
+fn orders_of<'a>(orders: &[&'a Value], trade: &Trade) -> Vec<&'a str> {
+    orders.iter().filter(|order| is_of(order, trade)).map(|order| text(order, "out_trade_no")).collect()
 }
 
-fn has_number(order: &Value, number: &str) -> bool {
+fn is_of(order: &Value, trade: &Trade) -> bool {
+    let number = trade.number.as_str();
     let given =
         |attempt: &Value| attempt["numbers"].as_array().is_some_and(|all| all.iter().any(|own| *own == *number));
     let sent = |attempt: &Value| attempt["number"] == *number && attempt["numbered_there"] != true;
-    order["attempts"].as_array().is_some_and(|all| all.iter().any(|attempt| sent(attempt) || given(attempt)))
+    let there = |attempt: &Value| attempt["provider"] == *provider(trade) && (sent(attempt) || given(attempt));
+    order["attempts"].as_array().is_some_and(|all| all.iter().any(there))
 }
 
 fn is_refund(own: &sandbox::Refund, item: &Value) -> bool {
