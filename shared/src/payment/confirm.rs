@@ -374,10 +374,10 @@ async fn credit(
             None => delivery::verdict(cx, order, round > 0).await?,
         };
         let reason = verdict.reason.as_deref();
-        // What went back whole is delivered to nobody, and that is nothing to look after.
-        let undelivered = (verdict.success == Some(false) && withheld.is_none())
+        let undelivered = (verdict.success == Some(false))
             .then(|| delivery::incident_of(IncidentName::Undelivered, order, attempt, reason));
         let task = match (forwarded, &undelivered) {
+            // What went back whole is delivered to nobody; the incident ends with its refund.
             _ if withheld.is_some() => None,
             (true, _) => Some(Task::new(TaskName::Handler, &order.out_trade_no, None, cx.now())),
             (false, Some(_)) => Some(Task::redelivery(&order.out_trade_no, reason, cx.now())),
@@ -405,7 +405,7 @@ async fn credit(
             Committed::Done => {
                 let no = &order.out_trade_no;
                 tracing::info!(out_trade_no = %no, transaction_id = %payment.transaction_id, source = source.name(), "order {no} is paid");
-                if let Some(incident) = &undelivered {
+                if let Some(incident) = undelivered.as_ref().filter(|_| withheld.is_none()) {
                     sound(incident);
                 }
                 if let (Some(task), true, Source::Callback) = (&task, forwarded, source) {

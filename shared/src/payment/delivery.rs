@@ -7,7 +7,7 @@
 use super::{Caller, Context, HandlerError, PaidOrder, Tables};
 use crate::code::{Code, Failure};
 use crate::order::{Attempt, Order};
-use crate::store::{Incident, IncidentName, StoreError, Verdict};
+use crate::store::{Action, Incident, IncidentName, IncidentStatus, StoreError, Verdict};
 use serde_json::json;
 
 /// How often the handler may run again on fresh reads.
@@ -79,4 +79,14 @@ pub async fn rerun_handler(cx: &Context<'_>, caller: &Caller, out_trade_no: &str
     }
     super::tasks::deliver_again(cx, caller, &order).await?;
     cx.visible_order(caller, out_trade_no).await
+}
+
+/// Ends the incident of an order that is not delivered and of which all has gone back.
+pub(super) async fn end_by_refund(cx: &Context<'_>, order: &Order) -> Result<(), StoreError> {
+    let attempt = order.paid_attempt().unwrap_or(order.current());
+    let id = incident_of(IncidentName::Undelivered, order, attempt, None).id();
+    if let Some(recorded) = cx.store.incident(&id).await?.filter(|known| known.status == IncidentStatus::Open) {
+        cx.store.resolve_incident(&recorded, Action::Close, "refund", Some("refunded in full"), cx.now()).await?;
+    }
+    Ok(())
 }

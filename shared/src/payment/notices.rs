@@ -257,8 +257,10 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
         return returned::settle(cx, &recorded, &order, &attempt, notice, source).await;
     }
     // A payment that was sent back leaves its order as it is.
-    let sent_back = ours.is_some_and(|refund| refund.incident.is_some());
-    if !order.trade_state.is_paid() && !sent_back {
+    let sent_back = ours.as_ref().is_some_and(|refund| refund.incident.is_some());
+    // What is refunded was paid: the order may not know yet, or was paid by another attempt meanwhile.
+    let credited = order.trade_state.is_paid() && (ours.is_some() || attempt.state == AttemptState::Paid);
+    if !credited && !sent_back {
         let told = match &notice.payment {
             Some(payment) => {
                 match is_whole(notice, order.total_fee) {
@@ -272,20 +274,20 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
                 !matches!(asked, Asked::Untold { .. })
             }
         };
-        let now = cx.store.order(&no).await?.ok_or(Code::NO_ORDER)?;
-        if !now.trade_state.is_paid() {
-            // Its payment fits no order either, or the provider has none.
-            if let Some(recorded) = returned::incident_of(cx, notice, &now, &attempt).await? {
-                return returned::settle(cx, &recorded, &now, &attempt, notice, source).await;
-            }
-            if !told {
-                return Err(Code::OUTCOME_UNKNOWN.into());
-            }
-            let (expected, actual) = (json!(now.trade_state), json!(notice.standing.refund));
+        order = cx.store.order(&no).await?.ok_or(Code::NO_ORDER)?;
+        attempt = order.attempts.iter().find(|a| a.n == attempt.n).cloned().unwrap_or(attempt);
+        // Its payment fits no order, or comes second.
+        if let Some(recorded) = returned::incident_of(cx, notice, &order, &attempt).await? {
+            return returned::settle(cx, &recorded, &order, &attempt, notice, source).await;
+        }
+        if !told {
+            return Err(Code::OUTCOME_UNKNOWN.into());
+        }
+        if !order.trade_state.is_paid() {
+            // The provider has no such payment.
+            let (expected, actual) = (json!(order.trade_state), json!(notice.standing.refund));
             return raised(cx, &incident_of(notice, &no, IncidentName::RefundMismatch, expected, actual), true).await;
         }
-        order = now;
-        attempt = order.attempts.iter().find(|a| a.n == attempt.n).cloned().unwrap_or(attempt);
     }
     // Somebody bought twice for one order, and this is the other purchase.
     if notice.share.is_some() && order.transaction_id != notice.transaction_id {
@@ -312,7 +314,14 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
         }
         None => adopt(cx, &order, &attempt, notice, source).await?,
     };
-    complete(cx, &no, &attempt, notice, source, settled).await
+    let settled = complete(cx, &no, &attempt, notice, source, settled).await?;
+    if order.user_order_success == Some(false)
+        && let Some(now) = cx.store.order(&no).await?
+        && now.refund_fee >= now.total_fee
+    {
+        super::delivery::end_by_refund(cx, &now).await?;
+    }
+    Ok(settled)
 }
 
 /// A refund of a payment that its order was not credited with.

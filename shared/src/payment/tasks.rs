@@ -9,8 +9,7 @@ use crate::config::{Forward, Target};
 use crate::crypto::{aes, hash};
 use crate::order::{Order, Task, TaskName, TaskState};
 use crate::store::{
-    Action, Delivered, Delivery, HistoryEntry, IncidentChange, IncidentName, IncidentStatus, StoreError, TaskEnd,
-    Verdict,
+    Delivered, Delivery, HistoryEntry, IncidentChange, IncidentName, IncidentStatus, StoreError, TaskEnd, Verdict,
 };
 use serde_json::{Map, Value, json};
 use std::fmt::Display;
@@ -195,11 +194,7 @@ async fn deliver(
 
 /// An order that was paid back in full is not delivered, and its incident has ended.
 async fn nothing_to_deliver(cx: &Context<'_>, claimed: &Task, order: &Order) -> Result<Ran, StoreError> {
-    let attempt = order.paid_attempt().unwrap_or(order.current());
-    let id = delivery::incident_of(IncidentName::Undelivered, order, attempt, None).id();
-    if let Some(recorded) = cx.store.incident(&id).await?.filter(|known| known.status == IncidentStatus::Open) {
-        cx.store.resolve_incident(&recorded, Action::Close, "refund", Some("refunded in full"), cx.now()).await?;
-    }
+    delivery::end_by_refund(cx, order).await?;
     cx.store.end_task(claimed, &TaskEnd::Done).await?;
     Ok(Ran::Done)
 }
