@@ -126,11 +126,14 @@ async fn deliver(
         if order.refund_fee >= order.total_fee {
             return nothing_to_deliver(cx, claimed, &order).await;
         }
-        if order.goes_back() && handed.is_none() {
+        // A refund whose end nobody tells is not waited for longer than a delivery is tried.
+        let held = order.goes_back() && handed.is_none();
+        if held && (claimed.state != TaskState::Due || claimed.next_due(at, 0).is_some()) {
             return postpone(cx, claimed, at).await;
         }
         let forward = cx.config.handlers.get(&order.kind);
         let verdict = match (forward, refused) {
+            _ if held => delivery::refusal("全额退款处理中，结果未知，未交付"),
             (Some(forward), _) => {
                 let sent = match handed.take() {
                     Some(sent) => sent,
