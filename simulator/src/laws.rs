@@ -170,7 +170,8 @@ pub fn quiet(world: &World) -> Result<(), String> {
         let there = trades.iter().any(|t| t.paid.is_some() && paid_under(t, id));
         law!(there, "{no} was credited by {id}, which nobody paid");
         law!(order["user_order_success"].is_boolean() || delivered_late(order), "{no} was never delivered: {order}");
-        if text(order, "type") == "mine" && fen(order, "refund_fee") < fen(order, "total_fee") {
+        // What an untold refund holds is not handed over, and given up in the end.
+        if text(order, "type") == "mine" && fen(order, "refund_fee") + untold < fen(order, "total_fee") {
             let taken = world.receiver.taken.lock().expect("not poisoned");
             let got = taken.values().any(|(own, _)| own == no);
             law!(got && order["user_order_success"] == true, "{no} never reached its receiver: {order}");
@@ -343,9 +344,10 @@ fn is_of(order: &Value, trade: &Trade) -> bool {
 }
 
 fn is_refund(own: &sandbox::Refund, item: &Value) -> bool {
-    // A refund of the console without a number goes by the trade's.
-    let number = text(item, "out_refund_no").split("-REST").next().unwrap_or_default();
-    let unnumbered = own.out_refund_no.is_empty() && number == own.number;
+    // A refund of the console without a number goes by the trade's, and so does what is left of a payment that went
+    // back whole before all of its refunds were told.
+    let (number, rest) = text(item, "out_refund_no").split_once("-REST").unwrap_or((text(item, "out_refund_no"), ""));
+    let unnumbered = (own.out_refund_no.is_empty() || !rest.is_empty()) && number == own.number;
     unnumbered || own.out_refund_no == text(item, "out_refund_no") || own.refund_id == text(item, "refund_id")
 }
 
