@@ -256,7 +256,8 @@ fn settled(world: &World, items: &[Value], orders: &[&Value], trade: &Trade) -> 
     );
     let back: u64 = trade.refunds.iter().filter(|r| r.state == sandbox::RefundState::Success).map(|r| r.amount).sum();
     let known: u64 = kinds(items, "refund")
-        .filter(|r| r["state"] == "SUCCESS" && trade.refunds.iter().any(|own| is_refund(own, r)))
+        .filter(|r| r["state"] == "SUCCESS" && text(r, "provider") == provider(trade))
+        .filter(|r| trade.refunds.iter().any(|own| is_refund(own, r)))
         // Where numbers are a payment's, another payment has refunds of the same ones.
         .filter(|r| orders_of(orders, trade).contains(&text(r, "out_trade_no")))
         .map(|r| fen(r, "refund_fee"))
