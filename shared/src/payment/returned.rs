@@ -113,11 +113,12 @@ pub(super) async fn settle(
         ..Refund::begun(order, attempt, notice.out_refund_no.clone(), Fen::ZERO, cx.now())
     };
     let mut amount = notice.standing.refund;
-    if !notice.signed {
+    if !notice.signed || amount.is_none() {
         match cx.gateway(attempt)?.query_refund(cx.outside, order, attempt, &refund, cx.now()).await {
             Outcome::Done(standing) if standing.progress == RefundProgress::Success => {
                 amount = standing.refund.or(amount);
             }
+            Outcome::Done(_) | Outcome::Refused(_) if notice.signed => {}
             Outcome::Done(_) => return raised(cx, &misfit(Value::Null, json!(amount)), true).await,
             Outcome::Refused(refusal) => return Err(Failure::new(Code::OUTCOME_UNKNOWN).private(refusal.message)),
             Outcome::Unknown(why) => return Err(Failure::new(Code::OUTCOME_UNKNOWN).private(why)),
@@ -128,7 +129,12 @@ pub(super) async fn settle(
         let total = refund.total_fee;
         let left = total.and_then(|total| total.minus(now.returned_fee));
         // Without an amount the message tells the sum (Alipay), or speaks of all that is left.
-        refund.refund_fee = amount.or_else(|| sum_of(notice)?.minus(now.returned_fee)).or(left).unwrap_or_default();
+        let rest = || sum_of(notice).map(|sum| sum.minus(now.returned_fee).unwrap_or_default());
+        refund.refund_fee = amount.or_else(rest).or(left).unwrap_or_default();
+        if refund.refund_fee == Fen::ZERO && sum_of(notice).is_some() {
+            // The sum is counted already.
+            return Ok(Settled::default());
+        }
         let whole = left.is_none_or(|left| refund.refund_fee >= left);
         let entry = HistoryEntry::new("refunded", source.name(), cx.now())
             .with("out_refund_no", &refund.out_refund_no)
