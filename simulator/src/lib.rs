@@ -156,20 +156,23 @@ pub async fn heal(world: &World) {
     // Nobody asks for what was given back in a console: its provider tells until that is taken.
     let backs = world.sandbox.refunds().into_iter().filter(|refund| refund.out_refund_no.contains("_BACK"));
     let mut backs: Vec<String> = backs.map(|refund| refund.out_refund_no).collect();
-    for _ in 0..600 {
+    // What a console did is found by no query either; Alipay tells until it is taken.
+    let mut elsewhere = world.elsewhere.lock().expect("not poisoned").clone();
+    for round in 0..600 {
         for refund in world.sandbox.refunds().into_iter().filter(|refund| refund.settled.is_none()) {
             world.sandbox.settle_refund(&refund.out_refund_no, RefundOutcome::Success);
         }
         for transfer in world.sandbox.transfers().into_iter().filter(|transfer| transfer.ended.is_none()) {
             let _ = world.sandbox.settle_transfer(&transfer.number, &TransferOutcome::Success);
         }
-        // What a console did is found by no query; Alipay tells until it is taken.
-        let mut unheard = false;
-        let elsewhere = world.elsewhere.lock().expect("not poisoned").clone();
+        let mut still = Vec::new();
         for (number, place) in elsewhere {
             let callback = world.sandbox.callback_of_refund(&number, place).expect("a refund of the console");
-            unheard |= !(200..300).contains(&world.notify(&callback).await.status);
+            if !(200..300).contains(&world.notify(&callback).await.status) {
+                still.push((number, place));
+            }
         }
+        elsewhere = still;
         let mut still = Vec::new();
         for (provider, number) in untold {
             let callback = world.sandbox.callback_of(Some(provider), &number, CallbackKind::Payment);
@@ -198,10 +201,16 @@ pub async fn heal(world: &World) {
         let next = due.filter_map(|item| item["due"].as_i64()).min();
         let records = !world.records.lock().expect("not poisoned").is_empty();
         match next {
-            None if !records && untold.is_empty() && backs.is_empty() && !unheard => return,
+            None if !records && untold.is_empty() && backs.is_empty() && elsewhere.is_empty() => return,
             next => {
                 // A provider tells for a day; a certificate that came without notice is trusted after half of one.
-                let least = if untold.is_empty() && backs.is_empty() { 15_000 } else { 1_800_000 };
+                let told = untold.is_empty() && backs.is_empty();
+                // What is left after a while is watched for days: it is looked at together.
+                let least = match (told, round) {
+                    (true, 0..12) => 15_000,
+                    (false, 0..12) => 1_800_000,
+                    (_, _) => 14_400_000,
+                };
                 let wait = next.unwrap_or_default().saturating_sub(world.now()).max(least);
                 tokio::time::advance(Duration::from_millis(wait.unsigned_abs())).await;
             }
