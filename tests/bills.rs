@@ -457,6 +457,24 @@ async fn a_credited_payment_that_was_reversed_is_a_difference() {
 }
 
 #[tokio::test]
+async fn a_credited_payment_of_another_sub_merchant_is_a_difference() {
+    for (no, of_another_day) in [("PAYEE_1", false), ("PAYEE_2", true)] {
+        let world = World::start().await;
+        world.paid_at(Provider::Wxpay, no).await;
+        let names_another = |trade: &mut sandbox::Trade| trade.sub_merchant = Some("1699999999".to_owned());
+        world.sandbox.alter(sandbox::Provider::Wxpay, no, names_another).expect("a trade");
+        if of_another_day {
+            let id = world.order(no).await["transaction_id"].as_str().unwrap().to_owned();
+            world.list_a_day_earlier(&format!("T#wxpay#{id}"), "T").await;
+        }
+        assert_eq!(world.bills(Provider::Wxpay).await.incidents, 1);
+        let actual = &world.incident_of("merchant_mismatch", no).await["actual"];
+        assert_eq!(actual, &json!({ "sub_mchid": "1699999999" }));
+        assert_eq!(world.bills(Provider::Wxpay).await.incidents, 0, "no other at the next run");
+    }
+}
+
+#[tokio::test]
 async fn what_is_listed_under_the_day_before_is_looked_up_and_found_by_both_days() {
     for provider in BOTH {
         let world = World::start().await;

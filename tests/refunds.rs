@@ -197,6 +197,18 @@ async fn a_refund_callback_before_the_payment_callback_applies_both() {
 }
 
 #[tokio::test]
+async fn a_payment_that_went_back_whole_before_it_was_told_is_recorded_and_not_delivered() {
+    let world = World::start().await;
+    world.create("BACK_1", json!({})).await;
+    world.pay_silently("BACK_1").await;
+    world.console_refund("BACK_1", 100).await;
+    let order = world.until(|order| order["refund_fee"] == 100, "BACK_1").await;
+    assert_eq!((&order["trade_state"], &order["user_order_success"]), (&json!("REFUND"), &json!(false)));
+    assert_eq!(world.row("uni-id-users", "user_001").await["balance"], 0);
+    assert!(world.kind("task").await.is_empty(), "nothing is tried again");
+}
+
+#[tokio::test]
 async fn a_refund_made_in_the_console_is_counted_once() {
     let world = paid("ELSEWHERE_1").await;
     world.console_refund("ELSEWHERE_1", 70).await;

@@ -313,9 +313,9 @@ async fn only_explicit_states_move_an_order() {
 async fn an_answer_about_another_order_is_unknown() {
     for change in [
         json!({ "out_trade_no": "T202601010002" }),
-        json!({ "mchid": "1900000002" }),
-        json!({ "appid": "wxother" }),
-        json!({ "sub_mchid": "1900000002" }),
+        json!({ "mchid": "1900000002", "trade_state": "NOTPAY" }),
+        json!({ "appid": "wxother", "trade_state": "CLOSED" }),
+        json!({ "sub_mchid": "1900000002", "trade_state": "NOTPAY" }),
         json!({ "trade_state": null }),
         json!({ "amount": null }),
         json!({ "amount": { "total": 1.5, "currency": "CNY" } }),
@@ -324,6 +324,15 @@ async fn an_answer_about_another_order_is_unknown() {
         let standing = standing_of(change.clone()).await;
         assert!(matches!(standing, Outcome::Unknown(_)), "{change}: {standing:?}");
     }
+}
+
+#[tokio::test]
+async fn whom_a_payment_names_is_left_to_the_comparison_with_its_order() {
+    let change = json!({ "mchid": "1900000002", "appid": "wxother", "sub_mchid": "1900000003" });
+    let Outcome::Done(Standing::Paid(payments)) = standing_of(change).await else { panic!("it is paid") };
+    let payment = &payments[0];
+    assert_eq!((payment.mch_id.as_deref(), payment.app_id.as_deref()), (Some("1900000002"), Some("wxother")));
+    assert_eq!(payment.parties.sub_mch_id.as_deref(), Some("1900000003"));
 }
 
 #[tokio::test]

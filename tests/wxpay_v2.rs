@@ -190,13 +190,16 @@ async fn only_explicit_states_move_an_order_in_v2() {
     }
     for change in [
         json!({ "out_trade_no": "T202601010002" }),
-        json!({ "appid": "wxother" }),
+        json!({ "appid": "wxother", "trade_state": "NOTPAY" }),
         json!({ "total_fee": "1.0" }),
         json!({ "transaction_id": "" }),
         json!({ "trade_state": "" }),
     ] {
         assert!(matches!(query(change.clone()).await, Outcome::Unknown(_)), "{change}");
     }
+    // Whom a payment names is left to the comparison with its order.
+    let Outcome::Done(Standing::Paid(payments)) = query(json!({ "appid": "wxother" })).await else { panic!() };
+    assert_eq!(payments[0].app_id.as_deref(), Some("wxother"));
     let missing = json!({ "result_code": "FAIL", "err_code": "ORDERNOTEXIST" });
     assert_eq!(query(missing).await, Outcome::Done(Standing::Missing));
 }

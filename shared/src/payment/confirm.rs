@@ -247,7 +247,7 @@ fn mismatch(order: &Order, attempt: &Attempt, payment: &Payment) -> Option<(Inci
 }
 
 /// Whom a payment names who is not the attempt's: the sub-merchant, the receiving account, their applications.
-fn other_party(attempt: &Attempt, named: &Parties) -> Option<(IncidentName, Value, Value)> {
+pub(super) fn other_party(attempt: &Attempt, named: &Parties) -> Option<(IncidentName, Value, Value)> {
     let differs = |told: &Option<String>, own: Option<&str>| told.as_deref().is_some_and(|told| Some(told) != own);
     let sub_mchid = attempt.sub_mchid.as_deref().unwrap_or_default();
     if differs(&named.sub_mch_id, Some(sub_mchid)) {

@@ -1,7 +1,7 @@
 //! What a verified callback says, beyond a payment: hints that something changed, events, refunds. Refunds that
 //! were made elsewhere are taken into the table.
 
-use super::confirm::{Confirmed, alarm, confirm, confirm_taken_back, find_order};
+use super::confirm::{Confirmed, alarm, confirm, confirm_taken_back, find_order, other_party};
 use super::query::Asked;
 use super::{Context, Source, returned};
 use crate::code::{Code, Failure};
@@ -250,6 +250,9 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
         let (expected, actual) = (json!(attempt.mch_id), json!(notice.mch_id));
         return raised(cx, &incident_of(notice, &no, IncidentName::MerchantMismatch, expected, actual), true).await;
     }
+    if let Some((name, expected, actual)) = other_party(&attempt, &notice.parties) {
+        return raised(cx, &incident_of(notice, &no, name, expected, actual), true).await;
+    }
     let ours = known_refund(cx, &no, &attempt, &notice.out_refund_no).await?;
     if ours.is_none()
         && let Some(recorded) = returned::incident_of(cx, notice, &order, &attempt).await?
@@ -270,7 +273,11 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
                 true
             }
             None => {
-                let asked = super::query::ask(cx, &order, &attempt, Source::Query).await?;
+                // One that is only sealed is no proof that all has gone back.
+                let asked = match notice.signed && is_whole(notice, order.total_fee) {
+                    true => super::query::ask_taken_back(cx, &order, &attempt, Source::Query).await?,
+                    false => super::query::ask(cx, &order, &attempt, Source::Query).await?,
+                };
                 !matches!(asked, Asked::Untold { .. })
             }
         };

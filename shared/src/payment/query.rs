@@ -1,5 +1,6 @@
 //! `pay/queryPayment` and `pay/queryOrders`.
 
+use super::confirm::confirm_taken_back;
 use super::{Caller, Confirmed, Context, Fields, Source};
 use crate::code::{Code, Failure};
 use crate::order::{Attempt, AttemptState, Order, Provider, Status};
@@ -129,6 +130,27 @@ pub(super) enum Asked {
 /// Asks the provider about one attempt and takes the answer: paid is credited, closed is noted. An answer
 /// that cannot be had changes nothing.
 pub(super) async fn ask(cx: &Context<'_>, order: &Order, attempt: &Attempt, source: Source) -> Result<Asked, Failure> {
+    ask_as(cx, order, attempt, source, false).await
+}
+
+/// The same about a payment that has gone back whole, as the provider has signed: its order is paid and is not
+/// delivered.
+pub(super) async fn ask_taken_back(
+    cx: &Context<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    source: Source,
+) -> Result<Asked, Failure> {
+    ask_as(cx, order, attempt, source, true).await
+}
+
+async fn ask_as(
+    cx: &Context<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    source: Source,
+    taken_back: bool,
+) -> Result<Asked, Failure> {
     let no = &order.out_trade_no;
     let gateway = cx.gateway(attempt)?;
     match gateway.query(cx.outside, order, attempt, cx.now()).await {
@@ -136,9 +158,13 @@ pub(super) async fn ask(cx: &Context<'_>, order: &Order, attempt: &Attempt, sour
             let whole = payments.len() >= attempt.numbers.len();
             let mut asked = Asked::Paid;
             for payment in &payments {
-                match super::confirm(cx, payment, source).await? {
+                let confirmed = match taken_back {
+                    true => confirm_taken_back(cx, payment, source).await?,
+                    false => super::confirm(cx, payment, source).await?,
+                };
+                match confirmed {
                     // A provider that sent no callback does not know yet that the order is delivered.
-                    Confirmed::Credited if source == Source::Query => {
+                    Confirmed::Credited if source == Source::Query && !taken_back => {
                         let told = gateway.delivered(cx.outside, attempt, cx.now());
                         if tokio::time::timeout(TELL, told).await.is_err() {
                             tracing::warn!(out_trade_no = %no, "the provider was not told in time of the delivery");

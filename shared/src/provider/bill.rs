@@ -44,6 +44,8 @@ pub struct BilledPayment {
     pub transaction_id: Box<str>,
     /// What the order was about.
     pub total: Fen,
+    /// The sub-merchant that was paid, where the bill names one (WeChat Pay).
+    pub sub_mch_id: Option<Box<str>>,
 }
 
 /// A refund on a bill.

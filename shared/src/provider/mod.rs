@@ -439,6 +439,8 @@ pub struct RefundNotice {
     pub standing: RefundStanding,
     /// The merchant at the provider, where the message says.
     pub mch_id: Option<String>,
+    /// Whom else the message names; they must be the attempt's.
+    pub parties: Parties,
     /// The payment itself, where the message also states it.
     pub payment: Option<Payment>,
     /// Whether the message is signed. One that is only sealed (APIv2) is asked about before a refund counts that is

@@ -35,6 +35,9 @@ pub struct PaidEntry {
     /// The merchant at the provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mch_id: Option<String>,
+    /// The sub-merchant that was to be paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub_mchid: Option<String>,
     /// The day whose bill has it, where that is another than it is listed under.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bill_date: Option<String>,
@@ -124,6 +127,7 @@ pub(super) fn paid_item(key: &Key, commit: &PaymentCommit<'_>) -> Item {
         total_fee: order.total_fee,
         app_id: attempt.app_id.clone(),
         mch_id: attempt.mch_id.clone(),
+        sub_mchid: attempt.sub_mchid.clone(),
         bill_date: None,
     };
     let list = list_key("paid", payment.provider, &attempt.merchant, Day::of(paid_at), shard(&order.out_trade_no));

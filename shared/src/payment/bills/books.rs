@@ -19,6 +19,7 @@ pub(super) struct Books {
 /// A payment.
 pub(super) struct Paid {
     pub(super) total: Fen,
+    pub(super) sub_mch_id: Option<Box<str>>,
     /// Whether this merchant answers for it when it is nobody's.
     pub(super) speaks: bool,
 }
@@ -40,8 +41,8 @@ impl Books {
     pub(super) fn take(&mut self, bill: Bill, speaks: bool) -> Result<(), &'static str> {
         self.lines += bill.lines;
         self.reversed.extend(bill.reversed.into_iter().map(|line| line.transaction_id));
-        for BilledPayment { number, transaction_id, total } in bill.payments {
-            match self.payments.insert((transaction_id, number), Paid { total, speaks }) {
+        for BilledPayment { number, transaction_id, total, sub_mch_id } in bill.payments {
+            match self.payments.insert((transaction_id, number), Paid { total, sub_mch_id, speaks }) {
                 Some(known) if known.total != total => return Err("two lines of one payment differ"),
                 Some(_) => self.lines -= 1,
                 None => {}

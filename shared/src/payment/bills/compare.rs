@@ -1,6 +1,6 @@
 //! One comparison: the table's payments and refunds of a day against the lines of the bills.
 
-use super::books::Books;
+use super::books::{Books, Paid};
 use super::{BillsReply, CALLS, Job, PATIENCE};
 use crate::code::{Code, Failure};
 use crate::order::{Attempt, AttemptState, Fen, Order, Refund, RefundState};
@@ -43,7 +43,7 @@ impl Comparison<'_, '_> {
         // Payments first: a refund of one that is credited only now finds its order.
         for ((transaction_id, number), paid) in std::mem::take(&mut books.payments) {
             if !books.reversed.contains(&transaction_id) {
-                let line = BilledPayment { number, transaction_id, total: paid.total };
+                let line = BilledPayment { number, transaction_id, total: paid.total, sub_mch_id: paid.sub_mch_id };
                 self.only_billed(&line, paid.speaks).await?;
             }
         }
@@ -88,6 +88,9 @@ impl Comparison<'_, '_> {
         let key = (Box::from(entry.transaction_id.as_str()), Box::from(entry.number.as_str()));
         let reversed = books.reversed.contains(&key.0);
         let (name, actual) = match books.payments.remove(&key) {
+            Some(Paid { sub_mch_id: Some(named), .. }) if Some(&*named) != entry.sub_mchid.as_deref() => {
+                return self.other_payee(no, &entry.transaction_id, entry.sub_mchid.as_deref(), &named).await;
+            }
             Some(line) if line.total != entry.total_fee => (IncidentName::BillAmount, json!(line.total)),
             // The provider took it back; the order is still delivered.
             _ if reversed => (IncidentName::BillRefund, json!("REVOKED")),
@@ -99,6 +102,16 @@ impl Comparison<'_, '_> {
             expected: Some(json!(entry.total_fee)),
             actual: Some(actual).filter(|v| !v.is_null()),
             ..self.incident(name, no, Some(&entry.transaction_id))
+        };
+        self.differ(incident, true).await
+    }
+
+    /// A payment that another sub-merchant got than the order's.
+    async fn other_payee(&mut self, no: &str, id: &str, own: Option<&str>, named: &str) -> Result<(), Failure> {
+        let incident = Incident {
+            expected: Some(json!({ "sub_mchid": own })),
+            actual: Some(json!({ "sub_mchid": named })),
+            ..self.incident(IncidentName::MerchantMismatch, no, Some(id))
         };
         self.differ(incident, true).await
     }
@@ -155,6 +168,10 @@ impl Comparison<'_, '_> {
             if attempt.is_some_and(|a| a.merchant != *merchant) {
                 self.not_ours(line.total, Fen::ZERO);
                 return Ok(());
+            }
+            let own = attempt.and_then(|attempt| attempt.sub_mchid.as_deref());
+            if let (Some(_), Some(named)) = (attempt, line.sub_mch_id.as_deref().filter(|named| Some(*named) != own)) {
+                return self.other_payee(&order.out_trade_no, &line.transaction_id, own, named).await;
             }
             if attempt.is_some() && order.total_fee == line.total {
                 return Ok(cx.store.payment_billed(provider, &line.transaction_id, self.job.day).await?);

@@ -199,6 +199,7 @@ fn take(bill: &mut Bill, columns: &Columns, row: &ByteRecord, at: u64) -> Result
                 number: line.number.into(),
                 transaction_id: line.transaction_id.into(),
                 total: line.amount,
+                sub_mch_id: None,
             }),
         },
         "退款" => bill.refunds.push(BilledRefund {

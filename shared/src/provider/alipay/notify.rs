@@ -132,6 +132,7 @@ fn refund_of(fields: &Map<String, Value>, payment: Payment) -> RefundNotice {
             refunded_at: word(fields, "gmt_refund").and_then(clock::read),
         },
         mch_id: payment.mch_id.clone(),
+        parties: payment.parties.clone(),
         info: payment.info.clone(),
         payment: Some(payment),
         signed: true,

@@ -4,7 +4,7 @@ use super::transaction::{Transaction, allowed, signed_date};
 use crate::config::{AppleNode, Merchant};
 use crate::order::Provider;
 use crate::provider::{
-    Alert, CallbackError, CallbackRequest, Event, Notice, Outcome, Outside, ProviderReply, RefundNotice,
+    Alert, CallbackError, CallbackRequest, Event, Notice, Outcome, Outside, Parties, ProviderReply, RefundNotice,
     RefundProgress, RefundStanding, Verdict,
 };
 use serde_json::{Map, Value};
@@ -88,6 +88,7 @@ fn meaning(
                 refunded_at: transaction.revoked_at,
             },
             mch_id: None,
+            parties: Parties::default(),
             signed: true,
             info: transaction.info.clone(),
             payment: transaction

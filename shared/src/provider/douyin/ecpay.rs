@@ -304,6 +304,7 @@ pub(super) fn read(
                 seconds("refunded_at"),
             ),
             mch_id: None,
+            parties: Parties::default(),
             payment: None,
             signed: true,
             info: json!({ "cp_refundno": refund, "status": text("status"), "order_id": text("order_id") }),

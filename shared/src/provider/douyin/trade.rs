@@ -337,6 +337,7 @@ pub(super) fn read(
                     Some(amount.ok_or(CallbackError::Malformed("refund_total_amount"))?),
                 ),
                 mch_id: None,
+                parties: Parties::default(),
                 payment: None,
                 signed: true,
                 info: json!({ "refund_id": field("refund_id"), "status": field("status") }),

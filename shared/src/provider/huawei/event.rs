@@ -5,8 +5,8 @@ use super::iap;
 use crate::config::{HuaweiNode, IapKit, Merchant};
 use crate::order::Provider;
 use crate::provider::{
-    Alert, CallbackError, Event, Notice, Outcome, Outside, Payment, RefundNotice, RefundProgress, RefundStanding,
-    text_of,
+    Alert, CallbackError, Event, Notice, Outcome, Outside, Parties, Payment, RefundNotice, RefundProgress,
+    RefundStanding, text_of,
 };
 use serde_json::{Value, json};
 
@@ -122,6 +122,7 @@ fn refund(merchant: &str, told: &Told<'_>, payment: Option<Payment>, at: Option<
             refunded_at: at.or(Some(told.at)),
         },
         mch_id: None,
+        parties: Parties::default(),
         payment,
         signed: true,
         info: json!({ "notificationType": told.name, "purchaseOrderId": told.order }),

@@ -4,7 +4,7 @@ use super::{call::verified, event, pay};
 use crate::config::{HuaweiNode, Merchant, PaymentKit};
 use crate::order::Provider;
 use crate::provider::{
-    CallbackError, CallbackRequest, Event, Notice, Outside, ProviderReply, RefundNotice, Verdict, raw, text_of,
+    CallbackError, CallbackRequest, Event, Notice, Outside, Parties, ProviderReply, RefundNotice, Verdict, raw, text_of,
 };
 use serde_json::{Map, Value, json};
 
@@ -106,6 +106,7 @@ fn notice(
                 out_refund_no: number.to_owned(),
                 standing,
                 mch_id: text_of(message, "mercNo").map(str::to_owned),
+                parties: Parties::default(),
                 payment: None,
                 signed: true,
                 info: json!({ "mercRefundNo": number, "refundOrderStatus": text_of(message, "refundOrderStatus") }),

@@ -199,6 +199,7 @@ fn proven(node: &VirtualNode, merchant: &str, message: &Fields) -> Result<Notice
                 refunded_at: number("RefundSuccTimestamp").and_then(|s| i64::try_from(s).ok()?.checked_mul(1_000)),
             },
             mch_id: None,
+            parties: Parties::default(),
             payment: None,
             signed: true,
             info: json!({ "event": event, "wx_refund_id": text("WxRefundId") }),

@@ -111,6 +111,7 @@ struct Columns {
     number: usize,
     state: usize,
     total: usize,
+    sub_mch_id: Option<usize>,
     refund: Option<RefundColumns>,
 }
 
@@ -141,6 +142,7 @@ impl Columns {
             state: need("交易状态")?,
             // What the order was about; the other is what is settled, less coupons.
             total: find("订单金额").or_else(|| find("总金额")).map_or_else(|| need("应结订单金额"), Ok)?,
+            sub_mch_id: find("特约商户号").or_else(|| find("子商户号")),
             refund: refund(),
         })
     }
@@ -195,6 +197,12 @@ fn take(bill: &mut Bill, columns: &Columns, row: &str, at: u64) -> Result<(), Bi
             number: number(columns.number)?,
             transaction_id: number(columns.transaction_id)?,
             total: amount(columns.total)?,
+            // A merchant of its own has a zero there.
+            sub_mch_id: columns
+                .sub_mch_id
+                .map(|column| cells[column])
+                .filter(|id| !matches!(*id, "" | "0"))
+                .map(Box::from),
         })
     };
     match cells[columns.state] {

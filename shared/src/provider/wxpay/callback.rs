@@ -9,8 +9,8 @@ use crate::config::{Api, Merchant, Scheme, V3, WECHAT_PAY, WxpayNode};
 use crate::crypto::aes::open_gcm;
 use crate::order::Provider;
 use crate::provider::{
-    CallbackError, CallbackRequest, Notice, Outside, ProviderReply, RefundNotice, RefundProgress, TransferNotice,
-    Verdict, missing_key,
+    CallbackError, CallbackRequest, Notice, Outside, Parties, ProviderReply, RefundNotice, RefundProgress,
+    TransferNotice, Verdict, missing_key,
 };
 use serde_json::Value;
 
@@ -199,6 +199,7 @@ fn refund_notice(merchant: &str, event: &str, object: &Value) -> Result<Notice, 
         transaction_id: text("transaction_id").map(str::to_owned),
         out_refund_no: text("out_refund_no").ok_or(MISSING)?.to_owned(),
         mch_id: Some(transaction::mch_id(object).ok_or(MISSING)?.to_owned()),
+        parties: Parties { sub_mch_id: text("sub_mchid").map(str::to_owned), ..Parties::default() },
         payment: None,
         signed: true,
         info: redacted(object),

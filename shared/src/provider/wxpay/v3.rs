@@ -245,16 +245,20 @@ pub(super) async fn query(
 
 /// How an order object stands, when it is the object that was asked for.
 fn judge_order(node: &WxpayNode, attempt: &Attempt, merchant: &str, object: &Value) -> Result<Standing, Failure> {
-    let number = object.get("out_trade_no").and_then(Value::as_str);
-    let sub_mchid = object.get("sub_mchid").and_then(Value::as_str);
-    let ours = number == Some(attempt.number.as_str())
-        && transaction::mch_id(object) == Some(node.mch_id.as_str())
-        && transaction::app_id(object).is_none_or(|id| id == attempt.app_id)
-        && sub_mchid == attempt.sub_mchid.as_deref();
-    if !ours {
-        return Err(Failure::unknown("the answer is about another order"));
+    let another = || Failure::unknown("the answer is about another order");
+    if object.get("out_trade_no").and_then(Value::as_str) != Some(attempt.number.as_str()) {
+        return Err(another());
     }
-    transaction::standing(object, merchant).ok_or_else(|| Failure::unknown("the answer is incomplete"))
+    let standing =
+        transaction::standing(object, merchant).ok_or_else(|| Failure::unknown("the answer is incomplete"))?;
+    let ours = transaction::mch_id(object) == Some(node.mch_id.as_str())
+        && transaction::app_id(object).is_none_or(|id| id == attempt.app_id)
+        && object.get("sub_mchid").and_then(Value::as_str) == attempt.sub_mchid.as_deref();
+    // Whom a payment names is compared where it is credited, as a callback's.
+    match ours || matches!(standing, Standing::Paid(_)) {
+        true => Ok(standing),
+        false => Err(another()),
+    }
 }
 
 /// Closes; a pay-code order is reversed instead. Closing twice is closing once.

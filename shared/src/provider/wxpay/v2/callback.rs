@@ -11,7 +11,7 @@ use crate::config::{Api, Merchant, V2, WxpayNode};
 use crate::crypto::aes::ecb256_decrypt;
 use crate::crypto::{from_base64, hash};
 use crate::order::Provider;
-use crate::provider::{CallbackError, Notice, RefundNotice, RefundStanding, missing_key, raw};
+use crate::provider::{CallbackError, Notice, Parties, RefundNotice, RefundStanding, missing_key, raw};
 use crate::xml;
 
 /// The fields of a payment's notice.
@@ -127,6 +127,8 @@ fn read_refund(merchant: &Merchant, outer: &Params) -> Result<Notice, CallbackEr
             refunded_at: text("success_time").and_then(|t| text::from_v2_time(t)),
         },
         mch_id: Some(node.mch_id.clone()),
+        // `req_info` names nobody, and what stands beside it is not authenticated.
+        parties: Parties::default(),
         payment: None,
         signed: false,
         info: redacted(&info),

@@ -203,19 +203,32 @@ pub(crate) async fn query(
         Err(failure) if failure.is_missing() => return Ok(Standing::Missing),
         Err(failure) => return Err(failure),
     };
+    let state = required(&answer, "trade_state")?;
+    if matches!(state, "SUCCESS" | "REFUND") {
+        // Whom it names beside the number is compared where it is credited, as a callback's.
+        is_of(attempt, &answer)?;
+        let payment = payment_of(&answer, merchant).ok_or_else(|| Failure::unknown("the answer is incomplete"))?;
+        return Ok(Standing::Paid(vec![payment]));
+    }
     is_about(attempt, &answer)?;
-    Ok(match required(&answer, "trade_state")? {
-        "SUCCESS" | "REFUND" => Standing::Paid(vec![payment(node, attempt, merchant, &answer)?]),
+    Ok(match state {
         "NOTPAY" | "PAYERROR" => Standing::Unpaid { paying: false },
         "CLOSED" | "REVOKED" => Standing::Closed,
         _ => Standing::Unpaid { paying: true },
     })
 }
 
+fn is_of(attempt: &Attempt, answer: &Params) -> Result<(), Failure> {
+    match answer.get("out_trade_no") == Some(&attempt.number) {
+        true => Ok(()),
+        false => Err(Failure::unknown("the answer is about another order")),
+    }
+}
+
 fn is_about(attempt: &Attempt, answer: &Params) -> Result<(), Failure> {
+    is_of(attempt, answer)?;
     let same = |name: &str, wanted: Option<&str>| answer.get(name).map(String::as_str) == wanted;
-    let ours = same("out_trade_no", Some(&attempt.number))
-        && same("appid", Some(&attempt.app_id))
+    let ours = same("appid", Some(&attempt.app_id))
         && (attempt.sub_mchid.is_none() || same("sub_mch_id", attempt.sub_mchid.as_deref()));
     if ours { Ok(()) } else { Err(Failure::unknown("the answer is about another order")) }
 }
