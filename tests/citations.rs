@@ -24,11 +24,11 @@ fn texts() -> BTreeMap<PathBuf, String> {
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = folder.join(&name);
             let kind = entry.file_type().expect("a kind");
-            if kind.is_dir() && !matches!(name.as_str(), "target" | "node_modules") && is_ours(&name) {
+            if kind.is_dir() && is_ours(&name) {
                 folders.push(path);
             } else if kind.is_file() && (is_text(&path) || path.starts_with(".ci")) {
-                let text = std::fs::read_to_string(root().join(&path)).expect("UTF-8");
-                found.insert(path, text);
+                let text = std::fs::read(root().join(&path)).expect("a file");
+                found.insert(path, String::from_utf8_lossy(&text).into_owned());
             }
         }
     }
@@ -36,8 +36,13 @@ fn texts() -> BTreeMap<PathBuf, String> {
     found
 }
 
+/// Not what is built or fetched.
 fn is_ours(folder: &str) -> bool {
-    !folder.starts_with('.') || matches!(folder, ".ci" | ".github")
+    match folder {
+        "target" | "node_modules" | "dist" => false,
+        ".ci" | ".github" => true,
+        folder => !folder.starts_with('.'),
+    }
 }
 
 fn is_text(path: &Path) -> bool {
