@@ -1,5 +1,5 @@
-//! Douyin's open product (`protocols/douyin.md` C), end to end against a server in its place: WeChat Pay's
-//! APIv3 under its own scheme, header names and paths.
+//! Douyin's open product (`docs/protocols/douyin.md#open-product`), end to end against a server in its place:
+//! WeChat Pay's APIv3 under its own scheme, header names and paths.
 
 use super::world::World;
 use super::wxpay_kit::*;

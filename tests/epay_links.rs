@@ -29,13 +29,13 @@ async fn e1_e2_the_first_link_that_can_be_paid_at_is_handed_out_whole() {
     })
     .await;
     for (n, (fields, wanted)) in [
-        // E1
+        // A blank link is no link (Wei-Shaw/sub2api, issue 6292).
         (
             json!({ "payurl": "", "qrcode": "weixin://wxpay/bizpayurl?pr=x1" }),
             Some("weixin://wxpay/bizpayurl?pr=x1".into()),
         ),
         (json!({ "payurl": " ", "qrcode": null, "urlscheme": "alipays://x" }), Some("alipays://x".into())),
-        // E2
+        // A path is completed by the address of the site.
         (json!({ "payurl": "", "qrcode": "/api/pay/toapp/ID" }), Some(format!("{base}/api/pay/toapp/ID"))),
         (
             json!({ "payurl": "https://pay.example/1", "qrcode": "weixin://x" }),

@@ -19,6 +19,7 @@ mod binaries_auth;
 mod binaries_flow;
 mod binaries_kill;
 mod binaries_kit;
+mod citations;
 mod config_faults;
 mod config_forms;
 mod crypto;

@@ -19,7 +19,7 @@ pub fn wxpay(no: &str, amount: u64) -> Value {
     })
 }
 
-/// One of Alipay's in the seeds' dialect.
+/// One of Alipay's under the older names.
 pub fn alipay(no: &str, amount: u64) -> Value {
     json!({
         "provider": "alipay", "out_trade_no": no, "payee_account": "payee@example.com", "payee_real_name": NAME,
@@ -79,7 +79,7 @@ async fn a_payee_of_wechat_pays_confirms_and_the_callback_ends_it() {
         "{answer}"
     );
     assert_eq!((&answer["transfer_amount"], &answer["state"]), (&json!(100), &json!("WAIT_USER_CONFIRM")));
-    assert_eq!((&answer["out_trade_no"], &answer["money"]), (&json!("BILL1"), &json!(100)), "the seeds' names");
+    assert_eq!((&answer["out_trade_no"], &answer["money"]), (&json!("BILL1"), &json!(100)), "the older names");
     assert_eq!(answer["provider_state"], "WAIT_USER_CONFIRM");
     assert_eq!(answer["result"]["transfer_bill_no"], known.id, "the provider's answer");
     let options =

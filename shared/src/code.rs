@@ -1,6 +1,6 @@
 //! The table of reply codes: number, HTTP status, and the text in both languages.
 //!
-//! VK-Pay's own codes keep their numbers and meaning (`protocols/vkpay.md` 2.6); the others are ours.
+//! VK-Pay's own codes keep their numbers and meaning (`docs/protocols/vkpay.md#codes`); the others are ours.
 //! `docs/codes.md` is this table.
 
 /// A reply code.

@@ -1,4 +1,4 @@
-//! What must always hold, and what must hold when all is quiet (`contract.md` 7).
+//! What must always hold, and what must hold when all is quiet (`docs/invariants.md`).
 
 use crate::world::{PolicyOf, TABLE, USERS, World};
 use sandbox::Trade;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// Which of VK-Pay's dialects the request speaks; it decides how an unpaid query is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
-    /// `url`, or no routing key: the seeds' dialect, string trade states.
+    /// `url`, or no routing key: string trade states (`docs/protocols/vkpay.md#the-url-dialect`).
     Url,
     /// `action` or `$url`: the plugin's own, integer states and code 2002.
     Action,

@@ -22,9 +22,9 @@ const PUBLIC: [&str; 13] = [
     "cancel_date",
 ];
 
-/// An order's VK-Pay columns (`protocols/vkpay.md` 3.1), without what is only the bundle's. Callers that are
-/// not the merchant's own do not see the payer's address, account or the provider's words; callers that are nobody
-/// see number, state, amounts and times.
+/// An order's VK-Pay columns (`docs/protocols/vkpay.md#order-columns`), without what is only the bundle's.
+/// Callers that are not the merchant's own do not see the payer's address, account or the provider's words;
+/// callers that are nobody see number, state, amounts and times.
 pub fn order_columns(order: &Order, caller: &Caller) -> Map<String, Value> {
     const PRIVATE: [&str; 4] = ["client_ip", "openid", "notify_info", "notify_path"];
     let mut columns = order.columns();
@@ -63,7 +63,7 @@ pub fn payment_result(order: &Order, caller: &Caller) -> Map<String, Value> {
     shown(fields, caller)
 }
 
-/// The fields of a refund: VK-Pay's names and the seeds'.
+/// The fields of a refund: the names of VK-Pay's two dialects.
 pub fn refund_result(order: &Order, refund: &Refund) -> Map<String, Value> {
     let value = json!({
         "outTradeNo": order.out_trade_no,
@@ -85,7 +85,7 @@ pub fn refund_result(order: &Order, refund: &Refund) -> Map<String, Value> {
     }
 }
 
-/// `yyyyMMddHHmmss` in Shanghai, as `time_end` of WeChat Pay's v2 and of the seeds.
+/// `yyyyMMddHHmmss` in Shanghai, as `time_end` of WeChat Pay's v2 and of the `url` dialect.
 fn time_end(ms: i64) -> String {
     let format = time::macros::format_description!("[year][month][day][hour][minute][second]");
     time::OffsetDateTime::from_unix_timestamp(ms / 1000)

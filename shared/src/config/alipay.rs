@@ -1,4 +1,4 @@
-//! `alipay.<node>`: Alipay applications in key mode and certificate mode (`protocols/vkpay.md` 1.3).
+//! `alipay.<node>`: Alipay applications in key mode and certificate mode (`docs/protocols/vkpay.md#alipay-nodes`).
 
 use super::material::Material;
 use super::reader::Reader;

@@ -1,4 +1,4 @@
-//! `appleiap.app-plus`: in-app purchases of Apple (`protocols/vkpay.md` 1.4).
+//! `appleiap.app-plus`: in-app purchases of Apple (`docs/protocols/vkpay.md#other-nodes`).
 
 use super::reader::Reader;
 use crate::crypto::cert::Certificate;

@@ -1,4 +1,4 @@
-//! `douyin.mp-toutiao`: Douyin's three products (`protocols/vkpay.md` 1.4, `protocols/douyin.md`).
+//! `douyin.mp-toutiao`: Douyin's three products (`docs/protocols/vkpay.md#other-nodes`, `docs/protocols/douyin.md`).
 
 use super::reader::Reader;
 use super::wxpay::{Api, Scheme, WxpayNode, read_v3};

@@ -1,4 +1,5 @@
-//! `huawei.mp-harmony`, `huawei.app-harmony`: Huawei (`protocols/vkpay.md` 1.4, `protocols/huawei.md`).
+//! `huawei.mp-harmony`, `huawei.app-harmony`: Huawei (`docs/protocols/vkpay.md#other-nodes`,
+//! `docs/protocols/huawei.md`).
 
 use super::apple::{StoreKey, read_anchor, read_products, read_store_key};
 use super::reader::Reader;

@@ -53,7 +53,7 @@ impl TransferDefaults {
 }
 
 /// A scene's report lines: `info_type` of at most 15 characters, `info_content` of at most 32
-/// (`protocols/wechat.md` 2.9). `None` when it is something else.
+/// (`docs/protocols/wechat.md#transfers`). `None` when it is something else.
 pub(crate) fn report_infos(value: &Value) -> Option<Vec<ReportInfo>> {
     let text = |line: &Value, key: &str, most: usize| {
         let text = line.get(key)?.as_str()?;

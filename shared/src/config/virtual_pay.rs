@@ -1,4 +1,4 @@
-//! `wxpay-virtual.mp-weixin`: WeChat's virtual payment (`protocols/vkpay.md` 1.4).
+//! `wxpay-virtual.mp-weixin`: WeChat's virtual payment (`docs/protocols/vkpay.md#other-nodes`).
 
 use super::reader::Reader;
 use crate::crypto::aes;

@@ -1,4 +1,4 @@
-//! `vkspay`: personal collection, one flat section (`protocols/vkpay.md` 1.4): VksPay, or an epay site.
+//! `vkspay`: personal collection, one flat section (`docs/protocols/vkpay.md#other-nodes`): VksPay, or an epay site.
 
 use super::reader::Reader;
 use crate::crypto::rsa::{PrivateKey, PublicKey};

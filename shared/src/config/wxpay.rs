@@ -1,4 +1,4 @@
-//! `wxpay.<node>`: WeChat Pay merchants, APIv3 and APIv2 (`protocols/vkpay.md` 1.2).
+//! `wxpay.<node>`: WeChat Pay merchants, APIv3 and APIv2 (`docs/protocols/vkpay.md#wechat-pay-nodes`).
 
 use super::material::Material;
 use super::reader::Reader;
@@ -71,7 +71,7 @@ pub enum Api {
     V2(V2),
 }
 
-/// What tells WeChat Pay's APIv3 from its look-alikes (`protocols/douyin.md` C).
+/// What tells WeChat Pay's APIv3 from its look-alikes (`docs/protocols/douyin.md#open-product`).
 #[derive(Debug, PartialEq, Eq)]
 pub struct Scheme {
     /// The scheme of `Authorization`, and the value of the header that names the signature's type.

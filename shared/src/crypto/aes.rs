@@ -1,6 +1,6 @@
 //! AES: VK-Pay's two modes for handler data, and the providers' own uses.
 //!
-//! [`encrypt`] and [`decrypt`] are `vkPay.crypto.aes` (`protocols/vkpay.md` 4.3), byte-compatible with
+//! [`encrypt`] and [`decrypt`] are `vkPay.crypto.aes` (`docs/protocols/vkpay.md#aes`), byte-compatible with
 //! Node's `createCipher('aes192', key)`, and with Java's and PHP's `AES/ECB/PKCS5Padding`. Neither mode
 //! has integrity of its own: whoever decrypts must still check what the text says.
 

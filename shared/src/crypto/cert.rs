@@ -1,7 +1,7 @@
 //! Facts read from X.509 certificates: serial numbers, public keys, validity.
 //!
 //! Alipay's serial number is its own: MD5 over the issuer's name and the decimal serial
-//! (`protocols/alipay.md` 1.5, opendocs "证书序列号").
+//! (`docs/protocols/alipay.md#certificates`, opendocs "证书序列号").
 
 use super::pem::{Kind, all_of, der_of};
 use super::{CryptoError, hash};

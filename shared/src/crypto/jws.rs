@@ -2,7 +2,7 @@
 //!
 //! Trust comes from the pinned root alone: the third certificate of `x5c` is ignored, and so is every other
 //! key or algorithm that a header names. Dates are judged at the time that the payload itself was signed, as
-//! Apple's own verifier does offline (`protocols/apple.md` 3).
+//! Apple's own verifier does offline (`docs/protocols/apple.md#signed-objects`).
 
 use super::CryptoError;
 use super::cert::Certificate;

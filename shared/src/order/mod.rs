@@ -84,7 +84,7 @@ pub const MAX_ATTEMPTS: usize = 20;
 /// How many refunds may be asked of one order. WeChat Pay makes at most 50 of one payment.
 pub const MAX_REFUNDS: u64 = 100;
 
-/// One order, with VK-Pay's column names (`protocols/vkpay.md` 3.1). All times are Unix milliseconds.
+/// One order, with VK-Pay's column names (`docs/protocols/vkpay.md#order-columns`). All times are Unix milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Order {
     /// The merchant's order number; the idempotency key of `createPayment`.
@@ -193,7 +193,7 @@ pub struct Order {
 }
 
 impl Order {
-    /// The order's VK-Pay columns (`protocols/vkpay.md` 3.1), without what is only the bundle's.
+    /// The order's VK-Pay columns (`docs/protocols/vkpay.md#order-columns`), without what is only the bundle's.
     pub fn columns(&self) -> Map<String, Value> {
         const OURS: [&str; 5] = ["attempts", "queried_at", "version", "other", "refundable"];
         let mut columns = match serde_json::to_value(self) {

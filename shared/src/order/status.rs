@@ -3,7 +3,7 @@
 use super::Fen;
 use serde::{Deserialize, Serialize};
 
-/// The state of an order, by the names of the seeds (`trade_state`).
+/// The state of an order, as `trade_state` names it (`docs/api.md#dialects`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {

@@ -206,7 +206,7 @@ impl Transfer {
         local.unwrap_or(&number).to_lowercase()
     }
 
-    /// The fields of a reply, by VK-Pay's names and the seeds'; `options` is what `wx.requestMerchantTransfer`
+    /// The fields of a reply, by the names of both dialects; `options` is what `wx.requestMerchantTransfer`
     /// takes.
     pub fn shown(&self) -> Map<String, Value> {
         let mut fields = Map::new();

@@ -5,7 +5,7 @@ use crate::code::{Code, Failure};
 use crate::config::Merchant;
 use crate::order::Provider;
 
-/// The configuration node for a client, as VK-Pay derives it (`protocols/vkpay.md` 2.3).
+/// The configuration node for a client, as VK-Pay derives it (`docs/protocols/vkpay.md#which-node`).
 pub(super) fn node_of(
     provider: Provider,
     platform: &str,

@@ -16,9 +16,9 @@ use serde_json::{Map, Value, json};
 
 /// The node of both providers.
 const NODE: &str = "transfer";
-/// The least amount (`protocols/vkpay.md` 2.5).
+/// The least amount (`docs/protocols/vkpay.md#transfers`).
 const LEAST: Fen = Fen(10);
-/// WeChat Pay wants the payee's name from here on, and none below the other (`protocols/wechat.md` 2.9).
+/// WeChat Pay wants the payee's name from here on, and none below the other (`docs/protocols/wechat.md#transfers`).
 const NAME_FROM: Fen = Fen(200_000);
 const NO_NAME_BELOW: Fen = Fen(30);
 /// WeChat Pay tells of a bill for 30 days; then not knowing a number means nothing, ms.

@@ -1,4 +1,6 @@
-//! Login codes for payer ids: mini program, official account (`protocols/wechat.md` 6.3), Alipay, Douyin.
+//! Login codes for payer ids: mini program, official account
+//! (`docs/protocols/wxpay-virtual.md#access-tokens-and-sessions`), Alipay (`docs/protocols/alipay.md#login`), Douyin
+//! (`docs/protocols/douyin.md#login`).
 //!
 //! What comes with the id — session key, access token, refresh token — stays here; only a mini program's
 //! session key is kept, sealed, for virtual payment.

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// The name of an incident, as in the contract's table.
+/// The name of an incident, as in the table of `docs/incidents.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IncidentName {
@@ -58,7 +58,7 @@ pub enum IncidentName {
 }
 
 impl IncidentName {
-    /// As in the contract's table.
+    /// As in the table of `docs/incidents.md`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::LatePayment => "late_payment",

@@ -1,5 +1,5 @@
 //! Reading the gateway's answer: the signature covers the raw characters of one JSON value
-//! (`protocols/alipay.md` 1.4).
+//! (`docs/protocols/alipay.md#verifying-an-answer`).
 //!
 //! The value is cut out of the body as it arrived, `{` to matching `}`, or a text with its quotes when the
 //! content is encrypted; it is verified, then decrypted, then parsed. Nothing is ever serialised again.

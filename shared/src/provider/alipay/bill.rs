@@ -1,4 +1,4 @@
-//! The trade bill (`alipay.data.dataservice.bill.downloadurl.query`, `protocols/alipay.md` 2.4).
+//! The trade bill (`alipay.data.dataservice.bill.downloadurl.query`, `docs/protocols/alipay.md#bills`).
 //!
 //! No official page describes the file; what is read here is what merchants publish of theirs: a ZIP with a CSV
 //! of the lines and one of sums (汇总), GBK, lines that begin with `#` around header and rows, cells that may

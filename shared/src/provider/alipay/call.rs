@@ -123,7 +123,7 @@ pub(super) fn gateway(node: &AlipayNode) -> &str {
 }
 
 /// A failure as a definite refusal, or as unknown: only the codes by which the gateway says that it did
-/// nothing are a refusal (`protocols/alipay.md` 2.5).
+/// nothing are a refusal (`docs/protocols/alipay.md#result-codes`).
 fn judged<T>(node: &AlipayNode, failure: Failure) -> Outcome<T> {
     let Failure { code, sub_code, message } = failure;
     let definite = matches!(code.as_str(), "20001" | "40001" | "40002" | "40003" | "40004" | "40005" | "40006");

@@ -1,4 +1,5 @@
-//! What Alipay would refuse for its shape, found before anything is stored (`protocols/alipay.md` 2.1).
+//! What Alipay would refuse for its shape, found before anything is stored
+//! (`docs/protocols/alipay.md#creating-an-order`).
 
 use super::create::Product;
 use super::signing;

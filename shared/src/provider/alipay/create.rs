@@ -1,5 +1,5 @@
 //! Creating a payment: which product a node means, what it is told, and what the client gets
-//! (`protocols/alipay.md` 2.1, `protocols/vkpay.md` 2.3).
+//! (`docs/protocols/alipay.md#creating-an-order`, `docs/protocols/vkpay.md#client-parameters`).
 
 use super::answer::word;
 use super::call::{self, Call};

@@ -1,4 +1,4 @@
-//! Alipay, open platform v2: mini-program, app, QR, pay-code, page and wap pay (`protocols/alipay.md`).
+//! Alipay, open platform v2: mini-program, app, QR, pay-code, page and wap pay (`docs/protocols/alipay.md`).
 //!
 //! [`signing`] composes what is signed and [`answer`] reads what the gateway says; both are public, so that
 //! a test or a simulator speaks with the same words. Every answer is verified over its raw characters, every

@@ -1,4 +1,4 @@
-//! The asynchronous callback (`protocols/alipay.md` 1.7): decode once, verify, then read.
+//! The asynchronous callback (`docs/protocols/alipay.md#callbacks`): decode once, verify, then read.
 //!
 //! The message's `app_id` only chooses whose key must verify it, among this merchant's nodes; it is believed
 //! after that. Alipay signs no time of sending, so there is no age to check: the order's state makes a

@@ -1,4 +1,4 @@
-//! Refunds (`protocols/alipay.md` 2.2).
+//! Refunds (`docs/protocols/alipay.md#refunds`).
 //!
 //! Code 10000 says that the call worked, not that money moved: `fund_change=Y` does, and `N` is also what a
 //! repeat of a refund that succeeded is told, so it is confirmed by the refund query. `refund_fee` is what

@@ -1,4 +1,4 @@
-//! What is signed: requests, the app's order string, page URLs, and callbacks (`protocols/alipay.md` 1.3, 1.7).
+//! What is signed: requests, the app's order string, page URLs, and callbacks (`docs/protocols/alipay.md`).
 //!
 //! One rule for all: `name=value` of the parameters that are not empty, sorted by name, joined with `&`,
 //! values raw. A request signs `sign_type` too, a callback does not. Percent-encoding comes after.

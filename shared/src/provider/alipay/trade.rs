@@ -1,4 +1,4 @@
-//! Asking for a trade, and ending it (`protocols/alipay.md` 2.2, 2.3).
+//! Asking for a trade, and ending it (`docs/protocols/alipay.md#query-close-cancel`).
 
 use super::answer::word;
 use super::call::Call;

@@ -1,4 +1,4 @@
-//! Transfers to an account (`protocols/alipay.md` 2.4, 2.5). Alipay serves them in certificate mode only.
+//! Transfers to an account (`docs/protocols/alipay.md#transfers`). Alipay serves them in certificate mode only.
 
 use super::answer::word;
 use super::call::Call;

@@ -1,5 +1,5 @@
-//! The App Store Server API (`protocols/apple.md` 2): a transaction by its number, and the notifications that did
-//! not arrive.
+//! The App Store Server API (`docs/protocols/apple.md#app-store-server-api`): a transaction by its number, and the
+//! notifications that did not arrive.
 
 use super::transaction::Transaction;
 use super::{host, refused, set_up};

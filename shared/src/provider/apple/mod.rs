@@ -1,4 +1,4 @@
-//! Apple in-app purchase (`protocols/apple.md`): the store sells, and tells of it by signed objects.
+//! Apple in-app purchase (`docs/protocols/apple.md`): the store sells, and tells of it by signed objects.
 //!
 //! | file | what |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! App Store Server Notifications V2 (`protocols/apple.md` 3): verify, compare, and say what it means.
+//! App Store Server Notifications V2 (`docs/protocols/apple.md#notifications`): verify, compare, and say what it means.
 
 use super::transaction::{Transaction, allowed, signed_date};
 use crate::config::{AppleNode, Merchant};

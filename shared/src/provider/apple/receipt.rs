@@ -1,4 +1,5 @@
-//! `verifyReceipt` (`protocols/apple.md` 1): production first, and the sandbox where the answer points there.
+//! `verifyReceipt` (`docs/protocols/apple.md#verifyreceipt`): production first, and the sandbox where the
+//! answer points there.
 
 use super::transaction::{Transaction, allowed};
 use super::{host, refused, set_up};

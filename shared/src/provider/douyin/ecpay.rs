@@ -1,5 +1,5 @@
-//! ecpay, 担保支付 (`protocols/douyin.md` A): MD5 over sorted values and the salt; callbacks under SHA-1 with
-//! the token. The callback's `type` is not signed, so the fields inside `msg` say what it is.
+//! ecpay, 担保支付 (`docs/protocols/douyin.md#ecpay`): MD5 over sorted values and the salt; callbacks under SHA-1
+//! with the token. The callback's `type` is not signed, so the fields inside `msg` say what it is.
 
 use super::{app_host, judged};
 use crate::config::{DouyinNode, Ecpay};

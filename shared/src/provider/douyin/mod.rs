@@ -1,4 +1,4 @@
-//! Douyin: ecpay, the trade system, and the open product (`protocols/douyin.md`).
+//! Douyin: ecpay, the trade system, and the open product (`docs/protocols/douyin.md`).
 //!
 //! Three products under one name, chosen by `product` in the configuration. The open product is WeChat Pay's
 //! APIv3 under another scheme, and is served by that module.

@@ -1,4 +1,4 @@
-//! The open product (`protocols/douyin.md` C): WeChat Pay's APIv3 by another name.
+//! The open product (`docs/protocols/douyin.md#open-product`): WeChat Pay's APIv3 by another name.
 
 use crate::config::{Api, DOUYIN_PAY, DouyinPay, V3, WxpayNode};
 use crate::order::{Attempt, Provider};

@@ -1,5 +1,5 @@
-//! The trade system, 通用交易系统 (`protocols/douyin.md` B): the client places the order with a text that we
-//! sign; the server asks and refunds under a token; callbacks are signed with the platform's key.
+//! The trade system, 通用交易系统 (`docs/protocols/douyin.md#trade-system`): the client places the order with a
+//! text that we sign; the server asks and refunds under a token; callbacks are signed with the platform's key.
 
 use super::judged;
 use crate::config::{DouyinNode, Trade};

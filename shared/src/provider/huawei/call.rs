@@ -1,4 +1,4 @@
-//! One call of Payment Kit: signed with RSASSA-PSS, its answer verified with SM2 (`protocols/huawei.md` 1, 4).
+//! One call of Payment Kit: signed with RSASSA-PSS, its answer verified with SM2 (`docs/protocols/huawei.md#signing`).
 
 use super::canonical::{canonical, canonical_without};
 use crate::config::{HuaweiNode, PaymentKit};

@@ -1,5 +1,5 @@
-//! The canonical text that Huawei signs (`protocols/huawei.md` 1), made from JSON as it was received: numbers
-//! keep their digits, fields that nobody knows are in it, and a name that stands twice is refused.
+//! The canonical text that Huawei signs (`docs/protocols/huawei.md#signing`), made from JSON as it was received:
+//! numbers keep their digits, fields that nobody knows are in it, and a name that stands twice is refused.
 
 use crate::members::Members;
 use serde_json::value::RawValue;

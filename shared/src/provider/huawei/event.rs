@@ -1,5 +1,5 @@
-//! Key events of IAP Kit (`protocols/huawei.md` 5, notification v3). An event says that something happened to an
-//! order; how the order stands is asked for, because events come late and out of order.
+//! Key events of IAP Kit (`docs/protocols/huawei.md#iap-kit`, notification v3). An event says that something
+//! happened to an order; how the order stands is asked for, because events come late and out of order.
 
 use super::iap;
 use crate::config::{HuaweiNode, IapKit, Merchant};

@@ -1,4 +1,4 @@
-//! IAP Kit of HarmonyOS, virtual goods (`protocols/huawei.md` 5): signed orders, as Apple has them.
+//! IAP Kit of HarmonyOS, virtual goods (`docs/protocols/huawei.md#iap-kit`): signed orders, as Apple has them.
 
 use super::{refused, set_up};
 use crate::config::{HuaweiNode, IapKit};

@@ -1,4 +1,4 @@
-//! Huawei: Payment Kit and IAP Kit of HarmonyOS (`protocols/huawei.md`).
+//! Huawei: Payment Kit and IAP Kit of HarmonyOS (`docs/protocols/huawei.md`).
 //!
 //! Requests are signed with RSASSA-PSS, answers and callbacks with SM2 whatever the merchant uses. An attempt
 //! that names a product is one of IAP Kit.

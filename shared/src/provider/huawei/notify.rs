@@ -1,4 +1,4 @@
-//! Callbacks of Payment Kit and IAP Kit (`protocols/huawei.md` 3, 5).
+//! Callbacks of Payment Kit and IAP Kit (`docs/protocols/huawei.md#callbacks`, `docs/protocols/huawei.md#iap-kit`).
 
 use super::{call::verified, event, pay};
 use crate::config::{HuaweiNode, Merchant, PaymentKit};

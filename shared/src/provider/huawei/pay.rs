@@ -1,4 +1,4 @@
-//! Payment Kit: orders and refunds (`protocols/huawei.md` 2).
+//! Payment Kit: orders and refunds (`docs/protocols/huawei.md#orders`).
 
 use super::call::call;
 use super::canonical::canonical;

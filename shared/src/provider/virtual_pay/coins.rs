@@ -1,4 +1,4 @@
-//! A payer's coins: balance, spending, taking a spending back, presents (`protocols/wechat.md` 6.2).
+//! A payer's coins: balance, spending, taking a spending back, presents (`docs/protocols/wxpay-virtual.md#server-api`).
 
 use super::session;
 use super::transport::xpay;

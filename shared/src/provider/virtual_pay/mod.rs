@@ -1,4 +1,4 @@
-//! WeChat's virtual payment of mini programs (`protocols/wechat.md` 6).
+//! WeChat's virtual payment of mini programs (`docs/protocols/wxpay-virtual.md`).
 //!
 //! The client pays with a text that we sign twice: with the AppKey, and with the payer's session key, which
 //! never leaves the server. There is no amount on the wire beside the goods, so goods, payer and environment

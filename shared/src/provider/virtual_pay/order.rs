@@ -1,4 +1,4 @@
-//! Orders and refunds over the server API (`protocols/wechat.md` 6.2).
+//! Orders and refunds over the server API (`docs/protocols/wxpay-virtual.md#server-api`).
 
 use super::transport::xpay;
 use crate::config::VirtualNode;

@@ -1,4 +1,4 @@
-//! Message push (`protocols/wechat.md` 6.4): the URL's probe, plain mode, safe mode.
+//! Message push (`docs/protocols/wxpay-virtual.md#message-push`): the URL's probe, plain mode, safe mode.
 //!
 //! In plain mode the signature covers neither body nor event, so such a push is only a reason to ask. In safe
 //! mode `msg_signature` covers the ciphertext, and the application at its end is compared; a `signature`

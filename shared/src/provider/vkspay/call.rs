@@ -1,4 +1,4 @@
-//! One call of VksPay: JSON to one endpoint, MD5 over the sorted fields (`protocols/vkspay.md` 2).
+//! One call of VksPay: JSON to one endpoint, MD5 over the sorted fields (`docs/protocols/vkspay.md#vkspay`).
 
 use crate::config::VkspayNode;
 use crate::crypto::hash;

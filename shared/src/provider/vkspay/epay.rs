@@ -1,4 +1,5 @@
-//! epay (彩虹易支付), v1 with MD5 and v2 with RSA (`protocols/vkspay.md` 5).
+//! epay (彩虹易支付): v1 with MD5 (`docs/protocols/vkspay.md#epay-v1`), v2 with RSA
+//! (`docs/protocols/vkspay.md#epay-v2`).
 
 use super::link;
 use super::notice::hint;

@@ -1,4 +1,4 @@
-//! VksPay, and the epay family behind the same section (`protocols/vkspay.md`).
+//! VksPay, and the epay family behind the same section (`docs/protocols/vkspay.md`).
 //!
 //! Neither answers under our own keys what money was paid: a notice is only a reason to ask. VksPay gives its
 //! own number for every link, so an order may have several, and all of them are asked before it counts as

@@ -1,4 +1,4 @@
-//! The trade bill of APIv3 (`protocols/wechat.md` 2.6).
+//! The trade bill of APIv3 (`docs/protocols/wechat.md#bills`).
 //!
 //! The answer to the request is signed and names the file's SHA-1; the file itself is not signed, so the hash
 //! is what makes it WeChat Pay's. Whether it is over the compressed file or over the text is not said clearly,

@@ -1,4 +1,4 @@
-//! Callbacks: verify the raw bytes, check the age, decrypt, parse (`protocols/wechat.md` 3).
+//! Callbacks: verify the raw bytes, check the age, decrypt, parse (`docs/protocols/wechat.md#callbacks`).
 //!
 //! Which version a message is of is told by its signature headers, else by the first byte of its body; no
 //! other header, path, host or query has a say.

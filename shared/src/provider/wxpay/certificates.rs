@@ -1,5 +1,5 @@
 //! The keys that verify WeChat Pay: the configured public key, and platform certificates fetched on use
-//! (`protocols/wechat.md` 1.5).
+//! (`docs/protocols/wechat.md#keys-and-certificates`).
 //!
 //! A frozen Lambda runs no background refresh, so a list is fetched when it is needed and older than
 //! [`KEEP_MS`]. One download at a time per merchant, at most one a minute ([`PAUSE_MS`]) whatever serial

@@ -1,4 +1,5 @@
-//! What WeChat Pay would refuse for its shape, refused before anything is stored (`protocols/wechat.md` 2.1).
+//! What WeChat Pay would refuse for its shape, refused before anything is stored
+//! (`docs/protocols/wechat.md#creating-an-order`).
 
 use super::client::Product;
 use super::text;

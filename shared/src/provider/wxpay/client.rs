@@ -1,5 +1,5 @@
 //! `orderInfo`: what the client of each product takes, signed a second time by the merchant
-//! (`protocols/wechat.md` 2.2, `protocols/vkpay.md` 2.3).
+//! (`docs/protocols/wechat.md#client-parameters`, `docs/protocols/vkpay.md#client-parameters`).
 
 use crate::config::{Scheme, WxpayNode};
 use crate::order::Attempt;

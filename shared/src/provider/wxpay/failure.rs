@@ -1,4 +1,4 @@
-//! What a refusal or a silence of WeChat Pay means (`protocols/wechat.md` 4 and 5.2).
+//! What a refusal or a silence of WeChat Pay means (`docs/protocols/wechat.md#errors-and-retries`).
 //!
 //! Codes decide; the HTTP status of a code and the wording of its text vary.
 

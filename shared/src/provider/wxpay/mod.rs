@@ -1,4 +1,4 @@
-//! WeChat Pay, APIv3 and APIv2 (`protocols/wechat.md`; the pages that its sections name).
+//! WeChat Pay, APIv3 and APIv2 (`docs/protocols/wechat.md`).
 //!
 //! | file | what |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! What WeChat Pay's APIv3 signs, byte by byte (`protocols/wechat.md` 1.2, 1.4, 2.2).
+//! What WeChat Pay's APIv3 signs, byte by byte (`docs/protocols/wechat.md#signing-a-request`).
 //!
 //! Every line ends with one LF, the last one too. Signatures are RSASSA-PKCS1-v1_5 with SHA-256 in standard
 //! base64. What is composed here must be the very bytes that travel.

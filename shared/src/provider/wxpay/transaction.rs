@@ -1,5 +1,5 @@
 //! The order object of APIv3, as the query answers it and the callback carries it
-//! (`protocols/wechat.md` 2.3 and 3).
+//! (`docs/protocols/wechat.md#query-close-reverse`, `docs/protocols/wechat.md#callbacks`).
 
 use super::text;
 use crate::order::{Fen, Provider};

@@ -1,4 +1,4 @@
-//! Merchant transfers (`protocols/wechat.md` 2.9). The payee's name travels encrypted to WeChat Pay's key.
+//! Merchant transfers (`docs/protocols/wechat.md#transfers`). The payee's name travels encrypted to WeChat Pay's key.
 
 use super::failure::Failure;
 use super::signing::segment;

@@ -1,4 +1,4 @@
-//! One call of APIv3: signed, sent, and its answer verified (`protocols/wechat.md` 1.2 to 1.4).
+//! One call of APIv3: signed, sent, and its answer verified (`docs/protocols/wechat.md#signing-a-request`).
 //!
 //! Only a 2xx is verified, because errors carry no signature. A 2xx that cannot be verified leaves the
 //! outcome unknown.

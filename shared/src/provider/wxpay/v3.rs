@@ -1,4 +1,4 @@
-//! Orders over APIv3: create, query, close (`protocols/wechat.md` 2.1 to 2.3, 2.7).
+//! Orders over APIv3: create, query, close (`docs/protocols/wechat.md#creating-an-order`).
 
 use super::client::{self, Product, client_app, fresh_until};
 use super::failure::Failure;

@@ -1,4 +1,4 @@
-//! Refunds over APIv3 (`protocols/wechat.md` 2.5). An accepted refund is on its way, not done.
+//! Refunds over APIv3 (`docs/protocols/wechat.md#refunds`). An accepted refund is on its way, not done.
 
 use super::failure::Failure;
 use super::signing::segment;

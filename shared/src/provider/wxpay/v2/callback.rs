@@ -1,4 +1,4 @@
-//! Callbacks of APIv2 (`protocols/wechat.md` 5.3, `contract-money.md` M9).
+//! Callbacks of APIv2 (`docs/protocols/wechat.md#apiv2-callbacks`).
 //!
 //! A payment is authenticated by its sign over everything received; a refund has none and is authenticated
 //! by its decryption. APIv2 signs no time, so there is no window.

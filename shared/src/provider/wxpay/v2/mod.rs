@@ -1,4 +1,4 @@
-//! APIv2: XML, MD5 or HMAC-SHA256 under one key (`protocols/wechat.md` 5).
+//! APIv2: XML, MD5 or HMAC-SHA256 under one key (`docs/protocols/wechat.md#apiv2-signature`).
 //!
 //! The kind of signature is the node's, for requests, answers and callbacks alike; what a message says of
 //! its own `sign_type` is read by nobody. An answer counts only when its sign is right over everything

@@ -1,4 +1,4 @@
-//! Orders over APIv2: unified order, pay code, query, close and reverse (`protocols/wechat.md` 5.2).
+//! Orders over APIv2: unified order, pay code, query, close and reverse (`docs/protocols/wechat.md#apiv2-operations`).
 
 use super::super::client::{self, Product, client_app, fresh_until};
 use super::super::failure::Failure;

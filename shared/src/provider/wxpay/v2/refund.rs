@@ -1,4 +1,4 @@
-//! Refunds over APIv2 (`protocols/wechat.md` 5.2); they need the merchant's client certificate.
+//! Refunds over APIv2 (`docs/protocols/wechat.md#apiv2-operations`); they need the merchant's client certificate.
 
 use super::super::failure::Failure;
 use super::super::text;
