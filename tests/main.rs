@@ -1,5 +1,6 @@
 //! What must be true from outside, as one test binary; modules by intent.
 
+mod actions;
 mod addressees;
 mod alarms;
 mod alipay_answers;

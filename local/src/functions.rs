@@ -7,6 +7,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use axum::routing::any;
+use shared::action::Action;
 use shared::api;
 use shared::app::App;
 use std::net::SocketAddr;
@@ -62,19 +63,13 @@ async fn vk_pay(State(app): State<Arc<App>>, request: Request<Body>) -> Response
 pub async fn dispatch(app: &App, request: api::Request) -> api::Response {
     let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap_or_default();
     let action = ["action", "$url", "url"].iter().find_map(|key| body.get(*key)?.as_str()).unwrap_or_default();
-    let serves = |actions: &[&str]| actions.contains(&action);
-    if serves(&create_payment::ACTIONS) {
-        create_payment::handle(app, request).await
-    } else if serves(&query_payment::ACTIONS) {
-        query_payment::handle(app, request).await
-    } else if serves(&refund::ACTIONS) {
-        refund::handle(app, request).await
-    } else if serves(&transfer::ACTIONS) {
-        transfer::handle(app, request).await
-    } else if serves(&login::ACTIONS) {
-        login::handle(app, request).await
-    } else {
-        api::not_found(&request)
+    match Action::named(action) {
+        Some(Action::Payments(_)) => create_payment::handle(app, request).await,
+        Some(Action::Queries(_)) => query_payment::handle(app, request).await,
+        Some(Action::Refunds(_)) => refund::handle(app, request).await,
+        Some(Action::Transfers(_)) => transfer::handle(app, request).await,
+        Some(Action::Logins(_)) => login::handle(app, request).await,
+        None => api::not_found(&request),
     }
 }
 

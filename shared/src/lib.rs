@@ -3,6 +3,7 @@
 //! Imports run downward only: functions -> {handlers, api} -> payment -> {provider, store} -> order;
 //! `config`, `crypto` and `secret` are leaves.
 
+pub mod action;
 pub mod api;
 pub mod app;
 pub mod aws;

@@ -1,19 +1,17 @@
 //! `pay/createPayment` and `pay/closePayment`.
 
 use serde_json::{Map, json};
+use shared::action::Payments;
 use shared::api::{self, Call, Reply, Request, Response};
 use shared::app::App;
 use shared::code::Failure;
 use shared::payment::{CreateInput, close_payment, create_payment};
 
-/// What this function serves; the first is meant where a request names none.
-pub const ACTIONS: [&str; 2] = ["pay/createPayment", "pay/closePayment"];
-
 /// Serves one request.
 pub async fn handle(app: &App, request: Request) -> Response {
-    api::serve(app, request, &ACTIONS, async |call: Call| match call.action {
-        "pay/closePayment" => close(app, &call).await,
-        _ => create(app, &call).await,
+    api::serve(app, request, async |action, call: Call| match action {
+        Payments::Create => create(app, &call).await,
+        Payments::Close => close(app, &call).await,
     })
     .await
 }

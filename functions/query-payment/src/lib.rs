@@ -1,6 +1,7 @@
 //! `pay/queryPayment`, `pay/queryOrders`, `pay/queryIncidents`, `pay/rerunHandler`, and the proofs of in-app purchases.
 
 use serde_json::{Map, Value, json};
+use shared::action::Queries;
 use shared::api::{self, Call, Dialect, Reply, Request, Response};
 use shared::app::App;
 use shared::code::{Code, Failure};
@@ -9,25 +10,15 @@ use shared::payment::{
     QueryInput, next_poll_ms, query_incidents, query_orders, query_payment, rerun_handler, verify_purchase,
 };
 
-/// What this function serves; the first is meant where a request names none.
-pub const ACTIONS: [&str; 6] = [
-    "pay/queryPayment",
-    "pay/queryOrders",
-    "pay/queryIncidents",
-    "pay/rerunHandler",
-    "pay/appleiap/verifyReceipt",
-    "pay/huaweiiap/verifyPurchase",
-];
-
 /// Serves one request.
 pub async fn handle(app: &App, request: Request) -> Response {
-    api::serve(app, request, &ACTIONS, async |call: Call| match call.action {
-        "pay/queryOrders" => orders(app, &call).await,
-        "pay/queryIncidents" => incidents(app, &call).await,
-        "pay/rerunHandler" => rerun(app, &call).await,
-        "pay/appleiap/verifyReceipt" => purchase(app, &call, Provider::Appleiap).await,
-        "pay/huaweiiap/verifyPurchase" => purchase(app, &call, Provider::Huawei).await,
-        _ => payment(app, &call).await,
+    api::serve(app, request, async |action, call: Call| match action {
+        Queries::Payment => payment(app, &call).await,
+        Queries::Orders => orders(app, &call).await,
+        Queries::Incidents => incidents(app, &call).await,
+        Queries::RerunHandler => rerun(app, &call).await,
+        Queries::VerifyReceipt => purchase(app, &call, Provider::Appleiap).await,
+        Queries::VerifyPurchase => purchase(app, &call, Provider::Huawei).await,
     })
     .await
 }

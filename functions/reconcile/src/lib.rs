@@ -13,6 +13,33 @@ use time::format_description::well_known::Rfc3339;
 /// Provider calls of one run, where the event does not say.
 const MAX_CALLS: u64 = 200;
 
+/// What the schedule asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Job {
+    /// Asks about what is unfinished.
+    Due,
+    /// Takes notifications that never arrived.
+    Notices,
+    /// Checks bills.
+    Bills,
+}
+
+impl Job {
+    const ALL: [Self; 3] = [Self::Due, Self::Notices, Self::Bills];
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|job| job.name() == name)
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::Notices => "notices",
+            Self::Bills => "bills",
+        }
+    }
+}
+
 /// Serves one event of EventBridge.
 ///
 /// # Errors
@@ -35,11 +62,11 @@ pub async fn handle(app: &App, event: &Value) -> Result<Value, String> {
     };
     let mut counts = Counts::default();
     let context = app.context(app.config().await);
-    let job = text("job").unwrap_or("due");
+    let job = Job::named(text("job").unwrap_or(Job::Due.name())).ok_or("job is none of due, notices and bills")?;
     let more = match job {
-        "due" => reconcile(&context, clock, max_calls, &counts).await,
-        "notices" => missed_notices(&context, clock, max_calls, text("merchant"), provider, &counts).await,
-        "bills" => {
+        Job::Due => reconcile(&context, clock, max_calls, &counts).await,
+        Job::Notices => missed_notices(&context, clock, max_calls, text("merchant"), provider, &counts).await,
+        Job::Bills => {
             let checked = check_bills(&context, clock, text("bill_date"), text("merchant"), provider).await;
             checked.map(|bills| {
                 counts = Counts {
@@ -53,13 +80,12 @@ pub async fn handle(app: &App, event: &Value) -> Result<Value, String> {
                 bills.more
             })
         }
-        _ => return Err("job is none of due, notices and bills".to_owned()),
     };
     let more =
         more.map_err(|failure| failure.private.or(failure.says).unwrap_or_else(|| failure.code.en.to_owned()))?;
     let count = |counter: &AtomicU64| counter.load(Relaxed);
     let reply = json!({
-        "job": job,
+        "job": job.name(),
         "time": rfc3339(clock),
         "asked": count(&counts.asked),
         "credited": count(&counts.credited),

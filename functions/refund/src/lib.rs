@@ -1,20 +1,18 @@
-//! `pay/refund` and `pay/queryRefund`.
+//! `pay/refund`, `pay/queryRefund` and `pay/resolveIncident`.
 
 use serde_json::{Map, Value, json};
+use shared::action::Refunds;
 use shared::api::{self, Call, Dialect, Reply, Request, Response};
 use shared::app::App;
 use shared::code::{Code, Failure};
 use shared::payment::{RefundInput, query_refund, refund, resolve_incident};
 
-/// What this function serves; the first is meant where a request names none.
-pub const ACTIONS: [&str; 3] = ["pay/refund", "pay/queryRefund", "pay/resolveIncident"];
-
 /// Serves one request.
 pub async fn handle(app: &App, request: Request) -> Response {
-    api::serve(app, request, &ACTIONS, async |call: Call| match call.action {
-        "pay/queryRefund" => query(app, &call).await,
-        "pay/resolveIncident" => resolve(app, &call).await,
-        _ => make(app, &call).await,
+    api::serve(app, request, async |action, call: Call| match action {
+        Refunds::Refund => make(app, &call).await,
+        Refunds::Query => query(app, &call).await,
+        Refunds::ResolveIncident => resolve(app, &call).await,
     })
     .await
 }

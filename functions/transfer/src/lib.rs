@@ -1,33 +1,25 @@
 //! `pay/transfer`, `pay/queryTransfer`, `pay/cancelTransfer`; and `pay/wxpayVirtual/*`, the coins of WeChat's
 //! virtual payment.
 
+use shared::action::Transfers;
 use shared::api::{self, Call, Reply, Request, Response};
 use shared::app::App;
-use shared::payment::{cancel_transfer, coins, query_transfer, transfer};
-
-/// What this function serves; the first is meant where a request names none.
-pub const ACTIONS: [&str; 7] = [
-    "pay/transfer",
-    "pay/queryTransfer",
-    "pay/cancelTransfer",
-    "pay/wxpayVirtual/queryUserBalance",
-    "pay/wxpayVirtual/currencyPay",
-    "pay/wxpayVirtual/cancelCurrencyPay",
-    "pay/wxpayVirtual/presentCurrency",
-];
+use shared::payment::{Coin, cancel_transfer, coins, query_transfer, transfer};
 
 /// Serves one request.
 pub async fn handle(app: &App, request: Request) -> Response {
-    api::serve(app, request, &ACTIONS, async |call: Call| {
+    api::serve(app, request, async |action, call: Call| {
         let context = app.context(call.config.clone());
         let fields = call.fields();
-        let transfer = match call.action {
-            "pay/transfer" => transfer(&context, &call.caller, &fields).await,
-            "pay/queryTransfer" => query_transfer(&context, &fields).await,
-            "pay/cancelTransfer" => cancel_transfer(&context, &fields).await,
-            action => {
-                return coins(&context, action, &fields, &call.environment()?.client_ip).await.map(Reply::ok);
-            }
+        let coins = async |what| coins(&context, what, &fields, &call.environment()?.client_ip).await.map(Reply::ok);
+        let transfer = match action {
+            Transfers::Transfer => transfer(&context, &call.caller, &fields).await,
+            Transfers::Query => query_transfer(&context, &fields).await,
+            Transfers::Cancel => cancel_transfer(&context, &fields).await,
+            Transfers::Balance => return coins(Coin::Balance).await,
+            Transfers::CurrencyPay => return coins(Coin::Pay).await,
+            Transfers::CancelCurrencyPay => return coins(Coin::Cancel).await,
+            Transfers::PresentCurrency => return coins(Coin::Present).await,
         };
         transfer.map(|transfer| Reply::ok(transfer.shown()))
     })

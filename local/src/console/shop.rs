@@ -9,6 +9,7 @@ use axum::response::Response;
 use jsonwebtoken::{EncodingKey, Header};
 use maud::{Markup, PreEscaped, html};
 use serde_json::{Map, Value, json};
+use shared::action::{Action, Payments, Queries};
 use shared::config::{Config, Mode};
 use shared::order::{Fen, Order, Provider};
 use std::sync::Arc;
@@ -123,7 +124,9 @@ fn counter(console: &Console, config: &Config, lang: Lang, product: &Product) ->
 
 /// Whether the configuration lets a page without a credential pay.
 fn open_to_pages(config: &Config) -> bool {
-    ["createPayment", "queryPayment"].iter().all(|action| config.auth.modes(action).contains(&Mode::None))
+    [Action::Payments(Payments::Create), Action::Queries(Queries::Payment)]
+        .into_iter()
+        .all(|action| config.auth.modes(action).contains(&Mode::None))
 }
 
 /// A new order: what `createPayment` is sent, with the shop's signature where there is a secret for it.

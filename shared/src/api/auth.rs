@@ -1,24 +1,13 @@
 //! Who calls: keys, IAM, JWTs, and signed quotes.
 
 use super::{Call, Jwks};
+use crate::action::{Action, Payments};
 use crate::code::{Code, Failure};
 use crate::config::{Auth, Config, Jwt, JwtKeys, Mode, RequireQuote};
 use crate::http::Http;
 use crate::payment::Caller;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Map, Value};
-
-/// Actions that a user's token opens only with the admin role.
-const ADMIN: [&str; 8] = [
-    "refund",
-    "queryRefund",
-    "transfer",
-    "queryTransfer",
-    "cancelTransfer",
-    "queryIncidents",
-    "resolveIncident",
-    "rerunHandler",
-];
 
 /// Why one mode did not let a caller pass.
 enum No {
@@ -38,15 +27,14 @@ pub(super) async fn authenticate(
     call: &Call,
     now: i64,
 ) -> Result<Caller, Failure> {
-    let action = call.action.strip_prefix("pay/").unwrap_or(call.action);
-    let modes = config.auth.modes(action);
+    let modes = config.auth.modes(call.action);
     let mut worst = Code::UNAUTHENTICATED;
     let mut detail = None;
     for mode in [Mode::Key, Mode::Iam, Mode::Jwt].into_iter().filter(|m| modes.contains(m)) {
         let result = match mode {
             Mode::Key => key(&config.auth, call),
             Mode::Iam => iam(&config.auth, call),
-            Mode::Jwt => jwt(&config.auth, jwks, http, call, action, now).await,
+            Mode::Jwt => jwt(&config.auth, jwks, http, call, now).await,
             Mode::None => continue,
         };
         match result {
@@ -105,7 +93,7 @@ fn iam(auth: &Auth, call: &Call) -> Result<Caller, No> {
     Ok(Caller { source: format!("iam:{arn}"), user: None, trusted: true })
 }
 
-async fn jwt(auth: &Auth, jwks: &Jwks, http: &Http, call: &Call, action: &str, now: i64) -> Result<Caller, No> {
+async fn jwt(auth: &Auth, jwks: &Jwks, http: &Http, call: &Call, now: i64) -> Result<Caller, No> {
     let settings = auth.jwt.as_ref().ok_or(No::Unknown)?;
     let token = bearer(call).or(call.uni_id_token.as_deref()).ok_or(No::Unknown)?;
     let header = jsonwebtoken::decode_header(token).map_err(|_| No::Unknown)?;
@@ -130,7 +118,7 @@ async fn jwt(auth: &Auth, jwks: &Jwks, http: &Http, call: &Call, action: &str, n
         Some(Value::Array(roles)) => roles.iter().any(|r| r.as_str() == Some(&settings.admin_role)),
         _ => false,
     };
-    if !admin && (ADMIN.contains(&action) || action.starts_with("wxpayVirtual/")) {
+    if !admin && call.action.access().needs_admin() {
         return Err(No::Forbidden);
     }
     Ok(Caller { source: format!("user:{user}"), user: Some(user), trusted: admin })
@@ -174,7 +162,7 @@ const MAY_BE_QUOTED: [&str; 5] = ["provider", "pid", "sub_mchid", "sub_appid", "
 /// Takes a signed quote into the data of `createPayment`: what is left out comes from it, what differs is
 /// refused. Answers the names that it fixed; none where there was no quote.
 pub(super) fn apply_quote(config: &Config, call: &mut Call, _now: i64) -> Result<Vec<&'static str>, Failure> {
-    if call.action != "pay/createPayment" {
+    if call.action != Action::Payments(Payments::Create) {
         return Ok(Vec::new());
     }
     let forbidden = || Failure::new(Code::FORBIDDEN).says("quote");

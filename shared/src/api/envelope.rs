@@ -1,6 +1,7 @@
 //! The request's envelope: VK-Pay's two dialects, the module call's own shape, and the bare data object.
 
 use super::{MAX_BODY, Request};
+use crate::action::{Action, Actions};
 use crate::code::{Code, Failure};
 use crate::config::Config;
 use crate::payment::{Caller, Environment, Fields};
@@ -19,8 +20,8 @@ pub enum Dialect {
 
 /// A request, read: the action, its data, and who calls.
 pub struct Call {
-    /// The action, `pay/createPayment` …
-    pub action: &'static str,
+    /// What is asked for.
+    pub action: Action,
     /// The dialect.
     pub dialect: Dialect,
     /// The data.
@@ -68,7 +69,8 @@ impl Call {
 /// Keys of the envelope that are no data.
 const ENVELOPE: [&str; 6] = ["action", "url", "$url", "data", "uniIdToken", "context"];
 
-pub(super) fn read(request: Request, actions: &[&'static str], config: Arc<Config>) -> Result<Call, Failure> {
+/// Reads a request of a function that has these actions.
+pub(super) fn read<A: Actions>(request: Request, config: Arc<Config>) -> Result<(A, Call), Failure> {
     if request.method != Method::POST {
         return Err(Code::METHOD.into());
     }
@@ -83,18 +85,16 @@ pub(super) fn read(request: Request, actions: &[&'static str], config: Arc<Confi
         .into_iter()
         .find_map(|(key, dialect)| body.get(key).filter(|v| !v.is_null()).map(|v| (v, dialect)));
     let (action, dialect) = match routed {
-        None => (actions.first().copied(), Dialect::Url),
-        Some((Value::String(name), dialect)) => {
-            let name = name.trim_start_matches('/');
-            (actions.iter().copied().find(|a| *a == name || a.strip_prefix("pay/") == Some(name)), dialect)
-        }
+        None => (A::ALL.first(), Dialect::Url),
+        Some((Value::String(name), dialect)) => (A::ALL.iter().find(|a| (**a).into().is_named(name)), dialect),
         Some(_) => (None, Dialect::Url),
     };
-    let action = action.ok_or(Code::UNKNOWN_ACTION)?;
+    let action = *action.ok_or(Code::UNKNOWN_ACTION)?;
     let uni_id_token = body.get("uniIdToken").and_then(Value::as_str).map(str::to_owned);
     let data = data_of(body, &request.query)?;
     let caller = Caller { source: String::new(), user: None, trusted: false };
-    Ok(Call { action, dialect, data, uni_id_token, caller, quoted: Vec::new(), request, config })
+    let call = Call { action: action.into(), dialect, data, uni_id_token, caller, quoted: Vec::new(), request, config };
+    Ok((action, call))
 }
 
 /// True for the data of a module call: an order's number, or a transfer's.

@@ -11,6 +11,7 @@ pub use jwks::Jwks;
 pub use reply::Reply;
 pub use view::{order_columns, payment_result, qrcode_image, refund_result};
 
+use crate::action::Actions;
 use crate::app::App;
 use crate::code::{Code, Failure};
 use http::{HeaderMap, Method};
@@ -117,21 +118,20 @@ impl<T> BuilderOf for http::Response<T> {
     }
 }
 
-/// Serves one request of a function that has these actions; the first is meant where none is named.
-/// Every fault is a reply.
-pub async fn serve<F, R>(app: &App, request: Request, actions: &[&'static str], handle: F) -> Response
+/// Serves one request of the function that has these actions. Every fault is a reply.
+pub async fn serve<A: Actions, F, R>(app: &App, request: Request, handle: F) -> Response
 where
-    F: AsyncFnOnce(Call) -> R,
+    F: AsyncFnOnce(A, Call) -> R,
     R: Into<Result<Reply, Failure>>,
 {
     let request_id = request.request_id.clone();
     let english = reply::prefers_english(request.header("accept-language"));
     let result = async {
         let config = app.config().await;
-        let mut call = envelope::read(request, actions, config.clone())?;
+        let (action, mut call) = envelope::read(request, config.clone())?;
         call.caller = auth::authenticate(&config, &app.jwks, &app.outside.http, &call, (app.clock)()).await?;
         call.quoted = auth::apply_quote(&config, &mut call, (app.clock)())?;
-        handle(call).await.into()
+        handle(action, call).await.into()
     };
     let response = match boxed(result).await {
         Ok(reply) => reply.into_response(&request_id, english),

@@ -2,9 +2,10 @@
 
 use super::choosable::ClientMayChoose;
 use super::reader::{Reader, base_url};
+use crate::action::Action;
 use crate::secret::Secret;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One way to prove that a caller may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,40 +19,6 @@ pub enum Mode {
     /// A JWT of the merchant's users.
     Jwt,
 }
-
-/// The actions that never may be open.
-const CLOSED: [&str; 9] = [
-    "refund",
-    "queryRefund",
-    "transfer",
-    "queryTransfer",
-    "cancelTransfer",
-    "queryOrders",
-    "queryIncidents",
-    "resolveIncident",
-    "rerunHandler",
-];
-
-/// The other actions that `auth` may name.
-const OPEN: [&str; 8] = [
-    "createPayment",
-    "closePayment",
-    "queryPayment",
-    "verifyReceipt",
-    "appleiap/verifyReceipt",
-    "verifyPurchase",
-    "huaweiiap/verifyPurchase",
-    "code2Session",
-];
-
-/// Actions that only their own name opens, never `default`; none of them may be `none`.
-const VIRTUAL: [&str; 5] = [
-    "wxpayVirtual",
-    "wxpayVirtual/queryUserBalance",
-    "wxpayVirtual/currencyPay",
-    "wxpayVirtual/cancelCurrencyPay",
-    "wxpayVirtual/presentCurrency",
-];
 
 /// How JWTs are verified.
 pub struct Jwt {
@@ -106,21 +73,12 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// The modes of an action, named without `pay/`; any of them may pass. Empty means closed.
-    pub fn modes(&self, action: &str) -> &[Mode] {
-        let folder_free = action.rsplit('/').next().unwrap_or(action);
-        let named = self.actions.get(action).or_else(|| match action.starts_with("wxpayVirtual/") {
-            true => self.actions.get("wxpayVirtual"),
-            false if folder_free.starts_with("code2Session") => self.actions.get("code2Session"),
-            false => self.actions.get(folder_free),
-        });
-        match (named, action) {
-            (Some(modes), _) => modes,
-            (None, a) if a.starts_with("wxpayVirtual") => &[],
-            (None, a) if a.ends_with("verifyReceipt") || a.ends_with("verifyPurchase") => {
-                self.actions.get("createPayment").unwrap_or(&self.default)
-            }
-            (None, _) => &self.default,
+    /// The modes of an action; any of them may pass. Empty means closed.
+    pub fn modes(&self, action: Action) -> &[Mode] {
+        match action.auth_keys().iter().find_map(|key| self.actions.get(*key)) {
+            Some(modes) => modes,
+            None if action.access().by_default() => &self.default,
+            None => &[],
         }
     }
 
@@ -129,20 +87,24 @@ impl Auth {
             true => read_modes(auth, "default"),
             false => Some(vec![Mode::Key]),
         };
-        let mut actions = BTreeMap::new();
-        for action in CLOSED.iter().chain(&OPEN).chain(&VIRTUAL) {
-            if auth.given(action).is_some()
-                && let Some(modes) = read_modes(auth, action)
-            {
-                if modes.contains(&Mode::None) && !OPEN.contains(action) {
-                    auth.fault(action, "must not be none");
+        let (mut actions, mut seen) = (BTreeMap::new(), BTreeSet::new());
+        for (key, access) in Action::ALL.iter().flat_map(|a| a.auth_keys().iter().map(|key| (*key, a.access()))) {
+            // A name may rule several actions.
+            if auth.given(key).is_none() || !seen.insert(key) {
+                continue;
+            }
+            if let Some(modes) = read_modes(auth, key) {
+                if modes.contains(&Mode::None) && !access.may_be_open() {
+                    auth.fault(key, "must not be none");
                 }
-                actions.insert((*action).to_owned(), modes);
+                actions.insert(key.to_owned(), modes);
             }
         }
         let default = default.unwrap_or_default();
         if default.contains(&Mode::None) {
-            let open: Vec<&str> = CLOSED.into_iter().filter(|a| auth.given(a).is_none()).collect();
+            let opened = |a: &&Action| a.access().by_default() && !a.access().may_be_open();
+            let unnamed = |a: &&Action| a.auth_keys().iter().all(|key| auth.given(key).is_none());
+            let open: Vec<&str> = Action::ALL.iter().filter(opened).filter(unnamed).map(|a| a.short_name()).collect();
             if !open.is_empty() {
                 auth.fault("default", format!("must not be none while it opens {}", open.join(", ")));
             }

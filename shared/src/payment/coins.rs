@@ -15,16 +15,10 @@ use serde_json::{Map, Value, json};
 /// the outcome is not known.
 pub async fn coins(
     cx: &Context<'_>,
-    action: &str,
+    what: Coin,
     fields: &Fields<'_>,
     client_ip: &str,
 ) -> Result<Map<String, Value>, Failure> {
-    let what = match action {
-        "pay/wxpayVirtual/currencyPay" => Coin::Pay,
-        "pay/wxpayVirtual/cancelCurrencyPay" => Coin::Cancel,
-        "pay/wxpayVirtual/presentCurrency" => Coin::Present,
-        _ => Coin::Balance,
-    };
     let merchant = fields.text("pid", 64)?.unwrap_or(DEFAULT_MERCHANT);
     let merchant = cx.config.merchant(merchant).ok_or_else(|| Failure::new(Code::FIELD).says("pid"))?;
     let node = merchant.wxpay_virtual.get("mp-weixin").ok_or(Code::PROVIDER)?;

@@ -24,6 +24,7 @@ mod returning;
 mod tasks;
 mod transfer;
 
+pub use crate::provider::virtual_pay::Coin;
 pub use bills::{BillsReply, check_bills};
 pub use close::close_payment;
 pub use coins::coins;

@@ -4,13 +4,32 @@ import {
   type TransportOptions,
 } from './types.js';
 
-const FUNCTIONS: [RegExp, string][] = [
-  [/^(create|close)Payment$/, 'create-payment'],
-  [/^(query(Payment|Orders|Incidents)|rerunHandler|(appleiap|huaweiiap)\/.+)$/, 'query-payment'],
-  [/^(refund|queryRefund|resolveIncident)$/, 'refund'],
-  [/^code2Session/, 'login'],
-  [/^(transfer|queryTransfer|cancelTransfer|wxpayVirtual\/.+)$/, 'transfer'],
-];
+/** The function that serves an action. */
+const FUNCTIONS: Record<string, string> = {
+  createPayment: 'create-payment',
+  closePayment: 'create-payment',
+  queryPayment: 'query-payment',
+  queryOrders: 'query-payment',
+  queryIncidents: 'query-payment',
+  rerunHandler: 'query-payment',
+  'appleiap/verifyReceipt': 'query-payment',
+  'huaweiiap/verifyPurchase': 'query-payment',
+  refund: 'refund',
+  queryRefund: 'refund',
+  resolveIncident: 'refund',
+  transfer: 'transfer',
+  queryTransfer: 'transfer',
+  cancelTransfer: 'transfer',
+  'wxpayVirtual/queryUserBalance': 'transfer',
+  'wxpayVirtual/currencyPay': 'transfer',
+  'wxpayVirtual/cancelCurrencyPay': 'transfer',
+  'wxpayVirtual/presentCurrency': 'transfer',
+  code2Session: 'login',
+  code2SessionWeixin: 'login',
+  code2SessionWeixinH5: 'login',
+  code2SessionAlipay: 'login',
+  code2SessionDouyin: 'login',
+};
 const MOST_FEN = 1e10;
 const AMOUNTS: [string, number][] = [['total_fee', 1003], ['transfer_amount', 1007], ['refund_fee', 1031]];
 
@@ -51,7 +70,7 @@ function prepare(action: string, data: object): object {
 function address({ urls = {}, baseUrl, style }: TransportOptions, action: string): string {
   if (style === 'envelope' && baseUrl) return baseUrl;
   const short = action.replace(/^pay\//, '');
-  const name = FUNCTIONS.find(([pattern]) => pattern.test(short))?.[1] ?? '';
+  const name = FUNCTIONS[short] ?? '';
   const own = urls[action] ?? urls[short] ?? urls[name];
   if (own) return own;
   if (!name || baseUrl === undefined) throw new PayError(404, `${action}: no address`);

@@ -1,0 +1,198 @@
+//! What can be asked of the bundle, and who may ask: one table.
+//!
+//! An action belongs to the enum of its function, so that a function's match on it is exhaustive: one that is added
+//! here without an arm there does not compile, and neither does one without a rule.
+
+/// Who may call an action, where `auth` of the configuration lets a caller in at all (`docs/security.md`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// A payer for what is his own; `auth` may open it to anybody.
+    Payer,
+    /// A user for what is his own; never anybody.
+    User,
+    /// The merchant: its systems, and users with the admin role; never anybody.
+    Merchant,
+    /// The merchant, and only where `auth` names the action: `auth.default` does not open it.
+    Named,
+}
+
+impl Access {
+    /// Whether `auth` may open it to anybody.
+    pub const fn may_be_open(self) -> bool {
+        matches!(self, Self::Payer)
+    }
+
+    /// Whether a user needs the admin role.
+    pub const fn needs_admin(self) -> bool {
+        match self {
+            Self::Payer | Self::User => false,
+            Self::Merchant | Self::Named => true,
+        }
+    }
+
+    /// Whether `auth.default` rules it where `auth` does not name it.
+    pub const fn by_default(self) -> bool {
+        match self {
+            Self::Payer | Self::User | Self::Merchant => true,
+            Self::Named => false,
+        }
+    }
+}
+
+/// The actions of one function.
+pub trait Actions: Copy + Into<Action> + 'static {
+    /// All of them; the first is meant where a request names none.
+    const ALL: &'static [Self];
+}
+
+/// Defines the actions of the functions. A row: the variant, the action's name without `pay/`, who may call it, and the
+/// names in `auth` that rule it, the first that is there.
+macro_rules! actions {
+    ($(
+        $(#[$doc:meta])*
+        $set:ident of $function:literal {
+            $( $(#[$action_doc:meta])* $action:ident = $name:literal, $access:ident, [$($key:literal),+]; )+
+        }
+    )+) => {
+        /// An action of the API.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Action {
+            $( $(#[$doc])* $set($set), )+
+        }
+
+        impl Action {
+            /// All actions.
+            pub const ALL: &'static [Self] = &[ $( $( Self::$set($set::$action), )+ )+ ];
+
+            /// Its name on the wire, with `pay/`.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $( $( Self::$set($set::$action) => concat!("pay/", $name), )+ )+
+                }
+            }
+
+            /// The function that serves it, by the name of its package.
+            pub const fn function(self) -> &'static str {
+                match self {
+                    $( Self::$set(_) => $function, )+
+                }
+            }
+
+            /// Who may call it.
+            pub const fn access(self) -> Access {
+                match self {
+                    $( $( Self::$set($set::$action) => Access::$access, )+ )+
+                }
+            }
+
+            /// The names in `auth` that rule it: the first that is there, else `auth.default` where that may.
+            pub const fn auth_keys(self) -> &'static [&'static str] {
+                match self {
+                    $( $( Self::$set($set::$action) => &[$($key),+], )+ )+
+                }
+            }
+        }
+
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+            pub enum $set {
+                $( $(#[$action_doc])* $action, )+
+            }
+
+            impl Actions for $set {
+                const ALL: &'static [Self] = &[ $( Self::$action, )+ ];
+            }
+
+            impl From<$set> for Action {
+                fn from(action: $set) -> Self {
+                    Self::$set(action)
+                }
+            }
+        )+
+    };
+}
+
+actions! {
+    /// Orders that are to be paid.
+    Payments of "create-payment" {
+        /// Creates an order, or answers it again.
+        Create = "createPayment", Payer, ["createPayment"];
+        /// Closes an order.
+        Close = "closePayment", Payer, ["closePayment"];
+    }
+    /// How something stands.
+    Queries of "query-payment" {
+        /// One order.
+        Payment = "queryPayment", Payer, ["queryPayment"];
+        /// A user's orders.
+        Orders = "queryOrders", User, ["queryOrders"];
+        /// Incidents.
+        Incidents = "queryIncidents", Merchant, ["queryIncidents"];
+        /// Delivers an order again.
+        RerunHandler = "rerunHandler", Merchant, ["rerunHandler"];
+        /// Takes the proof of a purchase in Apple's store.
+        VerifyReceipt = "appleiap/verifyReceipt", Payer, ["appleiap/verifyReceipt", "verifyReceipt", "createPayment"];
+        /// Takes the proof of a purchase in Huawei's store.
+        VerifyPurchase =
+            "huaweiiap/verifyPurchase", Payer, ["huaweiiap/verifyPurchase", "verifyPurchase", "createPayment"];
+    }
+    /// Money that goes back.
+    Refunds of "refund" {
+        /// Refunds an order.
+        Refund = "refund", Merchant, ["refund"];
+        /// How refunds stand.
+        Query = "queryRefund", Merchant, ["queryRefund"];
+        /// Decides an incident.
+        ResolveIncident = "resolveIncident", Merchant, ["resolveIncident"];
+    }
+    /// Money that is paid out, and coins of virtual payment.
+    Transfers of "transfer" {
+        /// Pays out.
+        Transfer = "transfer", Merchant, ["transfer"];
+        /// How a transfer stands.
+        Query = "queryTransfer", Merchant, ["queryTransfer"];
+        /// Takes a transfer back.
+        Cancel = "cancelTransfer", Merchant, ["cancelTransfer"];
+        /// A payer's coins.
+        Balance = "wxpayVirtual/queryUserBalance", Named, ["wxpayVirtual/queryUserBalance", "wxpayVirtual"];
+        /// Takes coins.
+        CurrencyPay = "wxpayVirtual/currencyPay", Named, ["wxpayVirtual/currencyPay", "wxpayVirtual"];
+        /// Gives them back.
+        CancelCurrencyPay =
+            "wxpayVirtual/cancelCurrencyPay", Named, ["wxpayVirtual/cancelCurrencyPay", "wxpayVirtual"];
+        /// Gives coins away.
+        PresentCurrency = "wxpayVirtual/presentCurrency", Named, ["wxpayVirtual/presentCurrency", "wxpayVirtual"];
+    }
+    /// A login code for the payer's id.
+    Logins of "login" {
+        /// Of the provider that the request names.
+        Any = "code2Session", Payer, ["code2Session"];
+        /// VK-Pay's name for WeChat's mini program.
+        Weixin = "code2SessionWeixin", Payer, ["code2Session"];
+        /// VK-Pay's name for WeChat's pages.
+        WeixinH5 = "code2SessionWeixinH5", Payer, ["code2Session"];
+        /// VK-Pay's name for Alipay.
+        Alipay = "code2SessionAlipay", Payer, ["code2Session"];
+        /// VK-Pay's name for Douyin.
+        Douyin = "code2SessionDouyin", Payer, ["code2Session"];
+    }
+}
+
+impl Action {
+    /// The action of a name, with or without `pay/`, with or without a slash before it.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|action| action.is_named(name))
+    }
+
+    /// Whether a request names this action so.
+    pub fn is_named(self, name: &str) -> bool {
+        let name = name.trim_start_matches('/');
+        self.name() == name || self.short_name() == name
+    }
+
+    /// Its name without `pay/`.
+    pub fn short_name(self) -> &'static str {
+        self.name().strip_prefix("pay/").unwrap_or(self.name())
+    }
+}
