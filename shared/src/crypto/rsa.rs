@@ -110,7 +110,7 @@ fn pkcs8_of_pkcs1(pkcs1: &[u8]) -> Vec<u8> {
     outer
 }
 
-/// A public RSA key, parsed once, for verification and for encrypting single fields.
+/// A public RSA key of 2048 to 8192 bits, parsed once, for verification and for encrypting single fields.
 #[derive(Clone)]
 pub struct PublicKey {
     key: Arc<ParsedPublicKey>,
@@ -146,6 +146,8 @@ impl PublicKey {
         let key = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der).map_err(|_| BAD)?;
         let public = aws_lc_rs::rsa::PublicKey::from_der(der).map_err(|_| BAD)?;
         let spki: PublicKeyX509Der<'_> = public.as_der().map_err(|_| BAD)?;
+        // The parsers take any size; this one refuses what nothing could be verified with.
+        PublicEncryptingKey::from_der(spki.as_ref()).map_err(|_| BAD)?;
         Ok(Self { key: Arc::new(key), spki: Arc::new(spki.as_ref().to_vec()) })
     }
 
