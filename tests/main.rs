@@ -58,6 +58,7 @@ mod providers_vectors;
 mod reconcile;
 mod refunds;
 mod refunds_told;
+mod rsa_judge;
 mod secrets;
 mod signed_text;
 mod sources;
