@@ -206,6 +206,49 @@ async fn a_receiver_that_is_down_for_ten_hours_gets_the_order_once() {
 }
 
 #[tokio::test]
+async fn what_a_payer_writes_never_stands_for_a_column_of_the_order() {
+    let (receiver, world) = world(json!({})).await;
+    let mut custom = json!({ "colour": "red" });
+    for name in shared::order::COLUMNS.into_iter().chain(["key", "encrypted"]) {
+        custom[name] = json!("made up");
+    }
+    // An order without a user.
+    custom.as_object_mut().unwrap().remove("user_id");
+    let (status, made) = world.create("FWD_NAMES", json!({ "type": "mine", "custom": custom })).await;
+    assert_eq!(status, 200, "{made}");
+    world.pay("FWD_NAMES").await;
+    world.until(|order| order["user_order_success"] == true, "FWD_NAMES").await;
+    let got = receiver.got();
+    let mut body = got[0].1.clone();
+    assert_eq!(body["colour"], "red");
+    // The custom data themselves are a column.
+    body.as_object_mut().unwrap().remove("custom");
+    assert!(!body.to_string().contains("made up"), "{body}");
+    let columns = world.order("FWD_NAMES").await;
+    for name in columns.as_object().unwrap().keys().filter(|name| !["pk", "sk", "kind"].contains(&name.as_str())) {
+        let listing = ["list_key", "list_date", "due_shard", "due", "expire_at"].contains(&name.as_str());
+        assert!(listing || shared::order::COLUMNS.contains(&name.as_str()), "{name} is a column too");
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_that_comes_late_tells_how_the_order_stands_then() {
+    let (receiver, world) = world(json!({})).await;
+    receiver.answers(Reply::of(503, ""));
+    paid(&world, "DOWN_AND_40").await;
+    world.until(|order| order["user_order_success"] == false, "DOWN_AND_40").await;
+    let body = json!({ "out_trade_no": "DOWN_AND_40", "out_refund_no": "DOWN_AND_40_R", "refund_fee": 40 });
+    assert_eq!(world.call("refund", body).await.0, 200);
+    world.until(|order| order["refund_fee"] == 40, "DOWN_AND_40").await;
+    receiver.answers(Reply::of(200, r#"{"code":0}"#));
+    world.reconcile(HOUR).await;
+    let got = receiver.got();
+    let body = &got.last().expect("a delivery").1;
+    assert_eq!((&got[0].1["trade_state"], &got[0].1["refund_fee"]), (&json!("SUCCESS"), &json!(0)));
+    assert_eq!((&body["trade_state"], &body["refund_fee"], &body["status"]), (&json!("REFUND"), &json!(40), &json!(2)));
+}
+
+#[tokio::test]
 async fn a_receiver_that_stays_down_is_given_up_after_a_day_and_an_operator_can_run_it_again() {
     let (receiver, world) = world(json!({})).await;
     receiver.answers(Reply::of(200, r#"{"code":1,"msg":"closed for ever"}"#));

@@ -298,6 +298,35 @@ async fn orders_of_a_user_come_newest_first_page_by_page() {
 }
 
 #[tokio::test]
+async fn a_page_of_orders_goes_on_where_the_last_one_ended_whatever_came_meanwhile() {
+    let world = World::start().await;
+    let create = async |n: u32| {
+        world.create(&format!("PAGED_{n}"), json!({ "user_id": "user_001" })).await;
+        tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+    };
+    for n in 0..4 {
+        create(n).await;
+    }
+    let page = async |cursor: &Value| {
+        let data = json!({ "user_id": "user_001", "pageSize": 2, "status": "NOTPAY", "cursor": cursor });
+        let (status, page) = world.call("query-payment", json!({ "url": "pay/queryOrders", "data": data })).await;
+        assert_eq!(status, 200, "{page}");
+        let list = page["list"].as_array().expect("a list").clone();
+        (
+            list.iter().map(|o| o["out_trade_no"].as_str().unwrap().to_owned()).collect::<Vec<_>>(),
+            page["cursor"].clone(),
+        )
+    };
+    let (first, cursor) = page(&Value::Null).await;
+    assert_eq!(first, ["PAGED_3", "PAGED_2"]);
+    // What was on the first page leaves the set, and others join it.
+    world.pay("PAGED_3").await;
+    world.pay("PAGED_2").await;
+    create(4).await;
+    assert_eq!(page(&cursor).await.0, ["PAGED_1", "PAGED_0"]);
+}
+
+#[tokio::test]
 async fn another_merchants_payment_never_pays_this_order() {
     let other = sandbox::MerchantKeys::generate("other");
     let world = World::with(Mode::default(), |config| {
@@ -389,6 +418,21 @@ async fn a_pay_code_that_is_refused_leaves_room_for_another() {
         assert_eq!((status, &made["trade_state"]), (200, &json!("SUCCESS")), "{made}");
     }
     assert_eq!(world.row("uni-id-users", "user_001").await["balance"], 200);
+}
+
+#[tokio::test]
+async fn custom_data_that_the_table_writes_otherwise_are_the_same_data() {
+    let world = World::start().await;
+    let custom = json!({ "user_id": "user_001", "a": -0.0, "b": 1.0, "c": [1e3, 0.1], "d": { "e": 1e44 } });
+    for _ in 0..2 {
+        let (status, made) = world.create("NUMBERS_1", json!({ "custom": custom })).await;
+        assert_eq!(status, 200, "{made}");
+    }
+    let mut other = custom.clone();
+    other["c"] = json!([1e3, 0.2]);
+    assert_eq!(world.create("NUMBERS_1", json!({ "custom": other })).await.0, 409);
+    assert_eq!(world.create("NUMBERS_2", json!({ "custom": { "": 1 } })).await.0, 400);
+    assert_eq!(world.create("NUMBERS_3", json!({ "custom": { "a": [{ "": 1 }] } })).await.0, 400);
 }
 
 #[tokio::test]
