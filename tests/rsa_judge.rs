@@ -151,7 +151,12 @@ fn resized(bytes: &[u8]) -> [Vec<u8>; 4] {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 48,
+        failure_persistence: None,
+        max_shrink_iters: 50,
+        ..ProptestConfig::default()
+    })]
 
     /// WeChat Pay's APIv3, Alipay's RSA2, epay's v2, VksPay's and Douyin's keys, RS256.
     #[test]
