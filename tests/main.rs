@@ -55,6 +55,7 @@ mod provider_watch;
 mod providers_config;
 mod providers_flow;
 mod providers_vectors;
+mod quotes;
 mod reconcile;
 mod refunds;
 mod refunds_told;

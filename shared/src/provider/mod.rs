@@ -25,6 +25,7 @@ pub use purchase::{Proof, Purchase};
 pub use stands::Stands;
 pub use vault::{Cabinet, Vault, VaultError};
 
+use crate::code::{Code, Failure};
 use crate::order::{Attempt, Fen, Order, Provider, Transfer, TransferState};
 use http::{HeaderMap, Method};
 use serde::{Deserialize, Serialize};
@@ -122,6 +123,45 @@ pub struct GoodsRequest<'a> {
     pub custom: &'a Map<String, Value>,
     /// The amount, where the request gives one.
     pub total: Option<Fen>,
+    /// The names that a signed quote fixed; none where there was no quote. Its `custom` is then the request's.
+    pub quoted: &'a [&'static str],
+    /// The merchant's own systems ask: they may name what a quote leaves open.
+    pub trusted: bool,
+}
+
+impl<'a> GoodsRequest<'a> {
+    /// What a quote says of the goods: its own claim, else its `custom`.
+    fn signed(&self, name: &str) -> Option<&'a Value> {
+        let said = match self.quoted.contains(&name) {
+            true => self.data.get(name),
+            false if self.quoted.is_empty() => None,
+            false => self.custom.get(name),
+        };
+        said.filter(|value| !value.is_null())
+    }
+
+    /// What names the goods: what a quote says of them, else the data, else `custom`.
+    ///
+    /// # Errors
+    /// [`Code::FORBIDDEN`] when the data says otherwise than the quote.
+    fn named(&self, name: &str) -> Result<Option<&'a Value>, Failure> {
+        let given = self.data.get(name).filter(|value| !value.is_null());
+        let Some(signed) = self.signed(name) else {
+            return Ok(given.or_else(|| self.custom.get(name).filter(|value| !value.is_null())));
+        };
+        let number = |value: &Value| Fen::from_json(value);
+        match given {
+            Some(given) if given != signed && (number(given).is_none() || number(given) != number(signed)) => {
+                Err(Failure::new(Code::FORBIDDEN).says(name))
+            }
+            Some(_) | None => Ok(Some(signed)),
+        }
+    }
+
+    /// Whether only a quote can say what is bought: it signs the price, and who asks is not trusted.
+    const fn needs_signed_goods(&self) -> bool {
+        !self.quoted.is_empty() && !self.trusted
+    }
 }
 
 /// What a request buys, where the provider sells goods by name.

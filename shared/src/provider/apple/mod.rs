@@ -25,10 +25,10 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use transaction::Transaction;
 
-/// The product and quantity of a request, from `data` or `custom`, at their configured price.
+/// The product and quantity of a request, from its quote, `data` or `custom`, at their configured price.
 ///
 /// # Errors
-/// [`Code::PRODUCT`].
+/// [`Code::PRODUCT`]; [`Code::FORBIDDEN`] where a quote says otherwise, or signs a price and not what is sold for it.
 pub(super) fn goods(node: &AppleNode, request: &GoodsRequest<'_>) -> Result<Goods, Failure> {
     product(node.products.as_ref(), request)
 }
@@ -36,17 +36,25 @@ pub(super) fn goods(node: &AppleNode, request: &GoodsRequest<'_>) -> Result<Good
 /// See [`goods`]; the same for every app store.
 pub(super) fn product(products: Option<&BTreeMap<String, Fen>>, request: &GoodsRequest<'_>) -> Result<Goods, Failure> {
     let refuse = |what: &str| Failure::new(Code::PRODUCT).says(what);
-    let field = |name: &str| request.data.get(name).or_else(|| request.custom.get(name)).filter(|v| !v.is_null());
-    let id = field("product_id")
+    // The store charges for the product, and not by the amount: without a list of prices the quote must name it.
+    let bare = products.is_none() && request.needs_signed_goods();
+    if bare && request.signed("product_id").is_none() {
+        return Err(Failure::new(Code::FORBIDDEN).says("the quote names no product_id"));
+    }
+    let id = request
+        .named("product_id")?
         .and_then(Value::as_str)
         .filter(|id| (1..=255).contains(&id.len()) && !id.chars().any(char::is_control))
         .ok_or_else(|| refuse("product_id"))?;
-    let quantity = match field("quantity") {
+    let quantity = match request.named("quantity")? {
         None => 1,
         Some(value) => {
             Fen::from_json(value).filter(|n| (1..=9_999).contains(&n.0)).ok_or_else(|| refuse("quantity"))?.0
         }
     };
+    if bare && request.signed("quantity").is_none() && quantity != 1 {
+        return Err(Failure::new(Code::FORBIDDEN).says("quantity"));
+    }
     if let Some(products) = products {
         let price = products.get(id).ok_or_else(|| refuse("product_id"))?;
         if price.0.checked_mul(quantity).map(Fen) != request.total {
