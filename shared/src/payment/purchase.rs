@@ -2,7 +2,7 @@
 
 use super::{Caller, Confirmed, Context, Fields, Source};
 use crate::code::{Code, Failure};
-use crate::order::{Attempt, Order, Provider};
+use crate::order::{Attempt, Day, Order, Provider};
 use crate::provider::{Meaning, Outcome, Proof, Refusal};
 use crate::store::{Incident, IncidentName};
 use serde_json::{Value, json};
@@ -72,14 +72,15 @@ pub async fn verify_purchase(
 }
 
 /// The store does not look at proofs, because it does not accept the set-up: payers have paid and are not credited
-/// until somebody mends it, so that it is told at once, for every order that it keeps waiting.
+/// until somebody mends it, so that it is told at once. Anybody may bring anything as a proof: one fault is one incident
+/// a day, of the first order that met it.
 async fn broken_set_up(cx: &Context<'_>, order: &Order, attempt: &Attempt, refusal: &Refusal) -> Failure {
     let no = &order.out_trade_no;
     let (provider, merchant) = (attempt.provider, &attempt.merchant);
-    tracing::error!(out_trade_no = %no, %provider, merchant, code = refusal.code, "the set-up is wrong: {}", refusal.message);
+    tracing::warn!(out_trade_no = %no, %provider, merchant, code = refusal.code, "the set-up is wrong: {}", refusal.message);
     let incident = Incident {
         out_trade_no: Some(no.clone()),
-        actual: Some(json!({ "code": refusal.code, "message": refusal.message })),
+        actual: Some(json!({ "code": refusal.code, "message": refusal.message, "day": Day::of(cx.now()).to_string() })),
         ..Incident::new(IncidentName::ProviderSetup, provider, merchant)
     };
     match super::confirm::alarm(cx, &incident, true).await {
