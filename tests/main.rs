@@ -14,6 +14,7 @@ mod apple_answers;
 mod apple_family;
 mod apple_notices;
 mod apple_purchases;
+mod apple_restored;
 mod bills;
 mod bills_files;
 mod binaries_auth;

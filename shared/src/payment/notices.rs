@@ -6,7 +6,7 @@ use super::query::Asked;
 use super::{Context, Source, returned};
 use crate::code::{Code, Failure};
 use crate::order::{Attempt, AttemptState, Fen, Order, Refund, RefundState};
-use crate::provider::{ABNORMAL, Alert, Event, Hint, Notice, Outcome, RefundNotice, RefundProgress};
+use crate::provider::{ABNORMAL, Alert, Event, Hint, Notice, Outcome, RefundNotice, RefundProgress, other_number};
 use crate::store::{HistoryEntry, Incident, IncidentName, StoreError};
 use serde_json::{Value, json};
 
@@ -232,7 +232,24 @@ fn is_whole(notice: &RefundNotice, total: Fen) -> bool {
             || notice.standing.refund == Some(total))
 }
 
+/// The same under the other number of its payment, when an order was credited under that.
+async fn known_as(cx: &Context<'_>, notice: &RefundNotice) -> Result<Option<RefundNotice>, StoreError> {
+    let Some(id) = &notice.transaction_id else { return Ok(None) };
+    let Some(other) = other_number(notice.provider, &notice.info, id) else { return Ok(None) };
+    let credited = async |id: &str| cx.store.order_of_transaction(notice.provider, id).await;
+    if credited(id).await?.is_some() || credited(&other).await?.is_none() {
+        return Ok(None);
+    }
+    let mut notice = RefundNotice { transaction_id: Some(other.clone()), ..notice.clone() };
+    if let Some(payment) = &mut notice.payment {
+        payment.transaction_id = other;
+    }
+    Ok(Some(notice))
+}
+
 async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) -> Result<Settled, Failure> {
+    let renamed = known_as(cx, notice).await?;
+    let notice = renamed.as_ref().unwrap_or(notice);
     let found = match refunded_order(cx, notice).await? {
         Some(found) => Some(found),
         None => returned::order_of(cx, notice).await?,

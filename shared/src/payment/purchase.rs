@@ -3,7 +3,7 @@
 use super::{Caller, Confirmed, Context, Fields, Source};
 use crate::code::{Code, Failure};
 use crate::order::{Attempt, Day, Order, Provider};
-use crate::provider::{Meaning, Outcome, Proof, Refusal};
+use crate::provider::{Meaning, Outcome, Proof, Refusal, other_number};
 use crate::store::{Incident, IncidentName};
 use serde_json::{Value, json};
 
@@ -42,10 +42,13 @@ pub async fn verify_purchase(
     if !fits {
         return Err(Code::OTHER_ORDER.into());
     }
-    match cx.store.order_of_transaction(provider, &payment.transaction_id).await? {
-        Some(no) if no == order.out_trade_no => return Ok(order),
-        Some(_) => return Err(Code::OTHER_ORDER.into()),
-        None => {}
+    let other = other_number(provider, &payment.info, &payment.transaction_id);
+    for number in [Some(payment.transaction_id.clone()), other].into_iter().flatten() {
+        match cx.store.order_of_transaction(provider, &number).await? {
+            Some(no) if no == order.out_trade_no => return Ok(order),
+            Some(_) => return Err(Code::OTHER_ORDER.into()),
+            None => {}
+        }
     }
     if bought.revoked {
         return Err(Failure::new(Code::PURCHASE).says("the purchase was taken back"));

@@ -240,6 +240,14 @@ pub fn payment_identity(provider: Provider, merchant: &str, number: &str, transa
     }
 }
 
+/// The number that a payment's own words have beside the one that names it: a purchase at Apple that was restored.
+pub fn other_number(provider: Provider, info: &Value, transaction_id: &str) -> Option<String> {
+    let own = ["transactionId", "transaction_id"].iter().find_map(|name| info.get(*name));
+    let own = own.filter(|_| provider == Provider::Appleiap)?;
+    let own = own.as_str().map_or_else(|| own.to_string(), str::to_owned);
+    (own != transaction_id).then_some(own)
+}
+
 /// Whom a payment names beside merchant and application, where its provider says it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
