@@ -64,6 +64,7 @@ mod secrets;
 mod signed_text;
 mod sources;
 mod start;
+mod taken_back;
 mod transfers;
 mod transfers_ends;
 mod undelivered;

@@ -21,7 +21,7 @@ pub mod vkspay;
 pub mod wxpay;
 
 pub use gateway::{Gateway, Outside, addressee, read_callback, reply};
-pub use purchase::{Proof, Purchase};
+pub use purchase::{Held, Proof, Purchase};
 pub use stands::Stands;
 pub use vault::{Cabinet, Vault, VaultError};
 
@@ -222,6 +222,15 @@ pub struct Payment {
 }
 
 impl Payment {
+    /// Whether an app store sold it, which takes back by itself what it sold.
+    pub fn is_of_a_store(&self) -> bool {
+        match self.provider {
+            Provider::Appleiap => true,
+            Provider::Huawei => self.goods.contains_key("product_id"),
+            Provider::Wxpay | Provider::Alipay | Provider::Vkspay | Provider::WxpayVirtual | Provider::Douyin => false,
+        }
+    }
+
     /// What is the same in everything that is said of one payment, whoever says it.
     pub fn identity(&self) -> String {
         payment_identity(self.provider, &self.merchant, &self.number, &self.transaction_id)
@@ -461,6 +470,8 @@ pub struct Event {
 pub enum Alert {
     /// What was bought was taken back (`REVOKE`).
     TakenBack,
+    /// It is said to be taken back, and the provider, asked, does not confirm it.
+    Doubtful,
     /// A refund was taken back (`REFUND_REVERSED`).
     RefundUndone,
 }

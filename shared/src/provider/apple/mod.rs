@@ -16,7 +16,8 @@ pub use api::{Mailbox, Missed};
 pub(super) use notify::{read as read_callback, reply};
 
 use super::{
-    CreateRequest, Created, Goods, GoodsRequest, Outcome, Outside, Proof, Purchase, Refusal, Standing, Stands, text_of,
+    CreateRequest, Created, Goods, GoodsRequest, Held, Outcome, Outside, Proof, Purchase, Refusal, Standing, Stands,
+    text_of,
 };
 use crate::code::{Code, Failure};
 use crate::config::AppleNode;
@@ -133,7 +134,9 @@ pub(super) async fn purchase(
             let age = now.saturating_sub(transaction.purchased_at) / 1_000;
             let too_old = u64::try_from(age).unwrap_or(0) > node.receipt_expires_in;
             let revoked = transaction.revoked;
-            Outcome::Done(Purchase { payment: transaction.payment(merchant, attempt), revoked, too_old })
+            let held = transaction.signed_at.filter(|_| matches!(proof, Proof::Signed(_)));
+            let held = held.map(|at| Held { at, key: transaction.id.clone() });
+            Outcome::Done(Purchase { payment: transaction.payment(merchant, attempt), revoked, too_old, held })
         }
         Outcome::Refused(refusal) => Outcome::Refused(refusal),
         Outcome::Unknown(why) => Outcome::Unknown(why),

@@ -182,6 +182,7 @@ fn read(item: &Map<String, Value>, environment: &str) -> Outcome<Transaction> {
         quantity,
         token: text("app_account_token").map(str::to_ascii_lowercase),
         purchased_at: first_bought(renews, purchased_at, number("original_purchase_date_ms")),
+        signed_at: None,
         revoked: is_cancelled(item),
         revoked_at: number("cancellation_date_ms"),
         share: 100_000,

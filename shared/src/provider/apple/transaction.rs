@@ -19,6 +19,8 @@ pub(super) struct Transaction {
     /// `appAccountToken`, lower case.
     pub token: Option<String>,
     pub purchased_at: i64,
+    /// When the store said this, where it signed it.
+    pub signed_at: Option<i64>,
     pub revoked: bool,
     /// When it was taken back, and the part of it in 1/100 000.
     pub revoked_at: Option<i64>,
@@ -89,6 +91,7 @@ impl Transaction {
             quantity: claims.get("quantity").and_then(Value::as_u64).unwrap_or(1),
             token: text("appAccountToken").map(str::to_ascii_lowercase),
             purchased_at: first_bought(renews, purchased_at, time("originalPurchaseDate")),
+            signed_at: signed_date(claims),
             revoked: is_dated(claims, "revocationDate")
                 || is_said(claims, "revocationReason")
                 || is_said(claims, "revocationType"),

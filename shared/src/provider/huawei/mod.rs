@@ -11,7 +11,7 @@ mod notify;
 mod pay;
 
 pub use canonical::canonical;
-pub(super) use iap::purchase;
+pub(super) use iap::{brought, purchase};
 pub(super) use notify::{read as read_callback, reply};
 
 use super::{
