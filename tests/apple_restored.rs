@@ -141,14 +141,18 @@ async fn show(world: &World, no: &str, item: &Value) -> Answer {
 async fn a_restored_purchase_is_the_payment_that_it_was_in_receipts_of_apple() {
     let world = receipts().await;
     let bought = now() - 2_000;
-    let first = restored("1000001", "1000001", bought, json!({}));
+    let first = restored("1000001", "1000001", bought, json!({ "is_in_intro_offer_period": "true" }));
     let again = restored("1000002", "1000001", bought, json!({}));
     assert_eq!(told(&show(&world, "RESTORED_1", &first).await), (200, 0));
     for item in [&first, &again, &restored("1000003", "x", bought, json!({ "original_transaction_id": 1_000_001 }))] {
         assert_eq!(told(&show(&world, "RESTORED_1", item).await), (200, 0), "{item}: the same order again");
         assert_eq!(told(&show(&world, "RESTORED_2", item).await), (409, 2006), "{item}");
     }
-    assert_eq!(world.order("RESTORED_1").await["transaction_id"], "1000001");
+    let order_1 = world.order("RESTORED_1").await;
+    assert_eq!(order_1["transaction_id"], "1000001");
+    // What an offer cost is for the shop to look at.
+    let info = &order_1["notify_info"];
+    assert_eq!((&info["is_trial_period"], &info["is_in_intro_offer_period"]), (&json!("false"), &json!("true")));
     // Shown the other way round.
     let again = restored("1000012", "1000011", bought, json!({}));
     assert_eq!(told(&show(&world, "RESTORED_3", &again).await), (200, 0));
@@ -181,9 +185,13 @@ async fn a_restored_purchase_is_the_payment_that_it_was_in_signed_transactions_o
     };
     order(&world, "appleiap", "AGAIN_1").await;
     order(&world, "appleiap", "AGAIN_2").await;
+    let free = json!({ "price": 0, "offerType": 1, "offerDiscountType": "FREE_TRIAL" });
     let shown =
         async |no: &str, claims: &Value| told(&prove(&world, "appleiap", no, &apple_signs(&world, claims)).await);
-    assert_eq!(shown("AGAIN_1", &claims("30002", json!({}))).await, (200, 0));
+    assert_eq!(shown("AGAIN_1", &claims("30002", free.clone())).await, (200, 0));
+    for (name, value) in free.as_object().expect("an object") {
+        assert_eq!(world.order("AGAIN_1").await["notify_info"][name], *value, "for the shop to look at");
+    }
     for id in ["30001", "30002", "30003"] {
         assert_eq!(shown("AGAIN_2", &claims(id, json!({}))).await, (409, 2006), "{id}");
     }

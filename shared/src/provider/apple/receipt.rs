@@ -169,8 +169,16 @@ fn read(item: &Map<String, Value>, environment: &str) -> Outcome<Transaction> {
     const RENEWS: [&str; 4] =
         ["expires_date_ms", "expires_date", "web_order_line_item_id", "subscription_group_identifier"];
     let renews = RENEWS.iter().any(|name| is_said(item, name));
-    const KEPT: [&str; 6] =
-        ["transaction_id", "original_transaction_id", "product_id", "quantity", "purchase_date_ms", "expires_date_ms"];
+    const KEPT: [&str; 8] = [
+        "transaction_id",
+        "original_transaction_id",
+        "product_id",
+        "quantity",
+        "purchase_date_ms",
+        "expires_date_ms",
+        "is_trial_period",
+        "is_in_intro_offer_period",
+    ];
     let mut info: Map<String, Value> =
         KEPT.iter().filter_map(|name| Some(((*name).to_owned(), item.get(*name)?.clone()))).collect();
     info.insert("environment".to_owned(), json!(environment));

@@ -68,7 +68,7 @@ impl Transaction {
         let purchased_at = time("purchaseDate").unwrap_or(0);
         let whole = text("revocationType") != Some("REFUND_PRORATED");
         let percentage = claims.get("revocationPercentage").and_then(Value::as_u64).filter(|_| !whole);
-        const KEPT: [&str; 12] = [
+        const KEPT: [&str; 14] = [
             "transactionId",
             "originalTransactionId",
             "productId",
@@ -78,6 +78,8 @@ impl Transaction {
             "purchaseDate",
             "expiresDate",
             "price",
+            "offerType",
+            "offerDiscountType",
             "currency",
             "storefront",
             "transactionReason",
