@@ -7,7 +7,7 @@
 use super::{Context, delivery};
 use crate::config::{DuplicatePayment, LatePayment};
 use crate::order::{Attempt, AttemptState, Order, Provider, Status, Task, TaskName};
-use crate::provider::{Parties, Payment};
+use crate::provider::{Outcome, Parties, Payment, Stands};
 use crate::store::{
     Accepted, Action, Claimed, Committed, HistoryEntry, Holder, Incident, IncidentName, IncidentStatus, PaymentCommit,
     Recorded, Recording, StoreError, Verdict,
@@ -48,6 +48,10 @@ pub enum Confirmed {
     Credited,
     /// It was, by the same payment.
     Already,
+    /// It was reversed, and has gone back.
+    Reversed,
+    /// Its reversal may be on its way, or its provider does not tell what became of it: nothing is known yet.
+    Unsettled,
     /// It does not fit, and is recorded.
     Incident {
         /// In what.
@@ -172,6 +176,13 @@ async fn confirm_as(
         return record(cx, payment, Some(&order), IncidentName::MerchantMismatch, expected, json!(payment.merchant))
             .await;
     };
+    let known = order.trade_state.is_paid() && order.transaction_id.as_ref() == Some(&payment.transaction_id);
+    if attempt.reversing.is_some()
+        && !known
+        && let Some(ended) = reversed(cx, &order, attempt, payment).await?
+    {
+        return Ok(ended);
+    }
     if let Some((name, expected, actual)) = mismatch(&order, attempt, payment) {
         return record(cx, payment, Some(&order), name, expected, actual).await;
     }
@@ -206,6 +217,24 @@ fn gone(payment: &Payment) -> Confirmed {
     let (provider, transaction_id) = (payment.provider, &payment.transaction_id);
     tracing::info!(%provider, transaction_id, "a purchase that was taken back before it was credited");
     Confirmed::Incident { name: IncidentName::UnknownOrder, new: false }
+}
+
+/// What became of a payment whose reversal was asked for; `None` when its provider, asked after that, has it still.
+async fn reversed(
+    cx: &Context<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    payment: &Payment,
+) -> Result<Option<Confirmed>, StoreError> {
+    if attempt.is_being_reversed(cx.now()) {
+        return Ok(Some(Confirmed::Unsettled));
+    }
+    let Ok(gateway) = cx.gateway(attempt) else { return Ok(Some(Confirmed::Unsettled)) };
+    Ok(match gateway.stands(cx.outside, order, attempt, payment, cx.now()).await {
+        Outcome::Done(Stands::Paid | Stands::PartlyBack) => None,
+        Outcome::Done(Stands::Back | Stands::Closed | Stands::Absent) => Some(Confirmed::Reversed),
+        Outcome::Done(Stands::Untold) | Outcome::Refused(_) | Outcome::Unknown(_) => Some(Confirmed::Unsettled),
+    })
 }
 
 /// The order that a payment speaks of: by its own number, or by the number of a later attempt.
