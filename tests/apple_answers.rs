@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use sandbox::{Mode, Pay, Provider};
 use serde_json::{Value, json};
+use shared::store::{Incident, IncidentName};
 use std::sync::{Arc, Mutex};
 
 const BUNDLE: &str = "com.example";
@@ -99,6 +100,38 @@ async fn a1_an_app_that_is_not_in_the_store_yet_is_asked_about_in_the_sandbox_wh
             assert_eq!(incident["actual"]["code"], "401");
         }
     }
+}
+
+#[tokio::test]
+async fn proofs_that_apple_does_not_look_at_ring_once_a_day() {
+    let status = |code: i64| (200, json!({ "status": code }));
+    let (base, _) = store(status(21004), status(21004)).await;
+    let world = shop(&base, None, false, "RINGS_0").await;
+    for n in 0..3 {
+        let no = format!("RINGS_{n}");
+        let data = json!({ "provider": "appleiap", "vk_platform": "app-plus", "product_id": "coins_1" });
+        assert_eq!(world.create(&no, data).await.0, 200);
+        for receipt in ["QUFBQQ==", "cmVjZWlwdA=="] {
+            let proof = json!({ "transaction_receipt": receipt, "transaction_identifier": "1" });
+            let (status, body) = verify(&world, &no, proof).await;
+            assert_eq!((status, &body["code"]), (502, &json!(5020)), "{body}");
+        }
+    }
+    let incidents = world.kind("incident").await;
+    assert_eq!(incidents.len(), 1, "{incidents:?}");
+    let told = &incidents[0];
+    assert_eq!((&told["incident"], &told["out_trade_no"]), (&json!("provider_setup"), &json!("RINGS_0")));
+    assert_eq!((&told["actual"]["code"], &told["said"]), (&json!("21004"), &Value::Null));
+    // Another fault, and the same one on another day, are others.
+    let fault = |code: &str, day: &str| Incident {
+        out_trade_no: Some("RINGS_9".to_owned()),
+        actual: Some(json!({ "code": code, "message": "m", "day": day })),
+        ..Incident::new(IncidentName::ProviderSetup, shared::order::Provider::Appleiap, "default")
+    };
+    let today = told["actual"]["day"].as_str().expect("a day");
+    assert_eq!(fault("21004", today).id(), told["incident_id"]);
+    assert_ne!(fault("21000", today).id(), fault("21004", today).id());
+    assert_ne!(fault("21004", "2026-01-01").id(), fault("21004", today).id());
 }
 
 #[tokio::test]

@@ -156,8 +156,10 @@ fn has_critical(token: &str) -> bool {
 
 /// What a quote fixes.
 const QUOTED: [&str; 4] = ["out_trade_no", "total_fee", "type", "custom"];
-/// What it may fix beside that: who is paid, and what goes to the provider as it is.
-const MAY_BE_QUOTED: [&str; 5] = ["provider", "pid", "sub_mchid", "sub_appid", "other"];
+/// What it may fix beside that: who is paid, what goes to the provider as it is, and what is bought where the provider
+/// sells goods by name.
+const MAY_BE_QUOTED: [&str; 8] =
+    ["provider", "pid", "sub_mchid", "sub_appid", "other", "product_id", "quantity", "wxpay_virtual"];
 
 /// Takes a signed quote into the data of `createPayment`: what is left out comes from it, what differs is
 /// refused. Answers the names that it fixed; none where there was no quote.

@@ -76,7 +76,7 @@ impl AppleNode {
             node.remark("products", "is missing: nothing binds a product to its price unless a signed quote does");
         }
         let timeout = node.integer("timeout", 100..=60_000).unwrap_or(10_000);
-        let receipt_expires_in = node.integer("receiptExpiresIn", 1..=315_360_000).unwrap_or(86_400);
+        let receipt_expires_in = read_receipt_life(node);
         let (api, api_base) = (read_store_key(node), node.api_base());
         Some(Self {
             bundle_id: bundle_id?,
@@ -91,6 +91,11 @@ impl AppleNode {
             api_base,
         })
     }
+}
+
+/// `receiptExpiresIn`: how old an unused purchase may be, s.
+pub(super) fn read_receipt_life(node: &Reader<'_>) -> u64 {
+    node.integer("receiptExpiresIn", 1..=315_360_000).unwrap_or(86_400)
 }
 
 /// `issuerId`, `keyId` and the private key: all three or none.

@@ -1,7 +1,7 @@
 //! `huawei.mp-harmony`, `huawei.app-harmony`: Huawei (`docs/protocols/vkpay.md#other-nodes`,
 //! `docs/protocols/huawei.md`).
 
-use super::apple::{StoreKey, read_anchor, read_products, read_store_key};
+use super::apple::{StoreKey, read_anchor, read_products, read_receipt_life, read_store_key};
 use super::reader::Reader;
 use crate::crypto::jws::Anchor;
 use crate::crypto::rsa::PrivateKey;
@@ -57,6 +57,8 @@ pub struct IapKit {
     pub api: Option<StoreKey>,
     /// What signed objects must lead to.
     pub anchor: Anchor,
+    /// How old an unused purchase may be, s.
+    pub receipt_expires_in: u64,
     /// Prices by product.
     pub products: Option<BTreeMap<String, Fen>>,
 }
@@ -68,7 +70,9 @@ impl HuaweiNode {
         let iap_there = node.has("iap");
         let iap = node.object("iap").and_then(|iap| {
             let anchor = read_anchor(&iap, None, IAP_LEAF, None);
-            let read = IapKit { api: read_store_key(&iap), anchor: anchor?, products: read_products(&iap) };
+            let receipt_expires_in = read_receipt_life(&iap);
+            let (api, products) = (read_store_key(&iap), read_products(&iap));
+            let read = IapKit { api, anchor: anchor?, receipt_expires_in, products };
             iap.ignore_unknown(&["rootCertContent", "rootCertPath", "privateKeyContent", "privateKeyPath"]);
             Some(read)
         });

@@ -9,8 +9,8 @@ use crate::config::{DuplicatePayment, LatePayment};
 use crate::order::{Attempt, AttemptState, Order, Provider, Status, Task, TaskName};
 use crate::provider::{Outcome, Parties, Payment, Stands};
 use crate::store::{
-    Accepted, Action, Committed, HistoryEntry, Holder, Incident, IncidentName, IncidentStatus, PaymentCommit, Recorded,
-    Recording, StoreError, Verdict,
+    Accepted, Action, Claimed, Committed, HistoryEntry, Holder, Incident, IncidentName, IncidentStatus, PaymentCommit,
+    Recorded, Recording, StoreError, Verdict,
 };
 use serde_json::{Value, json};
 
@@ -163,6 +163,11 @@ async fn confirm_as(
     late: Late<'_>,
     withheld: Option<&str>,
 ) -> Result<Confirmed, StoreError> {
+    if payment.is_of_a_store()
+        && cx.store.claimed(payment.provider, &payment.transaction_id).await? == Some(Claimed::TakenBack)
+    {
+        return Ok(gone(payment));
+    }
     let Some(order) = order_of(cx, payment).await? else {
         return record(cx, payment, None, IncidentName::UnknownOrder, Value::Null, json!(payment.number)).await;
     };
@@ -205,6 +210,13 @@ async fn confirm_as(
             record_of(cx, payment, &order, IncidentName::LatePayment, expected, json!(payment.total), back).await
         }
     }
+}
+
+/// What the store has taken back before anybody was credited. It was told as a refund.
+fn gone(payment: &Payment) -> Confirmed {
+    let (provider, transaction_id) = (payment.provider, &payment.transaction_id);
+    tracing::info!(%provider, transaction_id, "a purchase that was taken back before it was credited");
+    Confirmed::Incident { name: IncidentName::UnknownOrder, new: false }
 }
 
 /// What became of a payment whose reversal was asked for; `None` when its provider, asked after that, has it still.
@@ -446,7 +458,11 @@ async fn credit(
                 return Box::pin(confirm_as(cx, payment, source, late, withheld)).await;
             }
             Committed::TransactionTaken => {
-                let holder = cx.store.order_of_transaction(payment.provider, &payment.transaction_id).await?;
+                let holder = match cx.store.claimed(payment.provider, &payment.transaction_id).await? {
+                    Some(Claimed::TakenBack) => return Ok(gone(payment)),
+                    Some(Claimed::Order(no)) => Some(no),
+                    Some(Claimed::SentBack) | None => None,
+                };
                 let (expected, actual) = (json!(order.out_trade_no), json!(holder));
                 if holder.is_none()
                     && let Some(known) = cx.store.incident_about(payment, &order.out_trade_no).await?

@@ -152,7 +152,13 @@ fn read<'a>(
     let gateway = Gateway::find(merchant, provider, node)
         .ok_or_else(|| Failure::new(Code::PLATFORM).says(format!("{provider}.{node}")))?;
     let asked = fields.amount("total_fee", Code::TOTAL_FEE);
-    let request = GoodsRequest { data: fields.0, custom: &custom, total: asked.as_ref().ok().copied() };
+    let request = GoodsRequest {
+        data: fields.0,
+        custom: &custom,
+        total: asked.as_ref().ok().copied(),
+        quoted: input.quoted,
+        trusted: caller.trusted,
+    };
     let goods = gateway.goods(&request)?;
     // A provider that computes the amount from the goods makes the request's amount void; a signed one binds.
     let total_fee = match goods.total {

@@ -6,8 +6,8 @@ use super::query::Asked;
 use super::{Context, Source, returned};
 use crate::code::{Code, Failure};
 use crate::order::{Attempt, AttemptState, Fen, Order, Refund, RefundState};
-use crate::provider::{ABNORMAL, Alert, Event, Hint, Notice, Outcome, RefundNotice, RefundProgress};
-use crate::store::{HistoryEntry, Incident, IncidentName, StoreError};
+use crate::provider::{ABNORMAL, Alert, Event, Hint, Notice, Outcome, RefundNotice, RefundProgress, other_number};
+use crate::store::{Claimed, HistoryEntry, Incident, IncidentName, StoreError};
 use serde_json::{Value, json};
 
 /// How often an order may change under our hands before we give up.
@@ -146,8 +146,7 @@ async fn settle_refund_hint(cx: &Context<'_>, hint: &Hint, out_refund_no: &str) 
     }
 }
 
-/// Records an event on its order, once; the order's state stays.
-async fn settle_event(cx: &Context<'_>, event: &Event, source: Source) -> Result<Settled, Failure> {
+async fn order_of_event(cx: &Context<'_>, event: &Event) -> Result<Option<Order>, StoreError> {
     let mut found = None;
     for id in &event.transactions {
         if let Some(no) = cx.store.order_of_transaction(event.provider, id).await? {
@@ -159,6 +158,19 @@ async fn settle_event(cx: &Context<'_>, event: &Event, source: Source) -> Result
         && let Some(number) = &event.number
     {
         found = find_order(cx, event.provider, &event.merchant, number).await?;
+    }
+    Ok(found)
+}
+
+/// Records an event on its order, once; the order's state stays. What was taken back before an order was credited for
+/// it is credited to none.
+async fn settle_event(cx: &Context<'_>, event: &Event, source: Source) -> Result<Settled, Failure> {
+    let mut found = order_of_event(cx, event).await?;
+    if let (Some(Alert::TakenBack), Some(id)) = (event.alert, event.transactions.first())
+        && !cx.store.take_back(event.provider, id, cx.now()).await?
+        && found.is_none()
+    {
+        found = order_of_event(cx, event).await?;
     }
     let Some(order) = found else {
         tracing::info!(name = event.name, provider = %event.provider, "an event of no order that is known");
@@ -172,7 +184,7 @@ async fn settle_event(cx: &Context<'_>, event: &Event, source: Source) -> Result
     cx.store.append_event(&no, &event.id, &entry).await?;
     let name = match event.alert {
         None => return Ok(Settled::default()),
-        Some(Alert::TakenBack) => IncidentName::Chargeback,
+        Some(Alert::TakenBack | Alert::Doubtful) => IncidentName::Chargeback,
         Some(Alert::RefundUndone) => IncidentName::RefundMismatch,
     };
     let incident = Incident {
@@ -231,6 +243,21 @@ async fn known_refund(
     Ok(cx.store.refund(no, number).await?.filter(|refund| refund.attempt == attempt.n))
 }
 
+/// The purchase that its store took back whole, by the store's signed word.
+fn taken_back(notice: &RefundNotice) -> Option<&str> {
+    let whole = notice.share.is_some_and(|share| share >= 100_000);
+    let certain = notice.signed && notice.standing.progress == RefundProgress::Success;
+    notice.transaction_id.as_deref().filter(|_| whole && certain)
+}
+
+/// The order and attempt of a refund, also of a payment that no order was credited for.
+async fn order_of(cx: &Context<'_>, notice: &RefundNotice) -> Result<Option<(Order, Attempt)>, StoreError> {
+    match refunded_order(cx, notice).await? {
+        Some(found) => Ok(Some(found)),
+        None => returned::order_of(cx, notice).await,
+    }
+}
+
 /// Whether all of the payment went back.
 fn is_whole(notice: &RefundNotice, total: Fen) -> bool {
     notice.standing.progress == RefundProgress::Success
@@ -239,11 +266,31 @@ fn is_whole(notice: &RefundNotice, total: Fen) -> bool {
             || notice.standing.refund == Some(total))
 }
 
+/// The same under the other number of its payment, when an order was credited under that.
+async fn known_as(cx: &Context<'_>, notice: &RefundNotice) -> Result<Option<RefundNotice>, StoreError> {
+    let Some(id) = &notice.transaction_id else { return Ok(None) };
+    let Some(other) = other_number(notice.provider, &notice.info, id) else { return Ok(None) };
+    let credited = async |id: &str| cx.store.order_of_transaction(notice.provider, id).await;
+    if credited(id).await?.is_some() || credited(&other).await?.is_none() {
+        return Ok(None);
+    }
+    let mut notice = RefundNotice { transaction_id: Some(other.clone()), ..notice.clone() };
+    if let Some(payment) = &mut notice.payment {
+        payment.transaction_id = other;
+    }
+    Ok(Some(notice))
+}
+
 async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) -> Result<Settled, Failure> {
-    let found = match refunded_order(cx, notice).await? {
-        Some(found) => Some(found),
-        None => returned::order_of(cx, notice).await?,
-    };
+    let renamed = known_as(cx, notice).await?;
+    let notice = renamed.as_ref().unwrap_or(notice);
+    let mut found = order_of(cx, notice).await?;
+    // Nobody has it yet, and from now on nobody gets it.
+    if let (None, Some(id)) = (&found, taken_back(notice))
+        && !cx.store.take_back(notice.provider, id, cx.now()).await?
+    {
+        found = order_of(cx, notice).await?;
+    }
     let Some((mut order, mut attempt)) = found else {
         if let Some(settled) = returned::of_nobody(cx, notice).await? {
             return Ok(settled);
@@ -270,6 +317,13 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
     let sent_back = ours.as_ref().is_some_and(|refund| refund.incident.is_some());
     // What is refunded was paid: the order may not know yet, or was paid by another attempt meanwhile.
     let credited = order.trade_state.is_paid() && (ours.is_some() || attempt.state == AttemptState::Paid);
+    if !credited
+        && let Some(id) = taken_back(notice)
+        && cx.store.claimed(notice.provider, id).await? == Some(Claimed::TakenBack)
+    {
+        // Told before its number was an order's.
+        return Ok(Settled::default());
+    }
     if !credited && !sent_back {
         let told = match &notice.payment {
             Some(payment) => {

@@ -3,9 +3,9 @@
 mod life;
 
 use super::{
-    CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Meaning, Notice, Outcome,
-    Payment, Proof, ProviderReply, Purchase, RefundRequest, RefundStanding, Refusal, Standing, Stands, TransferRequest,
-    TransferStanding, Vault, Verdict, alipay, apple, douyin, huawei, virtual_pay, vkspay, wxpay,
+    CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Held, Meaning, Notice,
+    Outcome, Payment, Proof, ProviderReply, Purchase, RefundRequest, RefundStanding, Refusal, Standing, Stands,
+    TransferRequest, TransferStanding, Vault, Verdict, alipay, apple, douyin, huawei, virtual_pay, vkspay, wxpay,
 };
 use crate::code::{Code, Failure};
 use crate::config::{
@@ -227,6 +227,20 @@ impl Gateway {
             Node::Apple(node) => apple::stands(outside, node, &payment.transaction_id, now).await,
             Node::Huawei(_) if huawei::is_iap(attempt) => Outcome::Done(Stands::Untold),
             _ => super::stands::of(self.query(outside, order, attempt, now).await, payment),
+        }
+    }
+
+    /// Asks a store how a purchase stands now that was signed for its client before.
+    pub async fn brought(&self, outside: &Outside, payment: &Payment, held: &Held, now: i64) -> Outcome<Stands> {
+        match &self.node {
+            Node::Apple(node) => apple::stands(outside, node, &held.key, now).await,
+            Node::Huawei(node) => {
+                let names = (payment.transaction_id.as_str(), held.key.as_str());
+                huawei::brought(outside, node, &self.merchant, names, now).await
+            }
+            Node::Wxpay(_) | Node::Alipay(_) | Node::Vkspay(_) | Node::Virtual(_) | Node::Douyin(_) => {
+                Outcome::Done(Stands::Untold)
+            }
         }
     }
 

@@ -21,10 +21,11 @@ pub mod vkspay;
 pub mod wxpay;
 
 pub use gateway::{Gateway, Outside, addressee, read_callback, reply};
-pub use purchase::{Proof, Purchase};
+pub use purchase::{Held, Proof, Purchase};
 pub use stands::Stands;
 pub use vault::{Cabinet, Vault, VaultError};
 
+use crate::code::{Code, Failure};
 use crate::order::{Attempt, Fen, Order, Provider, Transfer, TransferState};
 use http::{HeaderMap, Method};
 use serde::{Deserialize, Serialize};
@@ -122,6 +123,45 @@ pub struct GoodsRequest<'a> {
     pub custom: &'a Map<String, Value>,
     /// The amount, where the request gives one.
     pub total: Option<Fen>,
+    /// The names that a signed quote fixed; none where there was no quote. Its `custom` is then the request's.
+    pub quoted: &'a [&'static str],
+    /// The merchant's own systems ask: they may name what a quote leaves open.
+    pub trusted: bool,
+}
+
+impl<'a> GoodsRequest<'a> {
+    /// What a quote says of the goods: its own claim, else its `custom`.
+    fn signed(&self, name: &str) -> Option<&'a Value> {
+        let said = match self.quoted.contains(&name) {
+            true => self.data.get(name),
+            false if self.quoted.is_empty() => None,
+            false => self.custom.get(name),
+        };
+        said.filter(|value| !value.is_null())
+    }
+
+    /// What names the goods: what a quote says of them, else the data, else `custom`.
+    ///
+    /// # Errors
+    /// [`Code::FORBIDDEN`] when the data says otherwise than the quote.
+    fn named(&self, name: &str) -> Result<Option<&'a Value>, Failure> {
+        let given = self.data.get(name).filter(|value| !value.is_null());
+        let Some(signed) = self.signed(name) else {
+            return Ok(given.or_else(|| self.custom.get(name).filter(|value| !value.is_null())));
+        };
+        let number = |value: &Value| Fen::from_json(value);
+        match given {
+            Some(given) if given != signed && (number(given).is_none() || number(given) != number(signed)) => {
+                Err(Failure::new(Code::FORBIDDEN).says(name))
+            }
+            Some(_) | None => Ok(Some(signed)),
+        }
+    }
+
+    /// Whether only a quote can say what is bought: it signs the price, and who asks is not trusted.
+    const fn needs_signed_goods(&self) -> bool {
+        !self.quoted.is_empty() && !self.trusted
+    }
 }
 
 /// What a request buys, where the provider sells goods by name.
@@ -182,6 +222,15 @@ pub struct Payment {
 }
 
 impl Payment {
+    /// Whether an app store sold it, which takes back by itself what it sold.
+    pub fn is_of_a_store(&self) -> bool {
+        match self.provider {
+            Provider::Appleiap => true,
+            Provider::Huawei => self.goods.contains_key("product_id"),
+            Provider::Wxpay | Provider::Alipay | Provider::Vkspay | Provider::WxpayVirtual | Provider::Douyin => false,
+        }
+    }
+
     /// What is the same in everything that is said of one payment, whoever says it.
     pub fn identity(&self) -> String {
         payment_identity(self.provider, &self.merchant, &self.number, &self.transaction_id)
@@ -198,6 +247,14 @@ pub fn payment_identity(provider: Provider, merchant: &str, number: &str, transa
             transaction_id.to_owned()
         }
     }
+}
+
+/// The number that a payment's own words have beside the one that names it: a purchase at Apple that was restored.
+pub fn other_number(provider: Provider, info: &Value, transaction_id: &str) -> Option<String> {
+    let own = ["transactionId", "transaction_id"].iter().find_map(|name| info.get(*name));
+    let own = own.filter(|_| provider == Provider::Appleiap)?;
+    let own = own.as_str().map_or_else(|| own.to_string(), str::to_owned);
+    (own != transaction_id).then_some(own)
 }
 
 /// Whom a payment names beside merchant and application, where its provider says it.
@@ -413,6 +470,8 @@ pub struct Event {
 pub enum Alert {
     /// What was bought was taken back (`REVOKE`).
     TakenBack,
+    /// It is said to be taken back, and the provider, asked, does not confirm it.
+    Doubtful,
     /// A refund was taken back (`REFUND_REVERSED`).
     RefundUndone,
 }

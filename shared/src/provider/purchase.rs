@@ -34,4 +34,15 @@ pub struct Purchase {
     pub revoked: bool,
     /// Older than the merchant takes (`receiptExpiresIn`).
     pub too_old: bool,
+    /// Where the proof is what the store signed some time ago, and not what it says now.
+    pub held: Option<Held>,
+}
+
+/// A signed purchase that its client had in hand; the store may have taken it back since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// When it was signed, Unix ms.
+    pub at: i64,
+    /// By what the store can be asked about it: Apple's number of the transaction, Huawei's token of the purchase.
+    pub key: String,
 }

@@ -241,6 +241,11 @@ impl Incident {
         match (self.incident, &self.transaction_id) {
             // A bill may be the first to tell of a payment.
             (IncidentName::BillMissingHere, Some(id)) => return Self::payment_id(self.provider, id, no),
+            // Whoever brings a proof meets the same fault: it is told once, and again the next day.
+            (IncidentName::ProviderSetup, _) => {
+                let fault = self.actual.as_ref().map(|actual| json!([actual["code"], actual["day"]]));
+                return digest(&json!([self.incident, self.provider, self.merchant, fault]));
+            }
             (IncidentName::Undelivered | IncidentName::HandlerParked, _) => return digest(&json!(["undelivered", no])),
             _ => {}
         }

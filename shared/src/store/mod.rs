@@ -24,7 +24,7 @@ pub use bills::{BillReport, BillState, PaidEntry, RefundedEntry, SHARDS};
 pub use due::{Due, DueCursor, DueItem, DuePage};
 pub use incident::{Action, Incident, IncidentName, IncidentPage, IncidentStatus, Recorded, Recording, Said};
 pub use incident_payment::{Accepted, Returned};
-pub use orders::{Added, Committed, HistoryEntry, Holder, Kept, Listing, PaymentCommit, Verdict};
+pub use orders::{Added, Claimed, Committed, HistoryEntry, Holder, Kept, Listing, PaymentCommit, Verdict};
 pub use refunds::Reserved;
 pub use tasks::{Delivered, Delivery, IncidentChange, TaskEnd};
 pub use transfers::Begun;

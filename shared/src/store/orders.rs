@@ -98,6 +98,20 @@ pub enum Holder {
     Attempt(String),
 }
 
+/// Who has a payment's number, so that no other can be credited for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claimed {
+    /// The order that was credited.
+    Order(String),
+    /// Nobody: the payment goes back by its incident.
+    SentBack,
+    /// Nobody: the store had taken the purchase back before anybody was credited.
+    TakenBack,
+}
+
+/// The kind of what claims a purchase that was taken back.
+const TAKEN_BACK: &str = "taken_back";
+
 /// How adding an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Added {
@@ -160,6 +174,35 @@ impl Store {
     /// When the table cannot be read.
     pub async fn order_of_transaction(&self, provider: Provider, id: &str) -> Result<Option<String>, StoreError> {
         self.named_order(&Key::transaction(provider.name(), id)).await
+    }
+
+    /// Who has a provider's number of a payment.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn claimed(&self, provider: Provider, id: &str) -> Result<Option<Claimed>, StoreError> {
+        let Some(item) = self.get(&Key::transaction(provider.name(), id)).await? else { return Ok(None) };
+        let kind = item.get("kind").and_then(|kind| kind.as_s().ok());
+        Ok(Some(match order_named(&item) {
+            Some(no) => Claimed::Order(no),
+            None if kind.is_some_and(|kind| kind == TAKEN_BACK) => Claimed::TakenBack,
+            None => Claimed::SentBack,
+        }))
+    }
+
+    /// Claims the number of a purchase that its store took back whole, so that nobody is credited for it any more.
+    /// False when an order was.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn take_back(&self, provider: Provider, id: &str, at: i64) -> Result<bool, StoreError> {
+        let mut item = Key::transaction(provider.name(), id).attributes();
+        item.insert("kind".to_owned(), Av::S(TAKEN_BACK.to_owned()));
+        item.insert("create_date".to_owned(), Av::N(at.to_string()));
+        if self.commit_order(vec![self.insertion(item)]).await? {
+            return Ok(true);
+        }
+        Ok(!matches!(self.claimed(provider, id).await?, Some(Claimed::Order(_))))
     }
 
     /// The order that a number stands for which the provider itself gave.

@@ -16,7 +16,8 @@ pub use api::{Mailbox, Missed};
 pub(super) use notify::{read as read_callback, reply};
 
 use super::{
-    CreateRequest, Created, Goods, GoodsRequest, Outcome, Outside, Proof, Purchase, Refusal, Standing, Stands, text_of,
+    CreateRequest, Created, Goods, GoodsRequest, Held, Outcome, Outside, Proof, Purchase, Refusal, Standing, Stands,
+    text_of,
 };
 use crate::code::{Code, Failure};
 use crate::config::AppleNode;
@@ -25,10 +26,10 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use transaction::Transaction;
 
-/// The product and quantity of a request, from `data` or `custom`, at their configured price.
+/// The product and quantity of a request, from its quote, `data` or `custom`, at their configured price.
 ///
 /// # Errors
-/// [`Code::PRODUCT`].
+/// [`Code::PRODUCT`]; [`Code::FORBIDDEN`] where a quote says otherwise, or signs a price and not what is sold for it.
 pub(super) fn goods(node: &AppleNode, request: &GoodsRequest<'_>) -> Result<Goods, Failure> {
     product(node.products.as_ref(), request)
 }
@@ -36,17 +37,25 @@ pub(super) fn goods(node: &AppleNode, request: &GoodsRequest<'_>) -> Result<Good
 /// See [`goods`]; the same for every app store.
 pub(super) fn product(products: Option<&BTreeMap<String, Fen>>, request: &GoodsRequest<'_>) -> Result<Goods, Failure> {
     let refuse = |what: &str| Failure::new(Code::PRODUCT).says(what);
-    let field = |name: &str| request.data.get(name).or_else(|| request.custom.get(name)).filter(|v| !v.is_null());
-    let id = field("product_id")
+    // The store charges for the product, and not by the amount: without a list of prices the quote must name it.
+    let bare = products.is_none() && request.needs_signed_goods();
+    if bare && request.signed("product_id").is_none() {
+        return Err(Failure::new(Code::FORBIDDEN).says("the quote names no product_id"));
+    }
+    let id = request
+        .named("product_id")?
         .and_then(Value::as_str)
         .filter(|id| (1..=255).contains(&id.len()) && !id.chars().any(char::is_control))
         .ok_or_else(|| refuse("product_id"))?;
-    let quantity = match field("quantity") {
+    let quantity = match request.named("quantity")? {
         None => 1,
         Some(value) => {
             Fen::from_json(value).filter(|n| (1..=9_999).contains(&n.0)).ok_or_else(|| refuse("quantity"))?.0
         }
     };
+    if bare && request.signed("quantity").is_none() && quantity != 1 {
+        return Err(Failure::new(Code::FORBIDDEN).says("quantity"));
+    }
     if let Some(products) = products {
         let price = products.get(id).ok_or_else(|| refuse("product_id"))?;
         if price.0.checked_mul(quantity).map(Fen) != request.total {
@@ -125,7 +134,9 @@ pub(super) async fn purchase(
             let age = now.saturating_sub(transaction.purchased_at) / 1_000;
             let too_old = u64::try_from(age).unwrap_or(0) > node.receipt_expires_in;
             let revoked = transaction.revoked;
-            Outcome::Done(Purchase { payment: transaction.payment(merchant, attempt), revoked, too_old })
+            let held = transaction.signed_at.filter(|_| matches!(proof, Proof::Signed(_)));
+            let held = held.map(|at| Held { at, key: transaction.id.clone() });
+            Outcome::Done(Purchase { payment: transaction.payment(merchant, attempt), revoked, too_old, held })
         }
         Outcome::Refused(refusal) => Outcome::Refused(refusal),
         Outcome::Unknown(why) => Outcome::Unknown(why),

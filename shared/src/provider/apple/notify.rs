@@ -77,7 +77,7 @@ fn meaning(
             provider: Provider::Appleiap,
             merchant: merchant.to_owned(),
             number: transaction.token.clone(),
-            transaction_id: Some(transaction.id.clone()),
+            transaction_id: Some(transaction.identity().to_owned()),
             share: Some(transaction.share),
             whole: None,
             out_refund_no: id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect(),
@@ -97,8 +97,12 @@ fn meaning(
                 .map(|token| transaction.payment_of(merchant, node.bundle_id.clone(), token)),
         })),
         (_, number) => {
-            let mut transactions = vec![transaction.id];
-            transactions.extend(transaction.original_id);
+            let mut transactions = vec![transaction.identity().to_owned()];
+            for number in [Some(transaction.id), transaction.original_id].into_iter().flatten() {
+                if !transactions.contains(&number) {
+                    transactions.push(number);
+                }
+            }
             Notice::Event(Box::new(Event {
                 provider: Provider::Appleiap,
                 merchant: merchant.to_owned(),

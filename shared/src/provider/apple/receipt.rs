@@ -1,7 +1,7 @@
 //! `verifyReceipt` (`docs/protocols/apple.md#verifyreceipt`): production first, and the sandbox where the
 //! answer points there.
 
-use super::transaction::{Transaction, allowed};
+use super::transaction::{Transaction, allowed, first_bought};
 use super::{host, refused, set_up};
 use crate::config::AppleNode;
 use crate::http::Request;
@@ -154,7 +154,9 @@ fn read(item: &Map<String, Value>, environment: &str) -> Outcome<Transaction> {
     if text("in_app_ownership_type").is_some_and(|kind| kind != "PURCHASED") {
         return refused("OWNERSHIP", "the purchase is another person's (family sharing)");
     }
-    let id = item.get("transaction_id").map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
+    let named = |name: &str| is_said(item, name).then(|| item.get(name)).flatten();
+    let named = |name: &str| named(name).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
+    let id = named("transaction_id");
     let (Some(id), Some(product_id), Some(purchased_at)) = (id, text("product_id"), number("purchase_date_ms")) else {
         return refused("INCOMPLETE", "the receipt names no product or no date");
     };
@@ -163,18 +165,32 @@ fn read(item: &Map<String, Value>, environment: &str) -> Outcome<Transaction> {
         true => number("quantity").and_then(|n| u64::try_from(n).ok()),
     };
     let Some(quantity) = quantity else { return refused("INCOMPLETE", "the receipt names no quantity") };
-    const KEPT: [&str; 6] =
-        ["transaction_id", "original_transaction_id", "product_id", "quantity", "purchase_date_ms", "expires_date_ms"];
+    // Only these have an end and a renewal.
+    const RENEWS: [&str; 4] =
+        ["expires_date_ms", "expires_date", "web_order_line_item_id", "subscription_group_identifier"];
+    let renews = RENEWS.iter().any(|name| is_said(item, name));
+    const KEPT: [&str; 8] = [
+        "transaction_id",
+        "original_transaction_id",
+        "product_id",
+        "quantity",
+        "purchase_date_ms",
+        "expires_date_ms",
+        "is_trial_period",
+        "is_in_intro_offer_period",
+    ];
     let mut info: Map<String, Value> =
         KEPT.iter().filter_map(|name| Some(((*name).to_owned(), item.get(*name)?.clone()))).collect();
     info.insert("environment".to_owned(), json!(environment));
     Outcome::Done(Transaction {
         id,
-        original_id: text("original_transaction_id").map(str::to_owned),
+        original_id: named("original_transaction_id"),
+        renews,
         product_id: product_id.to_owned(),
         quantity,
         token: text("app_account_token").map(str::to_ascii_lowercase),
-        purchased_at,
+        purchased_at: first_bought(renews, purchased_at, number("original_purchase_date_ms")),
+        signed_at: None,
         revoked: is_cancelled(item),
         revoked_at: number("cancellation_date_ms"),
         share: 100_000,

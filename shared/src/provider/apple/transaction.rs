@@ -10,12 +10,17 @@ use serde_json::{Map, Value, json};
 #[derive(Clone)]
 pub(super) struct Transaction {
     pub id: String,
+    /// The first of those that belong together: of the renewals of a subscription, of the restorations of a purchase.
     pub original_id: Option<String>,
+    /// Of an auto-renewable subscription, whose renewals are payments of their own.
+    pub renews: bool,
     pub product_id: String,
     pub quantity: u64,
     /// `appAccountToken`, lower case.
     pub token: Option<String>,
     pub purchased_at: i64,
+    /// When the store said this, where it signed it.
+    pub signed_at: Option<i64>,
     pub revoked: bool,
     /// When it was taken back, and the part of it in 1/100 000.
     pub revoked_at: Option<i64>,
@@ -24,6 +29,15 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
+    /// Names the payment. What does not renew was paid once, and a restoration of it is the same payment under a number
+    /// of its own.
+    pub fn identity(&self) -> &str {
+        match (self.renews, &self.original_id) {
+            (false, Some(original)) => original,
+            (true, _) | (_, None) => &self.id,
+        }
+    }
+
     /// Verifies a signed transaction and checks whose it is.
     pub fn signed(node: &AppleNode, compact: &str) -> Outcome<Self> {
         match node.anchor.open(compact.trim(), signed_date) {
@@ -47,9 +61,14 @@ impl Transaction {
             return refused("INCOMPLETE", "the transaction names no product");
         };
         let time = |name: &str| claims.get(name).and_then(Value::as_i64);
+        let renews = match text("type") {
+            Some(kind) => kind == "Auto-Renewable Subscription",
+            None => is_dated(claims, "expiresDate"),
+        };
+        let purchased_at = time("purchaseDate").unwrap_or(0);
         let whole = text("revocationType") != Some("REFUND_PRORATED");
         let percentage = claims.get("revocationPercentage").and_then(Value::as_u64).filter(|_| !whole);
-        const KEPT: [&str; 12] = [
+        const KEPT: [&str; 14] = [
             "transactionId",
             "originalTransactionId",
             "productId",
@@ -59,6 +78,8 @@ impl Transaction {
             "purchaseDate",
             "expiresDate",
             "price",
+            "offerType",
+            "offerDiscountType",
             "currency",
             "storefront",
             "transactionReason",
@@ -67,10 +88,12 @@ impl Transaction {
         Outcome::Done(Self {
             id: id.to_owned(),
             original_id: text("originalTransactionId").map(str::to_owned),
+            renews,
             product_id: product_id.to_owned(),
             quantity: claims.get("quantity").and_then(Value::as_u64).unwrap_or(1),
             token: text("appAccountToken").map(str::to_ascii_lowercase),
-            purchased_at: time("purchaseDate").unwrap_or(0),
+            purchased_at: first_bought(renews, purchased_at, time("originalPurchaseDate")),
+            signed_at: signed_date(claims),
             revoked: is_dated(claims, "revocationDate")
                 || is_said(claims, "revocationReason")
                 || is_said(claims, "revocationType"),
@@ -86,10 +109,16 @@ impl Transaction {
             (Some(own), Some(other)) => own == other,
             (None, _) | (_, None) => true,
         };
-        if self.product_id != other.product_id || self.quantity != other.quantity || !same_token {
+        let same_original = match (&self.original_id, &other.original_id) {
+            (Some(own), Some(other)) => own == other,
+            (None, _) | (_, None) => true,
+        };
+        let same_goods = self.product_id == other.product_id && self.quantity == other.quantity;
+        if !same_goods || !same_token || !same_original {
             return None;
         }
         Some(Self {
+            renews: self.renews || other.renews,
             original_id: self.original_id.or(other.original_id),
             token: self.token.or(other.token),
             purchased_at: self.purchased_at.min(other.purchased_at),
@@ -114,7 +143,7 @@ impl Transaction {
             provider: Provider::Appleiap,
             merchant: merchant.to_owned(),
             number,
-            transaction_id: self.id,
+            transaction_id: self.identity().to_owned(),
             total: None,
             goods,
             currency: "CNY".to_owned(),
@@ -126,6 +155,11 @@ impl Transaction {
             info: self.info,
         }
     }
+}
+
+/// When it was paid: a restoration has a date of its own.
+pub(super) fn first_bought(renews: bool, at: i64, original: Option<i64>) -> i64 {
+    original.filter(|first| !renews && *first > 0).map_or(at, |first| first.min(at))
 }
 
 /// `signedDate`, or of an app's own receipt `receiptCreationDate`.

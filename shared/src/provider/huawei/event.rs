@@ -92,7 +92,7 @@ async fn meaning(
         }
         Outcome::Done((purchase, _)) if !back => Ok(Notice::Payment(Box::new(purchase.payment))),
         // It was taken back by its signed word, and not by the server's: somebody must look.
-        Outcome::Done(_) => Ok(event(merchant, told.name, told, Some(Alert::TakenBack))),
+        Outcome::Done(_) => Ok(event(merchant, told.name, told, Some(Alert::Doubtful))),
         Outcome::Refused(refusal) if back => {
             tracing::warn!(order = told.order, code = refusal.code, "Huawei does not tell of what it took back");
             Ok(refund(merchant, told, None, None))

@@ -6,7 +6,8 @@ use crate::crypto::hash;
 use crate::http::Request;
 use crate::order::{Attempt, Order, Provider};
 use crate::provider::{
-    CreateRequest, Created, Outcome, Outside, Parties, Payment, Proof, Purchase, is_dated, is_said, text_of,
+    CreateRequest, Created, Held, Outcome, Outside, Parties, Payment, Proof, Purchase, Stands, is_dated, is_said,
+    text_of,
 };
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -70,7 +71,28 @@ pub(in crate::provider) async fn purchase(
     {
         return refused("ORDER", "Huawei names another order");
     }
-    read(node, merchant, Some(&attempt.number), &claims)
+    read(node, merchant, Some(&attempt.number), &claims).map(|purchase| {
+        let age = now.saturating_sub(purchase.payment.paid_at.unwrap_or(0)) / 1_000;
+        let token = text_of(&claims, "purchaseToken").filter(|_| matches!(proof, Proof::Signed(_)));
+        let held = signed_time(&claims).zip(token).map(|(at, token)| Held { at, key: token.to_owned() });
+        Purchase { too_old: u64::try_from(age).unwrap_or(0) > kit.receipt_expires_in, held, ..purchase }
+    })
+}
+
+/// How an order stands that its client brought. Without a key of the server API nobody can be asked.
+pub(in crate::provider) async fn brought(
+    outside: &Outside,
+    node: &HuaweiNode,
+    merchant: &str,
+    names: (&str, &str),
+    now: i64,
+) -> Outcome<Stands> {
+    match &node.iap {
+        Some(kit) if kit.api.is_some() => stands(outside, node, kit, merchant, names, now)
+            .await
+            .map(|(purchase, _)| if purchase.revoked { Stands::Back } else { Stands::Paid }),
+        Some(_) | None => Outcome::Done(Stands::Untold),
+    }
 }
 
 /// An order of this application, in an environment that counts. Where it carries no number of ours it is of the
@@ -128,7 +150,7 @@ pub(super) fn read(
         info: KEPT.iter().filter_map(|name| Some(((*name).to_owned(), claims.get(*name)?.clone()))).collect(),
     };
     let revoked = is_said(claims, "purchaseOrderRevocationReasonCode") || is_dated(claims, "revocationTime");
-    Outcome::Done(Purchase { payment, revoked, too_old: false })
+    Outcome::Done(Purchase { payment, revoked, too_old: false, held: None })
 }
 
 /// Whether an environment counts: `NORMAL`, with `sandbox: true` also `SANDBOX`, never another.

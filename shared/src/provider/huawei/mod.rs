@@ -11,7 +11,7 @@ mod notify;
 mod pay;
 
 pub use canonical::canonical;
-pub(super) use iap::purchase;
+pub(super) use iap::{brought, purchase};
 pub(super) use notify::{read as read_callback, reply};
 
 use super::{
@@ -30,9 +30,8 @@ pub(super) fn is_iap(attempt: &Attempt) -> bool {
 
 /// A product for IAP Kit; for Payment Kit the kind of business (`biz_type`).
 pub(super) fn goods(node: &HuaweiNode, request: &GoodsRequest<'_>) -> Result<Goods, Failure> {
-    let named = |name: &str| request.data.get(name).or_else(|| request.custom.get(name)).is_some_and(|v| !v.is_null());
     if let Some(iap) = &node.iap
-        && (node.pay.is_none() || named("product_id"))
+        && (node.pay.is_none() || request.named("product_id")?.is_some())
     {
         return super::apple::product(iap.products.as_ref(), request);
     }

@@ -37,12 +37,17 @@ const fn env(node: &VirtualNode) -> u64 {
 /// `wxpay_virtual` of a request: what is bought, and what it costs.
 ///
 /// # Errors
-/// [`Code::VIRTUAL`], [`Code::BUY_QUANTITY`], [`Code::VIRTUAL_MODE`], [`Code::PRODUCT`].
+/// [`Code::VIRTUAL`], [`Code::BUY_QUANTITY`], [`Code::VIRTUAL_MODE`], [`Code::PRODUCT`]; [`Code::FORBIDDEN`] for coins
+/// under a quote that does not sign them.
 pub(super) fn goods(node: &VirtualNode, request: &GoodsRequest<'_>) -> Result<Goods, Failure> {
     let wanted = request.data.get("wxpay_virtual").and_then(Value::as_object).ok_or(Code::VIRTUAL)?;
     let quantity = wanted.get("buy_quantity").and_then(Fen::from_json).ok_or(Code::BUY_QUANTITY)?.0;
     let mut named = Map::new();
     let total = match text_of(wanted, "mode") {
+        // The payer has the coins beside what the order delivers.
+        Some("short_series_coin") if request.needs_signed_goods() && !request.quoted.contains(&"wxpay_virtual") => {
+            return Err(Failure::new(Code::FORBIDDEN).says("wxpay_virtual.mode"));
+        }
         Some(mode @ "short_series_coin") => {
             named.insert("mode".to_owned(), json!(mode));
             let hundredths = quantity.checked_mul(100).ok_or(Code::BUY_QUANTITY)?;
