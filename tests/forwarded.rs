@@ -206,6 +206,23 @@ async fn a_receiver_that_is_down_for_ten_hours_gets_the_order_once() {
 }
 
 #[tokio::test]
+async fn a_delivery_that_comes_late_tells_how_the_order_stands_then() {
+    let (receiver, world) = world(json!({})).await;
+    receiver.answers(Reply::of(503, ""));
+    paid(&world, "DOWN_AND_40").await;
+    world.until(|order| order["user_order_success"] == false, "DOWN_AND_40").await;
+    let body = json!({ "out_trade_no": "DOWN_AND_40", "out_refund_no": "DOWN_AND_40_R", "refund_fee": 40 });
+    assert_eq!(world.call("refund", body).await.0, 200);
+    world.until(|order| order["refund_fee"] == 40, "DOWN_AND_40").await;
+    receiver.answers(Reply::of(200, r#"{"code":0}"#));
+    world.reconcile(HOUR).await;
+    let got = receiver.got();
+    let body = &got.last().expect("a delivery").1;
+    assert_eq!((&got[0].1["trade_state"], &got[0].1["refund_fee"]), (&json!("SUCCESS"), &json!(0)));
+    assert_eq!((&body["trade_state"], &body["refund_fee"], &body["status"]), (&json!("REFUND"), &json!(40), &json!(2)));
+}
+
+#[tokio::test]
 async fn a_receiver_that_stays_down_is_given_up_after_a_day_and_an_operator_can_run_it_again() {
     let (receiver, world) = world(json!({})).await;
     receiver.answers(Reply::of(200, r#"{"code":1,"msg":"closed for ever"}"#));

@@ -49,6 +49,7 @@ mod mtls;
 mod numbers;
 mod one_payment;
 mod orders;
+mod pay_codes;
 mod payee;
 mod provider_doubts;
 mod provider_watch;

@@ -298,6 +298,35 @@ async fn orders_of_a_user_come_newest_first_page_by_page() {
 }
 
 #[tokio::test]
+async fn a_page_of_orders_goes_on_where_the_last_one_ended_whatever_came_meanwhile() {
+    let world = World::start().await;
+    let create = async |n: u32| {
+        world.create(&format!("PAGED_{n}"), json!({ "user_id": "user_001" })).await;
+        tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+    };
+    for n in 0..4 {
+        create(n).await;
+    }
+    let page = async |cursor: &Value| {
+        let data = json!({ "user_id": "user_001", "pageSize": 2, "status": "NOTPAY", "cursor": cursor });
+        let (status, page) = world.call("query-payment", json!({ "url": "pay/queryOrders", "data": data })).await;
+        assert_eq!(status, 200, "{page}");
+        let list = page["list"].as_array().expect("a list").clone();
+        (
+            list.iter().map(|o| o["out_trade_no"].as_str().unwrap().to_owned()).collect::<Vec<_>>(),
+            page["cursor"].clone(),
+        )
+    };
+    let (first, cursor) = page(&Value::Null).await;
+    assert_eq!(first, ["PAGED_3", "PAGED_2"]);
+    // What was on the first page leaves the set, and others join it.
+    world.pay("PAGED_3").await;
+    world.pay("PAGED_2").await;
+    create(4).await;
+    assert_eq!(page(&cursor).await.0, ["PAGED_1", "PAGED_0"]);
+}
+
+#[tokio::test]
 async fn another_merchants_payment_never_pays_this_order() {
     let other = sandbox::MerchantKeys::generate("other");
     let world = World::with(Mode::default(), |config| {

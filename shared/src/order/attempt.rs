@@ -20,6 +20,9 @@ pub enum AttemptState {
     Paid,
 }
 
+/// How long a reversal that was asked for may take, ms: longer than all of its calls together may last.
+const REVERSAL_MS: i64 = 60_000;
+
 /// An attempt keeps what was sent to the provider, so that the same can be sent again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
@@ -66,6 +69,10 @@ pub struct Attempt {
     pub auth_code_digest: Option<String>,
     /// How it stands.
     pub state: AttemptState,
+    /// When its provider was last asked to reverse it, Unix ms: what was paid by then goes back, whoever tells of it
+    /// later. See [`Attempt::is_being_reversed`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reversing: Option<i64>,
     /// When it was made, Unix ms.
     pub create_date: i64,
     /// The payer's address that was sent.
@@ -88,6 +95,11 @@ pub struct Parameters {
 }
 
 impl Attempt {
+    /// Whether a reversal may be on its way to the provider: until it is over, nothing that was said of a payment holds.
+    pub fn is_being_reversed(&self, now: i64) -> bool {
+        self.reversing.is_some_and(|asked| now < asked + REVERSAL_MS)
+    }
+
     /// True while money may still come through this attempt.
     pub const fn may_be_paid(&self) -> bool {
         matches!(self.state, AttemptState::Open | AttemptState::Abandoned)

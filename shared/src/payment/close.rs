@@ -14,7 +14,7 @@ use crate::store::HistoryEntry;
 /// 409 when it is or turns out to be paid, or the payer is paying; 422 when a provider refuses to close, 504 when one
 /// does not answer, or refuses to tell how the order stands.
 pub async fn close_payment(cx: &Context<'_>, caller: &Caller, out_trade_no: &str) -> Result<Order, Failure> {
-    for _ in 0..5 {
+    'round: for _ in 0..5 {
         let order = cx.visible_order(caller, out_trade_no).await?;
         match order.trade_state {
             Status::Success | Status::Refund => return Err(Code::ALREADY_PAID.into()),
@@ -23,8 +23,11 @@ pub async fn close_payment(cx: &Context<'_>, caller: &Caller, out_trade_no: &str
         }
         let mut left_open = Vec::new();
         for attempt in order.attempts.iter().filter(|a| a.may_be_paid()) {
-            if close_attempt(cx, &order, attempt, &caller.source).await?.state == AttemptState::Abandoned {
-                left_open.push(attempt.n);
+            match close_attempt(cx, &order, attempt, &caller.source).await {
+                Ok(ended) if ended.state == AttemptState::Abandoned => left_open.push(attempt.n),
+                Ok(_) => {}
+                Err(moved) if moved.code == Code::BUSY => continue 'round,
+                Err(failure) => return Err(failure),
             }
         }
         let entry = HistoryEntry::new("closed", &caller.source, cx.now());
@@ -52,9 +55,14 @@ impl From<AttemptState> for Ended {
 /// Closes one attempt at its provider, and tells how it ended: closed there, or abandoned because the
 /// provider never saw it (Alipay knows a trade only once the payer has opened it) or has no close.
 ///
+/// A pay code is closed by a reversal, which gives back what was paid. So it is noted first, under the condition that
+/// the order is as it was read, that nothing may be credited to the attempt by what was said before: else one request
+/// credits and delivers what another gives back.
+///
 /// # Errors
-/// 409 when it turns out to be paid (it is credited) or the payer is paying, 422 when the provider refuses, 504 when
-/// the outcome is not known; then nothing changes here.
+/// 409 when it turns out to be paid (it is credited) or the payer is paying, 422 when the provider refuses, 409
+/// ([`Code::BUSY`]) when the order changed since it was read, 504 when the outcome is not known; then nothing changes
+/// here.
 pub(super) async fn close_attempt(
     cx: &Context<'_>,
     order: &Order,
@@ -62,6 +70,12 @@ pub(super) async fn close_attempt(
     source: &str,
 ) -> Result<Ended, Failure> {
     let gateway = cx.gateway(attempt)?;
+    if gateway.reverses() {
+        let entry = HistoryEntry::new("reversal", source, cx.now()).with("attempt", &attempt.n);
+        if !cx.store.begin_reversal(order, attempt, cx.now(), &entry).await? {
+            return Err(Code::BUSY.into());
+        }
+    }
     let closed = gateway.close(cx.outside, order, attempt, cx.now()).await;
     let entry = |event| HistoryEntry::new(event, source, cx.now()).with("attempt", &attempt.n);
     match closed {

@@ -7,7 +7,7 @@
 use super::{Context, delivery};
 use crate::config::{DuplicatePayment, LatePayment};
 use crate::order::{Attempt, AttemptState, Order, Provider, Status, Task, TaskName};
-use crate::provider::{Parties, Payment};
+use crate::provider::{Parties, Payment, Stands};
 use crate::store::{
     Accepted, Action, Committed, HistoryEntry, Holder, Incident, IncidentName, IncidentStatus, PaymentCommit, Recorded,
     Recording, StoreError, Verdict,
@@ -48,6 +48,10 @@ pub enum Confirmed {
     Credited,
     /// It was, by the same payment.
     Already,
+    /// It was reversed, and has gone back.
+    Reversed,
+    /// Its reversal may be on its way, or its provider does not tell what became of it: nothing is known yet.
+    Unsettled,
     /// It does not fit, and is recorded.
     Incident {
         /// In what.
@@ -167,6 +171,13 @@ async fn confirm_as(
         return record(cx, payment, Some(&order), IncidentName::MerchantMismatch, expected, json!(payment.merchant))
             .await;
     };
+    let known = order.trade_state.is_paid() && order.transaction_id.as_ref() == Some(&payment.transaction_id);
+    if attempt.reversing.is_some()
+        && !known
+        && let Some(ended) = reversed(cx, &order, attempt, payment).await?
+    {
+        return Ok(ended);
+    }
     if let Some((name, expected, actual)) = mismatch(&order, attempt, payment) {
         return record(cx, payment, Some(&order), name, expected, actual).await;
     }
@@ -194,6 +205,24 @@ async fn confirm_as(
             record_of(cx, payment, &order, IncidentName::LatePayment, expected, json!(payment.total), back).await
         }
     }
+}
+
+/// What became of a payment whose reversal was asked for; `None` when its provider, asked after that, has it still.
+async fn reversed(
+    cx: &Context<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    payment: &Payment,
+) -> Result<Option<Confirmed>, StoreError> {
+    if attempt.is_being_reversed(cx.now()) {
+        return Ok(Some(Confirmed::Unsettled));
+    }
+    let Ok(gateway) = cx.gateway(attempt) else { return Ok(Some(Confirmed::Unsettled)) };
+    Ok(match gateway.stands(cx.outside, order, attempt, payment, cx.now()).await {
+        Ok(Stands::Paid | Stands::PartlyBack) => None,
+        Ok(Stands::Back | Stands::Closed | Stands::Absent) => Some(Confirmed::Reversed),
+        Ok(Stands::Untold) | Err(_) => Some(Confirmed::Unsettled),
+    })
 }
 
 /// The order that a payment speaks of: by its own number, or by the number of a later attempt.

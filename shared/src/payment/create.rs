@@ -287,6 +287,7 @@ fn attempt_of(
         openid: wanted.openid.clone(),
         auth_code_digest: digest_of(wanted),
         state: AttemptState::Open,
+        reversing: None,
         create_date: now,
         client_ip: wanted.environment.client_ip.clone(),
         return_url: None,
@@ -422,7 +423,11 @@ async fn resume(
             check(wanted, gateway, &order, &attempt, &url, now)?;
             let ended = match last.state {
                 AttemptState::Open if same_way => AttemptState::Abandoned,
-                AttemptState::Open => super::close::close_attempt(cx, &order, last, &caller.source).await?.state,
+                AttemptState::Open => match super::close::close_attempt(cx, &order, last, &caller.source).await {
+                    Ok(ended) => ended.state,
+                    Err(moved) if moved.code == Code::BUSY => return Ok(None),
+                    Err(failure) => return Err(failure),
+                },
                 state => state,
             };
             add(cx, caller, gateway, order, attempt, ended).await

@@ -130,6 +130,10 @@ async fn accept(cx: &Context<'_>, caller: &Caller, recorded: &Recorded, note: Op
     let late = Late::Operator { recorded, by: &caller.source, note };
     match super::confirm::confirm_under(cx, payment, Source::Query, late).await? {
         Confirmed::Credited | Confirmed::Already => {}
+        Confirmed::Reversed | Confirmed::Unsettled => {
+            cx.store.drop_acceptance(recorded).await?;
+            return Err(Code::OUTCOME_UNKNOWN.into());
+        }
         Confirmed::Incident { .. } => {
             cx.store.drop_acceptance(recorded).await?;
             return Err(Code::INCIDENT_ACTION.into());

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 
 /// How often an order may change under our hands before we give up.
 const ROUNDS: usize = 12;
+/// Why a message is to come again.
+const REVERSAL: &str = "a reversal of the payment may be under way";
 /// The description of a refund that was not made through here.
 pub(super) const ELSEWHERE: &str = "refunded elsewhere";
 
@@ -24,7 +26,10 @@ pub async fn settle_notice(cx: &Context<'_>, notice: &Notice, source: Source) ->
     match notice {
         Notice::Payment(payment) => Ok(match confirm(cx, payment, source).await? {
             Confirmed::Credited => Settled { credited: true, ..Settled::default() },
-            Confirmed::Already => Settled::default(),
+            Confirmed::Already | Confirmed::Reversed => Settled::default(),
+            Confirmed::Unsettled => {
+                return Err(Failure::new(Code::BUSY).private(REVERSAL));
+            }
             Confirmed::Incident { new, .. } => Settled { incident: new, ..Settled::default() },
         }),
         Notice::Refund(refund) => settle_refund(cx, refund, source).await,
@@ -263,11 +268,16 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
     if !credited && !sent_back {
         let told = match &notice.payment {
             Some(payment) => {
-                match is_whole(notice, order.total_fee) {
+                let confirmed = match is_whole(notice, order.total_fee) {
                     true => confirm_taken_back(cx, payment, source).await?,
                     false => confirm(cx, payment, source).await?,
                 };
-                true
+                match confirmed {
+                    // It is the reversal that this tells of.
+                    Confirmed::Reversed => return Ok(Settled::default()),
+                    Confirmed::Unsettled => return Err(Failure::new(Code::BUSY).private(REVERSAL)),
+                    Confirmed::Credited | Confirmed::Already | Confirmed::Incident { .. } => true,
+                }
             }
             None => {
                 // One that is only sealed is no proof that all has gone back.

@@ -61,6 +61,7 @@ pub async fn verify_purchase(
     }
     match super::confirm(cx, payment, Source::Query).await? {
         Confirmed::Credited | Confirmed::Already => Ok(cx.store.order(out_trade_no).await?.unwrap_or(order)),
+        Confirmed::Reversed | Confirmed::Unsettled => Err(Code::OUTCOME_UNKNOWN.into()),
         Confirmed::Incident { name: IncidentName::LatePayment, .. } => Err(Code::ORDER_CLOSED.into()),
         Confirmed::Incident { name: IncidentName::SecondPayment, .. } if order.trade_state.is_paid() => {
             Err(Code::ALREADY_PAID.into())

@@ -153,6 +153,9 @@ async fn ask_as(
 ) -> Result<Asked, Failure> {
     let no = &order.out_trade_no;
     let gateway = cx.gateway(attempt)?;
+    if attempt.is_being_reversed(cx.now()) {
+        return Ok(Asked::Untold { refused: false });
+    }
     match gateway.query(cx.outside, order, attempt, cx.now()).await {
         Ok(Standing::Paid(payments)) => {
             let whole = payments.len() >= attempt.numbers.len();
@@ -171,6 +174,8 @@ async fn ask_as(
                         }
                     }
                     Confirmed::Credited | Confirmed::Already => {}
+                    Confirmed::Reversed => asked = Asked::Closed,
+                    Confirmed::Unsettled => asked = Asked::Untold { refused: false },
                     Confirmed::Incident { name, new } => {
                         let before = if let Asked::Misfit { new, .. } = asked { new } else { 0 };
                         asked = Asked::Misfit { new: before + u64::from(new), whole };

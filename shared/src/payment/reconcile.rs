@@ -337,7 +337,7 @@ async fn certainly_unpaid(
             Ok(Over::Ended)
         }
         Err(failure) if failure.code == Code::ALREADY_PAID => Ok(Over::Paid),
-        Err(failure) if [Code::OUTCOME_UNKNOWN, Code::PAYING].contains(&failure.code) => {
+        Err(failure) if [Code::OUTCOME_UNKNOWN, Code::PAYING, Code::BUSY].contains(&failure.code) => {
             Ok(Over::Waits { refused: false })
         }
         Err(failure) => Err(failure),

@@ -268,6 +268,15 @@ impl Gateway {
         }
     }
 
+    /// Whether its close is a reversal, which gives back what was paid (pay codes).
+    pub fn reverses(&self) -> bool {
+        match &self.node {
+            Node::Wxpay(node) => wxpay::reverses(node),
+            Node::Alipay(node) => alipay::reverses(node),
+            Node::Apple(_) | Node::Vkspay(_) | Node::Virtual(_) | Node::Douyin(_) | Node::Huawei(_) => false,
+        }
+    }
+
     /// Whether the provider has a close.
     pub fn closes(&self) -> bool {
         match &self.node {

@@ -222,6 +222,17 @@ impl Expression {
         self
     }
 
+    /// The condition that an attribute is as it was read, there or not.
+    pub fn when_as_read(&mut self, path: &str, read: Option<impl Serialize>) -> &mut Self {
+        match read {
+            Some(value) => self.when(path, "=", value),
+            None => {
+                let absent = format!("attribute_not_exists({})", self.name(path));
+                self.when_raw(absent)
+            }
+        }
+    }
+
     /// `ADD path change`: the number may be absent.
     pub fn add(&mut self, path: &str, change: i64) -> &mut Self {
         let clause = format!("{} {}", self.name(path), self.value(Av::N(change.to_string())));

@@ -298,6 +298,26 @@ impl Store {
         self.write_with_history(order, &update, entry).await
     }
 
+    /// Notes that an attempt is about to be reversed, while its order is as it was read: from then on no payment is
+    /// credited to it that was stated before. False when the order has changed. The order's version stays.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn begin_reversal(
+        &self,
+        order: &Order,
+        attempt: &Attempt,
+        now: i64,
+        entry: &HistoryEntry,
+    ) -> Result<bool, StoreError> {
+        let mut update = Expression::default();
+        update
+            .when("version", "=", order.version)
+            .when(&format!("attempts[{}].state", attempt.n - 1), "=", attempt.state)
+            .set(&format!("attempts[{}].reversing", attempt.n - 1), now);
+        self.write_with_history(order, &update, entry).await
+    }
+
     /// Marks an attempt that its provider refused to create, unless somebody else had to do with the order since
     /// it was read.
     ///
@@ -383,6 +403,7 @@ impl Store {
         let mut update = Expression::default();
         update
             .when("version", "=", order.version)
+            .when_as_read(&format!("attempts[{}].reversing", attempt.n - 1), attempt.reversing)
             .set("trade_state", Status::Success)
             .set("status", Status::Success.vk(order.refund_fee, order.total_fee))
             .set("provider", payment.provider)

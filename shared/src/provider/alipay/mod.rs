@@ -48,6 +48,11 @@ pub(super) async fn query(
     trade::query(outside, node, merchant, &attempt.number, now).await
 }
 
+/// Whether ending a trade of this node is a cancellation, which gives back what was paid.
+pub(super) fn reverses(node: &AlipayNode) -> bool {
+    node.name == "codepay"
+}
+
 pub(super) async fn close(
     outside: &Outside,
     node: &AlipayNode,

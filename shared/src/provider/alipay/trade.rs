@@ -57,7 +57,7 @@ fn moved(fields: &Map<String, Value>) -> bool {
 
 /// Ends a number: a pay-code trade is cancelled, every other is closed.
 pub(super) async fn close(outside: &Outside, node: &AlipayNode, number: &str, now: i64) -> Result<Closing, CallError> {
-    if node.name == "codepay" {
+    if super::reverses(node) {
         return cancel(outside, node, number, now).await.map(|()| Closing::Closed);
     }
     match Call::new("alipay.trade.close", by_number(number)).send(outside, node, now).await {

@@ -67,6 +67,11 @@ pub(super) async fn query(
     }
 }
 
+/// Whether closing an order of this node is a reversal, which gives back what was paid.
+pub(super) fn reverses(node: &WxpayNode) -> bool {
+    client::Product::of(node) == Some(client::Product::CodePay)
+}
+
 pub(super) async fn close(
     outside: &Outside,
     node: &WxpayNode,

@@ -269,7 +269,7 @@ pub(super) async fn close(
     attempt: &Attempt,
     now: i64,
 ) -> Result<(), CallError> {
-    let reverse = Product::of(node) == Some(Product::CodePay);
+    let reverse = super::reverses(node);
     let verb = if reverse { "reverse" } else { "close" };
     let target = format!("{}/out-trade-no/{}/{verb}", base(v3, attempt), segment(&attempt.number));
     let mut body = parties(node, attempt);

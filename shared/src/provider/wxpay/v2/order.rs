@@ -277,7 +277,7 @@ pub(super) fn redacted(message: &Params) -> Value {
 pub(crate) async fn close(outside: &Outside, node: &WxpayNode, v2: &V2, attempt: &Attempt) -> Result<(), CallError> {
     let mut fields = asked_by(attempt);
     fields.insert("out_trade_no".to_owned(), attempt.number.clone());
-    if Product::of(node) == Some(Product::CodePay) {
+    if crate::provider::wxpay::reverses(node) {
         return reverse(outside, node, v2, fields).await;
     }
     match call(outside, node, v2, "/pay/closeorder", fields, false).await {

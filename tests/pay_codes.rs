@@ -1,0 +1,127 @@
+//! Pay codes, which are closed by a reversal that gives back what was paid.
+
+use crate::world::{TABLE, World};
+use aws_sdk_dynamodb::types::AttributeValue as Av;
+use serde_json::{Value, json};
+
+/// A pay code that its payer has paid after a question for the password, which nobody has told of.
+async fn paid_by_code(world: &World, provider: &str, no: &str) -> String {
+    let code = if provider == "wxpay" { "130000000000000006" } else { "2800000000000000006" };
+    let (status, made) = world.create(no, json!({ "provider": provider, "auth_code": code })).await;
+    assert_eq!((status, &made["trade_state"]), (200, &json!("NOTPAY")), "{made}");
+    world.pay_silently(no).await;
+    code.to_owned()
+}
+
+/// The reversal was asked for a minute earlier than it was.
+async fn a_minute_passes(world: &World, no: &str) {
+    let earlier = (shared::app::system_clock())() - 61_000;
+    let update = world.tables.update_item().table_name(TABLE);
+    let update = update.key("pk", Av::S(format!("O#{no}"))).key("sk", Av::S("O".to_owned()));
+    let update = update.update_expression("SET attempts[0].reversing = :v");
+    update.expression_attribute_values(":v", Av::N(earlier.to_string())).send().await.expect("written");
+}
+
+fn has_gone_back(world: &World, no: &str) -> bool {
+    let trade = world.sandbox.trade(no).expect("a trade");
+    trade.state == sandbox::TradeState::Revoked || trade.refunds.iter().map(|refund| refund.amount).sum::<u64>() == 100
+}
+
+#[tokio::test]
+async fn a_pay_code_that_is_being_reversed_is_credited_by_nobody() {
+    for provider in ["wxpay", "alipay"] {
+        let world = std::sync::Arc::new(World::start().await);
+        let no = format!("REVERSED_{provider}");
+        paid_by_code(&world, provider, &no).await;
+        // WeChat Pay calls nobody back about pay codes.
+        let callback =
+            (provider == "alipay").then(|| world.sandbox.build_callback(&no, sandbox::CallbackKind::Payment));
+        // The reversal takes its time to answer.
+        let slow = sandbox::Misbehaviour::TimeoutAfterCommit(1_500);
+        world.sandbox.misbehave(sandbox::Fault::once(sandbox::Op::Reverse, slow));
+        let closing = tokio::spawn({
+            let (world, no) = (world.clone(), no.clone());
+            async move {
+                world.call("create-payment", json!({ "url": "pay/closePayment", "data": { "out_trade_no": no } })).await
+            }
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        assert_eq!(world.call("query-payment", json!({ "out_trade_no": no })).await.1["trade_state"], "NOTPAY");
+        if let Some(callback) = &callback {
+            assert!(world.sandbox.send(callback).await.expect("an answer").0 >= 500, "it comes again");
+        }
+        let (status, closed) = closing.await.expect("an answer");
+        if status != 200 {
+            // Its answer was lost; the same again finds it reversed.
+            assert_eq!(status, 504, "{provider}: {closed}");
+            let again = json!({ "url": "pay/closePayment", "data": { "out_trade_no": no } });
+            let (status, closed) = world.call("create-payment", again).await;
+            assert_eq!(status, 200, "{provider}: {closed}");
+        }
+        assert!(has_gone_back(&world, &no), "{provider}");
+        // What was signed before the reversal, told when that is long over.
+        a_minute_passes(&world, &no).await;
+        if let Some(callback) = &callback {
+            assert_eq!(world.sandbox.send(callback).await.expect("an answer").0, 200, "{provider}");
+        }
+        let order = world.order(&no).await;
+        assert_eq!(
+            (&order["trade_state"], &order["user_order_success"]),
+            (&json!("CLOSED"), &Value::Null),
+            "{provider}"
+        );
+        assert_eq!(world.row("uni-id-users", "user_001").await["balance"], 0, "{provider}");
+        assert!(world.kind("incident").await.is_empty(), "{provider}: {:?}", world.kind("incident").await);
+    }
+}
+
+#[tokio::test]
+async fn a_pay_code_that_was_credited_is_not_reversed() {
+    let world = World::start().await;
+    for provider in ["wxpay", "alipay"] {
+        let no = format!("CREDITED_{provider}");
+        paid_by_code(&world, provider, &no).await;
+        assert_eq!(world.call("query-payment", json!({ "out_trade_no": no })).await.1["trade_state"], "SUCCESS");
+        let close = json!({ "url": "pay/closePayment", "data": { "out_trade_no": no } });
+        assert_eq!(world.call("create-payment", close).await.0, 409);
+        assert!(!has_gone_back(&world, &no), "{provider}");
+    }
+}
+
+#[tokio::test]
+async fn a_reversal_that_never_reached_the_provider_leaves_the_payment_to_be_credited() {
+    let world = World::start().await;
+    let no = "NOT_REVERSED";
+    paid_by_code(&world, "wxpay", no).await;
+    world.sandbox.misbehave(sandbox::Fault::new(sandbox::Op::Reverse, sandbox::Misbehaviour::DropConnection));
+    let close = json!({ "url": "pay/closePayment", "data": { "out_trade_no": no } });
+    assert_eq!(world.call("create-payment", close).await.0, 504);
+    let ask = json!({ "out_trade_no": no });
+    assert_eq!(world.call("query-payment", ask.clone()).await.1["trade_state"], "NOTPAY", "it may yet arrive");
+    a_minute_passes(&world, no).await;
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    assert_eq!(world.call("query-payment", ask).await.1["trade_state"], "SUCCESS");
+    assert_eq!(world.row("uni-id-users", "user_001").await["balance"], 100);
+}
+
+#[tokio::test]
+async fn closing_and_asking_at_once_never_delivers_what_goes_back() {
+    let world = World::start().await;
+    for n in 0..16_u64 {
+        let no = format!("AT_ONCE_{n:02}");
+        let provider = if n % 4 == 3 { "alipay" } else { "wxpay" };
+        paid_by_code(&world, provider, &no).await;
+        let wait = |ms: u64| tokio::time::sleep(std::time::Duration::from_millis(ms));
+        let close = async {
+            wait(n % 5).await;
+            world.call("create-payment", json!({ "url": "pay/closePayment", "data": { "out_trade_no": no } })).await
+        };
+        let ask = async {
+            wait(n % 3).await;
+            world.call("query-payment", json!({ "out_trade_no": no })).await
+        };
+        let (closed, _) = tokio::join!(close, ask);
+        let credited = world.order(&no).await["trade_state"] == "SUCCESS";
+        assert_eq!(has_gone_back(&world, &no), !credited, "{no}: {closed:?}");
+    }
+}
