@@ -84,8 +84,10 @@ fn every_action_has_an_event_and_no_event_another_action() {
     assert!(missing.is_empty(), "no event of {missing:?}");
 }
 
+type LetsThrough = fn(Access) -> bool;
+
 /// Who calls, and whether the table lets him through to an action.
-const CALLERS: [(&str, fn(Access) -> bool); 4] = [
+const CALLERS: [(&str, LetsThrough); 4] = [
     ("nobody", |access| matches!(access, Access::Payer)),
     ("a user", |access| matches!(access, Access::Payer | Access::User)),
     ("an admin", |access| !matches!(access, Access::Named)),
