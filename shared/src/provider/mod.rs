@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt::Display;
 
-/// Why a call to a provider has no result. What it has a result by is an answer that was verified.
+/// Why a call to a provider has no result. A result is an answer that was verified.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[must_use]
 pub enum CallError {

@@ -76,9 +76,7 @@ pub(super) async fn transaction(
     match away {
         0 => refused("4040010", "Apple does not know the transaction"),
         n if n == environments(node).len() => set_up("401", "Apple takes no key of issuerId, keyId, privateKeyContent"),
-        _ => Err(CallError::Unknown(
-            "App Store Server API: HTTP 401 in one environment, unknown in the other".to_owned(),
-        )),
+        _ => Err(CallError::unknown("App Store Server API: HTTP 401 in one environment, unknown in the other")),
     }
 }
 
