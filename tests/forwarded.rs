@@ -206,6 +206,32 @@ async fn a_receiver_that_is_down_for_ten_hours_gets_the_order_once() {
 }
 
 #[tokio::test]
+async fn what_a_payer_writes_never_stands_for_a_column_of_the_order() {
+    let (receiver, world) = world(json!({})).await;
+    let mut custom = json!({ "colour": "red" });
+    for name in shared::order::COLUMNS.into_iter().chain(["key", "encrypted"]) {
+        custom[name] = json!("made up");
+    }
+    // An order without a user.
+    custom.as_object_mut().unwrap().remove("user_id");
+    let (status, made) = world.create("FWD_NAMES", json!({ "type": "mine", "custom": custom })).await;
+    assert_eq!(status, 200, "{made}");
+    world.pay("FWD_NAMES").await;
+    world.until(|order| order["user_order_success"] == true, "FWD_NAMES").await;
+    let got = receiver.got();
+    let mut body = got[0].1.clone();
+    assert_eq!(body["colour"], "red");
+    // The custom data themselves are a column.
+    body.as_object_mut().unwrap().remove("custom");
+    assert!(!body.to_string().contains("made up"), "{body}");
+    let columns = world.order("FWD_NAMES").await;
+    for name in columns.as_object().unwrap().keys().filter(|name| !["pk", "sk", "kind"].contains(&name.as_str())) {
+        let listing = ["list_key", "list_date", "due_shard", "due", "expire_at"].contains(&name.as_str());
+        assert!(listing || shared::order::COLUMNS.contains(&name.as_str()), "{name} is a column too");
+    }
+}
+
+#[tokio::test]
 async fn a_delivery_that_comes_late_tells_how_the_order_stands_then() {
     let (receiver, world) = world(json!({})).await;
     receiver.answers(Reply::of(503, ""));

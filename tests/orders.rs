@@ -421,6 +421,21 @@ async fn a_pay_code_that_is_refused_leaves_room_for_another() {
 }
 
 #[tokio::test]
+async fn custom_data_that_the_table_writes_otherwise_are_the_same_data() {
+    let world = World::start().await;
+    let custom = json!({ "user_id": "user_001", "a": -0.0, "b": 1.0, "c": [1e3, 0.1], "d": { "e": 1e44 } });
+    for _ in 0..2 {
+        let (status, made) = world.create("NUMBERS_1", json!({ "custom": custom })).await;
+        assert_eq!(status, 200, "{made}");
+    }
+    let mut other = custom.clone();
+    other["c"] = json!([1e3, 0.2]);
+    assert_eq!(world.create("NUMBERS_1", json!({ "custom": other })).await.0, 409);
+    assert_eq!(world.create("NUMBERS_2", json!({ "custom": { "": 1 } })).await.0, 400);
+    assert_eq!(world.create("NUMBERS_3", json!({ "custom": { "a": [{ "": 1 }] } })).await.0, 400);
+}
+
+#[tokio::test]
 async fn the_merchants_backend_may_say_for_whom_it_calls() {
     let world = World::start().await;
     let data = json!({ "vk_platform": "mweb", "client_ip": "203.0.113.7" });

@@ -179,6 +179,19 @@ async fn e3_notices_that_nobody_signed_are_not_counted() {
 }
 
 #[tokio::test]
+async fn many_unsigned_notices_of_an_unpaid_order_at_once_ring_no_alarm() {
+    let way = ways().remove(0);
+    let (world, made) = begun(&way).await;
+    pay_silently(&world, &way, &made).await;
+    world.sandbox.misbehave(Fault::new(Op::Query, Misbehaviour::Paying));
+    let notice = notice(&world).await;
+    let sent = (0..24).map(|_| world.sandbox.send(&notice));
+    for answer in futures::future::join_all(sent).await {
+        assert_eq!(answer.expect("an answer").0, 200, "an error would be counted by the alarm of failed callbacks");
+    }
+}
+
+#[tokio::test]
 async fn a_signed_notice_of_a_number_that_nobody_knows_is_an_incident() {
     let (world, made, way) = epay_md5().await;
     pay_silently(&world, &way, &made).await;

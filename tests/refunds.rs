@@ -222,6 +222,14 @@ async fn a_refund_made_in_the_console_is_counted_once() {
 }
 
 #[tokio::test]
+async fn an_amount_under_the_replys_name_is_refused_and_does_not_mean_all() {
+    let world = paid("SPELLED_1").await;
+    let (status, answer) = world.call("refund", json!({ "out_trade_no": "SPELLED_1", "refundFee": 1 })).await;
+    assert_eq!((status, &answer["code"]), (400, &json!(1031)), "{answer}");
+    assert_eq!(world.order("SPELLED_1").await["refund_reserved"], 0);
+}
+
+#[tokio::test]
 async fn apiv2_without_a_client_certificate_reserves_nothing() {
     let world = World::with(Mode { wxpay_version: 2, ..Mode::default() }, |config| {
         for key in ["appCertContent", "appPrivateKeyContent"] {

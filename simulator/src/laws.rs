@@ -246,6 +246,11 @@ fn paid_under(trade: &Trade, id: &str) -> bool {
     trade.transaction_id.as_deref() == Some(id) || trade.number == id
 }
 
+/// Whether closing a pay code has given back what was paid: WeChat Pay's reversal, Alipay's cancellation.
+fn is_reversed(trade: &Trade) -> bool {
+    trade.state == sandbox::TradeState::Revoked || trade.refunds.iter().any(|r| r.out_refund_no.starts_with("cancel_"))
+}
+
 /// A payment is credited to its order or is an incident, and what went back is what the table says.
 fn settled(world: &World, items: &[Value], orders: &[&Value], trade: &Trade) -> Result<(), String> {
     let number = &trade.number;
@@ -255,6 +260,10 @@ fn settled(world: &World, items: &[Value], orders: &[&Value], trade: &Trade) -> 
     let incidents: Vec<&Value> = kinds(items, "incident")
         .filter(|i| paid_under(trade, text(i, "transaction_id")) && text(i, "provider") == provider(trade))
         .collect();
+    if is_reversed(trade) {
+        law!(credited.is_none(), "{number} at {} was credited, and has been reversed", provider(trade));
+        return Ok(());
+    }
     law!(
         credited.is_some() || !incidents.is_empty(),
         "{number} at {} was paid, and is neither credited nor an incident",

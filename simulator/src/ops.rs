@@ -125,6 +125,15 @@ fn creation() -> Value {
         4 | 5 => data["provider"] = json!("alipay"),
         _ => data["provider"] = json!("vkspay"),
     }
+    // A pay code, paid at once or after the payer's password; one is closed by a reversal.
+    let code = match data["provider"].as_str() {
+        Some("wxpay") if data["pid"].is_null() => chance(|c| *c.pick(&["130000000000000006", "130000000000000001"])),
+        Some("alipay") => chance(|c| *c.pick(&["2800000000000000006", "2800000000000000001"])),
+        _ => "",
+    };
+    if !code.is_empty() && chance(|c| c.permille(150)) {
+        data["auth_code"] = json!(code);
+    }
     if chance(|c| c.permille(30)) {
         data["total_fee"] = json!(7);
     }
@@ -283,7 +292,8 @@ impl Step {
             109 | 110 => Self::Denied(chance(|c| c.permille(500))),
             111 => Self::Goods(chance(|c| c.permille(500))),
             112..=114 => match paid() {
-                Some((provider, number)) if provider != Provider::Vkspay => {
+                // Of a console's refund of a pay code only the bill tells.
+                Some((provider, number)) if provider != Provider::Vkspay && world.is_told(provider, &number) => {
                     let amount = chance(|c| *c.pick(&[40, 100, 200, 300])) as u64;
                     Self::GiveBack(provider, number, amount)
                 }

@@ -104,6 +104,12 @@ pub struct World {
 }
 
 impl World {
+    /// Whether a trade's provider calls back about it; WeChat Pay does not about pay codes.
+    pub fn is_told(&self, provider: Provider, number: &str) -> bool {
+        let mut trades = self.sandbox.trades().into_iter();
+        trades.any(|t| t.provider == provider && t.number == number && t.notify_url.is_some())
+    }
+
     /// The world of a seed.
     pub async fn new(number: u64, faults: usize) -> Self {
         seed(number);

@@ -376,7 +376,7 @@ async fn resume(
     let same = order.total_fee == wanted.total_fee
         && order.kind == wanted.kind
         && order.user_id.as_deref() == wanted.user_id
-        && order.custom == wanted.custom;
+        && super::request::same(&order.custom, &wanted.custom);
     if !same {
         return Err(Code::ORDER_DIFFERS.into());
     }

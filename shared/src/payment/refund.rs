@@ -23,6 +23,10 @@ impl<'a> RefundInput<'a> {
     /// # Errors
     /// The field's code.
     pub fn read(fields: &Fields<'a>) -> Result<Self, Failure> {
+        // The reply's spelling, which would else mean that no amount is named: all of it.
+        if fields.0.contains_key("refundFee") {
+            return Err(Failure::new(Code::REFUND_FEE).says("refundFee: the amount is named refund_fee"));
+        }
         let amount = |name: &str, code| match fields.0.contains_key(name) {
             true => fields.amount(name, code).map(Some),
             false => Ok(None),

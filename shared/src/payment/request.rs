@@ -135,13 +135,26 @@ fn is_number(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'|' | b'*' | b'@' | b'.'))
 }
 
-/// What the table can keep: at most 16 kB and 16 levels, numbers within DynamoDB's range.
+/// Whether two values are the same to the table, which keeps `1.0` as `1` and `-0.0` as `0`.
+pub(super) fn same(a: &Map<String, Value>, b: &Map<String, Value>) -> bool {
+    fn equal(a: &Value, b: &Value) -> bool {
+        match (a, b) {
+            (Value::Number(a), Value::Number(b)) => a == b || (a.is_f64() || b.is_f64()) && a.as_f64() == b.as_f64(),
+            (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b)),
+            (Value::Object(a), Value::Object(b)) => same(a, b),
+            (a, b) => a == b,
+        }
+    }
+    a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| equal(a, b)))
+}
+
+/// What the table can keep: at most 16 kB and 16 levels, keys that are not empty, numbers within DynamoDB's range.
 fn fits(value: &Value) -> bool {
     fn shape(value: &Value, depth: usize) -> bool {
         match value {
             _ if depth == 0 => false,
             Value::Array(list) => list.iter().all(|v| shape(v, depth - 1)),
-            Value::Object(map) => map.values().all(|v| shape(v, depth - 1)),
+            Value::Object(map) => map.iter().all(|(key, v)| !key.is_empty() && shape(v, depth - 1)),
             Value::Number(number) => {
                 number.is_i64()
                     || number.is_u64()

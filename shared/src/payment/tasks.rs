@@ -227,6 +227,10 @@ fn after_failure(claimed: &Task, at: i64, why: String) -> (TaskEnd, Ran) {
 /// Hands an order over. The error is the reason, as the order will show it.
 async fn send(cx: &Context<'_>, forward: &Forward, order: &Order, budget: Option<Duration>) -> Result<(), String> {
     let mut body = order.custom.clone();
+    // What a payer's own data names so would be taken for the order's, or for ours.
+    body.retain(|name, _| {
+        !crate::order::COLUMNS.contains(&name.as_str()) && !["key", "encrypted"].contains(&name.as_str())
+    });
     body.extend(order.columns());
     let mut secrets: Vec<&str> = cx.config.notify_key.iter().map(crate::secret::Secret::expose).collect();
     if let Target::Http { key: Some(key), .. } = &forward.target {

@@ -1156,13 +1156,31 @@ function base64(bytes) {
 }
 
 // src/transport.ts
-var FUNCTIONS = [
-  [/^(create|close)Payment$/, "create-payment"],
-  [/^(query(Payment|Orders|Incidents)|rerunHandler|(appleiap|huaweiiap)\/.+)$/, "query-payment"],
-  [/^(refund|queryRefund|resolveIncident)$/, "refund"],
-  [/^code2Session/, "login"],
-  [/^(transfer|queryTransfer|cancelTransfer|wxpayVirtual\/.+)$/, "transfer"]
-];
+var FUNCTIONS = {
+  createPayment: "create-payment",
+  closePayment: "create-payment",
+  queryPayment: "query-payment",
+  queryOrders: "query-payment",
+  queryIncidents: "query-payment",
+  rerunHandler: "query-payment",
+  "appleiap/verifyReceipt": "query-payment",
+  "huaweiiap/verifyPurchase": "query-payment",
+  refund: "refund",
+  queryRefund: "refund",
+  resolveIncident: "refund",
+  transfer: "transfer",
+  queryTransfer: "transfer",
+  cancelTransfer: "transfer",
+  "wxpayVirtual/queryUserBalance": "transfer",
+  "wxpayVirtual/currencyPay": "transfer",
+  "wxpayVirtual/cancelCurrencyPay": "transfer",
+  "wxpayVirtual/presentCurrency": "transfer",
+  code2Session: "login",
+  code2SessionWeixin: "login",
+  code2SessionWeixinH5: "login",
+  code2SessionAlipay: "login",
+  code2SessionDouyin: "login"
+};
 var MOST_FEN = 1e10;
 var AMOUNTS = [["total_fee", 1003], ["transfer_amount", 1007], ["refund_fee", 1031]];
 function readAction(action) {
@@ -1189,12 +1207,12 @@ function prepare(action, data) {
   return fields;
 }
 function address({ urls = {}, baseUrl, style }, action) {
-  var _a, _b, _c, _d;
+  var _a, _b, _c;
   if (style === "envelope" && baseUrl)
     return baseUrl;
   const short = action.replace(/^pay\//, "");
-  const name = (_b = (_a = FUNCTIONS.find(([pattern]) => pattern.test(short))) == null ? void 0 : _a[1]) != null ? _b : "";
-  const own = (_d = (_c = urls[action]) != null ? _c : urls[short]) != null ? _d : urls[name];
+  const name = (_a = FUNCTIONS[short]) != null ? _a : "";
+  const own = (_c = (_b = urls[action]) != null ? _b : urls[short]) != null ? _c : urls[name];
   if (own)
     return own;
   if (!name || baseUrl === void 0)
