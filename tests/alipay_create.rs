@@ -6,11 +6,16 @@ use crate::alipay_kit::{
 use serde_json::{Value, json};
 use shared::order::{Fen, Order};
 use shared::provider::alipay::signing;
-use shared::provider::{CreateRequest, Created, Meaning, Outcome, Outside};
+use shared::provider::{CallError, CreateRequest, Created, Meaning, Outside};
 use std::collections::BTreeMap;
 
 /// Creates at a script's gateway.
-async fn create_at(script: &Script, name: &str, more: Value, request: &CreateRequest<'_>) -> Outcome<Created> {
+async fn create_at(
+    script: &Script,
+    name: &str,
+    more: Value,
+    request: &CreateRequest<'_>,
+) -> Result<Created, CallError> {
     let mut more = more;
     more["apiBase"] = script.url.clone().into();
     gateway(name, node(more)).create(&script.outside, request).await
@@ -19,7 +24,7 @@ async fn create_at(script: &Script, name: &str, more: Value, request: &CreateReq
 /// Creates where no call may be made.
 async fn create_offline(name: &str, more: Value, request: &CreateRequest<'_>) -> Created {
     match gateway(name, node(more)).create(&Outside::default(), request).await {
-        Outcome::Done(created) => created,
+        Ok(created) => created,
         other => panic!("{other:?}"),
     }
 }
@@ -46,7 +51,7 @@ async fn a_mini_program_gets_the_trade_number_to_pay() {
     let script = Script::of(vec![answer(), answer(), answer()]).await;
 
     let open = mini("074a1CcTG1LelxKe4xQC0zgNdId0nx", json!({}));
-    let Outcome::Done(created) = create_at(&script, "mp-alipay", json!({}), &request(&open)).await else { panic!() };
+    let Ok(created) = create_at(&script, "mp-alipay", json!({}), &request(&open)).await else { panic!() };
     assert_eq!(created.order_info, json!(TRADE_NO));
     assert_eq!(created.fresh_until, open.time_expire);
     assert_eq!((created.code_url, created.payment), (None, None));
@@ -56,13 +61,13 @@ async fn a_mini_program_gets_the_trade_number_to_pay() {
     assert_eq!((&biz["total_amount"], &biz["time_expire"]), (&json!("12.30"), &json!("2026-01-02 11:34:05")));
 
     let old = mini("2088000000000001", json!({ "op_app_id": "2021000000000777", "buyer_open_id": "someone else" }));
-    assert!(matches!(create_at(&script, "mp-alipay", json!({}), &request(&old)).await, Outcome::Done(_)));
+    assert!(create_at(&script, "mp-alipay", json!({}), &request(&old)).await.is_ok());
     let biz = script.biz(1);
     assert_eq!((&biz["buyer_id"], &biz["op_app_id"]), (&json!("2088000000000001"), &json!("2021000000000777")));
     assert_eq!(biz.get("buyer_open_id"), None);
 
     let partner = mini("074a1CcTG1LelxKe4xQC0zgNdId0nx", json!({ "op_buyer_open_id": "op-buyer" }));
-    assert!(matches!(create_at(&script, "mp-alipay", json!({}), &request(&partner)).await, Outcome::Done(_)));
+    assert!(create_at(&script, "mp-alipay", json!({}), &request(&partner)).await.is_ok());
     assert_eq!(script.biz(2)["op_buyer_open_id"], "op-buyer");
     assert_eq!(script.biz(2).get("buyer_open_id"), None);
 }
@@ -74,7 +79,7 @@ async fn a_request_carries_the_system_parameters() {
     let script = Script::of(vec![answer]).await;
     let order = order(json!({}));
     let more = json!({ "appAuthToken": "202601BBisv0token" });
-    assert!(matches!(create_at(&script, "h5", more, &request(&order)).await, Outcome::Done(_)));
+    assert!(create_at(&script, "h5", more, &request(&order)).await.is_ok());
     let form = &script.asked()[0];
     for (name, value) in [
         ("app_id", APP_ID),
@@ -100,7 +105,7 @@ async fn h5_is_a_qr_code_that_lives_two_hours_or_as_long_as_the_order() {
     let script = Script::of(vec![answer(), answer()]).await;
     for (minutes, fresh) in [(30, 30), (300, 120)] {
         let order = order(json!({ "time_expire": NOW + minutes * MINUTE }));
-        let Outcome::Done(created) = create_at(&script, "h5", json!({}), &request(&order)).await else { panic!() };
+        let Ok(created) = create_at(&script, "h5", json!({}), &request(&order)).await else { panic!() };
         assert_eq!(created.order_info, json!({ "codeUrl": "https://qr.alipay.com/bax1" }));
         assert_eq!(created.code_url.as_deref(), Some("https://qr.alipay.com/bax1"));
         assert_eq!(created.fresh_until, NOW + fresh * MINUTE);
@@ -113,7 +118,7 @@ async fn an_answer_about_another_order_or_without_its_product_is_unknown() {
     for fields in [json!({ "out_trade_no": "another", "qr_code": "x" }), json!({ "out_trade_no": NUMBER })] {
         let script = Script::of(vec![success(method, fields)]).await;
         let order = order(json!({}));
-        assert!(matches!(create_at(&script, "h5", json!({}), &request(&order)).await, Outcome::Unknown(_)));
+        assert!(matches!(create_at(&script, "h5", json!({}), &request(&order)).await, Err(CallError::Unknown(_))));
     }
 }
 
@@ -197,8 +202,7 @@ async fn a_pay_code_pays_at_once() {
     });
     let script = Script::of(vec![success("alipay.trade.pay", fields)]).await;
     let order = order(json!({}));
-    let Outcome::Done(created) = create_at(&script, "codepay", json!({}), &shop(&order, "281234567890123456")).await
-    else {
+    let Ok(created) = create_at(&script, "codepay", json!({}), &shop(&order, "281234567890123456")).await else {
         panic!("not created")
     };
     let payment = created.payment.expect("a payment");
@@ -227,9 +231,7 @@ async fn a_pay_code_whose_end_is_open_is_left_to_the_query() {
     for answer in open {
         let script = Script::with(vec![answer.clone()]).await;
         let order = order(json!({}));
-        let Outcome::Done(created) =
-            create_at(&script, "codepay", json!({}), &shop(&order, "281234567890123456")).await
-        else {
+        let Ok(created) = create_at(&script, "codepay", json!({}), &shop(&order, "281234567890123456")).await else {
             panic!("{answer:?}")
         };
         assert_eq!(created.payment, None, "{answer:?}");
@@ -249,7 +251,7 @@ async fn refusals_say_what_they_mean() {
     ] {
         let script = Script::of(vec![failure(method, code, sub_code)]).await;
         let order = order(json!({}));
-        let Outcome::Refused(refusal) = create_at(&script, "h5", json!({}), &request(&order)).await else {
+        let Err(CallError::Refused(refusal)) = create_at(&script, "h5", json!({}), &request(&order)).await else {
             panic!("{sub_code}")
         };
         assert_eq!((refusal.code.as_str(), refusal.meaning), (sub_code, meaning));
@@ -264,7 +266,7 @@ async fn no_text_of_the_gateways_repeats_a_token() {
     let script = Script::of(vec![json!({ "error_response": node }).to_string()]).await;
     let order = order(json!({}));
     let more = json!({ "appAuthToken": token });
-    let Outcome::Refused(refusal) = create_at(&script, "h5", more, &request(&order)).await else { panic!() };
+    let Err(CallError::Refused(refusal)) = create_at(&script, "h5", more, &request(&order)).await else { panic!() };
     assert!(!refusal.message.contains(token));
     assert_eq!(refusal.message.chars().count(), 200);
 }
@@ -278,7 +280,7 @@ async fn encrypted_content_goes_out_sealed_and_comes_back_sealed() {
     let script = Script::of(vec![answer]).await;
     let order = order(json!({}));
     let more = json!({ "encryptKey": shared::crypto::base64(&key[..]) });
-    let Outcome::Done(created) = create_at(&script, "h5", more, &request(&order)).await else { panic!() };
+    let Ok(created) = create_at(&script, "h5", more, &request(&order)).await else { panic!() };
     assert_eq!(created.code_url.as_deref(), Some("https://qr.alipay.com/bax1"));
     let form = &script.asked()[0];
     assert_eq!(form["encrypt_type"], "AES");

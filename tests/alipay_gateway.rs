@@ -5,7 +5,7 @@ use crate::alipay_kit::{
 };
 use serde_json::{Value, json};
 use shared::order::{Fen, Refund};
-use shared::provider::{Gateway, Meaning, Outcome, Payment, RefundProgress, RefundRequest, RefundStanding, Standing};
+use shared::provider::{CallError, Gateway, Meaning, Payment, RefundProgress, RefundRequest, RefundStanding, Standing};
 
 const QUERY: &str = "alipay.trade.query";
 const CLOSE: &str = "alipay.trade.close";
@@ -17,7 +17,7 @@ fn at(script: &Script, name: &str) -> Gateway {
     gateway(name, node(json!({ "apiBase": script.url })))
 }
 
-async fn query(answer: (u16, String)) -> Outcome<Standing> {
+async fn query(answer: (u16, String)) -> Result<Standing, CallError> {
     let script = Script::with(vec![answer]).await;
     let order = order(json!({}));
     let outcome = at(&script, "h5").query(&script.outside, &order, order.current(), NOW).await;
@@ -35,9 +35,9 @@ fn trade(status: &str, more: Value) -> String {
     success(QUERY, fields)
 }
 
-fn paid(outcome: Outcome<Standing>) -> Payment {
+fn paid(outcome: Result<Standing, CallError>) -> Payment {
     match outcome {
-        Outcome::Done(Standing::Paid(payments)) => payments.into_iter().next().expect("a payment"),
+        Ok(Standing::Paid(payments)) => payments.into_iter().next().expect("a payment"),
         other => panic!("{other:?}"),
     }
 }
@@ -69,18 +69,18 @@ async fn another_currency_is_not_called_yuan() {
 #[tokio::test]
 async fn an_unpaid_trade_is_unpaid_and_a_new_state_is_pending() {
     let waiting = query((200, trade("WAIT_BUYER_PAY", json!({})))).await;
-    assert_eq!(waiting, Outcome::Done(Standing::Unpaid { paying: false }));
+    assert_eq!(waiting, Ok(Standing::Unpaid { paying: false }));
     for more in [json!({ "receipt_amount": "12.30" }), json!({ "fund_bill_list": [{ "fund_channel": "PCREDIT" }] })] {
         let denied = query((200, trade("WAIT_BUYER_PAY", more))).await;
-        assert!(matches!(denied, Outcome::Unknown(_)), "money that moved denies the word: {denied:?}");
+        assert!(matches!(denied, Err(CallError::Unknown(_))), "money that moved denies the word: {denied:?}");
     }
     let new = query((200, trade("TRADE_PENDING", json!({})))).await;
-    assert_eq!(new, Outcome::Done(Standing::Unpaid { paying: true }));
+    assert_eq!(new, Ok(Standing::Unpaid { paying: true }));
 }
 
 #[tokio::test]
 async fn a_closed_trade_was_paid_if_money_moved() {
-    assert_eq!(query((200, trade("TRADE_CLOSED", json!({})))).await, Outcome::Done(Standing::Closed));
+    assert_eq!(query((200, trade("TRADE_CLOSED", json!({})))).await, Ok(Standing::Closed));
     for more in [
         json!({ "send_pay_date": "2026-01-02 11:04:06" }),
         json!({ "receipt_amount": "12.30" }),
@@ -94,7 +94,7 @@ async fn a_closed_trade_was_paid_if_money_moved() {
 #[tokio::test]
 async fn a_trade_that_nobody_opened_yet_is_missing() {
     let answer = query((200, failure(QUERY, "40004", "ACQ.TRADE_NOT_EXIST"))).await;
-    assert_eq!(answer, Outcome::Done(Standing::Missing));
+    assert_eq!(answer, Ok(Standing::Missing));
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn nothing_uncertain_is_an_answer() {
         (200, "<html>busy</html>".to_owned()),
     ] {
         let outcome = query((status, body.clone())).await;
-        assert!(matches!(outcome, Outcome::Unknown(_)), "{body}: {outcome:?}");
+        assert!(matches!(outcome, Err(CallError::Unknown(_))), "{body}: {outcome:?}");
     }
 }
 
@@ -129,19 +129,19 @@ async fn no_answer_is_unknown() {
     let order = order(json!({}));
     let gone = gateway("h5", node(json!({ "apiBase": url })));
     let outcome = gone.query(&script.outside, &order, order.current(), NOW).await;
-    assert!(matches!(outcome, Outcome::Unknown(_)));
+    assert!(matches!(outcome, Err(CallError::Unknown(_))));
 }
 
-async fn close(name: &str, answers: Vec<String>) -> (Outcome<shared::provider::Closing>, Vec<String>) {
+async fn close(name: &str, answers: Vec<String>) -> (Result<shared::provider::Closing, CallError>, Vec<String>) {
     let script = Script::of(answers).await;
     let order = order(json!({}));
     let outcome = at(&script, name).close(&script.outside, &order, order.current(), NOW).await;
     (outcome, script.methods())
 }
 
-fn meaning(outcome: Outcome<shared::provider::Closing>) -> Meaning {
+fn meaning(outcome: Result<shared::provider::Closing, CallError>) -> Meaning {
     match outcome {
-        Outcome::Refused(refusal) => refusal.meaning,
+        Err(CallError::Refused(refusal)) => refusal.meaning,
         other => panic!("{other:?}"),
     }
 }
@@ -149,9 +149,9 @@ fn meaning(outcome: Outcome<shared::provider::Closing>) -> Meaning {
 #[tokio::test]
 async fn an_unpaid_trade_closes() {
     let (outcome, methods) = close("h5", vec![success(CLOSE, json!({ "out_trade_no": NUMBER }))]).await;
-    assert_eq!((outcome, methods), (Outcome::Done(shared::provider::Closing::Closed), vec![CLOSE.to_owned()]));
+    assert_eq!((outcome, methods), (Ok(shared::provider::Closing::Closed), vec![CLOSE.to_owned()]));
     let (outcome, _) = close("h5", vec![success(CLOSE, json!({ "out_trade_no": "another" }))]).await;
-    assert!(matches!(outcome, Outcome::Unknown(_)));
+    assert!(matches!(outcome, Err(CallError::Unknown(_))));
 }
 
 #[tokio::test]
@@ -172,12 +172,15 @@ async fn a_trade_that_does_not_close_says_how_it_stands() {
     }
     let status_error = || failure(CLOSE, "40004", "ACQ.TRADE_STATUS_ERROR");
     let (paying, _) = close("h5", vec![status_error(), trade("TRADE_PENDING", json!({}))]).await;
-    assert_eq!(paying, Outcome::Done(shared::provider::Closing::Paying));
+    assert_eq!(paying, Ok(shared::provider::Closing::Paying));
     let (untold, _) = close("h5", vec![status_error(), failure(QUERY, "40002", "isv.invalid-signature")]).await;
-    assert!(matches!(untold, Outcome::Unknown(_)), "who refuses to tell has not said that it is unpaid: {untold:?}");
+    assert!(
+        matches!(untold, Err(CallError::Unknown(_))),
+        "who refuses to tell has not said that it is unpaid: {untold:?}"
+    );
     for sub_code in ["ACQ.SYSTEM_ERROR", "AQC.SYSTEM_ERROR", "aop.ACQ.SYSTEM_ERROR"] {
         let (outcome, _) = close("h5", vec![failure(CLOSE, "40004", sub_code)]).await;
-        assert!(matches!(outcome, Outcome::Unknown(_)), "{sub_code}");
+        assert!(matches!(outcome, Err(CallError::Unknown(_))), "{sub_code}");
     }
 }
 
@@ -185,20 +188,20 @@ async fn a_trade_that_does_not_close_says_how_it_stands() {
 async fn a_pay_code_trade_is_cancelled() {
     for fields in [json!({ "action": "close" }), json!({ "action": "refund" }), json!({})] {
         let (outcome, methods) = close("codepay", vec![success(CANCEL, fields)]).await;
-        assert_eq!((outcome, methods), (Outcome::Done(shared::provider::Closing::Closed), vec![CANCEL.to_owned()]));
+        assert_eq!((outcome, methods), (Ok(shared::provider::Closing::Closed), vec![CANCEL.to_owned()]));
     }
     let again = || success(CANCEL, json!({ "retry_flag": "Y" }));
     let done = || success(CANCEL, json!({ "retry_flag": "N", "action": "close" }));
     let (outcome, methods) = close("codepay", vec![again(), done()]).await;
-    assert_eq!((outcome, methods.len()), (Outcome::Done(shared::provider::Closing::Closed), 2));
+    assert_eq!((outcome, methods.len()), (Ok(shared::provider::Closing::Closed), 2));
     let (outcome, methods) = close("codepay", vec![again(), again(), done()]).await;
-    assert!(matches!(outcome, Outcome::Unknown(_)));
+    assert!(matches!(outcome, Err(CallError::Unknown(_))));
     assert_eq!(methods.len(), 2);
     let (outcome, _) = close("codepay", vec![failure(CANCEL, "40004", "AQC.SYSTEM_ERROR")]).await;
-    assert!(matches!(outcome, Outcome::Unknown(_)));
+    assert!(matches!(outcome, Err(CallError::Unknown(_))));
 }
 
-async fn refund(answers: Vec<String>) -> (Outcome<RefundStanding>, Vec<Value>) {
+async fn refund(answers: Vec<String>) -> (Result<RefundStanding, CallError>, Vec<Value>) {
     let script = Script::of(answers).await;
     let order = order(json!({}));
     let request = RefundRequest {
@@ -237,9 +240,9 @@ fn refund_known(status: &str) -> String {
     )
 }
 
-fn progress(outcome: Outcome<RefundStanding>) -> RefundProgress {
+fn progress(outcome: Result<RefundStanding, CallError>) -> RefundProgress {
     match outcome {
-        Outcome::Done(standing) => standing.progress,
+        Ok(standing) => standing.progress,
         other => panic!("{other:?}"),
     }
 }
@@ -247,7 +250,7 @@ fn progress(outcome: Outcome<RefundStanding>) -> RefundProgress {
 #[tokio::test]
 async fn a_refund_succeeds_when_money_moved_and_its_amount_is_not_the_cumulative_one() {
     let (outcome, asked) = refund(vec![refunded("Y")]).await;
-    let Outcome::Done(standing) = outcome else { panic!("{outcome:?}") };
+    let Ok(standing) = outcome else { panic!("{outcome:?}") };
     assert_eq!(standing.progress, RefundProgress::Success);
     assert_eq!(standing.refund, None);
     assert_eq!(standing.refunded_at, Some(1_767_323_100_000));
@@ -259,7 +262,7 @@ async fn a_refund_succeeds_when_money_moved_and_its_amount_is_not_the_cumulative
 #[tokio::test]
 async fn a_refund_that_moved_nothing_is_confirmed_by_asking() {
     let (outcome, asked) = refund(vec![refunded("N"), refund_known("REFUND_SUCCESS")]).await;
-    let Outcome::Done(standing) = outcome else { panic!("{outcome:?}") };
+    let Ok(standing) = outcome else { panic!("{outcome:?}") };
     assert_eq!((standing.progress, standing.refund), (RefundProgress::Success, Some(Fen(405))));
     assert_eq!(asked[1]["out_request_no"], "R_1");
     for answer in [
@@ -283,25 +286,25 @@ async fn a_refund_whose_end_nobody_knows_is_unknown() {
         r#"{"alipay_trade_refund_response":{"code":"10000","fund_change":"Y"}}"#.to_owned(),
     ] {
         let (outcome, _) = refund(vec![answer]).await;
-        assert!(matches!(outcome, Outcome::Unknown(_)));
+        assert!(matches!(outcome, Err(CallError::Unknown(_))));
     }
 }
 
 #[tokio::test]
 async fn a_refund_is_refused_only_when_it_was_not_made() {
     let (outcome, asked) = refund(vec![failure(REFUND, "40004", "ACQ.SELLER_BALANCE_NOT_ENOUGH")]).await;
-    assert!(matches!(outcome, Outcome::Refused(_)));
+    assert!(matches!(outcome, Err(CallError::Refused(_))));
     assert_eq!(asked.len(), 1);
     let closed = || failure(REFUND, "40004", "ACQ.TRADE_HAS_CLOSE");
     let (outcome, _) = refund(vec![closed(), refund_known("REFUND_SUCCESS")]).await;
     assert_eq!(progress(outcome), RefundProgress::Success, "the repeat of the refund that closed the trade");
     let (outcome, _) = refund(vec![closed(), success(REFUND_QUERY, json!({}))]).await;
-    assert!(matches!(outcome, Outcome::Refused(refusal) if refusal.meaning == Meaning::Closed));
+    assert!(matches!(outcome, Err(CallError::Refused(refusal)) if refusal.meaning == Meaning::Closed));
     let (outcome, _) = refund(vec![closed()]).await;
-    assert!(matches!(outcome, Outcome::Unknown(_)));
+    assert!(matches!(outcome, Err(CallError::Unknown(_))));
 }
 
-async fn query_refund(answer: String, age: i64) -> Outcome<RefundStanding> {
+async fn query_refund(answer: String, age: i64) -> Result<RefundStanding, CallError> {
     let script = Script::of(vec![answer]).await;
     let refund: Refund = serde_json::from_value(json!({
         "out_trade_no": NUMBER, "out_refund_no": "R_1", "refund_fee": 405, "refund_desc": "", "state": "PROCESSING",
@@ -313,7 +316,7 @@ async fn query_refund(answer: String, age: i64) -> Outcome<RefundStanding> {
 
 #[tokio::test]
 async fn a_refund_is_asked_for_by_its_number() {
-    let Outcome::Done(standing) = query_refund(refund_known("REFUND_SUCCESS"), 1).await else { panic!() };
+    let Ok(standing) = query_refund(refund_known("REFUND_SUCCESS"), 1).await else { panic!() };
     assert_eq!((standing.progress, standing.refund), (RefundProgress::Success, Some(Fen(405))));
     assert_eq!(standing.refunded_at, Some(1_767_323_100_000));
     for status in ["", "REFUND_FAIL", "REFUND_PROCESSING"] {
@@ -322,7 +325,7 @@ async fn a_refund_is_asked_for_by_its_number() {
     }
     let raw = json!({ "code": "10000", "out_request_no": "R_2", "refund_status": "REFUND_SUCCESS" }).to_string();
     let other = query_refund(signed_answer(REFUND_QUERY, &raw, &ALIPAY.private), 1).await;
-    assert!(matches!(other, Outcome::Unknown(_)));
+    assert!(matches!(other, Err(CallError::Unknown(_))));
 }
 
 #[tokio::test]
@@ -335,5 +338,5 @@ async fn a_refund_is_missing_only_when_the_gateway_must_know_it() {
     assert_eq!(progress(query_refund(empty(), 10_000).await), RefundProgress::Processing(None));
     assert_eq!(progress(query_refund(empty(), 10_001).await), RefundProgress::Missing);
     let outcome = query_refund(failure(REFUND_QUERY, "40004", "ACQ.SYSTEM_ERROR"), 60_000).await;
-    assert!(matches!(outcome, Outcome::Unknown(_)));
+    assert!(matches!(outcome, Err(CallError::Unknown(_))));
 }

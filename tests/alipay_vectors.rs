@@ -218,7 +218,7 @@ async fn certificate_mode_signs_the_serial_numbers_along() {
     let created = crate::alipay_kit::gateway("pc", application)
         .create(&Default::default(), &crate::alipay_kit::request(&order))
         .await;
-    let shared::provider::Outcome::Done(created) = created else { panic!("{created:?}") };
+    let Ok(created) = created else { panic!("{created:?}") };
     let query = text(&created.order_info["payUrl"]).split_once('?').expect("a query").1;
     let params: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let of = |name: &str| params.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());

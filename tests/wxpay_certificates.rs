@@ -6,7 +6,7 @@ use serde_json::json;
 use shared::config::Config;
 use shared::order::Provider;
 use shared::provider::wxpay::{KEEP_MS, PAUSE_MS};
-use shared::provider::{CallbackError, CallbackRequest, Notice, Outcome, Outside, Standing, read_callback};
+use shared::provider::{CallbackError, CallbackRequest, Notice, Outside, Standing, read_callback};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
@@ -262,6 +262,6 @@ async fn answers_are_verified_with_the_certificates_too() {
     let config = config_of("h5", certificate_node(&server.base));
     let attempt = attempt("h5", json!({}));
     let standing = gateway(&config, "h5").query(&server.outside, &order(json!({})), &attempt, NOW).await;
-    assert!(matches!(standing, Outcome::Done(Standing::Paid(_))), "{standing:?}");
+    assert!(matches!(standing, Ok(Standing::Paid(_))), "{standing:?}");
     assert!(server.seen().iter().all(|seen| !seen.headers.contains_key("wechatpay-serial")));
 }

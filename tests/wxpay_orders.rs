@@ -6,9 +6,15 @@ use shared::config::Config;
 use shared::crypto::rsa::PublicKey;
 use shared::order::{Fen, Order};
 use shared::provider::wxpay::signing::{invoke_message, request_message};
-use shared::provider::{Created, Meaning, Outcome, Standing};
+use shared::provider::{CallError, Created, Meaning, Standing};
 
-async fn create(node: &str, config: &Config, server: &Server, order: &Order, more: Value) -> Outcome<Created> {
+async fn create(
+    node: &str,
+    config: &Config,
+    server: &Server,
+    order: &Order,
+    more: Value,
+) -> Result<Created, CallError> {
     let attempt = attempt(node, more);
     gateway(config, node).create(&server.outside, &create_request(order, &attempt)).await
 }
@@ -42,9 +48,9 @@ fn assert_signed(seen: &Seen) {
     assert_eq!(seen.headers["wechatpay-serial"], PUB_KEY_ID);
 }
 
-fn done(outcome: Outcome<Created>) -> Created {
+fn done(outcome: Result<Created, CallError>) -> Created {
     match outcome {
-        Outcome::Done(created) => created,
+        Ok(created) => created,
         other => panic!("{other:?}"),
     }
 }
@@ -199,17 +205,17 @@ async fn refusals_say_what_they_mean_and_the_rest_stays_open() {
         let server = Server::start(move |_| Canned::error(status, code)).await;
         let config = config_of("h5", v3_node(&server.base));
         match (create("h5", &config, &server, &order(json!({})), json!({})).await, meaning) {
-            (Outcome::Refused(refusal), Some(meaning)) => {
+            (Err(CallError::Refused(refusal)), Some(meaning)) => {
                 assert_eq!((refusal.code.as_str(), refusal.meaning), (code, meaning));
             }
-            (Outcome::Unknown(_), None) => {}
+            (Err(CallError::Unknown(_)), None) => {}
             (other, _) => panic!("{status} {code}: {other:?}"),
         }
         assert_eq!(server.seen().len(), 1, "nothing is sent twice");
     }
     let config = config_of("h5", v3_node("http://127.0.0.1:1"));
     let server = prepay_server().await;
-    assert!(matches!(create("h5", &config, &server, &order(json!({})), json!({})).await, Outcome::Unknown(_)));
+    assert!(matches!(create("h5", &config, &server, &order(json!({})), json!({})).await, Err(CallError::Unknown(_))));
 }
 
 type Answer = fn(&str) -> Canned;
@@ -254,18 +260,21 @@ async fn a_2xx_that_cannot_be_verified_is_unknown() {
         let server = Server::start(move |_| answer(BODY)).await;
         let config = config_of("h5", v3_node(&server.base));
         let created = create("h5", &config, &server, &order(json!({})), json!({})).await;
-        assert!(matches!(created, Outcome::Unknown(_)), "{name}: {created:?}");
+        assert!(matches!(created, Err(CallError::Unknown(_))), "{name}: {created:?}");
     }
 }
 
-async fn query(answer: impl Fn() -> Canned + Send + Sync + 'static, more: Value) -> (Outcome<Standing>, Seen) {
+async fn query(
+    answer: impl Fn() -> Canned + Send + Sync + 'static,
+    more: Value,
+) -> (Result<Standing, CallError>, Seen) {
     let server = Server::start(move |_| answer()).await;
     let config = config_of("h5", v3_node(&server.base));
     let standing = gateway(&config, "h5").query(&server.outside, &order(json!({})), &attempt("h5", more), NOW).await;
     (standing, server.last())
 }
 
-async fn standing_of(change: Value) -> Outcome<Standing> {
+async fn standing_of(change: Value) -> Result<Standing, CallError> {
     let mut object = paid_order();
     object.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
     query(move || Canned::json(&object), json!({})).await.0
@@ -276,7 +285,7 @@ async fn a_query_asks_by_number_with_the_path_encoded() {
     let (standing, seen) = query(|| Canned::json(&paid_order()), json!({ "number": "T202601010001" })).await;
     assert_signed(&seen);
     assert_eq!(seen.target, format!("/v3/pay/transactions/out-trade-no/T202601010001?mchid={MCH}"));
-    let Outcome::Done(Standing::Paid(payments)) = standing else { panic!("{standing:?}") };
+    let Ok(Standing::Paid(payments)) = standing else { panic!("{standing:?}") };
     let payment = &payments[0];
     assert_eq!((payment.total, payment.currency.as_str()), (Some(Fen(100)), "CNY"));
     assert_eq!(payment.paid_at, Some(NOW));
@@ -301,11 +310,11 @@ async fn only_explicit_states_move_an_order() {
         ("SOMETHING_NEW", Standing::Unpaid { paying: true }),
         ("success", Standing::Unpaid { paying: true }),
     ] {
-        assert_eq!(standing_of(json!({ "trade_state": state })).await, Outcome::Done(wanted), "{state}");
+        assert_eq!(standing_of(json!({ "trade_state": state })).await, Ok(wanted), "{state}");
     }
     for state in ["SUCCESS", "REFUND"] {
         let standing = standing_of(json!({ "trade_state": state })).await;
-        assert!(matches!(standing, Outcome::Done(Standing::Paid(_))), "{state}");
+        assert!(matches!(standing, Ok(Standing::Paid(_))), "{state}");
     }
 }
 
@@ -322,14 +331,14 @@ async fn an_answer_about_another_order_is_unknown() {
         json!({ "transaction_id": "" }),
     ] {
         let standing = standing_of(change.clone()).await;
-        assert!(matches!(standing, Outcome::Unknown(_)), "{change}: {standing:?}");
+        assert!(matches!(standing, Err(CallError::Unknown(_))), "{change}: {standing:?}");
     }
 }
 
 #[tokio::test]
 async fn whom_a_payment_names_is_left_to_the_comparison_with_its_order() {
     let change = json!({ "mchid": "1900000002", "appid": "wxother", "sub_mchid": "1900000003" });
-    let Outcome::Done(Standing::Paid(payments)) = standing_of(change).await else { panic!("it is paid") };
+    let Ok(Standing::Paid(payments)) = standing_of(change).await else { panic!("it is paid") };
     let payment = &payments[0];
     assert_eq!((payment.mch_id.as_deref(), payment.app_id.as_deref()), (Some("1900000002"), Some("wxother")));
     assert_eq!(payment.parties.sub_mch_id.as_deref(), Some("1900000003"));
@@ -339,15 +348,17 @@ async fn whom_a_payment_names_is_left_to_the_comparison_with_its_order() {
 async fn only_a_named_absence_is_an_absence() {
     for code in ["ORDER_NOT_EXIST", "RESOURCE_NOT_EXISTS"] {
         let (standing, _) = query(move || Canned::error(404, code), json!({})).await;
-        assert_eq!(standing, Outcome::Done(Standing::Missing));
+        assert_eq!(standing, Ok(Standing::Missing));
     }
     let (standing, _) = query(|| Canned::plain(404, ""), json!({})).await;
-    assert!(matches!(standing, Outcome::Unknown(_)));
+    assert!(matches!(standing, Err(CallError::Unknown(_))));
     let (standing, _) = query(|| Canned::error(404, "MCH_NOT_EXISTS"), json!({})).await;
-    assert!(matches!(standing, Outcome::Refused(_)));
+    assert!(matches!(standing, Err(CallError::Refused(_))));
 }
 
-async fn close(answer: impl Fn() -> Canned + Send + Sync + 'static) -> (Outcome<shared::provider::Closing>, Seen) {
+async fn close(
+    answer: impl Fn() -> Canned + Send + Sync + 'static,
+) -> (Result<shared::provider::Closing, CallError>, Seen) {
     let server = Server::start(move |_| answer()).await;
     let config = config_of("h5", v3_node(&server.base));
     let attempt = attempt("h5", json!({}));
@@ -357,18 +368,18 @@ async fn close(answer: impl Fn() -> Canned + Send + Sync + 'static) -> (Outcome<
 #[tokio::test]
 async fn a_close_is_a_signed_204_and_closing_twice_is_closing_once() {
     let (closed, seen) = close(|| Canned::signed(204, "")).await;
-    assert_eq!(closed, Outcome::Done(shared::provider::Closing::Closed));
+    assert_eq!(closed, Ok(shared::provider::Closing::Closed));
     assert_signed(&seen);
     assert_eq!(seen.target, "/v3/pay/transactions/out-trade-no/T202601010001/close");
     assert_eq!(seen.json(), json!({ "mchid": MCH }));
-    assert_eq!(close(|| Canned::error(400, "ORDER_CLOSED")).await.0, Outcome::Done(shared::provider::Closing::Closed));
-    assert!(matches!(close(|| Canned::plain(204, "")).await.0, Outcome::Unknown(_)), "an unsigned 204");
+    assert_eq!(close(|| Canned::error(400, "ORDER_CLOSED")).await.0, Ok(shared::provider::Closing::Closed));
+    assert!(matches!(close(|| Canned::plain(204, "")).await.0, Err(CallError::Unknown(_))), "an unsigned 204");
     for code in ["USERPAYING", "USER_PAYING"] {
         let (paying, _) = close(move || Canned::error(400, code)).await;
-        assert_eq!(paying, Outcome::Done(shared::provider::Closing::Paying), "{code}");
+        assert_eq!(paying, Ok(shared::provider::Closing::Paying), "{code}");
     }
     let (paid, _) = close(|| Canned::error(400, "ORDERPAID")).await;
-    assert!(matches!(paid, Outcome::Refused(refusal) if refusal.meaning == Meaning::Paid));
+    assert!(matches!(paid, Err(CallError::Refused(refusal)) if refusal.meaning == Meaning::Paid));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use super::wxpay_kit::*;
 use serde_json::{Value, json};
 use shared::order::Fen;
-use shared::provider::{Meaning, Outcome, RefundProgress, RefundStanding};
+use shared::provider::{CallError, Meaning, RefundProgress, RefundStanding};
 
 fn refund_object(status: &str) -> Value {
     json!({
@@ -13,7 +13,10 @@ fn refund_object(status: &str) -> Value {
     })
 }
 
-async fn refund(answer: impl Fn() -> Canned + Send + Sync + 'static, more: Value) -> (Outcome<RefundStanding>, Seen) {
+async fn refund(
+    answer: impl Fn() -> Canned + Send + Sync + 'static,
+    more: Value,
+) -> (Result<RefundStanding, CallError>, Seen) {
     let server = Server::start(move |_| answer()).await;
     let config = config_of("h5", v3_node(&server.base));
     let (order, attempt) = (order(json!({})), attempt("h5", more));
@@ -21,7 +24,10 @@ async fn refund(answer: impl Fn() -> Canned + Send + Sync + 'static, more: Value
     (gateway(&config, "h5").refund(&server.outside, &request).await, server.last())
 }
 
-async fn query(answer: impl Fn() -> Canned + Send + Sync + 'static, more: Value) -> (Outcome<RefundStanding>, Seen) {
+async fn query(
+    answer: impl Fn() -> Canned + Send + Sync + 'static,
+    more: Value,
+) -> (Result<RefundStanding, CallError>, Seen) {
     let server = Server::start(move |_| answer()).await;
     let config = config_of("h5", v3_node(&server.base));
     let attempt = attempt("h5", more);
@@ -42,7 +48,7 @@ async fn a_refund_names_the_payment_and_where_to_call_back() {
             "amount": { "refund": 40, "total": 100, "currency": "CNY" },
         })
     );
-    let Outcome::Done(standing) = outcome else { panic!("{outcome:?}") };
+    let Ok(standing) = outcome else { panic!("{outcome:?}") };
     assert_eq!(standing.progress, RefundProgress::Processing(None));
     assert_eq!((standing.refund_id.as_deref(), standing.refund), (Some("5030"), Some(Fen(40))));
     let (_, seen) = refund(|| Canned::json(&refund_object("SUCCESS")), json!({ "sub_mchid": "19000109" })).await;
@@ -59,7 +65,7 @@ async fn only_explicit_ends_end_a_refund() {
         ("FAILED?", RefundProgress::Processing(None)),
     ] {
         let (outcome, _) = query(move || Canned::json(&refund_object(status)), json!({})).await;
-        assert!(matches!(outcome, Outcome::Done(standing) if standing.progress == progress), "{status}");
+        assert!(matches!(outcome, Ok(standing) if standing.progress == progress), "{status}");
     }
 }
 
@@ -80,16 +86,16 @@ async fn a_refusal_releases_and_everything_else_stays_open() {
     ] {
         let (outcome, _) = refund(move || Canned::error(status, code), json!({})).await;
         match (outcome, meaning) {
-            (Outcome::Refused(refusal), Some(meaning)) => assert_eq!(refusal.meaning, meaning, "{code}"),
-            (Outcome::Unknown(_), None) => {}
+            (Err(CallError::Refused(refusal)), Some(meaning)) => assert_eq!(refusal.meaning, meaning, "{code}"),
+            (Err(CallError::Unknown(_)), None) => {}
             (other, _) => panic!("{status} {code}: {other:?}"),
         }
     }
     let too_soon = json!({ "code": "INVALID_REQUEST", "message": "请于1分钟后再次发起退款" }).to_string();
     let (outcome, _) = refund(move || Canned::plain(400, too_soon.as_str()), json!({})).await;
-    assert!(matches!(outcome, Outcome::Refused(refusal) if refusal.meaning == Meaning::TooSoon));
+    assert!(matches!(outcome, Err(CallError::Refused(refusal)) if refusal.meaning == Meaning::TooSoon));
     let (outcome, _) = refund(|| Canned::plain(200, refund_object("SUCCESS").to_string()), json!({})).await;
-    assert!(matches!(outcome, Outcome::Unknown(_)), "unsigned");
+    assert!(matches!(outcome, Err(CallError::Unknown(_))), "unsigned");
 }
 
 #[tokio::test]
@@ -98,15 +104,15 @@ async fn an_answer_about_another_refund_is_unknown() {
         let mut object = refund_object("SUCCESS");
         object[key] = json!("another");
         let (outcome, _) = refund(move || Canned::json(&object), json!({})).await;
-        assert!(matches!(outcome, Outcome::Unknown(_)), "{key}");
+        assert!(matches!(outcome, Err(CallError::Unknown(_))), "{key}");
     }
 }
 
 #[tokio::test]
 async fn a_refund_that_is_not_known_there_may_be_sent_again() {
     let (outcome, seen) = query(|| Canned::error(404, "RESOURCE_NOT_EXISTS"), json!({ "sub_mchid": "19000109" })).await;
-    assert!(matches!(outcome, Outcome::Done(standing) if standing.progress == RefundProgress::Missing));
+    assert!(matches!(outcome, Ok(standing) if standing.progress == RefundProgress::Missing));
     assert_eq!(seen.target, "/v3/refund/domestic/refunds/R202601010001?sub_mchid=19000109");
     let (outcome, _) = query(|| Canned::plain(404, ""), json!({})).await;
-    assert!(matches!(outcome, Outcome::Unknown(_)), "an empty 404 says nothing");
+    assert!(matches!(outcome, Err(CallError::Unknown(_))), "an empty 404 says nothing");
 }

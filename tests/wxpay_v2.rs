@@ -4,7 +4,7 @@ use super::wxpay_kit::*;
 use serde_json::{Value, json};
 use shared::order::Fen;
 use shared::provider::wxpay::v2::{is_signed, sign};
-use shared::provider::{Created, Meaning, Outcome, RefundProgress, RefundStanding, Standing};
+use shared::provider::{CallError, Created, Meaning, RefundProgress, RefundStanding, Standing};
 use shared::secret::Secret;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -32,7 +32,13 @@ async fn server(canned: impl Fn() -> Canned + Send + Sync + 'static) -> Server {
     Server::start(move |_| canned()).await
 }
 
-async fn create(node: &str, sign_type: &str, server: &Server, order_with: Value, more: Value) -> Outcome<Created> {
+async fn create(
+    node: &str,
+    sign_type: &str,
+    server: &Server,
+    order_with: Value,
+    more: Value,
+) -> Result<Created, CallError> {
     let mut section = v2_node(&server.base, sign_type);
     section["sceneInfo"] = json!({ "h5_info": { "type": "Wap", "wap_url": "https://shop.test", "wap_name": "Shop" } });
     let config = config_of(node, section);
@@ -42,9 +48,9 @@ async fn create(node: &str, sign_type: &str, server: &Server, order_with: Value,
     gateway(&config, node).create(&server.outside, &request).await
 }
 
-fn done<T: std::fmt::Debug>(outcome: Outcome<T>) -> T {
+fn done<T: std::fmt::Debug>(outcome: Result<T, CallError>) -> T {
     match outcome {
-        Outcome::Done(done) => done,
+        Ok(done) => done,
         other => panic!("{other:?}"),
     }
 }
@@ -128,7 +134,7 @@ async fn answers_are_believed_only_under_the_pinned_kind_of_sign() {
         server(gateway_error).await,
     ] {
         let created = create("h5", "MD5", &server, json!({}), json!({})).await;
-        assert!(matches!(created, Outcome::Unknown(_)), "{created:?}");
+        assert!(matches!(created, Err(CallError::Unknown(_))), "{created:?}");
     }
 }
 
@@ -144,14 +150,14 @@ async fn refusals_say_what_they_mean_in_v2_too() {
     ] {
         let server = server(move || failed(code)).await;
         match (create("h5", "MD5", &server, json!({}), json!({})).await, meaning) {
-            (Outcome::Refused(refusal), Some(meaning)) => assert_eq!(refusal.meaning, meaning),
-            (Outcome::Unknown(_), None) => {}
+            (Err(CallError::Refused(refusal)), Some(meaning)) => assert_eq!(refusal.meaning, meaning),
+            (Err(CallError::Unknown(_)), None) => {}
             (other, _) => panic!("{code}: {other:?}"),
         }
     }
     let form = || Canned::plain(200, "<xml><return_code>FAIL</return_code><return_msg>签名错误</return_msg></xml>");
     let server = server(form).await;
-    assert!(matches!(create("h5", "MD5", &server, json!({}), json!({})).await, Outcome::Refused(_)));
+    assert!(matches!(create("h5", "MD5", &server, json!({}), json!({})).await, Err(CallError::Refused(_))));
 }
 
 fn paid() -> Value {
@@ -161,7 +167,7 @@ fn paid() -> Value {
     })
 }
 
-async fn query(change: Value) -> Outcome<Standing> {
+async fn query(change: Value) -> Result<Standing, CallError> {
     let mut fields = paid();
     fields.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
     let server = server(move || answer(fields.clone(), false)).await;
@@ -180,10 +186,10 @@ async fn only_explicit_states_move_an_order_in_v2() {
         ("CLOSED", Standing::Closed),
         ("REVOKED", Standing::Closed),
     ] {
-        assert_eq!(query(json!({ "trade_state": state })).await, Outcome::Done(wanted), "{state}");
+        assert_eq!(query(json!({ "trade_state": state })).await, Ok(wanted), "{state}");
     }
     for state in ["SUCCESS", "REFUND"] {
-        let Outcome::Done(Standing::Paid(payments)) = query(json!({ "trade_state": state })).await else { panic!() };
+        let Ok(Standing::Paid(payments)) = query(json!({ "trade_state": state })).await else { panic!() };
         let payment = &payments[0];
         assert_eq!((payment.total, payment.currency.as_str()), (Some(Fen(100)), "CNY"));
         assert_eq!(payment.paid_at, Some(NOW));
@@ -195,13 +201,13 @@ async fn only_explicit_states_move_an_order_in_v2() {
         json!({ "transaction_id": "" }),
         json!({ "trade_state": "" }),
     ] {
-        assert!(matches!(query(change.clone()).await, Outcome::Unknown(_)), "{change}");
+        assert!(matches!(query(change.clone()).await, Err(CallError::Unknown(_))), "{change}");
     }
     // Whom a payment names is left to the comparison with its order.
-    let Outcome::Done(Standing::Paid(payments)) = query(json!({ "appid": "wxother" })).await else { panic!() };
+    let Ok(Standing::Paid(payments)) = query(json!({ "appid": "wxother" })).await else { panic!() };
     assert_eq!(payments[0].app_id.as_deref(), Some("wxother"));
     let missing = json!({ "result_code": "FAIL", "err_code": "ORDERNOTEXIST" });
-    assert_eq!(query(missing).await, Outcome::Done(Standing::Missing));
+    assert_eq!(query(missing).await, Ok(Standing::Missing));
 }
 
 #[tokio::test]
@@ -220,12 +226,12 @@ async fn a_pay_code_waits_for_the_payer_and_is_reversed_with_a_certificate() {
         assert_eq!((created.order_info, created.payment), (json!({ "paying": true }), None));
     }
     let refused = server(|| failed("AUTH_CODE_INVALID")).await;
-    assert!(matches!(create("codepay", "MD5", &refused, json!({}), json!({})).await, Outcome::Refused(_)));
+    assert!(matches!(create("codepay", "MD5", &refused, json!({}), json!({})).await, Err(CallError::Refused(_))));
 
     let attempt = attempt("codepay", json!({}));
     let without = config_of("codepay", v2_node(&refused.base, "MD5"));
     let closed = gateway(&without, "codepay").close(&refused.outside, &order(json!({})), &attempt, NOW).await;
-    assert!(matches!(closed, Outcome::Refused(_)));
+    assert!(matches!(closed, Err(CallError::Refused(_))));
     let turn = AtomicUsize::new(0);
     let again = server(move || {
         let recall = if turn.fetch_add(1, Ordering::SeqCst) == 0 { "Y" } else { "N" };
@@ -234,24 +240,21 @@ async fn a_pay_code_waits_for_the_payer_and_is_reversed_with_a_certificate() {
     .await;
     let config = config_of("codepay", certified(&again.base));
     let closed = gateway(&config, "codepay").close(&again.outside, &order(json!({})), &attempt, NOW).await;
-    assert_eq!(closed, Outcome::Done(shared::provider::Closing::Closed));
+    assert_eq!(closed, Ok(shared::provider::Closing::Closed));
     assert!(again.seen().iter().all(|seen| seen.target == "/secapi/pay/reverse"));
     assert_eq!(again.seen().len(), 2);
     let ever = server(|| answer(json!({ "recall": "Y" }), false)).await;
     let config = config_of("codepay", certified(&ever.base));
     let closed = gateway(&config, "codepay").close(&ever.outside, &order(json!({})), &attempt, NOW).await;
-    assert!(matches!(closed, Outcome::Unknown(_)));
+    assert!(matches!(closed, Err(CallError::Unknown(_))));
     assert_eq!(ever.seen().len(), 3);
 }
 
 #[tokio::test]
 async fn a_close_is_verified_and_closing_twice_is_closing_once() {
     for (canned, wanted) in [
-        (answer as fn(Value, bool) -> Canned, Some(Outcome::Done(shared::provider::Closing::Closed))),
-        (
-            (|_, _| failed("ORDERCLOSED")) as fn(Value, bool) -> Canned,
-            Some(Outcome::Done(shared::provider::Closing::Closed)),
-        ),
+        (answer as fn(Value, bool) -> Canned, Some(Ok(shared::provider::Closing::Closed))),
+        ((|_, _| failed("ORDERCLOSED")) as fn(Value, bool) -> Canned, Some(Ok(shared::provider::Closing::Closed))),
         ((|_, _| failed("ORDERPAID")) as fn(Value, bool) -> Canned, None),
     ] {
         let server = server(move || canned(json!({}), false)).await;
@@ -260,13 +263,13 @@ async fn a_close_is_verified_and_closing_twice_is_closing_once() {
         let closed = gateway(&config, "h5").close(&server.outside, &order(json!({})), &attempt, NOW).await;
         match wanted {
             Some(wanted) => assert_eq!(closed, wanted),
-            None => assert!(matches!(closed, Outcome::Refused(refusal) if refusal.meaning == Meaning::Paid)),
+            None => assert!(matches!(closed, Err(CallError::Refused(refusal)) if refusal.meaning == Meaning::Paid)),
         }
         assert_eq!(server.last().target, "/pay/closeorder");
     }
 }
 
-async fn refund(canned: impl Fn() -> Canned + Send + Sync + 'static) -> (Outcome<RefundStanding>, Server) {
+async fn refund(canned: impl Fn() -> Canned + Send + Sync + 'static) -> (Result<RefundStanding, CallError>, Server) {
     let server = server(canned).await;
     let config = config_of("h5", certified(&server.base));
     let (order, attempt) = (order(json!({})), attempt("h5", json!({})));
@@ -281,7 +284,7 @@ async fn a_refund_needs_the_client_certificate() {
     let (order, attempt) = (order(json!({})), attempt("h5", json!({})));
     assert!(gateway(&config, "h5").can_refund(&attempt).is_err());
     let outcome = gateway(&config, "h5").refund(&server.outside, &refund_request(&order, &attempt)).await;
-    assert!(matches!(outcome, Outcome::Refused(_)));
+    assert!(matches!(outcome, Err(CallError::Refused(_))));
     assert!(server.seen().is_empty());
     assert!(gateway(&config_of("h5", certified(&server.base)), "h5").can_refund(&attempt).is_ok());
     assert!(gateway(&config_of("h5", v3_node(&server.base)), "h5").can_refund(&attempt).is_ok());
@@ -301,7 +304,7 @@ async fn an_accepted_v2_refund_is_on_its_way() {
     assert_eq!((sent["refund_fee"].as_str(), sent["total_fee"].as_str()), ("40", "100"));
     assert_eq!(sent["notify_url"], "https://pay.test/refund-notify/wxpay/default");
     let other = json!({ "out_refund_no": "R2", "refund_id": "5030" });
-    assert!(matches!(refund(move || answer(other.clone(), false)).await.0, Outcome::Unknown(_)));
+    assert!(matches!(refund(move || answer(other.clone(), false)).await.0, Err(CallError::Unknown(_))));
 }
 
 #[tokio::test]
@@ -313,8 +316,8 @@ async fn v2_refund_refusals_release_and_need_retry_does_not() {
         ("SYSTEMERROR", None),
     ] {
         match (refund(move || failed(code)).await.0, meaning) {
-            (Outcome::Refused(refusal), Some(meaning)) => assert_eq!(refusal.meaning, meaning),
-            (Outcome::Unknown(_), None) => {}
+            (Err(CallError::Refused(refusal)), Some(meaning)) => assert_eq!(refusal.meaning, meaning),
+            (Err(CallError::Unknown(_)), None) => {}
             (other, _) => panic!("{code}: {other:?}"),
         }
     }

@@ -4,7 +4,7 @@ use super::query::Asked;
 use super::{Caller, Context, Source};
 use crate::code::{Code, Failure};
 use crate::order::{Attempt, AttemptState, Order, Status};
-use crate::provider::{Closing, Meaning, Outcome};
+use crate::provider::{CallError, Closing, Meaning};
 use crate::store::HistoryEntry;
 
 /// Closes an unpaid order at every provider that may still take its money, then here. What a provider cannot
@@ -76,13 +76,13 @@ pub(super) async fn close_attempt(
             return Err(Code::BUSY.into());
         }
     }
-    let outcome = gateway.close(cx.outside, order, attempt, cx.now()).await;
+    let closed = gateway.close(cx.outside, order, attempt, cx.now()).await;
     let entry = |event| HistoryEntry::new(event, source, cx.now()).with("attempt", &attempt.n);
-    match outcome {
-        Outcome::Done(Closing::Closed) => Ok(AttemptState::Closed.into()),
-        Outcome::Done(Closing::LeftOpen) => Ok(AttemptState::Abandoned.into()),
-        Outcome::Done(Closing::Paying) => Err(Code::PAYING.into()),
-        Outcome::Refused(refusal) => match refusal.meaning {
+    match closed {
+        Ok(Closing::Closed) => Ok(AttemptState::Closed.into()),
+        Ok(Closing::LeftOpen) => Ok(AttemptState::Abandoned.into()),
+        Ok(Closing::Paying) => Err(Code::PAYING.into()),
+        Err(CallError::Refused(refusal)) => match refusal.meaning {
             Meaning::Closed => Ok(AttemptState::Closed.into()),
             Meaning::Missing => Ok(AttemptState::Abandoned.into()),
             Meaning::Paid => match super::query::ask(cx, order, attempt, Source::Query).await? {
@@ -95,10 +95,10 @@ pub(super) async fn close_attempt(
             Meaning::No | Meaning::NumberUsed | Meaning::TooSoon | Meaning::Unheard => {
                 let entry = entry("close refused").with("code", &refusal.code).with("message", &refusal.message);
                 cx.store.append_history(&order.out_trade_no, &entry).await?;
-                Err(Failure::new(Code::PROVIDER_REFUSED).says(format!("{}: {}", refusal.code, refusal.message)))
+                Err(Failure::new(Code::PROVIDER_REFUSED).says(refusal.to_string()))
             }
         },
-        Outcome::Unknown(why) => {
+        Err(CallError::Unknown(why)) => {
             let entry = entry("unknown").with("call", &"close").with("why", &why);
             cx.store.append_history(&order.out_trade_no, &entry).await?;
             Err(Code::OUTCOME_UNKNOWN.into())

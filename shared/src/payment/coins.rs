@@ -4,7 +4,7 @@ use super::{Context, Fields};
 use crate::code::{Code, Failure};
 use crate::config::DEFAULT_MERCHANT;
 use crate::order::Fen;
-use crate::provider::Outcome;
+use crate::provider::CallError;
 use crate::provider::virtual_pay::{self, Coin, CoinRequest};
 use serde_json::{Map, Value, json};
 
@@ -53,14 +53,8 @@ pub async fn coins(
         remark: fields.text("remark", 256)?,
         now: cx.now(),
     };
-    match virtual_pay::coins(cx.outside, node, what, &request).await {
-        None => Err(Code::SESSION.into()),
-        Some(Outcome::Done(answer)) => Ok(named(&answer, own, what)),
-        Some(Outcome::Refused(refusal)) => {
-            Err(Failure::new(Code::PROVIDER_REFUSED).says(format!("{}: {}", refusal.code, refusal.message)))
-        }
-        Some(Outcome::Unknown(why)) => Err(Failure::new(Code::OUTCOME_UNKNOWN).private(why)),
-    }
+    let answer = virtual_pay::coins(cx.outside, node, what, &request).await.ok_or(Code::SESSION)?;
+    Ok(named(&answer.map_err(CallError::for_client)?, own, what))
 }
 
 fn virtual_pay_number(text: &str) -> bool {

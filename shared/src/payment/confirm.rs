@@ -7,7 +7,7 @@
 use super::{Context, delivery};
 use crate::config::{DuplicatePayment, LatePayment};
 use crate::order::{Attempt, AttemptState, Order, Provider, Status, Task, TaskName};
-use crate::provider::{Outcome, Parties, Payment, Stands};
+use crate::provider::{Parties, Payment, Stands};
 use crate::store::{
     Accepted, Action, Claimed, Committed, HistoryEntry, Holder, Incident, IncidentName, IncidentStatus, PaymentCommit,
     Recorded, Recording, StoreError, Verdict,
@@ -231,9 +231,9 @@ async fn reversed(
     }
     let Ok(gateway) = cx.gateway(attempt) else { return Ok(Some(Confirmed::Unsettled)) };
     Ok(match gateway.stands(cx.outside, order, attempt, payment, cx.now()).await {
-        Outcome::Done(Stands::Paid | Stands::PartlyBack) => None,
-        Outcome::Done(Stands::Back | Stands::Closed | Stands::Absent) => Some(Confirmed::Reversed),
-        Outcome::Done(Stands::Untold) | Outcome::Refused(_) | Outcome::Unknown(_) => Some(Confirmed::Unsettled),
+        Ok(Stands::Paid | Stands::PartlyBack) => None,
+        Ok(Stands::Back | Stands::Closed | Stands::Absent) => Some(Confirmed::Reversed),
+        Ok(Stands::Untold) | Err(_) => Some(Confirmed::Unsettled),
     })
 }
 

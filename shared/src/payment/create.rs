@@ -6,7 +6,7 @@ use super::{Caller, Context, Draft, Fields, confirm::Source};
 use crate::code::{Code, Failure};
 use crate::crypto::hash;
 use crate::order::{Attempt, AttemptState, Fen, Order, Parameters, Provider, Status};
-use crate::provider::{CreateRequest, Created, Gateway, GoodsRequest, Meaning, Outcome};
+use crate::provider::{CallError, CreateRequest, Created, Gateway, GoodsRequest, Meaning};
 use crate::store::{Added, HistoryEntry, Holder, Kept};
 use serde_json::{Map, Value};
 
@@ -525,10 +525,10 @@ async fn issue(
     if elsewhere {
         check(wanted, gateway, &order, attempt, &url, now)?;
     }
-    let outcome = gateway.create(cx.outside, &request(wanted, &order, attempt, &url, now)).await;
-    match outcome {
-        Outcome::Done(created) => keep(cx, wanted, order, created, again).await.map(Some),
-        Outcome::Refused(refusal) => {
+    let created = gateway.create(cx.outside, &request(wanted, &order, attempt, &url, now)).await;
+    match created {
+        Ok(created) => keep(cx, wanted, order, created, again).await.map(Some),
+        Err(CallError::Refused(refusal)) => {
             let entry = HistoryEntry::new("refused", format!("{}", attempt.provider), cx.now())
                 .with("attempt", &attempt.n)
                 .with("code", &refusal.code)
@@ -553,9 +553,9 @@ async fn issue(
                     cx.store.append_history(&order.out_trade_no, &entry).await?;
                 }
             }
-            Err(Failure::new(Code::PROVIDER_REFUSED).says(format!("{}: {}", refusal.code, refusal.message)))
+            Err(Failure::new(Code::PROVIDER_REFUSED).says(refusal.to_string()))
         }
-        Outcome::Unknown(why) => {
+        Err(CallError::Unknown(why)) => {
             let entry = HistoryEntry::new("unknown", format!("{}", attempt.provider), cx.now())
                 .with("call", &"create")
                 .with("why", &why);

@@ -4,7 +4,7 @@ use super::confirm::Late;
 use super::{Caller, Confirmed, Context, Fields, Source};
 use crate::code::{Code, Failure};
 use crate::order::{Attempt, Fen, Order, Provider, Refund, RefundState};
-use crate::provider::{Outcome, Payment, Stands};
+use crate::provider::{CallError, Payment, Stands};
 use crate::store::{Action, IncidentName, IncidentPage, IncidentStatus, Recorded};
 use serde_json::Value;
 
@@ -161,19 +161,14 @@ async fn stands(cx: &Context<'_>, recorded: &Recorded, payment: &Payment) -> Res
     let order = cx.store.order(no).await?.ok_or(Code::INCIDENT_ACTION)?;
     let attempt = order.attempt_for(payment.provider, &payment.merchant, &payment.number);
     let attempt = attempt.ok_or(Code::INCIDENT_ACTION)?;
-    match cx.gateway(attempt)?.stands(cx.outside, &order, attempt, payment, cx.now()).await {
+    let stands = cx.gateway(attempt)?.stands(cx.outside, &order, attempt, payment, cx.now()).await;
+    Ok(match stands.map_err(CallError::unanswered)? {
         // The refunds that it has are those that we know.
-        Outcome::Done(Stands::PartlyBack)
-            if recorded.incident.out_refund_no.is_some() || recorded.returned_fee > Fen::ZERO =>
-        {
-            Ok(Stands::Paid)
+        Stands::PartlyBack if recorded.incident.out_refund_no.is_some() || recorded.returned_fee > Fen::ZERO => {
+            Stands::Paid
         }
-        Outcome::Done(stands) => Ok(stands),
-        Outcome::Refused(refusal) => {
-            Err(Failure::new(Code::OUTCOME_UNKNOWN).private(format!("{}: {}", refusal.code, refusal.message)))
-        }
-        Outcome::Unknown(why) => Err(Failure::new(Code::OUTCOME_UNKNOWN).private(why)),
-    }
+        stands => stands,
+    })
 }
 
 /// The money is back already, so the incident has ended, by whom gave it back.

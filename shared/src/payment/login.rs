@@ -4,7 +4,7 @@ use super::{Context, Fields};
 use crate::code::{Code, Failure};
 use crate::config::DEFAULT_MERCHANT;
 use crate::order::Provider;
-use crate::provider::Outcome;
+use crate::provider::CallError;
 use crate::provider::login::{Login, exchange};
 
 /// Exchanges the login code of a request. `fixed` names provider and platform where the action does.
@@ -23,12 +23,8 @@ pub async fn login(cx: &Context<'_>, fields: &Fields<'_>, fixed: Option<(Provide
         .config
         .merchant(fields.text("pid", 64)?.unwrap_or(DEFAULT_MERCHANT))
         .ok_or_else(|| Failure::new(Code::FIELD).says("pid"))?;
-    match exchange(cx.outside, merchant, provider, platform, code, cx.now()).await {
-        None => Err(Failure::new(Code::PLATFORM).says(format!("{provider} {platform}"))),
-        Some(Outcome::Done(login)) => Ok(login),
-        Some(Outcome::Refused(refusal)) => {
-            Err(Failure::new(Code::PROVIDER_REFUSED).says(format!("{}: {}", refusal.code, refusal.message)))
-        }
-        Some(Outcome::Unknown(why)) => Err(Failure::new(Code::OUTCOME_UNKNOWN).private(why)),
-    }
+    let login = exchange(cx.outside, merchant, provider, platform, code, cx.now()).await;
+    login
+        .ok_or_else(|| Failure::new(Code::PLATFORM).says(format!("{provider} {platform}")))?
+        .map_err(CallError::for_client)
 }

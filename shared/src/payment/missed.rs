@@ -7,7 +7,7 @@ use crate::code::{Code, Failure};
 use crate::config::Merchant;
 use crate::order::Provider;
 use crate::provider::apple::Mailbox;
-use crate::provider::{Notice, Outcome, Payment, RefundNotice};
+use crate::provider::{CallError, Notice, Payment, RefundNotice};
 use futures::StreamExt;
 use std::fmt::Display;
 use std::sync::atomic::Ordering;
@@ -82,16 +82,17 @@ impl Run<'_> {
                 return true;
             }
             let missed = match self.mailbox.missed(self.cx.outside, from, clock, page.as_deref(), self.cx.now()).await {
-                Outcome::Done(missed) => missed,
-                Outcome::Refused(_) if self.mailbox.may_be_absent() => return false,
-                Outcome::Refused(refusal) => {
-                    let (id, why) = (&self.merchant.id, format!("{} {}", refusal.code, refusal.message));
-                    let fields: [(_, &dyn Display); 3] = [("provider", &"appleiap"), ("merchant", id), ("why", &why)];
+                Ok(missed) => missed,
+                Err(CallError::Refused(_)) if self.mailbox.may_be_absent() => return false,
+                Err(CallError::Refused(refusal)) => {
+                    let id = &self.merchant.id;
+                    let fields: [(_, &dyn Display); 3] =
+                        [("provider", &"appleiap"), ("merchant", id), ("why", &refusal)];
                     crate::log::alarm("notices_failed", &fields);
                     Counts::add(&self.counts.errors, 1);
                     return false;
                 }
-                Outcome::Unknown(why) => {
+                Err(CallError::Unknown(why)) => {
                     tracing::error!(merchant = self.merchant.id, why, "missed notifications could not be had");
                     Counts::add(&self.counts.errors, 1);
                     return false;
@@ -152,13 +153,12 @@ impl Run<'_> {
             return Ok(None);
         }
         match self.mailbox.stands(self.cx.outside, id, self.cx.now()).await {
-            Outcome::Done(true) => self.settle(&Notice::Payment(Box::new(payment.clone()))).await.map(Some),
-            Outcome::Done(false) => {
+            Ok(true) => self.settle(&Notice::Payment(Box::new(payment.clone()))).await.map(Some),
+            Ok(false) => {
                 tracing::info!(transaction_id = id, "a missed notification of a purchase that was taken back");
                 Ok(Some(Settled::default()))
             }
-            Outcome::Refused(refusal) => Err(format!("{} {}", refusal.code, refusal.message)),
-            Outcome::Unknown(why) => Err(why),
+            Err(error) => Err(error.to_string()),
         }
     }
 }

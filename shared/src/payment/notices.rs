@@ -6,7 +6,7 @@ use super::query::Asked;
 use super::{Context, Source, returned};
 use crate::code::{Code, Failure};
 use crate::order::{Attempt, AttemptState, Fen, Order, Refund, RefundState};
-use crate::provider::{ABNORMAL, Alert, Event, Hint, Notice, Outcome, RefundNotice, RefundProgress, other_number};
+use crate::provider::{ABNORMAL, Alert, CallError, Event, Hint, Notice, RefundNotice, RefundProgress, other_number};
 use crate::store::{Claimed, HistoryEntry, Incident, IncidentName, StoreError};
 use serde_json::{Value, json};
 
@@ -128,7 +128,7 @@ async fn settle_refund_hint(cx: &Context<'_>, hint: &Hint, out_refund_no: &str) 
     };
     let Some(attempt) = order.attempts.iter().find(|a| a.n == refund.attempt) else { return Ok(()) };
     match cx.gateway(attempt)?.query_refund(cx.outside, &order, attempt, &refund, cx.now()).await {
-        Outcome::Done(standing) if contradicts(&refund, &standing.progress) => {
+        Ok(standing) if contradicts(&refund, &standing.progress) => {
             let incident = Incident {
                 out_trade_no: Some(no),
                 out_refund_no: Some(refund.out_refund_no.clone()),
@@ -138,11 +138,8 @@ async fn settle_refund_hint(cx: &Context<'_>, hint: &Hint, out_refund_no: &str) 
             };
             raised(cx, &incident, true).await.map(|_| ())
         }
-        Outcome::Done(standing) => {
-            super::refund::apply(cx, &order, &refund, &standing, Source::Callback).await.map(|_| ())
-        }
-        Outcome::Refused(refusal) => Err(Failure::new(Code::OUTCOME_UNKNOWN).private(refusal.message)),
-        Outcome::Unknown(why) => Err(Failure::new(Code::OUTCOME_UNKNOWN).private(why)),
+        Ok(standing) => super::refund::apply(cx, &order, &refund, &standing, Source::Callback).await.map(|_| ()),
+        Err(error) => Err(error.unanswered()),
     }
 }
 
@@ -414,7 +411,7 @@ async fn unrefunded(cx: &Context<'_>, no: &str) -> Result<(Order, bool), Failure
         }
         let Some(attempt) = order.attempts.iter().find(|a| a.n == refund.attempt) else { continue };
         let asked = cx.gateway(attempt)?.query_refund(cx.outside, &order, attempt, &refund, cx.now()).await;
-        if let Outcome::Done(standing) = asked {
+        if let Ok(standing) = asked {
             super::refund::apply(cx, &order, &refund, &standing, Source::Query).await?;
         }
     }
@@ -534,21 +531,16 @@ async fn adopt(
     let mut order = order.clone();
     if !notice.signed || notice.standing.refund.is_none() && notice.share.is_none() {
         match cx.gateway(attempt)?.query_refund(cx.outside, &order, attempt, &refund, cx.now()).await {
-            Outcome::Done(standing) if !notice.signed && standing.progress != RefundProgress::Success => {
+            Ok(standing) if !notice.signed && standing.progress != RefundProgress::Success => {
                 // The provider itself does not say so.
                 let (expected, actual) = (ended_as(&standing.progress), json!(refund.refund_fee));
                 let no = &order.out_trade_no;
                 return raised(cx, &incident_of(notice, no, IncidentName::RefundMismatch, expected, actual), true)
                     .await;
             }
-            Outcome::Done(standing) => refund.refund_fee = standing.refund.unwrap_or_default(),
-            Outcome::Refused(refusal) if !notice.signed => {
-                return Err(Failure::new(Code::OUTCOME_UNKNOWN).private(refusal.message));
-            }
-            Outcome::Refused(_) => {}
-            Outcome::Unknown(why) => {
-                return Err(Failure::new(Code::OUTCOME_UNKNOWN).private(why));
-            }
+            Ok(standing) => refund.refund_fee = standing.refund.unwrap_or_default(),
+            Err(CallError::Refused(_)) if notice.signed => {}
+            Err(error) => return Err(error.unanswered()),
         }
         // All went back: then this refund is what the others leave, though the query knows nothing of it.
         if refund.refund_fee == Fen::ZERO

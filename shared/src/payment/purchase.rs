@@ -3,7 +3,7 @@
 use super::{Caller, Confirmed, Context, Fields, Source};
 use crate::code::{Code, Failure};
 use crate::order::{Attempt, Day, Order, Provider};
-use crate::provider::{Held, Meaning, Outcome, Payment, Proof, Refusal, Stands, other_number};
+use crate::provider::{CallError, Held, Meaning, Payment, Proof, Refusal, Stands, other_number};
 use crate::store::{Claimed, Incident, IncidentName};
 use serde_json::{Value, json};
 
@@ -30,14 +30,12 @@ pub async fn verify_purchase(
     let last = order.attempts.iter().rev().find(|a| a.provider == provider);
     let attempt = last.ok_or_else(|| Failure::new(Code::PROVIDER).says("the order is not paid this way"))?;
     let bought = match cx.gateway(attempt)?.purchase(cx.outside, &order, attempt, proof, cx.now()).await {
-        Outcome::Done(bought) => bought,
-        Outcome::Refused(refusal) if refusal.meaning == Meaning::Unheard => {
+        Ok(bought) => bought,
+        Err(CallError::Refused(refusal)) if refusal.meaning == Meaning::Unheard => {
             return Err(broken_set_up(cx, &order, attempt, &refusal).await);
         }
-        Outcome::Refused(refusal) => {
-            return Err(Failure::new(Code::PURCHASE).says(format!("{}: {}", refusal.code, refusal.message)));
-        }
-        Outcome::Unknown(why) => return Err(Failure::new(Code::OUTCOME_UNKNOWN).private(why)),
+        Err(CallError::Refused(refusal)) => return Err(Failure::new(Code::PURCHASE).says(refusal.to_string())),
+        Err(unknown) => return Err(unknown.unanswered()),
     };
     let payment = &bought.payment;
     let fits = order
@@ -99,15 +97,15 @@ async fn still_stands(
     held: &Held,
 ) -> Result<(), Failure> {
     match cx.gateway(attempt)?.brought(cx.outside, payment, held, cx.now()).await {
-        Outcome::Done(Stands::Paid | Stands::Untold) => Ok(()),
-        Outcome::Done(Stands::Back | Stands::PartlyBack | Stands::Closed | Stands::Absent) => Err(taken_back()),
-        Outcome::Refused(refusal) if refusal.meaning == Meaning::Unheard => {
+        Ok(Stands::Paid | Stands::Untold) => Ok(()),
+        Ok(Stands::Back | Stands::PartlyBack | Stands::Closed | Stands::Absent) => Err(taken_back()),
+        Err(CallError::Refused(refusal)) if refusal.meaning == Meaning::Unheard => {
             Err(broken_set_up(cx, order, attempt, &refusal).await)
         }
-        Outcome::Refused(refusal) => {
+        Err(CallError::Refused(refusal)) => {
             Err(Failure::new(Code::OUTCOME_UNKNOWN).private(format!("{}: {}", refusal.code, refusal.message)))
         }
-        Outcome::Unknown(why) => Err(Failure::new(Code::OUTCOME_UNKNOWN).private(why)),
+        Err(CallError::Unknown(why)) => Err(Failure::new(Code::OUTCOME_UNKNOWN).private(why)),
     }
 }
 
@@ -124,7 +122,7 @@ async fn broken_set_up(cx: &Context<'_>, order: &Order, attempt: &Attempt, refus
         ..Incident::new(IncidentName::ProviderSetup, provider, merchant)
     };
     match super::confirm::alarm(cx, &incident, true).await {
-        Ok(_) => Failure::new(Code::PROVIDER_SETUP).private(format!("{}: {}", refusal.code, refusal.message)),
+        Ok(_) => Failure::new(Code::PROVIDER_SETUP).private(refusal.to_string()),
         Err(error) => error.into(),
     }
 }

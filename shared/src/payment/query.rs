@@ -4,7 +4,7 @@ use super::confirm::confirm_taken_back;
 use super::{Caller, Confirmed, Context, Fields, Source};
 use crate::code::{Code, Failure};
 use crate::order::{Attempt, AttemptState, Order, Provider, Status};
-use crate::provider::{Outcome, Standing};
+use crate::provider::{CallError, Standing};
 use crate::store::{HistoryEntry, Listing};
 use std::time::Duration;
 
@@ -157,7 +157,7 @@ async fn ask_as(
         return Ok(Asked::Untold { refused: false });
     }
     match gateway.query(cx.outside, order, attempt, cx.now()).await {
-        Outcome::Done(Standing::Paid(payments)) => {
+        Ok(Standing::Paid(payments)) => {
             let whole = payments.len() >= attempt.numbers.len();
             let mut asked = Asked::Paid;
             for payment in &payments {
@@ -185,19 +185,19 @@ async fn ask_as(
             }
             Ok(asked)
         }
-        Outcome::Done(Standing::Closed) => {
+        Ok(Standing::Closed) => {
             let entry =
                 HistoryEntry::new("attempt closed", attempt.provider.name(), cx.now()).with("attempt", &attempt.n);
             cx.store.end_attempt(order, attempt, AttemptState::Closed, &entry).await?;
             Ok(Asked::Closed)
         }
-        Outcome::Done(Standing::Unpaid { paying }) => Ok(Asked::Unpaid { paying }),
-        Outcome::Done(Standing::Missing) => Ok(Asked::Unpaid { paying: false }),
-        Outcome::Refused(refusal) => {
+        Ok(Standing::Unpaid { paying }) => Ok(Asked::Unpaid { paying }),
+        Ok(Standing::Missing) => Ok(Asked::Unpaid { paying: false }),
+        Err(CallError::Refused(refusal)) => {
             tracing::warn!(out_trade_no = %no, code = refusal.code, message = refusal.message, "the provider refuses to tell");
             Ok(Asked::Untold { refused: true })
         }
-        Outcome::Unknown(why) => {
+        Err(CallError::Unknown(why)) => {
             tracing::warn!(out_trade_no = %no, why, "the provider does not tell");
             Ok(Asked::Untold { refused: false })
         }

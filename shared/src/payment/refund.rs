@@ -4,7 +4,7 @@ use super::{Caller, Context, Fields, Source};
 use crate::code::{Code, Failure};
 use crate::crypto::hash;
 use crate::order::{Attempt, Fen, MAX_REFUNDS, Order, Refund, RefundState};
-use crate::provider::{ABNORMAL, Gateway, Meaning, Outcome, RefundProgress, RefundRequest, RefundStanding};
+use crate::provider::{ABNORMAL, CallError, Gateway, Meaning, RefundProgress, RefundRequest, RefundStanding};
 use crate::store::{HistoryEntry, Incident, IncidentName, Reserved};
 use serde_json::json;
 
@@ -156,16 +156,14 @@ async fn again(cx: &Context<'_>, order: &Order, refund: &Refund) -> Result<(Orde
     let gateway = cx.gateway(attempt)?;
     let told = gateway.query_refund(cx.outside, order, attempt, refund, cx.now()).await;
     let blind = match &told {
-        Outcome::Done(standing) if standing.is_known() => {
+        Ok(standing) if standing.is_known() => {
             return apply(cx, order, refund, standing, Source::Query).await;
         }
-        Outcome::Done(standing) => standing.progress != RefundProgress::Missing,
-        Outcome::Refused(_) | Outcome::Unknown(_) => true,
+        Ok(standing) => standing.progress != RefundProgress::Missing,
+        Err(_) => true,
     };
     match told {
-        Outcome::Done(standing) if blind && !gateway.repeats_refunds() => {
-            apply(cx, order, refund, &standing, Source::Query).await
-        }
+        Ok(standing) if blind && !gateway.repeats_refunds() => apply(cx, order, refund, &standing, Source::Query).await,
         _ if blind && !gateway.repeats_refunds() => Err(unknown(refund)),
         _ => send_again(cx, order, attempt, &gateway, refund, blind).await,
     }
@@ -226,11 +224,11 @@ pub(super) async fn pursue(
             call(cx, order, attempt, &gateway, begun, false).await
         }
         RefundState::Processing => match gateway.query_refund(cx.outside, order, attempt, refund, cx.now()).await {
-            Outcome::Done(RefundStanding { progress: RefundProgress::Missing, .. }) => {
+            Ok(RefundStanding { progress: RefundProgress::Missing, .. }) => {
                 send_again(cx, order, attempt, &gateway, refund, false).await
             }
-            Outcome::Done(standing) => apply(cx, order, refund, &standing, Source::Query).await,
-            Outcome::Refused(_) | Outcome::Unknown(_) => Err(unknown(refund)),
+            Ok(standing) => apply(cx, order, refund, &standing, Source::Query).await,
+            Err(_) => Err(unknown(refund)),
         },
     }
 }
@@ -258,15 +256,15 @@ async fn call(
         now: cx.now(),
     };
     match gateway.refund(cx.outside, &request).await {
-        Outcome::Done(standing) => apply(cx, order, &refund, &standing, Source::Query).await,
-        Outcome::Refused(refusal) if blind || refund.repeated && !refusal.meaning.speaks_of_the_number() => {
+        Ok(standing) => apply(cx, order, &refund, &standing, Source::Query).await,
+        Err(CallError::Refused(refusal)) if blind || refund.repeated && !refusal.meaning.speaks_of_the_number() => {
             tracing::warn!(out_refund_no = %refund.out_refund_no, code = refusal.code, "a refund cannot be sent again now");
             Err(unknown(&refund))
         }
-        Outcome::Refused(refusal) => {
+        Err(CallError::Refused(refusal)) => {
             let mut ended = refund;
             ended.state = RefundState::Refused;
-            ended.reason = Some(format!("{}: {}", refusal.code, refusal.message));
+            ended.reason = Some(refusal.to_string());
             let entry = HistoryEntry::new("refund refused", attempt.provider.name(), cx.now())
                 .with("out_refund_no", &ended.out_refund_no)
                 .with("reason", &ended.reason);
@@ -278,7 +276,7 @@ async fn call(
                 _ => Err(refused(&ended)),
             }
         }
-        Outcome::Unknown(why) => {
+        Err(CallError::Unknown(why)) => {
             let entry = HistoryEntry::new("unknown", attempt.provider.name(), cx.now())
                 .with("call", &"refund")
                 .with("out_refund_no", &refund.out_refund_no)
@@ -393,13 +391,13 @@ pub async fn query_refund(
         }
         let Some(attempt) = order.attempts.iter().find(|a| a.n == refund.attempt) else { continue };
         match cx.gateway(attempt)?.query_refund(cx.outside, &order, attempt, &refund, cx.now()).await {
-            Outcome::Done(standing) => {
+            Ok(standing) => {
                 apply(cx, &order, &refund, &standing, Source::Query).await?;
             }
-            Outcome::Refused(refusal) => {
+            Err(CallError::Refused(refusal)) => {
                 tracing::warn!(out_refund_no = %refund.out_refund_no, code = refusal.code, "the provider refuses to tell of a refund");
             }
-            Outcome::Unknown(why) => {
+            Err(CallError::Unknown(why)) => {
                 tracing::warn!(out_refund_no = %refund.out_refund_no, why, "the provider does not tell of a refund");
             }
         }

@@ -6,7 +6,7 @@ use super::notices::{ELSEWHERE, Settled, incident_of as told_of, raised};
 use super::{Context, Source};
 use crate::code::{Code, Failure};
 use crate::order::{Attempt, AttemptState, Fen, Order, Provider, Refund, RefundState};
-use crate::provider::{Outcome, RefundNotice, RefundProgress, payment_identity};
+use crate::provider::{CallError, RefundNotice, RefundProgress, payment_identity};
 use crate::store::{Action, HistoryEntry, Incident, IncidentName, Recorded, Returned, StoreError};
 use serde_json::{Value, json};
 
@@ -115,13 +115,12 @@ pub(super) async fn settle(
     let mut amount = notice.standing.refund;
     if !notice.signed || amount.is_none() {
         match cx.gateway(attempt)?.query_refund(cx.outside, order, attempt, &refund, cx.now()).await {
-            Outcome::Done(standing) if standing.progress == RefundProgress::Success => {
+            Ok(standing) if standing.progress == RefundProgress::Success => {
                 amount = standing.refund.or(amount);
             }
-            Outcome::Done(_) | Outcome::Refused(_) if notice.signed => {}
-            Outcome::Done(_) => return raised(cx, &misfit(Value::Null, json!(amount)), true).await,
-            Outcome::Refused(refusal) => return Err(Failure::new(Code::OUTCOME_UNKNOWN).private(refusal.message)),
-            Outcome::Unknown(why) => return Err(Failure::new(Code::OUTCOME_UNKNOWN).private(why)),
+            Ok(_) | Err(CallError::Refused(_)) if notice.signed => {}
+            Ok(_) => return raised(cx, &misfit(Value::Null, json!(amount)), true).await,
+            Err(error) => return Err(error.unanswered()),
         }
     }
     let mut now = recorded.clone();

@@ -10,7 +10,7 @@ use crate::code::{Code, Failure};
 use crate::config::{DEFAULT_MERCHANT, TransferDefaults, report_infos};
 use crate::crypto::aes;
 use crate::order::{Fen, Provider, ReportInfo, Transfer, TransferState};
-use crate::provider::{Gateway, Outcome, Refusal, TransferNotice, TransferRequest, TransferStanding};
+use crate::provider::{CallError, Gateway, Refusal, TransferNotice, TransferRequest, TransferStanding};
 use crate::store::{Begun, Incident, IncidentName};
 use serde_json::{Map, Value, json};
 
@@ -77,9 +77,9 @@ pub async fn query_transfer(cx: &Context<'_>, fields: &Fields<'_>) -> Result<Tra
         return Ok(transfer);
     }
     match ask(cx, &gateway_of(cx, &transfer)?, &transfer).await {
-        Outcome::Done(Some(standing)) => apply(cx, &transfer, &standing, "query").await,
-        Outcome::Done(None) => Ok(transfer),
-        Outcome::Refused(Refusal { code: why, .. }) | Outcome::Unknown(why) => {
+        Ok(Some(standing)) => apply(cx, &transfer, &standing, "query").await,
+        Ok(None) => Ok(transfer),
+        Err(CallError::Refused(Refusal { code: why, .. }) | CallError::Unknown(why)) => {
             tracing::warn!(out_bill_no = %transfer.out_bill_no, why, "the provider does not tell of a transfer");
             Ok(transfer)
         }
@@ -102,25 +102,21 @@ pub async fn cancel_transfer(cx: &Context<'_>, fields: &Fields<'_>) -> Result<Tr
     let gateway = gateway_of(cx, &transfer)?;
     let request = TransferRequest { transfer: &transfer, name: None, now: cx.now() };
     let refusal = match gateway.cancel_transfer(cx.outside, &request).await {
-        Outcome::Done(Some(standing)) => return apply(cx, &transfer, &standing, "cancel").await,
-        Outcome::Done(None) => None,
-        Outcome::Refused(refusal) => Some(refusal),
-        Outcome::Unknown(why) => return Err(unknown(&transfer, why)),
+        Ok(Some(standing)) => return apply(cx, &transfer, &standing, "cancel").await,
+        Ok(None) => None,
+        Err(CallError::Refused(refusal)) => Some(refusal),
+        Err(CallError::Unknown(why)) => return Err(unknown(&transfer, why)),
     };
     match ask(cx, &gateway, &transfer).await {
-        Outcome::Done(Some(standing)) => {
+        Ok(Some(standing)) => {
             let transfer = apply(cx, &transfer, &standing, "query").await?;
             let code = if transfer.state.is_open() { Code::TRANSFER_REFUSED } else { Code::TRANSFER_ENDED };
             Err(telling(code, &transfer).says(refusal.map(|r| r.message).unwrap_or_default()))
         }
-        Outcome::Done(None) if !never_seen(&transfer) => {
-            Err(unknown(&transfer, "the provider no longer knows the bill"))
-        }
-        Outcome::Done(None) if is_over(transfer.sent_at, cx.now()) => {
-            refuse(cx, &transfer, "CANCELLED", "no bill was made").await
-        }
-        Outcome::Done(None) => Err(unknown(&transfer, "the call that makes the bill may be under way")),
-        Outcome::Refused(Refusal { code: why, .. }) | Outcome::Unknown(why) => Err(unknown(&transfer, why)),
+        Ok(None) if !never_seen(&transfer) => Err(unknown(&transfer, "the provider no longer knows the bill")),
+        Ok(None) if is_over(transfer.sent_at, cx.now()) => refuse(cx, &transfer, "CANCELLED", "no bill was made").await,
+        Ok(None) => Err(unknown(&transfer, "the call that makes the bill may be under way")),
+        Err(CallError::Refused(Refusal { code: why, .. }) | CallError::Unknown(why)) => Err(unknown(&transfer, why)),
     }
 }
 
@@ -136,8 +132,8 @@ pub async fn pursue_transfer(cx: &Context<'_>, transfer: &Transfer, source: &str
     }
     let gateway = gateway_of(cx, transfer)?;
     match ask(cx, &gateway, transfer).await {
-        Outcome::Done(Some(standing)) => apply(cx, transfer, &standing, "query").await,
-        Outcome::Done(None) if transfer.state == TransferState::Refused => {
+        Ok(Some(standing)) => apply(cx, transfer, &standing, "query").await,
+        Ok(None) if transfer.state == TransferState::Refused => {
             let mut begun = transfer.clone();
             match cx.store.begin_transfer_again(&mut begun, gateway.transfers()?.limits, cx.now()).await? {
                 // It was refused, so no call of before is under way.
@@ -146,15 +142,15 @@ pub async fn pursue_transfer(cx: &Context<'_>, transfer: &Transfer, source: &str
                 Begun::Moved => Err(Code::BUSY.into()),
             }
         }
-        Outcome::Done(None) if never_seen(transfer) && cx.now() - transfer.create_date < TOLD_MS => {
+        Ok(None) if never_seen(transfer) && cx.now() - transfer.create_date < TOLD_MS => {
             tracing::info!(out_bill_no = %transfer.out_bill_no, source, "a transfer is sent again");
             match cx.store.repeat_transfer(transfer, cx.now()).await? {
                 Some(repeated) => send(cx, &gateway, &repeated, Some(transfer.sent_at)).await,
                 None => Err(unknown(transfer, "it has moved meanwhile")),
             }
         }
-        Outcome::Done(None) => Err(unknown(transfer, "the provider no longer knows the bill")),
-        Outcome::Refused(Refusal { code: why, .. }) | Outcome::Unknown(why) => Err(unknown(transfer, why)),
+        Ok(None) => Err(unknown(transfer, "the provider no longer knows the bill")),
+        Err(CallError::Refused(Refusal { code: why, .. }) | CallError::Unknown(why)) => Err(unknown(transfer, why)),
     }
 }
 
@@ -211,7 +207,7 @@ async fn alarm(
     Ok(())
 }
 
-async fn ask(cx: &Context<'_>, gateway: &Gateway, transfer: &Transfer) -> Outcome<Option<TransferStanding>> {
+async fn ask(cx: &Context<'_>, gateway: &Gateway, transfer: &Transfer) -> Result<Option<TransferStanding>, CallError> {
     gateway.query_transfer(cx.outside, &TransferRequest { transfer, name: None, now: cx.now() }).await
 }
 
@@ -234,9 +230,9 @@ async fn send(
     };
     let request = TransferRequest { transfer, name: name.as_deref(), now: cx.now() };
     let refusal = match gateway.transfer(cx.outside, &request).await {
-        Outcome::Done(standing) => return apply(cx, transfer, &standing, "answer").await,
-        Outcome::Refused(refusal) => refusal,
-        Outcome::Unknown(why) => {
+        Ok(standing) => return apply(cx, transfer, &standing, "answer").await,
+        Err(CallError::Refused(refusal)) => refusal,
+        Err(CallError::Unknown(why)) => {
             // Refused meanwhile by another answer, it may have gone out by this call.
             move_to(cx, transfer, "answer", |seen| {
                 (seen.state == TransferState::Refused)
@@ -248,9 +244,11 @@ async fn send(
     };
     if earlier.is_some() || TAKEN.iter().any(|code| refusal.code.ends_with(code)) {
         match ask(cx, gateway, transfer).await {
-            Outcome::Done(Some(standing)) => return apply(cx, transfer, &standing, "query").await,
-            Outcome::Done(None) => {}
-            Outcome::Refused(Refusal { code: why, .. }) | Outcome::Unknown(why) => return Err(unknown(transfer, why)),
+            Ok(Some(standing)) => return apply(cx, transfer, &standing, "query").await,
+            Ok(None) => {}
+            Err(CallError::Refused(Refusal { code: why, .. }) | CallError::Unknown(why)) => {
+                return Err(unknown(transfer, why));
+            }
         }
     }
     if earlier.is_some_and(|at| !is_over(at, cx.now())) {

@@ -4,7 +4,7 @@
 //! as the few fields that are compared; a file that is not whole, not authentic or not of the known layout is
 //! an error, and no part of it is used.
 
-use super::{Outcome, Outside, alipay, wxpay};
+use super::{CallError, Outside, alipay, wxpay};
 use crate::config::{AlipayNode, Api, Merchant, V3, WxpayNode};
 use crate::crypto::hash::Sha1Sum;
 use crate::http::Download;
@@ -159,7 +159,7 @@ impl Account {
     }
 
     /// Asks for the bill of a day, downloads and reads it. `now` is Unix ms, for the signatures.
-    pub async fn bill(&self, outside: &Outside, day: Day, now: i64) -> Outcome<Statement> {
+    pub async fn bill(&self, outside: &Outside, day: Day, now: i64) -> Result<Statement, CallError> {
         match &self.node {
             Node::Wxpay(node, v3) => wxpay::bill::bill(outside, node, v3, day, now).await,
             Node::Alipay(node) => alipay::bill::bill(outside, node, day, now).await,

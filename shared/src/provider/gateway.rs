@@ -3,8 +3,8 @@
 mod life;
 
 use super::{
-    CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Held, Meaning, Notice,
-    Outcome, Payment, Proof, ProviderReply, Purchase, RefundRequest, RefundStanding, Refusal, Standing, Stands,
+    CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Held, Meaning,
+    Notice, Payment, Proof, ProviderReply, Purchase, RefundRequest, RefundStanding, Refusal, Standing, Stands,
     TransferRequest, TransferStanding, Vault, Verdict, alipay, apple, douyin, huawei, virtual_pay, vkspay, wxpay,
 };
 use crate::code::{Code, Failure};
@@ -187,7 +187,7 @@ impl Gateway {
     }
 
     /// Creates the payment at the provider. The same attempt again is the same payment.
-    pub async fn create(&self, outside: &Outside, request: &CreateRequest<'_>) -> Outcome<Created> {
+    pub async fn create(&self, outside: &Outside, request: &CreateRequest<'_>) -> Result<Created, CallError> {
         let merchant = &self.merchant;
         match &self.node {
             Node::Wxpay(node) => wxpay::create(outside, node, merchant, request).await,
@@ -201,7 +201,13 @@ impl Gateway {
     }
 
     /// Asks how an attempt stands.
-    pub async fn query(&self, outside: &Outside, order: &Order, attempt: &Attempt, now: i64) -> Outcome<Standing> {
+    pub async fn query(
+        &self,
+        outside: &Outside,
+        order: &Order,
+        attempt: &Attempt,
+        now: i64,
+    ) -> Result<Standing, CallError> {
         let merchant = &self.merchant;
         match &self.node {
             Node::Wxpay(node) => wxpay::query(outside, node, merchant, order, attempt, now).await,
@@ -222,16 +228,22 @@ impl Gateway {
         attempt: &Attempt,
         payment: &Payment,
         now: i64,
-    ) -> Outcome<Stands> {
+    ) -> Result<Stands, CallError> {
         match &self.node {
             Node::Apple(node) => apple::stands(outside, node, &payment.transaction_id, now).await,
-            Node::Huawei(_) if huawei::is_iap(attempt) => Outcome::Done(Stands::Untold),
-            _ => super::stands::of(self.query(outside, order, attempt, now).await, payment),
+            Node::Huawei(_) if huawei::is_iap(attempt) => Ok(Stands::Untold),
+            _ => Ok(super::stands::of(self.query(outside, order, attempt, now).await?, payment)),
         }
     }
 
     /// Asks a store how a purchase stands now that was signed for its client before.
-    pub async fn brought(&self, outside: &Outside, payment: &Payment, held: &Held, now: i64) -> Outcome<Stands> {
+    pub async fn brought(
+        &self,
+        outside: &Outside,
+        payment: &Payment,
+        held: &Held,
+        now: i64,
+    ) -> Result<Stands, CallError> {
         match &self.node {
             Node::Apple(node) => apple::stands(outside, node, &held.key, now).await,
             Node::Huawei(node) => {
@@ -239,37 +251,38 @@ impl Gateway {
                 huawei::brought(outside, node, &self.merchant, names, now).await
             }
             Node::Wxpay(_) | Node::Alipay(_) | Node::Vkspay(_) | Node::Virtual(_) | Node::Douyin(_) => {
-                Outcome::Done(Stands::Untold)
+                Ok(Stands::Untold)
             }
         }
     }
 
     /// Closes an attempt. A pay-code attempt is reversed instead. Where the provider has no close, it is
     /// asked first, so that a payment is not overlooked; an answer that cannot be had is an unknown outcome.
-    pub async fn close(&self, outside: &Outside, order: &Order, attempt: &Attempt, now: i64) -> Outcome<Closing> {
+    pub async fn close(
+        &self,
+        outside: &Outside,
+        order: &Order,
+        attempt: &Attempt,
+        now: i64,
+    ) -> Result<Closing, CallError> {
         match &self.node {
             Node::Wxpay(node) => wxpay::close(outside, node, order, attempt, now).await,
             Node::Alipay(node) => alipay::close(outside, node, order, attempt, now).await,
-            Node::Apple(_) => Outcome::Done(Closing::LeftOpen),
+            Node::Apple(_) => Ok(Closing::LeftOpen),
             Node::Douyin(node) if node.can_close() => douyin::close(outside, node, order, attempt, now).await,
             Node::Vkspay(_) | Node::Virtual(_) | Node::Douyin(_) | Node::Huawei(_) => {
-                match self.query(outside, order, attempt, now).await {
-                    Outcome::Done(Standing::Paid(_)) => Outcome::Refused(Refusal {
+                // Who refuses to tell has not said that nothing was paid.
+                let standing = self.query(outside, order, attempt, now).await;
+                match standing.map_err(|error| error.untold("the query is refused"))? {
+                    Standing::Paid(_) => Err(CallError::Refused(Refusal {
                         code: "PAID".to_owned(),
                         message: "the order is paid".to_owned(),
                         meaning: Meaning::Paid,
-                    }),
-                    Outcome::Done(Standing::Closed) => Outcome::Done(Closing::Closed),
-                    Outcome::Done(Standing::Unpaid { paying: true }) => Outcome::Done(Closing::Paying),
+                    })),
+                    Standing::Closed => Ok(Closing::Closed),
+                    Standing::Unpaid { paying: true } => Ok(Closing::Paying),
                     // What is paid after all is a late payment, and found as one.
-                    Outcome::Done(Standing::Unpaid { paying: false } | Standing::Missing) => {
-                        Outcome::Done(Closing::LeftOpen)
-                    }
-                    // Who refuses to tell has not said that nothing was paid.
-                    Outcome::Refused(untold) => {
-                        Outcome::Unknown(format!("the query is refused: {} {}", untold.code, untold.message))
-                    }
-                    Outcome::Unknown(why) => Outcome::Unknown(why),
+                    Standing::Unpaid { paying: false } | Standing::Missing => Ok(Closing::LeftOpen),
                 }
             }
         }
@@ -335,7 +348,7 @@ impl Gateway {
     }
 
     /// Refunds. The same `out_refund_no` again is the same refund.
-    pub async fn refund(&self, outside: &Outside, request: &RefundRequest<'_>) -> Outcome<RefundStanding> {
+    pub async fn refund(&self, outside: &Outside, request: &RefundRequest<'_>) -> Result<RefundStanding, CallError> {
         match &self.node {
             Node::Wxpay(node) => wxpay::refund(outside, node, request).await,
             Node::Alipay(node) => alipay::refund(outside, node, request).await,
@@ -355,7 +368,7 @@ impl Gateway {
         attempt: &Attempt,
         refund: &Refund,
         now: i64,
-    ) -> Outcome<RefundStanding> {
+    ) -> Result<RefundStanding, CallError> {
         match &self.node {
             Node::Wxpay(node) => wxpay::query_refund(outside, node, attempt, refund, now).await,
             Node::Alipay(node) => alipay::query_refund(outside, node, attempt, refund, now).await,
@@ -399,7 +412,11 @@ impl Gateway {
     }
 
     /// Pays out. The same number again with the same fields is the same transfer.
-    pub async fn transfer(&self, outside: &Outside, request: &TransferRequest<'_>) -> Outcome<TransferStanding> {
+    pub async fn transfer(
+        &self,
+        outside: &Outside,
+        request: &TransferRequest<'_>,
+    ) -> Result<TransferStanding, CallError> {
         match &self.node {
             Node::Wxpay(node) => match wxpay::transfer_keys(node) {
                 Some(v3) => wxpay::transfer(outside, node, v3, request).await,
@@ -415,7 +432,7 @@ impl Gateway {
         &self,
         outside: &Outside,
         request: &TransferRequest<'_>,
-    ) -> Outcome<Option<TransferStanding>> {
+    ) -> Result<Option<TransferStanding>, CallError> {
         match &self.node {
             Node::Wxpay(node) => match wxpay::transfer_keys(node) {
                 Some(v3) => wxpay::query_transfer(outside, node, v3, request).await,
@@ -432,7 +449,7 @@ impl Gateway {
         &self,
         outside: &Outside,
         request: &TransferRequest<'_>,
-    ) -> Outcome<Option<TransferStanding>> {
+    ) -> Result<Option<TransferStanding>, CallError> {
         match &self.node {
             Node::Wxpay(node) => match wxpay::transfer_keys(node) {
                 Some(v3) => wxpay::cancel_transfer(outside, node, v3, request).await,
@@ -451,7 +468,7 @@ impl Gateway {
         attempt: &Attempt,
         proof: Proof<'_>,
         now: i64,
-    ) -> Outcome<Purchase> {
+    ) -> Result<Purchase, CallError> {
         match &self.node {
             Node::Apple(node) => apple::purchase(outside, node, &self.merchant, order, attempt, proof, now).await,
             Node::Huawei(node) => huawei::purchase(outside, node, &self.merchant, order, attempt, proof, now).await,
@@ -468,12 +485,12 @@ impl Gateway {
     }
 }
 
-fn unsupported<T>() -> Outcome<T> {
-    Outcome::Refused(Refusal {
+fn unsupported<T>() -> Result<T, CallError> {
+    Err(CallError::Refused(Refusal {
         code: "UNSUPPORTED".to_owned(),
         message: "the provider has no such call".to_owned(),
         meaning: Meaning::No,
-    })
+    }))
 }
 
 /// Reads a callback with the keys of one merchant: verify the raw bytes, check the age, decrypt, parse.

@@ -6,7 +6,7 @@
 //! session key is kept, sealed, for virtual payment.
 
 use super::virtual_pay::keep_session;
-use super::{Meaning, Outcome, Outside, Refusal, alipay};
+use super::{CallError, Meaning, Outside, Refusal, alipay};
 use crate::config::{DouyinNode, Merchant, VirtualNode};
 use crate::http::Request;
 use crate::order::Provider;
@@ -35,7 +35,7 @@ pub async fn exchange(
     platform: &str,
     code: &str,
     now: i64,
-) -> Option<Outcome<Login>> {
+) -> Option<Result<Login, CallError>> {
     match provider {
         Provider::WxpayVirtual => {
             Some(mini_program(outside, merchant.wxpay_virtual.get("mp-weixin")?, code, now).await)
@@ -62,7 +62,12 @@ pub async fn exchange(
 }
 
 /// The login of a mini program with virtual payment.
-pub(super) async fn mini_program(outside: &Outside, node: &VirtualNode, code: &str, now: i64) -> Outcome<Login> {
+pub(super) async fn mini_program(
+    outside: &Outside,
+    node: &VirtualNode,
+    code: &str,
+    now: i64,
+) -> Result<Login, CallError> {
     let app = WechatApp { base: node.api_base.as_ref(), app_id: &node.app_id, secret: &node.secret };
     app.session(outside, code, node.session_ttl, now).await
 }
@@ -75,21 +80,21 @@ struct WechatApp<'a> {
 
 impl WechatApp<'_> {
     /// `jscode2session`, with the session key kept.
-    async fn session(&self, outside: &Outside, code: &str, ttl: u64, now: i64) -> Outcome<Login> {
-        let (login, key) = match self.ask(outside, "/sns/jscode2session", "js_code", code).await {
-            Outcome::Done(found) => found,
-            Outcome::Refused(refusal) => return Outcome::Refused(refusal),
-            Outcome::Unknown(why) => return Outcome::Unknown(why),
-        };
-        let Some(key) = key else { return Outcome::Unknown("jscode2session: no session key".to_owned()) };
+    async fn session(&self, outside: &Outside, code: &str, ttl: u64, now: i64) -> Result<Login, CallError> {
+        let (login, key) = self.ask(outside, "/sns/jscode2session", "js_code", code).await?;
+        let Some(key) = key else { return Err(CallError::unknown("jscode2session: no session key")) };
         let until = now.saturating_add(i64::try_from(ttl).unwrap_or(0) * 1_000);
-        match keep_session(outside, self.app_id, self.secret, &login.openid, &key, until).await {
-            Ok(()) => Outcome::Done(login),
-            Err(error) => Outcome::Unknown(error.to_string()),
-        }
+        let kept = keep_session(outside, self.app_id, self.secret, &login.openid, &key, until).await;
+        kept.map(|()| login).map_err(CallError::unknown)
     }
 
-    async fn ask(&self, outside: &Outside, path: &str, name: &str, code: &str) -> Outcome<(Login, Option<Secret>)> {
+    async fn ask(
+        &self,
+        outside: &Outside,
+        path: &str,
+        name: &str,
+        code: &str,
+    ) -> Result<(Login, Option<Secret>), CallError> {
         let query = form_urlencoded::Serializer::new(String::new())
             .append_pair("appid", self.app_id)
             .append_pair("secret", self.secret.expose())
@@ -98,21 +103,18 @@ impl WechatApp<'_> {
             .finish();
         let url = format!("{}{path}?{query}", super::virtual_pay::host(self.base));
         let request = Request { method: Method::GET, url: &url, headers: Vec::new(), body: Vec::new(), identity: None };
-        let answer = match answer(outside, path, request).await {
-            Ok(answer) => answer,
-            Err(why) => return Outcome::Unknown(why),
-        };
+        let answer = answer(outside, path, request).await?;
         let number = answer.get("errcode").and_then(Value::as_i64).unwrap_or(0);
         match number {
-            0 => known(&answer).map_or_else(|| Outcome::Unknown(format!("{path}: no openid")), Outcome::Done),
-            -1 | 45_011 => Outcome::Unknown(format!("{path}: {number}")),
+            0 => known(&answer).ok_or_else(|| CallError::Unknown(format!("{path}: no openid"))),
+            -1 | 45_011 => Err(CallError::Unknown(format!("{path}: {number}"))),
             _ => refused(&number.to_string(), answer.get("errmsg")),
         }
     }
 }
 
 /// Douyin's `jscode2session`; its session key is of no use here.
-async fn douyin(outside: &Outside, node: &DouyinNode, code: &str) -> Outcome<Login> {
+async fn douyin(outside: &Outside, node: &DouyinNode, code: &str) -> Result<Login, CallError> {
     let Some(secret) = &node.secret else {
         return refused("SECRET", Some(&json!("douyin.mp-toutiao.secret is not configured")));
     };
@@ -124,28 +126,22 @@ async fn douyin(outside: &Outside, node: &DouyinNode, code: &str) -> Outcome<Log
         body: json!({ "appid": node.app_id, "secret": secret.expose(), "code": code }).to_string().into_bytes(),
         identity: None,
     };
-    let answer = match answer(outside, "jscode2session", request).await {
-        Ok(answer) => answer,
-        Err(why) => return Outcome::Unknown(why),
-    };
+    let answer = answer(outside, "jscode2session", request).await?;
     match answer.get("err_no").and_then(Value::as_i64) {
         Some(0) => {
             let data = answer.get("data").and_then(Value::as_object).and_then(known);
-            data.map_or_else(
-                || Outcome::Unknown("jscode2session: no openid".to_owned()),
-                |(login, _)| Outcome::Done(login),
-            )
+            data.map(|(login, _)| login).ok_or_else(|| CallError::unknown("jscode2session: no openid"))
         }
-        Some(-1) | None => Outcome::Unknown("jscode2session: Douyin is busy".to_owned()),
+        Some(-1) | None => Err(CallError::unknown("jscode2session: Douyin is busy")),
         Some(code) => refused(&code.to_string(), answer.get("err_tips")),
     }
 }
 
-async fn answer(outside: &Outside, what: &str, request: Request<'_>) -> Result<Map<String, Value>, String> {
-    let answer = outside.http.send(request).await.map_err(|error| error.to_string())?;
+async fn answer(outside: &Outside, what: &str, request: Request<'_>) -> Result<Map<String, Value>, CallError> {
+    let answer = outside.http.send(request).await.map_err(CallError::unknown)?;
     match serde_json::from_slice(&answer.body) {
         Ok(Value::Object(map)) if answer.status == 200 => Ok(map),
-        _ => Err(format!("{what}: HTTP {}", answer.status)),
+        _ => Err(CallError::Unknown(format!("{what}: HTTP {}", answer.status))),
     }
 }
 
@@ -155,7 +151,7 @@ fn known(answer: &Map<String, Value>) -> Option<(Login, Option<Secret>)> {
     Some((login, text("session_key").map(Secret::new)))
 }
 
-fn refused<T>(code: &str, message: Option<&Value>) -> Outcome<T> {
+fn refused<T>(code: &str, message: Option<&Value>) -> Result<T, CallError> {
     let message = message.and_then(Value::as_str).unwrap_or_default().chars().take(200).collect();
-    Outcome::Refused(Refusal { code: code.to_owned(), message, meaning: Meaning::No })
+    Err(CallError::Refused(Refusal { code: code.to_owned(), message, meaning: Meaning::No }))
 }

@@ -30,32 +30,67 @@ use crate::order::{Attempt, Fen, Order, Provider, Transfer, TransferState};
 use http::{HeaderMap, Method};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::fmt::Display;
 
-/// What became of a call to a provider.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome<T> {
-    /// The provider answered, and its answer was verified.
-    Done(T),
+/// Why a call to a provider has no result. A result is an answer that was verified.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[must_use]
+pub enum CallError {
     /// The provider definitely refused: nothing happened there.
+    #[error("{0}")]
     Refused(Refusal),
     /// Nobody knows: a time-out, a lost connection, a 5xx, an answer that cannot be verified. Never to be
     /// treated as a failure.
+    #[error("{0}")]
     Unknown(String),
 }
 
-impl<T> Outcome<T> {
-    /// The same with another content.
-    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Outcome<U> {
+impl CallError {
+    /// Nobody knows, and why.
+    pub fn unknown(why: impl Display) -> Self {
+        Self::Unknown(why.to_string())
+    }
+
+    /// Whether this is a refusal that means so.
+    pub fn means(&self, meaning: Meaning) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.meaning == meaning)
+    }
+
+    /// The same of a call that asks something first: a refusal of the question is none of the call.
+    pub(crate) fn untold(self, question: &str) -> Self {
         match self {
-            Self::Done(done) => Outcome::Done(f(done)),
-            Self::Refused(refusal) => Outcome::Refused(refusal),
-            Self::Unknown(why) => Outcome::Unknown(why),
+            Self::Refused(refusal) => Self::Unknown(format!("{question}: {refusal}")),
+            Self::Unknown(why) => Self::Unknown(why),
+        }
+    }
+
+    /// The failure of who must know how something stands: who refuses to tell has told as little as who is silent.
+    pub(crate) fn unanswered(self) -> Failure {
+        Failure::new(Code::OUTCOME_UNKNOWN).private(self.to_string())
+    }
+
+    /// The failure of what a client asked for: the provider's refusal in its words, or that nobody knows.
+    pub(crate) fn for_client(self) -> Failure {
+        match self {
+            Self::Refused(refusal) => Failure::new(Code::PROVIDER_REFUSED).says(refusal.to_string()),
+            Self::Unknown(why) => Failure::new(Code::OUTCOME_UNKNOWN).private(why),
         }
     }
 }
 
+/// What was asked for by its number; `None` where the provider says in its listed words that it has no such number.
+/// Every other refusal leaves the question open.
+pub(crate) fn if_known<T>(answer: Result<T, CallError>) -> Result<Option<T>, CallError> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.means(Meaning::Missing) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// A provider's refusal, in its own words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
 pub struct Refusal {
     /// The provider's code, `OUT_TRADE_NO_USED`, `ACQ.TRADE_HAS_SUCCESS` …
     pub code: String,

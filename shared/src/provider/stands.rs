@@ -1,6 +1,6 @@
 //! How a payment stands that was told before: asked before it is credited or sent back after all.
 
-use super::{Outcome, Payment, Standing};
+use super::{Payment, Standing};
 use serde_json::Value;
 
 /// How a payment stands at its provider now.
@@ -21,15 +21,15 @@ pub enum Stands {
 }
 
 /// Reads an answer to the query of the payment's number.
-pub(super) fn of(outcome: Outcome<Standing>, payment: &Payment) -> Outcome<Stands> {
-    outcome.map(|standing| match standing {
+pub(super) fn of(standing: Standing, payment: &Payment) -> Stands {
+    match standing {
         Standing::Paid(all) => match all.iter().find(|own| own.identity() == payment.identity()) {
             Some(own) => refunded(&own.info),
             None => Stands::Absent,
         },
         Standing::Closed => Stands::Closed,
         Standing::Unpaid { .. } | Standing::Missing => Stands::Absent,
-    })
+    }
 }
 
 /// The providers' words for a payment of which something was refunded.

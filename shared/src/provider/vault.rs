@@ -4,7 +4,7 @@
 //! its name, so that an item that was moved or altered does not open. A token is fetched by one instance at
 //! a time; the others wait for it.
 
-use super::Outcome;
+use super::CallError;
 use crate::crypto::{aes, hash};
 use crate::secret::Secret;
 use futures::future::BoxFuture;
@@ -81,25 +81,18 @@ impl Vault {
         stale: Option<&Secret>,
         now: i64,
         fetch: F,
-    ) -> Outcome<Secret>
+    ) -> Result<Secret, CallError>
     where
-        F: AsyncFnOnce() -> Outcome<(Secret, i64)>,
+        F: AsyncFnOnce() -> Result<(Secret, i64), CallError>,
     {
-        match self.shared(name, secret, stale, now).await {
-            Ok(Some(token)) => return Outcome::Done(token),
-            Ok(None) => {}
-            Err(error) => return Outcome::Unknown(error.to_string()),
+        if let Some(token) = self.shared(name, secret, stale, now).await.map_err(CallError::unknown)? {
+            return Ok(token);
         }
-        match fetch().await {
-            Outcome::Done((token, lives)) => {
-                if let Err(error) = self.put(name, secret, &token, now + lives).await {
-                    tracing::warn!(%error, name, "a token cannot be kept");
-                }
-                Outcome::Done(token)
-            }
-            Outcome::Refused(refusal) => Outcome::Refused(refusal),
-            Outcome::Unknown(why) => Outcome::Unknown(why),
+        let (token, lives) = fetch().await?;
+        if let Err(error) = self.put(name, secret, &token, now + lives).await {
+            tracing::warn!(%error, name, "a token cannot be kept");
         }
+        Ok(token)
     }
 
     /// The kept token; `None` when it is ours to fetch.

@@ -9,7 +9,7 @@ use crate::payment::notices::ELSEWHERE;
 use crate::payment::query::{Asked, ask};
 use crate::payment::{Context, Source, refund as refunds};
 use crate::provider::bill::{Account, BilledPayment, BilledRefund};
-use crate::provider::{Outcome, RefundProgress, RefundStanding};
+use crate::provider::{CallError, RefundProgress, RefundStanding};
 use crate::store::{BillReport, HistoryEntry, Incident, IncidentName, PaidEntry, Recording, RefundedEntry, SHARDS};
 use serde_json::{Value, json};
 
@@ -361,10 +361,10 @@ impl Comparison<'_, '_> {
             }
         };
         match asked {
-            Outcome::Done(standing) => Some(standing),
-            Outcome::Refused(_) => None,
-            Outcome::Unknown(why) => {
-                self.unanswered(&order.out_trade_no, &Failure::new(Code::OUTCOME_UNKNOWN).private(why));
+            Ok(standing) => Some(standing),
+            Err(CallError::Refused(_)) => None,
+            Err(unknown) => {
+                self.unanswered(&order.out_trade_no, &unknown.unanswered());
                 None
             }
         }

@@ -18,7 +18,6 @@ use super::Context;
 use crate::code::{Code, Failure};
 use crate::config::Merchant;
 use crate::order::{Day, Fen, Provider};
-use crate::provider::Outcome;
 use crate::provider::bill::{Account, Statement};
 use crate::store::{BillReport, BillState};
 use books::Books;
@@ -150,16 +149,15 @@ async fn check(cx: &Context<'_>, clock: i64, job: &Job<'_>, reply: &mut BillsRep
     for account in &accounts {
         reply.asked += 1;
         match account.bill(cx.outside, job.day, cx.now()).await {
-            Outcome::Done(Statement::Ready(bill)) => {
+            Ok(Statement::Ready(bill)) => {
                 let speaks = speaks_for(cx, job, account);
                 if let Err(why) = books.take(bill, speaks) {
                     failed = Some(why.to_owned());
                 }
             }
-            Outcome::Done(Statement::Empty) => {}
-            Outcome::Done(Statement::NotYet) => pending = true,
-            Outcome::Refused(refusal) => failed = Some(format!("{}: {}", refusal.code, refusal.message)),
-            Outcome::Unknown(why) => failed = Some(why),
+            Ok(Statement::Empty) => {}
+            Ok(Statement::NotYet) => pending = true,
+            Err(error) => failed = Some(error.to_string()),
         }
     }
     if failed.is_some() || pending {

@@ -13,7 +13,7 @@ use crate::order::{Day, Fen};
 use crate::provider::bill::{
     Bill, BillError, BilledPayment, BilledRefund, Bounded, MAX_FILE, MAX_TEXT, Statement, file_url, read_download,
 };
-use crate::provider::{Outcome, Outside};
+use crate::provider::{CallError, Outside};
 use csv::ByteRecord;
 use encoding_rs::GBK;
 use http::Method;
@@ -23,27 +23,27 @@ use std::io::{Cursor, Read};
 use zip::ZipArchive;
 
 /// The bill of a day.
-pub(in crate::provider) async fn bill(outside: &Outside, node: &AlipayNode, day: Day, now: i64) -> Outcome<Statement> {
+pub(in crate::provider) async fn bill(
+    outside: &Outside,
+    node: &AlipayNode,
+    day: Day,
+    now: i64,
+) -> Result<Statement, CallError> {
     let mut biz = Map::new();
     biz.insert("bill_type".to_owned(), "trade".into());
     biz.insert("bill_date".to_owned(), day.to_string().into());
     let call = Call::new("alipay.data.dataservice.bill.downloadurl.query", biz);
     let fields = match call.send(outside, node, now).await {
-        Outcome::Done(fields) => fields,
-        Outcome::Refused(refusal) if is_none(&refusal.code) => return Outcome::Done(Statement::Empty),
-        Outcome::Refused(refusal) => return Outcome::Refused(refusal),
-        Outcome::Unknown(why) => return Outcome::Unknown(why),
+        Ok(fields) => fields,
+        Err(CallError::Refused(refusal)) if is_none(&refusal.code) => return Ok(Statement::Empty),
+        Err(error) => return Err(error),
     };
     if word(&fields, "bill_file_code") == Some("EMPTY_DATA_WITH_BILL_FILE") {
-        return Outcome::Done(Statement::Empty);
+        return Ok(Statement::Empty);
     }
-    match word(&fields, "bill_download_url") {
-        None => Outcome::Unknown("the answer has no bill_download_url".to_owned()),
-        Some(url) => match fetch(outside, node, url).await {
-            Ok(bill) => Outcome::Done(Statement::Ready(bill)),
-            Err(why) => Outcome::Unknown(why),
-        },
-    }
+    let url = word(&fields, "bill_download_url");
+    let url = url.ok_or_else(|| CallError::unknown("the answer has no bill_download_url"))?;
+    fetch(outside, node, url).await.map(Statement::Ready)
 }
 
 /// Refusals that say that there is nothing.
@@ -51,17 +51,19 @@ fn is_none(code: &str) -> bool {
     matches!(code.rsplit('.').next(), Some("BILL_NOT_EXIST" | "NO_BILL_DATA"))
 }
 
-async fn fetch(outside: &Outside, node: &AlipayNode, url: &str) -> Result<Bill, String> {
+async fn fetch(outside: &Outside, node: &AlipayNode, url: &str) -> Result<Bill, CallError> {
     let own = gateway(node);
-    let url = file_url(url, own).or_else(|why| match url.strip_prefix("http://") {
-        Some(rest) => file_url(&format!("https://{rest}"), own),
-        None => Err(why),
-    })?;
+    let url = file_url(url, own)
+        .or_else(|why| match url.strip_prefix("http://") {
+            Some(rest) => file_url(&format!("https://{rest}"), own),
+            None => Err(why),
+        })
+        .map_err(CallError::unknown)?;
     let request =
         Request { method: Method::GET, url: url.as_str(), headers: Vec::new(), body: Vec::new(), identity: None };
-    let download = outside.http.download(request, MAX_FILE).await.map_err(|error| error.to_string())?;
+    let download = outside.http.download(request, MAX_FILE).await.map_err(CallError::unknown)?;
     if download.status != 200 {
-        return Err(format!("the file: HTTP {}", download.status));
+        return Err(CallError::Unknown(format!("the file: HTTP {}", download.status)));
     }
     let read = read_download(download, |mut file| {
         // An archive's list of files stands at its end.
@@ -69,7 +71,7 @@ async fn fetch(outside: &Outside, node: &AlipayNode, url: &str) -> Result<Bill, 
         file.read_to_end(&mut whole)?;
         read(&whole)
     });
-    read.await.map_err(|error| error.to_string())
+    read.await.map_err(CallError::unknown)
 }
 
 /// Reads a file: an archive, or the CSV itself.

@@ -5,7 +5,7 @@ use super::{clock, signing};
 use crate::config::AlipayNode;
 use crate::crypto::{CryptoError, aes};
 use crate::http::Request;
-use crate::provider::{Meaning, Outcome, Outside, Refusal, raw};
+use crate::provider::{CallError, Meaning, Outside, Refusal, raw};
 use http::Method;
 use serde_json::{Map, Value};
 
@@ -81,12 +81,10 @@ impl<'a> Call<'a> {
     }
 
     /// Sends the call and judges the answer. Everything but a verified success (code 10000) and a
-    /// definite refusal is [`Outcome::Unknown`].
-    pub async fn send(&self, outside: &Outside, node: &AlipayNode, now: i64) -> Outcome<Map<String, Value>> {
-        let params = match self.signed(node, now, true) {
-            Ok(params) => params,
-            Err(error) => return Outcome::Unknown(format!("the request {error}")),
-        };
+    /// definite refusal is [`CallError::Unknown`].
+    pub async fn send(&self, outside: &Outside, node: &AlipayNode, now: i64) -> Result<Map<String, Value>, CallError> {
+        let params = self.signed(node, now, true);
+        let params = params.map_err(|error| CallError::Unknown(format!("the request {error}")))?;
         let url = format!("{}?charset=utf-8", gateway(node));
         let request = Request {
             method: Method::POST,
@@ -95,20 +93,17 @@ impl<'a> Call<'a> {
             body: signing::encoded(&params).into_bytes(),
             identity: None,
         };
-        let answer = match outside.http.send(request).await {
-            Ok(answer) => answer,
-            Err(error) => return Outcome::Unknown(error.to_string()),
-        };
+        let answer = outside.http.send(request).await.map_err(CallError::unknown)?;
         let trace = answer.headers.get("trace_id").and_then(|t| t.to_str().ok()).unwrap_or_default();
         tracing::debug!(method = self.method, status = answer.status, trace_id = trace, "Alipay answered");
         if answer.status != 200 {
-            return Outcome::Unknown(format!("{}: HTTP {}", self.method, answer.status));
+            return Err(CallError::Unknown(format!("{}: HTTP {}", self.method, answer.status)));
         }
         match answer::read(&answer.body, self.method, Keys::of(node)) {
-            Ok(Answer::Success(fields)) => Outcome::Done(fields),
-            Ok(Answer::Pending(_)) => Outcome::Unknown(format!("{}: 10003, the payer is at it", self.method)),
+            Ok(Answer::Success(fields)) => Ok(fields),
+            Ok(Answer::Pending(_)) => Err(CallError::Unknown(format!("{}: 10003, the payer is at it", self.method))),
             Ok(Answer::Failure(failure)) => judged(node, failure),
-            Err(error) => Outcome::Unknown(format!("{}: {error}", self.method)),
+            Err(error) => Err(CallError::Unknown(format!("{}: {error}", self.method))),
         }
     }
 }
@@ -124,13 +119,13 @@ pub(super) fn gateway(node: &AlipayNode) -> &str {
 
 /// A failure as a definite refusal, or as unknown: only the codes by which the gateway says that it did
 /// nothing are a refusal (`docs/protocols/alipay.md#result-codes`).
-fn judged<T>(node: &AlipayNode, failure: Failure) -> Outcome<T> {
+fn judged<T>(node: &AlipayNode, failure: Failure) -> Result<T, CallError> {
     let Failure { code, sub_code, message } = failure;
     let definite = matches!(code.as_str(), "20001" | "40001" | "40002" | "40003" | "40004" | "40005" | "40006");
     let troubled = ["SYSTEM_ERROR", "unknow-error", "REQUEST_PROCESSING"].iter().any(|end| sub_code.ends_with(end));
     let message = presentable(node, &message);
     if !definite || troubled {
-        return Outcome::Unknown(format!("{code} {sub_code} {message}"));
+        return Err(CallError::Unknown(format!("{code} {sub_code} {message}")));
     }
     let meaning = match code.as_str() {
         "40004" => meaning(&sub_code),
@@ -138,7 +133,7 @@ fn judged<T>(node: &AlipayNode, failure: Failure) -> Outcome<T> {
         _ => Meaning::Unheard,
     };
     let code = if sub_code.is_empty() { code } else { sub_code };
-    Outcome::Refused(Refusal { code, message, meaning })
+    Err(CallError::Refused(Refusal { code, message, meaning }))
 }
 
 /// What a sub code says about the order. refund.query leaves the prefix out.

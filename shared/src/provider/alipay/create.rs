@@ -5,7 +5,7 @@ use super::answer::word;
 use super::call::{self, Call};
 use super::{clock, payment, signing};
 use crate::config::AlipayNode;
-use crate::provider::{CreateRequest, Created, Meaning, Outcome, Outside, Refusal, text_of};
+use crate::provider::{CallError, CreateRequest, Created, Meaning, Outside, Refusal, text_of};
 use serde_json::{Map, Value, json};
 
 /// How long the text of a precreate QR code can be scanned, ms.
@@ -98,10 +98,10 @@ pub(super) async fn create(
     node: &AlipayNode,
     merchant: &str,
     request: &CreateRequest<'_>,
-) -> Outcome<Created> {
+) -> Result<Created, CallError> {
     let Some(product) = Product::of(node, &request.order.other) else {
         let message = format!("alipay.{} takes no payments", node.name);
-        return Outcome::Refused(Refusal { code: "node".to_owned(), message, meaning: Meaning::No });
+        return Err(CallError::Refused(Refusal { code: "node".to_owned(), message, meaning: Meaning::No }));
     };
     let mut call = Call::new(product.method(), content(node, product, request));
     call.notify_url = Some(request.notify_url);
@@ -114,19 +114,17 @@ pub(super) async fn create(
                 json!({ "mwebUrl": url, "payUrl": url })
             })
         }
-        Product::Create | Product::Precreate => match call.send(outside, node, request.now).await {
-            Outcome::Done(fields) => answered(product, request, &fields),
-            Outcome::Refused(refusal) => Outcome::Refused(refusal),
-            Outcome::Unknown(why) => Outcome::Unknown(why),
-        },
+        Product::Create | Product::Precreate => {
+            answered(product, request, &call.send(outside, node, request.now).await?)
+        }
         // Unknown, and 10003 "the payer is at it", are the caller's to ask about: the code was spent.
         Product::Pay => match call.send(outside, node, request.now).await {
-            Outcome::Done(fields) => {
+            Ok(fields) => {
                 let payment = payment::of(&fields, merchant).ok().filter(|p| p.number == request.attempt.number);
-                Outcome::Done(Created { payment, ..created(request, json!({})) })
+                Ok(Created { payment, ..created(request, json!({})) })
             }
-            Outcome::Refused(refusal) => Outcome::Refused(refusal),
-            Outcome::Unknown(_) => Outcome::Done(created(request, json!({}))),
+            Err(CallError::Unknown(_)) => Ok(created(request, json!({}))),
+            Err(refused) => Err(refused),
         },
     }
 }
@@ -137,16 +135,15 @@ fn carried(
     node: &AlipayNode,
     request: &CreateRequest<'_>,
     order_info: impl FnOnce(&[(&'static str, String)]) -> Value,
-) -> Outcome<Created> {
-    match call.signed(node, request.now, false) {
-        Ok(params) => Outcome::Done(created(request, order_info(&params))),
-        Err(error) => Outcome::Unknown(format!("the request {error}")),
-    }
+) -> Result<Created, CallError> {
+    let params = call.signed(node, request.now, false);
+    let params = params.map_err(|error| CallError::Unknown(format!("the request {error}")))?;
+    Ok(created(request, order_info(&params)))
 }
 
-fn answered(product: Product, request: &CreateRequest<'_>, fields: &Map<String, Value>) -> Outcome<Created> {
+fn answered(product: Product, request: &CreateRequest<'_>, fields: &Map<String, Value>) -> Result<Created, CallError> {
     if word(fields, "out_trade_no") != Some(request.attempt.number.as_str()) {
-        return Outcome::Unknown(format!("{} answered for another order", product.method()));
+        return Err(CallError::Unknown(format!("{} answered for another order", product.method())));
     }
     let created = match product {
         Product::Precreate => word(fields, "qr_code").map(|code| {
@@ -156,10 +153,8 @@ fn answered(product: Product, request: &CreateRequest<'_>, fields: &Map<String, 
         }),
         _ => word(fields, "trade_no").map(|trade_no| created(request, json!(trade_no))),
     };
-    match created {
-        Some(created) => Outcome::Done(created),
-        None => Outcome::Unknown(format!("{}: the answer lacks what the payer needs", product.method())),
-    }
+    let lacks = || CallError::Unknown(format!("{}: the answer lacks what the payer needs", product.method()));
+    created.ok_or_else(lacks)
 }
 
 fn created(request: &CreateRequest<'_>, order_info: Value) -> Created {

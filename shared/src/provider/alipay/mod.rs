@@ -18,8 +18,8 @@ mod trade;
 mod transfer;
 
 use super::{
-    CallbackError, CallbackRequest, Closing, CreateRequest, Created, Meaning, Notice, Outcome, Outside, ProviderReply,
-    RefundRequest, RefundStanding, Refusal, Standing, TransferRequest, TransferStanding, Verdict, raw,
+    CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Meaning, Notice, Outside,
+    ProviderReply, RefundRequest, RefundStanding, Refusal, Standing, TransferRequest, TransferStanding, Verdict, raw,
 };
 use crate::config::{AlipayNode, Merchant};
 use crate::order::{Attempt, Order, Refund};
@@ -33,7 +33,7 @@ pub(super) async fn create(
     node: &AlipayNode,
     merchant: &str,
     request: &CreateRequest<'_>,
-) -> Outcome<Created> {
+) -> Result<Created, CallError> {
     create::create(outside, node, merchant, request).await
 }
 
@@ -44,7 +44,7 @@ pub(super) async fn query(
     _order: &Order,
     attempt: &Attempt,
     now: i64,
-) -> Outcome<Standing> {
+) -> Result<Standing, CallError> {
     trade::query(outside, node, merchant, &attempt.number, now).await
 }
 
@@ -59,7 +59,7 @@ pub(super) async fn close(
     _order: &Order,
     attempt: &Attempt,
     now: i64,
-) -> Outcome<Closing> {
+) -> Result<Closing, CallError> {
     trade::close(outside, node, &attempt.number, now).await
 }
 
@@ -67,7 +67,7 @@ pub(super) async fn refund(
     outside: &Outside,
     node: &AlipayNode,
     request: &RefundRequest<'_>,
-) -> Outcome<RefundStanding> {
+) -> Result<RefundStanding, CallError> {
     refund::refund(outside, node, request).await
 }
 
@@ -77,7 +77,7 @@ pub(super) async fn query_refund(
     attempt: &Attempt,
     refund: &Refund,
     now: i64,
-) -> Outcome<RefundStanding> {
+) -> Result<RefundStanding, CallError> {
     refund::query(outside, node, &attempt.number, refund, now).await
 }
 
@@ -85,7 +85,7 @@ pub(super) async fn transfer(
     outside: &Outside,
     node: &AlipayNode,
     request: &TransferRequest<'_>,
-) -> Outcome<TransferStanding> {
+) -> Result<TransferStanding, CallError> {
     transfer::transfer(outside, node, request).await
 }
 
@@ -93,7 +93,7 @@ pub(super) async fn query_transfer(
     outside: &Outside,
     node: &AlipayNode,
     request: &TransferRequest<'_>,
-) -> Outcome<Option<TransferStanding>> {
+) -> Result<Option<TransferStanding>, CallError> {
     transfer::query(outside, node, request).await
 }
 
@@ -107,19 +107,21 @@ pub(super) fn reply(verdict: Verdict) -> ProviderReply {
 
 /// Exchanges a login code (`alipay.system.oauth.token`): `user_id`, or `open_id` where the application is
 /// in openid mode.
-pub(super) async fn login(outside: &Outside, node: &AlipayNode, code: &str, now: i64) -> Outcome<super::login::Login> {
+pub(super) async fn login(
+    outside: &Outside,
+    node: &AlipayNode,
+    code: &str,
+    now: i64,
+) -> Result<super::login::Login, CallError> {
     if raw::unfit(code) {
         let message = format!("code {}", raw::UNFIT);
-        return Outcome::Refused(Refusal { code: "code".to_owned(), message, meaning: Meaning::No });
+        return Err(CallError::Refused(Refusal { code: "code".to_owned(), message, meaning: Meaning::No }));
     }
     let mut call = call::Call::new(answer::LOGIN, serde_json::Map::new());
     call.plain = vec![("grant_type", "authorization_code".to_owned()), ("code", code.to_owned())];
-    match call.send(outside, node, now).await {
-        Outcome::Done(fields) => match answer::word(&fields, "user_id").or_else(|| answer::word(&fields, "open_id")) {
-            Some(id) => Outcome::Done(super::login::Login { openid: id.to_owned(), unionid: None }),
-            None => Outcome::Unknown("alipay.system.oauth.token: no payer in the answer".to_owned()),
-        },
-        Outcome::Refused(refusal) => Outcome::Refused(refusal),
-        Outcome::Unknown(why) => Outcome::Unknown(why),
+    let fields = call.send(outside, node, now).await?;
+    match answer::word(&fields, "user_id").or_else(|| answer::word(&fields, "open_id")) {
+        Some(id) => Ok(super::login::Login { openid: id.to_owned(), unionid: None }),
+        None => Err(CallError::unknown("alipay.system.oauth.token: no payer in the answer")),
     }
 }

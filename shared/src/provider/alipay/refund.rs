@@ -9,7 +9,7 @@ use super::call::Call;
 use super::{clock, trade};
 use crate::config::AlipayNode;
 use crate::order::{Fen, Refund};
-use crate::provider::{Meaning, Outcome, Outside, RefundProgress, RefundRequest, RefundStanding, Refusal};
+use crate::provider::{CallError, Outside, RefundProgress, RefundRequest, RefundStanding, Refusal, if_known};
 use serde_json::{Map, Value};
 
 /// A refund may be unknown to the query for 10 s after its call, ms.
@@ -23,7 +23,7 @@ pub(super) async fn refund(
     outside: &Outside,
     node: &AlipayNode,
     request: &RefundRequest<'_>,
-) -> Outcome<RefundStanding> {
+) -> Result<RefundStanding, CallError> {
     let number = request.attempt.number.as_str();
     let mut biz = trade::by_number(number);
     let mut put = |name: &str, text: String| {
@@ -37,25 +37,24 @@ pub(super) async fn refund(
     put("refund_reason", request.reason.chars().take(LONGEST_REASON).collect());
     let confirm = || ask(outside, node, number, request.out_refund_no, request.now);
     match Call::new("alipay.trade.refund", biz).send(outside, node, request.now).await {
-        Outcome::Done(fields) if word(&fields, "out_trade_no").is_some_and(|n| n != number) => {
-            Outcome::Unknown("alipay.trade.refund answered for another order".to_owned())
+        Ok(fields) if word(&fields, "out_trade_no").is_some_and(|n| n != number) => {
+            Err(CallError::unknown("alipay.trade.refund answered for another order"))
         }
-        Outcome::Done(fields) if word(&fields, "fund_change") == Some("Y") && !denied(&fields, request.refund) => {
-            Outcome::Done(succeeded(&fields))
+        Ok(fields) if word(&fields, "fund_change") == Some("Y") && !denied(&fields, request.refund) => {
+            Ok(succeeded(&fields))
         }
-        Outcome::Done(_) => Outcome::Done(match confirm().await {
-            Outcome::Done(Answered::Standing(standing)) => standing,
-            Outcome::Done(Answered::Empty | Answered::Missing) => standing(RefundProgress::Processing(None)),
-            Outcome::Refused(refusal) => standing(RefundProgress::Processing(Some(refusal.code))),
-            Outcome::Unknown(why) => standing(RefundProgress::Processing(Some(why))),
+        Ok(_) => Ok(match confirm().await {
+            Ok(Answered::Standing(standing)) => standing,
+            Ok(Answered::Empty | Answered::Missing) => standing(RefundProgress::Processing(None)),
+            Err(CallError::Refused(refusal)) => standing(RefundProgress::Processing(Some(refusal.code))),
+            Err(CallError::Unknown(why)) => standing(RefundProgress::Processing(Some(why))),
         }),
-        Outcome::Refused(refusal) if may_be_done_already(&refusal) => match confirm().await {
-            Outcome::Done(Answered::Standing(standing)) => Outcome::Done(standing),
-            Outcome::Done(Answered::Empty | Answered::Missing) | Outcome::Refused(_) => Outcome::Refused(refusal),
-            Outcome::Unknown(why) => Outcome::Unknown(why),
+        Err(CallError::Refused(refusal)) if may_be_done_already(&refusal) => match confirm().await {
+            Ok(Answered::Standing(standing)) => Ok(standing),
+            Ok(Answered::Empty | Answered::Missing) | Err(CallError::Refused(_)) => Err(CallError::Refused(refusal)),
+            Err(unknown) => Err(unknown),
         },
-        Outcome::Refused(refusal) => Outcome::Refused(refusal),
-        Outcome::Unknown(why) => Outcome::Unknown(why),
+        Err(error) => Err(error),
     }
 }
 
@@ -66,17 +65,13 @@ pub(super) async fn query(
     number: &str,
     refund: &Refund,
     now: i64,
-) -> Outcome<RefundStanding> {
-    match ask(outside, node, number, &refund.out_refund_no, now).await {
-        Outcome::Done(Answered::Standing(standing)) => Outcome::Done(standing),
-        Outcome::Done(Answered::Missing) => Outcome::Done(standing(RefundProgress::Missing)),
-        Outcome::Done(Answered::Empty) if now.saturating_sub(refund.create_date) > SETTLING => {
-            Outcome::Done(standing(RefundProgress::Missing))
-        }
-        Outcome::Done(Answered::Empty) => Outcome::Done(standing(RefundProgress::Processing(None))),
-        Outcome::Refused(refusal) => Outcome::Refused(refusal),
-        Outcome::Unknown(why) => Outcome::Unknown(why),
-    }
+) -> Result<RefundStanding, CallError> {
+    Ok(match ask(outside, node, number, &refund.out_refund_no, now).await? {
+        Answered::Standing(standing) => standing,
+        Answered::Missing => standing(RefundProgress::Missing),
+        Answered::Empty if now.saturating_sub(refund.create_date) > SETTLING => standing(RefundProgress::Missing),
+        Answered::Empty => standing(RefundProgress::Processing(None)),
+    })
 }
 
 /// What the refund query says.
@@ -89,33 +84,35 @@ enum Answered {
     Missing,
 }
 
-async fn ask(outside: &Outside, node: &AlipayNode, number: &str, out_refund_no: &str, now: i64) -> Outcome<Answered> {
+async fn ask(
+    outside: &Outside,
+    node: &AlipayNode,
+    number: &str,
+    out_refund_no: &str,
+    now: i64,
+) -> Result<Answered, CallError> {
     let mut biz = trade::by_number(number);
     biz.insert("out_request_no".to_owned(), out_refund_no.into());
     biz.insert("query_options".to_owned(), Value::from(vec!["gmt_refund_pay"]));
-    let fields = match Call::new("alipay.trade.fastpay.refund.query", biz).send(outside, node, now).await {
-        Outcome::Done(fields) => fields,
-        Outcome::Refused(refusal) if refusal.meaning == Meaning::Missing => return Outcome::Done(Answered::Missing),
-        Outcome::Refused(refusal) => return Outcome::Refused(refusal),
-        Outcome::Unknown(why) => return Outcome::Unknown(why),
-    };
+    let answer = Call::new("alipay.trade.fastpay.refund.query", biz).send(outside, node, now).await;
+    let Some(fields) = if_known(answer)? else { return Ok(Answered::Missing) };
     let other = |name: &str, ours: &str| word(&fields, name).is_some_and(|theirs| theirs != ours);
     if other("out_trade_no", number) || other("out_request_no", out_refund_no) {
-        return Outcome::Unknown("alipay.trade.fastpay.refund.query answered for another refund".to_owned());
+        return Err(CallError::unknown("alipay.trade.fastpay.refund.query answered for another refund"));
     }
     let amount = word(&fields, "refund_amount");
     let progress = match (word(&fields, "refund_status"), amount) {
         (Some("REFUND_SUCCESS"), _) => RefundProgress::Success,
         (Some(status), _) => RefundProgress::Processing(Some(status.to_owned())),
         (None, Some(_)) => RefundProgress::Processing(None),
-        (None, None) => return Outcome::Done(Answered::Empty),
+        (None, None) => return Ok(Answered::Empty),
     };
     let refund = match amount.map(Fen::from_yuan) {
-        Some(None) => return Outcome::Unknown("refund_amount is not an amount in yuan".to_owned()),
+        Some(None) => return Err(CallError::unknown("refund_amount is not an amount in yuan")),
         Some(refund) => refund,
         None => None,
     };
-    Outcome::Done(Answered::Standing(RefundStanding { progress, refund, ..succeeded(&fields) }))
+    Ok(Answered::Standing(RefundStanding { progress, refund, ..succeeded(&fields) }))
 }
 
 /// Whether what the trade has refunded so far denies that this refund was made.

@@ -5,7 +5,7 @@ use super::call::Call;
 use super::payment;
 use crate::config::AlipayNode;
 use crate::order::Fen;
-use crate::provider::{Closing, Meaning, Outcome, Outside, Refusal, Standing};
+use crate::provider::{CallError, Closing, Meaning, Outside, Refusal, Standing, if_known};
 use serde_json::{Map, Value};
 
 /// Asks how a number stands.
@@ -15,34 +15,29 @@ pub(super) async fn query(
     merchant: &str,
     number: &str,
     now: i64,
-) -> Outcome<Standing> {
-    let fields = match Call::new("alipay.trade.query", by_number(number)).send(outside, node, now).await {
-        Outcome::Done(fields) => fields,
-        Outcome::Refused(refusal) if refusal.meaning == Meaning::Missing => return Outcome::Done(Standing::Missing),
-        Outcome::Refused(refusal) => return Outcome::Refused(refusal),
-        Outcome::Unknown(why) => return Outcome::Unknown(why),
-    };
+) -> Result<Standing, CallError> {
+    let answer = Call::new("alipay.trade.query", by_number(number)).send(outside, node, now).await;
+    let Some(fields) = if_known(answer)? else { return Ok(Standing::Missing) };
     if word(&fields, "out_trade_no") != Some(number) {
-        return Outcome::Unknown("alipay.trade.query answered for another order".to_owned());
+        return Err(CallError::unknown("alipay.trade.query answered for another order"));
     }
     let paid = match word(&fields, "trade_status") {
         Some("TRADE_SUCCESS" | "TRADE_FINISHED") => true,
         Some("TRADE_CLOSED") => was_paid(&fields),
         // Money that moved denies the word.
         Some("WAIT_BUYER_PAY") if moved(&fields) => {
-            return Outcome::Unknown("alipay.trade.query: WAIT_BUYER_PAY, and yet money moved".to_owned());
+            return Err(CallError::unknown("alipay.trade.query: WAIT_BUYER_PAY, and yet money moved"));
         }
-        Some("WAIT_BUYER_PAY") => return Outcome::Done(Standing::Unpaid { paying: false }),
-        Some(_) => return Outcome::Done(Standing::Unpaid { paying: true }),
-        None => return Outcome::Unknown("alipay.trade.query: no trade_status".to_owned()),
+        Some("WAIT_BUYER_PAY") => return Ok(Standing::Unpaid { paying: false }),
+        Some(_) => return Ok(Standing::Unpaid { paying: true }),
+        None => return Err(CallError::unknown("alipay.trade.query: no trade_status")),
     };
     if !paid {
-        return Outcome::Done(Standing::Closed);
+        return Ok(Standing::Closed);
     }
-    match payment::of(&fields, merchant) {
-        Ok(payment) => Outcome::Done(Standing::Paid(vec![payment])),
-        Err(what) => Outcome::Unknown(format!("alipay.trade.query: {what}")),
-    }
+    let payment = payment::of(&fields, merchant);
+    let payment = payment.map_err(|what| CallError::Unknown(format!("alipay.trade.query: {what}")))?;
+    Ok(Standing::Paid(vec![payment]))
 }
 
 /// Whether a closed trade had been paid: a full refund closes it too.
@@ -61,40 +56,37 @@ fn moved(fields: &Map<String, Value>) -> bool {
 }
 
 /// Ends a number: a pay-code trade is cancelled, every other is closed.
-pub(super) async fn close(outside: &Outside, node: &AlipayNode, number: &str, now: i64) -> Outcome<Closing> {
+pub(super) async fn close(outside: &Outside, node: &AlipayNode, number: &str, now: i64) -> Result<Closing, CallError> {
     if super::reverses(node) {
         return cancel(outside, node, number, now).await.map(|()| Closing::Closed);
     }
     match Call::new("alipay.trade.close", by_number(number)).send(outside, node, now).await {
-        Outcome::Done(fields) if word(&fields, "out_trade_no").is_some_and(|n| n != number) => {
-            Outcome::Unknown("alipay.trade.close answered for another order".to_owned())
+        Ok(fields) if word(&fields, "out_trade_no").is_some_and(|n| n != number) => {
+            Err(CallError::unknown("alipay.trade.close answered for another order"))
         }
-        Outcome::Done(_) => Outcome::Done(Closing::Closed),
-        Outcome::Refused(refusal) if speaks_of_state(&refusal) => {
+        Ok(_) => Ok(Closing::Closed),
+        Err(CallError::Refused(refusal)) if speaks_of_state(&refusal) => {
             let standing = query(outside, node, "", number, now).await;
             explained(refusal, standing)
         }
-        Outcome::Refused(refusal) => Outcome::Refused(refusal),
-        Outcome::Unknown(why) => Outcome::Unknown(why),
+        Err(error) => Err(error),
     }
 }
 
 /// `alipay.trade.cancel`: closes an unpaid trade, refunds a paid one (`action`), and is asked once more
 /// when it says so (`retry_flag`). Works within 24 hours of the creation.
-async fn cancel(outside: &Outside, node: &AlipayNode, number: &str, now: i64) -> Outcome<()> {
+async fn cancel(outside: &Outside, node: &AlipayNode, number: &str, now: i64) -> Result<(), CallError> {
     let call = Call::new("alipay.trade.cancel", by_number(number));
     for _ in 0..2 {
-        match call.send(outside, node, now).await {
-            Outcome::Done(fields) if word(&fields, "out_trade_no").is_some_and(|n| n != number) => {
-                return Outcome::Unknown("alipay.trade.cancel answered for another order".to_owned());
-            }
-            Outcome::Done(fields) if word(&fields, "retry_flag") == Some("Y") => {}
-            Outcome::Done(_) => return Outcome::Done(()),
-            Outcome::Refused(refusal) => return Outcome::Refused(refusal),
-            Outcome::Unknown(why) => return Outcome::Unknown(why),
+        let fields = call.send(outside, node, now).await?;
+        if word(&fields, "out_trade_no").is_some_and(|n| n != number) {
+            return Err(CallError::unknown("alipay.trade.cancel answered for another order"));
+        }
+        if word(&fields, "retry_flag") != Some("Y") {
+            return Ok(());
         }
     }
-    Outcome::Unknown("alipay.trade.cancel: retry_flag stays Y".to_owned())
+    Err(CallError::unknown("alipay.trade.cancel: retry_flag stays Y"))
 }
 
 /// The refusals of a close that say the trade is not waiting for its payer, but not how it stands.
@@ -104,17 +96,15 @@ fn speaks_of_state(refusal: &Refusal) -> bool {
         .any(|code| refusal.code.ends_with(code))
 }
 
-fn explained(refusal: Refusal, standing: Outcome<Standing>) -> Outcome<Closing> {
-    let meaning = match standing {
-        Outcome::Done(Standing::Paid(_)) => Meaning::Paid,
-        Outcome::Done(Standing::Closed) => Meaning::Closed,
-        Outcome::Done(Standing::Missing) => Meaning::Missing,
-        Outcome::Done(Standing::Unpaid { paying: true }) => return Outcome::Done(Closing::Paying),
-        Outcome::Done(Standing::Unpaid { paying: false }) => refusal.meaning,
-        Outcome::Refused(untold) => return Outcome::Unknown(format!("alipay.trade.query: {}", untold.code)),
-        Outcome::Unknown(why) => return Outcome::Unknown(why),
+fn explained(refusal: Refusal, standing: Result<Standing, CallError>) -> Result<Closing, CallError> {
+    let meaning = match standing.map_err(|error| error.untold("alipay.trade.query"))? {
+        Standing::Paid(_) => Meaning::Paid,
+        Standing::Closed => Meaning::Closed,
+        Standing::Missing => Meaning::Missing,
+        Standing::Unpaid { paying: true } => return Ok(Closing::Paying),
+        Standing::Unpaid { paying: false } => refusal.meaning,
     };
-    Outcome::Refused(Refusal { meaning, ..refusal })
+    Err(CallError::Refused(Refusal { meaning, ..refusal }))
 }
 
 /// `biz_content` that names a trade by the merchant's number.

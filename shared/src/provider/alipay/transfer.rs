@@ -4,7 +4,7 @@ use super::answer::word;
 use super::call::Call;
 use crate::config::AlipayNode;
 use crate::order::{Fen, TransferState};
-use crate::provider::{Outcome, Outside, Refusal, TransferRequest, TransferStanding};
+use crate::provider::{CallError, Outside, Refusal, TransferRequest, TransferStanding};
 use serde_json::{Map, Value, json};
 
 const PRODUCT: &str = "TRANS_ACCOUNT_NO_PWD";
@@ -14,7 +14,7 @@ pub(super) async fn transfer(
     outside: &Outside,
     node: &AlipayNode,
     request: &TransferRequest<'_>,
-) -> Outcome<TransferStanding> {
+) -> Result<TransferStanding, CallError> {
     let transfer = request.transfer;
     let mut payee = Map::new();
     payee.insert("identity".to_owned(), transfer.payee.as_str().into());
@@ -37,10 +37,11 @@ pub(super) async fn transfer(
         biz.insert("transfer_scene_report_infos".to_owned(), json!(transfer.transfer_scene_report_infos));
     }
     match Call::new("alipay.fund.trans.uni.transfer", biz).send(outside, node, request.now).await {
-        Outcome::Done(fields) => judge(request, &fields),
-        Outcome::Refused(refusal) if refusal.code.ends_with("TRANS_ORDER_DEALING") => Outcome::Unknown(refusal.code),
-        Outcome::Refused(refusal) => Outcome::Refused(refusal),
-        Outcome::Unknown(why) => Outcome::Unknown(why),
+        Ok(fields) => judge(request, &fields),
+        Err(CallError::Refused(refusal)) if refusal.code.ends_with("TRANS_ORDER_DEALING") => {
+            Err(CallError::Unknown(refusal.code))
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -49,13 +50,12 @@ pub(super) async fn query(
     outside: &Outside,
     node: &AlipayNode,
     request: &TransferRequest<'_>,
-) -> Outcome<Option<TransferStanding>> {
+) -> Result<Option<TransferStanding>, CallError> {
     let biz = numbered(&request.transfer.out_bill_no);
     match Call::new("alipay.fund.trans.common.query", biz).send(outside, node, request.now).await {
-        Outcome::Done(fields) => judge(request, &fields).map(Some),
-        Outcome::Refused(Refusal { code, .. }) if code.ends_with("ORDER_NOT_EXIST") => Outcome::Done(None),
-        Outcome::Refused(refusal) => Outcome::Refused(refusal),
-        Outcome::Unknown(why) => Outcome::Unknown(why),
+        Ok(fields) => judge(request, &fields).map(Some),
+        Err(CallError::Refused(Refusal { code, .. })) if code.ends_with("ORDER_NOT_EXIST") => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -68,7 +68,7 @@ fn numbered(out_biz_no: &str) -> Map<String, Value> {
 }
 
 /// How a transfer stands, when it is the one that was asked for.
-fn judge(request: &TransferRequest<'_>, fields: &Map<String, Value>) -> Outcome<TransferStanding> {
+fn judge(request: &TransferRequest<'_>, fields: &Map<String, Value>) -> Result<TransferStanding, CallError> {
     let transfer = request.transfer;
     let known = |name: &str, ours: Option<&str>| match (word(fields, name), ours) {
         (Some(theirs), Some(ours)) => Some(theirs == ours),
@@ -78,7 +78,7 @@ fn judge(request: &TransferRequest<'_>, fields: &Map<String, Value>) -> Outcome<
     let named = number.or_else(|| known("order_id", transfer.transfer_bill_no.as_deref()));
     let amount = word(fields, "trans_amount").map(Fen::from_yuan);
     if named != Some(true) || amount.is_some_and(|amount| amount != Some(transfer.transfer_amount)) {
-        return Outcome::Unknown("the answer is about another transfer".to_owned());
+        return Err(CallError::unknown("the answer is about another transfer"));
     }
     let text = |name: &str| word(fields, name).map(str::to_owned);
     let state = match word(fields, "status") {
@@ -89,7 +89,7 @@ fn judge(request: &TransferRequest<'_>, fields: &Map<String, Value>) -> Outcome<
         _ => TransferState::Processing,
     };
     let ended_badly = matches!(state, TransferState::Fail | TransferState::Returned);
-    Outcome::Done(TransferStanding {
+    Ok(TransferStanding {
         state,
         provider_state: text("status"),
         transfer_bill_no: text("order_id"),

@@ -5,7 +5,7 @@ use super::transaction::Transaction;
 use super::{host, refused, set_up};
 use crate::config::{AppleNode, Merchant, StoreKey};
 use crate::http::Request;
-use crate::provider::{CallbackError, CallbackRequest, Notice, Outcome, Outside};
+use crate::provider::{CallError, CallbackError, CallbackRequest, Notice, Outside};
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -38,7 +38,12 @@ impl Environment {
 /// Asks for a transaction, in one environment after the other. An app that is not in the store yet is unknown to
 /// production, which turns its key away (401): then the sandbox tells, where it counts. A key that nobody takes is
 /// a broken set-up.
-pub(super) async fn transaction(outside: &Outside, node: &AppleNode, id: &str, now: i64) -> Outcome<Transaction> {
+pub(super) async fn transaction(
+    outside: &Outside,
+    node: &AppleNode,
+    id: &str,
+    now: i64,
+) -> Result<Transaction, CallError> {
     if !(1..=64).contains(&id.len()) || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
         return refused("4000006", "not a transaction's number");
     }
@@ -48,17 +53,14 @@ pub(super) async fn transaction(outside: &Outside, node: &AppleNode, id: &str, n
     let mut away = 0;
     for environment in environments(node) {
         let url = format!("{}/inApps/v1/transactions/{id}", environment.host(node));
-        let answer = match call(outside, node, key, Method::GET, &url, None, now).await {
-            Ok(answer) => answer,
-            Err(why) => return Outcome::Unknown(why),
-        };
+        let answer = call(outside, node, key, Method::GET, &url, None, now).await?;
         return match (answer.status, answer.error) {
             (200, _) => match answer.body["signedTransactionInfo"].as_str() {
                 Some(signed) => match Transaction::signed(node, signed) {
-                    Outcome::Done(found) if found.id != id => refused("TRANSACTION", "Apple names another transaction"),
+                    Ok(found) if found.id != id => refused("TRANSACTION", "Apple names another transaction"),
                     found => found,
                 },
-                None => Outcome::Unknown(answer.text()),
+                None => Err(CallError::Unknown(answer.text())),
             },
             (404, Some(4_040_010)) => continue,
             (401, _) => {
@@ -66,15 +68,15 @@ pub(super) async fn transaction(outside: &Outside, node: &AppleNode, id: &str, n
                 continue;
             }
             // The account, app or transaction cannot be found just now.
-            (404, Some(4_040_002 | 4_040_004 | 4_040_006)) => Outcome::Unknown(answer.text()),
+            (404, Some(4_040_002 | 4_040_004 | 4_040_006)) => Err(CallError::Unknown(answer.text())),
             (400 | 404, Some(code)) => refused(&code.to_string(), "Apple refuses the transaction"),
-            _ => Outcome::Unknown(answer.text()),
+            _ => Err(CallError::Unknown(answer.text())),
         };
     }
     match away {
         0 => refused("4040010", "Apple does not know the transaction"),
         n if n == environments(node).len() => set_up("401", "Apple takes no key of issuerId, keyId, privateKeyContent"),
-        _ => Outcome::Unknown("App Store Server API: HTTP 401 in one environment, unknown in the other".to_owned()),
+        _ => Err(CallError::unknown("App Store Server API: HTTP 401 in one environment, unknown in the other")),
     }
 }
 
@@ -126,14 +128,21 @@ impl Mailbox {
     }
 
     /// Whether a purchase still counts: a notification says how it stood when it was signed.
-    pub async fn stands(&self, outside: &Outside, transaction_id: &str, now: i64) -> Outcome<bool> {
+    pub async fn stands(&self, outside: &Outside, transaction_id: &str, now: i64) -> Result<bool, CallError> {
         transaction(outside, &self.node, transaction_id, now).await.map(|found| !found.revoked)
     }
 
     /// Asks for a page of the notifications of a time (Unix ms) that never arrived, or that Apple still tries to
     /// deliver.
-    pub async fn missed(&self, outside: &Outside, from: i64, to: i64, page: Option<&str>, now: i64) -> Outcome<Missed> {
-        let Some(key) = &self.node.api else { return Outcome::Done(Missed::default()) };
+    pub async fn missed(
+        &self,
+        outside: &Outside,
+        from: i64,
+        to: i64,
+        page: Option<&str>,
+        now: i64,
+    ) -> Result<Missed, CallError> {
+        let Some(key) = &self.node.api else { return Ok(Missed::default()) };
         let query = page.map(|token| {
             let token: String = form_urlencoded::byte_serialize(token.as_bytes()).collect();
             format!("?paginationToken={token}")
@@ -141,25 +150,22 @@ impl Mailbox {
         let query = query.unwrap_or_default();
         let url = format!("{}/inApps/v1/notifications/history{query}", self.environment.host(&self.node));
         let body = json!({ "startDate": from, "endDate": to, "onlyFailures": true });
-        let answer = match call(outside, &self.node, key, Method::POST, &url, Some(&body), now).await {
-            Ok(answer) => answer,
-            Err(why) => return Outcome::Unknown(why),
-        };
+        let answer = call(outside, &self.node, key, Method::POST, &url, Some(&body), now).await?;
         match (answer.status, answer.error) {
             (200, _) => {}
             (400..=428, code) => {
                 let code = code.unwrap_or_else(|| answer.status.into());
                 return refused(&code.to_string(), "Apple does not hand its notifications out");
             }
-            _ => return Outcome::Unknown(answer.text()),
+            _ => return Err(CallError::Unknown(answer.text())),
         }
         let more = answer.body["hasMore"] == true;
         let next = answer.body["paginationToken"].as_str().filter(|_| more).map(str::to_owned);
         let Some(list) = answer.body["notificationHistory"].as_array().filter(|_| next.is_some() == more) else {
-            return Outcome::Unknown(answer.text());
+            return Err(CallError::Unknown(answer.text()));
         };
         let body = |item: &Value| json!({ "signedPayload": item["signedPayload"] }).to_string().into_bytes();
-        Outcome::Done(Missed { bodies: list.iter().map(body).collect(), next })
+        Ok(Missed { bodies: list.iter().map(body).collect(), next })
     }
 }
 
@@ -186,7 +192,7 @@ async fn call(
     url: &str,
     body: Option<&Value>,
     now: i64,
-) -> Result<Answered, String> {
+) -> Result<Answered, CallError> {
     let seconds = now / 1_000;
     let header = json!({ "alg": "ES256", "kid": key.key_id, "typ": "JWT" });
     let claims = json!({
@@ -196,7 +202,8 @@ async fn call(
         "aud": "appstoreconnect-v1",
         "bid": node.bundle_id,
     });
-    let token = key.private_key.sign_jwt(&header, &claims).map_err(|_| "the token cannot be signed")?;
+    let token = key.private_key.sign_jwt(&header, &claims);
+    let token = token.map_err(|_| CallError::unknown("the token cannot be signed"))?;
     let mut headers = vec![("authorization", format!("Bearer {token}")), ("accept", "application/json".to_owned())];
     if body.is_some() {
         headers.push(("content-type", "application/json".to_owned()));
@@ -204,7 +211,7 @@ async fn call(
     let body = body.map(Value::to_string).unwrap_or_default().into_bytes();
     let request = Request { method, url, headers, body, identity: None };
     let patience = Duration::from_millis(node.timeout);
-    let answer = outside.http.send_within(request, patience).await.map_err(|error| error.to_string())?;
+    let answer = outside.http.send_within(request, patience).await.map_err(CallError::unknown)?;
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     Ok(Answered { status: answer.status, error: body["errorCode"].as_i64(), body })
 }

@@ -16,7 +16,7 @@ pub use api::{Mailbox, Missed};
 pub(super) use notify::{read as read_callback, reply};
 
 use super::{
-    CreateRequest, Created, Goods, GoodsRequest, Held, Outcome, Outside, Proof, Purchase, Refusal, Standing, Stands,
+    CallError, CreateRequest, Created, Goods, GoodsRequest, Held, Outside, Proof, Purchase, Refusal, Standing, Stands,
     text_of,
 };
 use crate::code::{Code, Failure};
@@ -79,7 +79,7 @@ pub(super) async fn create(
     _node: &AppleNode,
     _merchant: &str,
     request: &CreateRequest<'_>,
-) -> Outcome<Created> {
+) -> Result<Created, CallError> {
     let attempt = request.attempt;
     let order_info = json!({
         "productid": text_of(&attempt.goods, "product_id"),
@@ -89,7 +89,7 @@ pub(super) async fn create(
         "manualFinishTransaction": true,
     });
     let fresh_until = request.order.time_expire;
-    Outcome::Done(Created { order_info, code_url: None, fresh_until, number: None, payment: None })
+    Ok(Created { order_info, code_url: None, fresh_until, number: None, payment: None })
 }
 
 /// The store cannot be asked by our number: unpaid until a transaction comes.
@@ -100,14 +100,19 @@ pub(super) async fn query(
     _order: &Order,
     _attempt: &Attempt,
     _now: i64,
-) -> Outcome<Standing> {
-    Outcome::Done(Standing::Unpaid { paying: false })
+) -> Result<Standing, CallError> {
+    Ok(Standing::Unpaid { paying: false })
 }
 
 /// How a transaction stands. Without a key of the App Store Server API nobody can be asked.
-pub(super) async fn stands(outside: &Outside, node: &AppleNode, transaction_id: &str, now: i64) -> Outcome<Stands> {
+pub(super) async fn stands(
+    outside: &Outside,
+    node: &AppleNode,
+    transaction_id: &str,
+    now: i64,
+) -> Result<Stands, CallError> {
     if node.api.is_none() {
-        return Outcome::Done(Stands::Untold);
+        return Ok(Stands::Untold);
     }
     let found = api::transaction(outside, node, transaction_id, now).await;
     found.map(|found| if found.revoked { Stands::Back } else { Stands::Paid })
@@ -122,34 +127,33 @@ pub(super) async fn purchase(
     attempt: &Attempt,
     proof: Proof<'_>,
     now: i64,
-) -> Outcome<Purchase> {
+) -> Result<Purchase, CallError> {
     let found = match proof {
         Proof::Signed(signed) => Transaction::signed(node, signed),
         Proof::Receipt { receipt, transaction_id } => receipt::verify(outside, node, receipt, transaction_id).await,
         Proof::Transaction(id) => api::transaction(outside, node, id, now).await,
         Proof::Order { .. } => refused("ORDER", "Apple has no purchase orders"),
     };
-    match found {
-        Outcome::Done(transaction) => {
-            let age = now.saturating_sub(transaction.purchased_at) / 1_000;
-            let too_old = u64::try_from(age).unwrap_or(0) > node.receipt_expires_in;
-            let revoked = transaction.revoked;
-            let held = transaction.signed_at.filter(|_| matches!(proof, Proof::Signed(_)));
-            let held = held.map(|at| Held { at, key: transaction.id.clone() });
-            Outcome::Done(Purchase { payment: transaction.payment(merchant, attempt), revoked, too_old, held })
-        }
-        Outcome::Refused(refusal) => Outcome::Refused(refusal),
-        Outcome::Unknown(why) => Outcome::Unknown(why),
-    }
+    let transaction = found?;
+    let age = now.saturating_sub(transaction.purchased_at) / 1_000;
+    let too_old = u64::try_from(age).unwrap_or(0) > node.receipt_expires_in;
+    let revoked = transaction.revoked;
+    let held = transaction.signed_at.filter(|_| matches!(proof, Proof::Signed(_)));
+    let held = held.map(|at| Held { at, key: transaction.id.clone() });
+    Ok(Purchase { payment: transaction.payment(merchant, attempt), revoked, too_old, held })
 }
 
-fn refused<T>(code: &str, message: &str) -> Outcome<T> {
-    Outcome::Refused(Refusal { code: code.to_owned(), message: message.to_owned(), meaning: super::Meaning::No })
+fn refused<T>(code: &str, message: &str) -> Result<T, CallError> {
+    Err(CallError::Refused(Refusal { code: code.to_owned(), message: message.to_owned(), meaning: super::Meaning::No }))
 }
 
 /// Apple does not look at what it is asked: the set-up is wrong, and will be until somebody mends it.
-fn set_up<T>(code: &str, message: &str) -> Outcome<T> {
-    Outcome::Refused(Refusal { code: code.to_owned(), message: message.to_owned(), meaning: super::Meaning::Unheard })
+fn set_up<T>(code: &str, message: &str) -> Result<T, CallError> {
+    Err(CallError::Refused(Refusal {
+        code: code.to_owned(),
+        message: message.to_owned(),
+        meaning: super::Meaning::Unheard,
+    }))
 }
 
 /// One of Apple's hosts, or its place below `apiBase`.

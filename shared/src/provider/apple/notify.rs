@@ -4,7 +4,7 @@ use super::transaction::{Transaction, allowed, signed_date};
 use crate::config::{AppleNode, Merchant};
 use crate::order::Provider;
 use crate::provider::{
-    Alert, CallbackError, CallbackRequest, Event, Notice, Outcome, Outside, Parties, ProviderReply, RefundNotice,
+    Alert, CallError, CallbackError, CallbackRequest, Event, Notice, Outside, Parties, ProviderReply, RefundNotice,
     RefundProgress, RefundStanding, Verdict,
 };
 use serde_json::{Map, Value};
@@ -28,11 +28,11 @@ pub(in crate::provider) async fn read(
         return Ok(Notice::Other(format!("appleiap {name}")));
     };
     let transaction = match Transaction::signed(node, info) {
-        Outcome::Done(transaction) => transaction,
-        Outcome::Refused(refusal) if refusal.code == "OWNERSHIP" => {
+        Ok(transaction) => transaction,
+        Err(CallError::Refused(refusal)) if refusal.code == "OWNERSHIP" => {
             return Ok(Notice::Other(format!("appleiap {name} of a family member")));
         }
-        Outcome::Refused(_) | Outcome::Unknown(_) => {
+        Err(_) => {
             return Err(CallbackError::Forged("the transaction inside is not this app's"));
         }
     };

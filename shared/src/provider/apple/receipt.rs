@@ -5,7 +5,7 @@ use super::transaction::{Transaction, allowed, first_bought};
 use super::{host, refused, set_up};
 use crate::config::AppleNode;
 use crate::http::Request;
-use crate::provider::{Outcome, Outside, is_dated, is_said, text_of};
+use crate::provider::{CallError, Outside, is_dated, is_said, text_of};
 use http::Method;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -17,15 +17,17 @@ enum Place {
 }
 
 /// Verifies a receipt and picks the transaction that is meant.
-pub(super) async fn verify(outside: &Outside, node: &AppleNode, receipt: &str, id: &str) -> Outcome<Transaction> {
+pub(super) async fn verify(
+    outside: &Outside,
+    node: &AppleNode,
+    receipt: &str,
+    id: &str,
+) -> Result<Transaction, CallError> {
     let mut place = Place::Production;
     let mut tries = 0;
     loop {
         tries += 1;
-        let answer = match ask(outside, node, place, receipt).await {
-            Ok(answer) => answer,
-            Err(why) => return Outcome::Unknown(why),
-        };
+        let answer = ask(outside, node, place, receipt).await?;
         let retryable = match answer.get("is-retryable") {
             Some(Value::Bool(yes)) => *yes,
             Some(Value::Number(n)) => n.as_u64() == Some(1),
@@ -35,7 +37,7 @@ pub(super) async fn verify(outside: &Outside, node: &AppleNode, receipt: &str, i
         let status = answer.get("status").and_then(|status| status.as_i64().or_else(|| status.as_str()?.parse().ok()));
         return match status {
             Some(0 | 21006) => pick(node, place, &answer, id),
-            Some(21007) if tries > 2 => Outcome::Unknown("the two environments point at each other".to_owned()),
+            Some(21007) if tries > 2 => Err(CallError::unknown("the two environments point at each other")),
             Some(21007) if place == Place::Production && node.sandbox => {
                 place = Place::Sandbox;
                 continue;
@@ -53,14 +55,21 @@ pub(super) async fn verify(outside: &Outside, node: &AppleNode, receipt: &str, i
             Some(21000) => set_up("21000", "Apple does not read the request as one"),
             Some(21004) => set_up("21004", "the shared secret (password) is not the app's"),
             Some(code @ 21100..=21199) if !retryable => refused(&code.to_string(), "Apple cannot read the receipt"),
-            Some(21005 | 21008 | 21009 | 21100..=21199) => Outcome::Unknown(format!("verifyReceipt: {status:?}")),
+            Some(21005 | 21008 | 21009 | 21100..=21199) => {
+                Err(CallError::Unknown(format!("verifyReceipt: {status:?}")))
+            }
             Some(code) => set_up(&code.to_string(), "a status of verifyReceipt that is not known"),
-            None => Outcome::Unknown("verifyReceipt: no status".to_owned()),
+            None => Err(CallError::unknown("verifyReceipt: no status")),
         };
     }
 }
 
-async fn ask(outside: &Outside, node: &AppleNode, place: Place, receipt: &str) -> Result<Map<String, Value>, String> {
+async fn ask(
+    outside: &Outside,
+    node: &AppleNode,
+    place: Place,
+    receipt: &str,
+) -> Result<Map<String, Value>, CallError> {
     let url = match place {
         Place::Production => host(node, "buy", "https://buy.itunes.apple.com"),
         Place::Sandbox => host(node, "sandbox", "https://sandbox.itunes.apple.com"),
@@ -77,15 +86,15 @@ async fn ask(outside: &Outside, node: &AppleNode, place: Place, receipt: &str) -
         identity: None,
     };
     let patience = Duration::from_millis(node.timeout);
-    let answer = outside.http.send_within(request, patience).await.map_err(|error| error.to_string())?;
+    let answer = outside.http.send_within(request, patience).await.map_err(CallError::unknown)?;
     match serde_json::from_slice(&answer.body) {
         Ok(Value::Object(map)) if answer.status == 200 => Ok(map),
-        _ => Err(format!("verifyReceipt: HTTP {}", answer.status)),
+        _ => Err(CallError::Unknown(format!("verifyReceipt: HTTP {}", answer.status))),
     }
 }
 
 /// The item with this transaction, in a receipt of the app or in an old receipt of a single purchase.
-fn pick(node: &AppleNode, place: Place, answer: &Map<String, Value>, id: &str) -> Outcome<Transaction> {
+fn pick(node: &AppleNode, place: Place, answer: &Map<String, Value>, id: &str) -> Result<Transaction, CallError> {
     let by_place = match place {
         Place::Production => "Production",
         Place::Sandbox => "Sandbox",
@@ -95,7 +104,7 @@ fn pick(node: &AppleNode, place: Place, answer: &Map<String, Value>, id: &str) -
         return refused("ENVIRONMENT", "the receipt is of another environment");
     }
     let Some(receipt) = answer.get("receipt").and_then(Value::as_object) else {
-        return Outcome::Unknown("verifyReceipt: no receipt in the answer".to_owned());
+        return Err(CallError::unknown("verifyReceipt: no receipt in the answer"));
     };
     let bundle = receipt.get("bundle_id").or_else(|| receipt.get("bid")).and_then(Value::as_str);
     if bundle != Some(&node.bundle_id) {
@@ -115,8 +124,8 @@ fn pick(node: &AppleNode, place: Place, answer: &Map<String, Value>, id: &str) -
     for item in own {
         revoked |= is_cancelled(item);
         let read = match read(item, environment) {
-            Outcome::Done(read) => read,
-            Outcome::Refused(refusal) if refusal.code == "INCOMPLETE" => {
+            Ok(read) => read,
+            Err(CallError::Refused(refusal)) if refusal.code == "INCOMPLETE" => {
                 broken = Some(refusal);
                 continue;
             }
@@ -131,8 +140,8 @@ fn pick(node: &AppleNode, place: Place, answer: &Map<String, Value>, id: &str) -
         };
     }
     match (found, broken) {
-        (Some(found), _) => Outcome::Done(Transaction { revoked: found.revoked || revoked, ..found }),
-        (None, Some(refusal)) => Outcome::Refused(refusal),
+        (Some(found), _) => Ok(Transaction { revoked: found.revoked || revoked, ..found }),
+        (None, Some(refusal)) => Err(CallError::Refused(refusal)),
         (None, None) => refused("TRANSACTION", "the transaction is not in the receipt"),
     }
 }
@@ -147,7 +156,7 @@ fn is_cancelled(item: &Map<String, Value>) -> bool {
         || ["cancellation_date", "cancellation_date_pst", "cancellation_reason"].iter().any(|name| is_said(item, name))
 }
 
-fn read(item: &Map<String, Value>, environment: &str) -> Outcome<Transaction> {
+fn read(item: &Map<String, Value>, environment: &str) -> Result<Transaction, CallError> {
     let text = |name: &str| text_of(item, name);
     // Every number is a text here, and in old receipts a number now and then.
     let number = |name: &str| item.get(name).and_then(|v| v.as_i64().or_else(|| v.as_str()?.parse::<i64>().ok()));
@@ -182,7 +191,7 @@ fn read(item: &Map<String, Value>, environment: &str) -> Outcome<Transaction> {
     let mut info: Map<String, Value> =
         KEPT.iter().filter_map(|name| Some(((*name).to_owned(), item.get(*name)?.clone()))).collect();
     info.insert("environment".to_owned(), json!(environment));
-    Outcome::Done(Transaction {
+    Ok(Transaction {
         id,
         original_id: named("original_transaction_id"),
         renews,

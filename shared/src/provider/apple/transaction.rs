@@ -3,7 +3,7 @@
 use super::refused;
 use crate::config::AppleNode;
 use crate::order::{Attempt, Provider};
-use crate::provider::{Outcome, Parties, Payment, is_dated, is_said, text_of};
+use crate::provider::{CallError, Parties, Payment, is_dated, is_said, text_of};
 use serde_json::{Map, Value, json};
 
 /// A transaction of this app, in an environment that counts.
@@ -39,14 +39,14 @@ impl Transaction {
     }
 
     /// Verifies a signed transaction and checks whose it is.
-    pub fn signed(node: &AppleNode, compact: &str) -> Outcome<Self> {
+    pub fn signed(node: &AppleNode, compact: &str) -> Result<Self, CallError> {
         match node.anchor.open(compact.trim(), signed_date) {
             Ok(claims) => Self::of_claims(node, &claims),
             Err(error) => refused("NOT_AUTHENTIC", &error.to_string()),
         }
     }
 
-    fn of_claims(node: &AppleNode, claims: &Map<String, Value>) -> Outcome<Self> {
+    fn of_claims(node: &AppleNode, claims: &Map<String, Value>) -> Result<Self, CallError> {
         let text = |name: &str| text_of(claims, name);
         if text("bundleId") != Some(&node.bundle_id) {
             return refused("BUNDLE", "the transaction is of another app");
@@ -85,7 +85,7 @@ impl Transaction {
             "transactionReason",
         ];
         let info = KEPT.iter().filter_map(|name| Some(((*name).to_owned(), claims.get(*name)?.clone()))).collect();
-        Outcome::Done(Self {
+        Ok(Self {
             id: id.to_owned(),
             original_id: text("originalTransactionId").map(str::to_owned),
             renews,

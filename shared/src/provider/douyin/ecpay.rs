@@ -8,8 +8,8 @@ use crate::http::Request;
 use crate::order::{Attempt, Fen, Provider, Refund};
 use crate::provider::alipay::clock;
 use crate::provider::{
-    CallbackError, CallbackRequest, CreateRequest, Created, Notice, Outcome, Outside, Parties, Payment, RefundNotice,
-    RefundProgress, RefundRequest, RefundStanding, Standing, text_of,
+    CallError, CallbackError, CallbackRequest, CreateRequest, Created, Notice, Outside, Parties, Payment, RefundNotice,
+    RefundProgress, RefundRequest, RefundStanding, Standing, if_known, text_of,
 };
 use crate::secret::Secret;
 use http::Method;
@@ -43,7 +43,7 @@ async fn call(
     keys: &Ecpay,
     name: &str,
     fields: Vec<(&str, Value)>,
-) -> Result<Map<String, Value>, String> {
+) -> Result<Map<String, Value>, CallError> {
     let mut body = Map::new();
     body.insert("app_id".to_owned(), json!(node.app_id));
     body.extend(fields.into_iter().map(|(name, value)| (name.to_owned(), value)));
@@ -56,10 +56,10 @@ async fn call(
         body: Value::Object(body).to_string().into_bytes(),
         identity: None,
     };
-    let answer = outside.http.send(request).await.map_err(|error| error.to_string())?;
+    let answer = outside.http.send(request).await.map_err(CallError::unknown)?;
     match serde_json::from_slice(&answer.body) {
         Ok(Value::Object(map)) if answer.status == 200 => Ok(map),
-        _ => Err(format!("{name}: HTTP {}", answer.status)),
+        _ => Err(CallError::Unknown(format!("{name}: HTTP {}", answer.status))),
     }
 }
 
@@ -81,7 +81,7 @@ pub(super) async fn create(
     node: &DouyinNode,
     keys: &Ecpay,
     request: &CreateRequest<'_>,
-) -> Outcome<Created> {
+) -> Result<Created, CallError> {
     let (order, attempt) = (request.order, request.attempt);
     let left = (order.time_expire - request.now).div_euclid(1_000);
     let valid = left.clamp(*VALID_S.start(), *VALID_S.end());
@@ -94,19 +94,16 @@ pub(super) async fn create(
         ("valid_time", json!(valid)),
         ("notify_url", json!(request.notify_url)),
     ];
-    let answer = match call(outside, node, keys, "create_order", fields).await {
-        Ok(answer) => answer,
-        Err(why) => return Outcome::Unknown(why),
-    };
+    let answer = call(outside, node, keys, "create_order", fields).await?;
     if !done(&answer) {
         return judged("create_order", &answer);
     }
     let data = answer.get("data").and_then(Value::as_object);
     let text = |name: &str| data.and_then(|data| text_of(data, name)).filter(|text| !text.is_empty());
     let (Some(id), Some(token)) = (text("order_id"), text("order_token")) else {
-        return Outcome::Unknown("create_order: no order_id or order_token".to_owned());
+        return Err(CallError::unknown("create_order: no order_id or order_token"));
     };
-    Outcome::Done(Created {
+    Ok(Created {
         order_info: json!({ "order_id": id, "order_token": token }),
         code_url: None,
         fresh_until: order.time_expire.min(request.now + valid * 1_000),
@@ -121,35 +118,34 @@ pub(super) async fn query(
     keys: &Ecpay,
     merchant: &str,
     attempt: &Attempt,
-) -> Outcome<Standing> {
+) -> Result<Standing, CallError> {
     let fields = vec![("out_order_no", json!(attempt.number))];
-    let answer = match call(outside, node, keys, "query_order", fields).await {
-        Ok(answer) => answer,
-        Err(why) => return Outcome::Unknown(why),
-    };
+    let answer = call(outside, node, keys, "query_order", fields).await?;
     if !done(&answer) {
-        return super::standing_of_refusal(judged("query_order", &answer));
+        return if_known(judged("query_order", &answer)).map(|standing| standing.unwrap_or(Standing::Missing));
     }
     if text_of(&answer, "out_order_no").is_some_and(|own| own != attempt.number) {
-        return Outcome::Unknown("query_order: another order".to_owned());
+        return Err(CallError::unknown("query_order: another order"));
     }
     let empty = Map::new();
     let info = answer.get("payment_info").and_then(Value::as_object).unwrap_or(&empty);
     let dated = text_of(info, "pay_time").and_then(clock::read).is_some();
     match text_of(info, "order_status") {
         Some("SUCCESS") => {}
-        Some(status) if dated => return Outcome::Unknown(format!("query_order: {status}, and yet a pay_time")),
-        Some("TIMEOUT") => return Outcome::Done(Standing::Closed),
+        Some(status) if dated => return Err(CallError::Unknown(format!("query_order: {status}, and yet a pay_time"))),
+        Some("TIMEOUT") => return Ok(Standing::Closed),
         // Also the word for an order that nobody has begun to pay.
-        Some("PROCESSING" | "FAIL") => return Outcome::Done(Standing::Unpaid { paying: false }),
-        other => return Outcome::Unknown(format!("query_order: order_status {}", other.unwrap_or("is missing"))),
+        Some("PROCESSING" | "FAIL") => return Ok(Standing::Unpaid { paying: false }),
+        other => {
+            return Err(CallError::Unknown(format!("query_order: order_status {}", other.unwrap_or("is missing"))));
+        }
     }
     let total = info.get("total_fee").and_then(Value::as_u64);
     let (Some(id), Some(total)) = (text_of(&answer, "order_id"), total) else {
-        return Outcome::Unknown("query_order: no order_id or no total_fee".to_owned());
+        return Err(CallError::unknown("query_order: no order_id or no total_fee"));
     };
     let kept = ["total_fee", "order_status", "pay_time", "way", "channel_no"];
-    Outcome::Done(Standing::Paid(vec![Payment {
+    Ok(Standing::Paid(vec![Payment {
         provider: Provider::Douyin,
         merchant: merchant.to_owned(),
         number: attempt.number.clone(),
@@ -171,7 +167,7 @@ pub(super) async fn refund(
     node: &DouyinNode,
     keys: &Ecpay,
     request: &RefundRequest<'_>,
-) -> Outcome<RefundStanding> {
+) -> Result<RefundStanding, CallError> {
     let reason = if request.reason.is_empty() { "refund" } else { request.reason };
     let fields = vec![
         ("out_order_no", json!(request.attempt.number)),
@@ -180,14 +176,12 @@ pub(super) async fn refund(
         ("refund_amount", json!(request.refund)),
         ("notify_url", json!(request.notify_url)),
     ];
-    match call(outside, node, keys, "create_refund", fields).await {
-        Ok(answer) if done(&answer) => {
-            let refund_id = text_of(&answer, "refund_no").map(str::to_owned);
-            Outcome::Done(standing(RefundProgress::Processing(None), refund_id, None, None))
-        }
-        Ok(answer) => judged("create_refund", &answer),
-        Err(why) => Outcome::Unknown(why),
+    let answer = call(outside, node, keys, "create_refund", fields).await?;
+    if !done(&answer) {
+        return judged("create_refund", &answer);
     }
+    let refund_id = text_of(&answer, "refund_no").map(str::to_owned);
+    Ok(standing(RefundProgress::Processing(None), refund_id, None, None))
 }
 
 pub(super) async fn query_refund(
@@ -195,20 +189,19 @@ pub(super) async fn query_refund(
     node: &DouyinNode,
     keys: &Ecpay,
     refund: &Refund,
-) -> Outcome<RefundStanding> {
+) -> Result<RefundStanding, CallError> {
     let fields = vec![("out_refund_no", json!(refund.out_refund_no))];
-    let answer = match call(outside, node, keys, "query_refund", fields).await {
-        Ok(answer) if done(&answer) => answer,
-        Ok(answer) => return judged("query_refund", &answer),
-        Err(why) => return Outcome::Unknown(why),
-    };
+    let answer = call(outside, node, keys, "query_refund", fields).await?;
+    if !done(&answer) {
+        return judged("query_refund", &answer);
+    }
     let Some(info) = answer.get("refundInfo").and_then(Value::as_object) else {
-        return Outcome::Unknown("query_refund: no refundInfo".to_owned());
+        return Err(CallError::unknown("query_refund: no refundInfo"));
     };
     let amount = info.get("refund_amount").and_then(Value::as_u64).map(Fen);
     let at = info.get("refunded_at").and_then(Value::as_i64);
     let progress = progress(text_of(info, "refund_status"), text_of(info, "msg"));
-    Outcome::Done(standing(progress, text_of(info, "refund_no").map(str::to_owned), amount, at))
+    Ok(standing(progress, text_of(info, "refund_no").map(str::to_owned), amount, at))
 }
 
 fn progress(status: Option<&str>, message: Option<&str>) -> RefundProgress {

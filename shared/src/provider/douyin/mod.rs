@@ -8,7 +8,7 @@ mod open;
 mod trade;
 
 use super::{
-    CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Meaning, Notice, Outcome,
+    CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Meaning, Notice,
     Outside, ProviderReply, RefundRequest, RefundStanding, Refusal, Standing, Verdict, raw, says_no_such_order,
     text_of,
 };
@@ -58,7 +58,7 @@ pub(super) async fn create(
     node: &DouyinNode,
     merchant: &str,
     request: &CreateRequest<'_>,
-) -> Outcome<Created> {
+) -> Result<Created, CallError> {
     match &node.product {
         DouyinProduct::Ecpay(keys) => ecpay::create(outside, node, keys, request).await,
         DouyinProduct::Trade(keys) => trade::create(node, keys, request),
@@ -75,7 +75,7 @@ pub(super) async fn query(
     order: &Order,
     attempt: &Attempt,
     now: i64,
-) -> Outcome<Standing> {
+) -> Result<Standing, CallError> {
     match &node.product {
         DouyinProduct::Ecpay(keys) => ecpay::query(outside, node, keys, merchant, attempt).await,
         DouyinProduct::Trade(_) => trade::query(outside, node, merchant, attempt, now).await,
@@ -92,7 +92,7 @@ pub(super) async fn close(
     order: &Order,
     attempt: &Attempt,
     now: i64,
-) -> Outcome<Closing> {
+) -> Result<Closing, CallError> {
     match &node.product {
         DouyinProduct::Douyinpay(pay) => {
             super::wxpay::close(outside, open::node(pay, attempt), order, attempt, now).await
@@ -105,7 +105,7 @@ pub(super) async fn refund(
     outside: &Outside,
     node: &DouyinNode,
     request: &RefundRequest<'_>,
-) -> Outcome<RefundStanding> {
+) -> Result<RefundStanding, CallError> {
     match &node.product {
         DouyinProduct::Ecpay(keys) => ecpay::refund(outside, node, keys, request).await,
         DouyinProduct::Trade(keys) => trade::refund(outside, node, keys, request).await,
@@ -120,7 +120,7 @@ pub(super) async fn query_refund(
     attempt: &Attempt,
     refund: &Refund,
     now: i64,
-) -> Outcome<RefundStanding> {
+) -> Result<RefundStanding, CallError> {
     match &node.product {
         DouyinProduct::Ecpay(keys) => ecpay::query_refund(outside, node, keys, refund).await,
         DouyinProduct::Trade(_) => trade::query_refund(outside, node, refund, now).await,
@@ -163,28 +163,20 @@ pub(super) fn app_host(node: &DouyinNode) -> &str {
     node.api_base.as_deref().unwrap_or(real)
 }
 
-fn refused<T>(code: &str, message: &str) -> Outcome<T> {
-    Outcome::Refused(Refusal { code: code.to_owned(), message: message.to_owned(), meaning: Meaning::No })
-}
-
-/// A refused query of an order, as a standing: only "no such order" is one.
-fn standing_of_refusal(refused: Outcome<Standing>) -> Outcome<Standing> {
-    match refused {
-        Outcome::Refused(refusal) if refusal.meaning == Meaning::Missing => Outcome::Done(Standing::Missing),
-        other => other,
-    }
+fn refused<T>(code: &str, message: &str) -> Result<T, CallError> {
+    Err(CallError::Refused(Refusal { code: code.to_owned(), message: message.to_owned(), meaning: Meaning::No }))
 }
 
 /// What an answer says that is not `err_no` 0. No table of the numbers is public, so the words decide what is
 /// no refusal at all, and which number is taken.
-fn judged<T>(what: &str, answer: &Map<String, Value>) -> Outcome<T> {
+fn judged<T>(what: &str, answer: &Map<String, Value>) -> Result<T, CallError> {
     let Some(code) = answer.get("err_no").and_then(Value::as_i64) else {
-        return Outcome::Unknown(format!("{what}: no err_no"));
+        return Err(CallError::Unknown(format!("{what}: no err_no")));
     };
     let tips = text_of(answer, "err_tips").or_else(|| text_of(answer, "err_msg")).unwrap_or_default();
     let says = |words: &[&str]| words.iter().any(|word| tips.to_ascii_lowercase().contains(word));
     if code < 0 || says(&["系统", "超时", "繁忙", "频繁", "system", "timeout", "busy", "internal"]) {
-        return Outcome::Unknown(format!("{what}: {code} {tips}"));
+        return Err(CallError::Unknown(format!("{what}: {code} {tips}")));
     }
     let meaning = match () {
         () if says_no_such_order(tips) => Meaning::Missing,
@@ -194,5 +186,5 @@ fn judged<T>(what: &str, answer: &Map<String, Value>) -> Outcome<T> {
         () => Meaning::No,
     };
     let message = tips.chars().take(200).collect();
-    Outcome::Refused(Refusal { code: code.to_string(), message, meaning })
+    Err(CallError::Refused(Refusal { code: code.to_string(), message, meaning }))
 }

@@ -6,8 +6,8 @@ use crate::config::{DouyinNode, Trade};
 use crate::http::Request;
 use crate::order::{Attempt, Fen, Provider, Refund};
 use crate::provider::{
-    CallbackError, CallbackRequest, CreateRequest, Created, Notice, Outcome, Outside, Parties, Payment, RefundNotice,
-    RefundProgress, RefundRequest, RefundStanding, Standing, text_of,
+    CallError, CallbackError, CallbackRequest, CreateRequest, Created, Notice, Outside, Parties, Payment, RefundNotice,
+    RefundProgress, RefundRequest, RefundStanding, Standing, if_known, text_of,
 };
 use crate::secret::Secret;
 use http::Method;
@@ -22,7 +22,7 @@ pub fn signing_text(timestamp: i64, nonce: &str, data: &str) -> String {
 }
 
 /// Signs what the client hands to `tt.requestOrder`. Douyin is not asked.
-pub(super) fn create(node: &DouyinNode, keys: &Trade, request: &CreateRequest<'_>) -> Outcome<Created> {
+pub(super) fn create(node: &DouyinNode, keys: &Trade, request: &CreateRequest<'_>) -> Result<Created, CallError> {
     let (order, attempt) = (request.order, request.attempt);
     let mut sku = Map::new();
     let id = text_of(&order.custom, "goods_id").unwrap_or(&order.out_trade_no);
@@ -54,13 +54,13 @@ pub(super) fn create(node: &DouyinNode, keys: &Trade, request: &CreateRequest<'_
     let data = Value::Object(data).to_string();
     let (timestamp, nonce) = (request.now.div_euclid(1_000), crate::crypto::nonce());
     let Ok(signature) = keys.private_key.sign(signing_text(timestamp, &nonce, &data).as_bytes()) else {
-        return Outcome::Unknown("the order cannot be signed".to_owned());
+        return Err(CallError::unknown("the order cannot be signed"));
     };
     let authorization = format!(
         "SHA256-RSA2048 appid={},nonce_str={nonce},timestamp={timestamp},key_version={},signature={signature}",
         node.app_id, keys.key_version
     );
-    Outcome::Done(Created {
+    Ok(Created {
         order_info: json!({ "data": data, "byteAuthorization": authorization }),
         code_url: None,
         fresh_until: order.time_expire,
@@ -80,7 +80,7 @@ async fn post(
     path: &str,
     token: Option<&Secret>,
     body: &Value,
-) -> Result<Map<String, Value>, String> {
+) -> Result<Map<String, Value>, CallError> {
     let mut headers = vec![("content-type", "application/json".to_owned())];
     if let Some(token) = token {
         headers.push(("access-token", token.expose().to_owned()));
@@ -88,60 +88,57 @@ async fn post(
     let url = format!("{}{path}", host(node));
     let request =
         Request { method: Method::POST, url: &url, headers, body: body.to_string().into_bytes(), identity: None };
-    let answer = outside.http.send(request).await.map_err(|error| error.to_string())?;
+    let answer = outside.http.send(request).await.map_err(CallError::unknown)?;
     match serde_json::from_slice(&answer.body) {
         Ok(Value::Object(map)) if answer.status == 200 => Ok(map),
-        _ => Err(format!("{path}: HTTP {}", answer.status)),
+        _ => Err(CallError::Unknown(format!("{path}: HTTP {}", answer.status))),
     }
 }
 
 /// The client token that all instances share.
-async fn token(outside: &Outside, node: &DouyinNode, stale: Option<&Secret>, now: i64) -> Outcome<Secret> {
-    let Some(secret) = &node.secret else { return Outcome::Unknown("secret is not configured".to_owned()) };
+async fn token(outside: &Outside, node: &DouyinNode, stale: Option<&Secret>, now: i64) -> Result<Secret, CallError> {
+    let Some(secret) = &node.secret else { return Err(CallError::unknown("secret is not configured")) };
     let fetch = async || {
         let body = json!({
             "client_key": node.app_id,
             "client_secret": secret.expose(),
             "grant_type": "client_credential",
         });
-        let answer = match post(outside, node, "/oauth/client_token/", None, &body).await {
-            Ok(answer) => answer,
-            Err(why) => return Outcome::Unknown(why),
-        };
+        let answer = post(outside, node, "/oauth/client_token/", None, &body).await?;
         let data = answer.get("data").and_then(Value::as_object).unwrap_or(&answer);
         let lives = data.get("expires_in").and_then(Value::as_i64).filter(|s| (1..=2_592_000).contains(s));
         match text_of(data, "access_token").filter(|token| !token.is_empty()).zip(lives) {
-            Some((token, seconds)) => Outcome::Done((Secret::new(token), seconds * 1_000)),
-            None => Outcome::Unknown(format!("client_token: {:?}", data.get("error_code"))),
+            Some((token, seconds)) => Ok((Secret::new(token), seconds * 1_000)),
+            None => Err(CallError::Unknown(format!("client_token: {:?}", data.get("error_code")))),
         }
     };
     outside.vault.token(&format!("client_token:{}", node.app_id), secret, stale, now, fetch).await
 }
 
 /// Calls the open platform; a void token is fetched anew once. The answer is the object in `data`.
-async fn call(outside: &Outside, node: &DouyinNode, name: &str, body: &Value, now: i64) -> Outcome<Map<String, Value>> {
+async fn call(
+    outside: &Outside,
+    node: &DouyinNode,
+    name: &str,
+    body: &Value,
+    now: i64,
+) -> Result<Map<String, Value>, CallError> {
     let mut stale = None;
     loop {
-        let token = match token(outside, node, stale.as_ref(), now).await {
-            Outcome::Done(token) => token,
-            Outcome::Refused(refusal) => return Outcome::Unknown(refusal.message),
-            Outcome::Unknown(why) => return Outcome::Unknown(why),
-        };
+        let token = token(outside, node, stale.as_ref(), now).await;
+        let token = token.map_err(|error| error.untold("no client token"))?;
         let path = format!("/api/trade_basic/v1/developer/{name}/");
-        let mut answer = match post(outside, node, &path, Some(&token), body).await {
-            Ok(answer) => answer,
-            Err(why) => return Outcome::Unknown(why),
-        };
+        let mut answer = post(outside, node, &path, Some(&token), body).await?;
         return match answer.get("err_no").and_then(Value::as_i64) {
             Some(0) => match answer.remove("data") {
-                Some(Value::Object(data)) => Outcome::Done(data),
-                _ => Outcome::Unknown(format!("{name}: no data")),
+                Some(Value::Object(data)) => Ok(data),
+                _ => Err(CallError::Unknown(format!("{name}: no data"))),
             },
             Some(code) if VOID.contains(&code) && stale.is_none() => {
                 stale = Some(token);
                 continue;
             }
-            Some(code) if VOID.contains(&code) => Outcome::Unknown(format!("{name}: no access")),
+            Some(code) if VOID.contains(&code) => Err(CallError::Unknown(format!("{name}: no access"))),
             _ => judged(name, &answer),
         };
     }
@@ -153,14 +150,11 @@ pub(super) async fn query(
     merchant: &str,
     attempt: &Attempt,
     now: i64,
-) -> Outcome<Standing> {
-    let data = match call(outside, node, "order_query", &json!({ "out_order_no": attempt.number }), now).await {
-        Outcome::Done(data) => data,
-        Outcome::Refused(refusal) => return super::standing_of_refusal(Outcome::Refused(refusal)),
-        Outcome::Unknown(why) => return Outcome::Unknown(why),
-    };
+) -> Result<Standing, CallError> {
+    let data = call(outside, node, "order_query", &json!({ "out_order_no": attempt.number }), now).await;
+    let Some(data) = if_known(data)? else { return Ok(Standing::Missing) };
     if text_of(&data, "out_order_no").is_some_and(|own| own != attempt.number) {
-        return Outcome::Unknown("order_query: another order".to_owned());
+        return Err(CallError::unknown("order_query: another order"));
     }
     const UNPAID: [&str; 6] = ["INIT", "PROCESS", "PROCESSING", "FAIL", "CANCEL", "TIMEOUT"];
     let words = [text_of(&data, "pay_status"), text_of(&data, "status"), text_of(&data, "order_status")];
@@ -170,18 +164,18 @@ pub(super) async fn query(
         (Some("SUCCESS"), true, false) => {}
         // The word for an order that nobody has begun to pay is not public; none of these is one of a payment.
         (Some(word), false, true) if UNPAID.contains(&word) => {
-            return Outcome::Done(Standing::Unpaid { paying: false });
+            return Ok(Standing::Unpaid { paying: false });
         }
         (word, ..) => {
-            return Outcome::Unknown(format!(
+            return Err(CallError::Unknown(format!(
                 "order_query: pay_status {}, or other words",
                 word.unwrap_or("is missing")
-            ));
+            )));
         }
     }
     match payment(node, merchant, &attempt.number, &data) {
-        Some(payment) => Outcome::Done(Standing::Paid(vec![payment])),
-        None => Outcome::Unknown("order_query: no order_id or no total_amount".to_owned()),
+        Some(payment) => Ok(Standing::Paid(vec![payment])),
+        None => Err(CallError::unknown("order_query: no order_id or no total_amount")),
     }
 }
 
@@ -212,13 +206,10 @@ pub(super) async fn refund(
     node: &DouyinNode,
     keys: &Trade,
     request: &RefundRequest<'_>,
-) -> Outcome<RefundStanding> {
+) -> Result<RefundStanding, CallError> {
     let asked = json!({ "order_id": request.transaction_id });
-    let data = match call(outside, node, "order_query", &asked, request.now).await {
-        Outcome::Done(data) => data,
-        Outcome::Refused(refusal) => return Outcome::Unknown(format!("order_query: {}", refusal.code)),
-        Outcome::Unknown(why) => return Outcome::Unknown(why),
-    };
+    let data = call(outside, node, "order_query", &asked, request.now).await;
+    let data = data.map_err(|error| error.untold("order_query"))?;
     let items = data.get("item_order_list").and_then(Value::as_array);
     let mut left = request.refund.0;
     let mut detail = Vec::new();
@@ -231,7 +222,7 @@ pub(super) async fn refund(
         }
     }
     if left > 0 {
-        return Outcome::Unknown("order_query: the items are worth less than the refund".to_owned());
+        return Err(CallError::unknown("order_query: the items are worth less than the refund"));
     }
     let body = json!({
         "order_id": request.transaction_id,
@@ -241,14 +232,9 @@ pub(super) async fn refund(
         "item_order_detail": detail,
         "notify_url": request.notify_url,
     });
-    match call(outside, node, "refund_create", &body, request.now).await {
-        Outcome::Done(data) => {
-            let refund_id = text_of(&data, "refund_id").map(str::to_owned);
-            Outcome::Done(standing(RefundProgress::Processing(None), refund_id, None))
-        }
-        Outcome::Refused(refusal) => Outcome::Refused(refusal),
-        Outcome::Unknown(why) => Outcome::Unknown(why),
-    }
+    let data = call(outside, node, "refund_create", &body, request.now).await?;
+    let refund_id = text_of(&data, "refund_id").map(str::to_owned);
+    Ok(standing(RefundProgress::Processing(None), refund_id, None))
 }
 
 pub(super) async fn query_refund(
@@ -256,19 +242,15 @@ pub(super) async fn query_refund(
     node: &DouyinNode,
     refund: &Refund,
     now: i64,
-) -> Outcome<RefundStanding> {
+) -> Result<RefundStanding, CallError> {
     let asked = json!({ "out_refund_no": refund.out_refund_no });
-    let data = match call(outside, node, "refund_query", &asked, now).await {
-        Outcome::Done(data) => data,
-        Outcome::Refused(refusal) => return Outcome::Refused(refusal),
-        Outcome::Unknown(why) => return Outcome::Unknown(why),
-    };
+    let data = call(outside, node, "refund_query", &asked, now).await?;
     // The shape of the answer is not public: the object itself, or a list with one.
     let listed = data.get("refund_list").and_then(Value::as_array).and_then(|list| list.first()?.as_object());
     let object = listed.unwrap_or(&data);
     let status = text_of(object, "refund_status").or_else(|| text_of(object, "status"));
     let amount = object.get("refund_total_amount").and_then(Value::as_u64).map(Fen);
-    Outcome::Done(standing(progress(status), text_of(object, "refund_id").map(str::to_owned), amount))
+    Ok(standing(progress(status), text_of(object, "refund_id").map(str::to_owned), amount))
 }
 
 fn progress(status: Option<&str>) -> RefundProgress {

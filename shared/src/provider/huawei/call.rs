@@ -3,7 +3,7 @@
 use super::canonical::{canonical, canonical_without};
 use crate::config::{HuaweiNode, PaymentKit};
 use crate::http::Request;
-use crate::provider::{Meaning, Outcome, Outside, Refusal, text_of};
+use crate::provider::{CallError, Meaning, Outside, Refusal, text_of};
 use http::Method;
 use serde_json::{Map, Value, json};
 
@@ -38,11 +38,11 @@ pub(super) async fn call(
     path: &str,
     body: Option<&Value>,
     now: i64,
-) -> Outcome<Map<String, Value>> {
+) -> Result<Map<String, Value>, CallError> {
     let text = body.map(Value::to_string).unwrap_or_default();
     let signed = if body.is_some() { canonical(&text) } else { Some(path.to_owned()) };
     let Some(authorization) = signed.and_then(|signed| authorization(keys, &signed, now)) else {
-        return Outcome::Unknown("the request cannot be signed".to_owned());
+        return Err(CallError::unknown("the request cannot be signed"));
     };
     let request = Request {
         method: if body.is_some() { Method::POST } else { Method::GET },
@@ -55,15 +55,12 @@ pub(super) async fn call(
         body: text.into_bytes(),
         identity: None,
     };
-    let answer = match outside.http.send(request).await {
-        Ok(answer) => answer,
-        Err(error) => return Outcome::Unknown(error.to_string()),
-    };
+    let answer = outside.http.send(request).await.map_err(CallError::unknown)?;
     if answer.status != 200 {
-        return Outcome::Unknown(format!("{path}: HTTP {}", answer.status));
+        return Err(CallError::Unknown(format!("{path}: HTTP {}", answer.status)));
     }
     let Some(answer) = verified(keys, &answer.body) else {
-        return Outcome::Unknown(format!("{path}: the answer is not signed by Huawei"));
+        return Err(CallError::Unknown(format!("{path}: the answer is not signed by Huawei")));
     };
     judge(path, answer)
 }
@@ -76,13 +73,13 @@ pub(super) fn verified(keys: &PaymentKit, body: &[u8]) -> Option<Map<String, Val
     keys.platform_key.verify(canonical(text)?.as_bytes(), sign).then_some(object)
 }
 
-fn judge(path: &str, answer: Map<String, Value>) -> Outcome<Map<String, Value>> {
+fn judge(path: &str, answer: Map<String, Value>) -> Result<Map<String, Value>, CallError> {
     let code = text_of(&answer, "resultCode").unwrap_or_default();
     let sub = text_of(&answer, "subCode").unwrap_or_default();
     match (code, sub) {
-        ("000000", _) => return Outcome::Done(answer),
+        ("000000", _) => return Ok(answer),
         ("" | "300000" | "500000", _) | (_, "UNKNOW_ERROR") => {
-            return Outcome::Unknown(format!("{path}: {code} {sub}"));
+            return Err(CallError::Unknown(format!("{path}: {code} {sub}")));
         }
         _ => {}
     }
@@ -96,5 +93,5 @@ fn judge(path: &str, answer: Map<String, Value>) -> Outcome<Map<String, Value>> 
     };
     let message = text_of(&answer, "subDesc").or_else(|| text_of(&answer, "resultDesc")).unwrap_or_default();
     let message = message.chars().take(200).collect();
-    Outcome::Refused(Refusal { code: if sub.is_empty() { code } else { sub }.to_owned(), message, meaning })
+    Err(CallError::Refused(Refusal { code: if sub.is_empty() { code } else { sub }.to_owned(), message, meaning }))
 }

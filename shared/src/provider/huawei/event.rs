@@ -5,7 +5,7 @@ use super::iap;
 use crate::config::{HuaweiNode, IapKit, Merchant};
 use crate::order::Provider;
 use crate::provider::{
-    Alert, CallbackError, Event, Notice, Outcome, Outside, Parties, Payment, RefundNotice, RefundProgress,
+    Alert, CallError, CallbackError, Event, Notice, Outside, Parties, Payment, RefundNotice, RefundProgress,
     RefundStanding, text_of,
 };
 use serde_json::{Value, json};
@@ -86,21 +86,18 @@ async fn meaning(
         }
     };
     match iap::stands(outside, node, kit, merchant, (told.order, token), now).await {
-        Outcome::Done((purchase, claims)) if purchase.revoked => {
+        Ok((purchase, claims)) if purchase.revoked => {
             let at = claims.get("revocationTime").and_then(Value::as_i64).filter(|at| *at > 0);
             Ok(refund(merchant, told, Some(purchase.payment), at))
         }
-        Outcome::Done((purchase, _)) if !back => Ok(Notice::Payment(Box::new(purchase.payment))),
+        Ok((purchase, _)) if !back => Ok(Notice::Payment(Box::new(purchase.payment))),
         // It was taken back by its signed word, and not by the server's: somebody must look.
-        Outcome::Done(_) => Ok(event(merchant, told.name, told, Some(Alert::Doubtful))),
-        Outcome::Refused(refusal) if back => {
+        Ok(_) => Ok(event(merchant, told.name, told, Some(Alert::Doubtful))),
+        Err(CallError::Refused(refusal)) if back => {
             tracing::warn!(order = told.order, code = refusal.code, "Huawei does not tell of what it took back");
             Ok(refund(merchant, told, None, None))
         }
-        Outcome::Refused(refusal) => {
-            Err(CallbackError::Unavailable(format!("IAP Kit: {} {}", refusal.code, refusal.message)))
-        }
-        Outcome::Unknown(why) => Err(CallbackError::Unavailable(why)),
+        Err(error) => Err(CallbackError::Unavailable(error.to_string())),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::crypto::hash;
 use crate::http::Request;
 use crate::order::{Attempt, Order, Provider};
 use crate::provider::{
-    CreateRequest, Created, Held, Outcome, Outside, Parties, Payment, Proof, Purchase, Stands, is_dated, is_said,
+    CallError, CreateRequest, Created, Held, Outside, Parties, Payment, Proof, Purchase, Stands, is_dated, is_said,
     text_of,
 };
 use http::Method;
@@ -45,19 +45,15 @@ pub(in crate::provider) async fn purchase(
     attempt: &Attempt,
     proof: Proof<'_>,
     now: i64,
-) -> Outcome<Purchase> {
+) -> Result<Purchase, CallError> {
     let Some(kit) = &node.iap else { return refused("CONFIG", "the node has no iap") };
     let fetched;
     let signed = match proof {
         Proof::Signed(signed) => signed,
-        Proof::Order { id, token } => match ask(outside, node, kit, id, token, now).await {
-            Outcome::Done(signed) => {
-                fetched = signed;
-                &fetched
-            }
-            Outcome::Refused(refusal) => return Outcome::Refused(refusal),
-            Outcome::Unknown(why) => return Outcome::Unknown(why),
-        },
+        Proof::Order { id, token } => {
+            fetched = ask(outside, node, kit, id, token, now).await?;
+            &fetched
+        }
         Proof::Receipt { .. } | Proof::Transaction(_) => {
             return refused("PROOF", "Huawei takes a signed order, or an order's id and token");
         }
@@ -86,12 +82,12 @@ pub(in crate::provider) async fn brought(
     merchant: &str,
     names: (&str, &str),
     now: i64,
-) -> Outcome<Stands> {
+) -> Result<Stands, CallError> {
     match &node.iap {
         Some(kit) if kit.api.is_some() => stands(outside, node, kit, merchant, names, now)
             .await
             .map(|(purchase, _)| if purchase.revoked { Stands::Back } else { Stands::Paid }),
-        Some(_) | None => Outcome::Done(Stands::Untold),
+        Some(_) | None => Ok(Stands::Untold),
     }
 }
 
@@ -102,7 +98,7 @@ pub(super) fn read(
     merchant: &str,
     attempt: Option<&str>,
     claims: &Map<String, Value>,
-) -> Outcome<Purchase> {
+) -> Result<Purchase, CallError> {
     let text = |name: &str| match claims.get(name) {
         Some(Value::Number(number)) => Some(number.to_string()),
         _ => text_of(claims, name).map(str::to_owned),
@@ -150,7 +146,7 @@ pub(super) fn read(
         info: KEPT.iter().filter_map(|name| Some(((*name).to_owned(), claims.get(*name)?.clone()))).collect(),
     };
     let revoked = is_said(claims, "purchaseOrderRevocationReasonCode") || is_dated(claims, "revocationTime");
-    Outcome::Done(Purchase { payment, revoked, too_old: false, held: None })
+    Ok(Purchase { payment, revoked, too_old: false, held: None })
 }
 
 /// Whether an environment counts: `NORMAL`, with `sandbox: true` also `SANDBOX`, never another.
@@ -170,23 +166,26 @@ pub(super) async fn stands(
     merchant: &str,
     (id, token): (&str, &str),
     now: i64,
-) -> Outcome<(Purchase, Map<String, Value>)> {
-    let signed = match ask(outside, node, kit, id, token, now).await {
-        Outcome::Done(signed) => signed,
-        Outcome::Refused(refusal) => return Outcome::Refused(refusal),
-        Outcome::Unknown(why) => return Outcome::Unknown(why),
-    };
+) -> Result<(Purchase, Map<String, Value>), CallError> {
+    let signed = ask(outside, node, kit, id, token, now).await?;
     match kit.anchor.open(&signed, signed_time) {
         Ok(claims) if text_of(&claims, "purchaseOrderId") == Some(id) => {
             read(node, merchant, None, &claims).map(|purchase| (purchase, claims))
         }
-        Ok(_) => Outcome::Unknown("IAP Kit names another order".to_owned()),
-        Err(error) => Outcome::Unknown(format!("IAP Kit: {error}")),
+        Ok(_) => Err(CallError::unknown("IAP Kit names another order")),
+        Err(error) => Err(CallError::Unknown(format!("IAP Kit: {error}"))),
     }
 }
 
 /// Asks for an order by its id and token; the answer is a signed order.
-async fn ask(outside: &Outside, node: &HuaweiNode, kit: &IapKit, id: &str, token: &str, now: i64) -> Outcome<String> {
+async fn ask(
+    outside: &Outside,
+    node: &HuaweiNode,
+    kit: &IapKit,
+    id: &str,
+    token: &str,
+    now: i64,
+) -> Result<String, CallError> {
     let Some(key) = &kit.api else {
         return refused("NO_KEY", "purchase_order_id needs issuerId, keyId and privateKeyContent");
     };
@@ -202,7 +201,7 @@ async fn ask(outside: &Outside, node: &HuaweiNode, kit: &IapKit, id: &str, token
     });
     let header = json!({ "alg": "ES256", "typ": "JWT", "kid": key.key_id });
     let Ok(token) = key.private_key.sign_jwt(&header, &claims) else {
-        return Outcome::Unknown("the token cannot be signed".to_owned());
+        return Err(CallError::unknown("the token cannot be signed"));
     };
     let base = node.api_base.as_deref().unwrap_or(LIVE);
     let request = Request {
@@ -215,24 +214,24 @@ async fn ask(outside: &Outside, node: &HuaweiNode, kit: &IapKit, id: &str, token
         body: body.into_bytes(),
         identity: None,
     };
-    let answer = match outside.http.send(request).await {
-        Ok(answer) if answer.status == 200 => answer,
-        Ok(answer) if matches!(answer.status, 401 | 403) => {
+    let answer = outside.http.send(request).await.map_err(CallError::unknown)?;
+    match answer.status {
+        200 => {}
+        401 | 403 => {
             return set_up(&answer.status.to_string(), "Huawei takes no key of iap.issuerId, keyId, privateKeyContent");
         }
-        Ok(answer) => return Outcome::Unknown(format!("IAP Kit: HTTP {}", answer.status)),
-        Err(error) => return Outcome::Unknown(error.to_string()),
-    };
+        status => return Err(CallError::Unknown(format!("IAP Kit: HTTP {status}"))),
+    }
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let code = body["responseCode"]
         .as_str()
         .map(str::to_owned)
         .or_else(|| body["responseCode"].as_i64().map(|c| c.to_string()));
     match (code.as_deref(), body["jwsPurchaseOrder"].as_str()) {
-        (Some("0"), Some(signed)) => Outcome::Done(signed.to_owned()),
+        (Some("0"), Some(signed)) => Ok(signed.to_owned()),
         (Some(code @ "1001880005"), _) => set_up(code, "in-app purchases are not switched on for the application"),
         // Not owned, no record.
         (Some(code @ ("1001880008" | "1001880012")), _) => refused(code, "Huawei does not know the order"),
-        (code, _) => Outcome::Unknown(format!("IAP Kit: {}", code.unwrap_or("no code"))),
+        (code, _) => Err(CallError::Unknown(format!("IAP Kit: {}", code.unwrap_or("no code")))),
     }
 }

@@ -15,7 +15,7 @@ pub(super) use iap::{brought, purchase};
 pub(super) use notify::{read as read_callback, reply};
 
 use super::{
-    CreateRequest, Created, Goods, GoodsRequest, Meaning, Outcome, Outside, RefundRequest, RefundStanding, Refusal,
+    CallError, CreateRequest, Created, Goods, GoodsRequest, Meaning, Outside, RefundRequest, RefundStanding, Refusal,
     Standing, raw,
 };
 use crate::code::{Code, Failure};
@@ -68,9 +68,9 @@ pub(super) async fn create(
     node: &HuaweiNode,
     _merchant: &str,
     request: &CreateRequest<'_>,
-) -> Outcome<Created> {
+) -> Result<Created, CallError> {
     match &node.pay {
-        _ if is_iap(request.attempt) => Outcome::Done(iap::sheet(request)),
+        _ if is_iap(request.attempt) => Ok(iap::sheet(request)),
         Some(keys) => pay::create(outside, node, keys, request).await,
         None => unconfigured(),
     }
@@ -83,10 +83,10 @@ pub(super) async fn query(
     _order: &Order,
     attempt: &Attempt,
     now: i64,
-) -> Outcome<Standing> {
+) -> Result<Standing, CallError> {
     match &node.pay {
         // The store cannot be asked by our number.
-        _ if is_iap(attempt) => Outcome::Done(Standing::Unpaid { paying: false }),
+        _ if is_iap(attempt) => Ok(Standing::Unpaid { paying: false }),
         Some(keys) => pay::query(outside, node, keys, merchant, attempt, now).await,
         None => unconfigured(),
     }
@@ -96,7 +96,7 @@ pub(super) async fn refund(
     outside: &Outside,
     node: &HuaweiNode,
     request: &RefundRequest<'_>,
-) -> Outcome<RefundStanding> {
+) -> Result<RefundStanding, CallError> {
     match &node.pay {
         Some(keys) => pay::refund(outside, node, keys, request).await,
         None => unconfigured(),
@@ -110,22 +110,22 @@ pub(super) async fn query_refund(
     _attempt: &Attempt,
     refund: &Refund,
     now: i64,
-) -> Outcome<RefundStanding> {
+) -> Result<RefundStanding, CallError> {
     match &node.pay {
         Some(keys) => pay::query_refund(outside, node, keys, refund, now).await,
         None => unconfigured(),
     }
 }
 
-fn unconfigured<T>() -> Outcome<T> {
+fn unconfigured<T>() -> Result<T, CallError> {
     refused("CONFIG", "the node has no keys of Payment Kit")
 }
 
 /// Huawei does not look at what it is asked: the set-up is wrong, and will be until somebody mends it.
-fn set_up<T>(code: &str, message: &str) -> Outcome<T> {
-    Outcome::Refused(Refusal { code: code.to_owned(), message: message.to_owned(), meaning: Meaning::Unheard })
+fn set_up<T>(code: &str, message: &str) -> Result<T, CallError> {
+    Err(CallError::Refused(Refusal { code: code.to_owned(), message: message.to_owned(), meaning: Meaning::Unheard }))
 }
 
-fn refused<T>(code: &str, message: &str) -> Outcome<T> {
-    Outcome::Refused(Refusal { code: code.to_owned(), message: message.to_owned(), meaning: Meaning::No })
+fn refused<T>(code: &str, message: &str) -> Result<T, CallError> {
+    Err(CallError::Refused(Refusal { code: code.to_owned(), message: message.to_owned(), meaning: Meaning::No }))
 }

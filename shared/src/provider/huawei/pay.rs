@@ -5,8 +5,8 @@ use super::canonical::canonical;
 use crate::config::{HuaweiNode, PaymentKit};
 use crate::order::{Attempt, Fen, Provider, Refund};
 use crate::provider::{
-    CreateRequest, Created, Meaning, Outcome, Outside, Parties, Payment, RefundProgress, RefundRequest, RefundStanding,
-    Standing, text_of,
+    CallError, CreateRequest, Created, Outside, Parties, Payment, RefundProgress, RefundRequest, RefundStanding,
+    Standing, if_known, text_of,
 };
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
@@ -33,7 +33,7 @@ pub(super) async fn create(
     node: &HuaweiNode,
     keys: &PaymentKit,
     request: &CreateRequest<'_>,
-) -> Outcome<Created> {
+) -> Result<Created, CallError> {
     let (order, attempt) = (request.order, request.attempt);
     let mut body = Map::new();
     body.insert("appId".to_owned(), json!(node.app_id));
@@ -52,23 +52,19 @@ pub(super) async fn create(
     }
     let kind = if node.name == "mp-harmony" { "fa" } else { "app" };
     let path = format!("/api/v2/aggr/preorder/create/{kind}");
-    let answer = match call(outside, node, keys, &path, Some(&Value::Object(body)), request.now).await {
-        Outcome::Done(answer) => answer,
-        Outcome::Refused(refusal) => return Outcome::Refused(refusal),
-        Outcome::Unknown(why) => return Outcome::Unknown(why),
-    };
+    let answer = call(outside, node, keys, &path, Some(&Value::Object(body)), request.now).await?;
     let Some(prepay) = text_of(&answer, "prepayId").filter(|id| !id.is_empty()) else {
-        return Outcome::Unknown("preorder: no prepayId".to_owned());
+        return Err(CallError::unknown("preorder: no prepayId"));
     };
     match order_text(node, keys, prepay, request.now) {
-        Some(text) => Outcome::Done(Created {
+        Some(text) => Ok(Created {
             order_info: json!(text),
             code_url: None,
             fresh_until: order.time_expire.min(request.now + PREPAY_MS),
             number: None,
             payment: None,
         }),
-        None => Outcome::Unknown("the client's text cannot be signed".to_owned()),
+        None => Err(CallError::unknown("the client's text cannot be signed")),
     }
 }
 
@@ -96,25 +92,21 @@ pub(super) async fn query(
     merchant: &str,
     attempt: &Attempt,
     now: i64,
-) -> Outcome<Standing> {
+) -> Result<Standing, CallError> {
     let path = format!("/api/v2/aggr/transactions/merc-orders/{}?mercNo={}", attempt.number, keys.merc_no);
-    let answer = match call(outside, node, keys, &path, None, now).await {
-        Outcome::Done(answer) => answer,
-        Outcome::Refused(refusal) if refusal.meaning == Meaning::Missing => return Outcome::Done(Standing::Missing),
-        Outcome::Refused(refusal) => return Outcome::Refused(refusal),
-        Outcome::Unknown(why) => return Outcome::Unknown(why),
-    };
+    let answer = call(outside, node, keys, &path, None, now).await;
+    let Some(answer) = if_known(answer)? else { return Ok(Standing::Missing) };
     if text_of(&answer, "mercOrderNo").is_some_and(|own| own != attempt.number) {
-        return Outcome::Unknown("query: another order".to_owned());
+        return Err(CallError::unknown("query: another order"));
     }
     match text_of(&answer, "orderStatus") {
         Some("TRX_SUCCESS") => match payment(merchant, &answer) {
-            Some(payment) => Outcome::Done(Standing::Paid(vec![payment])),
-            None => Outcome::Unknown("query: an incomplete order".to_owned()),
+            Some(payment) => Ok(Standing::Paid(vec![payment])),
+            None => Err(CallError::unknown("query: an incomplete order")),
         },
-        Some("TRX_PROC") => Outcome::Done(Standing::Unpaid { paying: true }),
-        Some("TRX_APPLY" | "TRX_FAILED") => Outcome::Done(Standing::Unpaid { paying: false }),
-        other => Outcome::Unknown(format!("query: orderStatus {}", other.unwrap_or("is missing"))),
+        Some("TRX_PROC") => Ok(Standing::Unpaid { paying: true }),
+        Some("TRX_APPLY" | "TRX_FAILED") => Ok(Standing::Unpaid { paying: false }),
+        other => Err(CallError::Unknown(format!("query: orderStatus {}", other.unwrap_or("is missing")))),
     }
 }
 
@@ -155,7 +147,7 @@ pub(super) async fn refund(
     node: &HuaweiNode,
     keys: &PaymentKit,
     request: &RefundRequest<'_>,
-) -> Outcome<RefundStanding> {
+) -> Result<RefundStanding, CallError> {
     let mut body = Map::new();
     body.insert("mercOrderNo".to_owned(), json!(request.attempt.number));
     body.insert("mercRefundOrderNo".to_owned(), json!(request.out_refund_no));
@@ -165,18 +157,15 @@ pub(super) async fn refund(
     body.insert("callbackUrl".to_owned(), json!(request.notify_url));
     body.insert("refundAmount".to_owned(), json!(request.refund));
     let path = "/api/v1/aggr/transactions/refunds";
-    match call(outside, node, keys, path, Some(&Value::Object(body)), request.now).await {
-        Outcome::Done(answer) => {
-            let named = text_of(&answer, "mercRefundOrderNo");
-            if named.is_some_and(|own| own != request.out_refund_no) {
-                return Outcome::Unknown("refund: another refund".to_owned());
-            }
-            Outcome::Done(standing(RefundProgress::Processing(None), &answer))
-        }
-        Outcome::Refused(refusal) if refusal.code == "RETRY_TOO_MANY" => Outcome::Unknown(refusal.message),
-        Outcome::Refused(refusal) => Outcome::Refused(refusal),
-        Outcome::Unknown(why) => Outcome::Unknown(why),
+    let answer = call(outside, node, keys, path, Some(&Value::Object(body)), request.now).await;
+    let answer = answer.map_err(|error| match error {
+        CallError::Refused(refusal) if refusal.code == "RETRY_TOO_MANY" => CallError::Unknown(refusal.message),
+        other => other,
+    })?;
+    if text_of(&answer, "mercRefundOrderNo").is_some_and(|own| own != request.out_refund_no) {
+        return Err(CallError::unknown("refund: another refund"));
     }
+    Ok(standing(RefundProgress::Processing(None), &answer))
 }
 
 pub(super) async fn query_refund(
@@ -185,23 +174,15 @@ pub(super) async fn query_refund(
     keys: &PaymentKit,
     refund: &Refund,
     now: i64,
-) -> Outcome<RefundStanding> {
+) -> Result<RefundStanding, CallError> {
     let number = crate::provider::wxpay::signing::segment(&refund.out_refund_no);
     let path = format!("/api/v1/aggr/transactions/refunds/merc-orders/{number}?mercNo={}", keys.merc_no);
-    match call(outside, node, keys, &path, None, now).await {
-        Outcome::Done(answer) => {
-            let named = text_of(&answer, "mercRefundOrderNo");
-            if named.is_some_and(|own| own != refund.out_refund_no) {
-                return Outcome::Unknown("refund query: another refund".to_owned());
-            }
-            Outcome::Done(standing(progress(&answer), &answer))
-        }
-        Outcome::Refused(refusal) if refusal.meaning == Meaning::Missing => {
-            Outcome::Done(standing(RefundProgress::Missing, &Map::new()))
-        }
-        Outcome::Refused(refusal) => Outcome::Refused(refusal),
-        Outcome::Unknown(why) => Outcome::Unknown(why),
+    let answer = call(outside, node, keys, &path, None, now).await;
+    let Some(answer) = if_known(answer)? else { return Ok(standing(RefundProgress::Missing, &Map::new())) };
+    if text_of(&answer, "mercRefundOrderNo").is_some_and(|own| own != refund.out_refund_no) {
+        return Err(CallError::unknown("refund query: another refund"));
     }
+    Ok(standing(progress(&answer), &answer))
 }
 
 pub(super) fn progress(object: &Map<String, Value>) -> RefundProgress {

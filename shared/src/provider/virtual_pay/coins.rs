@@ -3,7 +3,7 @@
 use super::session;
 use super::transport::xpay;
 use crate::config::VirtualNode;
-use crate::provider::{Outcome, Outside};
+use crate::provider::{CallError, Outside};
 use serde_json::{Map, Value, json};
 
 /// What is done with coins.
@@ -45,14 +45,14 @@ pub async fn coins(
     node: &VirtualNode,
     what: Coin,
     request: &CoinRequest<'_>,
-) -> Option<Outcome<Map<String, Value>>> {
+) -> Option<Result<Map<String, Value>, CallError>> {
     let session = match what {
         Coin::Present => None,
         Coin::Balance | Coin::Pay | Coin::Cancel => {
             match session::live(outside, node, request.openid, request.now).await {
                 Ok(Some(session)) => Some(session),
                 Ok(None) => return None,
-                Err(error) => return Some(Outcome::Unknown(error.to_string())),
+                Err(error) => return Some(Err(CallError::unknown(error))),
             }
         }
     };

@@ -19,7 +19,7 @@ pub(super) use transport::host;
 
 pub use coins::coins;
 
-use super::{CreateRequest, Created, Goods, GoodsRequest, Outcome, Outside, text_of};
+use super::{CallError, CreateRequest, Created, Goods, GoodsRequest, Outside, text_of};
 use crate::code::{Code, Failure};
 use crate::config::VirtualNode;
 use crate::crypto::hash;
@@ -95,14 +95,11 @@ pub(super) async fn create(
     node: &VirtualNode,
     _merchant: &str,
     request: &CreateRequest<'_>,
-) -> Outcome<Created> {
+) -> Result<Created, CallError> {
     let attempt = request.attempt;
     let openid = attempt.openid.as_deref().unwrap_or_default();
-    let session = match session::live(outside, node, openid, request.now).await {
-        Ok(Some(session)) => session,
-        Ok(None) => return Outcome::Unknown("the session has ended".to_owned()),
-        Err(error) => return Outcome::Unknown(error.to_string()),
-    };
+    let session = session::live(outside, node, openid, request.now).await.map_err(CallError::unknown)?;
+    let session = session.ok_or_else(|| CallError::unknown("the session has ended"))?;
     let data = sign_data(node, &attempt.goods, &attempt.number);
     let pay_sig = pay_sig(node, CLIENT_CALL, data.as_bytes());
     let signature = hash::hmac_sha256_hex(session.expose().as_bytes(), data.as_bytes());
@@ -112,7 +109,7 @@ pub(super) async fn create(
         "paySig": pay_sig,
         "signature": signature,
     });
-    Outcome::Done(Created { order_info, code_url: None, fresh_until: request.now, number: None, payment: None })
+    Ok(Created { order_info, code_url: None, fresh_until: request.now, number: None, payment: None })
 }
 
 /// `signData`: the very text that is signed and handed out.

@@ -4,7 +4,7 @@ use super::transport::xpay;
 use crate::config::VirtualNode;
 use crate::order::{Attempt, Fen, Order, Provider, Refund};
 use crate::provider::{
-    Meaning, Outcome, Outside, Parties, Payment, RefundProgress, RefundRequest, RefundStanding, Standing,
+    CallError, Outside, Parties, Payment, RefundProgress, RefundRequest, RefundStanding, Standing, if_known,
 };
 use serde_json::{Map, Value, json};
 
@@ -22,17 +22,14 @@ async fn ask(
     attempt: &Attempt,
     number: &str,
     now: i64,
-) -> Outcome<Map<String, Value>> {
-    match xpay(outside, node, "query_order", body_of(attempt, number), None, now).await {
-        Outcome::Done(mut answer) => match answer.remove("order") {
-            Some(Value::Object(order)) => match order.get("order_id").and_then(Value::as_str) {
-                Some(own) if own != number => Outcome::Unknown("query_order: another order".to_owned()),
-                _ => Outcome::Done(order),
-            },
-            _ => Outcome::Unknown("query_order: no order in the answer".to_owned()),
-        },
-        Outcome::Refused(refusal) => Outcome::Refused(refusal),
-        Outcome::Unknown(why) => Outcome::Unknown(why),
+) -> Result<Map<String, Value>, CallError> {
+    let mut answer = xpay(outside, node, "query_order", body_of(attempt, number), None, now).await?;
+    let Some(Value::Object(order)) = answer.remove("order") else {
+        return Err(CallError::unknown("query_order: no order in the answer"));
+    };
+    match order.get("order_id").and_then(Value::as_str) {
+        Some(own) if own != number => Err(CallError::unknown("query_order: another order")),
+        _ => Ok(order),
     }
 }
 
@@ -48,26 +45,22 @@ pub(in crate::provider) async fn query(
     _order: &Order,
     attempt: &Attempt,
     now: i64,
-) -> Outcome<Standing> {
-    let order = match ask(outside, node, attempt, &attempt.number, now).await {
-        Outcome::Done(order) => order,
-        Outcome::Refused(refusal) if refusal.meaning == Meaning::Missing => return Outcome::Done(Standing::Missing),
-        Outcome::Refused(refusal) => return Outcome::Refused(refusal),
-        Outcome::Unknown(why) => return Outcome::Unknown(why),
-    };
+) -> Result<Standing, CallError> {
+    let order = ask(outside, node, attempt, &attempt.number, now).await;
+    let Some(order) = if_known(order)? else { return Ok(Standing::Missing) };
     let left = number_of(&order, "left_fee").unwrap_or(0);
     let status = number_of(&order, "status");
     if contradicts(&order, status) {
-        return Outcome::Unknown("query_order: the answer contradicts itself".to_owned());
+        return Err(CallError::unknown("query_order: the answer contradicts itself"));
     }
     match status {
         Some(2..=4 | 7 | 10) => paid(node, merchant, attempt, &order),
         // Refunded there: what is left of it counts as paid, nothing left as over.
         Some(5 | 8) if left > 0 => paid(node, merchant, attempt, &order),
-        Some(5 | 6 | 8) => Outcome::Done(Standing::Closed),
-        Some(0 | 1) => Outcome::Done(Standing::Unpaid { paying: false }),
-        Some(other) => Outcome::Unknown(format!("query_order: status {other}")),
-        None => Outcome::Unknown("query_order: no status in the answer".to_owned()),
+        Some(5 | 6 | 8) => Ok(Standing::Closed),
+        Some(0 | 1) => Ok(Standing::Unpaid { paying: false }),
+        Some(other) => Err(CallError::Unknown(format!("query_order: status {other}"))),
+        None => Err(CallError::unknown("query_order: no status in the answer")),
     }
 }
 
@@ -82,14 +75,19 @@ fn contradicts(order: &Map<String, Value>, status: Option<u64>) -> bool {
     }
 }
 
-fn paid(node: &VirtualNode, merchant: &str, attempt: &Attempt, order: &Map<String, Value>) -> Outcome<Standing> {
+fn paid(
+    node: &VirtualNode,
+    merchant: &str,
+    attempt: &Attempt,
+    order: &Map<String, Value>,
+) -> Result<Standing, CallError> {
     let text = |name: &str| order.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let (Some(id), Some(fee), Some(env)) = (
         text("wxpay_order_id").or_else(|| text("wx_order_id")),
         number_of(order, "order_fee"),
         number_of(order, "env_type"),
     ) else {
-        return Outcome::Unknown("query_order: an incomplete order".to_owned());
+        return Err(CallError::unknown("query_order: an incomplete order"));
     };
     let mut goods = Map::new();
     // 1 live, 2 sandbox; the request has 0 and 1.
@@ -98,7 +96,7 @@ fn paid(node: &VirtualNode, merchant: &str, attempt: &Attempt, order: &Map<Strin
     const KEPT: [&str; 7] =
         ["status", "order_fee", "paid_fee", "coupon_fee", "env_type", "wx_order_id", "wxpay_order_id"];
     let info = KEPT.iter().filter_map(|name| Some(((*name).to_owned(), order.get(*name)?.clone()))).collect();
-    Outcome::Done(Standing::Paid(vec![Payment {
+    Ok(Standing::Paid(vec![Payment {
         provider: Provider::WxpayVirtual,
         merchant: merchant.to_owned(),
         number: attempt.number.clone(),
@@ -120,16 +118,13 @@ pub(in crate::provider) async fn refund(
     outside: &Outside,
     node: &VirtualNode,
     request: &RefundRequest<'_>,
-) -> Outcome<RefundStanding> {
+) -> Result<RefundStanding, CallError> {
     let attempt = request.attempt;
-    let order = match ask(outside, node, attempt, &attempt.number, request.now).await {
-        Outcome::Done(order) => order,
-        // Nothing was sent yet, but whether the refund can be made is not known either.
-        Outcome::Refused(refusal) => return Outcome::Unknown(format!("query_order: {}", refusal.code)),
-        Outcome::Unknown(why) => return Outcome::Unknown(why),
-    };
+    // Where it is refused nothing was sent yet, but whether the refund can be made is not known either.
+    let order = ask(outside, node, attempt, &attempt.number, request.now).await;
+    let order = order.map_err(|error| error.untold("query_order"))?;
     let Some(left) = number_of(&order, "left_fee") else {
-        return Outcome::Unknown("query_order: no left_fee".to_owned());
+        return Err(CallError::unknown("query_order: no left_fee"));
     };
     let mut body = body_of(attempt, &attempt.number);
     body.insert("refund_order_id".to_owned(), json!(request.out_refund_no));
@@ -139,19 +134,9 @@ pub(in crate::provider) async fn refund(
     // "Other reason", "other source": WeChat's own words for neither fault nor complaint.
     body.insert("refund_reason".to_owned(), json!("5"));
     body.insert("req_from".to_owned(), json!("3"));
-    match xpay(outside, node, "refund_order", body, None, request.now).await {
-        Outcome::Done(answer) => {
-            let refund_id = answer.get("refund_wx_order_id").and_then(Value::as_str).map(str::to_owned);
-            Outcome::Done(RefundStanding {
-                progress: RefundProgress::Processing(None),
-                refund_id,
-                refund: None,
-                refunded_at: None,
-            })
-        }
-        Outcome::Refused(refusal) => Outcome::Refused(refusal),
-        Outcome::Unknown(why) => Outcome::Unknown(why),
-    }
+    let answer = xpay(outside, node, "refund_order", body, None, request.now).await?;
+    let refund_id = answer.get("refund_wx_order_id").and_then(Value::as_str).map(str::to_owned);
+    Ok(RefundStanding { progress: RefundProgress::Processing(None), refund_id, refund: None, refunded_at: None })
 }
 
 pub(in crate::provider) async fn query_refund(
@@ -161,29 +146,22 @@ pub(in crate::provider) async fn query_refund(
     attempt: &Attempt,
     refund: &Refund,
     now: i64,
-) -> Outcome<RefundStanding> {
+) -> Result<RefundStanding, CallError> {
     let standing = |progress| RefundStanding { progress, refund_id: None, refund: None, refunded_at: None };
-    match ask(outside, node, attempt, &refund.out_refund_no, now).await {
-        // The number of a payment is not the number of a refund.
-        Outcome::Done(order) if number_of(&order, "order_type").is_some_and(|kind| kind != 1) => {
-            Outcome::Unknown("query_order: not a refund".to_owned())
-        }
-        Outcome::Done(order) => {
-            let progress = match number_of(&order, "status") {
-                Some(5 | 8) => RefundProgress::Success,
-                Some(7) => RefundProgress::Closed("the refund failed".to_owned()),
-                _ => RefundProgress::Processing(None),
-            };
-            let fee = number_of(&order, "refund_fee").filter(|fee| *fee > 0).map(Fen);
-            Outcome::Done(RefundStanding { refund: fee, ..standing(progress) })
-        }
-        // The same number again is the same refund there, so it may be sent again.
-        Outcome::Refused(refusal) if refusal.meaning == Meaning::Missing => {
-            Outcome::Done(standing(RefundProgress::Missing))
-        }
-        Outcome::Refused(refusal) => Outcome::Refused(refusal),
-        Outcome::Unknown(why) => Outcome::Unknown(why),
+    let order = ask(outside, node, attempt, &refund.out_refund_no, now).await;
+    // The same number again is the same refund there, so it may be sent again.
+    let Some(order) = if_known(order)? else { return Ok(standing(RefundProgress::Missing)) };
+    // The number of a payment is not the number of a refund.
+    if number_of(&order, "order_type").is_some_and(|kind| kind != 1) {
+        return Err(CallError::unknown("query_order: not a refund"));
     }
+    let progress = match number_of(&order, "status") {
+        Some(5 | 8) => RefundProgress::Success,
+        Some(7) => RefundProgress::Closed("the refund failed".to_owned()),
+        _ => RefundProgress::Processing(None),
+    };
+    let fee = number_of(&order, "refund_fee").filter(|fee| *fee > 0).map(Fen);
+    Ok(RefundStanding { refund: fee, ..standing(progress) })
 }
 
 /// Tells WeChat that the goods were delivered, where its push did not come or was not confirmed.
@@ -191,11 +169,11 @@ pub(in crate::provider) async fn delivered(outside: &Outside, node: &VirtualNode
     let mut body = Map::new();
     body.insert("order_id".to_owned(), json!(attempt.number));
     match xpay(outside, node, "notify_provide_goods", body, None, now).await {
-        Outcome::Done(_) => {}
-        Outcome::Refused(refusal) => {
+        Ok(_) => {}
+        Err(CallError::Refused(refusal)) => {
             tracing::warn!(number = attempt.number, code = refusal.code, "WeChat does not take the delivery");
         }
-        Outcome::Unknown(why) => {
+        Err(CallError::Unknown(why)) => {
             tracing::warn!(number = attempt.number, why, "WeChat was not told of the delivery");
         }
     }

@@ -3,7 +3,7 @@
 use crate::code::{Code, Failure};
 use crate::config::VirtualNode;
 use crate::provider::login::{self, Login};
-use crate::provider::{Outcome, Outside, VaultError};
+use crate::provider::{CallError, Outside, VaultError};
 use crate::secret::Secret;
 
 fn name(app_id: &str, openid: &str) -> String {
@@ -44,13 +44,9 @@ pub(in crate::provider) async fn payer(
     now: i64,
 ) -> Result<String, Failure> {
     let openid = match code {
-        Some(code) => match login::mini_program(outside, node, code, now).await {
-            Outcome::Done(Login { openid: own, .. }) if openid.is_none_or(|named| named == own) => own,
-            Outcome::Done(_) => return Err(Failure::new(Code::OPENID).says("openid is another payer's than code")),
-            Outcome::Refused(refusal) => {
-                return Err(Failure::new(Code::PROVIDER_REFUSED).says(format!("{}: {}", refusal.code, refusal.message)));
-            }
-            Outcome::Unknown(why) => return Err(Failure::new(Code::OUTCOME_UNKNOWN).private(why)),
+        Some(code) => match login::mini_program(outside, node, code, now).await.map_err(CallError::for_client)? {
+            Login { openid: own, .. } if openid.is_none_or(|named| named == own) => own,
+            _ => return Err(Failure::new(Code::OPENID).says("openid is another payer's than code")),
         },
         None => openid.ok_or(Code::OPENID)?.to_owned(),
     };

@@ -4,7 +4,7 @@ use super::{env, pay_sig};
 use crate::config::VirtualNode;
 use crate::crypto::hash;
 use crate::http::Request;
-use crate::provider::{Meaning, Outcome, Outside, Refusal, says_no_such_order};
+use crate::provider::{CallError, Meaning, Outside, Refusal, says_no_such_order};
 use crate::secret::Secret;
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -31,17 +31,14 @@ pub(super) async fn xpay(
     mut body: Map<String, Value>,
     session: Option<&Secret>,
     now: i64,
-) -> Outcome<Map<String, Value>> {
+) -> Result<Map<String, Value>, CallError> {
     body.insert("env".to_owned(), json!(env(node)));
     let path = format!("/xpay/{name}");
     let bytes = Value::Object(body).to_string().into_bytes();
     let mut stale = None;
     loop {
-        let token = match token(outside, node, stale.as_ref(), now).await {
-            Outcome::Done(token) => token,
-            Outcome::Refused(refusal) => return Outcome::Unknown(format!("no access token: {}", refusal.code)),
-            Outcome::Unknown(why) => return Outcome::Unknown(why),
-        };
+        let token = token(outside, node, stale.as_ref(), now).await;
+        let token = token.map_err(|error| error.untold("no access token"))?;
         let mut query = vec![("access_token", token.expose().to_owned()), ("pay_sig", pay_sig(node, &path, &bytes))];
         if let Some(session) = session {
             query.push(("signature", hash::hmac_sha256_hex(session.expose().as_bytes(), &bytes)));
@@ -54,23 +51,20 @@ pub(super) async fn xpay(
             body: bytes.clone(),
             identity: None,
         };
-        let answer = match outside.http.send(request).await {
-            Ok(answer) => answer,
-            Err(error) => return Outcome::Unknown(error.to_string()),
-        };
+        let answer = outside.http.send(request).await.map_err(CallError::unknown)?;
         let answer = match serde_json::from_slice(&answer.body) {
             Ok(Value::Object(map)) if answer.status == 200 => map,
-            _ => return Outcome::Unknown(format!("{name}: HTTP {}", answer.status)),
+            _ => return Err(CallError::Unknown(format!("{name}: HTTP {}", answer.status))),
         };
         return match answer.get("errcode").and_then(Value::as_i64) {
-            Some(0 | DUPLICATE) => Outcome::Done(answer),
+            Some(0 | DUPLICATE) => Ok(answer),
             Some(40_001 | 40_014 | 42_001) if stale.is_none() => {
                 stale = Some(token);
                 continue;
             }
-            Some(40_001 | 40_014 | 42_001) | None => Outcome::Unknown(format!("{name}: no access")),
-            Some(code) if LATER.contains(&code) => Outcome::Unknown(format!("{name}: {code}")),
-            Some(code) => Outcome::Refused(refusal(code, &answer)),
+            Some(40_001 | 40_014 | 42_001) | None => Err(CallError::Unknown(format!("{name}: no access"))),
+            Some(code) if LATER.contains(&code) => Err(CallError::Unknown(format!("{name}: {code}"))),
+            Some(code) => Err(CallError::Refused(refusal(code, &answer))),
         };
     }
 }
@@ -87,18 +81,16 @@ pub(in crate::provider) fn refusal(code: i64, answer: &Map<String, Value>) -> Re
 
 /// The access token that all instances share. One that WeChat refused is fetched anew, and forced if WeChat
 /// gives the same again.
-async fn token(outside: &Outside, node: &VirtualNode, stale: Option<&Secret>, now: i64) -> Outcome<Secret> {
+async fn token(outside: &Outside, node: &VirtualNode, stale: Option<&Secret>, now: i64) -> Result<Secret, CallError> {
     let name = format!("token:{}", node.app_id);
     let fetch = async || match fetch(outside, node, false).await {
-        Outcome::Done((token, _)) if stale.is_some_and(|stale| stale.matches(token.expose())) => {
-            fetch(outside, node, true).await
-        }
+        Ok((token, _)) if stale.is_some_and(|stale| stale.matches(token.expose())) => fetch(outside, node, true).await,
         fetched => fetched,
     };
     outside.vault.token(&name, &node.secret, stale, now, fetch).await
 }
 
-async fn fetch(outside: &Outside, node: &VirtualNode, force: bool) -> Outcome<(Secret, i64)> {
+async fn fetch(outside: &Outside, node: &VirtualNode, force: bool) -> Result<(Secret, i64), CallError> {
     let body = json!({
         "grant_type": "client_credential",
         "appid": node.app_id,
@@ -112,19 +104,18 @@ async fn fetch(outside: &Outside, node: &VirtualNode, force: bool) -> Outcome<(S
         body: body.to_string().into_bytes(),
         identity: None,
     };
-    let answer = match outside.http.send(request).await {
-        Ok(answer) if answer.status == 200 => answer,
-        Ok(answer) => return Outcome::Unknown(format!("stable_token: HTTP {}", answer.status)),
-        Err(error) => return Outcome::Unknown(error.to_string()),
-    };
+    let answer = outside.http.send(request).await.map_err(CallError::unknown)?;
+    if answer.status != 200 {
+        return Err(CallError::Unknown(format!("stable_token: HTTP {}", answer.status)));
+    }
     let Ok(Value::Object(answer)) = serde_json::from_slice(&answer.body) else {
-        return Outcome::Unknown("stable_token: not JSON".to_owned());
+        return Err(CallError::unknown("stable_token: not JSON"));
     };
     let token = answer.get("access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
     let lives = answer.get("expires_in").and_then(Value::as_i64).filter(|s| (1..=86_400).contains(s));
     match (token, lives, answer.get("errcode").and_then(Value::as_i64)) {
-        (Some(token), Some(seconds), _) => Outcome::Done((Secret::new(token), seconds * 1_000)),
-        (_, _, Some(code)) if code != -1 => Outcome::Refused(refusal(code, &answer)),
-        _ => Outcome::Unknown("stable_token: no token in the answer".to_owned()),
+        (Some(token), Some(seconds), _) => Ok((Secret::new(token), seconds * 1_000)),
+        (_, _, Some(code)) if code != -1 => Err(CallError::Refused(refusal(code, &answer))),
+        _ => Err(CallError::unknown("stable_token: no token in the answer")),
     }
 }

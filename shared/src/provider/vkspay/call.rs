@@ -3,7 +3,7 @@
 use crate::config::VkspayNode;
 use crate::crypto::hash;
 use crate::http::Request;
-use crate::provider::Outside;
+use crate::provider::{CallError, Outside};
 use crate::secret::Secret;
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -35,7 +35,7 @@ pub(super) async fn call(
     method: &str,
     fields: &[(&str, String)],
     now: i64,
-) -> Result<Map<String, Value>, String> {
+) -> Result<Map<String, Value>, CallError> {
     let digits: String = crate::crypto::random::<8>().iter().map(|b| char::from(b'1' + b % 9)).collect();
     let mut body = Map::new();
     body.insert("method".to_owned(), json!(method));
@@ -54,11 +54,11 @@ pub(super) async fn call(
         identity: None,
     };
     let answer = outside.http.send_within(request, Duration::from_secs(node.timeout)).await;
-    let answer = answer.map_err(|error| error.to_string())?;
+    let answer = answer.map_err(CallError::unknown)?;
     match serde_json::from_slice(&answer.body) {
         Ok(Value::Object(map)) if answer.status == 200 && map.get("return_code").is_some_and(Value::is_string) => {
             Ok(map)
         }
-        _ => Err(format!("{method}: HTTP {}, not an answer of VksPay", answer.status)),
+        _ => Err(CallError::Unknown(format!("{method}: HTTP {}, not an answer of VksPay", answer.status))),
     }
 }

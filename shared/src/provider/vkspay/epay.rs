@@ -9,8 +9,9 @@ use crate::crypto::hash;
 use crate::http::Request;
 use crate::order::{Attempt, Fen, Order, Provider, Refund};
 use crate::provider::{
-    CallbackError, CallbackRequest, CreateRequest, Created, Meaning, Notice, Outcome, Outside, Parties, Payment,
-    RefundProgress, RefundRequest, RefundStanding, Refusal, Standing, missing_key, raw, says_no_such_order, text_of,
+    CallError, CallbackError, CallbackRequest, CreateRequest, Created, Meaning, Notice, Outside, Parties, Payment,
+    RefundProgress, RefundRequest, RefundStanding, Refusal, Standing, if_known, missing_key, raw, says_no_such_order,
+    text_of,
 };
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -67,11 +68,11 @@ pub fn signing_text(fields: &Fields) -> String {
     signed.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }
 
-fn sign(node: &VkspayNode, fields: &mut Fields) -> Result<(), String> {
+fn sign(node: &VkspayNode, fields: &mut Fields) -> Result<(), CallError> {
     let text = signing_text(fields);
     let (kind, sign) = match &node.protocol {
         VkspayProtocol::EpayRsa { private_key, .. } => {
-            ("RSA", private_key.sign(text.as_bytes()).map_err(|error| error.to_string())?)
+            ("RSA", private_key.sign(text.as_bytes()).map_err(CallError::unknown)?)
         }
         VkspayProtocol::EpayMd5 { key, .. } | VkspayProtocol::Vkspay { key } => {
             ("MD5", hash::md5_hex(format!("{text}{}", key.expose()).as_bytes()))
@@ -118,7 +119,7 @@ async fn call(
     path: &str,
     method: Method,
     fields: &Fields,
-) -> Result<Map<String, Value>, String> {
+) -> Result<Map<String, Value>, CallError> {
     let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let get = method == Method::GET;
     let joint = if path.contains('?') { "&" } else { "?" };
@@ -131,14 +132,14 @@ async fn call(
         identity: None,
     };
     let answer = outside.http.send_within(request, Duration::from_secs(node.timeout)).await;
-    let answer = answer.map_err(|error| error.to_string())?;
+    let answer = answer.map_err(CallError::unknown)?;
     let body = match serde_json::from_slice(&answer.body) {
         Ok(Value::Object(map)) if answer.status == 200 => map,
-        _ => return Err(format!("{path}: HTTP {}, not an answer of epay", answer.status)),
+        _ => return Err(CallError::Unknown(format!("{path}: HTTP {}, not an answer of epay", answer.status))),
     };
     let good = code(&body) == Some(0);
     if is_rsa(node) && (good || body.contains_key("sign")) && !verified(node, &scalars(&body)) {
-        return Err(format!("{path}: the answer is not signed by the site"));
+        return Err(CallError::Unknown(format!("{path}: the answer is not signed by the site")));
     }
     Ok(body)
 }
@@ -172,12 +173,16 @@ fn fields_of(node: &VkspayNode, more: &[(&str, String)], now: i64) -> Fields {
     fields
 }
 
-pub(super) async fn create(outside: &Outside, node: &VkspayNode, request: &CreateRequest<'_>) -> Outcome<Created> {
+pub(super) async fn create(
+    outside: &Outside,
+    node: &VkspayNode,
+    request: &CreateRequest<'_>,
+) -> Result<Created, CallError> {
     let (order, attempt) = (request.order, request.attempt);
     if let Err((field, what)) = check(request) {
         // An order from before this was checked.
         let message = format!("{field}: {what}");
-        return Outcome::Refused(Refusal { code: "FIELD".to_owned(), message, meaning: Meaning::Unheard });
+        return Err(CallError::Refused(Refusal { code: "FIELD".to_owned(), message, meaning: Meaning::Unheard }));
     }
     let mut name = order.description.clone();
     while name.len() > 127 {
@@ -201,20 +206,15 @@ pub(super) async fn create(outside: &Outside, node: &VkspayNode, request: &Creat
     };
     let mut fields = fields_of(node, &more, request.now);
     fields.retain(|_, value| !value.is_empty());
-    if let Err(why) = sign(node, &mut fields) {
-        return Outcome::Unknown(why);
-    }
-    let body = match call(outside, node, path, Method::POST, &fields).await {
-        Ok(body) => body,
-        Err(why) => return Outcome::Unknown(why),
-    };
+    sign(node, &mut fields)?;
+    let body = call(outside, node, path, Method::POST, &fields).await?;
     if code(&body) != Some(if is_rsa(node) { 0 } else { 1 }) {
-        return Outcome::Refused(refusal(&body));
+        return Err(CallError::Refused(refusal(&body)));
     }
     let Some(link) = link::of(&body, &node.api_base) else {
-        return Outcome::Unknown(format!("{path}: no link that can be paid at in the answer"));
+        return Err(CallError::Unknown(format!("{path}: no link that can be paid at in the answer")));
     };
-    Outcome::Done(Created {
+    Ok(Created {
         order_info: json!({ "codeUrl": link }),
         code_url: Some(link),
         fresh_until: (request.now + LINK_MS).min(order.time_expire),
@@ -225,24 +225,19 @@ pub(super) async fn create(outside: &Outside, node: &VkspayNode, request: &Creat
 
 /// The order object of the site. A refusal means [`Meaning::Missing`] only by a site's words for "no such order":
 /// code -1 and the text of the public source, or a text of the configuration.
-async fn order(outside: &Outside, node: &VkspayNode, number: &str, now: i64) -> Outcome<Map<String, Value>> {
+async fn order(outside: &Outside, node: &VkspayNode, number: &str, now: i64) -> Result<Map<String, Value>, CallError> {
     let more = [("out_trade_no", number.to_owned())];
     let mut fields = fields_of(node, &more, now);
-    let (answer, good) = match &node.protocol {
+    let (body, good) = match &node.protocol {
         VkspayProtocol::EpayMd5 { key, .. } => {
             fields.insert("key".to_owned(), key.expose().to_owned());
-            let answer = call(outside, node, "api.php?act=order", Method::GET, &fields).await;
-            (answer.and_then(flattened), 1)
+            (flattened(call(outside, node, "api.php?act=order", Method::GET, &fields).await?)?, 1)
         }
         // What is not at the top level is not signed.
-        _ => match sign(node, &mut fields) {
-            Ok(()) => (call(outside, node, "api/pay/query", Method::POST, &fields).await, 0),
-            Err(why) => (Err(why), 0),
-        },
-    };
-    let body = match answer {
-        Ok(body) => body,
-        Err(why) => return Outcome::Unknown(why),
+        _ => {
+            sign(node, &mut fields)?;
+            (call(outside, node, "api/pay/query", Method::POST, &fields).await?, 0)
+        }
     };
     match code(&body) {
         Some(code) if code == good => {}
@@ -251,28 +246,28 @@ async fn order(outside: &Outside, node: &VkspayNode, number: &str, now: i64) -> 
             let text = refusal.message.trim();
             let missing = code == -1 && says_no_such_order(text) || node.unpaid_messages.iter().any(|own| own == text);
             let meaning = if missing { Meaning::Missing } else { Meaning::No };
-            return Outcome::Refused(Refusal { meaning, ..refusal });
+            return Err(CallError::Refused(Refusal { meaning, ..refusal }));
         }
-        None => return Outcome::Unknown("query: no code in the answer".to_owned()),
+        None => return Err(CallError::unknown("query: no code in the answer")),
     }
     let fields = scalars(&body);
     if fields.get("out_trade_no").is_some_and(|own| own != number) {
-        return Outcome::Unknown("query: the answer is about another number".to_owned());
+        return Err(CallError::unknown("query: the answer is about another number"));
     }
     if fields.get("pid").is_some_and(|pid| *pid != node.mch_id) {
-        return Outcome::Unknown("query: the answer is about another merchant".to_owned());
+        return Err(CallError::unknown("query: the answer is about another merchant"));
     }
-    Outcome::Done(body)
+    Ok(body)
 }
 
 /// Some sites put the order's fields into `data`: both levels are one object, unless they say different things.
-fn flattened(mut body: Map<String, Value>) -> Result<Map<String, Value>, String> {
+fn flattened(mut body: Map<String, Value>) -> Result<Map<String, Value>, CallError> {
     let Some(Value::Object(inner)) = body.get("data").cloned() else { return Ok(body) };
     let (outside, inside) = (scalars(&body), scalars(&inner));
     // The texts of the two levels may differ: one is about the call.
     let differ = |(name, value): (&String, &String)| name != "msg" && inside.get(name).is_some_and(|own| own != value);
     if outside.iter().any(differ) {
-        return Err("query: the answer says two things".to_owned());
+        return Err(CallError::unknown("query: the answer says two things"));
     }
     body.remove("data");
     for (name, value) in inner {
@@ -293,21 +288,17 @@ pub(super) async fn query(
     merchant: &str,
     number: &str,
     now: i64,
-) -> Outcome<Standing> {
-    let body = match order(outside, node, number, now).await {
-        Outcome::Done(body) => body,
-        Outcome::Refused(refusal) if refusal.meaning == Meaning::Missing => return Outcome::Done(Standing::Missing),
-        Outcome::Refused(refusal) => return Outcome::Refused(refusal),
-        Outcome::Unknown(why) => return Outcome::Unknown(why),
-    };
+) -> Result<Standing, CallError> {
+    let body = order(outside, node, number, now).await;
+    let Some(body) = if_known(body)? else { return Ok(Standing::Missing) };
     match words::epay(&body) {
         Said::Paid | Said::Refunded => {}
-        Said::Unpaid { paying } => return Outcome::Done(Standing::Unpaid { paying }),
-        Said::Nothing(why) => return Outcome::Unknown(format!("query: {why}")),
+        Said::Unpaid { paying } => return Ok(Standing::Unpaid { paying }),
+        Said::Nothing(why) => return Err(CallError::Unknown(format!("query: {why}"))),
     }
     match payment(node, merchant, number, &scalars(&body)) {
-        Some(payment) => Outcome::Done(Standing::Paid(vec![payment])),
-        None => Outcome::Unknown("query: no trade_no or no money in the answer".to_owned()),
+        Some(payment) => Ok(Standing::Paid(vec![payment])),
+        None => Err(CallError::unknown("query: no trade_no or no money in the answer")),
     }
 }
 
@@ -338,50 +329,43 @@ pub(super) async fn refund(
     outside: &Outside,
     node: &VkspayNode,
     request: &RefundRequest<'_>,
-) -> Outcome<RefundStanding> {
+) -> Result<RefundStanding, CallError> {
     let more = [("out_trade_no", request.attempt.number.clone()), ("money", request.refund.to_yuan())];
     let mut fields = fields_of(node, &more, request.now);
     let VkspayProtocol::EpayMd5 { key, refund_success } = &node.protocol else {
         fields.insert("out_refund_no".to_owned(), request.out_refund_no.to_owned());
-        if let Err(why) = sign(node, &mut fields) {
-            return Outcome::Unknown(why);
-        }
-        return match call(outside, node, "api/pay/refund", Method::POST, &fields).await {
-            Ok(body) if code(&body) == Some(0) => {
-                match refund_state(outside, node, request.out_refund_no, request.now).await {
-                    Outcome::Done(standing) => Outcome::Done(standing),
-                    Outcome::Refused(_) | Outcome::Unknown(_) => Outcome::Done(standing(false)),
-                }
+        sign(node, &mut fields)?;
+        let body = call(outside, node, "api/pay/refund", Method::POST, &fields).await?;
+        return match code(&body) {
+            Some(0) => {
+                let state = refund_state(outside, node, request.out_refund_no, request.now).await;
+                Ok(state.unwrap_or_else(|_| standing(false)))
             }
-            Ok(body) if code(&body).is_some() => Outcome::Refused(refusal(&body)),
-            Ok(_) => Outcome::Unknown("refund: no code in the answer".to_owned()),
-            Err(why) => Outcome::Unknown(why),
+            Some(_) => Err(CallError::Refused(refusal(&body))),
+            None => Err(CallError::unknown("refund: no code in the answer")),
         };
     };
     fields.insert("key".to_owned(), key.expose().to_owned());
-    let body = match call(outside, node, "api.php?act=refund", Method::POST, &fields).await {
-        Ok(body) => body,
-        Err(why) => return Outcome::Unknown(why),
-    };
+    let body = call(outside, node, "api.php?act=refund", Method::POST, &fields).await?;
     let good = match (code(&body), refund_success) {
         (Some(code), Some(wanted)) => u64::try_from(code) == Ok(*wanted),
         (Some(code), None) => code == 0 || code == 1,
-        (None, _) => return Outcome::Unknown("refund: no code in the answer".to_owned()),
+        (None, _) => return Err(CallError::unknown("refund: no code in the answer")),
     };
     if !good {
-        return Outcome::Refused(refusal(&body));
+        return Err(CallError::Refused(refusal(&body)));
     }
     const TROUBLE: [&str; 8] = ["失败", "不足", "错误", "不支持", "不存在", "关闭", "fail", "error"];
     let text = text_of(&body, "msg").unwrap_or_default().to_lowercase();
     if TROUBLE.iter().any(|words| text.contains(words)) {
-        return Outcome::Unknown(format!("refund: the answer contradicts itself: {text}"));
+        return Err(CallError::Unknown(format!("refund: the answer contradicts itself: {text}")));
     }
     // The site tells of a whole refund by the order's state, of a part not at all.
     if request.refund < request.total {
-        return Outcome::Done(standing(true));
+        return Ok(standing(true));
     }
     let state = order(outside, node, &request.attempt.number, request.now).await;
-    Outcome::Done(standing(matches!(state, Outcome::Done(body) if words::epay(&body) == Said::Refunded)))
+    Ok(standing(matches!(state, Ok(body) if words::epay(&body) == Said::Refunded)))
 }
 
 pub(super) async fn query_refund(
@@ -391,30 +375,31 @@ pub(super) async fn query_refund(
     attempt: &Attempt,
     refund: &Refund,
     now: i64,
-) -> Outcome<RefundStanding> {
+) -> Result<RefundStanding, CallError> {
     if is_rsa(node) {
         return refund_state(outside, node, &refund.out_refund_no, now).await;
     }
     match order(outside, node, &attempt.number, now).await {
-        Outcome::Done(body) if words::epay(&body) == Said::Refunded && refund.refund_fee == paid.total_fee => {
-            Outcome::Done(standing(true))
+        Ok(body) if words::epay(&body) == Said::Refunded && refund.refund_fee == paid.total_fee => Ok(standing(true)),
+        Ok(_) | Err(CallError::Refused(_)) => {
+            Err(CallError::unknown("epay v1 does not tell of refunds; see the site's console"))
         }
-        Outcome::Done(_) | Outcome::Refused(_) => {
-            Outcome::Unknown("epay v1 does not tell of refunds; see the site's console".to_owned())
-        }
-        Outcome::Unknown(why) => Outcome::Unknown(why),
+        Err(unknown) => Err(unknown),
     }
 }
 
-async fn refund_state(outside: &Outside, node: &VkspayNode, number: &str, now: i64) -> Outcome<RefundStanding> {
+async fn refund_state(
+    outside: &Outside,
+    node: &VkspayNode,
+    number: &str,
+    now: i64,
+) -> Result<RefundStanding, CallError> {
     let mut fields = fields_of(node, &[("out_refund_no", number.to_owned())], now);
-    if let Err(why) = sign(node, &mut fields) {
-        return Outcome::Unknown(why);
-    }
-    match call(outside, node, "api/pay/refundquery", Method::POST, &fields).await {
-        Ok(body) if code(&body) == Some(0) => Outcome::Done(standing(status(&body) == Some(1))),
-        Ok(_) => Outcome::Unknown("refundquery: the site does not tell".to_owned()),
-        Err(why) => Outcome::Unknown(why),
+    sign(node, &mut fields)?;
+    let body = call(outside, node, "api/pay/refundquery", Method::POST, &fields).await?;
+    match code(&body) {
+        Some(0) => Ok(standing(status(&body) == Some(1))),
+        _ => Err(CallError::unknown("refundquery: the site does not tell")),
     }
 }
 

@@ -14,7 +14,7 @@ pub use call::signing_text;
 pub(super) use notice::{read as read_callback, reply};
 
 use super::{
-    CreateRequest, Created, Goods, GoodsRequest, Meaning, Outcome, Outside, Parties, Payment, RefundProgress,
+    CallError, CreateRequest, Created, Goods, GoodsRequest, Meaning, Outside, Parties, Payment, RefundProgress,
     RefundRequest, RefundStanding, Refusal, Standing, text_of,
 };
 use crate::code::{Code, Failure};
@@ -71,26 +71,23 @@ pub(super) async fn create(
     node: &VkspayNode,
     merchant: &str,
     request: &CreateRequest<'_>,
-) -> Outcome<Created> {
+) -> Result<Created, CallError> {
     let VkspayProtocol::Vkspay { key } = &node.protocol else { return epay::create(outside, node, request).await };
     if let Some(code) = request.auth_code {
         return micropay(outside, node, merchant, request, code).await;
     }
     let fields = [("total_fee", request.order.total_fee.to_yuan()), ("notify_url", request.notify_url.to_owned())];
-    let answer = match call(outside, node, key, "webpay", &fields, request.now).await {
-        Ok(answer) => answer,
-        Err(why) => return Outcome::Unknown(why),
-    };
+    let answer = call(outside, node, key, "webpay", &fields, request.now).await?;
     if let Some(refusal) = refusal(&answer) {
-        return Outcome::Refused(refusal);
+        return Err(CallError::Refused(refusal));
     }
     let data = answer.get("data").and_then(Value::as_object);
     let text = |name: &str| data.and_then(|data| text_or_number(data.get(name)?));
     let link = text("qrcode").and_then(|link| link::payable(&link, &node.api_base));
     let (Some(number), Some(link)) = (text("out_trade_no"), link) else {
-        return Outcome::Unknown("webpay: no number or no link in the answer".to_owned());
+        return Err(CallError::unknown("webpay: no number or no link in the answer"));
     };
-    Outcome::Done(Created {
+    Ok(Created {
         order_info: json!({ "codeUrl": link }),
         code_url: Some(link),
         fresh_until: (request.now + LINK_MS).min(request.order.time_expire),
@@ -106,8 +103,10 @@ async fn micropay(
     merchant: &str,
     request: &CreateRequest<'_>,
     code: &str,
-) -> Outcome<Created> {
-    let VkspayProtocol::Vkspay { key } = &node.protocol else { return Outcome::Unknown("not VksPay".to_owned()) };
+) -> Result<Created, CallError> {
+    let VkspayProtocol::Vkspay { key } = &node.protocol else {
+        return Err(CallError::unknown("not VksPay"));
+    };
     let prefix: u32 = code.get(..2).and_then(|text| text.parse().ok()).unwrap_or_default();
     let channel = if (25..=30).contains(&prefix) { "alipay" } else { "wxpay" };
     let word = || "default".to_owned();
@@ -121,22 +120,19 @@ async fn micropay(
         ("source", word()),
         ("pay_cate", "pay".to_owned()),
     ];
-    let answer = match call(outside, node, key, "micropay", &fields, request.now).await {
-        Ok(answer) => answer,
-        Err(why) => return Outcome::Unknown(why),
-    };
+    let answer = call(outside, node, key, "micropay", &fields, request.now).await?;
     if let Some(refusal) = refusal(&answer) {
-        return Outcome::Refused(refusal);
+        return Err(CallError::Refused(refusal));
     }
     let data = answer.get("data").and_then(Value::as_object).unwrap_or(&answer);
     let Some(number) = data.get("out_trade_no").and_then(text_or_number) else {
-        return Outcome::Unknown("micropay: no number in the answer".to_owned());
+        return Err(CallError::unknown("micropay: no number in the answer"));
     };
     let payment = match ask(outside, node, merchant, &number, request.now).await {
         Ok(Asked::Paid(payment)) => Some(*payment),
         Ok(Asked::Unpaid { .. }) | Err(_) => None,
     };
-    Outcome::Done(Created {
+    Ok(Created {
         order_info: json!({ "paid": payment.is_some() }),
         code_url: None,
         fresh_until: request.order.time_expire,
@@ -152,25 +148,24 @@ pub(super) async fn query(
     _order: &Order,
     attempt: &Attempt,
     now: i64,
-) -> Outcome<Standing> {
+) -> Result<Standing, CallError> {
     if !matches!(node.protocol, VkspayProtocol::Vkspay { .. }) {
         return epay::query(outside, node, merchant, &attempt.number, now).await;
     }
     let mut paid = Vec::new();
-    let mut unknown = None;
+    let mut untold = None;
     let mut at_it = false;
     for number in &attempt.numbers {
         match ask(outside, node, merchant, number, now).await {
             Ok(Asked::Paid(payment)) => paid.push(*payment),
             Ok(Asked::Unpaid { paying }) => at_it |= paying,
-            Err(why) => unknown = Some(why),
+            Err(error) => untold = Some(error),
         }
     }
-    match unknown {
-        _ if !paid.is_empty() => Outcome::Done(Standing::Paid(paid)),
-        Some(Untold::Refused(refusal)) => Outcome::Refused(refusal),
-        Some(Untold::Unknown(why)) => Outcome::Unknown(why),
-        None => Outcome::Done(Standing::Unpaid { paying: at_it }),
+    match untold {
+        _ if !paid.is_empty() => Ok(Standing::Paid(paid)),
+        Some(error) => Err(error),
+        None => Ok(Standing::Unpaid { paying: at_it }),
     }
 }
 
@@ -180,23 +175,16 @@ enum Asked {
     Unpaid { paying: bool },
 }
 
-/// Why it says nothing.
-enum Untold {
-    Refused(Refusal),
-    Unknown(String),
-}
-
 /// Whether one of VksPay's numbers is paid.
-async fn ask(outside: &Outside, node: &VkspayNode, merchant: &str, number: &str, now: i64) -> Result<Asked, Untold> {
-    let unknown = |why: &str| Untold::Unknown(format!("orderquery: {why}"));
+async fn ask(outside: &Outside, node: &VkspayNode, merchant: &str, number: &str, now: i64) -> Result<Asked, CallError> {
+    let unknown = |why: &str| CallError::Unknown(format!("orderquery: {why}"));
     let VkspayProtocol::Vkspay { key } = &node.protocol else { return Err(unknown("not VksPay")) };
-    let answer = call(outside, node, key, "orderquery", &[("out_trade_no", number.to_owned())], now).await;
-    let answer = answer.map_err(Untold::Unknown)?;
+    let answer = call(outside, node, key, "orderquery", &[("out_trade_no", number.to_owned())], now).await?;
     match words::vkspay(&answer, &node.unpaid_messages) {
         Said::Paid | Said::Refunded => {}
         Said::Unpaid { paying } => return Ok(Asked::Unpaid { paying }),
         Said::Nothing(why) => {
-            return Err(refusal(&answer).map_or_else(|| unknown(&why), Untold::Refused));
+            return Err(refusal(&answer).map_or_else(|| unknown(&why), CallError::Refused));
         }
     }
     let data = answer.get("data").and_then(Value::as_object).unwrap_or(&answer);
@@ -233,21 +221,18 @@ pub(super) async fn refund(
     outside: &Outside,
     node: &VkspayNode,
     request: &RefundRequest<'_>,
-) -> Outcome<RefundStanding> {
+) -> Result<RefundStanding, CallError> {
     let VkspayProtocol::Vkspay { key } = &node.protocol else { return epay::refund(outside, node, request).await };
     let fields = [("out_trade_no", request.transaction_id.to_owned()), ("refund_fee", request.refund.to_yuan())];
-    let answer = match call(outside, node, key, "orderrefund", &fields, request.now).await {
-        Ok(answer) => answer,
-        Err(why) => return Outcome::Unknown(why),
-    };
+    let answer = call(outside, node, key, "orderrefund", &fields, request.now).await?;
     if let Some(refusal) = refusal(&answer) {
-        return Outcome::Refused(refusal);
+        return Err(CallError::Refused(refusal));
     }
     let data = answer.get("data").and_then(Value::as_object).unwrap_or(&answer);
     let refund_id = answer.get("out_refund_no").or_else(|| data.get("out_refund_no")).and_then(text_or_number);
-    let Some(refund_id) = refund_id else { return Outcome::Done(standing(None, false)) };
+    let Some(refund_id) = refund_id else { return Ok(standing(None, false)) };
     let done = refunded(outside, node, request.transaction_id, &refund_id, request.now).await;
-    Outcome::Done(standing(Some(refund_id), done == Ok(true)))
+    Ok(standing(Some(refund_id), done == Ok(true)))
 }
 
 pub(super) async fn query_refund(
@@ -257,27 +242,25 @@ pub(super) async fn query_refund(
     attempt: &Attempt,
     refund: &Refund,
     now: i64,
-) -> Outcome<RefundStanding> {
+) -> Result<RefundStanding, CallError> {
     if !matches!(node.protocol, VkspayProtocol::Vkspay { .. }) {
         return epay::query_refund(outside, node, order, attempt, refund, now).await;
     }
     let paid = refund.transaction_id.as_ref().or(order.transaction_id.as_ref());
     let (Some(id), Some(number)) = (&refund.refund_id, paid) else {
-        return Outcome::Unknown("VksPay gave no number for this refund; see its console".to_owned());
+        return Err(CallError::unknown("VksPay gave no number for this refund; see its console"));
     };
-    match refunded(outside, node, number, id, now).await {
-        Ok(done) => Outcome::Done(standing(Some(id.clone()), done)),
-        Err(why) => Outcome::Unknown(why),
-    }
+    let done = refunded(outside, node, number, id, now).await?;
+    Ok(standing(Some(id.clone()), done))
 }
 
-async fn refunded(outside: &Outside, node: &VkspayNode, number: &str, id: &str, now: i64) -> Result<bool, String> {
-    let VkspayProtocol::Vkspay { key } = &node.protocol else { return Err("not VksPay".to_owned()) };
+async fn refunded(outside: &Outside, node: &VkspayNode, number: &str, id: &str, now: i64) -> Result<bool, CallError> {
+    let VkspayProtocol::Vkspay { key } = &node.protocol else { return Err(CallError::unknown("not VksPay")) };
     let fields = [("out_trade_no", number.to_owned()), ("out_refund_no", id.to_owned())];
     let answer = call(outside, node, key, "orderrefundquery", &fields, now).await?;
     match words::vkspay(&answer, &[]) {
         Said::Paid | Said::Refunded => Ok(true),
-        Said::Nothing(why) if refusal(&answer).is_none() => Err(format!("orderrefundquery: {why}")),
+        Said::Nothing(why) if refusal(&answer).is_none() => Err(CallError::Unknown(format!("orderrefundquery: {why}"))),
         Said::Unpaid { .. } | Said::Nothing(_) => Ok(false),
     }
 }

@@ -4,7 +4,7 @@
 //! is what makes it WeChat Pay's. Whether it is over the compressed file or over the text is not said clearly,
 //! so either may match. Cells begin with a backtick, money is in yuan, summary header and row follow the rows.
 
-use super::failure::{Failure, outcome};
+use super::failure::ours;
 use super::signing;
 use super::transport::{self, USER_AGENT, call};
 use crate::config::{V3, WxpayNode};
@@ -15,7 +15,7 @@ use crate::provider::bill::{
     Bill, BillError, BilledPayment, BilledRefund, Bounded, Hashed, MAX_FILE, MAX_TEXT, Statement, file_url, next_line,
     read_download,
 };
-use crate::provider::{Outcome, Outside};
+use crate::provider::{CallError, Outside};
 use flate2::bufread::MultiGzDecoder;
 use http::Method;
 use serde_json::Value;
@@ -28,31 +28,31 @@ pub(in crate::provider) async fn bill(
     v3: &V3,
     day: Day,
     now: i64,
-) -> Outcome<Statement> {
-    match outcome(fetch(outside, node, v3, day, now).await) {
-        Outcome::Refused(refusal) if refusal.code == "NO_STATEMENT_EXIST" => Outcome::Done(Statement::Empty),
-        Outcome::Refused(refusal) if refusal.code == "STATEMENT_CREATING" => Outcome::Done(Statement::NotYet),
+) -> Result<Statement, CallError> {
+    match fetch(outside, node, v3, day, now).await {
+        Err(CallError::Refused(refusal)) if refusal.code == "NO_STATEMENT_EXIST" => Ok(Statement::Empty),
+        Err(CallError::Refused(refusal)) if refusal.code == "STATEMENT_CREATING" => Ok(Statement::NotYet),
         other => other.map(Statement::Ready),
     }
 }
 
-async fn fetch(outside: &Outside, node: &WxpayNode, v3: &V3, day: Day, now: i64) -> Result<Bill, Failure> {
+async fn fetch(outside: &Outside, node: &WxpayNode, v3: &V3, day: Day, now: i64) -> Result<Bill, CallError> {
     let target = format!("/v3/bill/tradebill?bill_date={day}&bill_type=ALL&tar_type=GZIP");
     let answer = call(outside, node, v3, Method::GET, &target, None, now).await?;
     let field = |name: &str| {
         let text = answer.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        text.ok_or_else(|| Failure::unknown(format!("the answer has no {name}")))
+        text.ok_or_else(|| CallError::unknown(format!("the answer has no {name}")))
     };
     if field("hash_type")? != "SHA1" {
-        return Err(Failure::unknown("the file's hash is of a kind that is not known"));
+        return Err(CallError::unknown("the file's hash is of a kind that is not known"));
     }
     let hash = field("hash_value")?.to_ascii_lowercase();
     let gateway = node.api_base.as_deref().unwrap_or(v3.scheme.host);
-    let url = file_url(field("download_url")?, gateway).map_err(Failure::unknown)?;
+    let url = file_url(field("download_url")?, gateway).map_err(CallError::unknown)?;
     let line = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
     let (timestamp, nonce) = (now.div_euclid(1000), crypto::nonce());
     let message = signing::request_message("GET", &line, timestamp, &nonce, b"");
-    let signature = v3.private_key.sign(&message).map_err(|_| Failure::ours("SIGN", "the request cannot be signed"))?;
+    let signature = v3.private_key.sign(&message).map_err(|_| ours("SIGN", "the request cannot be signed"))?;
     let request = Request {
         method: Method::GET,
         url: url.as_str(),
@@ -69,10 +69,10 @@ async fn fetch(outside: &Outside, node: &WxpayNode, v3: &V3, day: Day, now: i64)
     };
     let download = outside.http.download(request, MAX_FILE).await.map_err(|e| transport::not_sent(&e))?;
     if download.status != 200 {
-        return Err(Failure::unknown(format!("the file: HTTP {}", download.status)));
+        return Err(CallError::unknown(format!("the file: HTTP {}", download.status)));
     }
     let read = read_download(download, move |file| read(file, &hash));
-    read.await.map_err(|error| Failure::unknown(error.to_string()))
+    read.await.map_err(CallError::unknown)
 }
 
 /// Reads a file, compressed or not, whose SHA-1 (lower-case hex) is known: of the file or of its text.

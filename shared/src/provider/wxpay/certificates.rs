@@ -8,7 +8,6 @@
 //! further list must be signed with one of them, or with the configured public key. When a download fails,
 //! what is held stays in use for as long as the certificates themselves are valid.
 
-use super::failure::Failure;
 use super::signing::Signed;
 use super::transport::send;
 use crate::config::{V3, WxpayNode};
@@ -16,6 +15,7 @@ use crate::crypto::aes::open_gcm;
 use crate::crypto::cert::Certificate;
 use crate::crypto::rsa::PublicKey;
 use crate::http::{Answer, Http};
+use crate::provider::CallError;
 use http::Method;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -158,8 +158,8 @@ async fn download(
     let unavailable = |what: &str| NoKey::Unavailable(what.to_owned());
     let answer = match send(http, node, v3, Method::GET, v3.scheme.certificates, Vec::new(), now).await {
         Ok(answer) => answer,
-        Err(Failure::Unknown(what)) => return Err(NoKey::Unavailable(what)),
-        Err(Failure::Refused(refusal)) => return Err(NoKey::Unavailable(refusal.message)),
+        Err(CallError::Unknown(what)) => return Err(NoKey::Unavailable(what)),
+        Err(CallError::Refused(refusal)) => return Err(NoKey::Unavailable(refusal.message)),
     };
     match answer.status {
         200 => {}

@@ -2,49 +2,17 @@
 //!
 //! Codes decide; the HTTP status of a code and the wording of its text vary.
 
-use crate::provider::{Meaning, Outcome, Refusal};
+use crate::provider::{CallError, Meaning, Refusal};
 use serde_json::Value;
 
-/// Why a call has no verified result; becomes [`Outcome::Refused`] or [`Outcome::Unknown`] at the door.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Failure {
-    Refused(Refusal),
-    Unknown(String),
+/// A refusal of ours, before anything was sent.
+pub(super) fn ours(code: &str, message: &str) -> CallError {
+    CallError::Refused(refusal(code, message))
 }
 
-impl Failure {
-    pub(super) fn unknown(what: impl Into<String>) -> Self {
-        Self::Unknown(what.into())
-    }
-
-    /// A refusal of ours, before anything was sent.
-    pub(super) fn ours(code: &str, message: &str) -> Self {
-        Self::Refused(refusal(code, message))
-    }
-
-    /// True when the payer is paying at this moment.
-    pub(super) fn is_paying(&self) -> bool {
-        matches!(self, Self::Unknown(code) if ["USERPAYING", "USER_PAYING"].contains(&code.as_str()))
-    }
-
-    /// True when WeChat Pay does not know the number.
-    pub(super) const fn is_missing(&self) -> bool {
-        matches!(self, Self::Refused(Refusal { meaning: Meaning::Missing, .. }))
-    }
-
-    /// True when the order is closed already.
-    pub(super) const fn is_closed(&self) -> bool {
-        matches!(self, Self::Refused(Refusal { meaning: Meaning::Closed, .. }))
-    }
-}
-
-/// The result at the door of the module.
-pub(super) fn outcome<T>(result: Result<T, Failure>) -> Outcome<T> {
-    match result {
-        Ok(done) => Outcome::Done(done),
-        Err(Failure::Refused(refusal)) => Outcome::Refused(refusal),
-        Err(Failure::Unknown(what)) => Outcome::Unknown(what),
-    }
+/// True when the payer is paying at this moment.
+pub(super) fn is_paying(error: &CallError) -> bool {
+    matches!(error, CallError::Unknown(code) if ["USERPAYING", "USER_PAYING"].contains(&code.as_str()))
 }
 
 pub(super) fn refusal(code: &str, message: &str) -> Refusal {
@@ -54,18 +22,18 @@ pub(super) fn refusal(code: &str, message: &str) -> Refusal {
 
 /// Judges an answer of APIv3 that is not a 2xx. Only a 4xx that names a code is a refusal. A rate limit
 /// (429) is not: of a refund it does not mean "not accepted", so the number is asked for first.
-pub(super) fn judge_v3(status: u16, body: &[u8]) -> Failure {
+pub(super) fn judge_v3(status: u16, body: &[u8]) -> CallError {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     let code = answer["code"].as_str().unwrap_or_default();
     let message = answer["message"].as_str().unwrap_or_default();
     match status {
         400..=499 if status != 429 && !code.is_empty() => judge(code, message),
-        _ => Failure::Unknown(format!("HTTP {status} {code}").trim_end().to_owned()),
+        _ => CallError::Unknown(format!("HTTP {status} {code}").trim_end().to_owned()),
     }
 }
 
 /// Judges a code of either version: some leave the outcome open.
-pub(super) fn judge(code: &str, message: &str) -> Failure {
+pub(super) fn judge(code: &str, message: &str) -> CallError {
     const OPEN: [&str; 12] = [
         "SYSTEM_ERROR",
         "SYSTEMERROR",
@@ -81,9 +49,9 @@ pub(super) fn judge(code: &str, message: &str) -> Failure {
         "RATELIMIT_EXCEED",
     ];
     if OPEN.contains(&code) {
-        return Failure::Unknown(code.to_owned());
+        return CallError::Unknown(code.to_owned());
     }
-    Failure::Refused(refusal(code, message))
+    CallError::Refused(refusal(code, message))
 }
 
 fn meaning(code: &str, message: &str) -> Meaning {

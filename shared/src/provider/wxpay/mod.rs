@@ -34,23 +34,23 @@ pub use certificates::{Certificates, KEEP_MS, PAUSE_MS};
 pub(super) use check::check;
 
 use super::{
-    Closing, CreateRequest, Created, Outcome, Outside, RefundRequest, RefundStanding, Refusal, Standing,
+    CallError, Closing, CreateRequest, Created, Outside, RefundRequest, RefundStanding, Refusal, Standing,
     TransferRequest, TransferStanding, raw,
 };
 use crate::config::{Api, V3, WxpayNode};
 use crate::order::{Attempt, Order, Refund};
-use failure::outcome;
+use failure::is_paying;
 
 pub(super) async fn create(
     outside: &Outside,
     node: &WxpayNode,
     merchant: &str,
     request: &CreateRequest<'_>,
-) -> Outcome<Created> {
-    outcome(match &node.api {
+) -> Result<Created, CallError> {
+    match &node.api {
         Api::V3(v3) => v3::create(outside, node, v3, merchant, request).await,
         Api::V2(v2) => v2::order::create(outside, node, v2, merchant, request).await,
-    })
+    }
 }
 
 pub(super) async fn query(
@@ -60,11 +60,11 @@ pub(super) async fn query(
     _order: &Order,
     attempt: &Attempt,
     now: i64,
-) -> Outcome<Standing> {
-    outcome(match &node.api {
+) -> Result<Standing, CallError> {
+    match &node.api {
         Api::V3(v3) => v3::query(outside, node, v3, merchant, attempt, now).await,
         Api::V2(v2) => v2::order::query(outside, node, v2, merchant, attempt).await,
-    })
+    }
 }
 
 /// Whether closing an order of this node is a reversal, which gives back what was paid.
@@ -78,16 +78,16 @@ pub(super) async fn close(
     _order: &Order,
     attempt: &Attempt,
     now: i64,
-) -> Outcome<Closing> {
+) -> Result<Closing, CallError> {
     let closed = match &node.api {
         Api::V3(v3) => v3::close(outside, node, v3, attempt, now).await,
         Api::V2(v2) => v2::order::close(outside, node, v2, attempt).await,
     };
-    outcome(match closed {
+    match closed {
         Ok(()) => Ok(Closing::Closed),
-        Err(failure) if failure.is_paying() => Ok(Closing::Paying),
-        Err(failure) => Err(failure),
-    })
+        Err(error) if is_paying(&error) => Ok(Closing::Paying),
+        Err(error) => Err(error),
+    }
 }
 
 pub(super) fn can_refund(node: &WxpayNode) -> Result<(), Refusal> {
@@ -109,11 +109,11 @@ pub(super) async fn refund(
     outside: &Outside,
     node: &WxpayNode,
     request: &RefundRequest<'_>,
-) -> Outcome<RefundStanding> {
-    outcome(match &node.api {
+) -> Result<RefundStanding, CallError> {
+    match &node.api {
         Api::V3(v3) => v3_refund::refund(outside, node, v3, request).await,
         Api::V2(v2) => v2::refund::refund(outside, node, v2, request).await,
-    })
+    }
 }
 
 pub(super) async fn query_refund(
@@ -122,11 +122,11 @@ pub(super) async fn query_refund(
     attempt: &Attempt,
     refund: &Refund,
     now: i64,
-) -> Outcome<RefundStanding> {
-    outcome(match &node.api {
+) -> Result<RefundStanding, CallError> {
+    match &node.api {
         Api::V3(v3) => v3_refund::query_refund(outside, node, v3, attempt, &refund.out_refund_no, now).await,
         Api::V2(v2) => v2::refund::query_refund(outside, node, v2, attempt, &refund.out_refund_no).await,
-    })
+    }
 }
 
 /// Transfers are APIv3's alone; `None` where the node speaks APIv2.
@@ -142,8 +142,8 @@ pub(super) async fn transfer(
     node: &WxpayNode,
     v3: &V3,
     request: &TransferRequest<'_>,
-) -> Outcome<TransferStanding> {
-    outcome(transfer::transfer(outside, node, v3, request).await)
+) -> Result<TransferStanding, CallError> {
+    transfer::transfer(outside, node, v3, request).await
 }
 
 pub(super) async fn query_transfer(
@@ -151,8 +151,8 @@ pub(super) async fn query_transfer(
     node: &WxpayNode,
     v3: &V3,
     request: &TransferRequest<'_>,
-) -> Outcome<Option<TransferStanding>> {
-    outcome(transfer::query(outside, node, v3, request).await)
+) -> Result<Option<TransferStanding>, CallError> {
+    transfer::query(outside, node, v3, request).await
 }
 
 pub(super) async fn cancel_transfer(
@@ -160,6 +160,6 @@ pub(super) async fn cancel_transfer(
     node: &WxpayNode,
     v3: &V3,
     request: &TransferRequest<'_>,
-) -> Outcome<Option<TransferStanding>> {
-    outcome(transfer::cancel(outside, node, v3, request).await)
+) -> Result<Option<TransferStanding>, CallError> {
+    transfer::cancel(outside, node, v3, request).await
 }

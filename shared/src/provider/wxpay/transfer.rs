@@ -1,12 +1,12 @@
 //! Merchant transfers (`docs/protocols/wechat.md#transfers`). The payee's name travels encrypted to WeChat Pay's key.
 
-use super::failure::Failure;
+use super::failure::ours;
 use super::signing::segment;
 use super::text;
 use super::transport::{call, post_sealed};
 use crate::config::{V3, WxpayNode};
 use crate::order::{Fen, TransferState};
-use crate::provider::{Outside, TransferRequest, TransferStanding};
+use crate::provider::{CallError, Outside, TransferRequest, TransferStanding};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ pub(super) async fn transfer(
     node: &WxpayNode,
     v3: &V3,
     request: &TransferRequest<'_>,
-) -> Result<TransferStanding, Failure> {
+) -> Result<TransferStanding, CallError> {
     let transfer = request.transfer;
     let mut body = text::without_nulls(&json!({
         "appid": transfer.app_id,
@@ -34,10 +34,10 @@ pub(super) async fn transfer(
         None => call(outside, node, v3, Method::POST, BILLS, Some(&body), request.now).await?,
         Some(name) => {
             let key = outside.wxpay.sealing_key(&outside.http, node, v3, request.now).await;
-            let (serial, key) = key.map_err(|_| Failure::unknown("there is no key to encrypt the payee's name to"))?;
+            let (serial, key) =
+                key.map_err(|_| CallError::unknown("there is no key to encrypt the payee's name to"))?;
             let sealed = key.encrypt_oaep(name.as_bytes());
-            body["user_name"] =
-                sealed.map_err(|_| Failure::ours("PARAM_ERROR", "user_name cannot be encrypted"))?.into();
+            body["user_name"] = sealed.map_err(|_| ours("PARAM_ERROR", "user_name cannot be encrypted"))?.into();
             post_sealed(outside, node, v3, BILLS, &body, &serial, request.now).await?
         }
     };
@@ -49,7 +49,7 @@ pub(super) async fn query(
     node: &WxpayNode,
     v3: &V3,
     request: &TransferRequest<'_>,
-) -> Result<Option<TransferStanding>, Failure> {
+) -> Result<Option<TransferStanding>, CallError> {
     let target = format!("{BILLS}/out-bill-no/{}", segment(&request.transfer.out_bill_no));
     found(node, request, call(outside, node, v3, Method::GET, &target, None, request.now).await)
 }
@@ -60,7 +60,7 @@ pub(super) async fn cancel(
     node: &WxpayNode,
     v3: &V3,
     request: &TransferRequest<'_>,
-) -> Result<Option<TransferStanding>, Failure> {
+) -> Result<Option<TransferStanding>, CallError> {
     let target = format!("{BILLS}/out-bill-no/{}/cancel", segment(&request.transfer.out_bill_no));
     found(node, request, call(outside, node, v3, Method::POST, &target, None, request.now).await)
 }
@@ -70,18 +70,18 @@ pub(super) async fn cancel(
 fn found(
     node: &WxpayNode,
     request: &TransferRequest<'_>,
-    answer: Result<Value, Failure>,
-) -> Result<Option<TransferStanding>, Failure> {
+    answer: Result<Value, CallError>,
+) -> Result<Option<TransferStanding>, CallError> {
     const ENDS: [&str; 4] = ["NOT_FOUND", "NOT_EXIST", "NOT_EXISTS", "NOTEXIST"];
     match answer {
         Ok(answer) => judge(node, request, &answer).map(Some),
-        Err(Failure::Refused(refusal)) if ENDS.iter().any(|end| refusal.code.ends_with(end)) => Ok(None),
-        Err(failure) => Err(failure),
+        Err(CallError::Refused(refusal)) if ENDS.iter().any(|end| refusal.code.ends_with(end)) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
 /// How a bill stands, when it is the bill that was asked for.
-fn judge(node: &WxpayNode, request: &TransferRequest<'_>, answer: &Value) -> Result<TransferStanding, Failure> {
+fn judge(node: &WxpayNode, request: &TransferRequest<'_>, answer: &Value) -> Result<TransferStanding, CallError> {
     let transfer = request.transfer;
     let text = |key: &str| answer.get(key).and_then(Value::as_str).filter(|t| !t.is_empty());
     let amount = answer.get("transfer_amount");
@@ -91,10 +91,10 @@ fn judge(node: &WxpayNode, request: &TransferRequest<'_>, answer: &Value) -> Res
         && text("openid").is_none_or(|openid| openid == transfer.payee)
         && text("appid").is_none_or(|id| id == transfer.app_id);
     if !ours {
-        return Err(Failure::unknown("the answer is about another transfer"));
+        return Err(CallError::unknown("the answer is about another transfer"));
     }
     if text("state").is_none() {
-        return Err(Failure::unknown("the answer is incomplete"));
+        return Err(CallError::unknown("the answer is incomplete"));
     }
     Ok(standing(answer))
 }

@@ -3,12 +3,12 @@
 //! Only a 2xx is verified, because errors carry no signature. A 2xx that cannot be verified leaves the
 //! outcome unknown.
 
-use super::failure::{Failure, judge_v3};
+use super::failure::{judge_v3, ours};
 use super::signing::{self, Signed};
 use crate::config::{V3, WxpayNode};
 use crate::crypto;
 use crate::http::{Answer, Http, HttpError, Request};
-use crate::provider::Outside;
+use crate::provider::{CallError, Outside};
 use http::Method;
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ pub(super) async fn send(
     target: &str,
     body: Vec<u8>,
     now: i64,
-) -> Result<Answer, Failure> {
+) -> Result<Answer, CallError> {
     let serial = v3.public_key.as_ref().map(|(id, _)| id.as_str());
     send_naming(http, node, v3, method, target, body, serial, now).await
 }
@@ -48,11 +48,11 @@ async fn send_naming(
     body: Vec<u8>,
     serial: Option<&str>,
     now: i64,
-) -> Result<Answer, Failure> {
+) -> Result<Answer, CallError> {
     let (url, line) = address(node, v3.scheme.host, target);
     let (timestamp, nonce) = (now.div_euclid(1000), crypto::nonce());
     let message = signing::request_message(method.as_str(), &line, timestamp, &nonce, &body);
-    let signature = v3.private_key.sign(&message).map_err(|_| Failure::ours("SIGN", "the request cannot be signed"))?;
+    let signature = v3.private_key.sign(&message).map_err(|_| ours("SIGN", "the request cannot be signed"))?;
     let mut headers = vec![
         ("accept", "application/json".to_owned()),
         ("user-agent", USER_AGENT.to_owned()),
@@ -71,10 +71,10 @@ async fn send_naming(
 }
 
 /// What it means that there is no answer.
-pub(super) fn not_sent(error: &HttpError) -> Failure {
+pub(super) fn not_sent(error: &HttpError) -> CallError {
     match error {
-        HttpError::Identity => Failure::ours("CERT_ERROR", "the client certificate cannot be used"),
-        HttpError::Connect(_) | HttpError::Lost(_) | HttpError::TooLarge(_) => Failure::unknown(error.to_string()),
+        HttpError::Identity => ours("CERT_ERROR", "the client certificate cannot be used"),
+        HttpError::Connect(_) | HttpError::Lost(_) | HttpError::TooLarge(_) => CallError::unknown(error),
     }
 }
 
@@ -87,7 +87,7 @@ pub(super) async fn call(
     target: &str,
     body: Option<&Value>,
     now: i64,
-) -> Result<Value, Failure> {
+) -> Result<Value, CallError> {
     let body = body.map(|b| b.to_string().into_bytes()).unwrap_or_default();
     let answer = send(&outside.http, node, v3, method, target, body, now).await?;
     read(outside, node, v3, &answer, now).await
@@ -102,21 +102,21 @@ pub(super) async fn post_sealed(
     body: &Value,
     serial: &str,
     now: i64,
-) -> Result<Value, Failure> {
+) -> Result<Value, CallError> {
     let body = body.to_string().into_bytes();
     let answer = send_naming(&outside.http, node, v3, Method::POST, target, body, Some(serial), now).await?;
     read(outside, node, v3, &answer, now).await
 }
 
-async fn read(outside: &Outside, node: &WxpayNode, v3: &V3, answer: &Answer, now: i64) -> Result<Value, Failure> {
+async fn read(outside: &Outside, node: &WxpayNode, v3: &V3, answer: &Answer, now: i64) -> Result<Value, CallError> {
     if answer.status == 202 || !(200..300).contains(&answer.status) {
         return Err(judge_v3(answer.status, &answer.body));
     }
-    verify(outside, node, v3, answer, now).await.map_err(Failure::unknown)?;
+    verify(outside, node, v3, answer, now).await.map_err(CallError::unknown)?;
     if answer.body.is_empty() {
         return Ok(Value::Null);
     }
-    serde_json::from_slice(&answer.body).map_err(|_| Failure::unknown("the answer is not JSON"))
+    serde_json::from_slice(&answer.body).map_err(|_| CallError::unknown("the answer is not JSON"))
 }
 
 async fn verify(outside: &Outside, node: &WxpayNode, v3: &V3, answer: &Answer, now: i64) -> Result<(), &'static str> {

@@ -1,14 +1,14 @@
 //! Orders over APIv3: create, query, close (`docs/protocols/wechat.md#creating-an-order`).
 
 use super::client::{self, Product, client_app, fresh_until};
-use super::failure::Failure;
+use super::failure::ours;
 use super::signing::{self, segment};
 use super::transport::call;
 use super::{text, transaction};
 use crate::config::{V3, WxpayNode};
 use crate::crypto;
 use crate::order::Attempt;
-use crate::provider::{CreateRequest, Created, Outside, Standing};
+use crate::provider::{CallError, CreateRequest, Created, Meaning, Outside, Standing, if_known};
 use http::Method;
 use serde_json::{Map, Value, json};
 
@@ -18,8 +18,8 @@ pub(super) async fn create(
     v3: &V3,
     merchant: &str,
     request: &CreateRequest<'_>,
-) -> Result<Created, Failure> {
-    let product = Product::of(node).ok_or_else(|| Failure::ours("UNSUPPORTED", "this node takes no payments"))?;
+) -> Result<Created, CallError> {
+    let product = Product::of(node).ok_or_else(|| ours("UNSUPPORTED", "this node takes no payments"))?;
     let attempt = request.attempt;
     let name = match product {
         Product::Jsapi => "jsapi",
@@ -33,7 +33,7 @@ pub(super) async fn create(
     let answer = call(outside, node, v3, Method::POST, &target, Some(&body), request.now).await?;
     let field = |key: &str| {
         let text = answer.get(key).and_then(Value::as_str).filter(|t| !t.is_empty());
-        text.ok_or_else(|| Failure::unknown(format!("the answer has no {key}")))
+        text.ok_or_else(|| CallError::unknown(format!("the answer has no {key}")))
     };
     match product {
         Product::Native => Ok(client::native(field("code_url")?, request)),
@@ -49,13 +49,13 @@ fn invocation(
     product: Product,
     request: &CreateRequest<'_>,
     prepay_id: &str,
-) -> Result<Created, Failure> {
+) -> Result<Created, CallError> {
     let app_id = client_app(request.attempt);
     let (timestamp, nonce) = (request.now.div_euclid(1000), crypto::nonce());
     let package = format!("prepay_id={prepay_id}");
     let line4 = if product == Product::App { prepay_id } else { &package };
     let sign = v3.private_key.sign(&signing::invoke_message(app_id, timestamp, &nonce, line4));
-    let sign = sign.map_err(|_| Failure::unknown("the client's parameters cannot be signed"))?;
+    let sign = sign.map_err(|_| CallError::unknown("the client's parameters cannot be signed"))?;
     let order_info = match product {
         Product::App => {
             let partner = request.attempt.sub_appid.as_ref().and(request.attempt.sub_mchid.as_deref());
@@ -105,10 +105,10 @@ fn payer(attempt: &Attempt) -> Value {
 }
 
 /// The body of an order: only what is set, because null and unknown fields are refused.
-fn order_body(node: &WxpayNode, product: Product, request: &CreateRequest<'_>) -> Result<Value, Failure> {
+fn order_body(node: &WxpayNode, product: Product, request: &CreateRequest<'_>) -> Result<Value, CallError> {
     let (order, attempt) = (request.order, request.attempt);
     let mut body = parties(node, attempt);
-    let expire = text::rfc3339(order.time_expire).ok_or_else(|| Failure::ours("PARAM_ERROR", "time_expire"))?;
+    let expire = text::rfc3339(order.time_expire).ok_or_else(|| ours("PARAM_ERROR", "time_expire"))?;
     body.insert("description".to_owned(), order.description.as_str().into());
     body.insert("out_trade_no".to_owned(), attempt.number.as_str().into());
     body.insert("time_expire".to_owned(), expire.into());
@@ -186,7 +186,7 @@ async fn code_pay(
     v3: &V3,
     merchant: &str,
     request: &CreateRequest<'_>,
-) -> Result<Created, Failure> {
+) -> Result<Created, CallError> {
     let (order, attempt) = (request.order, request.attempt);
     let mut body = parties(node, attempt);
     body.insert("description".to_owned(), order.description.as_str().into());
@@ -208,7 +208,7 @@ async fn code_pay(
             Ok(Standing::Paid(payments)) => payments.into_iter().next(),
             Ok(_) | Err(_) => None,
         },
-        Err(Failure::Unknown(_)) => None,
+        Err(CallError::Unknown(_)) => None,
         Err(refused) => return Err(refused),
     };
     Ok(code_paid(payment, request))
@@ -227,7 +227,7 @@ pub(super) async fn query(
     merchant: &str,
     attempt: &Attempt,
     now: i64,
-) -> Result<Standing, Failure> {
+) -> Result<Standing, CallError> {
     let number = segment(&attempt.number);
     let mch_id = segment(&node.mch_id);
     let target = match &attempt.sub_mchid {
@@ -236,21 +236,21 @@ pub(super) async fn query(
         }
         None => format!("{}/out-trade-no/{number}?mchid={mch_id}", base(v3, attempt)),
     };
-    match call(outside, node, v3, Method::GET, &target, None, now).await {
-        Ok(object) => judge_order(node, attempt, merchant, &object),
-        Err(failure) if failure.is_missing() => Ok(Standing::Missing),
-        Err(failure) => Err(failure),
+    let answer = call(outside, node, v3, Method::GET, &target, None, now).await;
+    match if_known(answer)? {
+        Some(object) => judge_order(node, attempt, merchant, &object),
+        None => Ok(Standing::Missing),
     }
 }
 
 /// How an order object stands, when it is the object that was asked for.
-fn judge_order(node: &WxpayNode, attempt: &Attempt, merchant: &str, object: &Value) -> Result<Standing, Failure> {
-    let another = || Failure::unknown("the answer is about another order");
+fn judge_order(node: &WxpayNode, attempt: &Attempt, merchant: &str, object: &Value) -> Result<Standing, CallError> {
+    let another = || CallError::unknown("the answer is about another order");
     if object.get("out_trade_no").and_then(Value::as_str) != Some(attempt.number.as_str()) {
         return Err(another());
     }
     let standing =
-        transaction::standing(object, merchant).ok_or_else(|| Failure::unknown("the answer is incomplete"))?;
+        transaction::standing(object, merchant).ok_or_else(|| CallError::unknown("the answer is incomplete"))?;
     let ours = transaction::mch_id(object) == Some(node.mch_id.as_str())
         && transaction::app_id(object).is_none_or(|id| id == attempt.app_id)
         && object.get("sub_mchid").and_then(Value::as_str) == attempt.sub_mchid.as_deref();
@@ -268,7 +268,7 @@ pub(super) async fn close(
     v3: &V3,
     attempt: &Attempt,
     now: i64,
-) -> Result<(), Failure> {
+) -> Result<(), CallError> {
     let reverse = super::reverses(node);
     let verb = if reverse { "reverse" } else { "close" };
     let target = format!("{}/out-trade-no/{}/{verb}", base(v3, attempt), segment(&attempt.number));
@@ -278,7 +278,7 @@ pub(super) async fn close(
     }
     match call(outside, node, v3, Method::POST, &target, Some(&Value::Object(body)), now).await {
         Ok(_) => Ok(()),
-        Err(failure) if failure.is_closed() => Ok(()),
-        Err(failure) => Err(failure),
+        Err(error) if error.means(Meaning::Closed) => Ok(()),
+        Err(error) => Err(error),
     }
 }

@@ -1,12 +1,11 @@
 //! Refunds over APIv3 (`docs/protocols/wechat.md#refunds`). An accepted refund is on its way, not done.
 
-use super::failure::Failure;
 use super::signing::segment;
 use super::text;
 use super::transport::call;
 use crate::config::{V3, WxpayNode};
 use crate::order::{Attempt, Fen};
-use crate::provider::{ABNORMAL, Outside, RefundProgress, RefundRequest, RefundStanding};
+use crate::provider::{ABNORMAL, CallError, Outside, RefundProgress, RefundRequest, RefundStanding, if_known};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -15,7 +14,7 @@ pub(super) async fn refund(
     node: &WxpayNode,
     v3: &V3,
     request: &RefundRequest<'_>,
-) -> Result<RefundStanding, Failure> {
+) -> Result<RefundStanding, CallError> {
     let reason = text::cut(request.reason, 80);
     let body = text::without_nulls(&json!({
         "sub_mchid": request.attempt.sub_mchid,
@@ -28,7 +27,7 @@ pub(super) async fn refund(
     let answer = call(outside, node, v3, Method::POST, v3.scheme.refunds, Some(&body), request.now).await?;
     let transaction = answer.get("transaction_id").and_then(Value::as_str);
     if transaction.is_some_and(|id| id != request.transaction_id) {
-        return Err(Failure::unknown("the answer is about another payment"));
+        return Err(CallError::unknown("the answer is about another payment"));
     }
     judge_refund(&answer, request.out_refund_no)
 }
@@ -40,23 +39,23 @@ pub(super) async fn query_refund(
     attempt: &Attempt,
     out_refund_no: &str,
     now: i64,
-) -> Result<RefundStanding, Failure> {
+) -> Result<RefundStanding, CallError> {
     let mut target = format!("{}/{}", v3.scheme.refunds, segment(out_refund_no));
     if let Some(sub) = &attempt.sub_mchid {
         target.push_str(&format!("?sub_mchid={}", segment(sub)));
     }
-    match call(outside, node, v3, Method::GET, &target, None, now).await {
-        Ok(answer) => judge_refund(&answer, out_refund_no),
-        Err(failure) if failure.is_missing() => {
+    let answer = call(outside, node, v3, Method::GET, &target, None, now).await;
+    match if_known(answer)? {
+        Some(answer) => judge_refund(&answer, out_refund_no),
+        None => {
             Ok(RefundStanding { progress: RefundProgress::Missing, refund_id: None, refund: None, refunded_at: None })
         }
-        Err(failure) => Err(failure),
     }
 }
 
-fn judge_refund(answer: &Value, out_refund_no: &str) -> Result<RefundStanding, Failure> {
+fn judge_refund(answer: &Value, out_refund_no: &str) -> Result<RefundStanding, CallError> {
     if answer.get("out_refund_no").and_then(Value::as_str) != Some(out_refund_no) {
-        return Err(Failure::unknown("the answer is about another refund"));
+        return Err(CallError::unknown("the answer is about another refund"));
     }
     Ok(standing(answer, "status"))
 }

@@ -8,12 +8,12 @@ pub(super) mod callback;
 pub(super) mod order;
 pub(super) mod refund;
 
-use super::failure::{Failure, judge, refusal};
+use super::failure::{judge, ours, refusal};
 use super::transport::{USER_AGENT, address, not_sent};
 use crate::config::{V2, WxpayNode};
 use crate::crypto::{self, hash};
 use crate::http::Request;
-use crate::provider::Outside;
+use crate::provider::{CallError, Outside};
 use crate::secret::Secret;
 use crate::xml;
 use http::Method;
@@ -66,11 +66,11 @@ async fn call(
     path: &str,
     mut params: Params,
     certified: bool,
-) -> Result<Params, Failure> {
+) -> Result<Params, CallError> {
     let identity = match (certified, &v2.identity) {
         (false, _) => None,
         (true, Some(identity)) => Some(&**identity),
-        (true, None) => return Err(Failure::Refused(no_certificate())),
+        (true, None) => return Err(CallError::Refused(no_certificate())),
     };
     params.insert("mch_id".to_owned(), node.mch_id.clone());
     params.insert("nonce_str".to_owned(), crypto::nonce());
@@ -78,20 +78,20 @@ async fn call(
     let sign = sign(&params, &v2.key, v2.hmac);
     params.insert("sign".to_owned(), sign);
     let body = xml::write("xml", params.iter().map(|(name, value)| (name.as_str(), value.as_str())))
-        .map_err(|_| Failure::ours("PARAM_ERROR", "a parameter holds a character that XML cannot"))?;
+        .map_err(|_| ours("PARAM_ERROR", "a parameter holds a character that XML cannot"))?;
     let (url, _) = address(node, crate::config::WECHAT_PAY.host, path);
     let headers = vec![("content-type", "text/xml; charset=utf-8".to_owned()), ("user-agent", USER_AGENT.to_owned())];
     let request = Request { method: Method::POST, url: &url, headers, body: body.into_bytes(), identity };
     let answer = outside.http.send(request).await.map_err(|e| not_sent(&e))?;
     if answer.status != 200 {
-        return Err(Failure::unknown(format!("HTTP {}", answer.status)));
+        return Err(CallError::unknown(format!("HTTP {}", answer.status)));
     }
     verified(node, v2, &answer.body)
 }
 
 /// Reads an answer. `return_code=FAIL` carries no sign: the request was refused for its form or its sign.
-fn verified(node: &WxpayNode, v2: &V2, body: &[u8]) -> Result<Params, Failure> {
-    let answer = xml::read(body).map_err(|e| Failure::unknown(e.to_string()))?.fields;
+fn verified(node: &WxpayNode, v2: &V2, body: &[u8]) -> Result<Params, CallError> {
+    let answer = xml::read(body).map_err(CallError::unknown)?.fields;
     let field = |name: &str| answer.get(name).map_or("", String::as_str);
     match field("return_code") {
         "SUCCESS" => {}
@@ -99,22 +99,22 @@ fn verified(node: &WxpayNode, v2: &V2, body: &[u8]) -> Result<Params, Failure> {
             let message = field("return_msg");
             let ill = ["SYSTEM", "系统", "超时", "繁忙"].iter().any(|word| message.contains(word));
             return Err(match field("err_code") {
-                "" if ill => Failure::unknown("WeChat Pay is unwell"),
-                "" => Failure::Refused(refusal("FAIL", message)),
+                "" if ill => CallError::unknown("WeChat Pay is unwell"),
+                "" => CallError::Refused(refusal("FAIL", message)),
                 code => judge(code, message),
             });
         }
-        _ => return Err(Failure::unknown("the answer has no return_code")),
+        _ => return Err(CallError::unknown("the answer has no return_code")),
     }
     if !is_signed(&answer, &v2.key, v2.hmac) {
-        return Err(Failure::unknown("the answer's sign is wrong"));
+        return Err(CallError::unknown("the answer's sign is wrong"));
     }
     if field("mch_id") != node.mch_id {
-        return Err(Failure::unknown("the answer is for another merchant"));
+        return Err(CallError::unknown("the answer is for another merchant"));
     }
     if field("result_code") != "SUCCESS" {
         return Err(match field("err_code") {
-            "" => Failure::unknown("the answer has no err_code"),
+            "" => CallError::unknown("the answer has no err_code"),
             code => judge(code, field("err_code_des")),
         });
     }
@@ -127,7 +127,7 @@ pub(super) fn no_certificate() -> crate::provider::Refusal {
 }
 
 /// A parameter that must be there.
-fn required<'a>(answer: &'a Params, name: &str) -> Result<&'a str, Failure> {
+fn required<'a>(answer: &'a Params, name: &str) -> Result<&'a str, CallError> {
     let text = answer.get(name).map(String::as_str).filter(|t| !t.is_empty());
-    text.ok_or_else(|| Failure::unknown(format!("the answer has no {name}")))
+    text.ok_or_else(|| CallError::unknown(format!("the answer has no {name}")))
 }

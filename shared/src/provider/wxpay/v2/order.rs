@@ -1,14 +1,14 @@
 //! Orders over APIv2: unified order, pay code, query, close and reverse (`docs/protocols/wechat.md#apiv2-operations`).
 
 use super::super::client::{self, Product, client_app, fresh_until};
-use super::super::failure::Failure;
+use super::super::failure::ours;
 use super::super::text;
 use super::super::v3::code_paid;
 use super::{Params, call, params, required, sign, sign_type};
 use crate::config::{V2, WxpayNode};
 use crate::crypto;
 use crate::order::{Attempt, Provider};
-use crate::provider::{CreateRequest, Created, Outside, Parties, Payment, Standing, raw};
+use crate::provider::{CallError, CreateRequest, Created, Meaning, Outside, Parties, Payment, Standing, if_known, raw};
 use serde_json::{Map, Value, json};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -23,8 +23,8 @@ pub(crate) async fn create(
     v2: &V2,
     merchant: &str,
     request: &CreateRequest<'_>,
-) -> Result<Created, Failure> {
-    let product = Product::of(node).ok_or_else(|| Failure::ours("UNSUPPORTED", "this node takes no payments"))?;
+) -> Result<Created, CallError> {
+    let product = Product::of(node).ok_or_else(|| ours("UNSUPPORTED", "this node takes no payments"))?;
     if product == Product::CodePay {
         return micropay(outside, node, v2, merchant, request).await;
     }
@@ -65,9 +65,9 @@ pub(crate) async fn create(
 }
 
 /// The fields that unified order and pay code share.
-fn order_fields(request: &CreateRequest<'_>) -> Result<Params, Failure> {
+fn order_fields(request: &CreateRequest<'_>) -> Result<Params, CallError> {
     let (order, attempt) = (request.order, request.attempt);
-    let expire = text::compact(order.time_expire).ok_or_else(|| Failure::ours("PARAM_ERROR", "time_expire"))?;
+    let expire = text::compact(order.time_expire).ok_or_else(|| ours("PARAM_ERROR", "time_expire"))?;
     let address = if attempt.client_ip.parse::<IpAddr>().is_ok() { attempt.client_ip.as_str() } else { "127.0.0.1" };
     let mut fields = other_fields(&order.other);
     fields.extend(asked_by(attempt));
@@ -178,12 +178,12 @@ async fn micropay(
     v2: &V2,
     merchant: &str,
     request: &CreateRequest<'_>,
-) -> Result<Created, Failure> {
+) -> Result<Created, CallError> {
     let mut fields = order_fields(request)?;
     fields.insert("auth_code".to_owned(), request.auth_code.unwrap_or_default().to_owned());
     let payment = match call(outside, node, v2, "/pay/micropay", fields, false).await {
         Ok(answer) => payment(node, request.attempt, merchant, &answer).ok(),
-        Err(Failure::Unknown(_)) => None,
+        Err(CallError::Unknown(_)) => None,
         Err(refused) => return Err(refused),
     };
     Ok(code_paid(payment, request))
@@ -195,19 +195,16 @@ pub(crate) async fn query(
     v2: &V2,
     merchant: &str,
     attempt: &Attempt,
-) -> Result<Standing, Failure> {
+) -> Result<Standing, CallError> {
     let mut fields = asked_by(attempt);
     fields.insert("out_trade_no".to_owned(), attempt.number.clone());
-    let answer = match call(outside, node, v2, "/pay/orderquery", fields, false).await {
-        Ok(answer) => answer,
-        Err(failure) if failure.is_missing() => return Ok(Standing::Missing),
-        Err(failure) => return Err(failure),
-    };
+    let answer = call(outside, node, v2, "/pay/orderquery", fields, false).await;
+    let Some(answer) = if_known(answer)? else { return Ok(Standing::Missing) };
     let state = required(&answer, "trade_state")?;
     if matches!(state, "SUCCESS" | "REFUND") {
         // Whom it names beside the number is compared where it is credited, as a callback's.
         is_of(attempt, &answer)?;
-        let payment = payment_of(&answer, merchant).ok_or_else(|| Failure::unknown("the answer is incomplete"))?;
+        let payment = payment_of(&answer, merchant).ok_or_else(|| CallError::unknown("the answer is incomplete"))?;
         return Ok(Standing::Paid(vec![payment]));
     }
     is_about(attempt, &answer)?;
@@ -218,26 +215,26 @@ pub(crate) async fn query(
     })
 }
 
-fn is_of(attempt: &Attempt, answer: &Params) -> Result<(), Failure> {
+fn is_of(attempt: &Attempt, answer: &Params) -> Result<(), CallError> {
     match answer.get("out_trade_no") == Some(&attempt.number) {
         true => Ok(()),
-        false => Err(Failure::unknown("the answer is about another order")),
+        false => Err(CallError::unknown("the answer is about another order")),
     }
 }
 
-fn is_about(attempt: &Attempt, answer: &Params) -> Result<(), Failure> {
+fn is_about(attempt: &Attempt, answer: &Params) -> Result<(), CallError> {
     is_of(attempt, answer)?;
     let same = |name: &str, wanted: Option<&str>| answer.get(name).map(String::as_str) == wanted;
     let ours = same("appid", Some(&attempt.app_id))
         && (attempt.sub_mchid.is_none() || same("sub_mch_id", attempt.sub_mchid.as_deref()));
-    if ours { Ok(()) } else { Err(Failure::unknown("the answer is about another order")) }
+    if ours { Ok(()) } else { Err(CallError::unknown("the answer is about another order")) }
 }
 
-fn payment(node: &WxpayNode, attempt: &Attempt, merchant: &str, answer: &Params) -> Result<Payment, Failure> {
+fn payment(node: &WxpayNode, attempt: &Attempt, merchant: &str, answer: &Params) -> Result<Payment, CallError> {
     is_about(attempt, answer)?;
     payment_of(answer, merchant)
         .filter(|p| p.mch_id.as_deref() == Some(&node.mch_id))
-        .ok_or_else(|| Failure::unknown("the answer is incomplete"))
+        .ok_or_else(|| CallError::unknown("the answer is incomplete"))
 }
 
 /// The payment that verified parameters state; `None` when a field that must be there is not, or is of
@@ -277,7 +274,7 @@ pub(super) fn redacted(message: &Params) -> Value {
 }
 
 /// Closes; a pay-code order is reversed instead, which gives back what may have been paid.
-pub(crate) async fn close(outside: &Outside, node: &WxpayNode, v2: &V2, attempt: &Attempt) -> Result<(), Failure> {
+pub(crate) async fn close(outside: &Outside, node: &WxpayNode, v2: &V2, attempt: &Attempt) -> Result<(), CallError> {
     let mut fields = asked_by(attempt);
     fields.insert("out_trade_no".to_owned(), attempt.number.clone());
     if crate::provider::wxpay::reverses(node) {
@@ -285,13 +282,13 @@ pub(crate) async fn close(outside: &Outside, node: &WxpayNode, v2: &V2, attempt:
     }
     match call(outside, node, v2, "/pay/closeorder", fields, false).await {
         Ok(_) => Ok(()),
-        Err(failure) if failure.is_closed() => Ok(()),
-        Err(failure) => Err(failure),
+        Err(error) if error.means(Meaning::Closed) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
 /// Sends the reversal again while WeChat Pay says `recall=Y`, a few times.
-async fn reverse(outside: &Outside, node: &WxpayNode, v2: &V2, fields: Params) -> Result<(), Failure> {
+async fn reverse(outside: &Outside, node: &WxpayNode, v2: &V2, fields: Params) -> Result<(), CallError> {
     for round in 0..REVERSALS {
         if round > 0 {
             tokio::time::sleep(REVERSAL_PAUSE).await;
@@ -299,11 +296,10 @@ async fn reverse(outside: &Outside, node: &WxpayNode, v2: &V2, fields: Params) -
         match call(outside, node, v2, "/secapi/pay/reverse", fields.clone(), true).await {
             Ok(answer) if answer.get("recall").is_some_and(|r| r == "Y") => {}
             Ok(_) => return Ok(()),
-            Err(failure) if failure.is_closed() => return Ok(()),
-            Err(Failure::Unknown(what)) if round + 1 == REVERSALS => return Err(Failure::Unknown(what)),
-            Err(Failure::Unknown(_)) => {}
-            Err(refused) => return Err(refused),
+            Err(error) if error.means(Meaning::Closed) => return Ok(()),
+            Err(CallError::Unknown(_)) if round + 1 < REVERSALS => {}
+            Err(error) => return Err(error),
         }
     }
-    Err(Failure::unknown("the reversal is to be sent again"))
+    Err(CallError::unknown("the reversal is to be sent again"))
 }

@@ -1,19 +1,18 @@
 //! Refunds over APIv2 (`docs/protocols/wechat.md#apiv2-operations`); they need the merchant's client certificate.
 
-use super::super::failure::Failure;
 use super::super::text;
 use super::order::asked_by;
 use super::{Params, call, required};
 use crate::config::{V2, WxpayNode};
 use crate::order::Attempt;
-use crate::provider::{ABNORMAL, Outside, RefundProgress, RefundRequest, RefundStanding};
+use crate::provider::{ABNORMAL, CallError, Outside, RefundProgress, RefundRequest, RefundStanding, if_known};
 
 pub(crate) async fn refund(
     outside: &Outside,
     node: &WxpayNode,
     v2: &V2,
     request: &RefundRequest<'_>,
-) -> Result<RefundStanding, Failure> {
+) -> Result<RefundStanding, CallError> {
     let mut fields = asked_by(request.attempt);
     fields.extend(super::params([
         ("transaction_id", request.transaction_id),
@@ -27,7 +26,7 @@ pub(crate) async fn refund(
     let answer = call(outside, node, v2, "/secapi/pay/refund", fields, true).await?;
     let other = answer.get("transaction_id").is_some_and(|id| id != request.transaction_id);
     if other || required(&answer, "out_refund_no")? != request.out_refund_no {
-        return Err(Failure::unknown("the answer is about another refund"));
+        return Err(CallError::unknown("the answer is about another refund"));
     }
     Ok(RefundStanding {
         progress: RefundProgress::Processing(None),
@@ -43,27 +42,24 @@ pub(crate) async fn query_refund(
     v2: &V2,
     attempt: &Attempt,
     out_refund_no: &str,
-) -> Result<RefundStanding, Failure> {
+) -> Result<RefundStanding, CallError> {
     let mut fields = asked_by(attempt);
     fields.insert("out_refund_no".to_owned(), out_refund_no.to_owned());
-    let answer = match call(outside, node, v2, "/pay/refundquery", fields, false).await {
-        Ok(answer) => answer,
-        Err(failure) if failure.is_missing() => {
-            let progress = RefundProgress::Missing;
-            return Ok(RefundStanding { progress, refund_id: None, refund: None, refunded_at: None });
-        }
-        Err(failure) => return Err(failure),
+    let answer = call(outside, node, v2, "/pay/refundquery", fields, false).await;
+    let Some(answer) = if_known(answer)? else {
+        let progress = RefundProgress::Missing;
+        return Ok(RefundStanding { progress, refund_id: None, refund: None, refunded_at: None });
     };
     standing_in(&answer, out_refund_no)
 }
 
 /// Picks the refund out of the numbered ones of the answer.
-fn standing_in(answer: &Params, out_refund_no: &str) -> Result<RefundStanding, Failure> {
+fn standing_in(answer: &Params, out_refund_no: &str) -> Result<RefundStanding, CallError> {
     let n = answer
         .iter()
         .filter(|(_, value)| *value == out_refund_no)
         .find_map(|(name, _)| name.strip_prefix("out_refund_no_"))
-        .ok_or_else(|| Failure::unknown("the answer is about another refund"))?;
+        .ok_or_else(|| CallError::unknown("the answer is about another refund"))?;
     let field = |name: &str| answer.get(&format!("{name}_{n}")).filter(|t| !t.is_empty());
     Ok(RefundStanding {
         progress: progress(field("refund_status").map(String::as_str)),
