@@ -172,6 +172,31 @@ async fn a_refund_that_no_callback_ends_is_ended_and_one_that_never_arrived_is_s
 }
 
 #[tokio::test]
+async fn a_refund_that_never_arrived_is_sent_again_wherever_its_number_makes_that_harmless() {
+    for way in crate::providers_flow::ways()
+        .iter()
+        .filter(|way| ["plain", "ecpay", "trade", "app-harmony"].contains(&way.name))
+    {
+        let world = World::with(way.mode, |_| {}).await;
+        let made = crate::providers_flow::create(&world, way, "LOST_ON_THE_WAY").await;
+        crate::providers_flow::pay(&world, way, &made, true).await;
+        world.until(|order| order["trade_state"] == "SUCCESS", "LOST_ON_THE_WAY").await;
+        world.sandbox.misbehave(Fault::once(Op::Refund, Misbehaviour::TimeoutBefore(1)));
+        let body = json!({ "out_trade_no": "LOST_ON_THE_WAY", "out_refund_no": "LOST_REFUND_1", "refund_fee": 60 });
+        assert_eq!(world.call("refund", body).await.0, 504, "{}", way.name);
+        assert!(world.sandbox.refunds().is_empty(), "{}", way.name);
+        world.reconcile(10_000).await;
+        assert_eq!(world.sandbox.refunds().len(), 1, "{}: the same number, sent again", way.name);
+        for ms in [40_000, 100_000] {
+            world.reconcile(ms).await;
+        }
+        let order = world.until(|order| order["refund_fee"] == 60, "LOST_ON_THE_WAY").await;
+        assert_eq!(order["refund_reserved"], 0, "{}", way.name);
+        assert_eq!(world.sandbox.refunds().len(), 1, "{}", way.name);
+    }
+}
+
+#[tokio::test]
 async fn a_run_stops_at_its_budget_and_says_that_more_is_left() {
     let world = World::start().await;
     for i in 0..9 {

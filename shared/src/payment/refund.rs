@@ -228,6 +228,10 @@ pub(super) async fn pursue(
                 send_again(cx, order, attempt, &gateway, refund, false).await
             }
             Ok(standing) => apply(cx, order, refund, &standing, Source::Query).await,
+            // A number that was never taken has no word of its own there, and sending it again does no harm.
+            Err(CallError::Refused(_)) if gateway.repeats_refunds() => {
+                send_again(cx, order, attempt, &gateway, refund, true).await
+            }
             Err(_) => Err(unknown(refund)),
         },
     }
