@@ -28,6 +28,11 @@ impl Call {
         self.operation == operation
     }
 
+    /// True when the request names this: an order's number, in a key or a value.
+    pub fn names(&self, text: &str) -> bool {
+        self.body.to_string().contains(text)
+    }
+
     /// The table of an operation on one item.
     pub fn table(&self) -> &str {
         self.body["TableName"].as_str().unwrap_or_default()
