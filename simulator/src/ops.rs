@@ -308,7 +308,9 @@ impl Step {
                     .sandbox
                     .trades()
                     .into_iter()
-                    .filter(|t| t.paid.is_none() && (force || t.payable()) && world.was_handed_out(t))
+                    // A pay code that is closed cannot be paid, and nobody would be told.
+                    .filter(|t| t.paid.is_none() && world.was_handed_out(t))
+                    .filter(|t| t.payable() || force && t.notify_url.is_some())
                     .collect();
                 if trades.is_empty() {
                     return Self::Create(creation());
