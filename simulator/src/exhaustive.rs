@@ -33,13 +33,15 @@ pub enum Scope {
     Unopened,
     /// A payment at a provider that closes nothing, after its order was closed, found while a query is refused.
     Watched,
+    /// An order that was paid some time ago, closed and asked about while its provider refuses to tell.
+    Refused,
     /// A callback of a payment that was taken though it was closed, while the payer chooses another way and pays
     /// that too.
     Changed,
 }
 
 /// All of them.
-pub const SCOPES: [Scope; 11] = [
+pub const SCOPES: [Scope; 12] = [
     Scope::Callbacks,
     Scope::Refunds,
     Scope::Late,
@@ -50,6 +52,7 @@ pub const SCOPES: [Scope; 11] = [
     Scope::Payout,
     Scope::Unopened,
     Scope::Watched,
+    Scope::Refused,
     Scope::Changed,
 ];
 
@@ -94,7 +97,7 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
         }
         let (name, payee) = match scope {
             Scope::Repeated | Scope::Reissued | Scope::Unopened => ("alipay", Provider::Alipay),
-            Scope::Watched => ("vkspay", Provider::Vkspay),
+            Scope::Watched | Scope::Refused => ("vkspay", Provider::Vkspay),
             _ => ("wxpay", Provider::Wxpay),
         };
         if scope == Scope::Reissued {
@@ -118,7 +121,7 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
         let paid = |provider| Pay { provider: Some(provider), force, notify: false, ..Pay::default() };
         // VksPay makes the number itself.
         let number = match scope {
-            Scope::Watched => world.sandbox.trades().first().ok_or("no trade")?.number.clone(),
+            Scope::Watched | Scope::Refused => world.sandbox.trades().first().ok_or("no trade")?.number.clone(),
             _ => "ORDER_0".to_owned(),
         };
         world.sandbox.pay(&number, paid(payee)).await?;
@@ -164,6 +167,13 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
                 tokio::time::advance(Duration::from_mins(11)).await;
                 world.sandbox.misbehave(Fault::once(Op::Query, Misbehaviour::Refuse));
                 [Step::Reconcile(200), Step::Told(payee, number)]
+            }
+            Scope::Refused => {
+                tokio::time::advance(Duration::from_mins(3)).await;
+                for _ in 0..2 {
+                    world.sandbox.misbehave(Fault::once(Op::Query, Misbehaviour::Refuse));
+                }
+                [Step::Close("ORDER_0".to_owned()), Step::Query("ORDER_0".to_owned())]
             }
             Scope::Changed => [told(payee), created("alipay", kind)],
             Scope::Callbacks | Scope::Late | Scope::Forwarded => [told(Provider::Wxpay), told(Provider::Wxpay)],
