@@ -2,8 +2,9 @@
 //! order may end.
 
 use crate::provider_doubts::{NO, begun, close, pay_silently, ways};
-use crate::world::World;
-use sandbox::{DouyinProduct, Mode};
+use crate::world::{TABLE, World};
+use aws_sdk_dynamodb::types::AttributeValue as Av;
+use sandbox::{DouyinProduct, Mode, Pay};
 use serde_json::{Value, json};
 
 const MINUTE: i64 = 60_000;
@@ -42,6 +43,30 @@ async fn what_is_paid_after_the_order_was_closed_by_hand_is_found_within_minutes
         assert_eq!(world.reconcile(11 * MINUTE).await["incidents"], 1, "{}", way.name);
         late_payment(&world, way.name).await;
     }
+}
+
+#[tokio::test]
+async fn another_link_is_watched_though_one_was_paid_by_a_wrong_amount_before_the_closing() {
+    let way = ways().remove(0);
+    let (world, first) = begun(&way).await;
+    let update = world.tables.update_item().table_name(TABLE);
+    let update = update.key("pk", Av::S(format!("O#{NO}"))).key("sk", Av::S("O".to_owned()));
+    let update = update.update_expression("SET attempts[0].fresh_until = :v");
+    update.expression_attribute_values(":v", Av::N("1".to_owned())).send().await.expect("written");
+    let (status, second) = world.create(NO, json!({ "provider": "vkspay", "vk_platform": null })).await;
+    assert_eq!(status, 200, "{second}");
+    assert_ne!(first["orderInfo"], second["orderInfo"], "a link of its own");
+    let pay = async |made: &Value, amount| {
+        let how = Pay { merchant: Some("shop".to_owned()), notify: false, amount, ..Pay::default() };
+        world.sandbox.client_pay(way.provider, &made["orderInfo"], how).await.expect("paid");
+    };
+    pay(&first, Some(101)).await;
+    assert_eq!(close(&world).await.0, 200);
+    pay(&second, None).await;
+    world.reconcile(11 * MINUTE).await;
+    let incidents = world.kind("incident").await;
+    let names: std::collections::BTreeSet<&str> = incidents.iter().filter_map(|i| i["incident"].as_str()).collect();
+    assert_eq!(names, ["amount_mismatch", "late_payment"].into());
 }
 
 /// The times, ms after the closing, at which an order is asked about until it is let go.

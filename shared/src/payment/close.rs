@@ -86,8 +86,11 @@ pub(super) async fn close_attempt(
             Meaning::Closed => Ok(AttemptState::Closed.into()),
             Meaning::Missing => Ok(AttemptState::Abandoned.into()),
             Meaning::Paid => match super::query::ask(cx, order, attempt, Source::Query).await? {
-                // What was paid is an incident, and nothing else can be paid.
-                Asked::Misfit { new, .. } => Ok(Ended { state: AttemptState::Closed, incidents: new }),
+                // What was paid is an incident. Other links of the attempt may still be paid (VksPay).
+                Asked::Misfit { new, whole } => {
+                    let state = if whole { AttemptState::Closed } else { AttemptState::Abandoned };
+                    Ok(Ended { state, incidents: new })
+                }
                 Asked::Paid => Err(Code::ALREADY_PAID.into()),
                 // Paid by one answer and not by the next: nothing is known.
                 Asked::Untold { .. } | Asked::Unpaid { .. } | Asked::Closed => Err(Code::OUTCOME_UNKNOWN.into()),
