@@ -58,7 +58,7 @@ fn moved(fields: &Map<String, Value>) -> bool {
 /// Ends a number: a pay-code trade is cancelled, every other is closed.
 pub(super) async fn close(outside: &Outside, node: &AlipayNode, number: &str, now: i64) -> Result<Closing, CallError> {
     if super::reverses(node) {
-        return cancel(outside, node, number, now).await.map(|()| Closing::Closed);
+        return cancel(outside, node, number, now).await;
     }
     match Call::new("alipay.trade.close", by_number(number)).send(outside, node, now).await {
         Ok(fields) if word(&fields, "out_trade_no").is_some_and(|n| n != number) => {
@@ -74,8 +74,9 @@ pub(super) async fn close(outside: &Outside, node: &AlipayNode, number: &str, no
 }
 
 /// `alipay.trade.cancel`: closes an unpaid trade, refunds a paid one (`action`), and is asked once more
-/// when it says so (`retry_flag`). Works within 24 hours of the creation.
-async fn cancel(outside: &Outside, node: &AlipayNode, number: &str, now: i64) -> Result<(), CallError> {
+/// when it says so (`retry_flag`). Works within 24 hours of the creation. Without `action` there was no trade to end: the
+/// payment may be on its way, and come after the cancellation.
+async fn cancel(outside: &Outside, node: &AlipayNode, number: &str, now: i64) -> Result<Closing, CallError> {
     let call = Call::new("alipay.trade.cancel", by_number(number));
     for _ in 0..2 {
         let fields = call.send(outside, node, now).await?;
@@ -83,7 +84,7 @@ async fn cancel(outside: &Outside, node: &AlipayNode, number: &str, now: i64) ->
             return Err(CallError::unknown("alipay.trade.cancel answered for another order"));
         }
         if word(&fields, "retry_flag") != Some("Y") {
-            return Ok(());
+            return Ok(if word(&fields, "action").is_some() { Closing::Closed } else { Closing::LeftOpen });
         }
     }
     Err(CallError::unknown("alipay.trade.cancel: retry_flag stays Y"))
