@@ -170,9 +170,51 @@ async fn a_restored_purchase_is_the_payment_that_it_was_in_receipts_of_apple() {
     };
     for (no, id) in [("RENEWED_1", "1000031"), ("RENEWED_2", "1000032"), ("RENEWED_3", "1000033")] {
         assert_eq!(told(&show(&world, no, &renewal(id)).await), (200, 0), "{id}");
-        assert_eq!(world.order(no).await["transaction_id"], json!(id));
+        // Apple's number of the line, which a restoration has too.
+        assert_eq!(world.order(no).await["transaction_id"], json!(format!("line-{id}")));
     }
     assert_eq!(told(&show(&world, "RESTORED_2", &renewal("1000032")).await), (409, 2006));
+}
+
+#[tokio::test]
+async fn a_restored_period_of_a_subscription_is_the_payment_that_it_was() {
+    let world = receipts().await;
+    let period = |id: &str, line: &str| {
+        let more = json!({ "expires_date_ms": (now() + DAY).to_string(), "web_order_line_item_id": line });
+        restored(id, "1000041", now() - 40 * DAY, more)
+    };
+    assert_eq!(told(&show(&world, "PERIOD_1", &period("1000041", "2000041")).await), (200, 0));
+    for id in ["1000041", "1000042", "1000043"] {
+        assert_eq!(told(&show(&world, "PERIOD_1", &period(id, "2000041")).await), (200, 0), "{id}: the same order");
+        assert_eq!(told(&show(&world, "PERIOD_2", &period(id, "2000041")).await), (409, 2006), "{id}");
+    }
+    assert_eq!(told(&show(&world, "PERIOD_2", &period("1000044", "2000042")).await), (200, 0), "the next period");
+    assert_eq!(balance(&world).await, 200);
+
+    let world = keyless().await;
+    let period = |id: &str, line: &str| {
+        transaction(
+            &world,
+            id,
+            json!({ "originalTransactionId": "33001", "type": "Auto-Renewable Subscription", "webOrderLineItemId": line }),
+        )
+    };
+    let shown =
+        async |no: &str, claims: &Value| told(&prove(&world, "appleiap", no, &apple_signs(&world, claims)).await);
+    for no in ["PERIOD_1", "PERIOD_2", "PERIOD_3"] {
+        order(&world, "appleiap", no).await;
+    }
+    assert_eq!(shown("PERIOD_1", &period("33001", "43001")).await, (200, 0));
+    assert_eq!(shown("PERIOD_2", &period("33002", "43001")).await, (409, 2006), "restored");
+    assert_eq!(shown("PERIOD_2", &period("33003", "43002")).await, (200, 0), "renewed");
+    // A refund names it by the number of a restoration.
+    assert_eq!(notify(&world, "REFUND", &refunded(&period("33005", "43001"))).await, 200);
+    assert_eq!(world.order("PERIOD_1").await["trade_state"], "REFUND");
+    assert_eq!(world.order("PERIOD_2").await["trade_state"], "SUCCESS");
+    // One that was taken back before anybody was credited for it stays so under each of its numbers.
+    assert_eq!(notify(&world, "REFUND", &refunded(&period("33006", "43003"))).await, 200);
+    assert_eq!(shown("PERIOD_3", &period("33007", "43003")).await, (422, 1016));
+    assert_eq!(balance(&world).await, 200);
 }
 
 #[tokio::test]

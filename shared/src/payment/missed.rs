@@ -146,13 +146,16 @@ impl Run<'_> {
     /// for asking.
     async fn pay(&self, payment: &Payment) -> Result<Option<Settled>, String> {
         let (store, id) = (self.cx.store, &payment.transaction_id);
-        if store.order_of_transaction(payment.provider, id).await.map_err(|e| e.to_string())?.is_some() {
-            return Ok(Some(Settled::default()));
+        let there = payment.number_there();
+        for number in [id, &there] {
+            if store.order_of_transaction(payment.provider, number).await.map_err(|e| e.to_string())?.is_some() {
+                return Ok(Some(Settled::default()));
+            }
         }
         if !self.may_ask() {
             return Ok(None);
         }
-        match self.mailbox.stands(self.cx.outside, id, self.cx.now()).await {
+        match self.mailbox.stands(self.cx.outside, &there, self.cx.now()).await {
             Ok(true) => self.settle(&Notice::Payment(Box::new(payment.clone()))).await.map(Some),
             Ok(false) => {
                 tracing::info!(transaction_id = id, "a missed notification of a purchase that was taken back");

@@ -230,7 +230,7 @@ impl Gateway {
         now: i64,
     ) -> Result<Stands, CallError> {
         match &self.node {
-            Node::Apple(node) => apple::stands(outside, node, &payment.transaction_id, now).await,
+            Node::Apple(node) => apple::stands(outside, node, &payment.number_there(), now).await,
             Node::Huawei(_) if huawei::is_iap(attempt) => Ok(Stands::Untold),
             _ => Ok(super::stands::of(self.query(outside, order, attempt, now).await?, payment)),
         }

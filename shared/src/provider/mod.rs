@@ -266,6 +266,11 @@ impl Payment {
         }
     }
 
+    /// The number under which its provider can be asked about it.
+    pub fn number_there(&self) -> String {
+        other_number(self.provider, &self.info, &self.transaction_id).unwrap_or_else(|| self.transaction_id.clone())
+    }
+
     /// What is the same in everything that is said of one payment, whoever says it.
     pub fn identity(&self) -> String {
         payment_identity(self.provider, &self.merchant, &self.number, &self.transaction_id)
@@ -284,7 +289,8 @@ pub fn payment_identity(provider: Provider, merchant: &str, number: &str, transa
     }
 }
 
-/// The number that a payment's own words have beside the one that names it: a purchase at Apple that was restored.
+/// The number that a payment's own words have beside the one that names it: of a purchase at Apple that was restored, of
+/// a period of a subscription there.
 pub fn other_number(provider: Provider, info: &Value, transaction_id: &str) -> Option<String> {
     let own = ["transactionId", "transaction_id"].iter().find_map(|name| info.get(*name));
     let own = own.filter(|_| provider == Provider::Appleiap)?;

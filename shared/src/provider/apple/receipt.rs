@@ -1,7 +1,7 @@
 //! `verifyReceipt` (`docs/protocols/apple.md#verifyreceipt`): production first, and the sandbox where the
 //! answer points there.
 
-use super::transaction::{Transaction, allowed, first_bought};
+use super::transaction::{Transaction, allowed, first_bought, line_of};
 use super::{host, refused, set_up};
 use crate::config::AppleNode;
 use crate::http::Request;
@@ -178,9 +178,10 @@ fn read(item: &Map<String, Value>, environment: &str) -> Result<Transaction, Cal
     const RENEWS: [&str; 4] =
         ["expires_date_ms", "expires_date", "web_order_line_item_id", "subscription_group_identifier"];
     let renews = RENEWS.iter().any(|name| is_said(item, name));
-    const KEPT: [&str; 8] = [
+    const KEPT: [&str; 9] = [
         "transaction_id",
         "original_transaction_id",
+        "web_order_line_item_id",
         "product_id",
         "quantity",
         "purchase_date_ms",
@@ -195,6 +196,7 @@ fn read(item: &Map<String, Value>, environment: &str) -> Result<Transaction, Cal
         id,
         original_id: named("original_transaction_id"),
         renews,
+        line: named("web_order_line_item_id").as_deref().map(line_of),
         product_id: product_id.to_owned(),
         quantity,
         token: text("app_account_token").map(str::to_ascii_lowercase),

@@ -14,6 +14,9 @@ pub(super) struct Transaction {
     pub original_id: Option<String>,
     /// Of an auto-renewable subscription, whose renewals are payments of their own.
     pub renews: bool,
+    /// `webOrderLineItemId`, marked so that it is no number of a transaction: one for each period of a subscription,
+    /// the same wherever that is restored.
+    pub line: Option<String>,
     pub product_id: String,
     pub quantity: u64,
     /// `appAccountToken`, lower case.
@@ -29,12 +32,13 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
-    /// Names the payment. What does not renew was paid once, and a restoration of it is the same payment under a number
-    /// of its own.
+    /// Names the payment. A restoration is the same payment under a number of its own: what does not renew was paid
+    /// once, and goes by its original number; a period of a subscription goes by the number of its line.
     pub fn identity(&self) -> &str {
-        match (self.renews, &self.original_id) {
-            (false, Some(original)) => original,
-            (true, _) | (_, None) => &self.id,
+        match (self.renews, &self.line, &self.original_id) {
+            (true, Some(line), _) => line,
+            (false, _, Some(original)) => original,
+            (true, None, _) | (false, _, None) => &self.id,
         }
     }
 
@@ -68,9 +72,10 @@ impl Transaction {
         let purchased_at = time("purchaseDate").unwrap_or(0);
         let whole = text("revocationType") != Some("REFUND_PRORATED");
         let percentage = claims.get("revocationPercentage").and_then(Value::as_u64).filter(|_| !whole);
-        const KEPT: [&str; 14] = [
+        const KEPT: [&str; 15] = [
             "transactionId",
             "originalTransactionId",
+            "webOrderLineItemId",
             "productId",
             "quantity",
             "type",
@@ -89,6 +94,7 @@ impl Transaction {
             id: id.to_owned(),
             original_id: text("originalTransactionId").map(str::to_owned),
             renews,
+            line: text("webOrderLineItemId").map(line_of),
             product_id: product_id.to_owned(),
             quantity: claims.get("quantity").and_then(Value::as_u64).unwrap_or(1),
             token: text("appAccountToken").map(str::to_ascii_lowercase),
@@ -113,13 +119,18 @@ impl Transaction {
             (Some(own), Some(other)) => own == other,
             (None, _) | (_, None) => true,
         };
+        let same_line = match (&self.line, &other.line) {
+            (Some(own), Some(other)) => own == other,
+            (None, _) | (_, None) => true,
+        };
         let same_goods = self.product_id == other.product_id && self.quantity == other.quantity;
-        if !same_goods || !same_token || !same_original {
+        if !same_goods || !same_token || !same_original || !same_line {
             return None;
         }
         Some(Self {
             renews: self.renews || other.renews,
             original_id: self.original_id.or(other.original_id),
+            line: self.line.or(other.line),
             token: self.token.or(other.token),
             purchased_at: self.purchased_at.min(other.purchased_at),
             revoked: self.revoked || other.revoked,
@@ -155,6 +166,11 @@ impl Transaction {
             info: self.info,
         }
     }
+}
+
+/// A line's number, as it names a payment.
+pub(super) fn line_of(number: &str) -> String {
+    format!("line-{number}")
 }
 
 /// When it was paid: a restoration has a date of its own.
