@@ -35,13 +35,15 @@ pub enum Scope {
     Watched,
     /// An order that was paid some time ago, closed and asked about while its provider refuses to tell.
     Refused,
+    /// An order that nobody has paid, asked about twice at once while one word of the answer says that it is paid.
+    Contradicted,
     /// A callback of a payment that was taken though it was closed, while the payer chooses another way and pays
     /// that too.
     Changed,
 }
 
 /// All of them.
-pub const SCOPES: [Scope; 12] = [
+pub const SCOPES: [Scope; 13] = [
     Scope::Callbacks,
     Scope::Refunds,
     Scope::Late,
@@ -53,6 +55,7 @@ pub const SCOPES: [Scope; 12] = [
     Scope::Unopened,
     Scope::Watched,
     Scope::Refused,
+    Scope::Contradicted,
     Scope::Changed,
 ];
 
@@ -97,7 +100,7 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
         }
         let (name, payee) = match scope {
             Scope::Repeated | Scope::Reissued | Scope::Unopened => ("alipay", Provider::Alipay),
-            Scope::Watched | Scope::Refused => ("vkspay", Provider::Vkspay),
+            Scope::Watched | Scope::Refused | Scope::Contradicted => ("vkspay", Provider::Vkspay),
             _ => ("wxpay", Provider::Wxpay),
         };
         if scope == Scope::Reissued {
@@ -121,10 +124,14 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
         let paid = |provider| Pay { provider: Some(provider), force, notify: false, ..Pay::default() };
         // VksPay makes the number itself.
         let number = match scope {
-            Scope::Watched | Scope::Refused => world.sandbox.trades().first().ok_or("no trade")?.number.clone(),
+            Scope::Watched | Scope::Refused | Scope::Contradicted => {
+                world.sandbox.trades().first().ok_or("no trade")?.number.clone()
+            }
             _ => "ORDER_0".to_owned(),
         };
-        world.sandbox.pay(&number, paid(payee)).await?;
+        if scope != Scope::Contradicted {
+            world.sandbox.pay(&number, paid(payee)).await?;
+        }
         if force {
             world.forced.lock().expect("not poisoned").insert((payee, "ORDER_0".to_owned()));
         }
@@ -174,6 +181,12 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
                     world.sandbox.misbehave(Fault::once(Op::Query, Misbehaviour::Refuse));
                 }
                 [Step::Close("ORDER_0".to_owned()), Step::Query("ORDER_0".to_owned())]
+            }
+            Scope::Contradicted => {
+                for _ in 0..2 {
+                    world.sandbox.misbehave(Fault::once(Op::Query, Misbehaviour::Contradict));
+                }
+                [Step::Query("ORDER_0".to_owned()), Step::Close("ORDER_0".to_owned())]
             }
             Scope::Changed => [told(payee), created("alipay", kind)],
             Scope::Callbacks | Scope::Late | Scope::Forwarded => [told(Provider::Wxpay), told(Provider::Wxpay)],
