@@ -354,6 +354,10 @@ async fn key_sets_pin_the_algorithm_by_the_keys_type() {
         hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, public.as_ref()), text).as_ref().to_vec()
     });
     assert_eq!(shop.query(&bearer(&forged)).await, 401);
+    let mut sealing = signers.set();
+    sealing["keys"][0]["use"] = json!("enc");
+    shop.set_auth(auth(json!({ "jwks": sealing })));
+    assert_eq!(shop.query(&rsa(json!({ "alg": "RS256", "kid": "rsa-1" }))).await, 401, "a key for encryption");
     let mut one = signers.set();
     one["keys"].as_array_mut().unwrap().truncate(1);
     shop.set_auth(auth(json!({ "jwks": one })));
@@ -380,7 +384,9 @@ async fn a_key_set_by_url_is_fetched_once_and_an_unknown_kid_fetches_at_most_onc
     }
     assert!(fetched.load(Ordering::SeqCst) <= 2, "at most one fetch a minute for a kid that nobody knows");
     // Another URL, which does not answer.
-    for (i, (status, body)) in [(500, json!({})), (200, json!("no set"))].into_iter().enumerate() {
+    for (i, (status, body)) in
+        [(500, json!({})), (200, json!("no set")), (200, json!({ "keys": [] }))].into_iter().enumerate()
+    {
         *set.lock().unwrap() = (status, body.clone());
         shop.set_auth(auth(&format!("{url}?{i}")));
         let status = shop.query(&made("rsa-1")).await;

@@ -290,6 +290,7 @@ async fn orders_of_a_user_come_newest_first_page_by_page() {
     for bad in [
         json!({}),
         json!({ "user_id": "u", "cursor": "zzzz" }),
+        json!({ "user_id": "u", "cursor": shared::crypto::base64(br#"{"list_key":"user#u","pk":"","sk":"","list_date":1}"#) }),
         json!({ "user_id": "u", "status": 9 }),
         json!({ "user_id": "u", "pageSize": 0 }),
     ] {

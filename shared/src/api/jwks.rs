@@ -2,7 +2,7 @@
 
 use crate::http::{Http, Request};
 use http::Method;
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, JwkSet};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -60,10 +60,15 @@ async fn fetch(http: &Http, url: &str) -> Result<Value, String> {
     if answer.status != 200 {
         return Err(format!("jwksUrl: HTTP {}", answer.status));
     }
-    serde_json::from_slice(&answer.body).map_err(|_| "jwksUrl: no JSON".to_owned())
+    let set: Value = serde_json::from_slice(&answer.body).map_err(|_| "jwksUrl: no JSON".to_owned())?;
+    // An answer that is no set does not take the place of one that is.
+    match serde_json::from_value::<JwkSet>(set.clone()) {
+        Ok(keys) if !keys.keys.is_empty() => Ok(set),
+        _ => Err("jwksUrl: no JSON Web Key Set with a key".to_owned()),
+    }
 }
 
-/// The key of a set: by `kid`, or the only one. RSA keys are RS256, P-256 keys ES256; others are none.
+/// The key of a set: by `kid`, or the only one; never one that is for encryption. RSA keys are RS256, P-256 keys ES256; others are none.
 pub(super) fn pick(set: &Value, kid: Option<&str>) -> Option<(DecodingKey, Algorithm)> {
     let set: JwkSet = serde_json::from_value(set.clone()).ok()?;
     let key = match kid {
@@ -72,6 +77,9 @@ pub(super) fn pick(set: &Value, kid: Option<&str>) -> Option<(DecodingKey, Algor
         }
         None => set.keys.first().filter(|_| set.keys.len() == 1)?,
     };
+    if key.common.public_key_use == Some(PublicKeyUse::Encryption) {
+        return None;
+    }
     let algorithm = match &key.algorithm {
         AlgorithmParameters::RSA(_) => Algorithm::RS256,
         AlgorithmParameters::EllipticCurve(curve) if curve.curve == EllipticCurve::P256 => Algorithm::ES256,

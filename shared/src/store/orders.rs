@@ -664,10 +664,11 @@ fn encode_cursor(item: &Item) -> String {
 fn decode_cursor(cursor: &str, list_key: &str) -> Option<Item> {
     let bytes = crate::crypto::from_base64(cursor).ok()?;
     let key: Map<String, Value> = serde_json::from_slice(&bytes).ok()?;
+    let said = |name: &str| key.get(name).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
     let right = key.get("list_key")?.as_str()? == list_key
         && key.len() == 4
-        && key.get("pk")?.is_string()
-        && key.get("sk")?.is_string()
+        && said("pk")
+        && said("sk")
         && key.get("list_date")?.is_i64();
     right.then(|| key.iter().map(|(k, v)| (k.clone(), attribute(v))).collect())
 }
