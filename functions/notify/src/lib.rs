@@ -27,6 +27,8 @@ pub async fn handle(app: &App, request: Request) -> Response {
     };
     let reply = match judge(app, provider, merchant_id, &callback).await {
         Judged::Verdict(verdict) => provider::reply(provider, &callback, verdict),
+        // Not taken, so that it comes again; and no 5xx, which would ring the alarm of failed callbacks.
+        Judged::Later => ProviderReply { status: 409, ..provider::reply(provider, &callback, Verdict::Retry) },
         Judged::Echo(text) => ProviderReply { status: 200, content_type: "text/plain; charset=utf-8", body: text },
     };
     tracing::info!(request_id = request.request_id, %provider, status = reply.status, "a callback was answered");
@@ -35,6 +37,8 @@ pub async fn handle(app: &App, request: Request) -> Response {
 
 enum Judged {
     Verdict(Verdict),
+    /// It is to come again.
+    Later,
     /// A probe of the URL, answered with its own text.
     Echo(String),
 }
@@ -69,6 +73,10 @@ async fn judge(app: &App, provider: Provider, merchant_id: &str, callback: &Call
     let verdict = match provider::read_callback(provider, merchant, &app.outside, callback).await {
         Ok(Notice::Echo(text)) => return Judged::Echo(text),
         Ok(notice) => match settle_notice(&context, &notice, Source::Callback).await {
+            Ok(settled) if settled.later => {
+                tracing::warn!(%provider, merchant = merchant.id, "a callback is to come again: its payment may just be reversed");
+                return Judged::Later;
+            }
             Ok(_) => Verdict::Accepted,
             Err(failure) if failure.code == Code::NO_ORDER && matches!(notice, Notice::Transfer(_)) => {
                 tracing::warn!(%provider, merchant = merchant.id, "a callback about a transfer that is not known");

@@ -12,8 +12,6 @@ use serde_json::{Value, json};
 
 /// How often an order may change under our hands before we give up.
 const ROUNDS: usize = 12;
-/// Why a message is to come again.
-const REVERSAL: &str = "a reversal of the payment may be under way";
 /// The description of a refund that was not made through here.
 pub(super) const ELSEWHERE: &str = "refunded elsewhere";
 
@@ -27,9 +25,7 @@ pub async fn settle_notice(cx: &Context<'_>, notice: &Notice, source: Source) ->
         Notice::Payment(payment) => Ok(match confirm(cx, payment, source).await? {
             Confirmed::Credited => Settled { credited: true, ..Settled::default() },
             Confirmed::Already | Confirmed::Reversed => Settled::default(),
-            Confirmed::Unsettled => {
-                return Err(Failure::new(Code::BUSY).private(REVERSAL));
-            }
+            Confirmed::Unsettled => Settled { later: true, ..Settled::default() },
             Confirmed::Incident { new, .. } => Settled { incident: new, ..Settled::default() },
         }),
         Notice::Refund(refund) => settle_refund(cx, refund, source).await,
@@ -53,6 +49,9 @@ pub struct Settled {
     pub refunded: bool,
     /// An incident is new.
     pub incident: bool,
+    /// Nothing is known yet, because the payment may just be reversed: the message is to come again. That is no fault,
+    /// and a payer can bring it about.
+    pub later: bool,
 }
 
 /// How often and how long an unproven message waits for its turn to ask the provider.
@@ -331,7 +330,7 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
                 match confirmed {
                     // It is the reversal that this tells of.
                     Confirmed::Reversed => return Ok(Settled::default()),
-                    Confirmed::Unsettled => return Err(Failure::new(Code::BUSY).private(REVERSAL)),
+                    Confirmed::Unsettled => return Ok(Settled { later: true, ..Settled::default() }),
                     Confirmed::Credited | Confirmed::Already | Confirmed::Incident { .. } => true,
                 }
             }
