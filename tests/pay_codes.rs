@@ -77,6 +77,28 @@ async fn a_pay_code_that_is_being_reversed_is_credited_by_nobody() {
 }
 
 #[tokio::test]
+async fn a_signed_payment_of_whose_reversal_its_provider_does_not_tell_is_an_incident_at_the_third_time() {
+    let world = World::start().await;
+    let no = "REVERSED_OR_NOT";
+    paid_by_code(&world, "alipay", no).await;
+    let callback = world.sandbox.build_callback(no, sandbox::CallbackKind::Payment);
+    world.sandbox.misbehave(sandbox::Fault::new(sandbox::Op::Reverse, sandbox::Misbehaviour::DropConnection));
+    world.sandbox.misbehave(sandbox::Fault::new(sandbox::Op::Query, sandbox::Misbehaviour::Refuse));
+    let close = json!({ "url": "pay/closePayment", "data": { "out_trade_no": no } });
+    assert_eq!(world.call("create-payment", close).await.0, 504);
+    a_minute_passes(&world, no).await;
+    for times in 1..=3 {
+        assert!(world.sandbox.send(&callback).await.expect("an answer").0 >= 500, "it comes again");
+        assert_eq!(world.kind("incident").await.len(), usize::from(times == 3));
+    }
+    assert_eq!(world.incident_of("unconfirmed_notice", no).await["provider"], "alipay");
+    assert_eq!(world.order(no).await["trade_state"], "NOTPAY");
+    world.sandbox.behave();
+    assert_eq!(world.sandbox.send(&callback).await.expect("an answer").0, 200);
+    assert_eq!(world.order(no).await["trade_state"], "SUCCESS", "the provider has the payment still");
+}
+
+#[tokio::test]
 async fn a_pay_code_that_was_credited_is_not_reversed() {
     let world = World::start().await;
     for provider in ["wxpay", "alipay"] {

@@ -50,8 +50,10 @@ pub enum Confirmed {
     Already,
     /// It was reversed, and has gone back.
     Reversed,
-    /// Its reversal may be on its way, or its provider does not tell what became of it: nothing is known yet.
+    /// Its reversal may be on its way: nothing is known yet.
     Unsettled,
+    /// Its reversal was asked for some time ago, and its provider does not tell what became of it.
+    Untold,
     /// It does not fit, and is recorded.
     Incident {
         /// In what.
@@ -229,11 +231,11 @@ async fn reversed(
     if attempt.is_being_reversed(cx.now()) {
         return Ok(Some(Confirmed::Unsettled));
     }
-    let Ok(gateway) = cx.gateway(attempt) else { return Ok(Some(Confirmed::Unsettled)) };
+    let Ok(gateway) = cx.gateway(attempt) else { return Ok(Some(Confirmed::Untold)) };
     Ok(match gateway.stands(cx.outside, order, attempt, payment, cx.now()).await {
         Ok(Stands::Paid | Stands::PartlyBack) => None,
         Ok(Stands::Back | Stands::Closed | Stands::Absent) => Some(Confirmed::Reversed),
-        Ok(Stands::Untold) | Err(_) => Some(Confirmed::Unsettled),
+        Ok(Stands::Untold) | Err(_) => Some(Confirmed::Untold),
     })
 }
 

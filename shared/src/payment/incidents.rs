@@ -130,7 +130,7 @@ async fn accept(cx: &Context<'_>, caller: &Caller, recorded: &Recorded, note: Op
     let late = Late::Operator { recorded, by: &caller.source, note };
     match super::confirm::confirm_under(cx, payment, Source::Query, late).await? {
         Confirmed::Credited | Confirmed::Already => {}
-        Confirmed::Reversed | Confirmed::Unsettled => {
+        Confirmed::Reversed | Confirmed::Unsettled | Confirmed::Untold => {
             cx.store.drop_acceptance(recorded).await?;
             return Err(Code::OUTCOME_UNKNOWN.into());
         }

@@ -6,7 +6,9 @@ use super::query::Asked;
 use super::{Context, Source, returned};
 use crate::code::{Code, Failure};
 use crate::order::{Attempt, AttemptState, Fen, Order, Refund, RefundState};
-use crate::provider::{ABNORMAL, Alert, CallError, Event, Hint, Notice, RefundNotice, RefundProgress, other_number};
+use crate::provider::{
+    ABNORMAL, Alert, CallError, Event, Hint, Notice, Payment, RefundNotice, RefundProgress, other_number,
+};
 use crate::store::{Claimed, HistoryEntry, Incident, IncidentName, StoreError};
 use serde_json::{Value, json};
 
@@ -26,6 +28,7 @@ pub async fn settle_notice(cx: &Context<'_>, notice: &Notice, source: Source) ->
             Confirmed::Credited => Settled { credited: true, ..Settled::default() },
             Confirmed::Already | Confirmed::Reversed => Settled::default(),
             Confirmed::Unsettled => Settled { later: true, ..Settled::default() },
+            Confirmed::Untold => return Err(untold(cx, payment).await),
             Confirmed::Incident { new, .. } => Settled { incident: new, ..Settled::default() },
         }),
         Notice::Refund(refund) => settle_refund(cx, refund, source).await,
@@ -38,6 +41,24 @@ pub async fn settle_notice(cx: &Context<'_>, notice: &Notice, source: Source) ->
             Ok(Settled::default())
         }
     }
+}
+
+/// A signed payment whose reversal was asked for, and of which its provider does not tell: it comes again, and from the
+/// third time on it is an incident.
+async fn untold(cx: &Context<'_>, payment: &Payment) -> Failure {
+    let hint = Hint {
+        says_paid: true,
+        provider: payment.provider,
+        merchant: payment.merchant.clone(),
+        number: Some(payment.number.clone()),
+        out_refund_no: None,
+    };
+    let order = match find_order(cx, payment.provider, &payment.merchant, &payment.number).await {
+        Ok(order) => order,
+        Err(error) => return error.into(),
+    };
+    let no = order.map_or_else(|| payment.number.clone(), |order| order.out_trade_no);
+    super::doubt::unconfirmed(cx, &hint, &no, &payment.number, "the provider does not tell of its reversal").await
 }
 
 /// What a message changed by itself; what a hint made us ask for is not in it.
@@ -331,6 +352,7 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
                     // It is the reversal that this tells of.
                     Confirmed::Reversed => return Ok(Settled::default()),
                     Confirmed::Unsettled => return Ok(Settled { later: true, ..Settled::default() }),
+                    Confirmed::Untold => return Err(untold(cx, payment).await),
                     Confirmed::Credited | Confirmed::Already | Confirmed::Incident { .. } => true,
                 }
             }

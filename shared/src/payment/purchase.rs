@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 const FRESH_MS: i64 = 600_000;
 
 /// Verifies a purchase and credits its order. What is checked, in this order: authenticity and environment,
-/// whose it is, that it was not taken back, its age; an old proof
-/// is asked about.
+/// whose it is, that it was not taken back, its age; an old proof is
+/// asked about.
 ///
 /// # Errors
 /// 1014, 1015 for a missing proof, 1016 for one that is not good, 2006 for another order's, 502 when the provider
@@ -72,7 +72,7 @@ pub async fn verify_purchase(
     }
     match super::confirm(cx, payment, Source::Query).await? {
         Confirmed::Credited | Confirmed::Already => Ok(cx.store.order(out_trade_no).await?.unwrap_or(order)),
-        Confirmed::Reversed | Confirmed::Unsettled => Err(Code::OUTCOME_UNKNOWN.into()),
+        Confirmed::Reversed | Confirmed::Unsettled | Confirmed::Untold => Err(Code::OUTCOME_UNKNOWN.into()),
         Confirmed::Incident { name: IncidentName::LatePayment, .. } => Err(Code::ORDER_CLOSED.into()),
         Confirmed::Incident { name: IncidentName::SecondPayment, .. } if order.trade_state.is_paid() => {
             Err(Code::ALREADY_PAID.into())

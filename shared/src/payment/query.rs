@@ -175,7 +175,7 @@ async fn ask_as(
                     }
                     Confirmed::Credited | Confirmed::Already => {}
                     Confirmed::Reversed => asked = Asked::Closed,
-                    Confirmed::Unsettled => asked = Asked::Untold { refused: false },
+                    Confirmed::Unsettled | Confirmed::Untold => asked = Asked::Untold { refused: false },
                     Confirmed::Incident { name, new } => {
                         let before = if let Asked::Misfit { new, .. } = asked { new } else { 0 };
                         asked = Asked::Misfit { new: before + u64::from(new), whole };
