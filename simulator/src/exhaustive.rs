@@ -33,6 +33,8 @@ pub enum Scope {
     Unopened,
     /// A payment at a provider that closes nothing, after its order was closed, found while a query is refused.
     Watched,
+    /// A payment by a link that was given out late and outlives its order, after that has ended.
+    Outlived,
     /// An order that was paid some time ago, closed and asked about while its provider refuses to tell.
     Refused,
     /// An order that nobody has paid, asked about twice at once while one word of the answer says that it is paid.
@@ -43,7 +45,7 @@ pub enum Scope {
 }
 
 /// All of them.
-pub const SCOPES: [Scope; 13] = [
+pub const SCOPES: [Scope; 14] = [
     Scope::Callbacks,
     Scope::Refunds,
     Scope::Late,
@@ -54,6 +56,7 @@ pub const SCOPES: [Scope; 13] = [
     Scope::Payout,
     Scope::Unopened,
     Scope::Watched,
+    Scope::Outlived,
     Scope::Refused,
     Scope::Contradicted,
     Scope::Changed,
@@ -100,7 +103,7 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
         }
         let (name, payee) = match scope {
             Scope::Repeated | Scope::Reissued | Scope::Unopened => ("alipay", Provider::Alipay),
-            Scope::Watched | Scope::Refused | Scope::Contradicted => ("vkspay", Provider::Vkspay),
+            Scope::Watched | Scope::Outlived | Scope::Refused | Scope::Contradicted => ("vkspay", Provider::Vkspay),
             _ => ("wxpay", Provider::Wxpay),
         };
         if scope == Scope::Reissued {
@@ -120,6 +123,13 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
             Step::Close("ORDER_0".to_owned()).run(&world).await;
             Step::Query("ORDER_0".to_owned()).run(&world).await;
         }
+        if scope == Scope::Outlived {
+            // The first link has ended, so that another is given out; then the order's own time is over.
+            tokio::time::advance(Duration::from_mins(100)).await;
+            created(name, kind).run(&world).await;
+            tokio::time::advance(Duration::from_mins(25)).await;
+            Step::Reconcile(200).run(&world).await;
+        }
         let force = matches!(scope, Scope::Late | Scope::Changed);
         let paid = |provider| Pay { provider: Some(provider), force, notify: false, ..Pay::default() };
         // VksPay makes the number itself.
@@ -127,6 +137,7 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
             Scope::Watched | Scope::Refused | Scope::Contradicted => {
                 world.sandbox.trades().first().ok_or("no trade")?.number.clone()
             }
+            Scope::Outlived => world.sandbox.trades().last().ok_or("no trade")?.number.clone(),
             _ => "ORDER_0".to_owned(),
         };
         if scope != Scope::Contradicted {
@@ -174,6 +185,10 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
                 tokio::time::advance(Duration::from_mins(11)).await;
                 world.sandbox.misbehave(Fault::once(Op::Query, Misbehaviour::Refuse));
                 [Step::Reconcile(200), Step::Told(payee, number)]
+            }
+            Scope::Outlived => {
+                tokio::time::advance(Duration::from_hours(3)).await;
+                [Step::Reconcile(200), Step::Query("ORDER_0".to_owned())]
             }
             Scope::Refused => {
                 tokio::time::advance(Duration::from_mins(3)).await;
