@@ -4,7 +4,7 @@ use crate::binaries_auth::{USERS, user};
 use crate::world::{KEY, World};
 use sandbox::Mode;
 use serde_json::{Value, json};
-use shared::action::{Access, Action};
+use shared::domain::action::{Access, Action};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use sandbox::{CallbackKind, SignedRequest};
 use serde_json::{Value, json};
 use shared::config::Config;
-use shared::order::Provider;
-use shared::provider::{CallbackError, CallbackRequest, Notice, Outside, read_callback};
+use shared::domain::Provider;
+use shared::providers::{CallbackError, CallbackRequest, Notice, Outside, read_callback};
 use std::path::Path;
 
 /// Reads a callback as a merchant with this configuration does.

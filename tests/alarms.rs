@@ -10,7 +10,7 @@ use http::{HeaderMap, Method};
 use sandbox::{CallbackKind, Mode};
 use serde_json::json;
 use shared::api::Request;
-use shared::log;
+use shared::telemetry;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -143,7 +143,7 @@ impl Log {
         let writer = log.clone();
         // The table and the sandbox run in this process too, and are no part of it on AWS.
         let ours = Targets::new().with_default(LevelFilter::INFO).with_target("dynoxide", LevelFilter::OFF);
-        let subscriber = tracing_subscriber::registry().with(ours).with(log::layer(move || writer.clone()));
+        let subscriber = tracing_subscriber::registry().with(ours).with(telemetry::layer(move || writer.clone()));
         (log, tracing::subscriber::set_default(subscriber))
     }
 
@@ -195,7 +195,7 @@ fn sources() -> Vec<(PathBuf, String)> {
         }
     }
     let mut found = Vec::new();
-    for folder in ["shared/src", "functions"] {
+    for folder in ["shared", "functions"] {
         walk(&root().join(folder), &mut found);
     }
     found
@@ -205,7 +205,7 @@ fn sources() -> Vec<(PathBuf, String)> {
 fn kinds() -> Vec<&'static str> {
     let mut kinds = Vec::new();
     for (path, text) in sources() {
-        for part in text.split("log::alarm(").skip(1) {
+        for part in text.split("telemetry::alarm(").skip(1) {
             let argument = part.trim_start();
             if let Some(rest) = argument.strip_prefix('"') {
                 kinds.push(rest.split('"').next().expect("a text").to_owned());
@@ -213,7 +213,7 @@ fn kinds() -> Vec<&'static str> {
                 assert!(argument.starts_with("incident.incident.name()"), "{}: {argument:.60}", path.display());
             }
         }
-        if path.ends_with("store/incident.rs") {
+        if path.ends_with("store/src/incident.rs") {
             let names = text.split("pub const fn name(self)").nth(1).and_then(|rest| rest.split("\n    }").next());
             let names = names.expect("the names").split("=> \"").skip(1);
             kinds.extend(names.map(|rest| rest.split('"').next().expect("a name").to_owned()));
@@ -225,9 +225,9 @@ fn kinds() -> Vec<&'static str> {
 #[test]
 fn d2_alarms_are_written_in_one_place() {
     for (path, text) in sources() {
-        let home = path.ends_with("shared/src/log.rs");
-        assert!(home || !text.contains("alarm="), "{}: use log::alarm", path.display());
-        assert!(home || !text.contains("target: \"alarm\""), "{}: use log::alarm", path.display());
+        let home = path.ends_with("shared/telemetry/src/lib.rs");
+        assert!(home || !text.contains("alarm="), "{}: use telemetry::alarm", path.display());
+        assert!(home || !text.contains("target: \"alarm\""), "{}: use telemetry::alarm", path.display());
     }
     assert!(kinds().len() > 20, "{:?}", kinds());
 }
@@ -238,7 +238,7 @@ fn d2_every_alarm_rings_by_its_kind_whatever_its_fields_are() {
         let values = hostile().into_iter().filter(|value| n == 0 || value.len() < 20_000);
         for value in values.chain(["ORDER_1".to_owned(), String::new()]) {
             let (log, guard) = Log::open();
-            log::alarm(kind, &[("out_trade_no", &value), ("provider", &"wxpay")]);
+            telemetry::alarm(kind, &[("out_trade_no", &value), ("provider", &"wxpay")]);
             drop(guard);
             let events = log.events();
             assert_eq!(events.len(), 1, "{kind} {value:.80?}: {events:.200?}");
@@ -247,7 +247,7 @@ fn d2_every_alarm_rings_by_its_kind_whatever_its_fields_are() {
         }
     }
     let (log, guard) = Log::open();
-    log::alarm("late_payment", &[("out_trade_no", &"ORDER_1"), ("why", &"two words")]);
+    telemetry::alarm("late_payment", &[("out_trade_no", &"ORDER_1"), ("why", &"two words")]);
     drop(guard);
     let line = &log.events()[0];
     assert!(line.ends_with(r#" ERROR alarm alarm=late_payment out_trade_no=ORDER_1 why="two words""#), "{line}");
@@ -371,7 +371,8 @@ async fn d2_no_stranger_rings_by_path_query_header_or_body() {
 async fn d2_the_functions_own_lines_ring_for_an_incident_and_not_for_a_path() {
     let mut shop = Shop::closed(Mode::default(), |_| {}).await;
     // Whatever the operator filters, alarms pass.
-    shop.environment.push(("RUST_LOG", "shared=off,notify=info,alarm=off".to_owned()));
+    shop.environment
+        .push(("RUST_LOG", "shared=off,payments=off,providers=off,store=off,notify=info,alarm=off".to_owned()));
     for function in ["create-payment", "notify"] {
         shop.start(function, 1).await;
     }

@@ -3,7 +3,7 @@
 use crate::alipay_kit::{ALIPAY, OURS, STRANGER, signed_answer, success};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use shared::provider::alipay::answer::{self, Answer, AnswerError, Keys};
+use shared::providers::alipay::answer::{self, Answer, AnswerError, Keys};
 
 const METHOD: &str = "alipay.trade.query";
 const PAID: &str = r#"{"code":"10000","msg":"Success","trade_status":"TRADE_SUCCESS","total_amount":"0.01"}"#;

@@ -4,9 +4,8 @@ use crate::alipay_kit::{
     APP_ID, MINUTE, NOW, NUMBER, OURS, Script, TRADE_NO, attempt, failure, gateway, node, order, request, success,
 };
 use serde_json::{Value, json};
-use shared::order::{Fen, Order};
-use shared::provider::alipay::signing;
-use shared::provider::{CallError, CreateRequest, Created, Meaning, Outside};
+use shared::domain::{Fen, Order};
+use shared::providers::{CallError, CreateRequest, Created, Meaning, Outside, alipay::signing};
 use std::collections::BTreeMap;
 
 /// Creates at a script's gateway.

@@ -10,9 +10,8 @@ use serde_json::{Map, Value, json};
 use shared::config::{Config, Merchant};
 use shared::crypto::base64;
 use shared::crypto::rsa::{PrivateKey, PublicKey};
-use shared::order::{Attempt, Order, Provider};
-use shared::provider::alipay::signing;
-use shared::provider::{CallbackError, CallbackRequest, CreateRequest, Gateway, Notice, Outside};
+use shared::domain::{Attempt, Order, Provider};
+use shared::providers::{CallbackError, CallbackRequest, CreateRequest, Gateway, Notice, Outside, alipay::signing};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -238,6 +237,6 @@ pub fn read(merchant: &Merchant, body: &[u8]) -> Result<Notice, CallbackError> {
     let headers = http::HeaderMap::new();
     let request = CallbackRequest { method: &http::Method::POST, headers: &headers, query: "", body, now: NOW };
     let outside = Outside::default();
-    let reading = shared::provider::read_callback(Provider::Alipay, merchant, &outside, &request);
+    let reading = shared::providers::read_callback(Provider::Alipay, merchant, &outside, &request);
     tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(reading)
 }

@@ -2,12 +2,10 @@
 
 use crate::alipay_kit::{fixture, fixture_json, pairs, read};
 use serde_json::{Value, json};
-use shared::crypto::rsa::PublicKey;
-use shared::crypto::{aes, cert, from_base64};
-use shared::order::Fen;
-use shared::provider::alipay::answer::{self, Answer, AnswerError, Keys};
-use shared::provider::alipay::signing;
-use shared::provider::{CallbackError, Notice};
+use shared::crypto::{aes, cert, from_base64, rsa::PublicKey};
+use shared::domain::Fen;
+use shared::providers::alipay::answer::{self, Answer, AnswerError, Keys};
+use shared::providers::{CallbackError, Notice, alipay::signing};
 
 fn certified(path: &Value) -> PublicKey {
     PublicKey::parse(&fixture(path.as_str().expect("a path"))).expect("a certificate")

@@ -126,7 +126,7 @@ async fn proofs_that_apple_does_not_look_at_ring_once_a_day() {
     let fault = |code: &str, day: &str| Incident {
         out_trade_no: Some("RINGS_9".to_owned()),
         actual: Some(json!({ "code": code, "message": "m", "day": day })),
-        ..Incident::new(IncidentName::ProviderSetup, shared::order::Provider::Appleiap, "default")
+        ..Incident::new(IncidentName::ProviderSetup, shared::domain::Provider::Appleiap, "default")
     };
     let today = told["actual"]["day"].as_str().expect("a day");
     assert_eq!(fault("21004", today).id(), told["incident_id"]);

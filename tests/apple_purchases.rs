@@ -14,8 +14,7 @@ use rcgen::{
 };
 use sandbox::{CallbackKind, Mode, Pay, Provider};
 use serde_json::{Value, json};
-use shared::crypto::cert::Certificate;
-use shared::crypto::jws::Anchor;
+use shared::crypto::{cert::Certificate, jws::Anchor};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -5,8 +5,8 @@ use aws_sdk_dynamodb::types::AttributeValue as Av;
 use sandbox::{BillTamper, Endpoint, Fault, Misbehaviour, Mode, Op, RefundOutcome};
 use serde_json::{Value, json};
 use shared::app::system_clock;
-use shared::order::{Day, Provider};
-use shared::payment::{BillsReply, check_bills};
+use shared::domain::{Day, Provider};
+use shared::payments::{BillsReply, check_bills};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -242,7 +242,7 @@ impl World {
             let no = task["out_trade_no"].as_str().unwrap();
             let name = format!("refund#{}", task["subject"].as_str().unwrap());
             let task = app.store.task(no, &name).await.unwrap().unwrap();
-            shared::payment::run_task(&cx, &task, now()).await.unwrap();
+            shared::payments::run_task(&cx, &task, now()).await.unwrap();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The documents say what the code does.
 
-use shared::code::Code;
+use shared::domain::Code;
 
 #[test]
 fn the_table_of_codes_in_the_docs_is_the_one_in_the_code() {

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use sandbox::Mode;
 use serde_json::{Value, json};
 use shared::crypto::rsa::PublicKey;
-use shared::provider::wxpay::signing::{answer_message, request_message};
+use shared::providers::wxpay::signing::{answer_message, request_message};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -209,7 +209,7 @@ async fn a_receiver_that_is_down_for_ten_hours_gets_the_order_once() {
 async fn what_a_payer_writes_never_stands_for_a_column_of_the_order() {
     let (receiver, world) = world(json!({})).await;
     let mut custom = json!({ "colour": "red" });
-    for name in shared::order::COLUMNS.into_iter().chain(["key", "encrypted"]) {
+    for name in shared::domain::COLUMNS.into_iter().chain(["key", "encrypted"]) {
         custom[name] = json!("made up");
     }
     // An order without a user.
@@ -227,7 +227,7 @@ async fn what_a_payer_writes_never_stands_for_a_column_of_the_order() {
     let columns = world.order("FWD_NAMES").await;
     for name in columns.as_object().unwrap().keys().filter(|name| !["pk", "sk", "kind"].contains(&name.as_str())) {
         let listing = ["list_key", "list_date", "due_shard", "due", "expire_at"].contains(&name.as_str());
-        assert!(listing || shared::order::COLUMNS.contains(&name.as_str()), "{name} is a column too");
+        assert!(listing || shared::domain::COLUMNS.contains(&name.as_str()), "{name} is a column too");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where an order may be handed to: addresses that a merchant wrote, checked before each connection.
 
-use shared::outgoing::{OutgoingError, Receivers, Refused, check, may_be_called};
+use shared::net::egress::{OutgoingError, Receivers, Refused, check, may_be_called};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -212,14 +212,14 @@ proptest! {
     #[test]
     fn no_amount_text_is_ever_rounded(text in "\\PC{0,12}") {
         let value = json!(text);
-        let read = shared::order::Fen::from_json(&value);
+        let read = shared::domain::Fen::from_json(&value);
         prop_assert_eq!(read.map(|fen| fen.to_string()), read.map(|_| text));
     }
 
     #[test]
     fn yuan_and_fen_agree(fen in 0u64..100_000_000_000) {
-        let text = shared::order::Fen(fen).to_yuan();
-        prop_assert_eq!(shared::order::Fen::from_yuan(&text), Some(shared::order::Fen(fen)));
+        let text = shared::domain::Fen(fen).to_yuan();
+        prop_assert_eq!(shared::domain::Fen::from_yuan(&text), Some(shared::domain::Fen(fen)));
     }
 
     #[test]
@@ -294,7 +294,7 @@ async fn no_provider_believes_a_callback_at_will() {
         "((signature|msg_signature|timestamp|nonce|echostr|encrypt_type|sign|out_trade_no)=[a-zA-Z0-9%]{0,20}&){0,5}",
     );
     let client = reqwest::Client::new();
-    let providers = shared::order::Provider::ALL.map(shared::order::Provider::name);
+    let providers = shared::domain::Provider::ALL.map(shared::domain::Provider::name);
     for provider in providers {
         for kind in ["pay-notify", "refund-notify"] {
             for round in 0..40 {

@@ -6,8 +6,8 @@ use aws_sdk_dynamodb::types::AttributeValue as Av;
 use sandbox::{CallbackKind, Mode, Pay, Provider};
 use serde_json::{Value, json};
 use shared::crypto::{aes, hash};
-use shared::payment::{Confirmed, Source, confirm};
-use shared::provider::Payment;
+use shared::domain::Payment;
+use shared::payments::{Confirmed, Source, confirm};
 
 async fn waiting(mode: Mode) -> World {
     World::with(mode, |config| {
@@ -72,7 +72,7 @@ async fn two_names_of_one_virtual_payment_are_one_incident_and_it_is_not_credite
     // The query names the store's own number, and the amount.
     let queried = Payment {
         transaction_id: "STORE-ORDER-1".to_owned(),
-        total: Some(shared::order::Fen(100)),
+        total: Some(shared::domain::Fen(100)),
         info: json!({ "status": 2 }),
         ..pushed.clone()
     };
@@ -111,11 +111,11 @@ async fn another_mismatch_of_the_same_payment_is_added_to_its_incident() {
     let payment = payment_of(&world, &incident).await;
     told(
         &world,
-        &Payment { app_id: Some("wx-another".into()), total: Some(shared::order::Fen(100)), ..payment.clone() },
+        &Payment { app_id: Some("wx-another".into()), total: Some(shared::domain::Fen(100)), ..payment.clone() },
         Source::Query,
     )
     .await;
-    told(&world, &Payment { total: Some(shared::order::Fen(2)), ..payment }, Source::Query).await;
+    told(&world, &Payment { total: Some(shared::domain::Fen(2)), ..payment }, Source::Query).await;
     let all = world.kind("incident").await;
     assert_eq!(all.len(), 1, "{all:?}");
     assert_eq!((&all[0]["said"][0]["incident"], &all[0]["said"][1]["actual"]), (&json!("app_mismatch"), &json!(2)));

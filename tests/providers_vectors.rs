@@ -5,15 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value, json};
 use shared::config::Config;
-use shared::crypto::cert::Certificate;
-use shared::crypto::jws::Anchor;
-use shared::crypto::sm2::Sm2Key;
-use shared::crypto::{aes, hash};
-use shared::order::{Fen, Provider};
-use shared::provider::{
+use shared::crypto::{aes, cert::Certificate, hash, jws::Anchor, sm2::Sm2Key};
+use shared::domain::{Fen, Provider, Secret};
+use shared::providers::{
     CallbackError, CallbackRequest, Notice, Outside, douyin, huawei, read_callback, virtual_pay, vkspay,
 };
-use shared::secret::Secret;
 use std::path::{Path, PathBuf};
 
 const APPLE_LEAF: &str = "1.2.840.113635.100.6.11.1";
@@ -109,7 +105,7 @@ fn apples_real_chain_is_taken_and_its_spoilt_ones_are_not() {
 #[test]
 fn the_root_that_is_built_in_is_apple_root_ca_g3() {
     let digest = "63343abfb89a6a03ebb57e9b3f5fa7be7c4f5c756f3017b3a8c488c3653e9179";
-    let built_in = include_bytes!("../shared/src/provider/apple/AppleRootCA-G3.der");
+    let built_in = include_bytes!("../shared/providers/src/apple/AppleRootCA-G3.der");
     assert_eq!(hash::sha256_hex(built_in), digest);
 }
 

@@ -4,7 +4,7 @@ use crate::world::World;
 use futures::future::join_all;
 use sandbox::{CallbackKind, Endpoint, Fault, Misbehaviour, Mode, Op, RefundOutcome};
 use serde_json::{Value, json};
-use shared::order::{Refund, RefundState};
+use shared::domain::{Refund, RefundState};
 use shared::store::HistoryEntry;
 
 async fn paid(no: &str) -> World {

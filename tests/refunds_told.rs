@@ -4,8 +4,8 @@ use crate::world::World;
 use aws_sdk_dynamodb::types::AttributeValue as Av;
 use sandbox::{Endpoint, Fault, Misbehaviour, Mode, Op, Provider, RefundOutcome};
 use serde_json::{Value, json};
-use shared::order::Provider as Ours;
-use shared::payment::check_bills;
+use shared::domain::Provider as Ours;
+use shared::payments::check_bills;
 
 async fn paid(world: &World, provider: &str, no: &str) {
     let (status, answer) = world.create(no, json!({ "provider": provider })).await;

@@ -20,9 +20,8 @@ use sandbox::Mode;
 use serde_json::{Value, json};
 use sha1_for_rsa::Sha1;
 use shared::config::{Api, Config};
-use shared::crypto::cert::Certificate;
 use shared::crypto::rsa::{PrivateKey, PublicKey};
-use shared::crypto::{base64, from_base64};
+use shared::crypto::{base64, cert::Certificate, from_base64};
 use std::path::Path;
 use std::sync::OnceLock;
 

@@ -177,7 +177,7 @@ async fn no_secret_is_in_the_most_talkative_log() {
     scanned(Mode::default(), "trace").await;
     scanned(
         Mode { wxpay_public_key: false, ..Mode::default() },
-        "off,create_payment=trace,hyper=trace,aws_smithy_runtime=trace,lambda_runtime=trace,shared=trace",
+        "off,create_payment=trace,hyper=trace,aws_smithy_runtime=trace,lambda_runtime=trace,shared=trace,payments=trace,providers=trace,store=trace,net=trace",
     )
     .await;
 }

@@ -6,7 +6,7 @@ use sandbox::{Fault, LoggedRequest, Misbehaviour, Mode, Op, TransferOutcome, Tra
 use serde_json::{Value, json};
 use shared::app::{App, Settings, system_clock};
 use shared::config::Source;
-use shared::payment::pursue_transfer;
+use shared::payments::pursue_transfer;
 use shared::store::Store;
 
 pub const OPENID: &str = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o";
@@ -503,11 +503,11 @@ async fn an_unfinished_transfer_is_brought_on_by_its_key() {
         data["user_name"] = json!(NAME);
         assert_eq!(world.transfer(data).await.0, 504);
         let unfinished = app.store.transfer_by_key(&format!("X#default#{no}")).await.unwrap().expect("a transfer");
-        assert_eq!(unfinished.state, shared::order::TransferState::Unknown);
+        assert_eq!(unfinished.state, shared::domain::TransferState::Unknown);
         world.sandbox.misbehave(Fault::once(Op::TransferQuery, Misbehaviour::Http5xx));
         assert_eq!(pursue_transfer(&cx, &unfinished, "reconcile").await.unwrap_err().code.status, 504);
         let moved = pursue_transfer(&cx, &unfinished, "reconcile").await.unwrap();
-        assert_eq!(moved.state, shared::order::TransferState::WaitUserConfirm, "{what:?}");
+        assert_eq!(moved.state, shared::domain::TransferState::WaitUserConfirm, "{what:?}");
         let numbered = |r: &&LoggedRequest| r.number.as_ref() == Some(&no);
         assert_eq!(world.asked(Op::Transfer).iter().filter(numbered).count(), sent, "{what:?}");
         assert_eq!(world.sandbox.transfer(&no).unwrap().name.as_deref(), Some(NAME), "with the stored fields");

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use shared::config::Config;
 use shared::crypto::aes::{Mode, encrypt};
 use shared::crypto::hash::md5_hex;
-use shared::order::{Fen, Provider};
-use shared::provider::{
+use shared::domain::{Fen, Provider};
+use shared::providers::{
     CallbackError, CallbackRequest, Notice, Outside, RefundProgress, Verdict, read_callback, reply,
 };
 
@@ -327,7 +327,7 @@ async fn the_kind_of_sign_is_the_configurations_not_the_messages() {
 
 #[tokio::test]
 async fn deleted_emptied_altered_or_doubled_v2_fields_are_refused() {
-    let signed = shared::xml::read(&signed_xml(&paid_v2(), false)).unwrap().fields;
+    let signed = shared::providers::common::xml::read(&signed_xml(&paid_v2(), false)).unwrap().fields;
     for name in signed.keys() {
         let mut without = signed.clone();
         without.remove(name);
@@ -457,7 +457,7 @@ fn replies_are_in_the_words_of_the_version_that_asked() {
     for (verdict, statuses) in [(Verdict::Rejected, 400..500), (Verdict::Retry, 500..600)] {
         let reply = v2(verdict);
         assert!(statuses.contains(&reply.status));
-        assert_eq!(shared::xml::read(reply.body.as_bytes()).unwrap().fields["return_code"], "FAIL");
+        assert_eq!(shared::providers::common::xml::read(reply.body.as_bytes()).unwrap().fields["return_code"], "FAIL");
     }
 }
 

@@ -4,9 +4,9 @@ use super::wxpay_kit::*;
 use http::HeaderMap;
 use serde_json::json;
 use shared::config::Config;
-use shared::order::Provider;
-use shared::provider::wxpay::{KEEP_MS, PAUSE_MS};
-use shared::provider::{CallbackError, CallbackRequest, Notice, Outside, Standing, read_callback};
+use shared::domain::Provider;
+use shared::providers::wxpay::{KEEP_MS, PAUSE_MS};
+use shared::providers::{CallbackError, CallbackRequest, Notice, Outside, Standing, read_callback};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 

@@ -10,14 +10,12 @@ use http::HeaderMap;
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, SerialNumber, date_time_ymd};
 use serde_json::{Value, json};
 use shared::config::Config;
-use shared::crypto::base64;
-use shared::crypto::rsa::PrivateKey;
-use shared::order::{Attempt, Order, Provider, Refund};
-use shared::provider::wxpay::signing::answer_message;
-use shared::provider::wxpay::v2::{Params, sign};
-use shared::provider::{CallbackRequest, CreateRequest, Gateway, Outside, RefundRequest};
-use shared::secret::Secret;
-use shared::xml;
+use shared::crypto::{base64, rsa::PrivateKey};
+use shared::domain::{Attempt, Order, Provider, Refund, Secret};
+use shared::providers::wxpay::v2::{Params, sign};
+use shared::providers::{
+    CallbackRequest, CreateRequest, Gateway, Outside, RefundRequest, common::xml, wxpay::signing::answer_message,
+};
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
 
@@ -153,9 +151,9 @@ pub fn refund_request<'a>(order: &'a Order, attempt: &'a Attempt) -> RefundReque
         order,
         attempt,
         transaction_id: "4200000001",
-        total: shared::order::Fen(100),
+        total: shared::domain::Fen(100),
         out_refund_no: "R202601010001",
-        refund: shared::order::Fen(40),
+        refund: shared::domain::Fen(40),
         reason: "商品缺货",
         notify_url: "https://pay.test/refund-notify/wxpay/default",
         now: NOW,

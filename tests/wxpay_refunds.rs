@@ -2,8 +2,8 @@
 
 use super::wxpay_kit::*;
 use serde_json::{Value, json};
-use shared::order::Fen;
-use shared::provider::{CallError, Meaning, RefundProgress, RefundStanding};
+use shared::domain::Fen;
+use shared::providers::{CallError, Meaning, RefundProgress, RefundStanding};
 
 fn refund_object(status: &str) -> Value {
     json!({

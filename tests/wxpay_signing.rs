@@ -5,9 +5,9 @@ use serde_json::Value;
 use shared::crypto::aes::{self, Mode, open_gcm};
 use shared::crypto::hash::md5_hex;
 use shared::crypto::rsa::{PrivateKey, PublicKey};
-use shared::provider::wxpay::signing::{answer_message, authorization, invoke_message, request_message, segment};
-use shared::provider::wxpay::v2;
-use shared::secret::Secret;
+use shared::domain::Secret;
+use shared::providers::wxpay::signing::{answer_message, authorization, invoke_message, request_message, segment};
+use shared::providers::wxpay::v2;
 
 fn text<'a>(case: &'a Value, key: &str) -> &'a str {
     case[key].as_str().unwrap_or_else(|| panic!("{key} in {case}"))

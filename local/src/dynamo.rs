@@ -27,7 +27,7 @@ pub async fn serve(database: Database) -> std::io::Result<String> {
 /// A client of an endpoint with made-up credentials.
 pub fn client(endpoint: &str) -> Client {
     let credentials = Credentials::new("local", "local", None, None, "local");
-    shared::aws::dynamodb("us-east-1".to_owned(), credentials, Some(endpoint.to_owned()))
+    shared::store::client::dynamodb("us-east-1".to_owned(), credentials, Some(endpoint.to_owned()))
 }
 
 /// Creates the orders table and the business tables where they are not there yet.

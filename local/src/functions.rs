@@ -7,9 +7,9 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use axum::routing::any;
-use shared::action::Action;
 use shared::api;
 use shared::app::App;
+use shared::domain::action::Action;
 use std::net::SocketAddr;
 use std::sync::Arc;
 

@@ -8,8 +8,8 @@ use serde_json::Value;
 use shared::app::App;
 use shared::config::DEFAULT_MERCHANT;
 use shared::crypto::hash::sha256_hex;
-use shared::order::Provider;
-use shared::provider::{CallbackRequest, Notice, read_callback};
+use shared::domain::Provider;
+use shared::providers::{CallbackRequest, Notice, read_callback};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

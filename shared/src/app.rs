@@ -1,13 +1,13 @@
 //! What a function holds for its lifetime: configuration, table, providers, clock.
 
-use crate::api::Jwks;
-use crate::config::{Config, Fault, Source};
-use crate::crypto::hash;
-use crate::payment::{Context, Handlers};
-use crate::provider::{Outside, Vault};
-use crate::store::Store;
+use crate::jwks::Jwks;
+use config::{Config, Fault, Source};
+use crypto::hash;
+use payments::{Context, Handlers};
+use providers::{Outside, TokenCache};
 use std::sync::Arc;
 use std::time::Duration;
+use store::Store;
 use tokio::sync::Mutex;
 
 /// How long a callback may wait for a new configuration before it goes on with the last good one.
@@ -75,9 +75,8 @@ impl App {
         handlers: Box<dyn Handlers>,
         clock: Clock,
     ) -> Result<Self, Vec<Fault>> {
-        let unreadable =
-            |e: crate::config::SourceError| vec![Fault { path: "PAY_CONFIG".to_owned(), what: e.to_string() }];
-        let outside = Outside { vault: Vault::new(Box::new(store.clone())), ..Outside::default() };
+        let unreadable = |e: config::SourceError| vec![Fault { path: "PAY_CONFIG".to_owned(), what: e.to_string() }];
+        let outside = Outside { tokens: TokenCache::new(Box::new(store.clone())), ..Outside::default() };
         let text = settings.source.fetch(&outside.http).await.map_err(unreadable)?;
         let (config, remarks) = read(&text, settings.source.base(), &*handlers, clock())?;
         for remark in remarks {
@@ -177,7 +176,7 @@ impl App {
     /// the process: it never asks for work.
     pub async fn from_env(handlers: Box<dyn Handlers>) -> Self {
         let usual = tracing_subscriber::filter::Targets::new().with_default(tracing::Level::INFO);
-        crate::log::start(usual, std::io::stdout);
+        telemetry::start(usual, std::io::stdout);
         let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
         let started = async {
             let fault = |path: &str, what: String| vec![Fault { path: path.to_owned(), what }];
@@ -189,7 +188,7 @@ impl App {
                     text.parse().map_err(|_| fault("PAY_CONFIG_TTL", "must be a whole number of seconds".to_owned()))?
                 }
             };
-            let client = crate::aws::dynamodb_from_env().map_err(|name| fault(name, "is not set".to_owned()))?;
+            let client = store::client::dynamodb_from_env().map_err(|name| fault(name, "is not set".to_owned()))?;
             let store = Store::new(
                 client,
                 variable("PAY_TABLE").unwrap_or_else(|| "vk-pay-orders".to_owned()),
@@ -243,7 +242,7 @@ async fn report(faults: &[Fault]) {
     let message = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     let body = serde_json::json!({"errorMessage": message, "errorType": "PayConfig"}).to_string();
     let url = format!("http://{runtime}/2018-06-01/runtime/init/error");
-    let request = crate::http::Request {
+    let request = net::provider_http::Request {
         method: http::Method::POST,
         url: &url,
         headers: vec![
@@ -253,7 +252,7 @@ async fn report(faults: &[Fault]) {
         body: body.into_bytes(),
         identity: None,
     };
-    if let Err(error) = crate::http::Http::default().send(request).await {
+    if let Err(error) = net::provider_http::Http::default().send(request).await {
         tracing::error!("the runtime cannot be told: {error}");
     }
 }

@@ -1,22 +1,10 @@
-//! The house behind the functions: configuration, providers, orders and the rules of money.
+//! What a function names: the [`App`](app::App) that it holds, the [`api`] that it serves, and the floors below.
 //!
-//! Imports run downward only: functions -> {handlers, api} -> payment -> {provider, store} -> order;
-//! `config`, `crypto` and `secret` are leaves.
+//! Each floor is a crate, so that imports run downward only: `payments` -> `store`, `providers` -> `config` -> `net` ->
+//! `crypto` -> `domain`.
 
-pub mod action;
 pub mod api;
 pub mod app;
-pub mod aws;
-pub mod code;
-pub mod config;
-pub mod crypto;
-pub mod http;
-pub mod log;
-pub mod members;
-pub mod order;
-pub mod outgoing;
-pub mod payment;
-pub mod provider;
-pub mod secret;
-pub mod store;
-pub mod xml;
+mod jwks;
+
+pub use {config, crypto, domain, net, payments, providers, store, telemetry};

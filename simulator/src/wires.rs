@@ -19,7 +19,7 @@ use futures::future::{BoxFuture, FutureExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use shared::http::{Answer, Carrier, HttpError, Request};
+use shared::net::provider_http::{Answer, Carrier, HttpError, Request};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,11 +1,10 @@
 //! `pay/createPayment` and `pay/closePayment`.
 
 use serde_json::{Map, json};
-use shared::action::Payments;
 use shared::api::{self, Call, Reply, Request, Response};
 use shared::app::App;
-use shared::code::Failure;
-use shared::payment::{CreateInput, close_payment, create_payment};
+use shared::domain::{Failure, action::Payments};
+use shared::payments::{CreateInput, close_payment, create_payment};
 
 /// Serves one request.
 pub async fn handle(app: &App, request: Request) -> Response {

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use shared::app::App;
 use shared::config::Config;
-use shared::payment::run_task;
+use shared::payments::run_task;
 use std::sync::Arc;
 
 /// Tasks of one batch that run at once.

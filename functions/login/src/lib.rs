@@ -1,12 +1,10 @@
 //! `pay/code2Session`, and VK-Pay's own names for it: a login code for the payer's id.
 
 use serde_json::{Map, json};
-use shared::action::Logins;
 use shared::api::{self, Call, Reply, Request, Response};
 use shared::app::App;
-use shared::code::Failure;
-use shared::order::Provider;
-use shared::payment::login;
+use shared::domain::{Failure, Provider, action::Logins};
+use shared::payments::login;
 
 /// Serves one request.
 pub async fn handle(app: &App, request: Request) -> Response {

@@ -5,12 +5,11 @@
 
 use shared::api::{self, Request, Response};
 use shared::app::App;
-use shared::code::Code;
 use shared::config::DEFAULT_MERCHANT;
-use shared::log;
-use shared::order::Provider;
-use shared::payment::{Context, Source, settle_notice};
-use shared::provider::{self, CallbackError, CallbackRequest, Notice, ProviderReply, Verdict};
+use shared::domain::{Code, Provider};
+use shared::payments::{Context, Source, settle_notice};
+use shared::providers::{self, CallbackError, CallbackRequest, Notice, ProviderReply, Verdict};
+use shared::telemetry;
 use tokio::time::Instant;
 
 /// Serves one callback.
@@ -26,9 +25,9 @@ pub async fn handle(app: &App, request: Request) -> Response {
         return api::not_found(&request);
     };
     let reply = match judge(app, provider, merchant_id, &callback).await {
-        Judged::Verdict(verdict) => provider::reply(provider, &callback, verdict),
+        Judged::Verdict(verdict) => providers::reply(provider, &callback, verdict),
         // Not taken, so that it comes again; and no 5xx, which would ring the alarm of failed callbacks.
-        Judged::Later => ProviderReply { status: 409, ..provider::reply(provider, &callback, Verdict::Retry) },
+        Judged::Later => ProviderReply { status: 409, ..providers::reply(provider, &callback, Verdict::Retry) },
         Judged::Echo(text) => ProviderReply { status: 200, content_type: "text/plain; charset=utf-8", body: text },
     };
     tracing::info!(request_id = request.request_id, %provider, status = reply.status, "a callback was answered");
@@ -56,7 +55,7 @@ fn addressee<'a>(path: &'a str, callback: &CallbackRequest<'_>) -> Option<(Provi
     }
     let provider = match segments.get(at(&["vk-pay-notify"])? + 1) {
         Some(pay_type) => Provider::parse(pay_type.split('_').next()?)?,
-        None => provider::addressee(callback)?,
+        None => providers::addressee(callback)?,
     };
     Some((provider, DEFAULT_MERCHANT))
 }
@@ -66,11 +65,11 @@ async fn judge(app: &App, provider: Provider, merchant_id: &str, callback: &Call
     let began = Instant::now();
     let context = Context { began, ..app.context(app.config().await) };
     let Some(merchant) = context.config.merchant(merchant_id) else {
-        let name = log::digest(merchant_id);
+        let name = telemetry::digest(merchant_id);
         tracing::warn!(%provider, name, "a callback for a merchant that is not configured");
         return Judged::Verdict(Verdict::Rejected);
     };
-    let verdict = match provider::read_callback(provider, merchant, &app.outside, callback).await {
+    let verdict = match providers::read_callback(provider, merchant, &app.outside, callback).await {
         Ok(Notice::Echo(text)) => return Judged::Echo(text),
         Ok(notice) => match settle_notice(&context, &notice, Source::Callback).await {
             Ok(settled) if settled.later => {

@@ -1,12 +1,10 @@
 //! `pay/queryPayment`, `pay/queryOrders`, `pay/queryIncidents`, `pay/rerunHandler`, and the proofs of in-app purchases.
 
 use serde_json::{Map, Value, json};
-use shared::action::Queries;
 use shared::api::{self, Call, Dialect, Reply, Request, Response};
 use shared::app::App;
-use shared::code::{Code, Failure};
-use shared::order::Provider;
-use shared::payment::{
+use shared::domain::{Code, Failure, Provider, action::Queries};
+use shared::payments::{
     QueryInput, next_poll_ms, query_incidents, query_orders, query_payment, rerun_handler, verify_purchase,
 };
 

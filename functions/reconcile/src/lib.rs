@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 use shared::app::App;
-use shared::order::Provider;
-use shared::payment::{Counts, check_bills, missed_notices, reconcile};
+use shared::domain::Provider;
+use shared::payments::{Counts, check_bills, missed_notices, reconcile};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use time::OffsetDateTime;

@@ -1,11 +1,10 @@
 //! `pay/refund`, `pay/queryRefund` and `pay/resolveIncident`.
 
 use serde_json::{Map, Value, json};
-use shared::action::Refunds;
 use shared::api::{self, Call, Dialect, Reply, Request, Response};
 use shared::app::App;
-use shared::code::{Code, Failure};
-use shared::payment::{RefundInput, query_refund, refund, resolve_incident};
+use shared::domain::{Code, Failure, action::Refunds};
+use shared::payments::{RefundInput, query_refund, refund, resolve_incident};
 
 /// Serves one request.
 pub async fn handle(app: &App, request: Request) -> Response {

@@ -1,10 +1,10 @@
 //! `pay/transfer`, `pay/queryTransfer`, `pay/cancelTransfer`; and `pay/wxpayVirtual/*`, the coins of WeChat's
 //! virtual payment.
 
-use shared::action::Transfers;
 use shared::api::{self, Call, Reply, Request, Response};
 use shared::app::App;
-use shared::payment::{Coin, cancel_transfer, coins, query_transfer, transfer};
+use shared::domain::action::Transfers;
+use shared::payments::{Coin, cancel_transfer, coins, query_transfer, transfer};
 
 /// Serves one request.
 pub async fn handle(app: &App, request: Request) -> Response {

@@ -8,7 +8,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use sandbox::{CallbackKind, Forgery};
 use serde_json::{Value, json};
-use shared::order::Order;
+use shared::domain::Order;
 use std::sync::Arc;
 
 /// What can be sent: name, title, explanation, and how it is spoilt.

@@ -7,7 +7,7 @@ use crate::demo;
 use crate::guard::Form;
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
-use shared::order::{Fen, Provider};
+use shared::domain::{Fen, Provider};
 
 /// The handler types in Rust.
 pub const KINDS: [&str; 4] = ["recharge", "goods", "vip", "custom"];

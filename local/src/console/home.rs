@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use maud::{Markup, html};
 use serde_json::Value;
-use shared::order::Order;
+use shared::domain::Order;
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
-use shared::order::{Fen, Provider, RefundState};
+use shared::domain::{Fen, Provider, RefundState};
 use shared::store::{Action, IncidentName, IncidentStatus, Recorded};
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
-use shared::order::{AttemptState, Fen, Order, Parameters, RefundState, Status, Task, TaskName, TaskState};
+use shared::domain::{AttemptState, Fen, Order, Parameters, RefundState, Status, Task, TaskName, TaskState};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -157,7 +157,7 @@ pub async fn parameters(console: &Console, order: &Order, n: u64) -> Option<Para
 
 /// What the payer's client would carry to Alipay: an order string, or a page's URL.
 pub fn carried(order: &Order, parameters: Option<&Parameters>) -> Option<String> {
-    if order.current().provider != shared::order::Provider::Alipay {
+    if order.current().provider != shared::domain::Provider::Alipay {
         return None;
     }
     let info = parsed(&parameters?.order_info);

@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
-use shared::order::{Fen, Order};
+use shared::domain::{Fen, Order};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 

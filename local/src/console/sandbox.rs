@@ -83,7 +83,7 @@ fn form(console: &Console, lang: Lang) -> Markup {
             label { span { (lang.t("何处", "Where")) } select name="op" { @for (_, name, zh, en) in &OPS { option value=(name) { (lang.t(zh, en)) } } } }
             div.row {
                 label { span { (lang.t("渠道", "Provider")) }
-                    select name="provider" { option value="" { (lang.t("全部", "All")) } @for provider in shared::order::Provider::ALL { option value=(provider.name()) { (super::ways::provider_name(lang, provider)) } } }
+                    select name="provider" { option value="" { (lang.t("全部", "All")) } @for provider in shared::domain::Provider::ALL { option value=(provider.name()) { (super::ways::provider_name(lang, provider)) } } }
                 }
                 label { span { (lang.t("次数", "Times")) } input name="times" type="number" min="1" max="1000" value="1"; }
             }

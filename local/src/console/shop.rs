@@ -9,9 +9,9 @@ use axum::response::Response;
 use jsonwebtoken::{EncodingKey, Header};
 use maud::{Markup, PreEscaped, html};
 use serde_json::{Map, Value, json};
-use shared::action::{Action, Payments, Queries};
 use shared::config::{Config, Mode};
-use shared::order::{Fen, Order, Provider};
+use shared::domain::action::{Action, Payments, Queries};
+use shared::domain::{Fen, Order, Provider};
 use std::sync::Arc;
 
 /// How long a quoted price holds, seconds.

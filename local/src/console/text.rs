@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use serde_json::Value;
-use shared::order::{Fen, Status};
+use shared::domain::{Fen, Status};
 use time::macros::{format_description, offset};
 
 /// The language of a page.

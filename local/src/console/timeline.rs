@@ -5,7 +5,7 @@ use super::{Console, View, callbacks, incidents};
 use crate::journal::Receipt;
 use maud::{Markup, html};
 use serde_json::{Map, Value};
-use shared::order::{Fen, Order};
+use shared::domain::{Fen, Order};
 
 struct Line {
     at: i64,

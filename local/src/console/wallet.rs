@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use sandbox::{Pay, Sandbox};
 use serde_json::{Map, Value, json};
-use shared::order::{Order, Provider, Status};
+use shared::domain::{Order, Provider, Status};
 use std::sync::Arc;
 
 /// The payment sheet.

@@ -2,7 +2,7 @@
 
 use super::text::Lang;
 use serde_json::{Map, Value, json};
-use shared::order::Provider;
+use shared::domain::Provider;
 
 /// One way to pay.
 pub struct Way {

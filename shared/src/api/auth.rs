@@ -1,12 +1,13 @@
 //! Who calls: keys, IAM, JWTs, and signed quotes.
 
-use super::{Call, Jwks};
-use crate::action::{Action, Payments};
-use crate::code::{Code, Failure};
-use crate::config::{Auth, Config, Jwt, JwtKeys, Mode, RequireQuote};
-use crate::http::Http;
-use crate::payment::Caller;
+use super::Call;
+use crate::jwks::{self, Jwks};
+use config::{Auth, Config, Jwt, JwtKeys, Mode, RequireQuote};
+use domain::action::{Action, Payments};
+use domain::{Code, Failure};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use net::provider_http::Http;
+use payments::Caller;
 use serde_json::{Map, Value};
 
 /// Why one mode did not let a caller pass.
@@ -102,7 +103,7 @@ async fn jwt(auth: &Auth, jwks: &Jwks, http: &Http, call: &Call, now: i64) -> Re
     }
     let (key, algorithm) = match &settings.keys {
         JwtKeys::Hs256(secret) => (DecodingKey::from_secret(secret.expose().as_bytes()), Algorithm::HS256),
-        JwtKeys::Jwks(set) => super::jwks::pick(set, header.kid.as_deref()).ok_or(No::Unknown)?,
+        JwtKeys::Jwks(set) => jwks::pick(set, header.kid.as_deref()).ok_or(No::Unknown)?,
         JwtKeys::JwksUrl(url) => {
             jwks.key(http, url, header.kid.as_deref(), now).await.map_err(No::Unavailable)?.ok_or(No::Unknown)?
         }

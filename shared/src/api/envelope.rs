@@ -1,11 +1,11 @@
 //! The request's envelope: VK-Pay's two dialects, the module call's own shape, and the bare data object.
 
 use super::{MAX_BODY, Request};
-use crate::action::{Action, Actions};
-use crate::code::{Code, Failure};
-use crate::config::Config;
-use crate::payment::{Caller, Environment, Fields};
+use config::Config;
+use domain::action::{Action, Actions};
+use domain::{Code, Failure};
 use http::Method;
+use payments::{Caller, Environment, Fields};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 

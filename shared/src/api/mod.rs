@@ -2,18 +2,15 @@
 
 mod auth;
 mod envelope;
-mod jwks;
 mod reply;
 mod view;
 
 pub use envelope::{Call, Dialect};
-pub use jwks::Jwks;
 pub use reply::Reply;
 pub use view::{order_columns, payment_result, qrcode_image, refund_result};
 
-use crate::action::Actions;
 use crate::app::App;
-use crate::code::{Code, Failure};
+use domain::{Code, Failure, action::Actions};
 use http::{HeaderMap, Method};
 use std::future::Future;
 
@@ -73,7 +70,7 @@ impl From<lambda_http::Request> for Request {
         let iam_arn = iam.and_then(|iam| iam.user_arn.clone()).filter(|arn| !arn.is_empty());
         let request_id = match request.lambda_context_ref() {
             Some(context) if !context.request_id.is_empty() => context.request_id.clone(),
-            _ => hex::encode(crate::crypto::random::<16>()),
+            _ => hex::encode(crypto::random::<16>()),
         };
         let path = request.raw_http_path().to_owned();
         let query = request.uri().query().unwrap_or_default().to_owned();

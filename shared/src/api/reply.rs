@@ -1,7 +1,7 @@
 //! Replies: `code`, `msg`, `request_id`, the result flat and again under `data`.
 
 use super::Response;
-use crate::code::{Code, Failure};
+use domain::{Code, Failure};
 use serde_json::{Map, Value, json};
 
 /// A reply in the making.

@@ -1,7 +1,7 @@
 //! What of an order a reply shows, in VK-Pay's names.
 
-use crate::order::{Order, Refund};
-use crate::payment::Caller;
+use domain::{Order, Refund};
+use payments::Caller;
 use serde_json::{Map, Value, json};
 
 /// What anybody may see of an order: its number, how it stands, amounts and times. Whoever knows or guesses a number
@@ -120,5 +120,5 @@ pub fn qrcode_image(text: &str) -> Option<String> {
     encoder.set_color(png::ColorType::Grayscale);
     encoder.set_depth(png::BitDepth::One);
     encoder.write_header().ok()?.write_image_data(&bits).ok()?;
-    Some(format!("data:image/png;base64,{}", crate::crypto::base64(&bytes)))
+    Some(format!("data:image/png;base64,{}", crypto::base64(&bytes)))
 }

@@ -2,7 +2,7 @@
 #![no_main]
 
 use shared::crypto::rsa::PublicKey;
-use shared::provider::alipay::answer::{Answer, Keys, read};
+use shared::providers::alipay::answer::{Answer, Keys, read};
 use std::sync::LazyLock;
 
 static KEY: LazyLock<PublicKey> = LazyLock::new(|| {

@@ -3,8 +3,8 @@
 
 use sandbox::MerchantKeys;
 use shared::config::Config;
-use shared::order::Provider;
-use shared::provider::{CallbackRequest, Outside, read_callback};
+use shared::domain::Provider;
+use shared::providers::{CallbackRequest, Outside, read_callback};
 use std::sync::LazyLock;
 use tokio::runtime::{Builder, Runtime};
 

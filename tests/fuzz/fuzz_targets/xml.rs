@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let _ = shared::xml::read(bytes);
+    let _ = shared::providers::common::xml::read(bytes);
 });

@@ -12,7 +12,7 @@
 //! ])
 //! ```
 
-use shared::payment::{HandlerError, PaidOrder, Tables};
+use shared::payments::{HandlerError, PaidOrder, Tables};
 use shared::store::Write;
 
 pub(crate) async fn custom(_paid: &PaidOrder<'_>, _tables: &Tables<'_>) -> Result<Vec<Write>, HandlerError> {

@@ -2,7 +2,7 @@
 
 use crate::{integer, text};
 use serde_json::{Map, Value, json};
-use shared::payment::{Draft, HandlerError, PaidOrder, Tables};
+use shared::payments::{Draft, HandlerError, PaidOrder, Tables};
 use shared::store::{Condition, Write};
 
 const QUANTITY: std::ops::RangeInclusive<i64> = 1..=9999;

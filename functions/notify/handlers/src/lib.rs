@@ -10,7 +10,7 @@ mod vip;
 
 use futures::future::BoxFuture;
 use serde_json::{Map, Value};
-use shared::payment::{Draft, HandlerError, Handlers, PaidOrder, Tables};
+use shared::payments::{Draft, HandlerError, Handlers, PaidOrder, Tables};
 use shared::store::Write;
 
 /// The registry: one line for each `type`.

@@ -2,7 +2,7 @@
 
 use crate::{integer, names_a_user};
 use serde_json::{Value, json};
-use shared::payment::{Draft, HandlerError, PaidOrder, Tables};
+use shared::payments::{Draft, HandlerError, PaidOrder, Tables};
 use shared::store::Write;
 
 /// The largest balance that can be added, fen.

@@ -2,7 +2,7 @@
 
 use crate::{integer, names_a_user};
 use serde_json::{Value, json};
-use shared::payment::{Draft, HandlerError, PaidOrder, Tables};
+use shared::payments::{Draft, HandlerError, PaidOrder, Tables};
 use shared::store::{Condition, Write};
 
 const DAYS: std::ops::RangeInclusive<i64> = 1..=36_500;

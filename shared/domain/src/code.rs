@@ -1,0 +1,200 @@
+//! The table of reply codes: number, HTTP status, and the text in both languages.
+//!
+//! VK-Pay's own codes keep their numbers and meaning (`docs/protocols/vkpay.md#codes`); the others are ours.
+//! `docs/codes.md` is this table.
+
+/// A reply code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// The number in `code`.
+    pub number: i64,
+    /// The HTTP status that goes with it.
+    pub status: u16,
+    /// The text in Chinese.
+    pub zh: &'static str,
+    /// The text in English.
+    pub en: &'static str,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $status:literal, $zh:literal, $en:literal;)*) => {
+        impl Code {
+            $($(#[$doc])* pub const $name: Self = Self { number: $number, status: $status, zh: $zh, en: $en };)*
+
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+        }
+    };
+}
+
+codes! {
+    /// Success.
+    OK = 0, 200, "成功", "success";
+    /// VK-Pay: no callback URL is configured.
+    NOTIFY_URL = 101, 500, "未配置回调地址 notifyUrl", "no callback URL (notifyUrl) is configured";
+    /// The body is no request.
+    BAD_REQUEST = 400, 400, "请求格式错误", "the request is malformed";
+    /// No credential, or a bad one.
+    UNAUTHENTICATED = 401, 401, "未提供有效的身份凭证", "a valid credential is needed";
+    /// A good credential that may not do this.
+    FORBIDDEN = 403, 403, "没有权限", "not allowed";
+    /// No such action here.
+    UNKNOWN_ACTION = 404, 404, "接口不存在", "there is no such action";
+    /// Not a POST.
+    METHOD = 405, 405, "仅支持 POST", "only POST is served";
+    /// A fault of ours.
+    INTERNAL = 500, 500, "服务异常，请稍后再试", "something went wrong on our side";
+    /// What the request is checked against cannot be reached.
+    UNAVAILABLE = 503, 503, "服务暂不可用", "temporarily unavailable";
+    /// VK-Pay: `out_trade_no`.
+    OUT_TRADE_NO = 1001, 400, "out_trade_no 不能为空或格式错误", "out_trade_no is missing or malformed";
+    /// VK-Pay: `type`.
+    TYPE = 1002, 400, "type 或 custom 错误", "type or custom is not acceptable";
+    /// VK-Pay: `total_fee`.
+    TOTAL_FEE = 1003, 400, "total_fee 必须为正整数（单位分）", "total_fee must be a positive integer (fen)";
+    /// VK-Pay: `subject`.
+    SUBJECT = 1004, 400, "subject 不能为空或格式错误", "subject is missing or malformed";
+    /// VK-Pay: `provider`.
+    PROVIDER = 1005, 400, "provider 错误或未配置", "provider is unknown or not configured";
+    /// VK-Pay: `openid`.
+    OPENID = 1006, 400, "openid 不能为空", "openid is missing";
+    /// VK-Pay: the amount of a transfer.
+    TRANSFER_AMOUNT = 1007, 400, "transfer_amount 必须为正整数（单位分）", "transfer_amount must be a positive integer (fen)";
+    /// VK-Pay: it is too small.
+    TRANSFER_TOO_SMALL = 1008, 400, "transfer_amount 不能小于 10 分", "transfer_amount must be at least 10 fen";
+    /// VK-Pay: who gets a transfer.
+    PAYEE = 1009, 400, "收款账号不能为空或格式错误", "the payee's account is missing or malformed";
+    /// VK-Pay: their real name.
+    PAYEE_NAME = 1010, 400, "收款人真实姓名不能为空或格式错误", "the payee's real name is missing or malformed";
+    /// VK-Pay: `platform`.
+    PLATFORM = 1011, 400, "platform 错误或未配置", "platform is unknown or not configured";
+    /// VK-Pay: who gets a transfer of WeChat Pay's.
+    TRANSFER_OPENID = 1012, 400, "收款人 openid 不能为空或格式错误", "the payee's openid is missing or malformed";
+    /// VK-Pay: the login code.
+    LOGIN_CODE = 1013, 400, "code 不能为空", "code is missing";
+    /// VK-Pay: the receipt of an in-app purchase.
+    RECEIPT = 1014, 400, "transaction_receipt 不能为空", "transaction_receipt is missing";
+    /// VK-Pay: the transaction of an in-app purchase.
+    TRANSACTION = 1015, 400, "transaction_identifier 不能为空", "transaction_identifier is missing";
+    /// VK-Pay: the in-app purchase was not verified.
+    PURCHASE = 1016, 422, "内购验证失败", "the in-app purchase was not verified";
+    /// VK-Pay: `wxpay_virtual`.
+    VIRTUAL = 1017, 400, "wxpay_virtual 不能为空", "wxpay_virtual is missing";
+    /// VK-Pay: `wxpay_virtual.buy_quantity`.
+    BUY_QUANTITY = 1018, 400, "wxpay_virtual.buy_quantity 必须为正整数且金额可整除", "wxpay_virtual.buy_quantity must be a positive integer whose price is whole fen";
+    /// VK-Pay: `wxpay_virtual.mode`.
+    VIRTUAL_MODE = 1019, 400, "wxpay_virtual.mode 错误", "wxpay_virtual.mode is unknown";
+    /// The product of an in-app purchase.
+    PRODUCT = 1020, 400, "商品不存在或与 total_fee 不一致", "the product is unknown or does not fit total_fee";
+    /// No session at the provider for this payer.
+    SESSION = 1021, 409, "登录态已失效，请重新登录", "no live session for this openid, log in again";
+    /// `return_url`.
+    RETURN_URL = 1022, 400, "return_url 必须是 https 地址（本机可用 http）", "return_url must be https, or http to a loopback address";
+    /// Another field.
+    FIELD = 1030, 400, "参数错误", "a field is malformed";
+    /// `refund_fee`.
+    REFUND_FEE = 1031, 400, "refund_fee 必须为正整数（单位分），全额退款请不要传", "refund_fee must be a positive integer (fen); leave it out to refund all";
+    /// VK-Pay: no such order.
+    NO_ORDER = 2001, 404, "订单不存在", "there is no such order";
+    /// VK-Pay: not paid. `queryPayment` answers it with HTTP 200, because it is a state, not a failure.
+    NOT_PAID = 2002, 409, "订单未支付", "the order is not paid";
+    /// VK-Pay: not refunded.
+    NOT_REFUNDED = 2003, 404, "订单未退款", "there is no such refund";
+    /// VK-Pay: the provider wants a pause.
+    TOO_SOON = 2004, 409, "暂时不能退款，请稍后再试", "it cannot be refunded yet, try again in a minute";
+    /// The provider has no such call.
+    UNSUPPORTED = 2005, 422, "该支付渠道不支持此操作", "this provider cannot do that";
+    /// A right transaction, but not of this order.
+    OTHER_ORDER = 2006, 409, "该交易属于其他订单", "the transaction belongs to another order";
+    /// The number has another content.
+    ORDER_DIFFERS = 2010, 409, "订单号已存在且内容不一致", "the number belongs to an order with another content";
+    /// The order is paid.
+    ALREADY_PAID = 2011, 409, "订单已支付", "the order is paid already";
+    /// The order is closed or expired.
+    ORDER_CLOSED = 2012, 409, "订单已关闭", "the order is closed";
+    /// The order is being changed by somebody else.
+    BUSY = 2013, 409, "订单正在处理，请重试", "the order is being changed, try again";
+    /// More than what is left.
+    REFUND_EXCEEDS = 2014, 409, "退款金额超过可退金额", "more than what is left to refund";
+    /// The refund number has another content.
+    REFUND_DIFFERS = 2015, 409, "退款单号已存在且内容不一致", "the number belongs to another refund";
+    /// The handler has done its work.
+    ALREADY_HANDLED = 2016, 409, "订单已处理", "the order is handled already";
+    /// No such incident.
+    NO_INCIDENT = 2017, 404, "事件不存在", "there is no such incident";
+    /// It is done with.
+    INCIDENT_RESOLVED = 2018, 409, "事件已处理", "the incident is resolved already";
+    /// It cannot be resolved so.
+    INCIDENT_ACTION = 2019, 409, "该事件不能这样处理", "the incident cannot be resolved so";
+    /// As many attempts as an order may have.
+    TOO_MANY_ATTEMPTS = 2020, 409, "该订单的支付尝试次数已达上限，请新建订单", "the order has as many attempts as it may; create another order";
+    /// As many refunds as an order may have.
+    TOO_MANY_REFUNDS = 2021, 409, "该订单的退款次数已达上限", "the order has as many refunds as it may";
+    /// The payer is paying at this moment.
+    PAYING = 2022, 409, "用户正在支付，暂不能关闭，请稍后查询", "the payer is paying right now, so it cannot be closed; query again shortly";
+    /// The number has another content.
+    TRANSFER_DIFFERS = 2030, 409, "转账单号已存在且内容不一致", "the number belongs to a transfer with another content";
+    /// It has ended.
+    TRANSFER_ENDED = 2031, 409, "转账已结束，不能撤销", "the transfer has ended and cannot be cancelled";
+    /// No room in the day's limits.
+    TRANSFER_LIMIT = 2032, 403, "超过每日转账限额", "over the daily limit of transfers";
+    /// VK-Pay: the provider gave no pay parameters.
+    PROVIDER_REFUSED = 3001, 422, "支付渠道拒绝了请求", "the provider refused";
+    /// The provider refused the refund.
+    REFUND_REFUSED = 3002, 422, "支付渠道拒绝退款", "the provider refused the refund";
+    /// The provider made no bill, or will not do what was asked of it.
+    TRANSFER_REFUSED = 3003, 422, "支付渠道拒绝转账", "the provider refused the transfer";
+    /// It ended without the payee having the money.
+    TRANSFER_FAILED = 3004, 422, "转账未成功，请更换单号重试", "the transfer did not succeed, take a new number";
+    /// The provider does not accept the set-up.
+    PROVIDER_SETUP = 5020, 502, "支付渠道配置有误，请联系商户", "the provider does not accept the merchant's set-up";
+    /// The outcome is not known.
+    OUTCOME_UNKNOWN = 5040, 504, "支付渠道未返回明确结果，请稍后查询", "the provider has not given a clear result, query later";
+}
+
+/// Why a request failed: the public code with its public detail, and what only the log may see.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure {
+    /// The code.
+    pub code: Code,
+    /// A public addition: the field's name, the provider's own words.
+    pub says: Option<String>,
+    /// For the log.
+    pub private: Option<String>,
+    /// Result fields that go with it.
+    pub data: Option<Box<serde_json::Map<String, serde_json::Value>>>,
+}
+
+impl Failure {
+    /// A failure of that code.
+    pub fn new(code: Code) -> Self {
+        Self { code, says: None, private: None, data: None }
+    }
+
+    /// Adds a public detail.
+    #[must_use]
+    pub fn says(mut self, says: impl Into<String>) -> Self {
+        self.says = Some(says.into());
+        self
+    }
+
+    /// Adds a detail for the log.
+    #[must_use]
+    pub fn private(mut self, detail: impl Into<String>) -> Self {
+        self.private = Some(detail.into());
+        self
+    }
+
+    /// Adds a result field.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
+        self.data.get_or_insert_default().insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+impl From<Code> for Failure {
+    fn from(code: Code) -> Self {
+        Self::new(code)
+    }
+}

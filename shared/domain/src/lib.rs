@@ -1,0 +1,31 @@
+//! Orders, attempts, payments, refunds, transfers, tasks, actions and reply codes: what they are and how they may move.
+//! Pure: no I/O and no clock.
+
+pub mod action;
+mod attempt;
+mod code;
+mod day;
+mod money;
+mod order;
+mod payment;
+mod provider;
+mod refund;
+mod secret;
+mod status;
+mod task;
+mod token_store;
+mod transfer;
+
+pub use attempt::{Attempt, AttemptState, Parameters};
+pub use code::{Code, Failure};
+pub use day::Day;
+pub use money::Fen;
+pub use order::{COLUMNS, MAX_ATTEMPTS, MAX_REFUNDS, Order};
+pub use payment::{Parties, Payment, other_number, payment_identity};
+pub use provider::Provider;
+pub use refund::{Refund, RefundState};
+pub use secret::Secret;
+pub use status::Status;
+pub use task::{LEASE_MS, Task, TaskName, TaskState, ask_again, watch_again};
+pub use token_store::{TokenStore, TokenStoreError};
+pub use transfer::{DailyLimits, ReportInfo, Transfer, TransferState, shanghai_day};

@@ -1,0 +1,194 @@
+//! AWS from the variables that Lambda sets, and nothing else: no profiles, no metadata service, no STS.
+//!
+//! The credential chain of `aws-config`, and a whole SDK for each of the few calls beside DynamoDB's, would put every
+//! binary over its limit of 8 MB. DynamoDB keeps its SDK; the others are one signed POST.
+
+use crate::provider_http::{Answer, Http, Request};
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use http::Method;
+use serde_json::Value;
+use std::time::{Duration, SystemTime};
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|v| !v.is_empty())
+}
+
+/// The region that the environment names.
+///
+/// # Errors
+/// The variable that is missing.
+pub fn region() -> Result<String, &'static str> {
+    variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")).ok_or("AWS_REGION")
+}
+
+/// The credentials of the environment.
+///
+/// # Errors
+/// The variable that is missing.
+pub fn credentials() -> Result<Credentials, &'static str> {
+    let id = variable("AWS_ACCESS_KEY_ID").ok_or("AWS_ACCESS_KEY_ID")?;
+    let secret = variable("AWS_SECRET_ACCESS_KEY").ok_or("AWS_SECRET_ACCESS_KEY")?;
+    Ok(Credentials::new(id, secret, variable("AWS_SESSION_TOKEN"), None, "environment"))
+}
+
+/// The endpoint that the environment names for a service, by the SDKs' own variables.
+pub fn endpoint(service: &str) -> Option<String> {
+    variable(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| variable("AWS_ENDPOINT_URL"))
+}
+
+/// The usual host of a service, where the environment names no endpoint.
+fn host(service: &str, region: &str) -> String {
+    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    format!("https://{service}.{region}.{suffix}")
+}
+
+/// One request to a service, signed with the environment's credentials.
+struct Call<'a> {
+    /// In host names and signatures: `ssm`.
+    service: &'a str,
+    region: &'a str,
+    /// The whole URL.
+    url: &'a str,
+    content_type: &'static str,
+    /// `X-Amz-Target`, in the JSON protocols.
+    target: Option<&'a str>,
+    body: &'a Value,
+    timeout: Duration,
+}
+
+/// How long a call may take whose caller does not say.
+const WHOLE: Duration = Duration::from_secs(10);
+
+/// Signs a request (Signature Version 4) and sends it.
+///
+/// # Errors
+/// That there are no credentials, or that there was no answer.
+async fn signed_call(http: &Http, call: Call<'_>) -> Result<Answer, String> {
+    let credentials = credentials().map_err(|name| format!("{name} is not set"))?;
+    let body = call.body.to_string().into_bytes();
+    let mut headers = vec![("content-type", call.content_type.to_owned())];
+    headers.extend(call.target.map(|target| ("x-amz-target", target.to_owned())));
+    let signature = signature(&call, credentials, &headers, &body).ok_or("cannot be signed")?;
+    headers.extend(signature);
+    let request = Request { method: Method::POST, url: call.url, headers, body, identity: None };
+    http.send_within(request, call.timeout).await.map_err(|error| error.to_string())
+}
+
+/// A service that speaks AWS's JSON protocol 1.1.
+pub struct JsonService {
+    /// In host names and signatures: `ssm`.
+    pub name: &'static str,
+    /// In the variable of its endpoint: `SSM`.
+    pub variable: &'static str,
+}
+
+/// Calls an operation (`AmazonSSM.GetParameter`) of a service.
+///
+/// # Errors
+/// The error's code, or that there was no answer.
+pub async fn call(http: &Http, service: &JsonService, operation: &str, body: &Value) -> Result<Value, String> {
+    let region = region().map_err(|name| format!("{name} is not set"))?;
+    let url = endpoint(service.variable).unwrap_or_else(|| host(service.name, &region));
+    let url = format!("{}/", url.trim_end_matches('/'));
+    let call = Call {
+        service: service.name,
+        region: &region,
+        url: &url,
+        content_type: "application/x-amz-json-1.1",
+        target: Some(operation),
+        body,
+        timeout: WHOLE,
+    };
+    let answer = signed_call(http, call).await?;
+    let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    if answer.status == 200 {
+        return Ok(document);
+    }
+    let code = document["__type"].as_str().and_then(|kind| kind.rsplit('#').next());
+    Err(code.map_or_else(|| format!("HTTP {}", answer.status), str::to_owned))
+}
+
+/// Puts a message into a queue, by its URL.
+///
+/// # Errors
+/// That there was no answer, or its status.
+pub async fn send_message(http: &Http, queue: &str, message: &Value) -> Result<(), String> {
+    let region = region().map_err(|name| format!("{name} is not set"))?;
+    let host = endpoint("SQS").or_else(|| {
+        let url = reqwest::Url::parse(queue).ok()?;
+        Some(url.origin().ascii_serialization())
+    });
+    let url = format!("{}/", host.ok_or("the queue's URL is none")?.trim_end_matches('/'));
+    let call = Call {
+        service: "sqs",
+        region: &region,
+        url: &url,
+        content_type: "application/x-amz-json-1.0",
+        target: Some("AmazonSQS.SendMessage"),
+        body: &serde_json::json!({ "QueueUrl": queue, "MessageBody": message.to_string() }),
+        timeout: WHOLE,
+    };
+    match signed_call(http, call).await?.status {
+        200 => Ok(()),
+        status => Err(format!("HTTP {status}")),
+    }
+}
+
+/// The largest answer of a function that is looked at, bytes.
+const MAX_PAYLOAD: usize = 10_000;
+
+/// Calls a Lambda function and waits for its answer.
+///
+/// # Errors
+/// That there was no answer in time, too large a one, or that the function failed.
+pub async fn invoke(http: &Http, function: &str, payload: &Value, timeout: Duration) -> Result<Vec<u8>, String> {
+    let region = region().map_err(|name| format!("{name} is not set"))?;
+    let host = endpoint("LAMBDA").unwrap_or_else(|| host("lambda", &region));
+    let name: String = form_urlencoded::byte_serialize(function.as_bytes()).collect();
+    let url = format!("{}/2015-03-31/functions/{name}/invocations", host.trim_end_matches('/'));
+    let call = Call {
+        service: "lambda",
+        region: &region,
+        url: &url,
+        content_type: "application/json",
+        target: None,
+        body: payload,
+        timeout,
+    };
+    let answer = signed_call(http, call).await?;
+    match answer.status {
+        200 if answer.headers.contains_key("x-amz-function-error") => Err("FunctionError".to_owned()),
+        200 if answer.body.len() > MAX_PAYLOAD => Err("too large an answer".to_owned()),
+        200 => Ok(answer.body),
+        status => Err(format!("HTTP {status}")),
+    }
+}
+
+/// The headers of a Signature Version 4.
+fn signature(
+    call: &Call<'_>,
+    credentials: Credentials,
+    headers: &[(&'static str, String)],
+    body: &[u8],
+) -> Option<Vec<(&'static str, String)>> {
+    let identity = credentials.into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(call.region)
+        .name(call.service)
+        .time(SystemTime::now())
+        .settings(SigningSettings::default())
+        .build()
+        .ok()?
+        .into();
+    let signed = headers.iter().map(|(name, value)| (*name, value.as_str()));
+    let request = SignableRequest::new("POST", call.url, signed, SignableBody::Bytes(body)).ok()?;
+    let (instructions, _) = sign(request, &params).ok()?.into_parts();
+    const NAMES: [&str; 4] = ["authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"];
+    instructions
+        .headers()
+        .map(|(name, value)| Some((NAMES.into_iter().find(|n| *n == name)?, value.to_owned())))
+        .collect()
+}

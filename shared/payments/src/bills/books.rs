@@ -1,0 +1,68 @@
+//! The lines of a merchant's bills, ready to be compared.
+
+use domain::Fen;
+use providers::bill::{Bill, BilledPayment, BilledRefund};
+use std::collections::{HashMap, HashSet};
+
+/// The lines of all accounts, found by the provider's number and the merchant's.
+#[derive(Default)]
+pub(super) struct Books {
+    pub(super) payments: HashMap<(Box<str>, Box<str>), Paid>,
+    /// By the payment and the refund number.
+    pub(super) refunds: HashMap<(Box<str>, Box<str>), Refunded>,
+    /// Refunds without a number.
+    pub(super) loose: Vec<Refunded>,
+    pub(super) reversed: HashSet<Box<str>>,
+    pub(super) lines: u64,
+}
+
+/// A payment.
+pub(super) struct Paid {
+    pub(super) total: Fen,
+    pub(super) sub_mch_id: Option<Box<str>>,
+    /// Whether this merchant answers for it when it is nobody's.
+    pub(super) speaks: bool,
+}
+
+/// A refund.
+pub(super) struct Refunded {
+    pub(super) line: BilledRefund,
+    /// As of a payment.
+    pub(super) speaks: bool,
+}
+
+impl Books {
+    /// All refunds.
+    pub(super) fn refunds(&self) -> impl Iterator<Item = &Refunded> {
+        self.refunds.values().chain(&self.loose)
+    }
+
+    /// Adds a bill. Applications of one seller have the same bill, so a line may come again.
+    pub(super) fn take(&mut self, bill: Bill, speaks: bool) -> Result<(), &'static str> {
+        self.lines += bill.lines;
+        self.reversed.extend(bill.reversed.into_iter().map(|line| line.transaction_id));
+        for BilledPayment { number, transaction_id, total, sub_mch_id } in bill.payments {
+            match self.payments.insert((transaction_id, number), Paid { total, sub_mch_id, speaks }) {
+                Some(known) if known.total != total => return Err("two lines of one payment differ"),
+                Some(_) => self.lines -= 1,
+                None => {}
+            }
+        }
+        for line in bill.refunds {
+            if line.out_refund_no.is_empty() {
+                self.loose.push(Refunded { line, speaks });
+                continue;
+            }
+            let key = (line.transaction_id.clone(), line.out_refund_no.clone());
+            let now = (line.refund, line.success);
+            match self.refunds.insert(key, Refunded { line, speaks }) {
+                Some(known) if (known.line.refund, known.line.success) != now => {
+                    return Err("two lines of one refund differ");
+                }
+                Some(_) => self.lines -= 1,
+                None => {}
+            }
+        }
+        Ok(())
+    }
+}

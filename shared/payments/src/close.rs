@@ -1,0 +1,109 @@
+//! `pay/closePayment`: close at the provider first, then here.
+
+use super::query::Asked;
+use super::{Caller, Context, Source};
+use domain::{Attempt, AttemptState, Code, Failure, Order, Status};
+use providers::{CallError, Closing, Meaning};
+use store::HistoryEntry;
+
+/// Closes an unpaid order at every provider that may still take its money, then here. What a provider cannot
+/// close is looked after as long as that provider takes money for it. A closed one is closed again with success.
+///
+/// # Errors
+/// 409 when it is or turns out to be paid, or the payer is paying; 422 when a provider refuses to close, 504 when one
+/// does not answer, or refuses to tell how the order stands.
+pub async fn close_payment(cx: &Context<'_>, caller: &Caller, out_trade_no: &str) -> Result<Order, Failure> {
+    'round: for _ in 0..5 {
+        let order = cx.visible_order(caller, out_trade_no).await?;
+        match order.trade_state {
+            Status::Success | Status::Refund => return Err(Code::ALREADY_PAID.into()),
+            Status::Closed => return Ok(order),
+            Status::NotPay => {}
+        }
+        let mut left_open = Vec::new();
+        for attempt in order.attempts.iter().filter(|a| a.may_be_paid()) {
+            match close_attempt(cx, &order, attempt, &caller.source).await {
+                Ok(ended) if ended.state == AttemptState::Abandoned => left_open.push(attempt.n),
+                Ok(_) => {}
+                Err(moved) if moved.code == Code::BUSY => continue 'round,
+                Err(failure) => return Err(failure),
+            }
+        }
+        let entry = HistoryEntry::new("closed", &caller.source, cx.now());
+        let due = Some(super::reconcile::first_watch(cx, &order, &left_open, cx.now()));
+        if cx.store.close_order(&order, &left_open, due, cx.now(), &entry).await? {
+            return Ok(cx.store.order(out_trade_no).await?.unwrap_or(order));
+        }
+    }
+    Err(Code::BUSY.into())
+}
+
+/// How an attempt ended at its provider.
+pub(super) struct Ended {
+    pub(super) state: AttemptState,
+    /// New incidents, of payments that were found there and do not fit.
+    pub(super) incidents: u64,
+}
+
+impl From<AttemptState> for Ended {
+    fn from(state: AttemptState) -> Self {
+        Self { state, incidents: 0 }
+    }
+}
+
+/// Closes one attempt at its provider, and tells how it ended: closed there, or abandoned because the
+/// provider never saw it (Alipay knows a trade only once the payer has opened it) or has no close.
+///
+/// A pay code is closed by a reversal, which gives back what was paid. So it is noted first, under the condition that
+/// the order is as it was read, that nothing may be credited to the attempt by what was said before: else one request
+/// credits and delivers what another gives back.
+///
+/// # Errors
+/// 409 when it turns out to be paid (it is credited) or the payer is paying, 422 when the provider refuses, 409
+/// ([`Code::BUSY`]) when the order changed since it was read, 504 when the outcome is not known; then nothing changes
+/// here.
+pub(super) async fn close_attempt(
+    cx: &Context<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    source: &str,
+) -> Result<Ended, Failure> {
+    let gateway = cx.gateway(attempt)?;
+    if gateway.reverses() {
+        let entry = HistoryEntry::new("reversal", source, cx.now()).with("attempt", &attempt.n);
+        if !cx.store.begin_reversal(order, attempt, cx.now(), &entry).await? {
+            return Err(Code::BUSY.into());
+        }
+    }
+    let closed = gateway.close(cx.outside, order, attempt, cx.now()).await;
+    let entry = |event| HistoryEntry::new(event, source, cx.now()).with("attempt", &attempt.n);
+    match closed {
+        Ok(Closing::Closed) => Ok(AttemptState::Closed.into()),
+        Ok(Closing::LeftOpen) => Ok(AttemptState::Abandoned.into()),
+        Ok(Closing::Paying) => Err(Code::PAYING.into()),
+        Err(CallError::Refused(refusal)) => match refusal.meaning {
+            Meaning::Closed => Ok(AttemptState::Closed.into()),
+            Meaning::Missing => Ok(AttemptState::Abandoned.into()),
+            Meaning::Paid => match super::query::ask(cx, order, attempt, Source::Query).await? {
+                // What was paid is an incident. Other links of the attempt may still be paid (VksPay).
+                Asked::Misfit { new, whole } => {
+                    let state = if whole { AttemptState::Closed } else { AttemptState::Abandoned };
+                    Ok(Ended { state, incidents: new })
+                }
+                Asked::Paid => Err(Code::ALREADY_PAID.into()),
+                // Paid by one answer and not by the next: nothing is known.
+                Asked::Untold { .. } | Asked::Unpaid { .. } | Asked::Closed => Err(Code::OUTCOME_UNKNOWN.into()),
+            },
+            Meaning::No | Meaning::NumberUsed | Meaning::TooSoon | Meaning::Unheard => {
+                let entry = entry("close refused").with("code", &refusal.code).with("message", &refusal.message);
+                cx.store.append_history(&order.out_trade_no, &entry).await?;
+                Err(Failure::new(Code::PROVIDER_REFUSED).says(refusal.to_string()))
+            }
+        },
+        Err(CallError::Unknown(why)) => {
+            let entry = entry("unknown").with("call", &"close").with("why", &why);
+            cx.store.append_history(&order.out_trade_no, &entry).await?;
+            Err(Code::OUTCOME_UNKNOWN.into())
+        }
+    }
+}

@@ -1,0 +1,483 @@
+//! The one room: callback, active query and reconciliation all make an order paid here.
+//!
+//! Compare everything, then one transaction: the order to SUCCESS under the condition that it is as it was
+//! read, the provider's number made unique, the history, and the handler's writes. Whoever comes second finds
+//! the condition refused, which is a result. What does not fit the order is an incident and never credits.
+
+use super::{Context, delivery};
+use config::{DuplicatePayment, LatePayment};
+use domain::{Attempt, AttemptState, Order, Parties, Payment, Provider, Status, Task, TaskName};
+use providers::Stands;
+use serde_json::{Value, json};
+use store::{
+    Accepted, Action, Claimed, Committed, HistoryEntry, Holder, Incident, IncidentName, IncidentStatus, PaymentCommit,
+    Recorded, Recording, StoreError, Verdict,
+};
+
+/// How the bundle learnt of something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The provider's callback.
+    Callback,
+    /// Asking the provider.
+    Query,
+}
+
+impl Source {
+    /// As the history names it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Callback => "callback",
+            Self::Query => "query",
+        }
+    }
+
+    /// VK-Pay's `notify_mode`.
+    const fn notify_mode(self) -> u8 {
+        match self {
+            Self::Callback => 1,
+            Self::Query => 0,
+        }
+    }
+}
+
+/// What became of a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirmed {
+    /// The order is paid now, by this.
+    Credited,
+    /// It was, by the same payment.
+    Already,
+    /// It was reversed, and has gone back.
+    Reversed,
+    /// Its reversal may be on its way: nothing is known yet.
+    Unsettled,
+    /// Its reversal was asked for some time ago, and its provider does not tell what became of it.
+    Untold,
+    /// It does not fit, and is recorded.
+    Incident {
+        /// In what.
+        name: IncidentName,
+        /// Whether this is the first record of it.
+        new: bool,
+    },
+}
+
+/// How often a refund's number may be taken before we give up.
+const NUMBERS: usize = 12;
+
+/// Credits a payment to its order, at most once.
+///
+/// # Errors
+/// When the table cannot be read or written; then nothing is, and the provider shall call again.
+pub async fn confirm(cx: &Context<'_>, payment: &Payment, source: Source) -> Result<Confirmed, StoreError> {
+    confirm_under(cx, payment, source, late_by_policy(cx)).await
+}
+
+fn late_by_policy(cx: &Context<'_>) -> Late<'static> {
+    match cx.config.policy.late_payment {
+        LatePayment::Accept => Late::Policy,
+        LatePayment::Refund | LatePayment::Wait => Late::No,
+    }
+}
+
+/// Who decides that a payment is credited that came too late.
+#[derive(Clone, Copy)]
+pub(super) enum Late<'a> {
+    /// Nobody.
+    No,
+    /// The policy.
+    Policy,
+    /// An operator, about this incident.
+    Operator { recorded: &'a Recorded, by: &'a str, note: Option<&'a str> },
+}
+
+/// The incident that a credit ends.
+struct Acceptance<'a> {
+    incident: Incident,
+    recorded: Option<Recorded>,
+    by: &'a str,
+    note: Option<&'a str>,
+}
+
+impl<'a> Acceptance<'a> {
+    /// What a credit of this payment ends; nothing in the ordinary case. An incident that was decided otherwise
+    /// forbids the credit: its name.
+    async fn of(
+        cx: &Context<'_>,
+        order: &Order,
+        payment: &Payment,
+        late: Late<'a>,
+    ) -> Result<Result<Option<Self>, IncidentName>, StoreError> {
+        let (by, note) = match late {
+            Late::Operator { by, note, .. } => (by, note),
+            Late::Policy | Late::No if order.trade_state == Status::NotPay => return Ok(Ok(None)),
+            Late::Policy | Late::No => ("policy", Some("latePayment")),
+        };
+        let recorded = match late {
+            Late::Operator { recorded, .. } => cx.store.incident(&recorded.incident_id).await?,
+            Late::Policy | Late::No => cx.store.incident_about(payment, &order.out_trade_no).await?,
+        };
+        if let Some(known) = &recorded
+            && (known.status != IncidentStatus::Open || known.action == Some(Action::Refund))
+        {
+            return Ok(Err(known.incident.incident));
+        }
+        let (expected, actual) = (json!(order.trade_state), json!(payment.total));
+        let incident = match late {
+            Late::Operator { recorded, .. } => recorded.incident.clone(),
+            Late::Policy | Late::No => {
+                incident_about(payment, Some(order), IncidentName::LatePayment, expected, actual)
+            }
+        };
+        Ok(Ok(Some(Self { incident, recorded, by, note })))
+    }
+
+    fn accepted(&self) -> Accepted<'_> {
+        Accepted { incident: &self.incident, recorded: self.recorded.as_ref(), by: self.by, note: self.note }
+    }
+}
+
+/// The same for a payment that went back whole before it was credited: its order is paid and is not delivered.
+pub(super) async fn confirm_taken_back(
+    cx: &Context<'_>,
+    payment: &Payment,
+    source: Source,
+) -> Result<Confirmed, StoreError> {
+    confirm_as(cx, payment, source, late_by_policy(cx), Some("付款已全额退回，不再交付")).await
+}
+
+/// The same, where it is said whether a payment of a closed order is credited after all.
+pub(super) async fn confirm_under(
+    cx: &Context<'_>,
+    payment: &Payment,
+    source: Source,
+    late: Late<'_>,
+) -> Result<Confirmed, StoreError> {
+    confirm_as(cx, payment, source, late, None).await
+}
+
+/// The same, where it may be said why the order is not delivered.
+async fn confirm_as(
+    cx: &Context<'_>,
+    payment: &Payment,
+    source: Source,
+    late: Late<'_>,
+    withheld: Option<&str>,
+) -> Result<Confirmed, StoreError> {
+    if payment.is_of_a_store()
+        && cx.store.claimed(payment.provider, &payment.transaction_id).await? == Some(Claimed::TakenBack)
+    {
+        return Ok(gone(payment));
+    }
+    let Some(order) = order_of(cx, payment).await? else {
+        return record(cx, payment, None, IncidentName::UnknownOrder, Value::Null, json!(payment.number)).await;
+    };
+    let Some(attempt) = order.attempt_for(payment.provider, &payment.merchant, &payment.number) else {
+        let expected = json!(order.current().merchant);
+        return record(cx, payment, Some(&order), IncidentName::MerchantMismatch, expected, json!(payment.merchant))
+            .await;
+    };
+    let known = order.trade_state.is_paid() && order.transaction_id.as_ref() == Some(&payment.transaction_id);
+    if attempt.reversing.is_some()
+        && !known
+        && let Some(ended) = reversed(cx, &order, attempt, payment).await?
+    {
+        return Ok(ended);
+    }
+    if let Some((name, expected, actual)) = mismatch(&order, attempt, payment) {
+        return record(cx, payment, Some(&order), name, expected, actual).await;
+    }
+    match order.trade_state {
+        Status::Success | Status::Refund if order.transaction_id.as_ref() == Some(&payment.transaction_id) => {
+            Ok(Confirmed::Already)
+        }
+        // A number there is paid once, and has two names: the payment's and the store's.
+        Status::Success | Status::Refund
+            if payment.provider == Provider::WxpayVirtual && attempt.state == AttemptState::Paid =>
+        {
+            Ok(Confirmed::Already)
+        }
+        Status::Success | Status::Refund => {
+            let (expected, actual) = (json!(order.transaction_id), json!(payment.transaction_id));
+            let back = (cx.config.policy.duplicate_payment == DuplicatePayment::Refund).then_some(attempt);
+            record_of(cx, payment, &order, IncidentName::SecondPayment, expected, actual, back).await
+        }
+        Status::NotPay | Status::Closed if order.trade_state.may_become(Status::Success, !matches!(late, Late::No)) => {
+            credit(cx, &order, attempt, payment, source, (late, withheld)).await
+        }
+        Status::NotPay | Status::Closed => {
+            let expected = json!(order.trade_state);
+            let back = (cx.config.policy.late_payment == LatePayment::Refund).then_some(attempt);
+            record_of(cx, payment, &order, IncidentName::LatePayment, expected, json!(payment.total), back).await
+        }
+    }
+}
+
+/// What the store has taken back before anybody was credited. It was told as a refund.
+fn gone(payment: &Payment) -> Confirmed {
+    let (provider, transaction_id) = (payment.provider, &payment.transaction_id);
+    tracing::info!(%provider, transaction_id, "a purchase that was taken back before it was credited");
+    Confirmed::Incident { name: IncidentName::UnknownOrder, new: false }
+}
+
+/// What became of a payment whose reversal was asked for; `None` when its provider, asked after that, has it still.
+async fn reversed(
+    cx: &Context<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    payment: &Payment,
+) -> Result<Option<Confirmed>, StoreError> {
+    if attempt.is_being_reversed(cx.now()) {
+        return Ok(Some(Confirmed::Unsettled));
+    }
+    let Ok(gateway) = cx.gateway(attempt) else { return Ok(Some(Confirmed::Untold)) };
+    Ok(match gateway.stands(cx.outside, order, attempt, payment, cx.now()).await {
+        Ok(Stands::Paid | Stands::PartlyBack) => None,
+        Ok(Stands::Back | Stands::Closed | Stands::Absent) => Some(Confirmed::Reversed),
+        Ok(Stands::Untold) | Err(_) => Some(Confirmed::Untold),
+    })
+}
+
+/// The order that a payment speaks of: by its own number, or by the number of a later attempt.
+async fn order_of(cx: &Context<'_>, payment: &Payment) -> Result<Option<Order>, StoreError> {
+    find_order(cx, payment.provider, &payment.merchant, &payment.number).await
+}
+
+/// The order that a provider's number belongs to: by the claim on the number, and by nothing else. It may have no
+/// attempt of this provider and merchant; then the number went out to another.
+pub(super) async fn find_order(
+    cx: &Context<'_>,
+    provider: Provider,
+    merchant: &str,
+    number: &str,
+) -> Result<Option<Order>, StoreError> {
+    let ours = match cx.store.holder(number).await? {
+        Some(Holder::Order(order)) => Some(*order),
+        Some(Holder::Attempt(no)) => cx.store.order(&no).await?,
+        None => None,
+    };
+    if ours.as_ref().is_some_and(|order| order.attempt_for(provider, merchant, number).is_some()) {
+        return Ok(ours);
+    }
+    if let Some(no) = cx.store.order_of_number(provider, merchant, number).await? {
+        return cx.store.order(&no).await;
+    }
+    Ok(ours.filter(|order| order.attempts.iter().any(|attempt| attempt.has_number(number))))
+}
+
+/// Where a payment differs from the order: currency, amount, goods, merchant, application.
+fn mismatch(order: &Order, attempt: &Attempt, payment: &Payment) -> Option<(IncidentName, Value, Value)> {
+    if payment.currency != order.currency {
+        return Some((IncidentName::CurrencyMismatch, json!(order.currency), json!(payment.currency)));
+    }
+    if payment.total.is_some_and(|total| total != order.total_fee) {
+        return Some((IncidentName::AmountMismatch, json!(order.total_fee), json!(payment.total)));
+    }
+    for (name, bought) in &payment.goods {
+        let wanted = attempt.goods.get(name);
+        if wanted != Some(bought) {
+            return Some((IncidentName::AmountMismatch, json!({ name: wanted }), json!({ name: bought })));
+        }
+    }
+    if payment.mch_id.is_some() && payment.mch_id != attempt.mch_id {
+        return Some((IncidentName::MerchantMismatch, json!(attempt.mch_id), json!(payment.mch_id)));
+    }
+    if let Some(app_id) = payment.app_id.as_ref().filter(|id| **id != attempt.app_id) {
+        return Some((IncidentName::AppMismatch, json!(attempt.app_id), json!(app_id)));
+    }
+    other_party(attempt, &payment.parties)
+}
+
+/// Whom a payment names who is not the attempt's: the sub-merchant, the receiving account, their applications.
+pub(super) fn other_party(attempt: &Attempt, named: &Parties) -> Option<(IncidentName, Value, Value)> {
+    let differs = |told: &Option<String>, own: Option<&str>| told.as_deref().is_some_and(|told| Some(told) != own);
+    let sub_mchid = attempt.sub_mchid.as_deref().unwrap_or_default();
+    if differs(&named.sub_mch_id, Some(sub_mchid)) {
+        let expected = json!({ "sub_mchid": sub_mchid });
+        return Some((IncidentName::MerchantMismatch, expected, json!({ "sub_mchid": named.sub_mch_id })));
+    }
+    // What was not written down with the order cannot be compared.
+    if attempt.mch_id.is_some() && differs(&named.seller_id, attempt.mch_id.as_deref()) {
+        let expected = json!({ "seller_id": attempt.mch_id });
+        return Some((IncidentName::MerchantMismatch, expected, json!({ "seller_id": named.seller_id })));
+    }
+    if differs(&named.auth_app_id, Some(&attempt.app_id)) {
+        let expected = json!({ "auth_app_id": attempt.app_id });
+        return Some((IncidentName::AppMismatch, expected, json!({ "auth_app_id": named.auth_app_id })));
+    }
+    if attempt.sub_appid.is_some() && differs(&named.sub_app_id, attempt.sub_appid.as_deref()) {
+        let expected = json!({ "sub_appid": attempt.sub_appid });
+        return Some((IncidentName::AppMismatch, expected, json!({ "sub_appid": named.sub_app_id })));
+    }
+    None
+}
+
+fn incident_about(
+    payment: &Payment,
+    order: Option<&Order>,
+    name: IncidentName,
+    expected: Value,
+    actual: Value,
+) -> Incident {
+    let no = order.map_or(&payment.number, |order| &order.out_trade_no);
+    Incident {
+        out_trade_no: Some(no.clone()),
+        transaction_id: Some(payment.transaction_id.clone()),
+        expected: Some(expected).filter(|v| !v.is_null()),
+        actual: Some(actual).filter(|v| !v.is_null()),
+        payment: Some(payment.clone()),
+        ..Incident::new(name, payment.provider, &payment.merchant)
+    }
+}
+
+async fn record(
+    cx: &Context<'_>,
+    payment: &Payment,
+    order: Option<&Order>,
+    name: IncidentName,
+    expected: Value,
+    actual: Value,
+) -> Result<Confirmed, StoreError> {
+    let incident = incident_about(payment, order, name, expected, actual);
+    let new = alarm(cx, &incident, order.is_some()).await?;
+    Ok(Confirmed::Incident { name, new })
+}
+
+/// Records a payment that an order has no use for; with `back`, the attempt it came through, it goes back.
+async fn record_of(
+    cx: &Context<'_>,
+    payment: &Payment,
+    order: &Order,
+    name: IncidentName,
+    expected: Value,
+    actual: Value,
+    back: Option<&Attempt>,
+) -> Result<Confirmed, StoreError> {
+    let incident = incident_about(payment, Some(order), name, expected, actual);
+    let back = back.filter(|attempt| super::incidents::can_go_back(cx, attempt, payment));
+    let Some(attempt) = back else {
+        let new = alarm(cx, &incident, true).await?;
+        return Ok(Confirmed::Incident { name, new });
+    };
+    for n in 1..=NUMBERS {
+        let refund = super::incidents::refund_of(cx, order, attempt, payment, &incident.id(), n);
+        let new = match cx.store.record_incident(&incident, true, Some(&refund), cx.now()).await? {
+            Recording::New => {
+                sound(&incident);
+                true
+            }
+            Recording::Known => false,
+            Recording::NumberTaken => continue,
+            // Another order was credited for it: it stays there.
+            Recording::Credited => alarm(cx, &incident, true).await?,
+        };
+        return Ok(Confirmed::Incident { name, new });
+    }
+    Err(StoreError::new("incident", "no refund number is free"))
+}
+
+/// Records an incident and logs it as an alarm, once: true for the first time.
+pub(super) async fn alarm(cx: &Context<'_>, incident: &Incident, known: bool) -> Result<bool, StoreError> {
+    let new = cx.store.record_incident(incident, known, None, cx.now()).await? == Recording::New;
+    if new {
+        sound(incident);
+    }
+    Ok(new)
+}
+
+/// The line of the log that the alarm listens for.
+pub(super) fn sound(incident: &Incident) {
+    let number = incident.out_trade_no.as_ref().or(incident.out_bill_no.as_ref());
+    let number = number.map_or("-", String::as_str);
+    telemetry::alarm(incident.incident.name(), &[("out_trade_no", &number), ("provider", &incident.provider)]);
+}
+
+/// Runs the handler and commits. A refused condition of the handler runs it again on fresh reads; a handler
+/// that refuses, or cannot do its work, has its reason written instead of its writes, an incident, and a task that
+/// tries again; somebody who was first is looked at anew.
+async fn credit(
+    cx: &Context<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    payment: &Payment,
+    source: Source,
+    (late, withheld): (Late<'_>, Option<&str>),
+) -> Result<Confirmed, StoreError> {
+    let forwarded = cx.config.handlers.contains_key(&order.kind);
+    let acceptance = match Acceptance::of(cx, order, payment, late).await? {
+        Ok(acceptance) => acceptance,
+        Err(name) => return Ok(Confirmed::Incident { name, new: false }),
+    };
+    let mut refused: Option<&str> = withheld;
+    for round in 0..delivery::ROUNDS {
+        let verdict = match refused {
+            Some(reason) => delivery::refusal(reason),
+            None if forwarded => Verdict::default(),
+            None => delivery::verdict(cx, order, round > 0).await?,
+        };
+        let reason = verdict.reason.as_deref();
+        let undelivered = (verdict.success == Some(false))
+            .then(|| delivery::incident_of(IncidentName::Undelivered, order, attempt, reason));
+        let task = match (forwarded, &undelivered) {
+            // What went back whole is delivered to nobody; the incident ends with its refund.
+            _ if withheld.is_some() => None,
+            (true, _) => Some(Task::new(TaskName::Handler, &order.out_trade_no, None, cx.now())),
+            (false, Some(_)) => Some(Task::redelivery(&order.out_trade_no, reason, cx.now())),
+            (false, None) => None,
+        };
+        let entry = HistoryEntry::new("paid", source.name(), cx.now())
+            .with("transaction_id", &payment.transaction_id)
+            .with("attempt", &attempt.n)
+            .with("total_fee", &order.total_fee)
+            .with("user_order_success", &verdict.success)
+            .with("reason", &verdict.reason)
+            .with("writes", &verdict.writes.iter().map(|w| format!("{}/{}", w.table(), w.id())).collect::<Vec<_>>());
+        let commit = PaymentCommit {
+            order,
+            attempt,
+            payment,
+            notify_mode: source.notify_mode(),
+            verdict: &verdict,
+            task: task.as_ref(),
+            undelivered: undelivered.as_ref(),
+            accepted: acceptance.as_ref().map(Acceptance::accepted),
+            entry,
+        };
+        match cx.store.commit_payment(&commit).await? {
+            Committed::Done => {
+                let no = &order.out_trade_no;
+                tracing::info!(out_trade_no = %no, transaction_id = %payment.transaction_id, source = source.name(), "order {no} is paid");
+                if let Some(incident) = undelivered.as_ref().filter(|_| withheld.is_none()) {
+                    sound(incident);
+                }
+                if let (Some(task), true, Source::Callback) = (&task, forwarded, source) {
+                    super::tasks::deliver_inline(cx, task).await;
+                }
+                return Ok(Confirmed::Credited);
+            }
+            Committed::OrderMoved | Committed::IncidentMoved => {
+                return Box::pin(confirm_as(cx, payment, source, late, withheld)).await;
+            }
+            Committed::TransactionTaken => {
+                let holder = match cx.store.claimed(payment.provider, &payment.transaction_id).await? {
+                    Some(Claimed::TakenBack) => return Ok(gone(payment)),
+                    Some(Claimed::Order(no)) => Some(no),
+                    Some(Claimed::SentBack) | None => None,
+                };
+                let (expected, actual) = (json!(order.out_trade_no), json!(holder));
+                if holder.is_none()
+                    && let Some(known) = cx.store.incident_about(payment, &order.out_trade_no).await?
+                {
+                    // It goes back.
+                    return Ok(Confirmed::Incident { name: known.incident.incident, new: false });
+                }
+                return record(cx, payment, Some(order), IncidentName::SecondPayment, expected, actual).await;
+            }
+            Committed::HandlerRefused if round + 2 >= delivery::ROUNDS => refused = Some(delivery::CONTESTED),
+            Committed::HandlerRefused => {}
+            Committed::HandlerInvalid(what) => refused = Some(delivery::unable(order, &what)),
+        }
+    }
+    Err(StoreError::new("payment", "the handler's conditions keep being refused"))
+}

@@ -1,0 +1,602 @@
+//! `pay/createPayment`: one order by its number, one open attempt at a time.
+
+use super::node::node_of;
+use super::payee::{Payee, payee, seller_id};
+use super::{Caller, Context, Draft, Fields, confirm::Source};
+use crypto::hash;
+use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Parameters, Provider, Status};
+use providers::{CallError, CreateRequest, Created, Gateway, GoodsRequest, Meaning};
+use serde_json::{Map, Value};
+use store::{Added, HistoryEntry, Holder, Kept};
+
+/// What the HTTP request tells of the client, beside the data.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    /// The client's address, as the platform saw it.
+    pub client_ip: String,
+    /// The client's `User-Agent`.
+    pub user_agent: String,
+}
+
+/// A `createPayment` request, read.
+pub struct CreateInput<'a> {
+    /// The data.
+    pub fields: Fields<'a>,
+    /// The client.
+    pub environment: Environment,
+    /// The names that a signed quote fixed; none where there was no quote.
+    pub quoted: &'a [&'static str],
+}
+
+/// What the request wants, checked for its shape.
+struct Wanted<'a> {
+    provider: Provider,
+    out_trade_no: &'a str,
+    total_fee: Fen,
+    subject: &'a str,
+    kind: &'a str,
+    custom: Map<String, Value>,
+    other: Map<String, Value>,
+    user_id: Option<&'a str>,
+    nickname: Option<&'a str>,
+    openid: Option<String>,
+    goods: Map<String, Value>,
+    appid: Option<&'a str>,
+    payee: Payee,
+    auth_code: Option<&'a str>,
+    store_id: Option<&'a str>,
+    return_url: Option<String>,
+    time_expire: Option<i64>,
+    platform: String,
+    node: &'static str,
+    environment: &'a Environment,
+}
+
+/// An order with pay parameters for its current attempt.
+pub struct CreateReply {
+    /// The order.
+    pub order: Order,
+    /// `orderInfo`.
+    pub order_info: Value,
+    /// The text of a QR code, where there is one to show.
+    pub qr_text: Option<String>,
+}
+
+/// What may not change between two requests for one order.
+const GOODS: [&str; 5] = ["product_id", "quantity", "mode", "buy_quantity", "goods_price"];
+/// How often the order may change under us before we give up.
+const ROUNDS: usize = 5;
+
+/// Creates an order, or answers the one that has this number.
+///
+/// # Errors
+/// A [`Failure`] with the field's code for bad input, 409 for a number with another content, 422 when the
+/// provider refuses, 504 when its outcome is not known.
+pub async fn create_payment(
+    cx: &Context<'_>,
+    caller: &Caller,
+    input: &CreateInput<'_>,
+) -> Result<CreateReply, Failure> {
+    let mut seen = order_under(cx, input.fields.out_trade_no()?).await?;
+    let payee = payee(cx, caller, input, seen.as_ref())?;
+    let (gateway, mut wanted) = read(cx, caller, input, payee)?;
+    let code = match wanted.provider {
+        Provider::WxpayVirtual => input.fields.text("code", 512)?,
+        _ => None,
+    };
+    wanted.openid = gateway.payer(cx.outside, wanted.openid.as_deref(), code, cx.now()).await?;
+    if let (Provider::WxpayVirtual, Some(openid)) = (wanted.provider, &wanted.openid) {
+        wanted.goods.insert("openid".to_owned(), Value::String(openid.clone()));
+    }
+    for round in 0..ROUNDS {
+        if round > 0 {
+            seen = order_under(cx, wanted.out_trade_no).await?;
+            // Somebody else made it meanwhile, for others.
+            if !super::payee::payee(cx, caller, input, seen.as_ref())?.is(&wanted.payee) {
+                break;
+            }
+        }
+        let (order, again) = match seen.take() {
+            None => match begin(cx, caller, &wanted, &gateway).await? {
+                Some(order) => (order, false),
+                None => continue,
+            },
+            Some(order) => match resume(cx, caller, &wanted, &gateway, order).await? {
+                Some(resumed) => resumed,
+                None => continue,
+            },
+        };
+        if let Some(reply) = issue(cx, caller, &wanted, &gateway, order, again).await? {
+            return Ok(reply);
+        }
+    }
+    Err(Code::BUSY.into())
+}
+
+/// The order that has a number, if there is one.
+///
+/// # Errors
+/// [`Code::ORDER_DIFFERS`] when another order is paid under that number.
+async fn order_under(cx: &Context<'_>, out_trade_no: &str) -> Result<Option<Order>, Failure> {
+    match cx.store.holder(out_trade_no).await? {
+        None => Ok(None),
+        Some(Holder::Order(order)) => Ok(Some(*order)),
+        Some(Holder::Attempt(_)) => Err(Code::ORDER_DIFFERS.into()),
+    }
+}
+
+fn read<'a>(
+    cx: &Context<'_>,
+    caller: &'a Caller,
+    input: &'a CreateInput<'_>,
+    payee: Payee,
+) -> Result<(Gateway, Wanted<'a>), Failure> {
+    let fields = &input.fields;
+    let out_trade_no = fields.out_trade_no()?;
+    let provider = fields.provider()?.ok_or(Code::PROVIDER)?;
+    let custom = fields.object("custom", Code::TYPE)?;
+    let openid = fields.text("openid", 128).map_err(|_| Code::OPENID)?;
+    let auth_code = fields.text("auth_code", 64)?;
+    let merchant = cx.config.merchant(&payee.merchant).ok_or_else(|| Failure::new(Code::FIELD).says("pid"))?;
+    let platform = fields.text("vk_platform", 32)?.or(fields.text("platform", 32)?).unwrap_or_default().to_owned();
+    let node = match auth_code {
+        Some(_) => "codepay",
+        None => node_of(provider, &platform, &input.environment.user_agent, openid.is_some(), fields, merchant)?,
+    };
+    let platform = match provider {
+        Provider::Wxpay | Provider::Alipay => platform,
+        _ if platform.is_empty() => node.to_owned(),
+        _ => platform,
+    };
+    let gateway = Gateway::find(merchant, provider, node)
+        .ok_or_else(|| Failure::new(Code::PLATFORM).says(format!("{provider}.{node}")))?;
+    let asked = fields.amount("total_fee", Code::TOTAL_FEE);
+    let request = GoodsRequest {
+        data: fields.0,
+        custom: &custom,
+        total: asked.as_ref().ok().copied(),
+        quoted: input.quoted,
+        trusted: caller.trusted,
+    };
+    let goods = gateway.goods(&request)?;
+    // A provider that computes the amount from the goods makes the request's amount void; a signed one binds.
+    let total_fee = match goods.total {
+        Some(total) if !input.quoted.is_empty() && asked != Ok(total) => {
+            return Err(Failure::new(Code::FORBIDDEN).says("total_fee"));
+        }
+        Some(total) => total,
+        None => asked?,
+    };
+    let subject = fields.text("subject", 256).map_err(|_| Code::SUBJECT)?.ok_or(Code::SUBJECT)?;
+    let kind = fields.text("type", 64).map_err(|_| Code::TYPE)?.ok_or(Code::TYPE)?;
+    let other = fields.object("other", Code::FIELD)?;
+    let named = fields.text("user_id", 128)?;
+    if let (Some(user), Some(named), false) = (&caller.user, named, caller.trusted)
+        && user != named
+    {
+        return Err(Failure::new(Code::FORBIDDEN).says("user_id"));
+    }
+    let user_id = caller.user.as_deref().filter(|_| !caller.trusted).or(named);
+    let draft = Draft { total_fee, custom: &custom, user_id };
+    if !cx.delivers(kind) {
+        return Err(Failure::new(Code::TYPE).says(format!("type {kind}")));
+    }
+    if cx.handlers.knows(kind) {
+        cx.handlers.check(kind, &draft).map_err(|what| Failure::new(Code::TYPE).says(what))?;
+    }
+    if !caller.trusted {
+        let other_user = custom.get("user_id").is_some_and(|id| user_id.is_some_and(|user| id.as_str() != Some(user)));
+        if other_user || (cx.handlers.exceeds(kind, &draft) && input.quoted.is_empty()) {
+            return Err(Failure::new(Code::FORBIDDEN).says("custom"));
+        }
+    }
+    if let Some(list) = &cx.config.user_whitelist
+        && !user_id.is_some_and(|user| list.contains(user))
+    {
+        return Err(Failure::new(Code::FORBIDDEN).says("userWhitelist"));
+    }
+    let return_url = match fields.text("return_url", 512).map_err(|_| Code::RETURN_URL)? {
+        Some(url) => Some(super::returning::return_url(url, out_trade_no)?),
+        None => None,
+    };
+    let time_expire = fields.time_expire()?;
+    let wanted = Wanted {
+        provider,
+        out_trade_no,
+        total_fee,
+        subject,
+        kind,
+        custom,
+        other,
+        user_id: caller.user.as_deref().filter(|_| !caller.trusted).or(named),
+        nickname: fields.text("nickname", 128)?,
+        openid: openid.map(str::to_owned),
+        goods: goods.named,
+        appid: fields.text("vk_appid", 64)?,
+        payee,
+        auth_code,
+        store_id: fields.text("store_id", 32)?,
+        return_url: return_url.filter(|_| gateway.returns_payers()),
+        time_expire,
+        platform,
+        node,
+        environment: &input.environment,
+    };
+    Ok((gateway, wanted))
+}
+
+/// Checks that the provider can take an attempt, before anything is stored.
+fn check(
+    wanted: &Wanted<'_>,
+    gateway: &Gateway,
+    order: &Order,
+    attempt: &Attempt,
+    notify_url: &str,
+    now: i64,
+) -> Result<(), Failure> {
+    gateway.check(&request(wanted, order, attempt, notify_url, now)).map_err(|(field, what)| {
+        let code = match field {
+            "openid" => Code::OPENID,
+            "subject" => Code::SUBJECT,
+            "out_trade_no" => Code::OUT_TRADE_NO,
+            "total_fee" => Code::TOTAL_FEE,
+            "product_id" => Code::PRODUCT,
+            "return_url" => Code::RETURN_URL,
+            _ => Code::FIELD,
+        };
+        Failure::new(code).says(format!("{field}: {what}"))
+    })
+}
+
+fn request<'a>(
+    wanted: &'a Wanted<'_>,
+    order: &'a Order,
+    attempt: &'a Attempt,
+    notify_url: &'a str,
+    now: i64,
+) -> CreateRequest<'a> {
+    CreateRequest {
+        order,
+        attempt,
+        notify_url,
+        return_url: wanted.return_url.as_deref().or(attempt.return_url.as_deref()),
+        platform: &wanted.platform,
+        auth_code: wanted.auth_code,
+        store_id: wanted.store_id,
+        now,
+    }
+}
+
+fn attempt_of(
+    wanted: &Wanted<'_>,
+    gateway: &Gateway,
+    other: &Map<String, Value>,
+    n: u64,
+    number: String,
+    now: i64,
+) -> Attempt {
+    Attempt {
+        n,
+        provider: wanted.provider,
+        node: wanted.node.to_owned(),
+        pay_type: format!("{}_{}", wanted.provider, wanted.node),
+        merchant: gateway.merchant.clone(),
+        number: gateway.own_number().unwrap_or(number),
+        numbered_there: gateway.gives_numbers(),
+        numbers: Vec::new(),
+        goods: wanted.goods.clone(),
+        app_id: gateway.app_id().to_owned(),
+        mch_id: seller_id(wanted.provider, other).or(gateway.mch_id()).map(str::to_owned),
+        sub_appid: wanted.payee.sub_appid.clone(),
+        sub_mchid: wanted.payee.sub_mchid.clone(),
+        openid: wanted.openid.clone(),
+        auth_code_digest: digest_of(wanted),
+        state: AttemptState::Open,
+        reversing: None,
+        create_date: now,
+        client_ip: wanted.environment.client_ip.clone(),
+        return_url: None,
+        fresh_until: 0,
+    }
+}
+
+/// A new order. `None` when its number was taken meanwhile.
+async fn begin(
+    cx: &Context<'_>,
+    caller: &Caller,
+    wanted: &Wanted<'_>,
+    gateway: &Gateway,
+) -> Result<Option<Order>, Failure> {
+    let now = cx.now();
+    let (notify_url, notify_path) = cx.callback("pay-notify", wanted.provider, &gateway.merchant)?;
+    let attempt = attempt_of(wanted, gateway, &wanted.other, 1, wanted.out_trade_no.to_owned(), now);
+    let longest = gateway.longest_life(&attempt);
+    let ends = now + (i64::try_from(cx.config.policy.order_expire_minutes).unwrap_or(120) * 60_000).min(longest);
+    super::request::check_end(wanted.time_expire, longest, now)?;
+    let order = Order {
+        out_trade_no: wanted.out_trade_no.to_owned(),
+        provider: wanted.provider,
+        pay_type: attempt.pay_type.clone(),
+        platform: wanted.platform.clone(),
+        uni_platform: wanted.platform.clone(),
+        kind: wanted.kind.to_owned(),
+        trade_state: Status::NotPay,
+        status: 0,
+        total_fee: wanted.total_fee,
+        currency: "CNY".to_owned(),
+        refund_fee: Fen::ZERO,
+        refund_reserved: Fen::ZERO,
+        refundable: Fen::ZERO,
+        refund_num: 0,
+        refund_list: Vec::new(),
+        user_id: wanted.user_id.map(str::to_owned),
+        nickname: wanted.nickname.map(str::to_owned),
+        openid: wanted.openid.clone(),
+        client_ip: Some(wanted.environment.client_ip.clone()).filter(|ip| !ip.is_empty()),
+        appid: wanted.appid.map(str::to_owned),
+        provider_appid: attempt.app_id.clone(),
+        mch_id: attempt.mch_id.clone(),
+        merchant: gateway.merchant.clone(),
+        pid: wanted.payee.pid.clone(),
+        description: wanted.subject.to_owned(),
+        custom: wanted.custom.clone(),
+        other: wanted.other.clone(),
+        notify_url,
+        notify_path,
+        create_date: now,
+        time_expire: wanted.time_expire.unwrap_or(ends),
+        pay_date: None,
+        notify_date: None,
+        cancel_date: None,
+        notify_mode: None,
+        transaction_id: None,
+        notify_info: None,
+        user_order_success: None,
+        user_order_reason: None,
+        attempts: vec![attempt],
+        queried_at: 0,
+        version: 1,
+    };
+    let url = format!("{}{}", order.notify_url, order.notify_path);
+    check(wanted, gateway, &order, &order.attempts[0], &url, now)?;
+    let entry = HistoryEntry::new("created", &caller.source, now)
+        .with("total_fee", &order.total_fee)
+        .with("pay_type", &order.pay_type);
+    Ok(cx.store.insert_order(&order, &entry).await?.then_some(order))
+}
+
+/// The order that has this number: the same request goes on with it, another content is refused, another
+/// way to pay begins a new attempt. With it comes whether the provider may have been called for its current
+/// attempt already. `None` when it changed meanwhile.
+async fn resume(
+    cx: &Context<'_>,
+    caller: &Caller,
+    wanted: &Wanted<'_>,
+    gateway: &Gateway,
+    mut order: Order,
+) -> Result<Option<(Order, bool)>, Failure> {
+    if !caller.trusted && caller.user.is_some() && order.user_id != caller.user {
+        return Err(Code::ORDER_DIFFERS.into());
+    }
+    let same = order.total_fee == wanted.total_fee
+        && order.kind == wanted.kind
+        && order.user_id.as_deref() == wanted.user_id
+        && super::request::same(&order.custom, &wanted.custom);
+    if !same {
+        return Err(Code::ORDER_DIFFERS.into());
+    }
+    let now = cx.now();
+    let last = order.current();
+    let differs = |name: &str| last.goods.get(name) != wanted.goods.get(name);
+    if last.provider == wanted.provider && GOODS.into_iter().any(differs) {
+        return Err(Code::ORDER_DIFFERS.into());
+    }
+    let same_way = last.provider == wanted.provider
+        && last.node == wanted.node
+        && last.merchant == gateway.merchant
+        && (wanted.openid.is_none() || last.openid == wanted.openid)
+        && last.goods == wanted.goods
+        && last.sub_mchid == wanted.payee.sub_mchid
+        && last.sub_appid == wanted.payee.sub_appid
+        && last.auth_code_digest == digest_of(wanted);
+    match order.trade_state {
+        // A pay code is paid by the request itself, so the same request again is the same success.
+        Status::Success if same_way && wanted.auth_code.is_some() => return Ok(Some((order, true))),
+        Status::Success | Status::Refund => return Err(Code::ALREADY_PAID.into()),
+        Status::Closed => return Err(Code::ORDER_CLOSED.into()),
+        Status::NotPay if order.time_expire <= now => return Err(Code::ORDER_CLOSED.into()),
+        Status::NotPay => {}
+    }
+    // Parameters that were given and have ended cannot be made anew under the same number.
+    let spent = gateway.spends_numbers() && last.fresh_until > 0 && last.fresh_until <= now;
+    match last.state {
+        AttemptState::Open if same_way && !spent => Ok(Some((order, true))),
+        AttemptState::Failed if same_way => {
+            let entry = HistoryEntry::new("retried", &caller.source, now).with("attempt", &last.n);
+            let reopened = cx.store.reopen_attempt(&order, last.n, &entry).await?;
+            order.version += 1;
+            Ok(reopened.then_some((with_state(order, AttemptState::Open), false)))
+        }
+        _ => {
+            if order.is_exhausted() {
+                return Err(Code::TOO_MANY_ATTEMPTS.into());
+            }
+            let number = next_number(&order, gateway, wanted.provider, "");
+            let attempt = attempt_of(wanted, gateway, &order.other, last.n + 1, number, now);
+            // Before the earlier attempt ends: what cannot be paid must not end what can.
+            let url = format!("{}/pay-notify/{}/{}", order.notify_url, attempt.provider, attempt.merchant);
+            check(wanted, gateway, &order, &attempt, &url, now)?;
+            let ended = match last.state {
+                AttemptState::Open if same_way => AttemptState::Abandoned,
+                AttemptState::Open => match super::close::close_attempt(cx, &order, last, &caller.source).await {
+                    Ok(ended) => ended.state,
+                    Err(moved) if moved.code == Code::BUSY => return Ok(None),
+                    Err(failure) => return Err(failure),
+                },
+                state => state,
+            };
+            add(cx, caller, gateway, order, attempt, ended).await
+        }
+    }
+}
+
+/// Adds an attempt to an order. Somebody else may have its number: an order can be created under any, and so the
+/// number gets a tail that nobody can foresee. `None` when the order changed meanwhile.
+async fn add(
+    cx: &Context<'_>,
+    caller: &Caller,
+    gateway: &Gateway,
+    mut order: Order,
+    mut attempt: Attempt,
+    ended: AttemptState,
+) -> Result<Option<(Order, bool)>, Failure> {
+    for _ in 0..ROUNDS {
+        let entry = HistoryEntry::new("attempt", &caller.source, cx.now())
+            .with("attempt", &attempt.n)
+            .with("pay_type", &attempt.pay_type);
+        match cx.store.add_attempt(&order, &attempt, ended, &entry).await? {
+            Added::Done => {
+                order.attempts.push(attempt);
+                order.version += 1;
+                return Ok(Some((order, false)));
+            }
+            Added::OrderMoved => return Ok(None),
+            Added::NumberTaken => {
+                let tail = hex::encode(crypto::random::<4>());
+                attempt.number = next_number(&order, gateway, attempt.provider, &tail);
+            }
+        }
+    }
+    Err(Code::BUSY.into())
+}
+
+fn digest_of(wanted: &Wanted<'_>) -> Option<String> {
+    wanted.auth_code.map(|code| hash::sha256_hex(code.as_bytes())[..16].to_owned())
+}
+
+fn with_state(mut order: Order, state: AttemptState) -> Order {
+    if let Some(last) = order.attempts.last_mut() {
+        last.state = state;
+    }
+    order
+}
+
+/// The number for the next attempt at a provider: the order's own the first time, then with a suffix,
+/// because no provider takes a closed number again. Too long a number is shortened with a digest.
+fn next_number(order: &Order, gateway: &Gateway, provider: Provider, tail: &str) -> String {
+    let before = order.attempts.iter().filter(|a| a.provider == provider).count();
+    if before == 0 || gateway.gives_numbers() {
+        return order.out_trade_no.clone();
+    }
+    let suffix = format!("_{}{tail}", before + 1);
+    let room = gateway.number_limit() - suffix.len();
+    if order.out_trade_no.len() <= room {
+        return format!("{}{suffix}", order.out_trade_no);
+    }
+    let digest = &hash::sha256_hex(order.out_trade_no.as_bytes())[..10];
+    format!("{}{digest}{suffix}", &order.out_trade_no[..room - digest.len()])
+}
+
+/// Gives the pay parameters of the current attempt: the kept ones while they are fresh, else new ones.
+/// `None` when the number turned out to be spent, so that another attempt is needed. `again` when an earlier
+/// call may have been taken: then a refusal leaves the attempt open, because it can still be paid.
+async fn issue(
+    cx: &Context<'_>,
+    caller: &Caller,
+    wanted: &Wanted<'_>,
+    gateway: &Gateway,
+    order: Order,
+    again: bool,
+) -> Result<Option<CreateReply>, Failure> {
+    let now = cx.now();
+    let attempt = order.current();
+    let elsewhere = wanted.return_url.is_some() && wanted.return_url != attempt.return_url;
+    if ((attempt.fresh_until > now && !elsewhere) || order.trade_state.is_paid())
+        && let Some(kept) = cx.store.parameters(&order.out_trade_no, attempt.n).await?
+        && let Ok(order_info) = serde_json::from_str(&kept.order_info)
+    {
+        return Ok(Some(CreateReply { order, order_info, qr_text: kept.code_url }));
+    }
+    if attempt.numbered_there && !attempt.numbers.is_empty() && order.is_exhausted() {
+        return Err(Code::TOO_MANY_ATTEMPTS.into());
+    }
+    let url = format!("{}/pay-notify/{}/{}", order.notify_url, attempt.provider, attempt.merchant);
+    if elsewhere {
+        check(wanted, gateway, &order, attempt, &url, now)?;
+    }
+    let created = gateway.create(cx.outside, &request(wanted, &order, attempt, &url, now)).await;
+    match created {
+        Ok(created) => keep(cx, wanted, order, created, again).await.map(Some),
+        Err(CallError::Refused(refusal)) => {
+            let entry = HistoryEntry::new("refused", format!("{}", attempt.provider), cx.now())
+                .with("attempt", &attempt.n)
+                .with("code", &refusal.code)
+                .with("message", &refusal.message);
+            match refusal.meaning {
+                Meaning::Paid => {
+                    super::query::ask(cx, &order, attempt, Source::Query).await?;
+                    return Err(Code::ALREADY_PAID.into());
+                }
+                Meaning::NumberUsed if gateway.spends_numbers() => {
+                    cx.store.end_attempt(&order, attempt, AttemptState::Abandoned, &entry).await?;
+                    return Ok(None);
+                }
+                Meaning::Closed => {
+                    cx.store.end_attempt(&order, attempt, AttemptState::Closed, &entry).await?;
+                }
+                Meaning::No | Meaning::Missing | Meaning::TooSoon | Meaning::Unheard if !again => {
+                    cx.store.fail_attempt(&order, attempt.n, &entry).await?;
+                }
+                // The number may exist there, with this content or other: money may still come through it.
+                Meaning::NumberUsed | Meaning::No | Meaning::Missing | Meaning::TooSoon | Meaning::Unheard => {
+                    cx.store.append_history(&order.out_trade_no, &entry).await?;
+                }
+            }
+            Err(Failure::new(Code::PROVIDER_REFUSED).says(refusal.to_string()))
+        }
+        Err(CallError::Unknown(why)) => {
+            let entry = HistoryEntry::new("unknown", format!("{}", attempt.provider), cx.now())
+                .with("call", &"create")
+                .with("why", &why);
+            cx.store.append_history(&order.out_trade_no, &entry).await?;
+            tracing::warn!(out_trade_no = %order.out_trade_no, source = %caller.source, why, "creating a payment has no known outcome");
+            Err(Code::OUTCOME_UNKNOWN.into())
+        }
+    }
+}
+
+async fn keep(
+    cx: &Context<'_>,
+    wanted: &Wanted<'_>,
+    mut order: Order,
+    created: Created,
+    again: bool,
+) -> Result<CreateReply, Failure> {
+    let Some(attempt) = order.attempts.last_mut() else { return Err(Code::INTERNAL.into()) };
+    attempt.fresh_until = created.fresh_until;
+    if wanted.return_url.is_some() {
+        attempt.return_url.clone_from(&wanted.return_url);
+    }
+    let entry = HistoryEntry::new("issued", format!("{}", attempt.provider), cx.now())
+        .with("attempt", &attempt.n)
+        .with("pay_type", &attempt.pay_type)
+        .with("number", &attempt.number);
+    let number = created.number.as_deref().filter(|number| !order.current().has_number(number));
+    let parameters = Parameters { order_info: created.order_info.to_string(), code_url: created.code_url.clone() };
+    if cx.store.keep_parameters(&order, order.current(), &parameters, number, &entry).await? == Kept::TooMany {
+        return Err(Code::TOO_MANY_ATTEMPTS.into());
+    }
+    if again {
+        // Another call for it may have been refused meanwhile.
+        let entry =
+            HistoryEntry::new("retried", order.current().provider.name(), cx.now()).with("attempt", &order.current().n);
+        cx.store.reopen_attempt(&order, order.current().n, &entry).await?;
+    }
+    if let Some(payment) = created.payment {
+        super::confirm(cx, &payment, Source::Query).await?;
+        if let Some(paid) = cx.store.order(&order.out_trade_no).await? {
+            order = paid;
+        }
+    }
+    Ok(CreateReply { order, order_info: created.order_info, qr_text: created.code_url })
+}

@@ -1,0 +1,247 @@
+//! `pay/queryPayment` and `pay/queryOrders`.
+
+use super::confirm::confirm_taken_back;
+use super::{Caller, Confirmed, Context, Fields, Source};
+use domain::{Attempt, AttemptState, Code, Failure, Order, Provider, Status};
+use providers::{CallError, Standing};
+use std::time::Duration;
+use store::{HistoryEntry, Listing};
+
+/// A provider is asked about one order at most once in this time, ms.
+pub(super) const PAUSE_MS: i64 = 1_000;
+/// How many attempts of one order are asked about at once.
+const ASKED_AT_ONCE: usize = 4;
+/// How long telling a provider of a delivery may take.
+const TELL: Duration = Duration::from_secs(3);
+/// How often the table is looked at while waiting for a callback.
+const POLL: Duration = Duration::from_millis(250);
+
+/// When the client of an unpaid order should ask again: up to an age of its attempt, ms, this pause, ms.
+const PACE: [(i64, i64); 4] = [(30_000, 1_500), (120_000, 3_000), (600_000, 5_000), (i64::MAX, 10_000)];
+const _: () = assert!(PACE[0].1 > PAUSE_MS, "a client that asks more often than a provider is asked learns nothing");
+
+/// After how many milliseconds an order's client should ask again; `None` when there is nothing to wait for. It
+/// grows with the age of what is being paid: most payers pay within the first minute.
+pub fn next_poll_ms(order: &Order, now: i64) -> Option<i64> {
+    let age = now.saturating_sub(order.current().create_date);
+    let pause = PACE.iter().find(|(until, _)| age < *until).map(|(_, pause)| *pause);
+    pause.filter(|_| order.trade_state == Status::NotPay)
+}
+
+/// A `queryPayment` request, read.
+pub struct QueryInput<'a> {
+    out_trade_no: Option<&'a str>,
+    transaction_id: Option<&'a str>,
+    provider: Option<Provider>,
+    await_notify: bool,
+    await_max_ms: i64,
+}
+
+impl<'a> QueryInput<'a> {
+    /// Reads the data.
+    ///
+    /// # Errors
+    /// [`Code::OUT_TRADE_NO`] when neither number is there.
+    pub fn read(fields: &Fields<'a>) -> Result<Self, Failure> {
+        let out_trade_no = fields.optional_number("out_trade_no", Code::OUT_TRADE_NO)?;
+        let transaction_id = fields.text("transaction_id", 64).map_err(|_| Code::OUT_TRADE_NO)?;
+        if out_trade_no.is_none() && transaction_id.is_none() {
+            return Err(Code::OUT_TRADE_NO.into());
+        }
+        Ok(Self {
+            out_trade_no,
+            transaction_id,
+            provider: fields.provider()?,
+            await_notify: fields.flag("await_notify"),
+            await_max_ms: fields.integer("await_max_time", 5..=40)?.unwrap_or(20) * 1_000,
+        })
+    }
+}
+
+/// Answers how an order stands. An unpaid one is asked at the provider, and what that finds is credited.
+/// With `await_notify` it waits until the handler has finished.
+///
+/// # Errors
+/// [`Code::NO_ORDER`], or a fault of the table.
+pub async fn query_payment(cx: &Context<'_>, caller: &Caller, input: &QueryInput<'_>) -> Result<Order, Failure> {
+    let no = match (input.out_trade_no, input.transaction_id) {
+        (Some(no), _) => no.to_owned(),
+        (None, id) => number_of(cx, input.provider, id.unwrap_or_default()).await?.ok_or(Code::NO_ORDER)?,
+    };
+    let ends = cx.now() + input.await_max_ms;
+    let mut order = cx.visible_order(caller, &no).await?;
+    loop {
+        if order.trade_state == Status::NotPay
+            && order.attempts.iter().any(Attempt::may_be_paid)
+            && cx.store.claim_query(&no, cx.now(), PAUSE_MS).await?
+        {
+            for attempt in to_ask(&order, cx.now()) {
+                ask(cx, &order, attempt, Source::Query).await?;
+            }
+            order = cx.visible_order(caller, &no).await?;
+        }
+        let settled = order.trade_state == Status::Closed || order.user_order_success.is_some();
+        if settled || !input.await_notify || cx.now() >= ends {
+            return Ok(order);
+        }
+        tokio::time::sleep(POLL).await;
+        order = cx.visible_order(caller, &no).await?;
+    }
+}
+
+/// The attempts that one query asks about: the latest, and of the earlier ones each in its turn.
+fn to_ask(order: &Order, now: i64) -> Vec<&Attempt> {
+    let mut open: Vec<&Attempt> = order.attempts.iter().rev().filter(|a| a.may_be_paid()).collect();
+    if open.len() > ASKED_AT_ONCE {
+        let turn = usize::try_from(now.div_euclid(PAUSE_MS)).unwrap_or(0) % (open.len() - 1);
+        open[1..].rotate_left(turn);
+        open.truncate(ASKED_AT_ONCE);
+    }
+    open
+}
+
+async fn number_of(cx: &Context<'_>, provider: Option<Provider>, id: &str) -> Result<Option<String>, Failure> {
+    let providers = provider.map_or_else(|| Provider::ALL.to_vec(), |p| vec![p]);
+    for provider in providers {
+        if let Some(no) = cx.store.order_of_transaction(provider, id).await? {
+            return Ok(Some(no));
+        }
+    }
+    Ok(None)
+}
+
+/// What asking a provider about an attempt has brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// It does not tell: it refuses to, or nothing can be made of its answer.
+    Untold { refused: bool },
+    /// It is not paid, or not known there; `paying` while the payer is at it.
+    Unpaid { paying: bool },
+    /// It is closed there, which is noted.
+    Closed,
+    /// It is paid, and its order is paid by it.
+    Paid,
+    /// It was paid, but not so that it fits its order: there is an incident, so many of which are new. `whole` when
+    /// nothing else of it can be paid.
+    Misfit { new: u64, whole: bool },
+}
+
+/// Asks the provider about one attempt and takes the answer: paid is credited, closed is noted. An answer
+/// that cannot be had changes nothing.
+pub(super) async fn ask(cx: &Context<'_>, order: &Order, attempt: &Attempt, source: Source) -> Result<Asked, Failure> {
+    ask_as(cx, order, attempt, source, false).await
+}
+
+/// The same about a payment that has gone back whole, as the provider has signed: its order is paid and is not
+/// delivered.
+pub(super) async fn ask_taken_back(
+    cx: &Context<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    source: Source,
+) -> Result<Asked, Failure> {
+    ask_as(cx, order, attempt, source, true).await
+}
+
+async fn ask_as(
+    cx: &Context<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    source: Source,
+    taken_back: bool,
+) -> Result<Asked, Failure> {
+    let no = &order.out_trade_no;
+    let gateway = cx.gateway(attempt)?;
+    if attempt.is_being_reversed(cx.now()) {
+        return Ok(Asked::Untold { refused: false });
+    }
+    match gateway.query(cx.outside, order, attempt, cx.now()).await {
+        Ok(Standing::Paid(payments)) => {
+            let whole = payments.len() >= attempt.numbers.len();
+            let mut asked = Asked::Paid;
+            for payment in &payments {
+                let confirmed = match taken_back {
+                    true => confirm_taken_back(cx, payment, source).await?,
+                    false => super::confirm(cx, payment, source).await?,
+                };
+                match confirmed {
+                    // A provider that sent no callback does not know yet that the order is delivered.
+                    Confirmed::Credited if source == Source::Query && !taken_back => {
+                        let told = gateway.delivered(cx.outside, attempt, cx.now());
+                        if tokio::time::timeout(TELL, told).await.is_err() {
+                            tracing::warn!(out_trade_no = %no, "the provider was not told in time of the delivery");
+                        }
+                    }
+                    Confirmed::Credited | Confirmed::Already => {}
+                    Confirmed::Reversed => asked = Asked::Closed,
+                    Confirmed::Unsettled | Confirmed::Untold => asked = Asked::Untold { refused: false },
+                    Confirmed::Incident { name, new } => {
+                        let before = if let Asked::Misfit { new, .. } = asked { new } else { 0 };
+                        asked = Asked::Misfit { new: before + u64::from(new), whole };
+                        tracing::warn!(out_trade_no = %no, ?name, "a payment found by asking does not fit");
+                    }
+                }
+            }
+            Ok(asked)
+        }
+        Ok(Standing::Closed) => {
+            let entry =
+                HistoryEntry::new("attempt closed", attempt.provider.name(), cx.now()).with("attempt", &attempt.n);
+            cx.store.end_attempt(order, attempt, AttemptState::Closed, &entry).await?;
+            Ok(Asked::Closed)
+        }
+        Ok(Standing::Unpaid { paying }) => Ok(Asked::Unpaid { paying }),
+        Ok(Standing::Missing) => Ok(Asked::Unpaid { paying: false }),
+        Err(CallError::Refused(refusal)) => {
+            tracing::warn!(out_trade_no = %no, code = refusal.code, message = refusal.message, "the provider refuses to tell");
+            Ok(Asked::Untold { refused: true })
+        }
+        Err(CallError::Unknown(why)) => {
+            tracing::warn!(out_trade_no = %no, why, "the provider does not tell");
+            Ok(Asked::Untold { refused: false })
+        }
+    }
+}
+
+/// Orders of a user, newest first.
+///
+/// # Errors
+/// The field's code for bad input, 403 for another user's orders.
+pub async fn query_orders(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) -> Result<Listing, Failure> {
+    let named = fields.text("user_id", 128)?;
+    let user_id = match (&caller.user, named) {
+        (Some(user), Some(named)) if !caller.trusted && user != named => {
+            return Err(Failure::new(Code::FORBIDDEN).says("user_id"));
+        }
+        (Some(user), _) if !caller.trusted => user,
+        (_, Some(named)) => named,
+        (_, None) => return Err(Failure::new(Code::FIELD).says("user_id")),
+    };
+    let status = match fields.raw("status") {
+        None => None,
+        Some(value) => {
+            let name = value.as_str().and_then(Status::parse);
+            let vk = value.as_i64().filter(|n| (-1..=3).contains(n));
+            match (name, vk) {
+                (None, None) => return Err(Failure::new(Code::FIELD).says("status")),
+                wanted => Some(wanted),
+            }
+        }
+    };
+    let kind = fields.text("type", 64)?;
+    let page_size = fields.integer("pageSize", 1..=100)?.unwrap_or(20);
+    let wanted = |order: &Order| {
+        kind.is_none_or(|kind| order.kind == kind)
+            && match status {
+                None => true,
+                Some((Some(name), _)) => order.trade_state == name,
+                Some((None, vk)) => Some(i64::from(order.status)) == vk,
+            }
+    };
+    let cursor = fields.text("cursor", 1024)?;
+    let page_size = usize::try_from(page_size).unwrap_or(20);
+    cx.store
+        .orders_of(user_id, page_size, cursor, wanted)
+        .await?
+        .ok_or_else(|| Failure::new(Code::FIELD).says("cursor"))
+}

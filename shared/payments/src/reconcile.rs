@@ -1,0 +1,374 @@
+//! The scheduled run: whatever is unfinished is asked about at the provider, and ended when its time is over.
+//!
+//! What a run finds goes through the same doors as a callback. The clock of the run decides what is due,
+//! expired or given up; signatures and histories have the system's. Two runs at once claim different items.
+
+use super::close::Ended;
+use super::query::Asked;
+use super::{Context, Ran, Source};
+use domain::{Attempt, AttemptState, Code, Failure, Order, RefundState, Status, ask_again, watch_again};
+use futures::StreamExt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use store::{Due, DueItem, HistoryEntry, Store};
+use tokio::time::Instant;
+
+/// What a run counts.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Provider calls.
+    pub asked: AtomicU64,
+    /// Orders that were found paid.
+    pub credited: AtomicU64,
+    /// Orders that were closed.
+    pub closed: AtomicU64,
+    /// Refunds that ended.
+    pub refunds: AtomicU64,
+    /// Transfers that ended.
+    pub transfers: AtomicU64,
+    /// Tasks that were done.
+    pub tasks: AtomicU64,
+    /// Tasks that were given up.
+    pub parked: AtomicU64,
+    /// Incidents that were found.
+    pub incidents: AtomicU64,
+    /// Items that could not be brought on.
+    pub errors: AtomicU64,
+}
+
+impl Counts {
+    pub(super) fn add(counter: &AtomicU64, n: u64) {
+        counter.fetch_add(n, Ordering::Relaxed);
+    }
+}
+
+/// How long a run takes at most.
+pub(super) const BUDGET: Duration = Duration::from_secs(45);
+/// From then on, ms, what no provider ends is the operator's business; it is asked about once a day then.
+const TOO_LONG: i64 = 7 * 86_400_000;
+/// So long after its end an order's provider may be silent before somebody is called, ms.
+const SILENCE: i64 = 30 * 60_000;
+/// Items that are brought on at once.
+const AT_ONCE: usize = 8;
+
+/// Brings on what is due at a clock, up to so many provider calls. True when something is left.
+///
+/// # Errors
+/// When the index cannot be read; an item that cannot be brought on is counted, and never stops the run.
+pub async fn reconcile(cx: &Context<'_>, at: i64, max_calls: u64, counts: &Counts) -> Result<bool, Failure> {
+    let ends = Instant::now() + BUDGET;
+    let spent = || counts.asked.load(Ordering::Relaxed) >= max_calls || Instant::now() >= ends;
+    // Runs begin at different shards, so that a run that ends early starves none of them.
+    let shards = Store::due_shards();
+    let first = u8::try_from(at.div_euclid(60_000).rem_euclid(i64::from(shards))).unwrap_or(0);
+    for shard in (0..shards).map(|i| (first + i) % shards) {
+        let mut cursor = None;
+        loop {
+            let (items, next) = cx.store.due(shard, at, cursor).await?;
+            let work: Vec<_> = items
+                .iter()
+                .map(|item| async {
+                    if spent() {
+                        return true;
+                    }
+                    bring_on(cx, item, at, counts).await;
+                    false
+                })
+                .collect();
+            let left: Vec<bool> = futures::stream::iter(work).buffered(AT_ONCE).collect().await;
+            let left = left.contains(&true);
+            if left {
+                return Ok(true);
+            }
+            match next {
+                Some(_) if spent() => return Ok(true),
+                Some(next) => cursor = Some(next),
+                None => break,
+            }
+        }
+    }
+    Ok(false)
+}
+
+async fn bring_on(cx: &Context<'_>, item: &DueItem, at: i64, counts: &Counts) {
+    let done = match &item.what {
+        Due::Task(no, name) => task(cx, no, name, at, counts).await,
+        Due::Order(no) => order(cx, item, no, at, counts).await,
+        Due::Refund(no, number) => refund(cx, item, no, number, at, counts).await,
+        Due::Transfer(key) => transfer(cx, item, key, at, counts).await,
+    };
+    if let Err(failure) = done {
+        Counts::add(&counts.errors, 1);
+        let detail = failure.private.as_deref().or(failure.says.as_deref()).unwrap_or(failure.code.en);
+        tracing::error!(what = ?item.what, detail, "an unfinished item could not be brought on");
+    }
+}
+
+async fn task(cx: &Context<'_>, no: &str, name: &str, at: i64, counts: &Counts) -> Result<(), Failure> {
+    let Some(task) = cx.store.task(no, name).await? else { return Ok(()) };
+    match super::run_task(cx, &task, at).await? {
+        Ran::Done => Counts::add(&counts.tasks, 1),
+        Ran::Parked => Counts::add(&counts.parked, 1),
+        Ran::Failed | Ran::Skipped => {}
+    }
+    Ok(())
+}
+
+async fn refund(
+    cx: &Context<'_>,
+    item: &DueItem,
+    no: &str,
+    number: &str,
+    at: i64,
+    counts: &Counts,
+) -> Result<(), Failure> {
+    let Some(claim) = cx.store.claim_due(item, at).await? else { return Ok(()) };
+    let (Some(order), Some(refund)) = (cx.store.order(no).await?, cx.store.refund(no, number).await?) else {
+        return Ok(cx.store.due_next(item, claim, None).await?);
+    };
+    if refund.state != RefundState::Processing {
+        return Ok(cx.store.due_next(item, claim, None).await?);
+    }
+    Counts::add(&counts.asked, 1);
+    let pursued = super::refund::pursue(cx, &order, &refund, "reconcile").await;
+    let ended = match &pursued {
+        Ok((_, refund)) => refund.state != RefundState::Processing,
+        Err(failure) => failure.code == Code::REFUND_REFUSED,
+    };
+    if ended {
+        Counts::add(&counts.refunds, 1);
+        return Ok(());
+    }
+    cx.store.due_next(item, claim, Some(ask_again(refund.create_date, at))).await?;
+    if at - refund.create_date > TOO_LONG {
+        telemetry::alarm("refund_pending", &[("out_trade_no", &no), ("out_refund_no", &number)]);
+    }
+    match pursued {
+        Err(failure) if failure.code != Code::OUTCOME_UNKNOWN => Err(failure),
+        _ => Ok(()),
+    }
+}
+
+async fn transfer(cx: &Context<'_>, item: &DueItem, key: &str, at: i64, counts: &Counts) -> Result<(), Failure> {
+    let Some(claim) = cx.store.claim_due(item, at).await? else { return Ok(()) };
+    let Some(transfer) = cx.store.transfer_by_key(key).await?.filter(|t| t.state.is_open()) else {
+        return Ok(cx.store.due_next(item, claim, None).await?);
+    };
+    Counts::add(&counts.asked, 1);
+    let pursued = super::transfer::pursue_transfer(cx, &transfer, "reconcile").await;
+    if pursued.as_ref().is_ok_and(|now| !now.state.is_open()) {
+        Counts::add(&counts.transfers, 1);
+        return Ok(());
+    }
+    cx.store.due_next(item, claim, Some(ask_again(transfer.create_date, at))).await?;
+    if at - transfer.create_date > TOO_LONG {
+        telemetry::alarm("transfer_pending", &[("out_bill_no", &transfer.out_bill_no)]);
+    }
+    match pursued {
+        Err(failure) if failure.code != Code::OUTCOME_UNKNOWN => Err(failure),
+        _ => Ok(()),
+    }
+}
+
+/// What a look at an order has brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Looked {
+    /// What there was to do is done.
+    Done,
+    /// It cannot be ended yet: the provider does not tell, or refuses to, or the payer is paying.
+    Waits { refused: bool },
+}
+
+async fn order(cx: &Context<'_>, item: &DueItem, no: &str, at: i64, counts: &Counts) -> Result<(), Failure> {
+    let Some(claim) = cx.store.claim_due(item, at).await? else { return Ok(()) };
+    let Some(order) = cx.store.order(no).await? else {
+        return Ok(cx.store.due_next(item, claim, None).await?);
+    };
+    let over = at >= order.time_expire;
+    let looked = match order.trade_state {
+        Status::NotPay if over => expire(cx, &order, counts).await,
+        Status::NotPay => ask_all(cx, &order, counts).await.map(|()| Looked::Done),
+        // It is paid or closed, and some attempt may still be paid.
+        Status::Success | Status::Refund | Status::Closed => {
+            end_others(cx, &order, counts).await.map(|()| Looked::Done)
+        }
+    };
+    let now = cx.store.order(no).await?.unwrap_or(order.clone());
+    if !order.trade_state.is_paid() && now.trade_state.is_paid() {
+        Counts::add(&counts.credited, 1);
+    }
+    if order.trade_state == Status::NotPay && now.trade_state == Status::Closed {
+        Counts::add(&counts.closed, 1);
+    }
+    let next = next_look(cx, &now, looked.is_ok(), at);
+    cx.store.due_next(item, claim, next).await?;
+    let late = at - order.time_expire;
+    let unpaid = now.trade_state == Status::NotPay;
+    if over && unpaid && next.is_some() && is_stuck(&looked, late) {
+        telemetry::alarm("order_untold", &[("out_trade_no", &no), ("provider", &now.provider)]);
+    }
+    if next.is_some() && late > TOO_LONG && (unpaid || looked.is_err()) {
+        telemetry::alarm("order_unsettled", &[("out_trade_no", &no)]);
+    }
+    looked.map(|_| ())
+}
+
+/// Whether somebody must look why an order cannot be ended: at once when its provider refuses, after a while when it is
+/// silent or the payer never gets on.
+fn is_stuck(looked: &Result<Looked, Failure>, late: i64) -> bool {
+    match looked {
+        Ok(Looked::Waits { refused }) => *refused || late >= SILENCE,
+        Ok(Looked::Done) => false,
+        // The table's faults have their own alarm.
+        Err(failure) => failure.code != Code::INTERNAL,
+    }
+}
+
+/// When an order is looked at next: while it is unpaid, then as long as some attempt of it may be paid.
+fn next_look(cx: &Context<'_>, order: &Order, told: bool, at: i64) -> Option<i64> {
+    let over = at >= order.time_expire;
+    // From the end on the pauses begin anew.
+    let usual = match over {
+        true => ask_again(order.time_expire, at),
+        false => ask_again(order.create_date, at).min(order.time_expire),
+    };
+    if order.trade_state == Status::NotPay {
+        return Some(usual);
+    }
+    let open: Vec<&Attempt> = order.attempts.iter().filter(|a| a.may_be_paid_again()).collect();
+    let until = watched_until(cx, order, &open);
+    let closed = order.trade_state == Status::Closed;
+    match () {
+        () if open.is_empty() || told && at >= until => None,
+        () if until <= order.time_expire || !over && !closed => Some(usual),
+        () => {
+            let ended = order.cancel_date.filter(|_| closed).unwrap_or(order.time_expire);
+            let next = watch_again(ended, at);
+            Some(if at < until { next.min(until) } else { next })
+        }
+    }
+}
+
+/// Until when attempts of an order are asked about, Unix ms.
+fn watched_until(cx: &Context<'_>, order: &Order, open: &[&Attempt]) -> i64 {
+    let until = |attempt: &&Attempt| cx.gateway(attempt).map_or(order.time_expire, |g| g.watched_until(order, attempt));
+    open.iter().map(until).max().unwrap_or(order.time_expire)
+}
+
+/// When an order that is closed now is first looked at again for the attempts that stay open, by their `n`.
+pub(super) fn first_watch(cx: &Context<'_>, order: &Order, left_open: &[u64], at: i64) -> i64 {
+    let open: Vec<&Attempt> = order.attempts.iter().filter(|a| left_open.contains(&a.n)).collect();
+    match watched_until(cx, order, &open) > order.time_expire {
+        true => watch_again(at, at),
+        false => order.time_expire.max(at),
+    }
+}
+
+/// Asks about every attempt that may be paid.
+async fn ask_all(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<(), Failure> {
+    for attempt in order.attempts.iter().rev().filter(|a| a.may_be_paid()) {
+        ask(cx, order, attempt, counts).await?;
+    }
+    Ok(())
+}
+
+/// Asks about one attempt, and counts that and what it brings.
+async fn ask(cx: &Context<'_>, order: &Order, attempt: &Attempt, counts: &Counts) -> Result<Asked, Failure> {
+    Counts::add(&counts.asked, 1);
+    let asked = super::query::ask(cx, order, attempt, Source::Query).await?;
+    if let Asked::Misfit { new, .. } = asked {
+        Counts::add(&counts.incidents, new);
+    }
+    Ok(asked)
+}
+
+/// How an attempt of an order stands whose time is over.
+enum Over {
+    /// Nothing can be paid any more.
+    Ended,
+    /// It is not paid, and its provider closes nothing.
+    LeftOpen,
+    /// It was paid, and the order with it.
+    Paid,
+    /// Nobody knows, or the payer is paying.
+    Waits { refused: bool },
+}
+
+/// Ends an unpaid order whose time is over: every attempt is closed at its provider first. One that turns out
+/// to be paid is credited; an answer that cannot be had leaves the order as it is.
+async fn expire(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<Looked, Failure> {
+    let mut left_open = Vec::new();
+    for attempt in order.attempts.iter().filter(|a| a.may_be_paid()) {
+        match certainly_unpaid(cx, order, attempt, counts).await? {
+            Over::Ended => {}
+            Over::LeftOpen => left_open.push(attempt.n),
+            Over::Paid => return Ok(Looked::Done),
+            Over::Waits { refused } => return Ok(Looked::Waits { refused }),
+        }
+    }
+    let entry = HistoryEntry::new("closed", "reconcile", cx.now()).with("reason", &"expired");
+    cx.store.close_order(order, &left_open, None, cx.now(), &entry).await?;
+    Ok(Looked::Done)
+}
+
+/// Closes an attempt at its provider, or asks about it where the provider has no close.
+async fn certainly_unpaid(
+    cx: &Context<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    counts: &Counts,
+) -> Result<Over, Failure> {
+    let gateway = cx.gateway(attempt)?;
+    if !gateway.closes() {
+        let watched = gateway.watched_until(order, attempt) > order.time_expire;
+        return Ok(match ask(cx, order, attempt, counts).await? {
+            Asked::Untold { refused } => Over::Waits { refused },
+            Asked::Unpaid { paying: true } => Over::Waits { refused: false },
+            Asked::Unpaid { paying: false } | Asked::Misfit { whole: false, .. } if watched => Over::LeftOpen,
+            Asked::Unpaid { paying: false } | Asked::Misfit { .. } | Asked::Closed => Over::Ended,
+            Asked::Paid => Over::Paid,
+        });
+    }
+    Counts::add(&counts.asked, 1);
+    match super::close::close_attempt(cx, order, attempt, "reconcile").await {
+        Ok(ended) => {
+            Counts::add(&counts.incidents, ended.incidents);
+            Ok(Over::Ended)
+        }
+        Err(failure) if failure.code == Code::ALREADY_PAID => Ok(Over::Paid),
+        Err(failure) if [Code::OUTCOME_UNKNOWN, Code::PAYING, Code::BUSY].contains(&failure.code) => {
+            Ok(Over::Waits { refused: false })
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Closes what else of an ended order may be paid, or asks about it where it cannot be closed.
+async fn end_others(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<(), Failure> {
+    for attempt in order.attempts.iter().filter(|a| a.may_be_paid_again()) {
+        let entry = || HistoryEntry::new("attempt closed", "reconcile", cx.now()).with("attempt", &attempt.n);
+        if cx.gateway(attempt)?.closes() {
+            Counts::add(&counts.asked, 1);
+            match super::close::close_attempt(cx, order, attempt, "reconcile").await {
+                Ok(Ended { state, incidents }) => {
+                    Counts::add(&counts.incidents, incidents);
+                    if state == AttemptState::Closed {
+                        cx.store.end_attempt(order, attempt, state, &entry()).await?;
+                    }
+                }
+                Err(failure) if failure.code == Code::ALREADY_PAID => {}
+                Err(failure) => return Err(failure),
+            }
+            continue;
+        }
+        match ask(cx, order, attempt, counts).await? {
+            Asked::Untold { .. } => return Err(Code::OUTCOME_UNKNOWN.into()),
+            // Nothing else of it can be paid.
+            Asked::Misfit { whole: true, .. } if attempt.state != AttemptState::Paid => {
+                cx.store.end_attempt(order, attempt, AttemptState::Closed, &entry()).await?;
+            }
+            Asked::Misfit { .. } | Asked::Unpaid { .. } | Asked::Closed | Asked::Paid => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,414 @@
+//! `pay/refund` and `pay/queryRefund`: reserve, call, settle or release.
+
+use super::{Caller, Context, Fields, Source};
+use crypto::hash;
+use domain::{Attempt, Code, Failure, Fen, MAX_REFUNDS, Order, Refund, RefundState};
+use providers::{ABNORMAL, CallError, Gateway, Meaning, RefundProgress, RefundRequest, RefundStanding};
+use serde_json::json;
+use store::{HistoryEntry, Incident, IncidentName, Reserved};
+
+/// A `refund` request, read.
+pub struct RefundInput<'a> {
+    out_trade_no: &'a str,
+    out_refund_no: Option<&'a str>,
+    refund_fee: Option<Fen>,
+    total_fee: Option<Fen>,
+    refund_desc: &'a str,
+}
+
+impl<'a> RefundInput<'a> {
+    /// Reads the data. A `refund_fee` that is there but no amount is an error: only leaving it out means all.
+    ///
+    /// # Errors
+    /// The field's code.
+    pub fn read(fields: &Fields<'a>) -> Result<Self, Failure> {
+        // The reply's spelling, which would else mean that no amount is named: all of it.
+        if fields.0.contains_key("refundFee") {
+            return Err(Failure::new(Code::REFUND_FEE).says("refundFee: the amount is named refund_fee"));
+        }
+        let amount = |name: &str, code| match fields.0.contains_key(name) {
+            true => fields.amount(name, code).map(Some),
+            false => Ok(None),
+        };
+        Ok(Self {
+            out_trade_no: fields.out_trade_no()?,
+            out_refund_no: fields.optional_number("out_refund_no", Code::FIELD).map_err(|f| f.says("out_refund_no"))?,
+            refund_fee: amount("refund_fee", Code::REFUND_FEE)?,
+            total_fee: amount("total_fee", Code::TOTAL_FEE)?,
+            refund_desc: fields.text("refund_desc", 80)?.unwrap_or("用户申请退款"),
+        })
+    }
+}
+
+/// How often an automatic refund number may be taken before we give up.
+const ROUNDS: usize = 16;
+
+/// Refunds an order in part or whole.
+///
+/// # Errors
+/// 404 no order, 409 not paid, more than what is left, or a number with another content; 422 the provider
+/// refused (the reservation is released); 504 its outcome is not known (it stays reserved).
+pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) -> Result<(Order, Refund), Failure> {
+    for _ in 0..ROUNDS {
+        let order = cx.store.order(input.out_trade_no).await?.ok_or(Code::NO_ORDER)?;
+        if input.total_fee.is_some_and(|total| total != order.total_fee) {
+            return Err(Failure::new(Code::TOTAL_FEE).says("total_fee is not the order's"));
+        }
+        let attempt = order.paid_attempt().unwrap_or(order.current());
+        let gateway = cx.gateway(attempt)?;
+        // What can never be is said before what is not yet.
+        let able = gateway.can_refund(attempt);
+        if let Err(failure) = &able
+            && failure.code == Code::UNSUPPORTED
+        {
+            return Err(failure.clone());
+        }
+        if !order.trade_state.is_paid() {
+            return Err(Code::NOT_PAID.into());
+        }
+        let number = match input.out_refund_no {
+            Some(number) => number.to_owned(),
+            None => automatic_number(&order, gateway.refund_number_limit()),
+        };
+        if let Some(known) = cx.store.refund(&order.out_trade_no, &number).await? {
+            if input.out_refund_no.is_none() {
+                continue;
+            }
+            return repeat(cx, caller, input, &order, known).await;
+        }
+        able?;
+        if order.refund_num >= MAX_REFUNDS {
+            return Err(Code::TOO_MANY_REFUNDS.into());
+        }
+        let amount = input.refund_fee.unwrap_or(order.refundable);
+        if amount == Fen::ZERO || amount > order.refundable {
+            return Err(exceeds(&order));
+        }
+        gateway
+            .check_refund(&number, amount, input.refund_desc)
+            .map_err(|(field, what)| Failure::new(Code::FIELD).says(format!("{field}: {what}")))?;
+        let refund = Refund {
+            refund_desc: input.refund_desc.to_owned(),
+            ..Refund::begun(&order, attempt, number, amount, cx.now())
+        };
+        let entry = HistoryEntry::new("refund reserved", &caller.source, cx.now())
+            .with("out_refund_no", &refund.out_refund_no)
+            .with("refund_fee", &amount);
+        match cx.store.reserve_refund(&refund, false, &entry).await? {
+            Reserved::Done => return call(cx, &order, attempt, &gateway, refund, false).await,
+            Reserved::NotEnough if input.refund_fee.is_some() => return Err(exceeds(&order)),
+            Reserved::NumberTaken if input.out_refund_no.is_some() => {
+                // Ours by another request at this moment, or another order's.
+                match cx.store.order_of_refund(&refund).await? {
+                    Some(no) if no == order.out_trade_no => {}
+                    _ => return Err(Code::REFUND_DIFFERS.into()),
+                }
+            }
+            Reserved::NotEnough | Reserved::NumberTaken => {}
+        }
+    }
+    Err(Code::BUSY.into())
+}
+
+fn exceeds(order: &Order) -> Failure {
+    Failure::new(Code::REFUND_EXCEEDS).says(order.refundable.to_string())
+}
+
+/// VK-Pay's automatic number: `<out_trade_no>-<n>`.
+fn automatic_number(order: &Order, limit: usize) -> String {
+    suffixed(&order.out_trade_no, &format!("-{}", order.refund_num + 1), limit)
+}
+
+/// A number with a suffix; too long a one is shortened with a digest.
+pub(super) fn suffixed(no: &str, suffix: &str, limit: usize) -> String {
+    let room = limit - suffix.len();
+    if no.len() <= room {
+        return format!("{no}{suffix}");
+    }
+    let digest = &hash::sha256_hex(no.as_bytes())[..10];
+    format!("{}{digest}{suffix}", &no[..room - digest.len()])
+}
+
+/// The same number again: the same refund. An unfinished one is asked about and, where the provider never
+/// got it, sent again with the same fields; a refused one may be tried again.
+async fn repeat(
+    cx: &Context<'_>,
+    caller: &Caller,
+    input: &RefundInput<'_>,
+    order: &Order,
+    known: Refund,
+) -> Result<(Order, Refund), Failure> {
+    if input.refund_fee.is_some_and(|amount| amount != known.refund_fee) {
+        return Err(Code::REFUND_DIFFERS.into());
+    }
+    match known.state {
+        RefundState::Closed => Err(refused(&known)),
+        RefundState::Processing => again(cx, order, &known).await,
+        RefundState::Success | RefundState::Refused => pursue(cx, order, &known, &caller.source).await,
+    }
+}
+
+/// A repetition of a refund that is under way: where the number makes it harmless, it is sent again at once unless
+/// the provider says that it has it. Without that word a refusal of the repetition proves nothing.
+async fn again(cx: &Context<'_>, order: &Order, refund: &Refund) -> Result<(Order, Refund), Failure> {
+    let attempt = order.attempts.iter().find(|a| a.n == refund.attempt).ok_or(Code::NOT_REFUNDED)?;
+    let gateway = cx.gateway(attempt)?;
+    let told = gateway.query_refund(cx.outside, order, attempt, refund, cx.now()).await;
+    let blind = match &told {
+        Ok(standing) if standing.is_known() => {
+            return apply(cx, order, refund, standing, Source::Query).await;
+        }
+        Ok(standing) => standing.progress != RefundProgress::Missing,
+        Err(_) => true,
+    };
+    match told {
+        Ok(standing) if blind && !gateway.repeats_refunds() => apply(cx, order, refund, &standing, Source::Query).await,
+        _ if blind && !gateway.repeats_refunds() => Err(unknown(refund)),
+        _ => send_again(cx, order, attempt, &gateway, refund, blind).await,
+    }
+}
+
+/// Sends an unfinished refund again, with its number and fields.
+async fn send_again(
+    cx: &Context<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    gateway: &Gateway,
+    refund: &Refund,
+    blind: bool,
+) -> Result<(Order, Refund), Failure> {
+    match cx.store.repeat_refund(refund).await? {
+        true => call(cx, order, attempt, gateway, Refund { repeated: true, ..refund.clone() }, blind).await,
+        false => as_others_ended(cx, refund).await,
+    }
+}
+
+/// Makes the first call for a refund that is written already.
+///
+/// # Errors
+/// 422 the provider refused it, 504 its outcome is not known.
+pub(super) async fn begin(cx: &Context<'_>, order: &Order, refund: &Refund) -> Result<(Order, Refund), Failure> {
+    if refund.state != RefundState::Processing {
+        return Ok((order.clone(), refund.clone()));
+    }
+    let attempt = order.attempts.iter().find(|a| a.n == refund.attempt).ok_or(Code::NOT_REFUNDED)?;
+    call(cx, order, attempt, &cx.gateway(attempt)?, refund.clone(), false).await
+}
+
+/// Brings a refund on: asks about an unfinished one and sends it again where the provider never got it, begins
+/// a refused one again, leaves an ended one.
+///
+/// # Errors
+/// 422 the provider refused it, 504 its outcome is not known, 409 it can no longer be reserved.
+pub(super) async fn pursue(
+    cx: &Context<'_>,
+    order: &Order,
+    refund: &Refund,
+    source: &str,
+) -> Result<(Order, Refund), Failure> {
+    let attempt = order.attempts.iter().find(|a| a.n == refund.attempt).ok_or(Code::NOT_REFUNDED)?;
+    let gateway = cx.gateway(attempt)?;
+    match refund.state {
+        RefundState::Success | RefundState::Closed => Ok((order.clone(), refund.clone())),
+        RefundState::Refused => {
+            let entry = HistoryEntry::new("refund reserved", source, cx.now())
+                .with("out_refund_no", &refund.out_refund_no)
+                .with("refund_fee", &refund.refund_fee);
+            match cx.store.reserve_refund(refund, true, &entry).await? {
+                Reserved::Done => {}
+                Reserved::NotEnough => return Err(exceeds(order)),
+                Reserved::NumberTaken => return Err(Code::BUSY.into()),
+            }
+            let begun = Refund { state: RefundState::Processing, repeated: false, ..refund.clone() };
+            call(cx, order, attempt, &gateway, begun, false).await
+        }
+        RefundState::Processing => match gateway.query_refund(cx.outside, order, attempt, refund, cx.now()).await {
+            Ok(RefundStanding { progress: RefundProgress::Missing, .. }) => {
+                send_again(cx, order, attempt, &gateway, refund, false).await
+            }
+            Ok(standing) => apply(cx, order, refund, &standing, Source::Query).await,
+            // A number that was never taken has no word of its own there, and sending it again does no harm.
+            Err(CallError::Refused(_)) if gateway.repeats_refunds() => {
+                send_again(cx, order, attempt, &gateway, refund, true).await
+            }
+            Err(_) => Err(unknown(refund)),
+        },
+    }
+}
+
+/// Calls the provider for a reserved refund. `blind` is a repetition of one that the provider may have: a refusal
+/// does not end it.
+async fn call(
+    cx: &Context<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    gateway: &Gateway,
+    refund: Refund,
+    blind: bool,
+) -> Result<(Order, Refund), Failure> {
+    let (base, path) = cx.callback("refund-notify", attempt.provider, &attempt.merchant)?;
+    let request = RefundRequest {
+        order,
+        attempt,
+        transaction_id: refund.transaction_id.as_ref().or(order.transaction_id.as_ref()).map_or("", String::as_str),
+        total: refund.total_fee.unwrap_or(order.total_fee),
+        out_refund_no: &refund.out_refund_no,
+        refund: refund.refund_fee,
+        reason: &refund.refund_desc,
+        notify_url: &format!("{base}{path}"),
+        now: cx.now(),
+    };
+    match gateway.refund(cx.outside, &request).await {
+        Ok(standing) => apply(cx, order, &refund, &standing, Source::Query).await,
+        Err(CallError::Refused(refusal)) if blind || refund.repeated && !refusal.meaning.speaks_of_the_number() => {
+            tracing::warn!(out_refund_no = %refund.out_refund_no, code = refusal.code, "a refund cannot be sent again now");
+            Err(unknown(&refund))
+        }
+        Err(CallError::Refused(refusal)) => {
+            let mut ended = refund;
+            ended.state = RefundState::Refused;
+            ended.reason = Some(refusal.to_string());
+            let entry = HistoryEntry::new("refund refused", attempt.provider.name(), cx.now())
+                .with("out_refund_no", &ended.out_refund_no)
+                .with("reason", &ended.reason);
+            if !cx.store.end_refund(order, &ended, &entry).await? {
+                return as_others_ended(cx, &ended).await;
+            }
+            match refusal.meaning {
+                Meaning::TooSoon => Err(Failure::new(Code::TOO_SOON).says(refusal.message)),
+                _ => Err(refused(&ended)),
+            }
+        }
+        Err(CallError::Unknown(why)) => {
+            let entry = HistoryEntry::new("unknown", attempt.provider.name(), cx.now())
+                .with("call", &"refund")
+                .with("out_refund_no", &refund.out_refund_no)
+                .with("why", &why);
+            cx.store.append_history(&order.out_trade_no, &entry).await?;
+            Err(unknown(&refund))
+        }
+    }
+}
+
+fn refused(refund: &Refund) -> Failure {
+    Failure::new(Code::REFUND_REFUSED)
+        .says(refund.reason.clone().unwrap_or_default())
+        .with("status", refund.state.name())
+}
+
+fn unknown(refund: &Refund) -> Failure {
+    Failure::new(Code::OUTCOME_UNKNOWN)
+        .with("out_refund_no", refund.out_refund_no.as_str())
+        .with("refund_fee", refund.refund_fee.0)
+        .with("status", RefundState::Processing.name())
+}
+
+/// Takes what the provider says of a refund, and answers the order and the refund as they stand then.
+pub(super) async fn apply(
+    cx: &Context<'_>,
+    order: &Order,
+    refund: &Refund,
+    standing: &RefundStanding,
+    source: Source,
+) -> Result<(Order, Refund), Failure> {
+    let mut next = refund.clone();
+    next.refund_id = standing.refund_id.clone().or(next.refund_id);
+    match &standing.progress {
+        _ if refund.state != RefundState::Processing => {}
+        RefundProgress::Processing(reason) => {
+            cx.store.keep_refund(refund, next.refund_id.as_deref(), reason.as_deref()).await?;
+            if standing.progress.is_abnormal() {
+                stuck(cx, &next, ABNORMAL).await?;
+            }
+        }
+        // A number that the provider does not know was never taken: it may be sent again.
+        RefundProgress::Missing => {}
+        RefundProgress::Success => {
+            next.state = RefundState::Success;
+            next.reason = None;
+            next.refund_date = standing.refunded_at.or(Some(cx.now()));
+            let entry = HistoryEntry::new("refunded", source.name(), cx.now())
+                .with("out_refund_no", &next.out_refund_no)
+                .with("refund_fee", &next.refund_fee)
+                .with("refund_id", &next.refund_id);
+            cx.store.end_refund(order, &next, &entry).await?;
+        }
+        RefundProgress::Closed(reason) => {
+            next.state = RefundState::Closed;
+            next.reason = Some(reason.clone());
+            let entry = HistoryEntry::new("refund closed", source.name(), cx.now())
+                .with("out_refund_no", &next.out_refund_no)
+                .with("reason", reason);
+            // First told, then ended: a process that dies in between leaves an end to find again.
+            stuck(cx, &next, RefundState::Closed.name()).await?;
+            cx.store.end_refund(order, &next, &entry).await?;
+        }
+    }
+    as_it_stands(cx, refund).await
+}
+
+/// The provider took a refund and does not pay it back: the operator is told at once.
+async fn stuck(cx: &Context<'_>, refund: &Refund, status: &str) -> Result<(), Failure> {
+    let incident = Incident {
+        out_trade_no: Some(refund.out_trade_no.clone()),
+        out_refund_no: Some(refund.out_refund_no.clone()),
+        expected: Some(json!(refund.refund_fee)),
+        actual: Some(json!(status)),
+        ..Incident::new(IncidentName::RefundAbnormal, refund.provider, &refund.merchant)
+    };
+    super::confirm::alarm(cx, &incident, true).await?;
+    Ok(())
+}
+
+/// What somebody else has made of a refund.
+async fn as_others_ended(cx: &Context<'_>, refund: &Refund) -> Result<(Order, Refund), Failure> {
+    let (order, refund) = as_it_stands(cx, refund).await?;
+    match refund.state {
+        RefundState::Success | RefundState::Closed => Ok((order, refund)),
+        RefundState::Refused => Err(refused(&refund)),
+        RefundState::Processing => Err(unknown(&refund)),
+    }
+}
+
+/// A refund and its order, read anew.
+async fn as_it_stands(cx: &Context<'_>, refund: &Refund) -> Result<(Order, Refund), Failure> {
+    let order = cx.store.order(&refund.out_trade_no).await?.ok_or(Code::NO_ORDER)?;
+    let refund = cx.store.refund(&order.out_trade_no, &refund.out_refund_no).await?.ok_or(Code::NOT_REFUNDED)?;
+    Ok((order, refund))
+}
+
+/// Asks the provider about every unfinished refund of an order, settles it, and lists all.
+///
+/// # Errors
+/// 404 when there is no order.
+pub async fn query_refund(
+    cx: &Context<'_>,
+    caller: &Caller,
+    fields: &Fields<'_>,
+) -> Result<(Order, Vec<Refund>), Failure> {
+    let order = cx.visible_order(caller, fields.out_trade_no()?).await?;
+    let only = fields.optional_number("out_refund_no", Code::FIELD).map_err(|f| f.says("out_refund_no"))?;
+    for refund in cx.store.refunds(&order.out_trade_no).await? {
+        if refund.state != RefundState::Processing || only.is_some_and(|no| no != refund.out_refund_no) {
+            continue;
+        }
+        let Some(attempt) = order.attempts.iter().find(|a| a.n == refund.attempt) else { continue };
+        match cx.gateway(attempt)?.query_refund(cx.outside, &order, attempt, &refund, cx.now()).await {
+            Ok(standing) => {
+                apply(cx, &order, &refund, &standing, Source::Query).await?;
+            }
+            Err(CallError::Refused(refusal)) => {
+                tracing::warn!(out_refund_no = %refund.out_refund_no, code = refusal.code, "the provider refuses to tell of a refund");
+            }
+            Err(CallError::Unknown(why)) => {
+                tracing::warn!(out_refund_no = %refund.out_refund_no, why, "the provider does not tell of a refund");
+            }
+        }
+    }
+    let order = cx.store.order(&order.out_trade_no).await?.ok_or(Code::NO_ORDER)?;
+    let mut refunds = cx.store.refunds(&order.out_trade_no).await?;
+    if let Some(only) = only {
+        refunds.retain(|r| r.out_refund_no == only);
+    }
+    Ok((order, refunds))
+}

@@ -1,0 +1,592 @@
+//! `pay/transfer`, `pay/queryTransfer` and `pay/cancelTransfer`: money that leaves the merchant.
+//!
+//! The ledger's item, with the day's limits, is written before the provider is called. From then on only what
+//! the provider says moves it: its answer, a callback, a query. A number is sent again only while the provider
+//! has never shown a bill of it and says that it knows none, and then with the stored fields. So a lost answer
+//! pays nobody twice.
+
+use super::{Caller, Context, Fields};
+use config::{DEFAULT_MERCHANT, TransferDefaults, report_infos};
+use crypto::aes;
+use domain::{Code, Failure, Fen, Provider, ReportInfo, Transfer, TransferState};
+use providers::{CallError, Gateway, Refusal, TransferNotice, TransferRequest, TransferStanding};
+use serde_json::{Map, Value, json};
+use store::{Begun, Incident, IncidentName};
+
+/// The node of both providers.
+const NODE: &str = "transfer";
+/// The least amount (`docs/protocols/vkpay.md#transfers`).
+const LEAST: Fen = Fen(10);
+/// WeChat Pay wants the payee's name from here on, and none below the other (`docs/protocols/wechat.md#transfers`).
+const NAME_FROM: Fen = Fen(200_000);
+const NO_NAME_BELOW: Fen = Fen(30);
+/// WeChat Pay tells of a bill for 30 days; then not knowing a number means nothing, ms.
+const TOLD_MS: i64 = 29 * 24 * 3_600_000;
+/// A call that was made this long ago, ms, is surely over: longer than any function runs.
+const CALL_MS: i64 = 90_000;
+/// How often a transfer may move under our hands before we give up.
+const ROUNDS: usize = 8;
+
+/// Pays out. The same number again is the same transfer.
+///
+/// # Errors
+/// The field's code for bad input; 403 over the day's limits, and nothing is sent; 409 the number has another
+/// content; 422 the provider refused, or it ended without the payee having the money; 504 its outcome is not
+/// known.
+pub async fn transfer(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) -> Result<Transfer, Failure> {
+    let Wish { gateway, transfer: mut wished, name } = read(cx, caller, fields)?;
+    if let Some(name) = &name {
+        wished.payee_name = Some(seal(&gateway, &wished, name)?);
+    }
+    let limits = gateway.transfers()?.limits;
+    for _ in 0..ROUNDS {
+        if let Some(known) = cx.store.transfer(&wished.merchant, &wished.out_bill_no).await? {
+            if !same(&gateway, &known, &wished, name.as_deref()) {
+                return Err(Code::TRANSFER_DIFFERS.into());
+            }
+            return reported(pursue_transfer(cx, &known, &caller.source).await?);
+        }
+        match cx.store.begin_transfer(&mut wished, limits, cx.now()).await? {
+            Begun::Done => return reported(send(cx, &gateway, &wished, None).await?),
+            Begun::OverLimit => return Err(Code::TRANSFER_LIMIT.into()),
+            Begun::Moved => {}
+        }
+    }
+    Err(Code::BUSY.into())
+}
+
+/// What `transfer` answers of a transfer: an end without the money being with the payee is a failure.
+fn reported(transfer: Transfer) -> Result<Transfer, Failure> {
+    let code = match transfer.state {
+        TransferState::Refused => Code::TRANSFER_REFUSED,
+        TransferState::Fail | TransferState::Cancelled | TransferState::Returned => Code::TRANSFER_FAILED,
+        _ => return Ok(transfer),
+    };
+    Err(telling(code, &transfer).says(transfer.fail_reason.unwrap_or_default()))
+}
+
+/// Answers how a transfer stands; one that may still change is asked about at its provider. When that does not
+/// tell, the answer is what is known here.
+///
+/// # Errors
+/// [`Code::NO_ORDER`] when there is none, and then nobody is asked.
+pub async fn query_transfer(cx: &Context<'_>, fields: &Fields<'_>) -> Result<Transfer, Failure> {
+    let transfer = find(cx, fields).await?;
+    if !transfer.may_change() {
+        return Ok(transfer);
+    }
+    match ask(cx, &gateway_of(cx, &transfer)?, &transfer).await {
+        Ok(Some(standing)) => apply(cx, &transfer, &standing, "query").await,
+        Ok(None) => Ok(transfer),
+        Err(CallError::Refused(Refusal { code: why, .. }) | CallError::Unknown(why)) => {
+            tracing::warn!(out_bill_no = %transfer.out_bill_no, why, "the provider does not tell of a transfer");
+            Ok(transfer)
+        }
+    }
+}
+
+/// Takes back a transfer that its payee has not confirmed.
+///
+/// # Errors
+/// 404 there is none; 409 it has ended; 422 the provider has no such call, or refuses; 504 the outcome is not
+/// known.
+pub async fn cancel_transfer(cx: &Context<'_>, fields: &Fields<'_>) -> Result<Transfer, Failure> {
+    let transfer = find(cx, fields).await?;
+    if transfer.provider != Provider::Wxpay {
+        return Err(Failure::new(Code::UNSUPPORTED).says(format!("{}: cancelTransfer", transfer.provider)));
+    }
+    if !transfer.state.is_open() {
+        return Err(telling(Code::TRANSFER_ENDED, &transfer));
+    }
+    let gateway = gateway_of(cx, &transfer)?;
+    let request = TransferRequest { transfer: &transfer, name: None, now: cx.now() };
+    let refusal = match gateway.cancel_transfer(cx.outside, &request).await {
+        Ok(Some(standing)) => return apply(cx, &transfer, &standing, "cancel").await,
+        Ok(None) => None,
+        Err(CallError::Refused(refusal)) => Some(refusal),
+        Err(CallError::Unknown(why)) => return Err(unknown(&transfer, why)),
+    };
+    match ask(cx, &gateway, &transfer).await {
+        Ok(Some(standing)) => {
+            let transfer = apply(cx, &transfer, &standing, "query").await?;
+            let code = if transfer.state.is_open() { Code::TRANSFER_REFUSED } else { Code::TRANSFER_ENDED };
+            Err(telling(code, &transfer).says(refusal.map(|r| r.message).unwrap_or_default()))
+        }
+        Ok(None) if !never_seen(&transfer) => Err(unknown(&transfer, "the provider no longer knows the bill")),
+        Ok(None) if is_over(transfer.sent_at, cx.now()) => refuse(cx, &transfer, "CANCELLED", "no bill was made").await,
+        Ok(None) => Err(unknown(&transfer, "the call that makes the bill may be under way")),
+        Err(CallError::Refused(Refusal { code: why, .. }) | CallError::Unknown(why)) => Err(unknown(&transfer, why)),
+    }
+}
+
+/// Brings a transfer on: asks the provider about one that has not ended, and sends it again with the stored
+/// fields where the provider does not know the number. `source` says for whom, in the log.
+///
+/// # Errors
+/// 504 when the provider does not tell; 403 when a refused one has no room in the limits of today. A refusal
+/// is a result: the state says it.
+pub async fn pursue_transfer(cx: &Context<'_>, transfer: &Transfer, source: &str) -> Result<Transfer, Failure> {
+    if transfer.state.is_final() {
+        return Ok(transfer.clone());
+    }
+    let gateway = gateway_of(cx, transfer)?;
+    match ask(cx, &gateway, transfer).await {
+        Ok(Some(standing)) => apply(cx, transfer, &standing, "query").await,
+        Ok(None) if transfer.state == TransferState::Refused => {
+            let mut begun = transfer.clone();
+            match cx.store.begin_transfer_again(&mut begun, gateway.transfers()?.limits, cx.now()).await? {
+                // It was refused, so no call of before is under way.
+                Begun::Done => send(cx, &gateway, &begun, Some(0)).await,
+                Begun::OverLimit => Err(Code::TRANSFER_LIMIT.into()),
+                Begun::Moved => Err(Code::BUSY.into()),
+            }
+        }
+        Ok(None) if never_seen(transfer) && cx.now() - transfer.create_date < TOLD_MS => {
+            tracing::info!(out_bill_no = %transfer.out_bill_no, source, "a transfer is sent again");
+            match cx.store.repeat_transfer(transfer, cx.now()).await? {
+                Some(repeated) => send(cx, &gateway, &repeated, Some(transfer.sent_at)).await,
+                None => Err(unknown(transfer, "it has moved meanwhile")),
+            }
+        }
+        Ok(None) => Err(unknown(transfer, "the provider no longer knows the bill")),
+        Err(CallError::Refused(Refusal { code: why, .. }) | CallError::Unknown(why)) => Err(unknown(transfer, why)),
+    }
+}
+
+/// True when a call of that time is surely over.
+const fn is_over(sent_at: i64, now: i64) -> bool {
+    now.saturating_sub(sent_at) >= CALL_MS
+}
+
+/// True while the provider has never shown a bill of this number.
+fn never_seen(transfer: &Transfer) -> bool {
+    transfer.state == TransferState::Unknown && transfer.transfer_bill_no.is_none()
+}
+
+/// Takes what a verified callback says of a transfer: applied when merchant, amount and payee are the
+/// ledger's, an incident when they are not.
+///
+/// # Errors
+/// [`Code::NO_ORDER`] when the number is not known.
+pub(super) async fn settle_transfer(cx: &Context<'_>, notice: &TransferNotice) -> Result<(), Failure> {
+    let number = Some(&notice.out_bill_no).filter(|number| number.len() <= 64).ok_or(Code::NO_ORDER)?;
+    let transfer = cx.store.transfer(&notice.merchant, number).await?.ok_or(Code::NO_ORDER)?;
+    let facts = [
+        ("provider", json!(transfer.provider), json!(notice.provider)),
+        ("mch_id", json!(transfer.mch_id), json!(notice.mch_id)),
+        ("transfer_amount", json!(transfer.transfer_amount), json!(notice.amount)),
+        ("openid", json!(transfer.payee), json!(notice.payee)),
+    ];
+    let (mut expected, mut actual) = (Map::new(), Map::new());
+    for (name, ours, theirs) in facts.into_iter().filter(|(_, ours, theirs)| ours != theirs) {
+        expected.insert(name.to_owned(), ours);
+        actual.insert(name.to_owned(), theirs);
+    }
+    if expected.is_empty() {
+        return apply(cx, &transfer, &notice.standing, "callback").await.map(|_| ());
+    }
+    alarm(cx, &transfer, &notice.standing, Value::Object(expected), Value::Object(actual)).await
+}
+
+async fn alarm(
+    cx: &Context<'_>,
+    transfer: &Transfer,
+    standing: &TransferStanding,
+    expected: Value,
+    actual: Value,
+) -> Result<(), Failure> {
+    let incident = Incident {
+        out_bill_no: Some(transfer.out_bill_no.clone()),
+        transaction_id: standing.transfer_bill_no.clone(),
+        expected: Some(expected),
+        actual: Some(actual),
+        ..Incident::new(IncidentName::TransferMismatch, transfer.provider, &transfer.merchant)
+    };
+    super::confirm::alarm(cx, &incident, false).await?;
+    Ok(())
+}
+
+async fn ask(cx: &Context<'_>, gateway: &Gateway, transfer: &Transfer) -> Result<Option<TransferStanding>, CallError> {
+    gateway.query_transfer(cx.outside, &TransferRequest { transfer, name: None, now: cx.now() }).await
+}
+
+/// Calls the provider for a transfer that is written. What it refuses is asked about first where an `earlier`
+/// call may have got through, and ends nothing while that one may be under way.
+async fn send(
+    cx: &Context<'_>,
+    gateway: &Gateway,
+    transfer: &Transfer,
+    earlier: Option<i64>,
+) -> Result<Transfer, Failure> {
+    const TAKEN: [&str; 5] =
+        ["ALREADY_EXISTS", "OUT_BILL_NO_USED", "DUPLICATE_REQUEST", "BIZ_UNIQUE_EXCEPTION", "REP_INCONSISTENT"];
+    let name = match &transfer.payee_name {
+        None => None,
+        Some(sealed) => match unseal(gateway, transfer, sealed) {
+            Some(name) => Some(name),
+            None => return Err(unknown(transfer, "the stored name of the payee does not open under this key")),
+        },
+    };
+    let request = TransferRequest { transfer, name: name.as_deref(), now: cx.now() };
+    let refusal = match gateway.transfer(cx.outside, &request).await {
+        Ok(standing) => return apply(cx, transfer, &standing, "answer").await,
+        Err(CallError::Refused(refusal)) => refusal,
+        Err(CallError::Unknown(why)) => {
+            // Refused meanwhile by another answer, it may have gone out by this call.
+            move_to(cx, transfer, "answer", |seen| {
+                (seen.state == TransferState::Refused)
+                    .then(|| Transfer { state: TransferState::Unknown, ..seen.clone() })
+            })
+            .await?;
+            return Err(unknown(transfer, why));
+        }
+    };
+    if earlier.is_some() || TAKEN.iter().any(|code| refusal.code.ends_with(code)) {
+        match ask(cx, gateway, transfer).await {
+            Ok(Some(standing)) => return apply(cx, transfer, &standing, "query").await,
+            Ok(None) => {}
+            Err(CallError::Refused(Refusal { code: why, .. }) | CallError::Unknown(why)) => {
+                return Err(unknown(transfer, why));
+            }
+        }
+    }
+    if earlier.is_some_and(|at| !is_over(at, cx.now())) {
+        return Err(unknown(transfer, format!("{}, and an earlier call may be under way", refusal.code)));
+    }
+    refuse(cx, transfer, &refusal.code, &refusal.message).await
+}
+
+/// Ends a transfer of which the provider made no bill, unless it was sent again or has moved since it was read.
+async fn refuse(cx: &Context<'_>, transfer: &Transfer, code: &str, message: &str) -> Result<Transfer, Failure> {
+    let moved = move_to(cx, transfer, "answer", |seen| {
+        (seen.version == transfer.version && seen.state.may_become(TransferState::Refused)).then(|| Transfer {
+            state: TransferState::Refused,
+            provider_state: Some(code.to_owned()),
+            fail_reason: Some(format!("{code}: {message}")),
+            ..seen.clone()
+        })
+    })
+    .await?;
+    match moved.state {
+        TransferState::Unknown => Err(unknown(&moved, format!("{code}, and it was sent again meanwhile"))),
+        _ => Ok(moved),
+    }
+}
+
+/// Takes what the provider says of a transfer, and answers it as it stands then. Another end than the one that
+/// it has is an incident, and moves nothing.
+async fn apply(
+    cx: &Context<'_>,
+    transfer: &Transfer,
+    standing: &TransferStanding,
+    source: &'static str,
+) -> Result<Transfer, Failure> {
+    let moved = move_to(cx, transfer, source, |seen| taken(seen, standing, cx.now())).await?;
+    if moved.state.is_final() && standing.state.is_final() && moved.state != standing.state {
+        let (expected, actual) = (json!({ "state": moved.state }), json!({ "state": standing.state }));
+        alarm(cx, &moved, standing, expected, actual).await?;
+    }
+    Ok(moved)
+}
+
+/// A transfer after what the provider says of it; `None` when that changes nothing.
+fn taken(seen: &Transfer, standing: &TransferStanding, now: i64) -> Option<Transfer> {
+    let stays = seen.state == standing.state && seen.state.is_open();
+    if !stays && !seen.state.may_become(standing.state) {
+        return None;
+    }
+    let next = Transfer {
+        state: standing.state,
+        provider_state: standing.provider_state.clone(),
+        transfer_bill_no: standing.transfer_bill_no.clone().or_else(|| seen.transfer_bill_no.clone()),
+        fail_reason: standing.fail_reason.clone(),
+        package_info: standing.package_info.clone().or_else(|| seen.package_info.clone()),
+        result: Some(standing.result.clone()),
+        end_date: standing.state.is_final().then_some(now),
+        ..seen.clone()
+    };
+    (next != *seen).then_some(next)
+}
+
+/// Moves a transfer under the condition that it is as it was read; looks at it anew when it is not.
+async fn move_to(
+    cx: &Context<'_>,
+    transfer: &Transfer,
+    source: &str,
+    next: impl Fn(&Transfer) -> Option<Transfer>,
+) -> Result<Transfer, Failure> {
+    let mut seen = transfer.clone();
+    for _ in 0..ROUNDS {
+        let Some(mut next) = next(&seen) else { return Ok(seen) };
+        if cx.store.move_transfer(&seen, &next, source, cx.now()).await? {
+            if next.state != seen.state {
+                let (no, state) = (&next.out_bill_no, next.state.name());
+                tracing::info!(out_bill_no = %no, state, source, "a transfer has moved");
+            }
+            next.version += 1;
+            return Ok(next);
+        }
+        seen = cx.store.transfer(&seen.merchant, &seen.out_bill_no).await?.ok_or(Code::NO_ORDER)?;
+    }
+    Err(Code::BUSY.into())
+}
+
+fn unknown(transfer: &Transfer, why: impl Into<String>) -> Failure {
+    let why = why.into();
+    tracing::warn!(out_bill_no = %transfer.out_bill_no, why, "the outcome of a transfer is not known");
+    telling(Code::OUTCOME_UNKNOWN, transfer)
+}
+
+/// A failure that shows the transfer.
+fn telling(code: Code, transfer: &Transfer) -> Failure {
+    Failure { data: Some(Box::new(transfer.shown())), ..Failure::new(code) }
+}
+
+fn gateway_of(cx: &Context<'_>, transfer: &Transfer) -> Result<Gateway, Failure> {
+    let merchant = cx.config.merchant(&transfer.merchant);
+    merchant.and_then(|m| Gateway::find(m, transfer.provider, &transfer.node)).ok_or_else(|| {
+        Failure::new(Code::PROVIDER)
+            .says(format!("{}.{}", transfer.provider, transfer.node))
+            .private("the configuration no longer has the node that this transfer was made with")
+    })
+}
+
+/// Binds a sealed name to its transfer.
+fn label(transfer: &Transfer) -> String {
+    format!("{}#{}", transfer.merchant, transfer.out_bill_no)
+}
+
+fn seal(gateway: &Gateway, transfer: &Transfer, name: &str) -> Result<String, Failure> {
+    let key = gateway.sealing_key().ok_or(Code::UNSUPPORTED)?;
+    Ok(aes::seal_gcm(&key, label(transfer).as_bytes(), name.as_bytes()))
+}
+
+fn unseal(gateway: &Gateway, transfer: &Transfer, sealed: &str) -> Option<String> {
+    let plain = aes::unseal_gcm(&gateway.sealing_key()?, label(transfer).as_bytes(), sealed).ok()?;
+    String::from_utf8(plain).ok()
+}
+
+/// Whether a repeat has the content of the transfer that has its number. A name that is left out is the same.
+fn same(gateway: &Gateway, known: &Transfer, wished: &Transfer, name: Option<&str>) -> bool {
+    let named = match (name, &known.payee_name) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(name), Some(sealed)) => unseal(gateway, known, sealed).is_none_or(|known| known == name),
+    };
+    known.provider == wished.provider
+        && known.transfer_amount == wished.transfer_amount
+        && (&known.payee, &known.payee_type) == (&wished.payee, &wished.payee_type)
+        && named
+}
+
+/// The transfer that a request names: by its own number, else by the provider's.
+async fn find(cx: &Context<'_>, fields: &Fields<'_>) -> Result<Transfer, Failure> {
+    let merchant = fields.text("pid", 64)?.unwrap_or(DEFAULT_MERCHANT);
+    let provider = fields.provider()?;
+    let found = match (number(fields)?, fields.text("transfer_bill_no", 64)?) {
+        (Some(number), _) => cx.store.transfer(merchant, number).await?,
+        (None, Some(id)) => cx.store.transfer_of_bill(merchant, id).await?,
+        (None, None) => return Err(Failure::new(Code::OUT_TRADE_NO).says("out_bill_no")),
+    };
+    found.filter(|t| provider.is_none_or(|p| p == t.provider)).ok_or_else(|| Code::NO_ORDER.into())
+}
+
+/// A request, read: who pays it out, the transfer as it will be written, and the payee's name.
+struct Wish {
+    gateway: Gateway,
+    transfer: Transfer,
+    name: Option<String>,
+}
+
+fn read(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) -> Result<Wish, Failure> {
+    let bad = |name: &str| Failure::new(Code::FIELD).says(name);
+    let provider = fields.provider()?.ok_or(Code::PROVIDER)?;
+    let merchant = fields.text("pid", 64)?.unwrap_or(DEFAULT_MERCHANT);
+    let merchant = cx.config.merchant(merchant).ok_or_else(|| bad("pid"))?;
+    if !matches!(provider, Provider::Wxpay | Provider::Alipay) {
+        return Err(Failure::new(Code::UNSUPPORTED).says(format!("{provider}: transfer")));
+    }
+    // Ignored, the payee would be asked to confirm what was meant to arrive without it.
+    if let Some(name) = ["authorization_id", "out_authorization_no"].into_iter().find(|name| fields.raw(name).is_some())
+    {
+        return Err(bad(&format!("{name}: transfers under a payee's authorisation are not made here; leave it out")));
+    }
+    let gateway = Gateway::find(merchant, provider, NODE)
+        .ok_or_else(|| Failure::new(Code::PROVIDER).says(format!("{provider}.{NODE}")))?;
+    let defaults = gateway.transfers()?;
+    let number = number(fields)?
+        .filter(|number| is_number(provider, number))
+        .ok_or_else(|| Failure::new(Code::OUT_TRADE_NO).says("out_bill_no"))?;
+    let amount = amount(fields)?;
+    let mut transfer = Transfer {
+        out_bill_no: number.to_owned(),
+        state: TransferState::Unknown,
+        transfer_amount: amount,
+        provider,
+        merchant: merchant.id.clone(),
+        node: NODE.to_owned(),
+        create_date: cx.now(),
+        sent_at: cx.now(),
+        source: caller.source.clone(),
+        app_id: gateway.app_id().to_owned(),
+        mch_id: gateway.mch_id().map(str::to_owned),
+        payee: String::new(),
+        payee_type: None,
+        payee_name: None,
+        transfer_remark: None,
+        order_title: None,
+        transfer_scene: None,
+        transfer_scene_report_infos: match fields.raw("transfer_scene_report_infos") {
+            None => defaults.report_infos.clone(),
+            Some(value) => report_infos(value).ok_or_else(|| bad("transfer_scene_report_infos"))?,
+        },
+        user_recv_perception: None,
+        notify_url: None,
+        transfer_bill_no: None,
+        provider_state: None,
+        fail_reason: None,
+        package_info: None,
+        result: None,
+        end_date: None,
+        limits: Vec::new(),
+        version: 0,
+    };
+    let name = match provider {
+        Provider::Wxpay => read_wxpay(cx, fields, defaults, &mut transfer)?,
+        _ => read_alipay(fields, defaults, &mut transfer)?,
+    };
+    Ok(Wish { gateway, transfer, name })
+}
+
+fn read_wxpay(
+    cx: &Context<'_>,
+    fields: &Fields<'_>,
+    defaults: &TransferDefaults,
+    transfer: &mut Transfer,
+) -> Result<Option<String>, Failure> {
+    let bad = |name: &str| Failure::new(Code::FIELD).says(name);
+    // WeChat Pay carries no characters of four bytes.
+    let text = |name: &str, max: usize| match fields.text(name, max)? {
+        Some(text) if text.chars().any(|c| c.len_utf8() > 3) => Err(bad(name)),
+        text => Ok(text.map(str::to_owned)),
+    };
+    let openid = fields.text("openid", 128).map_err(|_| Code::TRANSFER_OPENID)?;
+    let openid = openid.filter(|id| id.bytes().all(|b| b.is_ascii_graphic())).ok_or(Code::TRANSFER_OPENID)?;
+    transfer.payee = openid.to_owned();
+    if let Some(app_id) = fields.text("appid", 32)? {
+        transfer.app_id = app_id.to_owned();
+    }
+    let scene = match fields.raw("transfer_scene_id") {
+        Some(Value::Number(id)) => Some(id.to_string()),
+        _ => text("transfer_scene_id", 36)?,
+    };
+    transfer.transfer_scene =
+        Some(scene.or_else(|| defaults.scene.clone()).ok_or_else(|| bad("transfer_scene_id is missing"))?);
+    if transfer.transfer_scene_report_infos.is_empty() {
+        return Err(bad("transfer_scene_report_infos is missing"));
+    }
+    let plain =
+        |info: &ReportInfo| [&info.info_type, &info.info_content].iter().all(|t| t.chars().all(|c| c.len_utf8() <= 3));
+    if !transfer.transfer_scene_report_infos.iter().all(plain) {
+        return Err(bad("transfer_scene_report_infos"));
+    }
+    transfer.user_recv_perception = text("user_recv_perception", 64)?.or_else(|| defaults.recv_perception.clone());
+    let remark = one(text("transfer_remark", 32)?, text("desc", 32)?, "transfer_remark, desc")?;
+    transfer.transfer_remark = Some(remark.ok_or_else(|| bad("transfer_remark is missing"))?);
+    let (base, path) = cx.callback("transfer-notify", Provider::Wxpay, &transfer.merchant)?;
+    transfer.notify_url = Some(format!("{base}{path}"));
+    let name = one(name(fields, "user_name")?, name(fields, "re_user_name")?, "user_name, re_user_name")?;
+    if name.is_none() && transfer.transfer_amount >= NAME_FROM {
+        return Err(Failure::new(Code::PAYEE_NAME).says("user_name"));
+    }
+    Ok(name.filter(|_| transfer.transfer_amount >= NO_NAME_BELOW))
+}
+
+fn read_alipay(
+    fields: &Fields<'_>,
+    defaults: &TransferDefaults,
+    transfer: &mut Transfer,
+) -> Result<Option<String>, Failure> {
+    const TYPES: [&str; 3] = ["ALIPAY_USER_ID", "ALIPAY_LOGON_ID", "ALIPAY_OPEN_ID"];
+    let bad = |name: &str| Failure::new(Code::FIELD).says(name);
+    let info = fields.object("payee_info", Code::PAYEE)?;
+    let info = Fields(&info);
+    // A check of the payee's papers that is not made must not be believed to be.
+    if let Some(key) = ["cert_type", "cert_no"].iter().find(|key| info.raw(key).is_some()) {
+        return Err(bad(&format!("payee_info.{key}")));
+    }
+    let account = |fields: &Fields<'_>, name: &str| -> Result<Option<String>, Failure> {
+        let text = fields.text(name, 128).map_err(|_| Failure::new(Code::PAYEE).says(name))?;
+        Ok(text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned))
+    };
+    let identity =
+        one(account(&info, "identity")?, account(fields, "payee_account")?, "payee_info.identity, payee_account")?;
+    let identity = identity.ok_or(Code::PAYEE)?;
+    let is_user = identity.len() == 16 && identity.starts_with("2088") && identity.bytes().all(|b| b.is_ascii_digit());
+    let kind = match info.text("identity_type", 32)? {
+        Some(kind) => {
+            TYPES.into_iter().find(|t| *t == kind).ok_or_else(|| Failure::new(Code::PAYEE).says("identity_type"))?
+        }
+        None if is_user => "ALIPAY_USER_ID",
+        None => "ALIPAY_LOGON_ID",
+    };
+    let name = one(name(&info, "name")?, name(fields, "payee_real_name")?, "payee_info.name, payee_real_name")?;
+    if name.is_none() && kind == "ALIPAY_LOGON_ID" {
+        return Err(Failure::new(Code::PAYEE_NAME).says("payee_info.name"));
+    }
+    let text =
+        |name: &str, max: usize| -> Result<Option<String>, Failure> { Ok(fields.text(name, max)?.map(str::to_owned)) };
+    let remark = one(text("transfer_remark", 200)?, text("desc", 200)?, "transfer_remark, desc")?;
+    let title = text("order_title", 128)?.or_else(|| remark.as_ref().map(|r| r.chars().take(128).collect()));
+    transfer.order_title = Some(title.ok_or_else(|| bad("order_title is missing"))?);
+    transfer.transfer_remark = remark;
+    transfer.transfer_scene = text("transfer_scene_name", 64)?.or_else(|| defaults.scene.clone());
+    transfer.payee = identity;
+    transfer.payee_type = Some(kind.to_owned());
+    Ok(name)
+}
+
+/// The number, by either of its names.
+fn number<'a>(fields: &Fields<'a>) -> Result<Option<&'a str>, Failure> {
+    let read = |name: &str| fields.optional_number(name, Code::OUT_TRADE_NO).map_err(|f| f.says(name));
+    one(read("out_bill_no")?, read("out_trade_no")?, "out_bill_no, out_trade_no")
+}
+
+/// WeChat Pay: 1 to 32 letters and digits; Alipay: 1 to 64 letters, digits, `_` and `-`.
+fn is_number(provider: Provider, number: &str) -> bool {
+    match provider {
+        Provider::Wxpay => number.len() <= 32 && number.bytes().all(|b| b.is_ascii_alphanumeric()),
+        _ => number.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')),
+    }
+}
+
+fn amount(fields: &Fields<'_>) -> Result<Fen, Failure> {
+    let read = |name: &str| match fields.0.contains_key(name) {
+        true => fields.amount(name, Code::TRANSFER_AMOUNT).map(Some),
+        false => Ok(None),
+    };
+    let amount = one(read("transfer_amount")?, read("money")?, "transfer_amount, money")?;
+    match amount.ok_or(Code::TRANSFER_AMOUNT)? {
+        amount if amount < LEAST => Err(Code::TRANSFER_TOO_SMALL.into()),
+        amount => Ok(amount),
+    }
+}
+
+/// A real name: at most 200 bytes, because that is what one encrypted field holds.
+fn name(fields: &Fields<'_>, key: &str) -> Result<Option<String>, Failure> {
+    let bad = |_| Failure::new(Code::PAYEE_NAME).says(key);
+    match fields.text(key, 64).map_err(bad)? {
+        Some(name) if name.len() > 200 || name.trim().is_empty() => Err(Failure::new(Code::PAYEE_NAME).says(key)),
+        name => Ok(name.map(str::to_owned)),
+    }
+}
+
+/// The value of a thing that has two names, which must agree where both are there.
+fn one<T: PartialEq>(first: Option<T>, second: Option<T>, names: &str) -> Result<Option<T>, Failure> {
+    match (first, second) {
+        (Some(first), Some(second)) if first != second => {
+            Err(Failure::new(Code::FIELD).says(format!("{names}: two values")))
+        }
+        (first, second) => Ok(first.or(second)),
+    }
+}

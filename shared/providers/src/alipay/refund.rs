@@ -1,0 +1,145 @@
+//! Refunds (`docs/protocols/alipay.md#refunds`).
+//!
+//! Code 10000 says that the call worked, not that money moved: `fund_change=Y` does, and `N` is also what a
+//! repeat of a refund that succeeded is told, so it is confirmed by the refund query. `refund_fee` is what
+//! the whole trade has refunded so far, never this refund's amount.
+
+use super::answer::word;
+use super::call::Call;
+use super::{clock, trade};
+use crate::{CallError, Outside, RefundProgress, RefundRequest, RefundStanding, Refusal, if_known};
+use config::AlipayNode;
+use domain::{Fen, Refund};
+use serde_json::{Map, Value};
+
+/// A refund may be unknown to the query for 10 s after its call, ms.
+const SETTLING: i64 = 10_000;
+
+/// The longest `refund_reason`, characters.
+const LONGEST_REASON: usize = 256;
+
+/// Refunds under `out_refund_no`, which makes a repeat harmless.
+pub(super) async fn refund(
+    outside: &Outside,
+    node: &AlipayNode,
+    request: &RefundRequest<'_>,
+) -> Result<RefundStanding, CallError> {
+    let number = request.attempt.number.as_str();
+    let mut biz = trade::by_number(number);
+    let mut put = |name: &str, text: String| {
+        if !text.is_empty() {
+            biz.insert(name.to_owned(), text.into());
+        }
+    };
+    put("trade_no", request.transaction_id.to_owned());
+    put("refund_amount", request.refund.to_yuan());
+    put("out_request_no", request.out_refund_no.to_owned());
+    put("refund_reason", request.reason.chars().take(LONGEST_REASON).collect());
+    let confirm = || ask(outside, node, number, request.out_refund_no, request.now);
+    match Call::new("alipay.trade.refund", biz).send(outside, node, request.now).await {
+        Ok(fields) if word(&fields, "out_trade_no").is_some_and(|n| n != number) => {
+            Err(CallError::unknown("alipay.trade.refund answered for another order"))
+        }
+        Ok(fields) if word(&fields, "fund_change") == Some("Y") && !denied(&fields, request.refund) => {
+            Ok(succeeded(&fields))
+        }
+        Ok(_) => Ok(match confirm().await {
+            Ok(Answered::Standing(standing)) => standing,
+            Ok(Answered::Empty | Answered::Missing) => standing(RefundProgress::Processing(None)),
+            Err(CallError::Refused(refusal)) => standing(RefundProgress::Processing(Some(refusal.code))),
+            Err(CallError::Unknown(why)) => standing(RefundProgress::Processing(Some(why))),
+        }),
+        Err(CallError::Refused(refusal)) if may_be_done_already(&refusal) => match confirm().await {
+            Ok(Answered::Standing(standing)) => Ok(standing),
+            Ok(Answered::Empty | Answered::Missing) | Err(CallError::Refused(_)) => Err(CallError::Refused(refusal)),
+            Err(unknown) => Err(unknown),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+/// Asks how a refund stands.
+pub(super) async fn query(
+    outside: &Outside,
+    node: &AlipayNode,
+    number: &str,
+    refund: &Refund,
+    now: i64,
+) -> Result<RefundStanding, CallError> {
+    Ok(match ask(outside, node, number, &refund.out_refund_no, now).await? {
+        Answered::Standing(standing) => standing,
+        Answered::Missing => standing(RefundProgress::Missing),
+        Answered::Empty if now.saturating_sub(refund.create_date) > SETTLING => standing(RefundProgress::Missing),
+        Answered::Empty => standing(RefundProgress::Processing(None)),
+    })
+}
+
+/// What the refund query says.
+enum Answered {
+    /// A standing.
+    Standing(RefundStanding),
+    /// Neither a status nor an amount: not received, not yet known, or failed.
+    Empty,
+    /// The trade is not known.
+    Missing,
+}
+
+async fn ask(
+    outside: &Outside,
+    node: &AlipayNode,
+    number: &str,
+    out_refund_no: &str,
+    now: i64,
+) -> Result<Answered, CallError> {
+    let mut biz = trade::by_number(number);
+    biz.insert("out_request_no".to_owned(), out_refund_no.into());
+    biz.insert("query_options".to_owned(), Value::from(vec!["gmt_refund_pay"]));
+    let answer = Call::new("alipay.trade.fastpay.refund.query", biz).send(outside, node, now).await;
+    let Some(fields) = if_known(answer)? else { return Ok(Answered::Missing) };
+    let other = |name: &str, ours: &str| word(&fields, name).is_some_and(|theirs| theirs != ours);
+    if other("out_trade_no", number) || other("out_request_no", out_refund_no) {
+        return Err(CallError::unknown("alipay.trade.fastpay.refund.query answered for another refund"));
+    }
+    let amount = word(&fields, "refund_amount");
+    let progress = match (word(&fields, "refund_status"), amount) {
+        (Some("REFUND_SUCCESS"), _) => RefundProgress::Success,
+        (Some(status), _) => RefundProgress::Processing(Some(status.to_owned())),
+        (None, Some(_)) => RefundProgress::Processing(None),
+        (None, None) => return Ok(Answered::Empty),
+    };
+    let refund = match amount.map(Fen::from_yuan) {
+        Some(None) => return Err(CallError::unknown("refund_amount is not an amount in yuan")),
+        Some(refund) => refund,
+        None => None,
+    };
+    Ok(Answered::Standing(RefundStanding { progress, refund, ..succeeded(&fields) }))
+}
+
+/// Whether what the trade has refunded so far denies that this refund was made.
+fn denied(fields: &Map<String, Value>, refund: Fen) -> bool {
+    word(fields, "refund_fee").is_some_and(|yuan| Fen::from_yuan(yuan).is_none_or(|sum| sum < refund))
+}
+
+/// Refusals that a repeat of a refund that succeeded could get, because the trade is at its end by it.
+fn may_be_done_already(refusal: &Refusal) -> bool {
+    const STATES: [&str; 8] = [
+        "TRADE_HAS_CLOSE",
+        "TRADE_HAS_FINISHED",
+        "TRADE_STATUS_ERROR",
+        "TRADE_NOT_ALLOW_REFUND",
+        "REASON_TRADE_STATUS_INVALID",
+        "REFUND_AMT_NOT_EQUAL_TOTAL",
+        "REASON_TRADE_REFUND_FEE_ERR",
+        "REFUND_FEE_ERROR",
+    ];
+    STATES.iter().any(|state| refusal.code.ends_with(state))
+}
+
+fn standing(progress: RefundProgress) -> RefundStanding {
+    RefundStanding { progress, refund_id: None, refund: None, refunded_at: None }
+}
+
+fn succeeded(fields: &Map<String, Value>) -> RefundStanding {
+    let refunded_at = word(fields, "gmt_refund_pay").and_then(clock::read);
+    RefundStanding { refunded_at, ..standing(RefundProgress::Success) }
+}

@@ -1,0 +1,83 @@
+//! A payer's coins: balance, spending, taking a spending back, presents (`docs/protocols/wxpay-virtual.md#server-api`).
+
+use super::session;
+use super::transport::xpay;
+use crate::{CallError, Outside};
+use config::VirtualNode;
+use serde_json::{Map, Value, json};
+
+/// What is done with coins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coin {
+    /// `query_user_balance`.
+    Balance,
+    /// `currency_pay`.
+    Pay,
+    /// `cancel_currency_pay`.
+    Cancel,
+    /// `present_currency`.
+    Present,
+}
+
+/// A request about coins.
+pub struct CoinRequest<'a> {
+    /// The payer.
+    pub openid: &'a str,
+    /// The payer's address.
+    pub user_ip: &'a str,
+    /// How many coins; not for the balance.
+    pub amount: u64,
+    /// Our number; the same number again is the same movement.
+    pub number: &'a str,
+    /// [`Coin::Cancel`]: the number of the spending.
+    pub pay_number: &'a str,
+    /// [`Coin::Pay`]: JSON text of what is bought.
+    pub payitem: Option<&'a str>,
+    /// [`Coin::Pay`]: a remark.
+    pub remark: Option<&'a str>,
+    /// Now, Unix ms.
+    pub now: i64,
+}
+
+/// Calls WeChat. `None` where the payer has no live session that the call needs.
+pub async fn coins(
+    outside: &Outside,
+    node: &VirtualNode,
+    what: Coin,
+    request: &CoinRequest<'_>,
+) -> Option<Result<Map<String, Value>, CallError>> {
+    let session = match what {
+        Coin::Present => None,
+        Coin::Balance | Coin::Pay | Coin::Cancel => {
+            match session::live(outside, node, request.openid, request.now).await {
+                Ok(Some(session)) => Some(session),
+                Ok(None) => return None,
+                Err(error) => return Some(Err(CallError::unknown(error))),
+            }
+        }
+    };
+    let mut body = Map::new();
+    body.insert("openid".to_owned(), json!(request.openid));
+    let name = match what {
+        Coin::Balance => "query_user_balance",
+        Coin::Pay => "currency_pay",
+        Coin::Cancel => "cancel_currency_pay",
+        Coin::Present => "present_currency",
+    };
+    if what != Coin::Present {
+        body.insert("user_ip".to_owned(), json!(request.user_ip));
+    }
+    if what != Coin::Balance {
+        body.insert("order_id".to_owned(), json!(request.number));
+        body.insert("amount".to_owned(), json!(request.amount));
+    }
+    if what == Coin::Cancel {
+        body.insert("pay_order_id".to_owned(), json!(request.pay_number));
+    }
+    if what == Coin::Pay {
+        let items = json!([{ "productid": request.number, "unit_price": request.amount, "quantity": 1 }]).to_string();
+        body.insert("payitem".to_owned(), json!(request.payitem.unwrap_or(&items)));
+        body.insert("remark".to_owned(), json!(request.remark.unwrap_or_default()));
+    }
+    Some(xpay(outside, node, name, body, session.as_ref(), request.now).await)
+}

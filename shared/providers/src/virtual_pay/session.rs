@@ -1,0 +1,57 @@
+//! The payer's session key: kept sealed in the table under app and openid, and never handed out.
+
+use crate::login::{self, Login};
+use crate::{CallError, Outside};
+use config::VirtualNode;
+use domain::{Code, Failure, Secret, TokenStoreError};
+
+fn name(app_id: &str, openid: &str) -> String {
+    format!("session:{app_id}:{openid}")
+}
+
+/// Keeps a session key for `ttl` seconds, sealed under the application's secret.
+///
+/// # Errors
+/// When the table cannot be written.
+pub async fn keep(
+    outside: &Outside,
+    app_id: &str,
+    secret: &Secret,
+    openid: &str,
+    key: &Secret,
+    until: i64,
+) -> Result<(), TokenStoreError> {
+    outside.tokens.put(&name(app_id, openid), secret, key, until).await
+}
+
+/// The live session key of a payer.
+pub(super) async fn live(
+    outside: &Outside,
+    node: &VirtualNode,
+    openid: &str,
+    now: i64,
+) -> Result<Option<Secret>, TokenStoreError> {
+    outside.tokens.get(&name(&node.app_id, openid), &node.secret, now).await
+}
+
+/// The payer of a request: from a fresh login code, else the one that is named, with a live session.
+pub(crate) async fn payer(
+    outside: &Outside,
+    node: &VirtualNode,
+    openid: Option<&str>,
+    code: Option<&str>,
+    now: i64,
+) -> Result<String, Failure> {
+    let openid = match code {
+        Some(code) => match login::mini_program(outside, node, code, now).await.map_err(CallError::for_client)? {
+            Login { openid: own, .. } if openid.is_none_or(|named| named == own) => own,
+            _ => return Err(Failure::new(Code::OPENID).says("openid is another payer's than code")),
+        },
+        None => openid.ok_or(Code::OPENID)?.to_owned(),
+    };
+    match live(outside, node, &openid, now).await {
+        Ok(Some(_)) => Ok(openid),
+        Ok(None) => Err(Code::SESSION.into()),
+        Err(error) => Err(Failure::new(Code::INTERNAL).private(error.to_string())),
+    }
+}

@@ -1,0 +1,121 @@
+//! One call of the server API `/xpay/…`: signed with the AppKey, under a shared access token.
+
+use super::{env, pay_sig};
+use crate::{CallError, Meaning, Outside, Refusal, says_no_such_order};
+use config::VirtualNode;
+use crypto::hash;
+use domain::Secret;
+use http::Method;
+use net::provider_http::Request;
+use serde_json::{Map, Value, json};
+
+const WECHAT: &str = "https://api.weixin.qq.com";
+
+/// What the answer's `errcode` says that is neither done nor refused.
+const LATER: [i64; 6] = [-1, 268_490_011, 268_490_012, 268_490_014, 268_490_015, 45_009];
+/// The same call succeeded before.
+pub(super) const DUPLICATE: i64 = 268_490_004;
+/// A parameter is wrong; what is wrong with it, an order that does not exist among others, only the text says.
+const PARAMETERS: i64 = 268_490_002;
+
+pub(crate) fn host(api_base: Option<&String>) -> &str {
+    api_base.map_or(WECHAT, String::as_str)
+}
+
+/// Calls `/xpay/<name>`. `session` signs too, for the calls that need the payer's session. A duplicate of a
+/// call that succeeded is a success.
+pub(super) async fn xpay(
+    outside: &Outside,
+    node: &VirtualNode,
+    name: &str,
+    mut body: Map<String, Value>,
+    session: Option<&Secret>,
+    now: i64,
+) -> Result<Map<String, Value>, CallError> {
+    body.insert("env".to_owned(), json!(env(node)));
+    let path = format!("/xpay/{name}");
+    let bytes = Value::Object(body).to_string().into_bytes();
+    let mut stale = None;
+    loop {
+        let token = token(outside, node, stale.as_ref(), now).await;
+        let token = token.map_err(|error| error.untold("no access token"))?;
+        let mut query = vec![("access_token", token.expose().to_owned()), ("pay_sig", pay_sig(node, &path, &bytes))];
+        if let Some(session) = session {
+            query.push(("signature", hash::hmac_sha256_hex(session.expose().as_bytes(), &bytes)));
+        }
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        let request = Request {
+            method: Method::POST,
+            url: &format!("{}{path}?{}", host(node.api_base.as_ref()), query),
+            headers: vec![("content-type", "application/json".to_owned())],
+            body: bytes.clone(),
+            identity: None,
+        };
+        let answer = outside.http.send(request).await.map_err(CallError::unknown)?;
+        let answer = match serde_json::from_slice(&answer.body) {
+            Ok(Value::Object(map)) if answer.status == 200 => map,
+            _ => return Err(CallError::Unknown(format!("{name}: HTTP {}", answer.status))),
+        };
+        return match answer.get("errcode").and_then(Value::as_i64) {
+            Some(0 | DUPLICATE) => Ok(answer),
+            Some(40_001 | 40_014 | 42_001) if stale.is_none() => {
+                stale = Some(token);
+                continue;
+            }
+            Some(40_001 | 40_014 | 42_001) | None => Err(CallError::Unknown(format!("{name}: no access"))),
+            Some(code) if LATER.contains(&code) => Err(CallError::Unknown(format!("{name}: {code}"))),
+            Some(code) => Err(CallError::Refused(refusal(code, &answer))),
+        };
+    }
+}
+
+pub(crate) fn refusal(code: i64, answer: &Map<String, Value>) -> Refusal {
+    let message = answer.get("errmsg").and_then(Value::as_str).unwrap_or_default();
+    let meaning = match code {
+        PARAMETERS if says_no_such_order(message) => Meaning::Missing,
+        268_490_016 => Meaning::TooSoon,
+        _ => Meaning::No,
+    };
+    Refusal { code: code.to_string(), message: message.chars().take(200).collect(), meaning }
+}
+
+/// The access token that all instances share. One that WeChat refused is fetched anew, and forced if WeChat
+/// gives the same again.
+async fn token(outside: &Outside, node: &VirtualNode, stale: Option<&Secret>, now: i64) -> Result<Secret, CallError> {
+    let name = format!("token:{}", node.app_id);
+    let fetch = async || match fetch(outside, node, false).await {
+        Ok((token, _)) if stale.is_some_and(|stale| stale.matches(token.expose())) => fetch(outside, node, true).await,
+        fetched => fetched,
+    };
+    outside.tokens.token(&name, &node.secret, stale, now, fetch).await
+}
+
+async fn fetch(outside: &Outside, node: &VirtualNode, force: bool) -> Result<(Secret, i64), CallError> {
+    let body = json!({
+        "grant_type": "client_credential",
+        "appid": node.app_id,
+        "secret": node.secret.expose(),
+        "force_refresh": force,
+    });
+    let request = Request {
+        method: Method::POST,
+        url: &format!("{}/cgi-bin/stable_token", host(node.api_base.as_ref())),
+        headers: vec![("content-type", "application/json".to_owned())],
+        body: body.to_string().into_bytes(),
+        identity: None,
+    };
+    let answer = outside.http.send(request).await.map_err(CallError::unknown)?;
+    if answer.status != 200 {
+        return Err(CallError::Unknown(format!("stable_token: HTTP {}", answer.status)));
+    }
+    let Ok(Value::Object(answer)) = serde_json::from_slice(&answer.body) else {
+        return Err(CallError::unknown("stable_token: not JSON"));
+    };
+    let token = answer.get("access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
+    let lives = answer.get("expires_in").and_then(Value::as_i64).filter(|s| (1..=86_400).contains(s));
+    match (token, lives, answer.get("errcode").and_then(Value::as_i64)) {
+        (Some(token), Some(seconds), _) => Ok((Secret::new(token), seconds * 1_000)),
+        (_, _, Some(code)) if code != -1 => Err(CallError::Refused(refusal(code, &answer))),
+        _ => Err(CallError::unknown("stable_token: no token in the answer")),
+    }
+}

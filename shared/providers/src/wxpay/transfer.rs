@@ -1,0 +1,150 @@
+//! Merchant transfers (`docs/protocols/wechat.md#transfers`). The payee's name travels encrypted to WeChat Pay's key.
+
+use super::failure::ours;
+use super::signing::segment;
+use super::text;
+use super::transport::{call, post_sealed};
+use crate::{CallError, Outside, TransferRequest, TransferStanding};
+use config::{V3, WxpayNode};
+use domain::{Fen, TransferState};
+use http::Method;
+use serde_json::{Value, json};
+
+const BILLS: &str = "/v3/fund-app/mch-transfer/transfer-bills";
+
+pub(super) async fn transfer(
+    outside: &Outside,
+    node: &WxpayNode,
+    v3: &V3,
+    request: &TransferRequest<'_>,
+) -> Result<TransferStanding, CallError> {
+    let transfer = request.transfer;
+    let mut body = text::without_nulls(&json!({
+        "appid": transfer.app_id,
+        "out_bill_no": transfer.out_bill_no,
+        "transfer_scene_id": transfer.transfer_scene,
+        "openid": transfer.payee,
+        "transfer_amount": transfer.transfer_amount,
+        "transfer_remark": transfer.transfer_remark,
+        "notify_url": transfer.notify_url,
+        "user_recv_perception": transfer.user_recv_perception,
+        "transfer_scene_report_infos": transfer.transfer_scene_report_infos,
+    }));
+    let answer = match request.name {
+        None => call(outside, node, v3, Method::POST, BILLS, Some(&body), request.now).await?,
+        Some(name) => {
+            let key = outside.wxpay.sealing_key(&outside.http, node, v3, request.now).await;
+            let (serial, key) =
+                key.map_err(|_| CallError::unknown("there is no key to encrypt the payee's name to"))?;
+            let sealed = key.encrypt_oaep(name.as_bytes());
+            body["user_name"] = sealed.map_err(|_| ours("PARAM_ERROR", "user_name cannot be encrypted"))?.into();
+            post_sealed(outside, node, v3, BILLS, &body, &serial, request.now).await?
+        }
+    };
+    judge(node, request, &answer)
+}
+
+pub(super) async fn query(
+    outside: &Outside,
+    node: &WxpayNode,
+    v3: &V3,
+    request: &TransferRequest<'_>,
+) -> Result<Option<TransferStanding>, CallError> {
+    let target = format!("{BILLS}/out-bill-no/{}", segment(&request.transfer.out_bill_no));
+    found(node, request, call(outside, node, v3, Method::GET, &target, None, request.now).await)
+}
+
+/// Takes a transfer back that the payee has not confirmed.
+pub(super) async fn cancel(
+    outside: &Outside,
+    node: &WxpayNode,
+    v3: &V3,
+    request: &TransferRequest<'_>,
+) -> Result<Option<TransferStanding>, CallError> {
+    let target = format!("{BILLS}/out-bill-no/{}/cancel", segment(&request.transfer.out_bill_no));
+    found(node, request, call(outside, node, v3, Method::POST, &target, None, request.now).await)
+}
+
+/// `None` when WeChat Pay does not know the number. The page's own table of codes could not be read, so
+/// every spelling of it counts.
+fn found(
+    node: &WxpayNode,
+    request: &TransferRequest<'_>,
+    answer: Result<Value, CallError>,
+) -> Result<Option<TransferStanding>, CallError> {
+    const ENDS: [&str; 4] = ["NOT_FOUND", "NOT_EXIST", "NOT_EXISTS", "NOTEXIST"];
+    match answer {
+        Ok(answer) => judge(node, request, &answer).map(Some),
+        Err(CallError::Refused(refusal)) if ENDS.iter().any(|end| refusal.code.ends_with(end)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// How a bill stands, when it is the bill that was asked for.
+fn judge(node: &WxpayNode, request: &TransferRequest<'_>, answer: &Value) -> Result<TransferStanding, CallError> {
+    let transfer = request.transfer;
+    let text = |key: &str| answer.get(key).and_then(Value::as_str).filter(|t| !t.is_empty());
+    let amount = answer.get("transfer_amount");
+    let ours = text("out_bill_no") == Some(transfer.out_bill_no.as_str())
+        && amount.is_none_or(|amount| amount.as_u64() == Some(transfer.transfer_amount.0))
+        && mch_id(answer).is_none_or(|id| id == node.mch_id)
+        && text("openid").is_none_or(|openid| openid == transfer.payee)
+        && text("appid").is_none_or(|id| id == transfer.app_id);
+    if !ours {
+        return Err(CallError::unknown("the answer is about another transfer"));
+    }
+    if text("state").is_none() {
+        return Err(CallError::unknown("the answer is incomplete"));
+    }
+    Ok(standing(answer))
+}
+
+/// The merchant of a bill: its callback's samples spell it in two ways.
+pub(super) fn mch_id(bill: &Value) -> Option<&str> {
+    ["mch_id", "mchid"].iter().find_map(|key| bill.get(*key).and_then(Value::as_str)).filter(|id| !id.is_empty())
+}
+
+/// The amount of a bill.
+pub(super) fn amount(bill: &Value) -> Option<Fen> {
+    bill.get("transfer_amount").and_then(Value::as_u64).map(Fen)
+}
+
+/// How a bill object stands, out of an answer or a callback.
+pub(super) fn standing(bill: &Value) -> TransferStanding {
+    let text = |key: &str| bill.get(key).and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_owned);
+    let state = match text("state").as_deref() {
+        Some("SUCCESS") => TransferState::Success,
+        Some("FAIL") => TransferState::Fail,
+        Some("CANCELLED") => TransferState::Cancelled,
+        Some("CANCELING") => TransferState::Canceling,
+        Some("WAIT_USER_CONFIRM") => TransferState::WaitUserConfirm,
+        // ACCEPTED, TRANSFERING, PROCESSING, and what may be new.
+        _ => TransferState::Processing,
+    };
+    TransferStanding {
+        state,
+        provider_state: text("state"),
+        transfer_bill_no: text("transfer_bill_no"),
+        fail_reason: text("fail_reason"),
+        package_info: text("package_info"),
+        result: redacted(bill),
+    }
+}
+
+/// What is kept of a bill: not who gets it, nor what it is confirmed with.
+fn redacted(bill: &Value) -> Value {
+    const KEPT: [&str; 11] = [
+        "mch_id",
+        "mchid",
+        "appid",
+        "out_bill_no",
+        "transfer_bill_no",
+        "state",
+        "fail_reason",
+        "transfer_amount",
+        "transfer_remark",
+        "create_time",
+        "update_time",
+    ];
+    KEPT.iter().filter_map(|key| Some(((*key).to_owned(), bill.get(*key)?.clone()))).collect()
+}

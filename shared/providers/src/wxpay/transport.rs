@@ -1,0 +1,136 @@
+//! One call of APIv3: signed, sent, and its answer verified (`docs/protocols/wechat.md#signing-a-request`).
+//!
+//! Only a 2xx is verified, because errors carry no signature. A 2xx that cannot be verified leaves the
+//! outcome unknown.
+
+use super::failure::{judge_v3, ours};
+use super::signing::{self, Signed};
+use crate::{CallError, Outside};
+use config::{V3, WxpayNode};
+use crypto;
+use http::Method;
+use net::provider_http::{Answer, Http, HttpError, Request};
+use serde_json::Value;
+
+pub(super) const USER_AGENT: &str = concat!("vk-pay-bundle/", env!("CARGO_PKG_VERSION"), " rust");
+
+/// The URL of a target (path with query), and the target as it stands on the request line: another gateway
+/// may have a path of its own.
+pub(super) fn address(node: &WxpayNode, host: &str, target: &str) -> (String, String) {
+    let base = node.api_base.as_deref().unwrap_or(host);
+    let prefix = base.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
+    let line = if prefix.is_empty() { target.to_owned() } else { format!("/{prefix}{target}") };
+    (format!("{base}{target}"), line)
+}
+
+/// Signs and sends; the answer is not verified yet. `target` is percent-encoded.
+pub(super) async fn send(
+    http: &Http,
+    node: &WxpayNode,
+    v3: &V3,
+    method: Method,
+    target: &str,
+    body: Vec<u8>,
+    now: i64,
+) -> Result<Answer, CallError> {
+    let serial = v3.public_key.as_ref().map(|(id, _)| id.as_str());
+    send_naming(http, node, v3, method, target, body, serial, now).await
+}
+
+/// The same with the serial number of WeChat Pay's key that the request names.
+#[expect(clippy::too_many_arguments, reason = "one call, told whole")]
+async fn send_naming(
+    http: &Http,
+    node: &WxpayNode,
+    v3: &V3,
+    method: Method,
+    target: &str,
+    body: Vec<u8>,
+    serial: Option<&str>,
+    now: i64,
+) -> Result<Answer, CallError> {
+    let (url, line) = address(node, v3.scheme.host, target);
+    let (timestamp, nonce) = (now.div_euclid(1000), crypto::nonce());
+    let message = signing::request_message(method.as_str(), &line, timestamp, &nonce, &body);
+    let signature = v3.private_key.sign(&message).map_err(|_| ours("SIGN", "the request cannot be signed"))?;
+    let mut headers = vec![
+        ("accept", "application/json".to_owned()),
+        ("user-agent", USER_AGENT.to_owned()),
+        (
+            "authorization",
+            signing::authorization_of(v3.scheme, &node.mch_id, &v3.serial_no, timestamp, &nonce, &signature),
+        ),
+    ];
+    if !body.is_empty() {
+        headers.push(("content-type", "application/json".to_owned()));
+    }
+    if let Some(serial) = serial {
+        headers.push((v3.scheme.headers[3], serial.to_owned()));
+    }
+    http.send(Request { method, url: &url, headers, body, identity: None }).await.map_err(|e| not_sent(&e))
+}
+
+/// What it means that there is no answer.
+pub(super) fn not_sent(error: &HttpError) -> CallError {
+    match error {
+        HttpError::Identity => ours("CERT_ERROR", "the client certificate cannot be used"),
+        HttpError::Connect(_) | HttpError::Lost(_) | HttpError::TooLarge(_) => CallError::unknown(error),
+    }
+}
+
+/// Calls and verifies. An empty answer (204) is `Value::Null`.
+pub(super) async fn call(
+    outside: &Outside,
+    node: &WxpayNode,
+    v3: &V3,
+    method: Method,
+    target: &str,
+    body: Option<&Value>,
+    now: i64,
+) -> Result<Value, CallError> {
+    let body = body.map(|b| b.to_string().into_bytes()).unwrap_or_default();
+    let answer = send(&outside.http, node, v3, method, target, body, now).await?;
+    read(outside, node, v3, &answer, now).await
+}
+
+/// Posts a body with fields that are encrypted to WeChat Pay's key of that serial number.
+pub(super) async fn post_sealed(
+    outside: &Outside,
+    node: &WxpayNode,
+    v3: &V3,
+    target: &str,
+    body: &Value,
+    serial: &str,
+    now: i64,
+) -> Result<Value, CallError> {
+    let body = body.to_string().into_bytes();
+    let answer = send_naming(&outside.http, node, v3, Method::POST, target, body, Some(serial), now).await?;
+    read(outside, node, v3, &answer, now).await
+}
+
+async fn read(outside: &Outside, node: &WxpayNode, v3: &V3, answer: &Answer, now: i64) -> Result<Value, CallError> {
+    if answer.status == 202 || !(200..300).contains(&answer.status) {
+        return Err(judge_v3(answer.status, &answer.body));
+    }
+    verify(outside, node, v3, answer, now).await.map_err(CallError::unknown)?;
+    if answer.body.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(&answer.body).map_err(|_| CallError::unknown("the answer is not JSON"))
+}
+
+async fn verify(outside: &Outside, node: &WxpayNode, v3: &V3, answer: &Answer, now: i64) -> Result<(), &'static str> {
+    let signed = Signed::read(&answer.headers, v3.scheme).map_err(|_| "the answer is not signed")?;
+    let key = outside
+        .wxpay
+        .key(&outside.http, node, v3, signed.serial, now)
+        .await
+        .map_err(|_| "the answer is signed with an unknown key")?;
+    if !signed.verified_by(&key, &answer.body) {
+        return Err("the answer's signature is wrong");
+    }
+    if !signed.is_fresh(now) {
+        return Err("the answer's signed time is outside the window");
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! DynamoDB's client. It sends through the same kind of client as the providers' calls, because a second HTTP and TLS
+//! stack is half a megabyte.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
+use aws_sdk_dynamodb::config::{HttpClient, RuntimeComponents};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use http::Method;
+use net::aws::{credentials, endpoint, region};
+use std::time::Duration;
+
+/// Sooner than DynamoDB closes an idle connection, and a frozen function sees none die.
+const IDLE: Duration = Duration::from_secs(20);
+
+/// DynamoDB's client by the environment.
+///
+/// # Errors
+/// The variable that is missing.
+pub fn dynamodb_from_env() -> Result<Client, &'static str> {
+    Ok(dynamodb(region()?, credentials()?, endpoint("DYNAMODB")))
+}
+
+/// DynamoDB's client with time-outs that leave room for a second try within a callback's five seconds.
+pub fn dynamodb(region: String, credentials: Credentials, endpoint: Option<String>) -> Client {
+    let timeouts = TimeoutConfig::builder()
+        .operation_attempt_timeout(Duration::from_millis(1_500))
+        .operation_timeout(Duration::from_secs(4))
+        .build();
+    let mut config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .credentials_provider(credentials)
+        .http_client(Wire::new())
+        .timeout_config(timeouts);
+    config.set_endpoint_url(endpoint);
+    Client::from_conf(config.build())
+}
+
+/// The SDK's way out.
+#[derive(Debug, Clone)]
+struct Wire(reqwest::Client);
+
+impl Wire {
+    fn new() -> Self {
+        let client = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(1))
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .pool_idle_timeout(IDLE)
+            .build();
+        Self(client.expect("a client without a certificate of its own can be built"))
+    }
+}
+
+impl HttpClient for Wire {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Wire {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let client = self.0.clone();
+        HttpConnectorFuture::new(async move { exchange(client, request).await })
+    }
+}
+
+async fn exchange(client: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+    let bytes = request.body().bytes().ok_or_else(|| ConnectorError::user("a streamed body".into()))?.to_vec();
+    let method = Method::from_bytes(request.method().as_bytes()).map_err(|e| ConnectorError::user(e.into()))?;
+    let mut builder = client.request(method, request.uri()).body(bytes);
+    for (name, value) in request.headers() {
+        builder = builder.header(name, value);
+    }
+    let lost = |error: reqwest::Error| match error.is_timeout() {
+        true => ConnectorError::timeout(error.into()),
+        false if error.is_builder() => ConnectorError::user(error.into()),
+        false => ConnectorError::io(error.into()),
+    };
+    let answer = builder.send().await.map_err(lost)?;
+    let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+    let body = answer.bytes().await.map_err(lost)?;
+    let status = status.try_into().map_err(|_| ConnectorError::user("an impossible status".into()))?;
+    let mut response = HttpResponse::new(status, SdkBody::from(body.to_vec()));
+    for (name, value) in &headers {
+        if let Ok(value) = value.to_str() {
+            response.headers_mut().append(name.as_str().to_owned(), value.to_owned());
+        }
+    }
+    Ok(response)
+}

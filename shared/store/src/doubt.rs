@@ -1,0 +1,39 @@
+//! How often signed notices of a payment could not be confirmed.
+
+use super::item::{Expression, Key};
+use super::{Store, StoreError};
+use domain::Provider;
+
+/// How long a count is kept, seconds: longer than any provider sends its notices again.
+const KEPT: i64 = 7 * 86_400;
+
+impl Store {
+    /// Counts one more notice that says "paid" and was not confirmed; answers how many there were. One write.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn count_unconfirmed(
+        &self,
+        provider: Provider,
+        merchant: &str,
+        number: &str,
+        now: i64,
+    ) -> Result<u64, StoreError> {
+        let mut update = Expression::default();
+        update.set("kind", "unconfirmed").set("expire_at", now / 1_000 + KEPT).add("times", 1);
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::unconfirmed(provider.name(), merchant, number).attributes()))
+            .update_expression(update.update())
+            .set_expression_attribute_names(update.names())
+            .set_expression_attribute_values(update.values())
+            .return_values(aws_sdk_dynamodb::types::ReturnValue::UpdatedNew)
+            .send()
+            .await
+            .map_err(|e| StoreError::sdk("unconfirmed", &e))?;
+        let times = sent.attributes.as_ref().and_then(|item| item.get("times")?.as_n().ok()?.parse().ok());
+        times.ok_or_else(|| StoreError::new("unconfirmed", "the count did not come back"))
+    }
+}

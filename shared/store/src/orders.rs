@@ -1,0 +1,673 @@
+//! Orders, their attempts and their history in the table.
+
+use super::item::{Expression, Item, Key, attribute, item_of, json, plain, shape_of};
+use super::{Accepted, Incident, Refused, Store, StoreError, Write, due_shard};
+use aws_sdk_dynamodb::types::{AttributeValue as Av, Put, TransactWriteItem};
+use domain::{Attempt, AttemptState, MAX_ATTEMPTS, Order, Parameters, Payment, Provider, Status, Task};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// One line of an order's history: what happened, when, by whom, with a redacted summary.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryEntry {
+    /// What happened: `created`, `params`, `paid`, `refused`, `closed`, `callback` …
+    pub event: &'static str,
+    /// By whom: `callback`, `query`, `key:<name>`, `user:<id>` …
+    pub source: String,
+    /// When, Unix ms.
+    pub at: i64,
+    detail: Map<String, Value>,
+}
+
+impl HistoryEntry {
+    /// An entry without details.
+    pub fn new(event: &'static str, source: impl Into<String>, at: i64) -> Self {
+        Self { event, source: source.into(), at, detail: Map::new() }
+    }
+
+    /// Adds a detail; nothing that is `null`.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &impl Serialize) -> Self {
+        match serde_json::to_value(value) {
+            Ok(Value::Null) | Err(_) => {}
+            Ok(value) => {
+                self.detail.insert(name.to_owned(), value);
+            }
+        }
+        self
+    }
+}
+
+/// What the handler's run means for the order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Verdict {
+    /// `user_order_success`; `None` while it is not known.
+    pub success: Option<bool>,
+    /// `user_order_reason`, when it is false.
+    pub reason: Option<String>,
+    /// The writes that commit with the order.
+    pub writes: Vec<Write>,
+}
+
+/// Everything that makes an order paid.
+pub struct PaymentCommit<'a> {
+    /// The order as it was read.
+    pub order: &'a Order,
+    /// The attempt that was paid.
+    pub attempt: &'a Attempt,
+    /// The payment.
+    pub payment: &'a Payment,
+    /// 0 found by asking, 1 by callback.
+    pub notify_mode: u8,
+    /// The handler's part.
+    pub verdict: &'a Verdict,
+    /// The task that hands the order to a handler by configuration, or tries again what a handler refused.
+    pub task: Option<&'a Task>,
+    /// The incident of an order whose handler refuses.
+    pub undelivered: Option<&'a Incident>,
+    /// The incident of a payment that is credited after all.
+    pub accepted: Option<Accepted<'a>>,
+    /// The history.
+    pub entry: HistoryEntry,
+}
+
+/// How a payment's transaction ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Committed {
+    /// All of it is written.
+    Done,
+    /// The order is no longer as it was read: somebody else was first.
+    OrderMoved,
+    /// The provider's number was credited to another order, or the payment was sent back.
+    TransactionTaken,
+    /// What is known of the payment as an incident is no longer as it was read.
+    IncidentMoved,
+    /// The handler's writes were refused by one of their conditions.
+    HandlerRefused,
+    /// The table cannot take the handler's writes.
+    HandlerInvalid(String),
+}
+
+/// Whose a number is that goes out to a provider.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Holder {
+    /// An order's own.
+    Order(Box<Order>),
+    /// A later attempt's, or one that is not made from the order's: the order that it belongs to.
+    Attempt(String),
+}
+
+/// Who has a payment's number, so that no other can be credited for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claimed {
+    /// The order that was credited.
+    Order(String),
+    /// Nobody: the payment goes back by its incident.
+    SentBack,
+    /// Nobody: the store had taken the purchase back before anybody was credited.
+    TakenBack,
+}
+
+/// The kind of what claims a purchase that was taken back.
+const TAKEN_BACK: &str = "taken_back";
+
+/// How adding an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Added {
+    /// It is added.
+    Done,
+    /// The order has changed meanwhile.
+    OrderMoved,
+    /// Its number is another order's, or another attempt's.
+    NumberTaken,
+}
+
+/// What became of pay parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// They are kept.
+    Done,
+    /// The order has as many numbers as it may.
+    TooMany,
+}
+
+/// A page of a listing, and where the next one begins.
+pub type Listing = (Vec<Order>, Option<String>);
+
+impl Store {
+    /// An order, strongly consistent.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn order(&self, out_trade_no: &str) -> Result<Option<Order>, StoreError> {
+        Ok(match self.holder(out_trade_no).await? {
+            Some(Holder::Order(order)) => Some(*order),
+            Some(Holder::Attempt(_)) | None => None,
+        })
+    }
+
+    /// Whose a number of ours is. Orders and attempts share the numbers that go out to providers, and so they share
+    /// their keys here: inserting either claims its number, whichever provider and merchant it goes to.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn holder(&self, number: &str) -> Result<Option<Holder>, StoreError> {
+        let Some(item) = self.get(&Key::order(number)).await? else { return Ok(None) };
+        if item.get("kind").and_then(|kind| kind.as_s().ok()).is_some_and(|kind| kind == "number") {
+            return Ok(order_named(&item).map(Holder::Attempt));
+        }
+        shape_of(&item).map(|order| Some(Holder::Order(Box::new(order))))
+    }
+
+    /// The pay parameters of an attempt, where it has any.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn parameters(&self, out_trade_no: &str, n: u64) -> Result<Option<Parameters>, StoreError> {
+        self.get(&Key::parameters(out_trade_no, n)).await?.map(|item| shape_of(&item)).transpose()
+    }
+
+    /// The order that a provider's payment was credited to.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn order_of_transaction(&self, provider: Provider, id: &str) -> Result<Option<String>, StoreError> {
+        self.named_order(&Key::transaction(provider.name(), id)).await
+    }
+
+    /// Who has a provider's number of a payment.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn claimed(&self, provider: Provider, id: &str) -> Result<Option<Claimed>, StoreError> {
+        let Some(item) = self.get(&Key::transaction(provider.name(), id)).await? else { return Ok(None) };
+        let kind = item.get("kind").and_then(|kind| kind.as_s().ok());
+        Ok(Some(match order_named(&item) {
+            Some(no) => Claimed::Order(no),
+            None if kind.is_some_and(|kind| kind == TAKEN_BACK) => Claimed::TakenBack,
+            None => Claimed::SentBack,
+        }))
+    }
+
+    /// Claims the number of a purchase that its store took back whole, so that nobody is credited for it any more.
+    /// False when an order was.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn take_back(&self, provider: Provider, id: &str, at: i64) -> Result<bool, StoreError> {
+        let mut item = Key::transaction(provider.name(), id).attributes();
+        item.insert("kind".to_owned(), Av::S(TAKEN_BACK.to_owned()));
+        item.insert("create_date".to_owned(), Av::N(at.to_string()));
+        if self.commit_order(vec![self.insertion(item)]).await? {
+            return Ok(true);
+        }
+        Ok(!matches!(self.claimed(provider, id).await?, Some(Claimed::Order(_))))
+    }
+
+    /// The order that a number stands for which the provider itself gave.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn order_of_number(
+        &self,
+        provider: Provider,
+        merchant: &str,
+        number: &str,
+    ) -> Result<Option<String>, StoreError> {
+        self.named_order(&Key::number(provider.name(), merchant, number)).await
+    }
+
+    pub(super) async fn named_order(&self, key: &Key) -> Result<Option<String>, StoreError> {
+        Ok(self.get(key).await?.as_ref().and_then(order_named))
+    }
+
+    /// Inserts a new order. False when its number is taken.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn insert_order(&self, order: &Order, entry: &HistoryEntry) -> Result<bool, StoreError> {
+        let mut item = item_of(&Key::order(&order.out_trade_no), "order", order);
+        let mut put = |name: &str, value: Av| item.insert(name.to_owned(), value);
+        if let Some(user_id) = &order.user_id {
+            put("list_key", Av::S(format!("user#{user_id}")));
+            put("list_date", Av::N(order.create_date.to_string()));
+        }
+        put("due_shard", Av::S(due_shard(&order.out_trade_no)));
+        put("due", Av::N((order.create_date + 5_000).to_string()));
+        let mut writes = vec![self.insertion(item), self.history_insertion(&order.out_trade_no, entry)];
+        writes.extend(self.number_claim(&order.out_trade_no, order.current()));
+        self.commit_order(writes).await
+    }
+
+    /// Adds an attempt, when the order is as it was read and nobody has its number. `ended` tells how the one
+    /// before it ended.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn add_attempt(
+        &self,
+        order: &Order,
+        attempt: &Attempt,
+        ended: AttemptState,
+        entry: &HistoryEntry,
+    ) -> Result<Added, StoreError> {
+        let mut update = Expression::default();
+        update
+            .when("version", "=", order.version)
+            .when("trade_state", "=", Status::NotPay)
+            .set(&format!("attempts[{}].state", order.attempts.len() - 1), ended)
+            .set(&format!("attempts[{}]", order.attempts.len()), attempt)
+            .set("provider", attempt.provider)
+            .set("pay_type", &attempt.pay_type)
+            .set("provider_appid", &attempt.app_id)
+            .set_some("mch_id", attempt.mch_id.as_ref())
+            .set("merchant", &attempt.merchant)
+            .set("version", order.version + 1);
+        let key = Key::order(&order.out_trade_no);
+        let mut writes = vec![self.updating(&key, &update), self.history_insertion(&order.out_trade_no, entry)];
+        writes.extend(self.number_claim(&order.out_trade_no, attempt));
+        Ok(match self.commit(writes).await? {
+            Ok(()) => Added::Done,
+            Err(Refused::Conditions(at)) if at == [2] => Added::NumberTaken,
+            Err(Refused::Conditions(_)) => Added::OrderMoved,
+            Err(Refused::Invalid(what)) => return Err(StoreError::new("attempt", what)),
+        })
+    }
+
+    /// Keeps the pay parameters of an attempt, and the provider's own number of it, where it gave one: that is the
+    /// attempt's alone from then on.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn keep_parameters(
+        &self,
+        order: &Order,
+        attempt: &Attempt,
+        parameters: &Parameters,
+        number: Option<&str>,
+        entry: &HistoryEntry,
+    ) -> Result<Kept, StoreError> {
+        let path = format!("attempts[{}]", attempt.n - 1);
+        let mut update = Expression::default();
+        update
+            .when(&format!("{path}.n"), "=", attempt.n)
+            .set_some(&format!("{path}.return_url"), attempt.return_url.as_ref())
+            .set(&format!("{path}.fresh_until"), attempt.fresh_until)
+            .change("version", 1);
+        if let Some(number) = number {
+            let numbers = update.name(&format!("{path}.numbers"));
+            let most = update.value(Av::N(MAX_ATTEMPTS.to_string()));
+            update.when_raw(format!("(attribute_not_exists({numbers}) OR size({numbers}) < {most})"));
+            update.grow(&format!("{path}.numbers"), &number);
+        }
+        let no = &order.out_trade_no;
+        let kept = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item_of(&Key::parameters(no, attempt.n), "parameters", parameters)))
+            .build()
+            .expect("table and item are set");
+        let mut writes = vec![
+            self.updating(&Key::order(no), &update),
+            self.history_insertion(no, entry),
+            TransactWriteItem::builder().put(kept).build(),
+        ];
+        writes.extend(number.map(|number| {
+            let key = Key::number(attempt.provider.name(), &attempt.merchant, number);
+            self.insertion(number_item(&key, no))
+        }));
+        match self.commit(writes).await? {
+            Ok(()) => Ok(Kept::Done),
+            Err(Refused::Conditions(at)) if at.contains(&0) => Ok(Kept::TooMany),
+            Err(Refused::Conditions(_)) => Err(StoreError::new("number", "the provider's number is another order's")),
+            Err(Refused::Invalid(what)) => Err(StoreError::new("parameters", what)),
+        }
+    }
+
+    /// Marks how an attempt ended, while it stands as it was read.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn end_attempt(
+        &self,
+        order: &Order,
+        attempt: &Attempt,
+        state: AttemptState,
+        entry: &HistoryEntry,
+    ) -> Result<bool, StoreError> {
+        let path = format!("attempts[{}].state", attempt.n - 1);
+        let mut update = Expression::default();
+        update.when(&path, "=", attempt.state).set(&path, state).change("version", 1);
+        self.write_with_history(order, &update, entry).await
+    }
+
+    /// Notes that an attempt is about to be reversed, while its order is as it was read: from then on no payment is
+    /// credited to it that was stated before. False when the order has changed. The order's version stays.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn begin_reversal(
+        &self,
+        order: &Order,
+        attempt: &Attempt,
+        now: i64,
+        entry: &HistoryEntry,
+    ) -> Result<bool, StoreError> {
+        let mut update = Expression::default();
+        update
+            .when("version", "=", order.version)
+            .when(&format!("attempts[{}].state", attempt.n - 1), "=", attempt.state)
+            .set(&format!("attempts[{}].reversing", attempt.n - 1), now);
+        self.write_with_history(order, &update, entry).await
+    }
+
+    /// Marks an attempt that its provider refused to create, unless somebody else had to do with the order since
+    /// it was read.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn fail_attempt(&self, order: &Order, n: u64, entry: &HistoryEntry) -> Result<bool, StoreError> {
+        let path = format!("attempts[{}].state", n - 1);
+        let mut update = Expression::default();
+        update
+            .when(&path, "=", AttemptState::Open)
+            .when("version", "=", order.version)
+            .set(&path, AttemptState::Failed)
+            .change("version", 1);
+        self.write_with_history(order, &update, entry).await
+    }
+
+    /// Opens an attempt again that the provider had refused to create.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn reopen_attempt(&self, order: &Order, n: u64, entry: &HistoryEntry) -> Result<bool, StoreError> {
+        let path = format!("attempts[{}].state", n - 1);
+        let mut update = Expression::default();
+        update
+            .when(&path, "=", AttemptState::Failed)
+            .when("trade_state", "=", Status::NotPay)
+            .set(&path, AttemptState::Open)
+            .change("version", 1);
+        self.write_with_history(order, &update, entry).await
+    }
+
+    /// Takes the right to ask the provider about an order: at most once in `pause_ms`.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn claim_query(&self, out_trade_no: &str, now: i64, pause_ms: i64) -> Result<bool, StoreError> {
+        let mut update = Expression::default();
+        update.when("queried_at", "<=", now - pause_ms).set("queried_at", now);
+        self.update_if(&Key::order(out_trade_no), &update).await
+    }
+
+    /// Closes an unpaid order. The attempts that are `left_open`, by their `n`, may have been or still be paid, and
+    /// the order is due for them at `due`, or as it was. False when it is not unpaid any more.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn close_order(
+        &self,
+        order: &Order,
+        left_open: &[u64],
+        due: Option<i64>,
+        at: i64,
+        entry: &HistoryEntry,
+    ) -> Result<bool, StoreError> {
+        let mut update = Expression::default();
+        update
+            .when("trade_state", "=", Status::NotPay)
+            .when("version", "=", order.version)
+            .set("trade_state", Status::Closed)
+            .set("status", Status::Closed.vk(order.refund_fee, order.total_fee))
+            .set("cancel_date", at)
+            .change("version", 1);
+        match left_open.is_empty() {
+            true => update.remove("due_shard").remove("due"),
+            false => update.set_some("due", due),
+        };
+        for attempt in order.attempts.iter().filter(|a| a.may_be_paid()) {
+            let left = left_open.contains(&attempt.n);
+            let state = if left { AttemptState::Abandoned } else { AttemptState::Closed };
+            update.set(&format!("attempts[{}].state", attempt.n - 1), state);
+        }
+        self.write_with_history(order, &update, entry).await
+    }
+
+    /// Makes an order paid: the order, the provider's number, the history and the handler's writes, in one
+    /// transaction. The order must be as it was read: its state, and which of its attempts may be paid.
+    ///
+    /// # Errors
+    /// When the table cannot be written; then nothing is.
+    pub async fn commit_payment(&self, commit: &PaymentCommit<'_>) -> Result<Committed, StoreError> {
+        let (order, attempt, payment) = (commit.order, commit.attempt, commit.payment);
+        let no = &order.out_trade_no;
+        let mut update = Expression::default();
+        update
+            .when("version", "=", order.version)
+            .when_as_read(&format!("attempts[{}].reversing", attempt.n - 1), attempt.reversing)
+            .set("trade_state", Status::Success)
+            .set("status", Status::Success.vk(order.refund_fee, order.total_fee))
+            .set("provider", payment.provider)
+            .set("pay_type", &attempt.pay_type)
+            .set("provider_appid", &attempt.app_id)
+            .set("merchant", &attempt.merchant)
+            .set_some("mch_id", attempt.mch_id.as_ref())
+            .set("transaction_id", &payment.transaction_id)
+            .set("pay_date", payment.paid_at.unwrap_or(commit.entry.at))
+            .set("notify_date", commit.entry.at)
+            .set("notify_mode", commit.notify_mode)
+            .set("notify_info", &payment.info)
+            .set("refundable", order.total_fee)
+            .set_some("openid", payment.payer.as_ref())
+            .set_some("user_order_success", commit.verdict.success)
+            .set_some("user_order_reason", commit.verdict.reason.as_ref())
+            .set(&format!("attempts[{}].state", attempt.n - 1), AttemptState::Paid)
+            .change("version", 1);
+        // What else may be paid is looked after until the order's time is over.
+        match order.attempts.iter().any(|a| if a.n == attempt.n { a.numbers.len() > 1 } else { a.may_be_paid() }) {
+            true => update.set("due_shard", due_shard(no)).set("due", commit.entry.at + 5_000),
+            false => update.remove("due_shard").remove("due"),
+        };
+        let claim = Key::transaction(payment.provider.name(), &payment.transaction_id);
+        let mut writes = vec![
+            self.updating(&Key::order(no), &update),
+            self.insertion(super::bills::paid_item(&claim, commit)),
+            self.history_insertion(no, &commit.entry),
+        ];
+        writes.extend(commit.task.map(|task| self.task_insertion(task)));
+        writes.extend(commit.undelivered.map(|incident| self.putting(incident.item(commit.entry.at))));
+        let beside = writes.len();
+        writes.extend(self.incident_of_credit(commit));
+        let ours = writes.len();
+        writes.extend(commit.verdict.writes.iter().map(|w| w.to_item(&self.prefix)));
+        Ok(match self.commit(writes).await? {
+            Ok(()) => Committed::Done,
+            Err(Refused::Conditions(at)) if at.contains(&0) => Committed::OrderMoved,
+            Err(Refused::Conditions(at)) if at.contains(&1) => Committed::TransactionTaken,
+            // The incident of the payment was decided otherwise, or there is one now.
+            Err(Refused::Conditions(at)) if at.iter().any(|i| (beside..ours).contains(i)) => Committed::IncidentMoved,
+            Err(Refused::Conditions(at)) if at.iter().any(|i| *i >= ours) => Committed::HandlerRefused,
+            Err(Refused::Invalid(what)) if !commit.verdict.writes.is_empty() => Committed::HandlerInvalid(what),
+            Err(Refused::Conditions(_)) => {
+                return Err(StoreError::new("payment", "the key of a line of history or of a task was taken"));
+            }
+            Err(Refused::Invalid(what)) => return Err(StoreError::new("payment", what)),
+        })
+    }
+
+    /// The history of an order, oldest first.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn history(&self, out_trade_no: &str) -> Result<Vec<Map<String, Value>>, StoreError> {
+        let items = self.partition(&Key::order(out_trade_no).pk, "H#").await?;
+        Ok(items.iter().map(plain).collect())
+    }
+
+    /// Claims an attempt's number, where it is not its order's own.
+    fn number_claim(&self, out_trade_no: &str, attempt: &Attempt) -> Option<TransactWriteItem> {
+        let own = attempt.number == out_trade_no;
+        (!own).then(|| self.insertion(number_item(&Key::order(&attempt.number), out_trade_no)))
+    }
+
+    /// Adds an event of the provider's to an order's history, once for its id. `entry.at` is the time that
+    /// the provider signed. True when it is new.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn append_event(&self, out_trade_no: &str, id: &str, entry: &HistoryEntry) -> Result<bool, StoreError> {
+        let mut item = history_item(out_trade_no, entry);
+        item.extend(Key::event(out_trade_no, entry.at, id).attributes());
+        self.commit_order(vec![self.insertion(item)]).await
+    }
+
+    /// Adds an entry to an order's history, by itself.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn append_history(&self, out_trade_no: &str, entry: &HistoryEntry) -> Result<(), StoreError> {
+        let item = history_item(out_trade_no, entry);
+        let sent = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await;
+        sent.map(|_| ()).map_err(|e| StoreError::sdk("history", &e))
+    }
+
+    /// Orders of a user, newest first, filtered; `cursor` is what the page before gave.
+    ///
+    /// # Errors
+    /// When the table cannot be read. `Ok(None)` when the cursor is none of ours.
+    pub async fn orders_of(
+        &self,
+        user_id: &str,
+        page_size: usize,
+        cursor: Option<&str>,
+        wanted: impl Fn(&Order) -> bool,
+    ) -> Result<Option<Listing>, StoreError> {
+        self.listed(&format!("user#{user_id}"), page_size, cursor, shape_of, wanted).await
+    }
+
+    /// A page of a listing: what of its items is wanted, as `read` reads it.
+    pub(super) async fn listed<T>(
+        &self,
+        list_key: &str,
+        page_size: usize,
+        cursor: Option<&str>,
+        read: impl Fn(&Item) -> Result<T, StoreError>,
+        wanted: impl Fn(&T) -> bool,
+    ) -> Result<Option<(Vec<T>, Option<String>)>, StoreError> {
+        let mut start = match cursor.map(|c| decode_cursor(c, list_key)) {
+            Some(None) => return Ok(None),
+            Some(Some(key)) => Some(key),
+            None => None,
+        };
+        let mut page = Vec::new();
+        loop {
+            let (items, next) = self.listing_page(list_key, 100, start).await?;
+            for item in items {
+                let shape = read(&item)?;
+                if wanted(&shape) {
+                    page.push(shape);
+                    if page.len() == page_size {
+                        return Ok(Some((page, Some(encode_cursor(&item)))));
+                    }
+                }
+            }
+            match next {
+                Some(key) => start = Some(key),
+                None => return Ok(Some((page, None))),
+            }
+        }
+    }
+
+    pub(super) async fn listing_page(
+        &self,
+        list_key: &str,
+        limit: i32,
+        start: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("listing")
+            .key_condition_expression("list_key = :key")
+            .expression_attribute_values(":key", Av::S(list_key.to_owned()))
+            .scan_index_forward(false)
+            .limit(limit)
+            .set_exclusive_start_key(start)
+            .send()
+            .await
+            .map_err(|e| StoreError::sdk("listing", &e))?;
+        Ok((page.items.unwrap_or_default(), page.last_evaluated_key.filter(|k| !k.is_empty())))
+    }
+
+    pub(super) fn history_insertion(&self, out_trade_no: &str, entry: &HistoryEntry) -> TransactWriteItem {
+        self.insertion(history_item(out_trade_no, entry))
+    }
+
+    /// Updates the order with a line of history; false when a condition refused it.
+    pub(super) async fn write_with_history(
+        &self,
+        order: &Order,
+        update: &Expression,
+        entry: &HistoryEntry,
+    ) -> Result<bool, StoreError> {
+        let no = &order.out_trade_no;
+        self.commit_order(vec![self.updating(&Key::order(no), update), self.history_insertion(no, entry)]).await
+    }
+
+    pub(super) async fn commit_order(&self, writes: Vec<TransactWriteItem>) -> Result<bool, StoreError> {
+        match self.commit(writes).await? {
+            Ok(()) => Ok(true),
+            Err(Refused::Conditions(_)) => Ok(false),
+            Err(Refused::Invalid(what)) => Err(StoreError::new("order", what)),
+        }
+    }
+}
+
+fn number_item(key: &Key, out_trade_no: &str) -> Item {
+    let mut item = key.attributes();
+    item.insert("kind".to_owned(), Av::S("number".to_owned()));
+    item.insert("out_trade_no".to_owned(), Av::S(out_trade_no.to_owned()));
+    item
+}
+
+/// The order that an item belongs to.
+fn order_named(item: &Item) -> Option<String> {
+    item.get("out_trade_no").and_then(|a| a.as_s().ok().cloned())
+}
+
+fn history_item(out_trade_no: &str, entry: &HistoryEntry) -> Item {
+    let mut item = Key::history(out_trade_no, entry.at).attributes();
+    let fields = [
+        ("kind", Av::S("history".to_owned())),
+        ("out_trade_no", Av::S(out_trade_no.to_owned())),
+        ("event", Av::S(entry.event.to_owned())),
+        ("source", Av::S(entry.source.clone())),
+        ("time", Av::N(entry.at.to_string())),
+        ("detail", attribute(&Value::Object(entry.detail.clone()))),
+    ];
+    item.extend(fields.map(|(k, v)| (k.to_owned(), v)));
+    item
+}
+
+/// A cursor is the index key of the last item, as base64 of JSON.
+fn encode_cursor(item: &Item) -> String {
+    let key: Map<String, Value> = ["pk", "sk", "list_key", "list_date"]
+        .iter()
+        .filter_map(|name| item.get(*name).map(|a| ((*name).to_owned(), json(a))))
+        .collect();
+    crypto::base64(Value::Object(key).to_string().as_bytes())
+}
+
+fn decode_cursor(cursor: &str, list_key: &str) -> Option<Item> {
+    let bytes = crypto::from_base64(cursor).ok()?;
+    let key: Map<String, Value> = serde_json::from_slice(&bytes).ok()?;
+    let said = |name: &str| key.get(name).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    let right = key.get("list_key")?.as_str()? == list_key
+        && key.len() == 4
+        && said("pk")
+        && said("sk")
+        && key.get("list_date")?.is_i64();
+    right.then(|| key.iter().map(|(k, v)| (k.clone(), attribute(v))).collect())
+}
