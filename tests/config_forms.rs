@@ -93,10 +93,10 @@ fn f2_vk_pays_own_sample_with_blank_keys_and_a_blank_pub_key_loads() {
     assert_eq!(merchant.alipay.keys().collect::<Vec<_>>(), ["mp-alipay"]);
     let node = &merchant.wxpay["h5"];
     assert!(node.secret.is_none());
-    let shared::config::Api::V3(v3) = &node.api else { panic!("APIv3") };
+    let shared::providers::wxpay::Api::V3(v3) = &node.api else { panic!("APIv3") };
     assert!(v3.public_key.is_none());
     assert!(merchant.alipay["mp-alipay"].certificates.is_none(), "key mode");
-    assert!(merchant.vkspay.is_none() && merchant.apple.is_empty() && merchant.wxpay_virtual.is_empty());
+    assert!(merchant.vkspay.is_empty() && merchant.apple.is_empty() && merchant.virtual_pay.is_empty());
     assert!(merchant.douyin.is_empty() && merchant.huawei.is_empty());
     assert_eq!(config.notify_url, None, "none of the old system's URLs");
     let paths: Vec<&str> = remarks.iter().map(|remark| remark.path.as_str()).collect();
@@ -115,7 +115,9 @@ fn f2_the_sample_in_apiv2_loads_as_well() {
         node[name] = json!(folder.path().join("wxpay/pub_key.pem"));
     }
     let (config, _) = read(&sample, folder.path());
-    let shared::config::Api::V2(v2) = &config.merchant("default").unwrap().wxpay["h5"].api else { panic!("APIv2") };
+    let shared::providers::wxpay::Api::V2(v2) = &config.merchant("default").unwrap().wxpay["h5"].api else {
+        panic!("APIv2")
+    };
     assert!(v2.identity.is_none());
 }
 
@@ -236,8 +238,8 @@ fn f12_key_files_of_every_tool_are_read() {
             }
             let (config, _) = read(&changed, Path::new("."));
             match &config.merchant("default").unwrap().wxpay[if codepay { "codepay" } else { "h5" }].api {
-                shared::config::Api::V3(v3) => assert_eq!(v3.serial_no, own.merchant_serial),
-                shared::config::Api::V2(v2) => {
+                shared::providers::wxpay::Api::V3(v3) => assert_eq!(v3.serial_no, own.merchant_serial),
+                shared::providers::wxpay::Api::V2(v2) => {
                     let identity = v2.identity.as_ref().expect("a client certificate").expose().to_owned();
                     let first = identity.find("-----BEGIN CERTIFICATE").expect("a certificate");
                     let first = shared::crypto::cert::Certificate::parse(

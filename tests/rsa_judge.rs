@@ -19,9 +19,10 @@ use rsa::{BigUint, Oaep, Pkcs1v15Sign, RsaPrivateKey, RsaPublicKey, pss};
 use sandbox::Mode;
 use serde_json::{Value, json};
 use sha1_for_rsa::Sha1;
-use shared::config::{Api, Config};
+use shared::config::Config;
 use shared::crypto::rsa::{PrivateKey, PublicKey};
 use shared::crypto::{base64, cert::Certificate, from_base64};
+use shared::providers::wxpay::Api;
 use std::path::Path;
 use std::sync::OnceLock;
 

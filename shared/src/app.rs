@@ -1,9 +1,10 @@
 //! What a function holds for its lifetime: configuration, table, providers, clock.
 
 use crate::jwks::Jwks;
-use config::{Config, Fault, Source};
+use config::{Fault, Source};
 use crypto::hash;
 use payments::{Context, Handlers};
+use providers::Config;
 use providers::{Outside, TokenCache};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,5 @@
 //! JSON Web Key Sets by URL: fetched on use, kept 10 minutes, one fetch at a time.
 
-use http::Method;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use net::provider_http::{Http, Request};
@@ -22,7 +21,7 @@ struct Kept {
 
 /// The set that was fetched last.
 #[derive(Default)]
-pub struct Jwks(Mutex<Kept>);
+pub(crate) struct Jwks(Mutex<Kept>);
 
 impl Jwks {
     /// The key of that `kid` with the algorithm that its type pins.
@@ -55,7 +54,7 @@ impl Jwks {
 }
 
 async fn fetch(http: &Http, url: &str) -> Result<Value, String> {
-    let request = Request { method: Method::GET, url, headers: Vec::new(), body: Vec::new(), identity: None };
+    let request = Request::get(url);
     let answer = http.send(request).await.map_err(|e| format!("jwksUrl: {e}"))?;
     if answer.status != 200 {
         return Err(format!("jwksUrl: HTTP {}", answer.status));

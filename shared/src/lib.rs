@@ -7,4 +7,10 @@ pub mod api;
 pub mod app;
 mod jwks;
 
-pub use {config, crypto, domain, net, payments, providers, store, telemetry};
+/// The configuration: how it is read, and what it says of the providers.
+pub mod config {
+    pub use ::config::*;
+    pub use providers::{Config, Merchant};
+}
+
+pub use {crypto, domain, net, payments, providers, store, telemetry};

@@ -1,70 +1,41 @@
 //! The merchant configuration: VK-Pay's document, checked whole before anything uses it.
 //!
-//! [`Config::parse`] reads every section, also those that this function does not use, and answers either a
+//! [`Document::parse`] reads every section, also those that this function does not use, and answers either a
 //! configuration that is right or all of its faults by path. Key material is parsed here, once.
 
-mod alipay;
-mod apple;
 mod auth;
 mod choosable;
-mod douyin;
 mod handlers;
-mod huawei;
 mod material;
+mod nodes;
 mod reader;
 mod source;
 mod spelling;
 mod transfer;
-mod virtual_pay;
-mod vkspay;
 mod weakness;
-mod wxpay;
 
-pub use alipay::{AlipayNode, CertificateMode, EncryptKey};
-pub use apple::{AppleNode, StoreKey};
 pub use auth::{Auth, Jwt, JwtKeys, Mode, RequireQuote};
 pub use choosable::ClientMayChoose;
-pub use douyin::{DOUYIN_PAY, DouyinNode, DouyinPay, DouyinProduct, Ecpay, Trade};
 pub use handlers::{Forward, Target};
-pub use huawei::{HuaweiNode, IapKit, PaymentKit};
-pub use reader::Fault;
+pub use material::Material;
+pub use nodes::{Nodes, Section, read_nodes};
+pub use reader::{Fault, Reader};
 pub use source::{Source, SourceError};
-pub use transfer::TransferDefaults;
-pub use transfer::report_infos;
-pub use virtual_pay::{PushKey, VirtualNode};
-pub use vkspay::{Protocol as VkspayProtocol, VkspayNode};
-pub use wxpay::{Api, H5Info, Scheme, V2, V3, WECHAT_PAY, WxpayNode};
+pub use transfer::{TransferDefaults, report_infos};
 
 use domain::Secret;
-use reader::{Reader, Shared, base_url, is_blank};
+use reader::{Shared, base_url, is_blank};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 
 /// The id of the merchant whose sections stand at the top level.
 pub const DEFAULT_MERCHANT: &str = "default";
 
-/// The sections of one merchant.
-pub struct Merchant {
-    /// `default`, or the key below `merchants`.
-    pub id: String,
-    /// `wxpay`, by node.
-    pub wxpay: BTreeMap<String, Arc<WxpayNode>>,
-    /// `alipay`, by node.
-    pub alipay: BTreeMap<String, Arc<AlipayNode>>,
-    /// `appleiap`, by node.
-    pub apple: BTreeMap<String, Arc<AppleNode>>,
-    /// `vkspay`, which has no nodes.
-    pub vkspay: Option<Arc<VkspayNode>>,
-    /// `wxpay-virtual`, by node.
-    pub wxpay_virtual: BTreeMap<String, Arc<VirtualNode>>,
-    /// `douyin`, by node.
-    pub douyin: BTreeMap<String, Arc<DouyinNode>>,
-    /// `huawei`, by node.
-    pub huawei: BTreeMap<String, Arc<HuaweiNode>>,
-    /// Use Alipay's QR product where an app would use its app product.
-    pub alipay_app_pay_to_h5_pay: bool,
+/// What a merchant's sections say of the providers, whom this crate does not know.
+pub trait Sections: Sized {
+    /// Reads the sections of the merchant of that id from the object that holds them.
+    fn read(id: &str, sections: &Reader<'_>) -> Self;
 }
 
 /// What happens to a payment that came too late.
@@ -98,9 +69,9 @@ pub struct Policy {
     pub order_expire_minutes: u64,
 }
 
-/// A checked configuration.
-pub struct Config {
-    merchants: BTreeMap<String, Merchant>,
+/// A checked configuration. `M` are the sections of one merchant.
+pub struct Document<M> {
+    merchants: BTreeMap<String, M>,
     /// Where providers send their callbacks; the function's own URL when absent.
     pub notify_url: Option<String>,
     /// VK-Pay's key for data that is handed to other systems.
@@ -115,7 +86,7 @@ pub struct Config {
     pub user_whitelist: Option<BTreeSet<String>>,
 }
 
-impl Config {
+impl<M: Sections> Document<M> {
     /// Reads and checks a whole document. Relative `*Path` values are read below `base`, and certificates must be
     /// valid at the system's time. Beside the configuration come remarks: what is odd and harms nothing yet.
     ///
@@ -129,7 +100,7 @@ impl Config {
     /// The same with certificates that must be valid at another time, Unix ms.
     ///
     /// # Errors
-    /// As [`Config::parse`].
+    /// As [`Document::parse`].
     pub fn parse_at(text: &str, base: &Path, now: i64) -> Result<(Self, Vec<Fault>), Vec<Fault>> {
         // Editors on Windows put a byte order mark before a document.
         let text = text.trim_start_matches('\u{feff}');
@@ -150,14 +121,14 @@ impl Config {
         let notify_url = read_notify_url(root);
         let notify_key = read_notify_key(root);
         let mut merchants = BTreeMap::new();
-        merchants.insert(DEFAULT_MERCHANT.to_owned(), Merchant::read(DEFAULT_MERCHANT, root));
+        merchants.insert(DEFAULT_MERCHANT.to_owned(), M::read(DEFAULT_MERCHANT, root));
         if let Some(section) = root.object("merchants") {
             for id in section.keys() {
                 let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
                 if id == DEFAULT_MERCHANT || id.is_empty() || id.len() > 64 || !id.chars().all(plain) {
                     section.fault(id, "must be 1 to 64 letters, digits, - or _, and not default");
                 } else if let Some(merchant) = section.object(id) {
-                    let read = Merchant::read(id, &merchant);
+                    let read = M::read(id, &merchant);
                     merchant.ignore_unknown(&[]);
                     merchants.insert(id.clone(), read);
                 }
@@ -192,115 +163,14 @@ impl Config {
     }
 
     /// All merchants, by id.
-    pub fn merchants(&self) -> impl Iterator<Item = &Merchant> {
+    pub fn merchants(&self) -> impl Iterator<Item = &M> {
         self.merchants.values()
     }
 
     /// A merchant by id (`data.pid`, or the last part of a callback URL).
-    pub fn merchant(&self, id: &str) -> Option<&Merchant> {
+    pub fn merchant(&self, id: &str) -> Option<&M> {
         self.merchants.get(id)
     }
-}
-
-impl Merchant {
-    fn read(id: &str, sections: &Reader<'_>) -> Self {
-        Self {
-            id: id.to_owned(),
-            wxpay: read_nodes(sections, "wxpay", &wxpay::NODES, &wxpay::ALIASES, wxpay::IGNORED, WxpayNode::read),
-            alipay: read_nodes(sections, "alipay", &alipay::NODES, &alipay::ALIASES, alipay::IGNORED, AlipayNode::read),
-            apple: read_nodes(sections, "appleiap", &apple::NODES, &apple::ALIASES, apple::IGNORED, AppleNode::read),
-            vkspay: read_vkspay(sections),
-            wxpay_virtual: read_nodes(
-                sections,
-                "wxpay-virtual",
-                &virtual_pay::NODES,
-                &virtual_pay::ALIASES,
-                virtual_pay::IGNORED,
-                VirtualNode::read,
-            ),
-            douyin: read_nodes(sections, "douyin", &douyin::NODES, &douyin::ALIASES, douyin::IGNORED, DouyinNode::read),
-            huawei: read_nodes(sections, "huawei", &huawei::NODES, &huawei::ALIASES, huawei::IGNORED, HuaweiNode::read),
-            alipay_app_pay_to_h5_pay: sections.flag("alipayAppPayToH5Pay").unwrap_or(false),
-        }
-    }
-}
-
-/// The flat section `vkspay`; VK-Pay's sample has it with empty values.
-fn read_vkspay(sections: &Reader<'_>) -> Option<Arc<VkspayNode>> {
-    let node = sections.object("vkspay")?;
-    if is_leftover(&node) {
-        return None;
-    }
-    let read = VkspayNode::read(&node);
-    node.ignore_unknown(vkspay::IGNORED);
-    read.map(Arc::new)
-}
-
-/// Who a node is.
-const IDENTITY: [&str; 4] = ["appId", "mchId", "bundleId", "password"];
-
-/// Keys that nobody fills in for a node that is not used.
-const SIGNING: [&str; 11] = [
-    "key",
-    "v3Key",
-    "appPrivateKeyContent",
-    "privateKey",
-    "privateKeyContent",
-    "mchPrivateKey",
-    "mchPrivateKeyContent",
-    "offerId",
-    "appKey",
-    "sandboxAppKey",
-    "salt",
-];
-
-/// Whether a node is a leftover of VK-Pay's sample (its documentation says to keep nodes that are not used): one
-/// that does not say who it is, in any spelling, and has no key.
-fn is_leftover(node: &Reader<'_>) -> bool {
-    let filled = |key: &&String| node.has(key);
-    !node.keys().filter(filled).any(|key| SIGNING.contains(&key.as_str()) || spelling::meant(key, IDENTITY).is_some())
-}
-
-/// Reads the nodes of a provider's section, but for leftovers. A name that is nearly a node's is a fault.
-fn read_nodes<T>(
-    sections: &Reader<'_>,
-    section: &str,
-    names: &[&str],
-    aliases: &[(&str, &str)],
-    ignored: &[&str],
-    read: fn(&str, &Reader<'_>) -> Option<T>,
-) -> BTreeMap<String, Arc<T>> {
-    let mut nodes = BTreeMap::new();
-    let Some(provider) = sections.object(section) else { return nodes };
-    for key in provider.keys() {
-        let name = aliases.iter().find(|(alias, _)| alias == key).map_or(key.as_str(), |(_, name)| *name);
-        if !names.contains(&name) {
-            let known = names.iter().copied().chain(aliases.iter().map(|(alias, _)| *alias));
-            if let Some(right) = spelling::meant(key, known)
-                && provider.given(key).is_some_and(Value::is_object)
-                && provider.object(key).is_some_and(|node| !is_leftover(&node))
-            {
-                provider.fault(key, format!("is not known here; did you mean {right}?"));
-            }
-            continue;
-        }
-        let Some(node) = provider.object(key) else { continue };
-        if is_leftover(&node) {
-            continue;
-        }
-        if nodes.contains_key(name) {
-            provider.fault(key, format!("stands for {name}, which is there too"));
-            continue;
-        }
-        let read = read(name, &node);
-        // Also where the node is faulty: a misspelt key may be the reason.
-        node.ignore_unknown(ignored);
-        if let Some(read) = read {
-            nodes.insert(name.to_owned(), Arc::new(read));
-        }
-    }
-    provider.ignore_unknown(&["enable"]);
-    nodes
 }
 
 /// A text, or VK's map of space ids to URLs: `default`, else the only one.

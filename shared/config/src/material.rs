@@ -25,8 +25,10 @@ pub(super) struct Parsed {
 }
 
 /// Key material with the name of the key that held it, for faults about it.
-pub(super) struct Material<T> {
+pub struct Material<T> {
+    /// What was given.
     pub value: T,
+    /// Under which key.
     pub key: String,
 }
 

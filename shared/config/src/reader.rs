@@ -46,7 +46,7 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Nothing read yet; relative paths are read below `base`.
-    pub fn below(base: &std::path::Path, now: i64) -> Self {
+    pub(crate) fn below(base: &std::path::Path, now: i64) -> Self {
         Self { base: base.to_owned(), now, ..Self::default() }
     }
 }
@@ -57,8 +57,8 @@ pub(super) fn is_blank(text: &str) -> bool {
 }
 
 /// One object of the document.
-pub(super) struct Reader<'a> {
-    pub shared: &'a Shared,
+pub struct Reader<'a> {
+    pub(crate) shared: &'a Shared,
     object: &'a Map<String, Value>,
     path: String,
     read: RefCell<BTreeSet<String>>,
@@ -66,7 +66,7 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// The root of a document.
-    pub fn root(shared: &'a Shared, object: &'a Map<String, Value>) -> Self {
+    pub(crate) fn root(shared: &'a Shared, object: &'a Map<String, Value>) -> Self {
         Self { shared, object, path: String::new(), read: RefCell::default() }
     }
 

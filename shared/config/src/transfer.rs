@@ -22,7 +22,7 @@ const MOST: u64 = 100_000_000_000_000;
 
 impl TransferDefaults {
     /// Reads them; `scene` is the name of the scene's key.
-    pub(super) fn read(node: &Reader<'_>, scene: &str) -> Self {
+    pub fn read(node: &Reader<'_>, scene: &str) -> Self {
         // A blank limit is a fault: it would be none.
         let limit = |key: &str| match node.given(key).is_some() && !node.has(key) {
             true => {

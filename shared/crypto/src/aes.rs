@@ -81,6 +81,9 @@ fn ecb256_encrypt(key: &[u8; 32], plaintext: &[u8]) -> Vec<u8> {
 }
 
 /// AES-256-ECB with PKCS#7, as in the `req_info` of WeChat Pay's v2 refund callback.
+///
+/// # Errors
+/// [`CryptoError::Decrypt`]: a wrong key, length or padding.
 pub fn ecb256_decrypt(key: &[u8; 32], ciphertext: &[u8]) -> Result<Vec<u8>, CryptoError> {
     ecb::Decryptor::<Aes256>::new(key.into()).decrypt_padded_vec::<Pkcs7>(ciphertext).map_err(|_| CryptoError::Decrypt)
 }
@@ -155,6 +158,9 @@ pub fn cbc128_encrypt(key: &[u8; 16], plaintext: &[u8]) -> String {
 }
 
 /// Opens what [`cbc128_encrypt`] sealed.
+///
+/// # Errors
+/// [`CryptoError::Encoding`] for what is no base64, [`CryptoError::Decrypt`] for a wrong key, length or padding.
 pub fn cbc128_decrypt(key: &[u8; 16], ciphertext: &str) -> Result<Vec<u8>, CryptoError> {
     cbc::Decryptor::<Aes128>::new(key.into(), &[0; 16].into())
         .decrypt_padded_vec::<Pkcs7>(&from_base64(ciphertext)?)

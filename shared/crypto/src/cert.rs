@@ -16,6 +16,9 @@ const RSA_FAMILY: &str = "1.2.840.113549.1.1.";
 
 impl Certificate {
     /// Reads a certificate: PEM, or bare base64 DER. Of a chain it is the one that issued none of the others.
+    ///
+    /// # Errors
+    /// [`CryptoError::Certificate`], or what else the text is ([`CryptoError::Mistaken`]).
     pub fn parse(text: &str) -> Result<Self, CryptoError> {
         let mut chain = Self::parse_all(text)?;
         let name = |certificate: &Self| certificate.0.tbs_certificate().subject().clone();
@@ -29,6 +32,9 @@ impl Certificate {
     }
 
     /// Reads every certificate of a PEM text, at least one; or bare base64 DER.
+    ///
+    /// # Errors
+    /// [`CryptoError::Certificate`], or what else the text is ([`CryptoError::Mistaken`]).
     pub fn parse_all(text: &str) -> Result<Vec<Self>, CryptoError> {
         let ders = all_of(text, Kind::Certificate);
         if ders.is_empty() {
@@ -39,6 +45,9 @@ impl Certificate {
     }
 
     /// Reads a certificate from DER.
+    ///
+    /// # Errors
+    /// [`CryptoError::Certificate`].
     pub fn from_der(der: &[u8]) -> Result<Self, CryptoError> {
         x509_cert::Certificate::from_der(der).map(|c| Self(Box::new(c))).map_err(|_| CryptoError::Certificate)
     }
@@ -54,6 +63,9 @@ impl Certificate {
     }
 
     /// The DER of the SubjectPublicKeyInfo.
+    ///
+    /// # Errors
+    /// [`CryptoError::Certificate`].
     pub fn spki(&self) -> Result<Vec<u8>, CryptoError> {
         self.0.tbs_certificate().subject_public_key_info().to_der().map_err(|_| CryptoError::Certificate)
     }
@@ -65,6 +77,9 @@ impl Certificate {
     }
 
     /// The certificate in PEM.
+    ///
+    /// # Errors
+    /// [`CryptoError::Certificate`].
     pub fn to_pem(&self) -> Result<String, CryptoError> {
         let der = self.0.to_der().map_err(|_| CryptoError::Certificate)?;
         Ok(pem("CERTIFICATE", &der))

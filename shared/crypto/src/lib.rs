@@ -71,6 +71,9 @@ pub fn base64(bytes: &[u8]) -> String {
 }
 
 /// Decodes standard base64; white space inside is skipped, as PEM bodies and consoles have it.
+///
+/// # Errors
+/// [`CryptoError::Encoding`].
 pub fn from_base64(text: &str) -> Result<Vec<u8>, CryptoError> {
     use base64::Engine;
     let compact: String = text.split_ascii_whitespace().collect();

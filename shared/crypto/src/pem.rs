@@ -100,7 +100,7 @@ fn blocks(text: &str) -> Vec<Block> {
 ///
 /// # Errors
 /// [`CryptoError::Encoding`], or [`CryptoError::Mistaken`] with what the text is instead.
-pub fn der_of(text: &str, kind: Kind) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+pub(crate) fn der_of(text: &str, kind: Kind) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
     let text = meant(text);
     let mut blocks = blocks(&text);
     if blocks.is_empty() {
@@ -139,7 +139,7 @@ fn mistaken(blocks: &[Block], kind: Kind) -> Option<&'static str> {
 }
 
 /// The DER bytes of every block of a kind, in their order; of bare base64 the one.
-pub fn all_of(text: &str, kind: Kind) -> Vec<Vec<u8>> {
+pub(crate) fn all_of(text: &str, kind: Kind) -> Vec<Vec<u8>> {
     let text = meant(text);
     let blocks = blocks(&text);
     if blocks.is_empty() && !text.contains(BEGIN) {

@@ -21,6 +21,9 @@ pub struct PrivateKey {
 
 impl PrivateKey {
     /// Reads a key as the providers' tools write it: PKCS#8 or PKCS#1, in PEM or as bare base64.
+    ///
+    /// # Errors
+    /// [`CryptoError::Key`], or what else the text is ([`CryptoError::Mistaken`]).
     pub fn parse(text: &str) -> Result<Self, CryptoError> {
         const BAD: CryptoError = CryptoError::Key("RSA private key");
         let der = der_of(text, Kind::PrivateKey).map_err(|error| error.or(BAD))?;
@@ -35,6 +38,9 @@ impl PrivateKey {
     }
 
     /// Signs a message: RSASSA-PKCS1-v1_5 with SHA-256, standard base64.
+    ///
+    /// # Errors
+    /// [`CryptoError::Sign`].
     pub fn sign(&self, message: &[u8]) -> Result<String, CryptoError> {
         let mut signature = vec![0; self.pair.public_modulus_len()];
         self.pair
@@ -44,6 +50,9 @@ impl PrivateKey {
     }
 
     /// Signs a message: RSASSA-PSS with SHA-256, MGF1 with SHA-256 and a salt of 32 bytes, standard base64.
+    ///
+    /// # Errors
+    /// [`CryptoError::Sign`]: also a key that is too short for the salt.
     pub fn sign_pss(&self, message: &[u8]) -> Result<String, CryptoError> {
         let mut signature = vec![0; self.pair.public_modulus_len()];
         self.pair
@@ -53,6 +62,9 @@ impl PrivateKey {
     }
 
     /// Decrypts an OAEP field (SHA-1, MGF1-SHA-1, empty label), given in base64.
+    ///
+    /// # Errors
+    /// [`CryptoError::Encoding`] for what is no base64, [`CryptoError::Decrypt`] for what was sealed to another key.
     pub fn decrypt_oaep(&self, ciphertext: &str) -> Result<Vec<u8>, CryptoError> {
         let key = PrivateDecryptingKey::from_pkcs8(&self.pkcs8).map_err(|_| CryptoError::Decrypt)?;
         let key = OaepPrivateDecryptingKey::new(key).map_err(|_| CryptoError::Decrypt)?;
@@ -69,6 +81,9 @@ impl PrivateKey {
     }
 
     /// The public half, as SubjectPublicKeyInfo.
+    ///
+    /// # Errors
+    /// [`CryptoError::Key`].
     pub fn public_spki(&self) -> Result<Vec<u8>, CryptoError> {
         use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
         let der: PublicKeyX509Der<'_> =
@@ -119,6 +134,9 @@ pub struct PublicKey {
 
 impl PublicKey {
     /// Reads a public key: SubjectPublicKeyInfo or PKCS#1, or the key of a certificate, in PEM or as bare base64.
+    ///
+    /// # Errors
+    /// [`CryptoError::Key`], or what else the text is ([`CryptoError::Mistaken`]).
     pub fn parse(text: &str) -> Result<Self, CryptoError> {
         const BAD: CryptoError = CryptoError::Key("RSA public key");
         let der = der_of(text, Kind::PublicKey).map_err(|error| error.or(BAD))?;
@@ -135,11 +153,17 @@ impl PublicKey {
     }
 
     /// The key of a certificate.
+    ///
+    /// # Errors
+    /// [`CryptoError::Key`] when the certificate holds another kind of key.
     pub fn of_certificate(certificate: &Certificate) -> Result<Self, CryptoError> {
         Self::from_der(&certificate.spki()?)
     }
 
     /// Reads a public key from DER: SubjectPublicKeyInfo or PKCS#1.
+    ///
+    /// # Errors
+    /// [`CryptoError::Key`]: also under 2048 bits.
     pub fn from_der(der: &[u8]) -> Result<Self, CryptoError> {
         use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
         const BAD: CryptoError = CryptoError::Key("RSA public key");
@@ -161,6 +185,9 @@ impl PublicKey {
     }
 
     /// Encrypts one field with OAEP (SHA-1, MGF1-SHA-1, empty label), standard base64.
+    ///
+    /// # Errors
+    /// [`CryptoError::Key`]: also when the text is too long for the key.
     pub fn encrypt_oaep(&self, plaintext: &[u8]) -> Result<String, CryptoError> {
         const BAD: CryptoError = CryptoError::Key("RSA public key");
         let key = PublicEncryptingKey::from_der(&self.spki).map_err(|_| BAD)?;

@@ -1,4 +1,4 @@
-//! SM2 with SM3 (GM/T 0003): Huawei's signatures, verified only.
+//! SM2 with SM3 (GM/T 0003): signatures, verified only.
 
 use super::pem::{Kind, der_of};
 use super::{CryptoError, from_base64};
@@ -6,7 +6,7 @@ use sm2::dsa::signature::Verifier;
 use sm2::dsa::{Signature, VerifyingKey};
 use x509_cert::der::Decode;
 
-/// The signer's id where nobody names one; Huawei's samples use the default.
+/// The signer's id where nobody names one; the standard's default.
 const SIGNER: &str = "1234567812345678";
 
 /// A public key on the SM2 curve.

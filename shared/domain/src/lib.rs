@@ -22,7 +22,7 @@ pub use day::Day;
 pub use money::Fen;
 pub use order::{COLUMNS, MAX_ATTEMPTS, MAX_REFUNDS, Order};
 pub use payment::{Parties, Payment, other_number, payment_identity};
-pub use provider::Provider;
+pub use provider::{PaymentName, Provider, Sale};
 pub use refund::{Refund, RefundState};
 pub use secret::Secret;
 pub use status::Status;

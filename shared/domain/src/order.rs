@@ -194,6 +194,11 @@ impl Order {
         self.attempts.last().expect("an order has at least one attempt")
     }
 
+    /// The attempt of that number here: 1, 2, 3 …
+    pub fn attempt(&self, n: u64) -> Option<&Attempt> {
+        self.attempts.iter().find(|attempt| attempt.n == n)
+    }
+
     /// The attempt that a provider means by a merchant and number.
     pub fn attempt_for(&self, provider: Provider, merchant: &str, number: &str) -> Option<&Attempt> {
         self.attempts.iter().find(|a| a.provider == provider && a.merchant == merchant && a.has_number(number))

@@ -1,6 +1,6 @@
 //! A payment, as its provider states it; the same from every way in.
 
-use crate::{Fen, Provider};
+use crate::{Fen, PaymentName, Provider, Sale};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -38,12 +38,36 @@ pub struct Payment {
 }
 
 impl Payment {
+    /// A payment of which nothing else is said: no amount, nobody named.
+    pub fn new(
+        provider: Provider,
+        merchant: &str,
+        number: impl Into<String>,
+        transaction_id: impl Into<String>,
+    ) -> Self {
+        Self {
+            provider,
+            merchant: merchant.to_owned(),
+            number: number.into(),
+            transaction_id: transaction_id.into(),
+            total: None,
+            goods: Map::new(),
+            currency: "CNY".to_owned(),
+            app_id: None,
+            mch_id: None,
+            parties: Parties::default(),
+            payer: None,
+            paid_at: None,
+            info: Value::Null,
+        }
+    }
+
     /// Whether an app store sold it, which takes back by itself what it sold.
     pub fn is_of_a_store(&self) -> bool {
-        match self.provider {
-            Provider::Appleiap => true,
-            Provider::Huawei => self.goods.contains_key("product_id"),
-            Provider::Wxpay | Provider::Alipay | Provider::Vkspay | Provider::WxpayVirtual | Provider::Douyin => false,
+        match self.provider.sale() {
+            Sale::Store => true,
+            Sale::StoreIfProduct => self.goods.contains_key("product_id"),
+            Sale::Merchant => false,
         }
     }
 
@@ -58,23 +82,20 @@ impl Payment {
     }
 }
 
-/// Names one payment at a provider: by its number there. A number of ours is paid once in virtual payment, whose
-/// payment has two numbers, WeChat Pay's and the store's; VksPay and the epay family count within one site.
+/// Names one payment at a provider: see [`PaymentName`].
 pub fn payment_identity(provider: Provider, merchant: &str, number: &str, transaction_id: &str) -> String {
-    match provider {
-        Provider::WxpayVirtual => format!("{merchant}#{number}"),
-        Provider::Vkspay => format!("{merchant}#{transaction_id}"),
-        Provider::Wxpay | Provider::Alipay | Provider::Appleiap | Provider::Douyin | Provider::Huawei => {
-            transaction_id.to_owned()
-        }
+    match provider.payment_name() {
+        PaymentName::MerchantNumber => format!("{merchant}#{number}"),
+        PaymentName::MerchantTransaction => format!("{merchant}#{transaction_id}"),
+        PaymentName::Transaction => transaction_id.to_owned(),
     }
 }
 
-/// The number that a payment's own words have beside the one that names it: of a purchase at Apple that was restored, of
-/// a period of a subscription there.
+/// The number that a payment's own words have beside the one that names it: of a purchase that was restored, of a period
+/// of a subscription.
 pub fn other_number(provider: Provider, info: &Value, transaction_id: &str) -> Option<String> {
     let own = ["transactionId", "transaction_id"].iter().find_map(|name| info.get(*name));
-    let own = own.filter(|_| provider == Provider::Appleiap)?;
+    let own = own.filter(|_| provider.restores())?;
     let own = own.as_str().map_or_else(|| own.to_string(), str::to_owned);
     (own != transaction_id).then_some(own)
 }

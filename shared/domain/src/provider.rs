@@ -1,4 +1,4 @@
-//! The providers, by their names.
+//! The providers, by their names, and what the ledger has to know of each.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,22 +22,70 @@ pub enum Provider {
     Huawei,
 }
 
+/// What names one payment at a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PaymentName {
+    /// The provider's number of it.
+    Transaction,
+    /// The same, which counts within one merchant (one site) only.
+    MerchantTransaction,
+    /// Our number, which is paid once there: such a payment has two numbers of theirs.
+    MerchantNumber,
+}
+
+/// Who sells, where it is an app store: it takes back by itself what it sold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sale {
+    /// The merchant.
+    Merchant,
+    /// A store, always.
+    Store,
+    /// A store, if the payment names a product; else the merchant.
+    StoreIfProduct,
+}
+
+/// What the ledger has to know of a provider; everything else is its driver's.
+struct Facts {
+    name: &'static str,
+    payment: PaymentName,
+    sale: Sale,
+    /// Whether a purchase may be told under another number than the one that it was first bought under.
+    restores: bool,
+    /// Whether a refund number is unique for one payment only, and not for the whole merchant.
+    refund_numbers_of_a_payment: bool,
+}
+
+/// The usual: the merchant sells, and numbers are the merchant's.
+const USUAL: Facts = Facts {
+    name: "",
+    payment: PaymentName::Transaction,
+    sale: Sale::Merchant,
+    restores: false,
+    refund_numbers_of_a_payment: false,
+};
+
 impl Provider {
     /// All of them.
     pub const ALL: [Self; 7] =
         [Self::Wxpay, Self::Alipay, Self::Appleiap, Self::Vkspay, Self::WxpayVirtual, Self::Douyin, Self::Huawei];
 
+    const fn facts(self) -> Facts {
+        match self {
+            Self::Wxpay => Facts { name: "wxpay", ..USUAL },
+            // `out_request_no`: two payments may each have a refund `1`.
+            Self::Alipay => Facts { name: "alipay", refund_numbers_of_a_payment: true, ..USUAL },
+            Self::Appleiap => Facts { name: "appleiap", sale: Sale::Store, restores: true, ..USUAL },
+            Self::Vkspay => Facts { name: "vkspay", payment: PaymentName::MerchantTransaction, ..USUAL },
+            // WeChat Pay's number, and the store's.
+            Self::WxpayVirtual => Facts { name: "wxpay-virtual", payment: PaymentName::MerchantNumber, ..USUAL },
+            Self::Douyin => Facts { name: "douyin", ..USUAL },
+            Self::Huawei => Facts { name: "huawei", sale: Sale::StoreIfProduct, ..USUAL },
+        }
+    }
+
     /// VK-Pay's name of the provider.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Wxpay => "wxpay",
-            Self::Alipay => "alipay",
-            Self::Appleiap => "appleiap",
-            Self::Vkspay => "vkspay",
-            Self::WxpayVirtual => "wxpay-virtual",
-            Self::Douyin => "douyin",
-            Self::Huawei => "huawei",
-        }
+        self.facts().name
     }
 
     /// The provider of that name.
@@ -45,13 +93,29 @@ impl Provider {
         Self::ALL.into_iter().find(|p| p.name() == name)
     }
 
-    /// Whether a refund number is unique for one payment only, and not for the whole merchant: Alipay's
-    /// `out_request_no` is, so two payments may each have a refund `1`.
+    /// Whether a refund number is unique for one payment only, and not for the whole merchant.
     pub const fn numbers_refunds_by_payment(self) -> bool {
-        match self {
-            Self::Alipay => true,
-            Self::Wxpay | Self::Appleiap | Self::Vkspay | Self::WxpayVirtual | Self::Douyin | Self::Huawei => false,
-        }
+        self.facts().refund_numbers_of_a_payment
+    }
+
+    /// What names one payment there.
+    pub const fn payment_name(self) -> PaymentName {
+        self.facts().payment
+    }
+
+    /// Whether a payment has two numbers there.
+    pub const fn gives_two_numbers(self) -> bool {
+        matches!(self.facts().payment, PaymentName::MerchantNumber)
+    }
+
+    /// Who sells.
+    pub const fn sale(self) -> Sale {
+        self.facts().sale
+    }
+
+    /// Whether a purchase may be told under another number than the one that it was first bought under.
+    pub const fn restores(self) -> bool {
+        self.facts().restores
     }
 }
 

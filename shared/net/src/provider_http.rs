@@ -34,6 +34,19 @@ pub struct Request<'a> {
     pub identity: Option<&'a Secret>,
 }
 
+impl<'a> Request<'a> {
+    /// A GET without further headers.
+    pub const fn get(url: &'a str) -> Self {
+        Self { method: Method::GET, url, headers: Vec::new(), body: Vec::new(), identity: None }
+    }
+
+    /// A POST of JSON, as it was signed.
+    pub fn post_json(url: &'a str, body: Vec<u8>) -> Self {
+        let headers = vec![("content-type", "application/json".to_owned())];
+        Self { method: Method::POST, url, headers, body, identity: None }
+    }
+}
+
 /// An answer, read whole.
 #[derive(Debug)]
 pub struct Answer {

@@ -194,7 +194,7 @@ async fn confirm_as(
         }
         // A number there is paid once, and has two names: the payment's and the store's.
         Status::Success | Status::Refund
-            if payment.provider == Provider::WxpayVirtual && attempt.state == AttemptState::Paid =>
+            if payment.provider.gives_two_numbers() && attempt.state == AttemptState::Paid =>
         {
             Ok(Confirmed::Already)
         }

@@ -1,11 +1,10 @@
 //! `pay/createPayment`: one order by its number, one open attempt at a time.
 
-use super::node::node_of;
-use super::payee::{Payee, payee, seller_id};
+use super::payee::{Payee, payee};
 use super::{Caller, Context, Draft, Fields, confirm::Source};
 use crypto::hash;
 use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Parameters, Provider, Status};
-use providers::{CallError, CreateRequest, Created, Gateway, GoodsRequest, Meaning};
+use providers::{CallError, Client, CreateRequest, Created, Gateway, GoodsRequest, Meaning};
 use serde_json::{Map, Value};
 use store::{Added, HistoryEntry, Holder, Kept};
 
@@ -80,12 +79,9 @@ pub async fn create_payment(
     let mut seen = order_under(cx, input.fields.out_trade_no()?).await?;
     let payee = payee(cx, caller, input, seen.as_ref())?;
     let (gateway, mut wanted) = read(cx, caller, input, payee)?;
-    let code = match wanted.provider {
-        Provider::WxpayVirtual => input.fields.text("code", 512)?,
-        _ => None,
-    };
+    let code = if gateway.binds_payer() { input.fields.text("code", 512)? } else { None };
     wanted.openid = gateway.payer(cx.outside, wanted.openid.as_deref(), code, cx.now()).await?;
-    if let (Provider::WxpayVirtual, Some(openid)) = (wanted.provider, &wanted.openid) {
+    if let Some(openid) = wanted.openid.as_ref().filter(|_| gateway.binds_payer()) {
         wanted.goods.insert("openid".to_owned(), Value::String(openid.clone()));
     }
     for round in 0..ROUNDS {
@@ -141,15 +137,26 @@ fn read<'a>(
     let platform = fields.text("vk_platform", 32)?.or(fields.text("platform", 32)?).unwrap_or_default().to_owned();
     let node = match auth_code {
         Some(_) => "codepay",
-        None => node_of(provider, &platform, &input.environment.user_agent, openid.is_some(), fields, merchant)?,
-    };
-    let platform = match provider {
-        Provider::Wxpay | Provider::Alipay => platform,
-        _ if platform.is_empty() => node.to_owned(),
-        _ => platform,
+        None => {
+            let wants_qr = fields.flag("isPC")
+                || fields.flag("needQRcode")
+                || fields.text("needQRcode", 16).ok().flatten() == Some("image");
+            let client = Client {
+                platform: &platform,
+                user_agent: input.environment.user_agent.to_ascii_lowercase(),
+                has_openid: openid.is_some(),
+                wants_qr,
+                app_to_qr: fields.flag("alipayAppPayToH5Pay") || merchant.app_to_qr,
+            };
+            Gateway::node_for(provider, &client, merchant)?
+        }
     };
     let gateway = Gateway::find(merchant, provider, node)
         .ok_or_else(|| Failure::new(Code::PLATFORM).says(format!("{provider}.{node}")))?;
+    let platform = match platform.is_empty() && gateway.node_is_platform() {
+        true => node.to_owned(),
+        false => platform,
+    };
     let asked = fields.amount("total_fee", Code::TOTAL_FEE);
     let request = GoodsRequest {
         data: fields.0,
@@ -286,7 +293,7 @@ fn attempt_of(
         numbers: Vec::new(),
         goods: wanted.goods.clone(),
         app_id: gateway.app_id().to_owned(),
-        mch_id: seller_id(wanted.provider, other).or(gateway.mch_id()).map(str::to_owned),
+        mch_id: gateway.receiver_in(other).or(gateway.mch_id()).map(str::to_owned),
         sub_appid: wanted.payee.sub_appid.clone(),
         sub_mchid: wanted.payee.sub_mchid.clone(),
         openid: wanted.openid.clone(),

@@ -2,7 +2,7 @@
 
 use super::confirm::Late;
 use super::{Caller, Confirmed, Context, Fields, Source};
-use domain::{Attempt, Code, Failure, Fen, Order, Payment, Provider, Refund, RefundState};
+use domain::{Attempt, Code, Failure, Fen, Order, Payment, Refund, RefundState, Sale};
 use providers::{CallError, Stands};
 use serde_json::Value;
 use store::{Action, IncidentName, IncidentPage, IncidentStatus, Recorded};
@@ -191,7 +191,7 @@ async fn send_back(cx: &Context<'_>, caller: &Caller, recorded: &Recorded) -> Re
     let attempt = order.attempt_for(payment.provider, &payment.merchant, &payment.number).ok_or_else(unfit)?;
     // What was credited is refunded as an order.
     let credited = async || cx.store.order_of_transaction(payment.provider, &payment.transaction_id).await;
-    if credited().await?.is_some() || recorded.action == Some(Action::Accept) || payment.provider == Provider::Appleiap
+    if credited().await?.is_some() || recorded.action == Some(Action::Accept) || payment.provider.sale() == Sale::Store
     {
         return Err(unfit());
     }

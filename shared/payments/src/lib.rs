@@ -11,7 +11,6 @@ mod handler;
 mod incidents;
 mod login;
 mod missed;
-mod node;
 mod notices;
 mod payee;
 mod purchase;
@@ -44,8 +43,8 @@ pub use request::Fields;
 pub use tasks::{Ran, run_task};
 pub use transfer::{cancel_transfer, pursue_transfer, query_transfer, transfer};
 
-use config::Config;
 use domain::{Attempt, Code, Failure, Order};
+use providers::Config;
 use providers::{Gateway, Outside};
 use std::sync::Arc;
 use store::Store;

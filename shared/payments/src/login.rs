@@ -4,7 +4,7 @@ use super::{Context, Fields};
 use config::DEFAULT_MERCHANT;
 use domain::{Code, Failure, Provider};
 use providers::CallError;
-use providers::login::{Login, exchange};
+use providers::{Login, exchange};
 
 /// Exchanges the login code of a request. `fixed` names provider and platform where the action does.
 ///

@@ -3,9 +3,9 @@
 
 use super::reconcile::{BUDGET, Counts};
 use super::{Context, Settled, Source, settle_notice};
-use config::Merchant;
 use domain::{Code, Failure, Payment, Provider};
 use futures::StreamExt;
+use providers::Merchant;
 use providers::{CallError, Notice, RefundNotice, apple::Mailbox};
 use std::fmt::Display;
 use std::sync::atomic::Ordering;

@@ -143,7 +143,7 @@ async fn settle_refund_hint(cx: &Context<'_>, hint: &Hint, out_refund_no: &str) 
     let (Some(order), Some(refund)) = (cx.store.order(&no).await?, cx.store.refund(&no, out_refund_no).await?) else {
         return Ok(());
     };
-    let Some(attempt) = order.attempts.iter().find(|a| a.n == refund.attempt) else { return Ok(()) };
+    let Some(attempt) = order.attempt(refund.attempt) else { return Ok(()) };
     match cx.gateway(attempt)?.query_refund(cx.outside, &order, attempt, &refund, cx.now()).await {
         Ok(standing) if contradicts(&refund, &standing.progress) => {
             let incident = Incident {
@@ -239,7 +239,7 @@ async fn refunded_order(cx: &Context<'_>, notice: &RefundNotice) -> Result<Optio
     let Some(order) = cx.store.order(&no).await? else { return Ok(None) };
     let refund = cx.store.refund(&no, &notice.out_refund_no).await?;
     let attempt = match &refund {
-        Some(refund) => order.attempts.iter().find(|a| a.n == refund.attempt),
+        Some(refund) => order.attempt(refund.attempt),
         None => order.paid_attempt().filter(|_| notice.transaction_id == order.transaction_id),
     };
     let attempt = attempt.filter(|a| a.provider == notice.provider && a.merchant == notice.merchant).cloned();
@@ -363,7 +363,7 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
             }
         };
         order = cx.store.order(&no).await?.ok_or(Code::NO_ORDER)?;
-        attempt = order.attempts.iter().find(|a| a.n == attempt.n).cloned().unwrap_or(attempt);
+        attempt = order.attempt(attempt.n).cloned().unwrap_or(attempt);
         // Its payment fits no order, or comes second.
         if let Some(recorded) = returned::incident_of(cx, notice, &order, &attempt).await? {
             return returned::settle(cx, &recorded, &order, &attempt, notice, source).await;
@@ -427,7 +427,7 @@ async fn unrefunded(cx: &Context<'_>, no: &str) -> Result<(Order, bool), Failure
         if refund.state != RefundState::Processing || refund.incident.is_some() {
             continue;
         }
-        let Some(attempt) = order.attempts.iter().find(|a| a.n == refund.attempt) else { continue };
+        let Some(attempt) = order.attempt(refund.attempt) else { continue };
         let asked = cx.gateway(attempt)?.query_refund(cx.outside, &order, attempt, &refund, cx.now()).await;
         if let Ok(standing) = asked {
             super::refund::apply(cx, &order, &refund, &standing, Source::Query).await?;

@@ -7,8 +7,8 @@
 
 use super::{Caller, Context, CreateInput};
 use config::DEFAULT_MERCHANT;
-use domain::{Code, Failure, Order, Provider};
-use serde_json::{Map, Value};
+use domain::{Code, Failure, Order};
+use serde_json::Value;
 
 /// Who is paid.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ impl Payee {
     }
 
     /// True when both name the same, however a request came to it.
-    pub fn is(&self, other: &Self) -> bool {
+    pub(crate) fn is(&self, other: &Self) -> bool {
         self.merchant == other.merchant && self.sub_mchid == other.sub_mchid && self.sub_appid == other.sub_appid
     }
 }
@@ -116,10 +116,4 @@ fn id<'a>(input: &CreateInput<'a>, name: &str) -> Result<Option<&'a str>, Failur
         }
         id => Ok(id),
     }
-}
-
-/// The receiving account that an order names at Alipay, where it names one.
-pub(super) fn seller_id(provider: Provider, other: &Map<String, Value>) -> Option<&str> {
-    let named = other.get("seller_id").and_then(Value::as_str).filter(|id| !id.is_empty());
-    named.filter(|_| provider == Provider::Alipay)
 }

@@ -28,7 +28,7 @@ pub async fn verify_purchase(
     let order = cx.visible_order(caller, out_trade_no).await?;
     let last = order.attempts.iter().rev().find(|a| a.provider == provider);
     let attempt = last.ok_or_else(|| Failure::new(Code::PROVIDER).says("the order is not paid this way"))?;
-    let bought = match cx.gateway(attempt)?.purchase(cx.outside, &order, attempt, proof, cx.now()).await {
+    let bought = match cx.gateway(attempt)?.purchase(cx.outside, attempt, proof, cx.now()).await {
         Ok(bought) => bought,
         Err(CallError::Refused(refusal)) if refusal.meaning == Meaning::Unheard => {
             return Err(broken_set_up(cx, &order, attempt, &refusal).await);

@@ -85,7 +85,7 @@ pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) 
             return Err(exceeds(&order));
         }
         gateway
-            .check_refund(&number, amount, input.refund_desc)
+            .check_refund(&number, input.refund_desc)
             .map_err(|(field, what)| Failure::new(Code::FIELD).says(format!("{field}: {what}")))?;
         let refund = Refund {
             refund_desc: input.refund_desc.to_owned(),
@@ -151,7 +151,7 @@ async fn repeat(
 /// A repetition of a refund that is under way: where the number makes it harmless, it is sent again at once unless
 /// the provider says that it has it. Without that word a refusal of the repetition proves nothing.
 async fn again(cx: &Context<'_>, order: &Order, refund: &Refund) -> Result<(Order, Refund), Failure> {
-    let attempt = order.attempts.iter().find(|a| a.n == refund.attempt).ok_or(Code::NOT_REFUNDED)?;
+    let attempt = order.attempt(refund.attempt).ok_or(Code::NOT_REFUNDED)?;
     let gateway = cx.gateway(attempt)?;
     let told = gateway.query_refund(cx.outside, order, attempt, refund, cx.now()).await;
     let blind = match &told {
@@ -191,7 +191,7 @@ pub(super) async fn begin(cx: &Context<'_>, order: &Order, refund: &Refund) -> R
     if refund.state != RefundState::Processing {
         return Ok((order.clone(), refund.clone()));
     }
-    let attempt = order.attempts.iter().find(|a| a.n == refund.attempt).ok_or(Code::NOT_REFUNDED)?;
+    let attempt = order.attempt(refund.attempt).ok_or(Code::NOT_REFUNDED)?;
     call(cx, order, attempt, &cx.gateway(attempt)?, refund.clone(), false).await
 }
 
@@ -206,7 +206,7 @@ pub(super) async fn pursue(
     refund: &Refund,
     source: &str,
 ) -> Result<(Order, Refund), Failure> {
-    let attempt = order.attempts.iter().find(|a| a.n == refund.attempt).ok_or(Code::NOT_REFUNDED)?;
+    let attempt = order.attempt(refund.attempt).ok_or(Code::NOT_REFUNDED)?;
     let gateway = cx.gateway(attempt)?;
     match refund.state {
         RefundState::Success | RefundState::Closed => Ok((order.clone(), refund.clone())),
@@ -392,7 +392,7 @@ pub async fn query_refund(
         if refund.state != RefundState::Processing || only.is_some_and(|no| no != refund.out_refund_no) {
             continue;
         }
-        let Some(attempt) = order.attempts.iter().find(|a| a.n == refund.attempt) else { continue };
+        let Some(attempt) = order.attempt(refund.attempt) else { continue };
         match cx.gateway(attempt)?.query_refund(cx.outside, &order, attempt, &refund, cx.now()).await {
             Ok(standing) => {
                 apply(cx, &order, &refund, &standing, Source::Query).await?;

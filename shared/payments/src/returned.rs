@@ -62,7 +62,7 @@ pub(super) async fn incident_of(
     order: &Order,
     attempt: &Attempt,
 ) -> Result<Option<Recorded>, StoreError> {
-    let two_names = notice.provider == Provider::WxpayVirtual;
+    let two_names = notice.provider.gives_two_numbers();
     let stated = notice.payment.as_ref().map(|payment| payment.transaction_id.as_str());
     let id = notice.transaction_id.as_deref().or(stated);
     let credited = match id {

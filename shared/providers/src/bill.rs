@@ -4,14 +4,11 @@
 //! as the few fields that are compared; a file that is not whole, not authentic or not of the known layout is
 //! an error, and no part of it is used.
 
-use super::{CallError, Outside, alipay, wxpay};
-use config::{AlipayNode, Api, Merchant, V3, WxpayNode};
 use crypto::hash::Sha1Sum;
-use domain::{Day, Fen, Provider};
+use domain::Fen;
 use net::literal;
 use net::provider_http::Download;
 use std::io::{self, BufRead, Read};
-use std::sync::Arc;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -104,65 +101,6 @@ impl From<io::Error> for BillError {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<Self>()) {
             Some(own) => own.clone(),
             None => Self::Read(error.to_string()),
-        }
-    }
-}
-
-/// A merchant at a provider that has bills.
-pub struct Account {
-    /// The provider.
-    pub provider: Provider,
-    /// WeChat Pay's merchant number, Alipay's application.
-    pub id: String,
-    node: Node,
-}
-
-enum Node {
-    Wxpay(Arc<WxpayNode>, V3),
-    Alipay(Arc<AlipayNode>),
-}
-
-impl Account {
-    /// The accounts of a merchant at a provider, each once. The nodes for transfers take no payments.
-    pub fn of(merchant: &Merchant, provider: Provider) -> Vec<Self> {
-        let mut accounts: Vec<Self> = Vec::new();
-        let mut add = |id: &str, node: Node| {
-            if accounts.iter().all(|own| own.id != id) {
-                accounts.push(Self { provider, id: id.to_owned(), node });
-            }
-        };
-        match provider {
-            Provider::Wxpay => {
-                for node in merchant.wxpay.values().filter(|node| node.name != "transfer") {
-                    if let Api::V3(v3) = &node.api {
-                        add(&node.mch_id, Node::Wxpay(node.clone(), v3.clone()));
-                    }
-                }
-            }
-            Provider::Alipay => {
-                for node in merchant.alipay.values().filter(|node| node.name != "transfer") {
-                    add(&node.app_id, Node::Alipay(node.clone()));
-                }
-            }
-            Provider::Appleiap | Provider::Vkspay | Provider::WxpayVirtual | Provider::Douyin | Provider::Huawei => {}
-        }
-        accounts
-    }
-
-    /// Whether a payment's ids at the provider are this account's.
-    pub fn took(&self, mch_id: Option<&str>, app_id: Option<&str>) -> bool {
-        let id = match self.node {
-            Node::Wxpay(..) => mch_id,
-            Node::Alipay(_) => app_id,
-        };
-        id == Some(self.id.as_str())
-    }
-
-    /// Asks for the bill of a day, downloads and reads it. `now` is Unix ms, for the signatures.
-    pub async fn bill(&self, outside: &Outside, day: Day, now: i64) -> Result<Statement, CallError> {
-        match &self.node {
-            Node::Wxpay(node, v3) => wxpay::bill::bill(outside, node, v3, day, now).await,
-            Node::Alipay(node) => alipay::bill::bill(outside, node, day, now).await,
         }
     }
 }

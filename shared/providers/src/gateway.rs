@@ -1,19 +1,16 @@
-//! One merchant's door to one product of a provider, and the dispatch over the closed set of providers.
+//! One merchant's door to one product of a provider.
 
-mod life;
-
-use super::{
-    CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Held, Meaning,
-    Notice, Proof, ProviderReply, Purchase, RefundRequest, RefundStanding, Refusal, Standing, Stands, TokenCache,
-    TransferRequest, TransferStanding, Verdict, alipay, apple, douyin, huawei, virtual_pay, vkspay, wxpay,
+use crate::driver::{Client, Cx, Driver, Shape};
+use crate::{
+    CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Held, Login,
+    Merchant, Node, Notice, Proof, ProviderReply, Purchase, RefundRequest, RefundStanding, Standing, Stands,
+    TokenCache, TransferRequest, TransferStanding, Verdict, wxpay,
 };
-use config::{
-    AlipayNode, AppleNode, DouyinNode, HuaweiNode, Merchant, TransferDefaults, VirtualNode, VkspayNode, WxpayNode,
-};
-use domain::{Attempt, Code, Failure, Fen, Order, Payment, Provider, Refund};
+use config::TransferDefaults;
+use domain::{Attempt, Code, Failure, Order, Payment, Provider, Refund};
 use net::egress::Receivers;
 use net::provider_http::Http;
-use std::sync::Arc;
+use serde_json::{Map, Value};
 
 /// What the providers keep for the process's lifetime.
 #[derive(Default)]
@@ -36,105 +33,89 @@ pub struct Gateway {
     node: Node,
 }
 
-#[derive(Clone)]
-enum Node {
-    Wxpay(Arc<WxpayNode>),
-    Alipay(Arc<AlipayNode>),
-    Apple(Arc<AppleNode>),
-    Vkspay(Arc<VkspayNode>),
-    Virtual(Arc<VirtualNode>),
-    Douyin(Arc<DouyinNode>),
-    Huawei(Arc<HuaweiNode>),
-}
-
 impl Gateway {
-    /// The gateway of a merchant's node, if the configuration has it. VksPay has one for all clients.
+    /// The gateway of a merchant's node, if the configuration has it.
     pub fn find(merchant: &Merchant, provider: Provider, node: &str) -> Option<Self> {
-        let node = match provider {
-            Provider::Wxpay => Node::Wxpay(merchant.wxpay.get(node)?.clone()),
-            Provider::Alipay => Node::Alipay(merchant.alipay.get(node)?.clone()),
-            Provider::Appleiap => Node::Apple(merchant.apple.get(node)?.clone()),
-            Provider::Vkspay => Node::Vkspay(merchant.vkspay.clone()?),
-            Provider::WxpayVirtual => Node::Virtual(merchant.wxpay_virtual.get(node)?.clone()),
-            Provider::Douyin => Node::Douyin(merchant.douyin.get(node)?.clone()),
-            Provider::Huawei => Node::Huawei(merchant.huawei.get(node)?.clone()),
-        };
-        Some(Self { merchant: merchant.id.clone(), node })
+        Some(Self { merchant: merchant.id.clone(), node: Node::find(merchant, provider, node)? })
+    }
+
+    /// The name of the node that a client means, as VK-Pay derives it (`docs/protocols/vkpay.md#which-node`).
+    ///
+    /// # Errors
+    /// [`Code::PLATFORM`] when the provider has none for it.
+    pub fn node_for(provider: Provider, client: &Client<'_>, merchant: &Merchant) -> Result<&'static str, Failure> {
+        on_provider!(provider, P => P::node_for(client, merchant))
+            .ok_or_else(|| Failure::new(Code::PLATFORM).says(client.platform))
+    }
+
+    /// Whether a client that does not say its platform is on the one that its node is named after.
+    pub fn node_is_platform(&self) -> bool {
+        on_provider!(self.node.provider(), P => P::NODE_IS_PLATFORM)
+    }
+
+    fn cx<'a>(&'a self, clients: &'a Outside, now: i64) -> Cx<'a> {
+        Cx { clients, merchant: &self.merchant, now }
     }
 
     /// The application at the provider.
     pub fn app_id(&self) -> &str {
-        match &self.node {
-            Node::Wxpay(node) => &node.app_id,
-            Node::Alipay(node) => &node.app_id,
-            Node::Apple(node) => &node.bundle_id,
-            Node::Vkspay(node) => &node.mch_id,
-            Node::Virtual(node) => &node.app_id,
-            Node::Douyin(node) => &node.app_id,
-            Node::Huawei(node) => &node.app_id,
-        }
+        on_node!(&self.node, node => node.app_id())
     }
 
     /// The merchant at the provider, where it is known.
     pub fn mch_id(&self) -> Option<&str> {
-        match &self.node {
-            Node::Wxpay(node) => Some(&node.mch_id),
-            Node::Alipay(node) => node.seller_id.as_deref(),
-            Node::Apple(_) => None,
-            Node::Vkspay(node) => Some(&node.mch_id),
-            Node::Virtual(node) => node.mch_id.as_deref(),
-            Node::Douyin(node) => node.mch_id.as_deref(),
-            Node::Huawei(node) => node.mch_id.as_deref(),
-        }
+        on_node!(&self.node, node => node.mch_id())
     }
 
-    /// The longest `out_trade_no` that the provider takes.
+    /// The receiving account that `other` of an order names, where the provider takes one.
+    pub fn receiver_in<'a>(&self, other: &'a Map<String, Value>) -> Option<&'a str> {
+        on_provider!(self.node.provider(), P => P::receiver_in(other))
+    }
+
+    /// Whether only the payer can pay whose login the parameters are signed for; a request may bring a login code.
+    pub fn binds_payer(&self) -> bool {
+        on_provider!(self.node.provider(), P => P::BINDS_PAYER)
+    }
+
+    /// The longest `out_trade_no` that the provider takes, bytes.
     pub fn number_limit(&self) -> usize {
-        match &self.node {
-            Node::Wxpay(_) | Node::Virtual(_) => 32,
-            // The open product has WeChat Pay's shapes.
-            Node::Douyin(node) if node.can_close() => 32,
-            Node::Alipay(_) | Node::Apple(_) | Node::Vkspay(_) | Node::Douyin(_) => 64,
-            Node::Huawei(_) => 46,
-        }
+        on_node!(&self.node, node => node.number_limit())
     }
 
-    /// The number of a new attempt, where it is not made from the order's: Apple knows a UUID
-    /// (`appAccountToken`).
+    /// The number of a new attempt, where it is not made from the order's.
     pub fn own_number(&self) -> Option<String> {
-        match &self.node {
-            Node::Apple(_) => Some(apple::account_token()),
-            _ => None,
-        }
+        on_node!(&self.node, node => node.own_number())
     }
 
     /// True when the provider never learns the number of an attempt and gives numbers of its own.
     pub fn gives_numbers(&self) -> bool {
-        matches!(&self.node, Node::Vkspay(node) if vkspay::gives_numbers(node))
+        on_node!(&self.node, node => node.gives_numbers())
     }
 
     /// True when pay parameters that have ended cannot be made anew under the same number, so that paying on
     /// needs another attempt.
     pub fn spends_numbers(&self) -> bool {
-        matches!(self.node, Node::Huawei(_) | Node::Douyin(_))
+        on_provider!(self.node.provider(), P => P::SPENDS_NUMBERS)
     }
 
     /// True when the payer leaves the page to pay and the provider can be told where to send them back.
     pub fn returns_payers(&self) -> bool {
-        match &self.node {
-            Node::Wxpay(node) => node.name == "mweb",
-            Node::Alipay(node) => matches!(node.name.as_str(), "pc" | "wap" | "h5"),
-            Node::Vkspay(node) => vkspay::returns_payers(node),
-            Node::Apple(_) | Node::Virtual(_) | Node::Douyin(_) | Node::Huawei(_) => false,
-        }
+        on_node!(&self.node, node => node.returns_payers())
     }
 
-    /// The longest `out_refund_no` that the provider takes.
+    /// The longest `out_refund_no` that the provider takes, bytes.
     pub fn refund_number_limit(&self) -> usize {
-        match &self.node {
-            Node::Virtual(_) => 32,
-            _ => 64,
-        }
+        on_provider!(self.node.provider(), P => P::REFUND_NUMBER_LIMIT)
+    }
+
+    /// The longest that a new order may live here, ms.
+    pub fn longest_life(&self, attempt: &Attempt) -> i64 {
+        on_node!(&self.node, node => node.longest_life(attempt))
+    }
+
+    /// Until when an attempt that its provider did not close is asked about, Unix ms.
+    pub fn watched_until(&self, order: &Order, attempt: &Attempt) -> i64 {
+        on_node!(&self.node, node => node.watched_until(order, attempt))
     }
 
     /// Reads what a request buys, before anything is stored.
@@ -142,14 +123,7 @@ impl Gateway {
     /// # Errors
     /// The field's code (1017 to 1020).
     pub fn goods(&self, request: &GoodsRequest<'_>) -> Result<Goods, Failure> {
-        match &self.node {
-            Node::Wxpay(_) | Node::Alipay(_) => Ok(Goods::default()),
-            Node::Apple(node) => apple::goods(node, request),
-            Node::Vkspay(node) => vkspay::goods(node, request),
-            Node::Virtual(node) => virtual_pay::goods(node, request),
-            Node::Douyin(node) => douyin::goods(node, request),
-            Node::Huawei(node) => huawei::goods(node, request),
-        }
+        on_node!(&self.node, node => node.goods(request))
     }
 
     /// The payer, after a fresh login code, if there is one, was exchanged.
@@ -163,10 +137,7 @@ impl Gateway {
         code: Option<&str>,
         now: i64,
     ) -> Result<Option<String>, Failure> {
-        match &self.node {
-            Node::Virtual(node) => virtual_pay::payer(outside, node, openid, code, now).await.map(Some),
-            _ => Ok(openid.map(str::to_owned)),
-        }
+        on_node!(&self.node, node => node.payer(self.cx(outside, now), openid, code).await)
     }
 
     /// Checks what the provider would refuse for its shape, before anything is stored.
@@ -174,32 +145,21 @@ impl Gateway {
     /// # Errors
     /// The name of the field, in the words of the API, and what is wrong with it.
     pub fn check(&self, request: &CreateRequest<'_>) -> Result<(), (&'static str, String)> {
-        match &self.node {
-            Node::Wxpay(node) => wxpay::check(node, request),
-            Node::Alipay(node) => alipay::check(node, request),
-            Node::Apple(node) => apple::check(node, request),
-            Node::Vkspay(node) => vkspay::check(node, request),
-            Node::Virtual(node) => virtual_pay::check(node, request),
-            Node::Douyin(node) => douyin::check(node, request),
-            Node::Huawei(node) => huawei::check(node, request),
-        }
+        on_node!(&self.node, node => node.check(request))
     }
 
     /// Creates the payment at the provider. The same attempt again is the same payment.
+    ///
+    /// # Errors
+    /// See [`CallError`].
     pub async fn create(&self, outside: &Outside, request: &CreateRequest<'_>) -> Result<Created, CallError> {
-        let merchant = &self.merchant;
-        match &self.node {
-            Node::Wxpay(node) => wxpay::create(outside, node, merchant, request).await,
-            Node::Alipay(node) => alipay::create(outside, node, merchant, request).await,
-            Node::Apple(node) => apple::create(outside, node, merchant, request).await,
-            Node::Vkspay(node) => vkspay::create(outside, node, merchant, request).await,
-            Node::Virtual(node) => virtual_pay::create(outside, node, merchant, request).await,
-            Node::Douyin(node) => douyin::create(outside, node, merchant, request).await,
-            Node::Huawei(node) => huawei::create(outside, node, merchant, request).await,
-        }
+        on_node!(&self.node, node => node.create(self.cx(outside, request.now), request).await)
     }
 
     /// Asks how an attempt stands.
+    ///
+    /// # Errors
+    /// See [`CallError`].
     pub async fn query(
         &self,
         outside: &Outside,
@@ -207,19 +167,13 @@ impl Gateway {
         attempt: &Attempt,
         now: i64,
     ) -> Result<Standing, CallError> {
-        let merchant = &self.merchant;
-        match &self.node {
-            Node::Wxpay(node) => wxpay::query(outside, node, merchant, order, attempt, now).await,
-            Node::Alipay(node) => alipay::query(outside, node, merchant, order, attempt, now).await,
-            Node::Apple(node) => apple::query(outside, node, merchant, order, attempt, now).await,
-            Node::Vkspay(node) => vkspay::query(outside, node, merchant, order, attempt, now).await,
-            Node::Virtual(node) => virtual_pay::query(outside, node, merchant, order, attempt, now).await,
-            Node::Douyin(node) => douyin::query(outside, node, merchant, order, attempt, now).await,
-            Node::Huawei(node) => huawei::query(outside, node, merchant, order, attempt, now).await,
-        }
+        on_node!(&self.node, node => node.query(self.cx(outside, now), order, attempt).await)
     }
 
     /// Asks how a payment stands that was told before.
+    ///
+    /// # Errors
+    /// See [`CallError`].
     pub async fn stands(
         &self,
         outside: &Outside,
@@ -228,14 +182,13 @@ impl Gateway {
         payment: &Payment,
         now: i64,
     ) -> Result<Stands, CallError> {
-        match &self.node {
-            Node::Apple(node) => apple::stands(outside, node, &payment.number_there(), now).await,
-            Node::Huawei(_) if huawei::is_iap(attempt) => Ok(Stands::Untold),
-            _ => Ok(super::stands::of(self.query(outside, order, attempt, now).await?, payment)),
-        }
+        on_node!(&self.node, node => node.stands(self.cx(outside, now), order, attempt, payment).await)
     }
 
     /// Asks a store how a purchase stands now that was signed for its client before.
+    ///
+    /// # Errors
+    /// See [`CallError`].
     pub async fn brought(
         &self,
         outside: &Outside,
@@ -243,20 +196,14 @@ impl Gateway {
         held: &Held,
         now: i64,
     ) -> Result<Stands, CallError> {
-        match &self.node {
-            Node::Apple(node) => apple::stands(outside, node, &held.key, now).await,
-            Node::Huawei(node) => {
-                let names = (payment.transaction_id.as_str(), held.key.as_str());
-                huawei::brought(outside, node, &self.merchant, names, now).await
-            }
-            Node::Wxpay(_) | Node::Alipay(_) | Node::Vkspay(_) | Node::Virtual(_) | Node::Douyin(_) => {
-                Ok(Stands::Untold)
-            }
-        }
+        on_node!(&self.node, node => node.brought(self.cx(outside, now), payment, held).await)
     }
 
     /// Closes an attempt. A pay-code attempt is reversed instead. Where the provider has no close, it is
     /// asked first, so that a payment is not overlooked; an answer that cannot be had is an unknown outcome.
+    ///
+    /// # Errors
+    /// See [`CallError`].
     pub async fn close(
         &self,
         outside: &Outside,
@@ -264,45 +211,17 @@ impl Gateway {
         attempt: &Attempt,
         now: i64,
     ) -> Result<Closing, CallError> {
-        match &self.node {
-            Node::Wxpay(node) => wxpay::close(outside, node, order, attempt, now).await,
-            Node::Alipay(node) => alipay::close(outside, node, order, attempt, now).await,
-            Node::Apple(_) => Ok(Closing::LeftOpen),
-            Node::Douyin(node) if node.can_close() => douyin::close(outside, node, order, attempt, now).await,
-            Node::Vkspay(_) | Node::Virtual(_) | Node::Douyin(_) | Node::Huawei(_) => {
-                // Who refuses to tell has not said that nothing was paid.
-                let standing = self.query(outside, order, attempt, now).await;
-                match standing.map_err(|error| error.untold("the query is refused"))? {
-                    Standing::Paid(_) => Err(CallError::Refused(Refusal {
-                        code: "PAID".to_owned(),
-                        message: "the order is paid".to_owned(),
-                        meaning: Meaning::Paid,
-                    })),
-                    Standing::Closed => Ok(Closing::Closed),
-                    Standing::Unpaid { paying: true } => Ok(Closing::Paying),
-                    // What is paid after all is a late payment, and found as one.
-                    Standing::Unpaid { paying: false } | Standing::Missing => Ok(Closing::LeftOpen),
-                }
-            }
-        }
+        on_node!(&self.node, node => node.close(self.cx(outside, now), order, attempt).await)
     }
 
     /// Whether its close is a reversal, which gives back what was paid (pay codes).
     pub fn reverses(&self) -> bool {
-        match &self.node {
-            Node::Wxpay(node) => wxpay::reverses(node),
-            Node::Alipay(node) => alipay::reverses(node),
-            Node::Apple(_) | Node::Vkspay(_) | Node::Virtual(_) | Node::Douyin(_) | Node::Huawei(_) => false,
-        }
+        on_node!(&self.node, node => node.reverses())
     }
 
     /// Whether the provider has a close.
     pub fn closes(&self) -> bool {
-        match &self.node {
-            Node::Wxpay(_) | Node::Alipay(_) => true,
-            Node::Douyin(node) => node.can_close(),
-            Node::Apple(_) | Node::Vkspay(_) | Node::Virtual(_) | Node::Huawei(_) => false,
-        }
+        on_node!(&self.node, node => node.closes())
     }
 
     /// Whether this node can refund at all.
@@ -310,56 +229,35 @@ impl Gateway {
     /// # Errors
     /// Why not: APIv2 without a client certificate, a store that refunds only by itself.
     pub fn can_refund(&self, attempt: &Attempt) -> Result<(), Failure> {
-        match &self.node {
-            Node::Wxpay(node) => {
-                wxpay::can_refund(node).map_err(|r| Failure::new(Code::REFUND_REFUSED).says(r.message))
-            }
-            Node::Apple(_) => Err(Failure::new(Code::UNSUPPORTED).says("appleiap: refund")),
-            Node::Huawei(_) if huawei::is_iap(attempt) => {
-                Err(Failure::new(Code::UNSUPPORTED).says("huawei iap: refund"))
-            }
-            Node::Alipay(_) | Node::Vkspay(_) | Node::Virtual(_) | Node::Douyin(_) | Node::Huawei(_) => Ok(()),
-        }
+        on_node!(&self.node, node => node.can_refund(attempt))
     }
 
     /// Whether the provider takes the same refund number again for the same refund, so that one whose outcome is not
-    /// known may be sent again at any time. VksPay and epay v1 have no number of ours, and what a site of epay v2
-    /// does is its own affair.
-    pub const fn repeats_refunds(&self) -> bool {
-        match &self.node {
-            Node::Wxpay(_) | Node::Alipay(_) | Node::Virtual(_) | Node::Douyin(_) | Node::Huawei(_) => true,
-            Node::Apple(_) | Node::Vkspay(_) => false,
-        }
+    /// known may be sent again at any time.
+    pub fn repeats_refunds(&self) -> bool {
+        on_provider!(self.node.provider(), P => P::REPEATS_REFUNDS)
     }
 
     /// Checks a refund's shape, before anything is reserved.
     ///
     /// # Errors
     /// The name of the field and what is wrong with it.
-    pub fn check_refund(&self, out_refund_no: &str, _refund: Fen, reason: &str) -> Result<(), (&'static str, String)> {
-        match &self.node {
-            Node::Virtual(_) => virtual_pay::check_refund_number(out_refund_no),
-            Node::Wxpay(node) => wxpay::check_refund(node, reason),
-            Node::Douyin(node) => douyin::check_refund(node, reason),
-            Node::Huawei(_) => huawei::check_refund(reason),
-            Node::Alipay(_) | Node::Apple(_) | Node::Vkspay(_) => Ok(()),
-        }
+    pub fn check_refund(&self, out_refund_no: &str, reason: &str) -> Result<(), (&'static str, String)> {
+        on_node!(&self.node, node => node.check_refund(out_refund_no, reason))
     }
 
     /// Refunds. The same `out_refund_no` again is the same refund.
+    ///
+    /// # Errors
+    /// See [`CallError`].
     pub async fn refund(&self, outside: &Outside, request: &RefundRequest<'_>) -> Result<RefundStanding, CallError> {
-        match &self.node {
-            Node::Wxpay(node) => wxpay::refund(outside, node, request).await,
-            Node::Alipay(node) => alipay::refund(outside, node, request).await,
-            Node::Apple(_) => unsupported(),
-            Node::Vkspay(node) => vkspay::refund(outside, node, request).await,
-            Node::Virtual(node) => virtual_pay::refund(outside, node, request).await,
-            Node::Douyin(node) => douyin::refund(outside, node, request).await,
-            Node::Huawei(node) => huawei::refund(outside, node, request).await,
-        }
+        on_node!(&self.node, node => node.refund(self.cx(outside, request.now), request).await)
     }
 
     /// Asks how a refund stands.
+    ///
+    /// # Errors
+    /// See [`CallError`].
     pub async fn query_refund(
         &self,
         outside: &Outside,
@@ -368,128 +266,92 @@ impl Gateway {
         refund: &Refund,
         now: i64,
     ) -> Result<RefundStanding, CallError> {
-        match &self.node {
-            Node::Wxpay(node) => wxpay::query_refund(outside, node, attempt, refund, now).await,
-            Node::Alipay(node) => alipay::query_refund(outside, node, attempt, refund, now).await,
-            Node::Apple(_) => unsupported(),
-            Node::Vkspay(node) => vkspay::query_refund(outside, node, order, attempt, refund, now).await,
-            Node::Virtual(node) => virtual_pay::query_refund(outside, node, order, attempt, refund, now).await,
-            Node::Douyin(node) => douyin::query_refund(outside, node, order, attempt, refund, now).await,
-            Node::Huawei(node) => huawei::query_refund(outside, node, order, attempt, refund, now).await,
-        }
+        on_node!(&self.node, node => node.query_refund(self.cx(outside, now), order, attempt, refund).await)
     }
 
     /// What this node says of transfers, when it can make any.
     ///
     /// # Errors
-    /// [`Code::UNSUPPORTED`]: WeChat Pay's APIv2, Alipay in key mode, and everybody else.
+    /// [`Code::UNSUPPORTED`], with what it lacks.
     pub fn transfers(&self) -> Result<&TransferDefaults, Failure> {
-        let (defaults, needs) = match &self.node {
-            Node::Wxpay(node) => (&node.transfer, wxpay::transfer_keys(node).is_none().then_some("wxpay: version 3")),
-            Node::Alipay(node) => (
-                &node.transfer,
-                node.certificates
-                    .is_none()
-                    .then_some("alipay: certificate mode (appCert, alipayPublicCert, alipayRootCert)"),
-            ),
-            _ => return Err(Failure::new(Code::UNSUPPORTED).says("transfer")),
-        };
-        match needs {
-            None => Ok(defaults),
-            Some(what) => Err(Failure::new(Code::UNSUPPORTED).says(what)),
-        }
+        on_node!(&self.node, node => node.transfers())
     }
 
     /// The key that personal data of this node's transfers is sealed under at rest, made from its private key.
     pub fn sealing_key(&self) -> Option<[u8; 32]> {
-        let key = match &self.node {
-            Node::Wxpay(node) => &wxpay::transfer_keys(node)?.private_key,
-            Node::Alipay(node) => &node.private_key,
-            _ => return None,
-        };
-        Some(key.derived_key("vk-pay transfers 1"))
+        on_node!(&self.node, node => node.sealing_key())
     }
 
     /// Pays out. The same number again with the same fields is the same transfer.
+    ///
+    /// # Errors
+    /// See [`CallError`].
     pub async fn transfer(
         &self,
         outside: &Outside,
         request: &TransferRequest<'_>,
     ) -> Result<TransferStanding, CallError> {
-        match &self.node {
-            Node::Wxpay(node) => match wxpay::transfer_keys(node) {
-                Some(v3) => wxpay::transfer(outside, node, v3, request).await,
-                None => unsupported(),
-            },
-            Node::Alipay(node) => alipay::transfer(outside, node, request).await,
-            _ => unsupported(),
-        }
+        on_node!(&self.node, node => node.transfer(self.cx(outside, request.now), request).await)
     }
 
     /// Asks how a transfer stands; `None` when the provider does not know the number.
+    ///
+    /// # Errors
+    /// See [`CallError`].
     pub async fn query_transfer(
         &self,
         outside: &Outside,
         request: &TransferRequest<'_>,
     ) -> Result<Option<TransferStanding>, CallError> {
-        match &self.node {
-            Node::Wxpay(node) => match wxpay::transfer_keys(node) {
-                Some(v3) => wxpay::query_transfer(outside, node, v3, request).await,
-                None => unsupported(),
-            },
-            Node::Alipay(node) => alipay::query_transfer(outside, node, request).await,
-            _ => unsupported(),
-        }
+        on_node!(&self.node, node => node.query_transfer(self.cx(outside, request.now), request).await)
     }
 
-    /// Takes a transfer back that its payee has not confirmed; `None` when the provider does not know the
-    /// number. WeChat Pay only.
+    /// Takes a transfer back that its payee has not confirmed; `None` when the provider does not know the number.
+    ///
+    /// # Errors
+    /// See [`CallError`].
     pub async fn cancel_transfer(
         &self,
         outside: &Outside,
         request: &TransferRequest<'_>,
     ) -> Result<Option<TransferStanding>, CallError> {
-        match &self.node {
-            Node::Wxpay(node) => match wxpay::transfer_keys(node) {
-                Some(v3) => wxpay::cancel_transfer(outside, node, v3, request).await,
-                None => unsupported(),
-            },
-            _ => unsupported(),
-        }
+        on_node!(&self.node, node => node.cancel_transfer(self.cx(outside, request.now), request).await)
     }
 
     /// Verifies an in-app purchase that a client brings for an attempt. Refused is what is not authentic,
     /// not this app's, or taken back.
+    ///
+    /// # Errors
+    /// See [`CallError`].
     pub async fn purchase(
         &self,
         outside: &Outside,
-        order: &Order,
         attempt: &Attempt,
         proof: Proof<'_>,
         now: i64,
     ) -> Result<Purchase, CallError> {
-        match &self.node {
-            Node::Apple(node) => apple::purchase(outside, node, &self.merchant, order, attempt, proof, now).await,
-            Node::Huawei(node) => huawei::purchase(outside, node, &self.merchant, order, attempt, proof, now).await,
-            _ => unsupported(),
-        }
+        on_node!(&self.node, node => node.purchase(self.cx(outside, now), attempt, proof).await)
     }
 
     /// Tells the provider that an order is delivered which was found paid by asking, where it wants to know.
     /// Nothing depends on its answer.
     pub async fn delivered(&self, outside: &Outside, attempt: &Attempt, now: i64) {
-        if let Node::Virtual(node) = &self.node {
-            virtual_pay::delivered(outside, node, attempt, now).await;
-        }
+        on_node!(&self.node, node => node.delivered(self.cx(outside, now), attempt).await);
     }
 }
 
-fn unsupported<T>() -> Result<T, CallError> {
-    Err(CallError::Refused(Refusal {
-        code: "UNSUPPORTED".to_owned(),
-        message: "the provider has no such call".to_owned(),
-        meaning: Meaning::No,
-    }))
+/// Exchanges a login code of a client on a platform. A session key that comes with it is kept for as long as it is
+/// good, and never leaves the server. `None` when the merchant has no node for it.
+pub async fn exchange(
+    outside: &Outside,
+    merchant: &Merchant,
+    provider: Provider,
+    platform: &str,
+    code: &str,
+    now: i64,
+) -> Option<Result<Login, CallError>> {
+    let cx = Cx { clients: outside, merchant: &merchant.id, now };
+    on_provider!(provider, P => P::login(cx, merchant, platform, code).await)
 }
 
 /// Reads a callback with the keys of one merchant: verify the raw bytes, check the age, decrypt, parse.
@@ -502,65 +364,21 @@ pub async fn read_callback(
     outside: &Outside,
     request: &CallbackRequest<'_>,
 ) -> Result<Notice, CallbackError> {
-    let gets = matches!(provider, Provider::WxpayVirtual | Provider::Vkspay);
+    let gets = on_provider!(provider, P => P::TAKES_GET);
     if !(request.method == http::Method::POST || gets && request.method == http::Method::GET) {
         return Err(CallbackError::Malformed("not a POST"));
     }
-    match provider {
-        Provider::Wxpay => wxpay::read_callback(merchant, outside, request).await,
-        Provider::Alipay => alipay::read_callback(merchant, request),
-        Provider::Appleiap => apple::read_callback(merchant, outside, request).await,
-        Provider::Vkspay => vkspay::read_callback(merchant, outside, request).await,
-        Provider::WxpayVirtual => virtual_pay::read_callback(merchant, outside, request).await,
-        Provider::Douyin => douyin::read_callback(merchant, outside, request).await,
-        Provider::Huawei => huawei::read_callback(merchant, outside, request).await,
-    }
+    on_provider!(provider, P => P::read_callback(merchant, outside, request).await)
 }
 
 /// The answer to a callback in the provider's own words.
 pub fn reply(provider: Provider, request: &CallbackRequest<'_>, verdict: Verdict) -> ProviderReply {
-    match provider {
-        Provider::Wxpay => wxpay::reply(request, verdict),
-        Provider::Alipay => alipay::reply(verdict),
-        Provider::Appleiap => apple::reply(request, verdict),
-        Provider::Vkspay => vkspay::reply(request, verdict),
-        Provider::WxpayVirtual => virtual_pay::reply(request, verdict),
-        Provider::Douyin => douyin::reply(request, verdict),
-        Provider::Huawei => huawei::reply(request, verdict),
-    }
+    on_provider!(provider, P => P::reply(request, verdict))
 }
 
 /// Whose message this is by its shape alone, for a URL that names no provider (VK-Pay's `/vk-pay-notify/`,
 /// which Douyin's console is given). A wrong guess fails its verification.
 pub fn addressee(request: &CallbackRequest<'_>) -> Option<Provider> {
-    let has = |name: &str| request.headers.contains_key(name);
-    let query = |name: &str| form_urlencoded::parse(request.query.as_bytes()).any(|(key, _)| key == name);
-    if has("wechatpay-signature") {
-        return Some(Provider::Wxpay);
-    }
-    if has("byte-signature") || has("douyinpay-signature") {
-        return Some(Provider::Douyin);
-    }
-    if query("signature") && query("nonce") {
-        return Some(Provider::WxpayVirtual);
-    }
-    if let Ok(serde_json::Value::Object(body)) = serde_json::from_slice(request.body) {
-        let has = |name: &str| body.contains_key(name);
-        return match () {
-            () if has("msg_signature") && has("msg") => Some(Provider::Douyin),
-            () if has("signedPayload") => Some(Provider::Appleiap),
-            () if has("mercNo") || has("callbackId") || has("jwsNotification") => Some(Provider::Huawei),
-            () if has("out_trade_no") => Some(Provider::Vkspay),
-            () => None,
-        };
-    }
-    if request.body.first() == Some(&b'<') {
-        return Some(Provider::Wxpay);
-    }
-    let form = |name: &str| form_urlencoded::parse(request.body).any(|(key, _)| key == name);
-    match () {
-        () if form("app_id") && form("sign") => Some(Provider::Alipay),
-        () if form("out_trade_no") || query("out_trade_no") => Some(Provider::Vkspay),
-        () => None,
-    }
+    let shape = Shape::of(request);
+    Provider::ALL.into_iter().find(|provider| on_provider!(*provider, P => P::recognises(&shape)))
 }

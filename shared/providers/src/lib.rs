@@ -4,14 +4,17 @@
 //! turns our types into its wire protocol and back. It never sees the store. Every status map defaults to
 //! *pending*: only an explicit success or failure moves an order.
 
+#[macro_use]
+mod registry;
+
 pub mod alipay;
 pub mod apple;
 pub mod bill;
 pub mod common;
 pub mod douyin;
-mod gateway;
+mod driver;
 pub mod huawei;
-pub mod login;
+mod login;
 mod missing_key;
 mod purchase;
 mod stands;
@@ -20,10 +23,32 @@ pub mod virtual_pay;
 pub mod vkspay;
 pub mod wxpay;
 
-pub use gateway::{Gateway, Outside, addressee, read_callback, reply};
+use driver::Driver;
+
+providers! { ($)
+    Wxpay => wxpay::WxpayNode,
+    Alipay => alipay::AlipayNode,
+    Appleiap => apple::AppleNode,
+    Vkspay => vkspay::VkspayNode,
+    WxpayVirtual => virtual_pay::VirtualNode,
+    Douyin => douyin::DouyinNode,
+    Huawei => huawei::HuaweiNode,
+}
+
+// After the list, whose macros it uses.
+mod account;
+mod gateway;
+
+pub use account::Account;
+pub use driver::Client;
+pub use gateway::{Gateway, Outside, addressee, exchange, read_callback, reply};
+pub use login::Login;
 pub use purchase::{Held, Proof, Purchase};
 pub use stands::Stands;
 pub use token_cache::TokenCache;
+
+/// The merchant configuration, with the sections of all providers.
+pub type Config = config::Document<Merchant>;
 
 use domain::{Attempt, Code, Failure, Fen, Order, Parties, Payment, Provider, Transfer, TransferState};
 use http::{HeaderMap, Method};
@@ -78,6 +103,9 @@ impl CallError {
 
 /// What was asked for by its number; `None` where the provider says in its listed words that it has no such number.
 /// Every other refusal leaves the question open.
+///
+/// # Errors
+/// Every other refusal, and no answer.
 pub fn if_known<T>(answer: Result<T, CallError>) -> Result<Option<T>, CallError> {
     match answer {
         Ok(found) => Ok(Some(found)),
@@ -558,4 +586,9 @@ pub fn is_said(object: &Map<String, Value>, key: &str) -> bool {
 /// Whether an object names a moment under a name, which 0 is not.
 pub fn is_dated(object: &Map<String, Value>, key: &str) -> bool {
     is_said(object, key) && object.get(key).is_some_and(|at| at.as_i64() != Some(0) && at.as_str() != Some("0"))
+}
+
+/// What is kept of a provider's words: the members of those names.
+pub(crate) fn kept<V: FromIterator<(String, Value)>>(names: &[&str], object: &Map<String, Value>) -> V {
+    names.iter().filter_map(|name| Some(((*name).to_owned(), object.get(*name)?.clone()))).collect()
 }

@@ -42,6 +42,6 @@ pub struct Purchase {
 pub struct Held {
     /// When it was signed, Unix ms.
     pub at: i64,
-    /// By what the store can be asked about it: Apple's number of the transaction, Huawei's token of the purchase.
+    /// By what the store can be asked about it: a number of the transaction, a token of the purchase.
     pub key: String,
 }

@@ -55,6 +55,9 @@ impl TokenCache {
     /// A token that all instances use: the kept one, else a fetched one. `stale` is one that the provider
     /// has just refused. `fetch` answers the token and how long it lives, ms; of instances that want it at
     /// once one fetches, and the others wait.
+    ///
+    /// # Errors
+    /// What `fetch` answers; [`CallError::Unknown`] when the store cannot be read.
     pub async fn token<F>(
         &self,
         name: &str,

@@ -2,12 +2,13 @@
 
 use super::Call;
 use crate::jwks::{self, Jwks};
-use config::{Auth, Config, Jwt, JwtKeys, Mode, RequireQuote};
+use config::{Auth, Jwt, JwtKeys, Mode, RequireQuote};
 use domain::action::{Action, Payments};
 use domain::{Code, Failure};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use net::provider_http::Http;
 use payments::Caller;
+use providers::Config;
 use serde_json::{Map, Value};
 
 /// Why one mode did not let a caller pass.

@@ -1,11 +1,11 @@
 //! The request's envelope: VK-Pay's two dialects, the module call's own shape, and the bare data object.
 
 use super::{MAX_BODY, Request};
-use config::Config;
 use domain::action::{Action, Actions};
 use domain::{Code, Failure};
 use http::Method;
 use payments::{Caller, Environment, Fields};
+use providers::Config;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 

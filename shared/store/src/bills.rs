@@ -140,7 +140,7 @@ pub(super) fn paid_item(key: &Key, commit: &PaymentCommit<'_>) -> Item {
 /// What lists a refund that ended well by the day of its end; `at` is that time where the refund has none.
 pub(super) fn refunded_fields(order: &Order, refund: &Refund, at: i64) -> Map<String, Value> {
     let ended = refund.refund_date.unwrap_or(at);
-    let attempt = order.attempts.iter().find(|a| a.n == refund.attempt);
+    let attempt = order.attempt(refund.attempt);
     let entry = RefundedEntry {
         out_trade_no: refund.out_trade_no.clone(),
         number: attempt.map(|a| a.number.clone()),

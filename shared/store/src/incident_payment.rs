@@ -220,12 +220,12 @@ impl Store {
         }
     }
 
-    /// What of incidents is written with a credit: the one that the credit ends; in virtual payment, whose payments
-    /// have two numbers, that the payment was not sent back under the other.
+    /// What of incidents is written with a credit: the one that the credit ends; where payments have two numbers,
+    /// that the payment was not sent back under the other.
     pub(super) fn incident_of_credit(&self, commit: &PaymentCommit<'_>) -> Vec<TransactWriteItem> {
         let at = commit.entry.at;
         let Some(accepted) = &commit.accepted else {
-            let two_names = commit.payment.provider == Provider::WxpayVirtual;
+            let two_names = commit.payment.provider.gives_two_numbers();
             return two_names.then(|| self.not_sent_back(commit.payment)).into_iter().collect();
         };
         let incident = accepted.incident;

@@ -22,99 +22,99 @@ impl Key {
     }
 
     /// The order itself.
-    pub fn order(out_trade_no: &str) -> Self {
+    pub(crate) fn order(out_trade_no: &str) -> Self {
         Self::new(format!("O#{out_trade_no}"), "O")
     }
 
     /// A refund, beside its order.
-    pub fn refund(out_trade_no: &str, out_refund_no: &str) -> Self {
+    pub(crate) fn refund(out_trade_no: &str, out_refund_no: &str) -> Self {
         Self::new(format!("O#{out_trade_no}"), format!("R#{out_refund_no}"))
     }
 
     /// An entry of the order's history; sorts by time.
-    pub fn history(out_trade_no: &str, at: i64) -> Self {
+    pub(crate) fn history(out_trade_no: &str, at: i64) -> Self {
         let tail = hex::encode(crypto::random::<4>());
         Self::new(format!("O#{out_trade_no}"), format!("H#{at:015}#{tail}"))
     }
 
     /// An event of the provider's in the order's history; the same event is the same item.
-    pub fn event(out_trade_no: &str, at: i64, id: &str) -> Self {
+    pub(crate) fn event(out_trade_no: &str, at: i64, id: &str) -> Self {
         Self::new(format!("O#{out_trade_no}"), format!("H#{at:015}#{id}"))
     }
 
     /// What must happen after a commit, beside its order.
-    pub fn task(out_trade_no: &str, name: &str) -> Self {
+    pub(crate) fn task(out_trade_no: &str, name: &str) -> Self {
         Self::new(format!("O#{out_trade_no}"), format!("K#{name}"))
     }
 
     /// What instances share for a time, by its name.
-    pub fn kept(name: &str) -> Self {
+    pub(crate) fn kept(name: &str) -> Self {
         Self::new(format!("V#{name}"), "V")
     }
 
     /// Whose payment a provider's number is: makes it unique.
-    pub fn transaction(provider: &str, transaction_id: &str) -> Self {
+    pub(crate) fn transaction(provider: &str, transaction_id: &str) -> Self {
         Self::new(format!("T#{provider}#{transaction_id}"), "T")
     }
 
     /// Whose refund a refund number of a merchant is: makes it unique. Where numbers are a payment's, `out_refund_no`
     /// begins with the payment.
-    pub fn refund_number(provider: &str, merchant: &str, out_refund_no: &str) -> Self {
+    pub(crate) fn refund_number(provider: &str, merchant: &str, out_refund_no: &str) -> Self {
         Self::new(format!("F#{provider}#{merchant}#{out_refund_no}"), "F")
     }
 
     /// The pay parameters of an attempt, beside its order.
-    pub fn parameters(out_trade_no: &str, n: u64) -> Self {
+    pub(crate) fn parameters(out_trade_no: &str, n: u64) -> Self {
         Self::new(format!("O#{out_trade_no}"), format!("P#{n}"))
     }
 
     /// Which order a number that the provider itself gave stands for.
-    pub fn number(provider: &str, merchant: &str, number: &str) -> Self {
+    pub(crate) fn number(provider: &str, merchant: &str, number: &str) -> Self {
         Self::new(format!("N#{provider}#{merchant}#{number}"), "N")
     }
 
     /// How often a signed notice of a number at the provider could not be confirmed.
-    pub fn unconfirmed(provider: &str, merchant: &str, number: &str) -> Self {
+    pub(crate) fn unconfirmed(provider: &str, merchant: &str, number: &str) -> Self {
         Self::new(format!("U#{provider}#{merchant}#{number}"), "U")
     }
 
     /// An incident.
-    pub fn incident(id: &str) -> Self {
+    pub(crate) fn incident(id: &str) -> Self {
         Self::new(format!("I#{id}"), "I")
     }
 
     /// A transfer: a number is one merchant's, whoever pays it out.
-    pub fn transfer(merchant: &str, out_bill_no: &str) -> Self {
+    pub(crate) fn transfer(merchant: &str, out_bill_no: &str) -> Self {
         Self::transfer_item(&format!("X#{merchant}#{out_bill_no}"))
     }
 
     /// A transfer, by its hash key.
-    pub fn transfer_item(pk: &str) -> Self {
+    pub(crate) fn transfer_item(pk: &str) -> Self {
         Self::new(pk.to_owned(), "X")
     }
 
     /// Which transfer of a merchant a provider's number is.
-    pub fn transfer_bill(merchant: &str, transfer_bill_no: &str) -> Self {
+    pub(crate) fn transfer_bill(merchant: &str, transfer_bill_no: &str) -> Self {
         Self::new(format!("Y#{merchant}#{transfer_bill_no}"), "Y")
     }
 
     /// What was paid out in a day.
-    pub fn counter(name: &str) -> Self {
+    pub(crate) fn counter(name: &str) -> Self {
         Self::new(format!("C#{name}"), "C")
     }
 
     /// The incident about a payment that no order was credited for, by what names that payment at its provider.
-    pub fn incident_payment(provider: &str, identity: &str) -> Self {
+    pub(crate) fn incident_payment(provider: &str, identity: &str) -> Self {
         Self::new(format!("P#{provider}#{identity}"), "P")
     }
 
     /// How a merchant's bill of a day was checked.
-    pub fn bill(provider: &str, merchant: &str, day: &str) -> Self {
+    pub(crate) fn bill(provider: &str, merchant: &str, day: &str) -> Self {
         Self::new(format!("B#{provider}#{merchant}#{day}"), "B")
     }
 
     /// The key's attributes.
-    pub fn attributes(&self) -> Item {
+    pub(crate) fn attributes(&self) -> Item {
         HashMap::from([("pk".to_owned(), Av::S(self.pk.clone())), ("sk".to_owned(), Av::S(self.sk.clone()))])
     }
 }
@@ -181,7 +181,7 @@ pub(crate) struct Expression {
 
 impl Expression {
     /// The placeholder of an attribute, or of a path such as `attempts[0].state`.
-    pub fn name(&mut self, path: &str) -> String {
+    pub(crate) fn name(&mut self, path: &str) -> String {
         let part = |names: &mut HashMap<String, String>, part: &str| {
             let (attribute, index) = part.split_at(part.find('[').unwrap_or(part.len()));
             let placeholder = format!("#{}", attribute.replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
@@ -192,14 +192,14 @@ impl Expression {
     }
 
     /// The placeholder of a value.
-    pub fn value(&mut self, value: Av) -> String {
+    pub(crate) fn value(&mut self, value: Av) -> String {
         let placeholder = format!(":v{}", self.values.len());
         self.values.insert(placeholder.clone(), value);
         placeholder
     }
 
     /// `SET path = value`.
-    pub fn set(&mut self, path: &str, value: impl Serialize) -> &mut Self {
+    pub(crate) fn set(&mut self, path: &str, value: impl Serialize) -> &mut Self {
         let value = attribute(&serde_json::to_value(value).unwrap_or(Value::Null));
         let clause = format!("{} = {}", self.name(path), self.value(value));
         self.sets.push(clause);
@@ -207,7 +207,7 @@ impl Expression {
     }
 
     /// `SET path = value`, or nothing.
-    pub fn set_some(&mut self, path: &str, value: Option<impl Serialize>) -> &mut Self {
+    pub(crate) fn set_some(&mut self, path: &str, value: Option<impl Serialize>) -> &mut Self {
         match value {
             Some(value) => self.set(path, value),
             None => self,
@@ -215,7 +215,7 @@ impl Expression {
     }
 
     /// `SET path = path + change` on a number that is there.
-    pub fn change(&mut self, path: &str, change: i128) -> &mut Self {
+    pub(crate) fn change(&mut self, path: &str, change: i128) -> &mut Self {
         let name = self.name(path);
         let value = self.value(Av::N(change.to_string()));
         self.sets.push(format!("{name} = {name} + {value}"));
@@ -223,7 +223,7 @@ impl Expression {
     }
 
     /// The condition that an attribute is as it was read, there or not.
-    pub fn when_as_read(&mut self, path: &str, read: Option<impl Serialize>) -> &mut Self {
+    pub(crate) fn when_as_read(&mut self, path: &str, read: Option<impl Serialize>) -> &mut Self {
         match read {
             Some(value) => self.when(path, "=", value),
             None => {
@@ -234,14 +234,14 @@ impl Expression {
     }
 
     /// `ADD path change`: the number may be absent.
-    pub fn add(&mut self, path: &str, change: i64) -> &mut Self {
+    pub(crate) fn add(&mut self, path: &str, change: i64) -> &mut Self {
         let clause = format!("{} {}", self.name(path), self.value(Av::N(change.to_string())));
         self.adds.push(clause);
         self
     }
 
     /// Appends to a list that need not be there yet.
-    pub fn grow(&mut self, path: &str, value: &impl Serialize) -> &mut Self {
+    pub(crate) fn grow(&mut self, path: &str, value: &impl Serialize) -> &mut Self {
         let name = self.name(path);
         let list = Av::L(vec![attribute(&serde_json::to_value(value).unwrap_or(Value::Null))]);
         let (empty, value) = (self.value(Av::L(Vec::new())), self.value(list));
@@ -250,7 +250,7 @@ impl Expression {
     }
 
     /// Appends to a list.
-    pub fn append(&mut self, path: &str, value: &impl Serialize) -> &mut Self {
+    pub(crate) fn append(&mut self, path: &str, value: &impl Serialize) -> &mut Self {
         let name = self.name(path);
         let list = Av::L(vec![attribute(&serde_json::to_value(value).unwrap_or(Value::Null))]);
         let value = self.value(list);
@@ -259,14 +259,14 @@ impl Expression {
     }
 
     /// `REMOVE path`.
-    pub fn remove(&mut self, path: &str) -> &mut Self {
+    pub(crate) fn remove(&mut self, path: &str) -> &mut Self {
         let name = self.name(path);
         self.removes.push(name);
         self
     }
 
     /// A condition of the form `path op value`.
-    pub fn when(&mut self, path: &str, op: &str, value: impl Serialize) -> &mut Self {
+    pub(crate) fn when(&mut self, path: &str, op: &str, value: impl Serialize) -> &mut Self {
         let value = attribute(&serde_json::to_value(value).unwrap_or(Value::Null));
         let clause = format!("{} {op} {}", self.name(path), self.value(value));
         self.conditions.push(clause);
@@ -274,13 +274,13 @@ impl Expression {
     }
 
     /// A condition in words of its own; names and values by their placeholders.
-    pub fn when_raw(&mut self, clause: String) -> &mut Self {
+    pub(crate) fn when_raw(&mut self, clause: String) -> &mut Self {
         self.conditions.push(clause);
         self
     }
 
     /// The whole update expression.
-    pub fn update(&self) -> String {
+    pub(crate) fn update(&self) -> String {
         let clause = |word: &str, parts: &[String]| match parts {
             [] => String::new(),
             parts => format!("{word} {} ", parts.join(", ")),
@@ -290,17 +290,17 @@ impl Expression {
     }
 
     /// The whole condition.
-    pub fn condition(&self) -> Option<String> {
+    pub(crate) fn condition(&self) -> Option<String> {
         (!self.conditions.is_empty()).then(|| self.conditions.join(" AND "))
     }
 
     /// The names, when there are any.
-    pub fn names(&self) -> Option<HashMap<String, String>> {
+    pub(crate) fn names(&self) -> Option<HashMap<String, String>> {
         (!self.names.is_empty()).then(|| self.names.clone())
     }
 
     /// The values, when there are any.
-    pub fn values(&self) -> Option<Item> {
+    pub(crate) fn values(&self) -> Option<Item> {
         (!self.values.is_empty()).then(|| self.values.clone())
     }
 }

@@ -7,8 +7,8 @@ use crate::notices::ELSEWHERE;
 use crate::query::{Asked, ask};
 use crate::{Context, Source, refund as refunds};
 use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Refund, RefundState};
-use providers::bill::{Account, BilledPayment, BilledRefund};
-use providers::{CallError, RefundProgress, RefundStanding};
+use providers::bill::{BilledPayment, BilledRefund};
+use providers::{Account, CallError, RefundProgress, RefundStanding};
 use serde_json::{Value, json};
 use store::{BillReport, HistoryEntry, Incident, IncidentName, PaidEntry, Recording, RefundedEntry, SHARDS};
 
@@ -336,7 +336,7 @@ impl Comparison<'_, '_> {
         if !self.may_ask() {
             return Ok(());
         }
-        let standing = match order.attempts.iter().find(|a| a.n == refund.attempt) {
+        let standing = match order.attempt(refund.attempt) {
             Some(attempt) => self.standing(&order, attempt, refund).await,
             None => None,
         };

@@ -17,9 +17,9 @@ mod compare;
 use super::Context;
 use books::Books;
 use compare::Comparison;
-use config::Merchant;
 use domain::{Code, Day, Failure, Fen, Provider};
-use providers::bill::{Account, Statement};
+use providers::bill::Statement;
+use providers::{Account, Merchant};
 use std::time::Duration;
 use store::{BillReport, BillState};
 
@@ -50,8 +50,6 @@ const PATIENCE: Duration = Duration::from_secs(45);
 const CALLS: u64 = 200;
 /// For how many days an unfinished bill is asked for again.
 const LOOK_BACK: i64 = 7;
-/// The providers that have bills.
-const PROVIDERS: [Provider; 2] = [Provider::Wxpay, Provider::Alipay];
 
 /// Checks the bills of a day, `YYYY-MM-DD` in Asia/Shanghai; by default the day before `clock` (Unix ms), and
 /// then also those of the week before that are pending or failed. `merchant` and `provider` narrow the run.
@@ -77,7 +75,7 @@ pub async fn check_bills(
     let wanted = |id: &str, p: Provider| merchant.is_none_or(|m| m == id) && provider.is_none_or(|own| own == p);
     let mut jobs = Vec::new();
     for merchant in cx.config.merchants() {
-        for provider in PROVIDERS.into_iter().filter(|p| wanted(&merchant.id, *p)) {
+        for provider in Provider::ALL.into_iter().filter(|p| wanted(&merchant.id, *p)) {
             if Account::of(merchant, provider).is_empty() {
                 continue;
             }

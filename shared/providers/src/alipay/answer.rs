@@ -6,8 +6,8 @@
 //! A success counts only when it is signed; a failure may come without a signature (a wrong `app_id`
 //! leaves the gateway no key to choose) and is then no more than a failure.
 
+use crate::alipay::AlipayNode;
 use crate::common::members::Members;
-use config::AlipayNode;
 use crypto::aes;
 use crypto::rsa::PublicKey;
 use serde_json::{Map, Value};

@@ -7,15 +7,14 @@
 
 use super::answer::word;
 use super::call::{Call, gateway};
+use crate::alipay::AlipayNode;
 use crate::bill::{
     Bill, BillError, BilledPayment, BilledRefund, Bounded, MAX_FILE, MAX_TEXT, Statement, file_url, read_download,
 };
 use crate::{CallError, Outside};
-use config::AlipayNode;
 use csv::ByteRecord;
 use domain::{Day, Fen};
 use encoding_rs::GBK;
-use http::Method;
 use net::provider_http::Request;
 use serde_json::Map;
 use std::borrow::Cow;
@@ -54,8 +53,7 @@ async fn fetch(outside: &Outside, node: &AlipayNode, url: &str) -> Result<Bill, 
             None => Err(why),
         })
         .map_err(CallError::unknown)?;
-    let request =
-        Request { method: Method::GET, url: url.as_str(), headers: Vec::new(), body: Vec::new(), identity: None };
+    let request = Request::get(url.as_str());
     let download = outside.http.download(request, MAX_FILE).await.map_err(CallError::unknown)?;
     if download.status != 200 {
         return Err(CallError::Unknown(format!("the file: HTTP {}", download.status)));

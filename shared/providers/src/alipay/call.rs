@@ -2,9 +2,9 @@
 
 use super::answer::{self, Answer, Failure, Keys};
 use super::{clock, signing};
+use crate::alipay::AlipayNode;
 use crate::common::raw;
 use crate::{CallError, Meaning, Outside, Refusal};
-use config::AlipayNode;
 use crypto::{CryptoError, aes};
 use http::Method;
 use net::provider_http::Request;
@@ -33,13 +33,13 @@ pub(super) struct Call<'a> {
 
 impl<'a> Call<'a> {
     /// A call without URLs.
-    pub fn new(method: &'a str, biz: Map<String, Value>) -> Self {
+    pub(super) fn new(method: &'a str, biz: Map<String, Value>) -> Self {
         Self { method, biz, notify_url: None, return_url: None, plain: Vec::new() }
     }
 
     /// All parameters, signed. `biz_content` of calls that go through [`Call::send`] is encrypted when the
     /// node has a key; what a browser or an app carries is not. No text in it shows a separator of the signed text.
-    pub fn signed(
+    pub(super) fn signed(
         &self,
         node: &AlipayNode,
         now: i64,
@@ -83,7 +83,12 @@ impl<'a> Call<'a> {
 
     /// Sends the call and judges the answer. Everything but a verified success (code 10000) and a
     /// definite refusal is [`CallError::Unknown`].
-    pub async fn send(&self, outside: &Outside, node: &AlipayNode, now: i64) -> Result<Map<String, Value>, CallError> {
+    pub(super) async fn send(
+        &self,
+        outside: &Outside,
+        node: &AlipayNode,
+        now: i64,
+    ) -> Result<Map<String, Value>, CallError> {
         let params = self.signed(node, now, true);
         let params = params.map_err(|error| CallError::Unknown(format!("the request {error}")))?;
         let url = format!("{}?charset=utf-8", gateway(node));

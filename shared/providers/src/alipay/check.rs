@@ -3,9 +3,9 @@
 
 use super::create::Product;
 use super::signing;
+use crate::alipay::AlipayNode;
 use crate::common::raw;
 use crate::{CreateRequest, text_of};
-use config::AlipayNode;
 use domain::Fen;
 
 const LONGEST_SUBJECT: usize = 256;

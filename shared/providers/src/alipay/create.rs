@@ -4,8 +4,8 @@
 use super::answer::word;
 use super::call::{self, Call};
 use super::{clock, payment, signing};
+use crate::alipay::AlipayNode;
 use crate::{CallError, CreateRequest, Created, Meaning, Outside, Refusal, text_of};
-use config::AlipayNode;
 use serde_json::{Map, Value, json};
 
 /// How long the text of a precreate QR code can be scanned, ms.

@@ -10,7 +10,9 @@ pub mod bill;
 mod call;
 mod check;
 pub(super) mod clock;
+mod config;
 mod create;
+mod driver;
 mod notify;
 mod payment;
 mod refund;
@@ -18,102 +20,12 @@ pub mod signing;
 mod trade;
 mod transfer;
 
-use super::{
-    CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Meaning, Notice, Outside,
-    ProviderReply, RefundRequest, RefundStanding, Refusal, Standing, TransferRequest, TransferStanding, Verdict,
-};
-use config::{AlipayNode, Merchant};
-use domain::{Attempt, Order, Refund};
-
-pub(super) fn check(node: &AlipayNode, request: &CreateRequest<'_>) -> Result<(), (&'static str, String)> {
-    check::check(node, request)
-}
-
-pub(super) async fn create(
-    outside: &Outside,
-    node: &AlipayNode,
-    merchant: &str,
-    request: &CreateRequest<'_>,
-) -> Result<Created, CallError> {
-    create::create(outside, node, merchant, request).await
-}
-
-pub(super) async fn query(
-    outside: &Outside,
-    node: &AlipayNode,
-    merchant: &str,
-    _order: &Order,
-    attempt: &Attempt,
-    now: i64,
-) -> Result<Standing, CallError> {
-    trade::query(outside, node, merchant, &attempt.number, now).await
-}
-
-/// Whether ending a trade of this node is a cancellation, which gives back what was paid.
-pub(super) fn reverses(node: &AlipayNode) -> bool {
-    node.name == "codepay"
-}
-
-pub(super) async fn close(
-    outside: &Outside,
-    node: &AlipayNode,
-    _order: &Order,
-    attempt: &Attempt,
-    now: i64,
-) -> Result<Closing, CallError> {
-    trade::close(outside, node, &attempt.number, now).await
-}
-
-pub(super) async fn refund(
-    outside: &Outside,
-    node: &AlipayNode,
-    request: &RefundRequest<'_>,
-) -> Result<RefundStanding, CallError> {
-    refund::refund(outside, node, request).await
-}
-
-pub(super) async fn query_refund(
-    outside: &Outside,
-    node: &AlipayNode,
-    attempt: &Attempt,
-    refund: &Refund,
-    now: i64,
-) -> Result<RefundStanding, CallError> {
-    refund::query(outside, node, &attempt.number, refund, now).await
-}
-
-pub(super) async fn transfer(
-    outside: &Outside,
-    node: &AlipayNode,
-    request: &TransferRequest<'_>,
-) -> Result<TransferStanding, CallError> {
-    transfer::transfer(outside, node, request).await
-}
-
-pub(super) async fn query_transfer(
-    outside: &Outside,
-    node: &AlipayNode,
-    request: &TransferRequest<'_>,
-) -> Result<Option<TransferStanding>, CallError> {
-    transfer::query(outside, node, request).await
-}
-
-pub(super) fn read_callback(merchant: &Merchant, request: &CallbackRequest<'_>) -> Result<Notice, CallbackError> {
-    notify::read(merchant, request.body)
-}
-
-pub(super) fn reply(verdict: Verdict) -> ProviderReply {
-    notify::reply(verdict)
-}
+pub use self::config::{AlipayNode, CertificateMode, EncryptKey};
+use super::{CallError, Meaning, Outside, Refusal};
 
 /// Exchanges a login code (`alipay.system.oauth.token`): `user_id`, or `open_id` where the application is
 /// in openid mode.
-pub(super) async fn login(
-    outside: &Outside,
-    node: &AlipayNode,
-    code: &str,
-    now: i64,
-) -> Result<super::login::Login, CallError> {
+async fn login(outside: &Outside, node: &AlipayNode, code: &str, now: i64) -> Result<super::login::Login, CallError> {
     if raw::unfit(code) {
         let message = format!("code {}", raw::UNFIT);
         return Err(CallError::Refused(Refusal { code: "code".to_owned(), message, meaning: Meaning::No }));

@@ -6,9 +6,10 @@
 
 use super::answer::word;
 use super::{clock, payment, signing};
+use crate::Merchant;
+use crate::alipay::AlipayNode;
 use crate::common::raw;
 use crate::{CallbackError, Notice, ProviderReply, RefundNotice, RefundProgress, RefundStanding, Verdict, missing_key};
-use config::{AlipayNode, Merchant};
 use domain::{Fen, Payment, Provider};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;

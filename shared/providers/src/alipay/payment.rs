@@ -54,15 +54,8 @@ pub(super) fn of(fields: &Map<String, Value>, merchant: &str) -> Result<Payment,
     let payer = ["buyer_open_id", "buyer_user_id", "buyer_id"].iter().find_map(|name| word(fields, name));
     let paid_at = ["send_pay_date", "gmt_payment"].iter().find_map(|name| word(fields, name)).and_then(clock::read);
     Ok(Payment {
-        provider: Provider::Alipay,
-        merchant: merchant.to_owned(),
-        number: number.to_owned(),
-        transaction_id: transaction_id.to_owned(),
         total: Some(total),
-        goods: Map::new(),
         currency: word(fields, "trans_currency").unwrap_or("CNY").to_owned(),
-        app_id: None,
-        mch_id: None,
         parties: Parties {
             seller_id: word(fields, "seller_id").map(str::to_owned),
             auth_app_id: word(fields, "auth_app_id").map(str::to_owned),
@@ -71,6 +64,7 @@ pub(super) fn of(fields: &Map<String, Value>, merchant: &str) -> Result<Payment,
         payer: payer.map(str::to_owned),
         paid_at,
         info: redacted(fields),
+        ..Payment::new(Provider::Alipay, merchant, number, transaction_id)
     })
 }
 

@@ -7,8 +7,8 @@
 use super::answer::word;
 use super::call::Call;
 use super::{clock, trade};
+use crate::alipay::AlipayNode;
 use crate::{CallError, Outside, RefundProgress, RefundRequest, RefundStanding, Refusal, if_known};
-use config::AlipayNode;
 use domain::{Fen, Refund};
 use serde_json::{Map, Value};
 

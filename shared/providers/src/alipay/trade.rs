@@ -3,8 +3,9 @@
 use super::answer::word;
 use super::call::Call;
 use super::payment;
+use crate::alipay::AlipayNode;
+use crate::driver::Driver;
 use crate::{CallError, Closing, Meaning, Outside, Refusal, Standing, if_known};
-use config::AlipayNode;
 use domain::Fen;
 use serde_json::{Map, Value};
 
@@ -57,7 +58,7 @@ fn moved(fields: &Map<String, Value>) -> bool {
 
 /// Ends a number: a pay-code trade is cancelled, every other is closed.
 pub(super) async fn close(outside: &Outside, node: &AlipayNode, number: &str, now: i64) -> Result<Closing, CallError> {
-    if super::reverses(node) {
+    if node.reverses() {
         return cancel(outside, node, number, now).await;
     }
     match Call::new("alipay.trade.close", by_number(number)).send(outside, node, now).await {

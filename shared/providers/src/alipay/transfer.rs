@@ -2,8 +2,8 @@
 
 use super::answer::word;
 use super::call::Call;
+use crate::alipay::AlipayNode;
 use crate::{CallError, Outside, Refusal, TransferRequest, TransferStanding};
-use config::AlipayNode;
 use domain::{Fen, TransferState};
 use serde_json::{Map, Value, json};
 

@@ -3,8 +3,10 @@
 
 use super::transaction::Transaction;
 use super::{host, refused, set_up};
+use crate::Merchant;
+use crate::apple::AppleNode;
+use crate::common::store::StoreKey;
 use crate::{CallError, CallbackError, CallbackRequest, Notice, Outside};
-use config::{AppleNode, Merchant, StoreKey};
 use http::{HeaderMap, Method};
 use net::provider_http::Request;
 use serde_json::{Value, json};
@@ -53,7 +55,7 @@ pub(super) async fn transaction(
     let mut away = 0;
     for environment in environments(node) {
         let url = format!("{}/inApps/v1/transactions/{id}", environment.host(node));
-        let answer = call(outside, node, key, Method::GET, &url, None, now).await?;
+        let answer = call(outside, node, key, &url, None, now).await?;
         return match (answer.status, answer.error) {
             (200, _) => match answer.body["signedTransactionInfo"].as_str() {
                 Some(signed) => match Transaction::signed(node, signed) {
@@ -128,12 +130,18 @@ impl Mailbox {
     }
 
     /// Whether a purchase still counts: a notification says how it stood when it was signed.
+    ///
+    /// # Errors
+    /// See [`CallError`].
     pub async fn stands(&self, outside: &Outside, transaction_id: &str, now: i64) -> Result<bool, CallError> {
         transaction(outside, &self.node, transaction_id, now).await.map(|found| !found.revoked)
     }
 
     /// Asks for a page of the notifications of a time (Unix ms) that never arrived, or that Apple still tries to
     /// deliver.
+    ///
+    /// # Errors
+    /// See [`CallError`].
     pub async fn missed(
         &self,
         outside: &Outside,
@@ -150,7 +158,7 @@ impl Mailbox {
         let query = query.unwrap_or_default();
         let url = format!("{}/inApps/v1/notifications/history{query}", self.environment.host(&self.node));
         let body = json!({ "startDate": from, "endDate": to, "onlyFailures": true });
-        let answer = call(outside, &self.node, key, Method::POST, &url, Some(&body), now).await?;
+        let answer = call(outside, &self.node, key, &url, Some(&body), now).await?;
         match (answer.status, answer.error) {
             (200, _) => {}
             (400..=428, code) => {
@@ -183,12 +191,11 @@ impl Answered {
     }
 }
 
-/// Calls with a fresh token. No answer is an error.
+/// Calls with a fresh token: a body is posted. No answer is an error.
 async fn call(
     outside: &Outside,
     node: &AppleNode,
     key: &StoreKey,
-    method: Method,
     url: &str,
     body: Option<&Value>,
     now: i64,
@@ -209,6 +216,7 @@ async fn call(
         headers.push(("content-type", "application/json".to_owned()));
     }
     let body = body.map(Value::to_string).unwrap_or_default().into_bytes();
+    let method = if body.is_empty() { Method::GET } else { Method::POST };
     let request = Request { method, url, headers, body, identity: None };
     let patience = Duration::from_millis(node.timeout);
     let answer = outside.http.send_within(request, patience).await.map_err(CallError::unknown)?;

@@ -1,11 +1,12 @@
 //! App Store Server Notifications V2 (`docs/protocols/apple.md#notifications`): verify, compare, and say what it means.
 
 use super::transaction::{Transaction, allowed, signed_date};
+use crate::Merchant;
+use crate::apple::AppleNode;
 use crate::{
     Alert, CallError, CallbackError, CallbackRequest, Event, Notice, Outside, ProviderReply, RefundNotice,
     RefundProgress, RefundStanding, Verdict,
 };
-use config::{AppleNode, Merchant};
 use domain::{Parties, Provider};
 use serde_json::{Map, Value};
 

@@ -3,9 +3,8 @@
 
 use super::transaction::{Transaction, allowed, first_bought, line_of};
 use super::{host, refused, set_up};
+use crate::apple::AppleNode;
 use crate::{CallError, Outside, is_dated, is_said, text_of};
-use config::AppleNode;
-use http::Method;
 use net::provider_http::Request;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -78,13 +77,8 @@ async fn ask(
     if let Some(password) = &node.password {
         body["password"] = json!(password.expose());
     }
-    let request = Request {
-        method: Method::POST,
-        url: &format!("{url}/verifyReceipt"),
-        headers: vec![("content-type", "application/json".to_owned())],
-        body: body.to_string().into_bytes(),
-        identity: None,
-    };
+    let url = format!("{url}/verifyReceipt");
+    let request = Request::post_json(&url, body.to_string().into_bytes());
     let patience = Duration::from_millis(node.timeout);
     let answer = outside.http.send_within(request, patience).await.map_err(CallError::unknown)?;
     match serde_json::from_slice(&answer.body) {
@@ -189,8 +183,7 @@ fn read(item: &Map<String, Value>, environment: &str) -> Result<Transaction, Cal
         "is_trial_period",
         "is_in_intro_offer_period",
     ];
-    let mut info: Map<String, Value> =
-        KEPT.iter().filter_map(|name| Some(((*name).to_owned(), item.get(*name)?.clone()))).collect();
+    let mut info: Map<String, Value> = crate::kept(&KEPT, item);
     info.insert("environment".to_owned(), json!(environment));
     Ok(Transaction {
         id,

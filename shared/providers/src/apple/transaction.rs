@@ -1,9 +1,9 @@
 //! A purchase as the store states it, in a signed transaction or in a receipt.
 
 use super::refused;
+use crate::apple::AppleNode;
 use crate::{CallError, is_dated, is_said, text_of};
-use config::AppleNode;
-use domain::{Attempt, Parties, Payment, Provider};
+use domain::{Attempt, Payment, Provider};
 use serde_json::{Map, Value, json};
 
 /// A transaction of this app, in an environment that counts.
@@ -34,7 +34,7 @@ pub(super) struct Transaction {
 impl Transaction {
     /// Names the payment. A restoration is the same payment under a number of its own: what does not renew was paid
     /// once, and goes by its original number; a period of a subscription goes by the number of its line.
-    pub fn identity(&self) -> &str {
+    pub(super) fn identity(&self) -> &str {
         match (self.renews, &self.line, &self.original_id) {
             (true, Some(line), _) => line,
             (false, _, Some(original)) => original,
@@ -43,7 +43,7 @@ impl Transaction {
     }
 
     /// Verifies a signed transaction and checks whose it is.
-    pub fn signed(node: &AppleNode, compact: &str) -> Result<Self, CallError> {
+    pub(super) fn signed(node: &AppleNode, compact: &str) -> Result<Self, CallError> {
         match node.anchor.open(compact.trim(), signed_date) {
             Ok(claims) => Self::of_claims(node, &claims),
             Err(error) => refused("NOT_AUTHENTIC", &error.to_string()),
@@ -89,7 +89,7 @@ impl Transaction {
             "storefront",
             "transactionReason",
         ];
-        let info = KEPT.iter().filter_map(|name| Some(((*name).to_owned(), claims.get(*name)?.clone()))).collect();
+        let info = crate::kept(&KEPT, claims);
         Ok(Self {
             id: id.to_owned(),
             original_id: text("originalTransactionId").map(str::to_owned),
@@ -110,7 +110,7 @@ impl Transaction {
     }
 
     /// The same transaction by what two lists say of it; `None` when they contradict each other.
-    pub fn with(self, other: Self) -> Option<Self> {
+    pub(super) fn with(self, other: Self) -> Option<Self> {
         let same_token = match (&self.token, &other.token) {
             (Some(own), Some(other)) => own == other,
             (None, _) | (_, None) => true,
@@ -140,30 +140,23 @@ impl Transaction {
     }
 
     /// As a payment: of the order that its token names, else of the attempt that the client brings it for.
-    pub fn payment(self, merchant: &str, attempt: &Attempt) -> Payment {
+    pub(super) fn payment(self, merchant: &str, attempt: &Attempt) -> Payment {
         let number = self.token.clone().unwrap_or_else(|| attempt.number.clone());
         self.payment_of(merchant, attempt.app_id.clone(), number)
     }
 
     /// As a payment of the order that a token stands for.
-    pub fn payment_of(self, merchant: &str, bundle_id: String, number: String) -> Payment {
+    pub(super) fn payment_of(self, merchant: &str, bundle_id: String, number: String) -> Payment {
         let mut goods = Map::new();
         goods.insert("product_id".to_owned(), json!(self.product_id));
         goods.insert("quantity".to_owned(), json!(self.quantity));
+        let id = self.identity().to_owned();
         Payment {
-            provider: Provider::Appleiap,
-            merchant: merchant.to_owned(),
-            number,
-            transaction_id: self.identity().to_owned(),
-            total: None,
             goods,
-            currency: "CNY".to_owned(),
             app_id: Some(bundle_id),
-            mch_id: None,
-            parties: Parties::default(),
-            payer: None,
             paid_at: Some(self.purchased_at),
             info: self.info,
+            ..Payment::new(Provider::Appleiap, merchant, number, id)
         }
     }
 }

@@ -2,4 +2,6 @@
 
 pub mod members;
 pub mod raw;
+pub(crate) mod store;
+pub(crate) mod wechat_login;
 pub mod xml;

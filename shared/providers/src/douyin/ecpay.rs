@@ -3,14 +3,13 @@
 
 use super::{app_host, judged};
 use crate::alipay::clock;
+use crate::douyin::{DouyinNode, Ecpay};
 use crate::{
     CallError, CallbackError, CallbackRequest, CreateRequest, Created, Notice, Outside, RefundNotice, RefundProgress,
     RefundRequest, RefundStanding, Standing, if_known, text_of,
 };
-use config::{DouyinNode, Ecpay};
 use crypto::hash;
 use domain::{Attempt, Fen, Parties, Payment, Provider, Refund, Secret};
-use http::Method;
 use net::provider_http::Request;
 use serde_json::{Map, Value, json};
 
@@ -48,13 +47,8 @@ async fn call(
     body.extend(fields.into_iter().map(|(name, value)| (name.to_owned(), value)));
     let sign = hash::md5_hex(signing_text(&body, &keys.salt).as_bytes());
     body.insert("sign".to_owned(), json!(sign));
-    let request = Request {
-        method: Method::POST,
-        url: &format!("{}/api/apps/ecpay/v1/{name}", app_host(node)),
-        headers: vec![("content-type", "application/json".to_owned())],
-        body: Value::Object(body).to_string().into_bytes(),
-        identity: None,
-    };
+    let url = format!("{}/api/apps/ecpay/v1/{name}", app_host(node));
+    let request = Request::post_json(&url, Value::Object(body).to_string().into_bytes());
     let answer = outside.http.send(request).await.map_err(CallError::unknown)?;
     match serde_json::from_slice(&answer.body) {
         Ok(Value::Object(map)) if answer.status == 200 => Ok(map),
@@ -145,19 +139,10 @@ pub(super) async fn query(
     };
     let kept = ["total_fee", "order_status", "pay_time", "way", "channel_no"];
     Ok(Standing::Paid(vec![Payment {
-        provider: Provider::Douyin,
-        merchant: merchant.to_owned(),
-        number: attempt.number.clone(),
-        transaction_id: id.to_owned(),
         total: Some(Fen(total)),
-        goods: Map::new(),
-        currency: "CNY".to_owned(),
-        app_id: None,
-        mch_id: None,
-        parties: Parties::default(),
-        payer: None,
         paid_at: text_of(info, "pay_time").and_then(clock::read),
-        info: kept.iter().filter_map(|name| Some(((*name).to_owned(), info.get(*name)?.clone()))).collect(),
+        info: crate::kept(&kept, info),
+        ..Payment::new(Provider::Douyin, merchant, attempt.number.as_str(), id)
     }]))
 }
 
@@ -266,19 +251,16 @@ pub(super) fn read(
             const KEPT: [&str; 7] =
                 ["cp_orderno", "order_id", "way", "channel_no", "payment_order_no", "total_amount", "paid_at"];
             Ok(Notice::Payment(Box::new(Payment {
-                provider: Provider::Douyin,
-                merchant: merchant.to_owned(),
-                number: number.to_owned(),
-                transaction_id: text("order_id").ok_or(CallbackError::Malformed("order_id"))?.to_owned(),
                 total: Some(amount("total_amount").ok_or(CallbackError::Malformed("total_amount"))?),
-                goods: Map::new(),
-                currency: "CNY".to_owned(),
                 app_id: Some(node.app_id.clone()),
-                mch_id: None,
-                parties: Parties::default(),
-                payer: None,
                 paid_at: seconds("paid_at").and_then(|s| s.checked_mul(1_000)),
-                info: KEPT.iter().filter_map(|n| Some(((*n).to_owned(), message.get(*n)?.clone()))).collect(),
+                info: crate::kept(&KEPT, &message),
+                ..Payment::new(
+                    Provider::Douyin,
+                    merchant,
+                    number,
+                    text("order_id").ok_or(CallbackError::Malformed("order_id"))?,
+                )
             })))
         }
         (None, Some(refund)) => Ok(Notice::Refund(Box::new(RefundNotice {

@@ -1,7 +1,8 @@
 //! The open product (`docs/protocols/douyin.md#open-product`): WeChat Pay's APIv3 by another name.
 
+use crate::douyin::{DOUYIN_PAY, DouyinPay};
+use crate::wxpay::{Api, V3, WxpayNode};
 use crate::{CallbackError, CallbackRequest, Notice, Outside, Standing, text_of, wxpay};
-use config::{Api, DOUYIN_PAY, DouyinPay, V3, WxpayNode};
 use domain::{Attempt, Provider};
 use serde_json::{Map, Value};
 
@@ -58,7 +59,7 @@ pub(super) async fn read(
         Api::V3(v3) => vec![(&pay.jsapi, v3)],
         Api::V2(_) => Vec::new(),
     };
-    let mut notice = wxpay::read_v3(merchant, nodes, &DOUYIN_PAY, outside, request).await?;
+    let mut notice = wxpay::read_v3_callback(merchant, nodes, &DOUYIN_PAY, outside, request).await?;
     match &mut notice {
         Notice::Payment(payment) => payment.provider = Provider::Douyin,
         Notice::Refund(refund) => refund.provider = Provider::Douyin,

@@ -2,11 +2,11 @@
 //! text that we sign; the server asks and refunds under a token; callbacks are signed with the platform's key.
 
 use super::judged;
+use crate::douyin::{DouyinNode, Trade};
 use crate::{
     CallError, CallbackError, CallbackRequest, CreateRequest, Created, Notice, Outside, RefundNotice, RefundProgress,
     RefundRequest, RefundStanding, Standing, if_known, text_of,
 };
-use config::{DouyinNode, Trade};
 use domain::{Attempt, Fen, Parties, Payment, Provider, Refund, Secret};
 use http::Method;
 use net::provider_http::Request;
@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 const VOID: [i64; 4] = [2_190_002, 2_190_008, 28_001_003, 28_001_008];
 
 /// The five lines that a request of the client is signed over.
-pub fn signing_text(timestamp: i64, nonce: &str, data: &str) -> String {
+pub(super) fn signing_text(timestamp: i64, nonce: &str, data: &str) -> String {
     format!("POST\n/requestOrder\n{timestamp}\n{nonce}\n{data}\n")
 }
 
@@ -183,19 +183,11 @@ fn payment(node: &DouyinNode, merchant: &str, number: &str, data: &Map<String, V
         ["order_id", "pay_status", "status", "total_amount", "discount_amount", "pay_channel", "channel_pay_id"];
     let at = data.get("event_time").and_then(Value::as_i64);
     Some(Payment {
-        provider: Provider::Douyin,
-        merchant: merchant.to_owned(),
-        number: number.to_owned(),
-        transaction_id: text_of(data, "order_id").filter(|id| !id.is_empty())?.to_owned(),
         total: Some(Fen(data.get("total_amount")?.as_u64()?)),
-        goods: Map::new(),
-        currency: "CNY".to_owned(),
         app_id: Some(node.app_id.clone()),
-        mch_id: None,
-        parties: Parties::default(),
-        payer: None,
         paid_at: at,
-        info: KEPT.iter().filter_map(|name| Some(((*name).to_owned(), data.get(*name)?.clone()))).collect(),
+        info: crate::kept(&KEPT, data),
+        ..Payment::new(Provider::Douyin, merchant, number, text_of(data, "order_id").filter(|id| !id.is_empty())?)
     })
 }
 

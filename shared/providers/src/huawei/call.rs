@@ -1,8 +1,8 @@
 //! One call of Payment Kit: signed with RSASSA-PSS, its answer verified with SM2 (`docs/protocols/huawei.md#signing`).
 
 use super::canonical::{canonical, canonical_without};
+use crate::huawei::{HuaweiNode, PaymentKit};
 use crate::{CallError, Meaning, Outside, Refusal, text_of};
-use config::{HuaweiNode, PaymentKit};
 use http::Method;
 use net::provider_http::Request;
 use serde_json::{Map, Value, json};

@@ -14,7 +14,7 @@ pub fn canonical(raw: &str) -> Option<String> {
 }
 
 /// The same, with another field left out.
-pub fn canonical_without(raw: &str, name: &str) -> Option<String> {
+pub(super) fn canonical_without(raw: &str, name: &str) -> Option<String> {
     object(raw, Some(name), DEEPEST)
 }
 

@@ -2,10 +2,11 @@
 //! happened to an order; how the order stands is asked for, because events come late and out of order.
 
 use super::iap;
+use crate::Merchant;
+use crate::huawei::{HuaweiNode, IapKit};
 use crate::{
     Alert, CallError, CallbackError, Event, Notice, Outside, RefundNotice, RefundProgress, RefundStanding, text_of,
 };
-use config::{HuaweiNode, IapKit, Merchant};
 use domain::{Parties, Payment, Provider};
 use serde_json::{Value, json};
 

@@ -1,10 +1,11 @@
 //! IAP Kit of HarmonyOS, virtual goods (`docs/protocols/huawei.md#iap-kit`): signed orders, as Apple has them.
 
 use super::{refused, set_up};
+use crate::driver::Cx;
+use crate::huawei::{HuaweiNode, IapKit};
 use crate::{CallError, CreateRequest, Created, Held, Outside, Proof, Purchase, Stands, is_dated, is_said, text_of};
-use config::{HuaweiNode, IapKit};
 use crypto::hash;
-use domain::{Attempt, Order, Parties, Payment, Provider};
+use domain::{Attempt, Payment, Provider};
 use http::Method;
 use net::provider_http::Request;
 use serde_json::{Map, Value, json};
@@ -35,20 +36,17 @@ pub(super) fn signed_time(claims: &Map<String, Value>) -> Option<i64> {
 
 /// Verifies what a client brings.
 pub(crate) async fn purchase(
-    outside: &Outside,
+    cx: Cx<'_>,
     node: &HuaweiNode,
-    merchant: &str,
-    _order: &Order,
     attempt: &Attempt,
     proof: Proof<'_>,
-    now: i64,
 ) -> Result<Purchase, CallError> {
     let Some(kit) = &node.iap else { return refused("CONFIG", "the node has no iap") };
     let fetched;
     let signed = match proof {
         Proof::Signed(signed) => signed,
         Proof::Order { id, token } => {
-            fetched = ask(outside, node, kit, id, token, now).await?;
+            fetched = ask(cx.clients, node, kit, id, token, cx.now).await?;
             &fetched
         }
         Proof::Receipt { .. } | Proof::Transaction(_) => {
@@ -64,8 +62,8 @@ pub(crate) async fn purchase(
     {
         return refused("ORDER", "Huawei names another order");
     }
-    read(node, merchant, Some(&attempt.number), &claims).map(|purchase| {
-        let age = now.saturating_sub(purchase.payment.paid_at.unwrap_or(0)) / 1_000;
+    read(node, cx.merchant, Some(&attempt.number), &claims).map(|purchase| {
+        let age = cx.now.saturating_sub(purchase.payment.paid_at.unwrap_or(0)) / 1_000;
         let token = text_of(&claims, "purchaseToken").filter(|_| matches!(proof, Proof::Signed(_)));
         let held = signed_time(&claims).zip(token).map(|(at, token)| Held { at, key: token.to_owned() });
         Purchase { too_old: u64::try_from(age).unwrap_or(0) > kit.receipt_expires_in, held, ..purchase }
@@ -128,19 +126,16 @@ pub(super) fn read(
         "purchaseTime",
     ];
     let payment = Payment {
-        provider: Provider::Huawei,
-        merchant: merchant.to_owned(),
-        number: text("developerPayload").or_else(|| attempt.map(str::to_owned)).unwrap_or_else(|| id.clone()),
-        transaction_id: id,
-        total: None,
         goods,
-        currency: "CNY".to_owned(),
         app_id: Some(node.app_id.clone()),
-        mch_id: None,
-        parties: Parties::default(),
-        payer: None,
         paid_at: Some(paid_at),
-        info: KEPT.iter().filter_map(|name| Some(((*name).to_owned(), claims.get(*name)?.clone()))).collect(),
+        info: crate::kept(&KEPT, claims),
+        ..Payment::new(
+            Provider::Huawei,
+            merchant,
+            text("developerPayload").or_else(|| attempt.map(str::to_owned)).unwrap_or_else(|| id.clone()),
+            id,
+        )
     };
     let revoked = is_said(claims, "purchaseOrderRevocationReasonCode") || is_dated(claims, "revocationTime");
     Ok(Purchase { payment, revoked, too_old: false, held: None })

@@ -1,9 +1,10 @@
 //! Callbacks of Payment Kit and IAP Kit (`docs/protocols/huawei.md#callbacks`, `docs/protocols/huawei.md#iap-kit`).
 
 use super::{call::verified, event, pay};
+use crate::Merchant;
 use crate::common::raw;
+use crate::huawei::{HuaweiNode, PaymentKit};
 use crate::{CallbackError, CallbackRequest, Event, Notice, Outside, ProviderReply, RefundNotice, Verdict, text_of};
-use config::{HuaweiNode, Merchant, PaymentKit};
 use domain::{Parties, Provider};
 use serde_json::{Map, Value, json};
 

@@ -2,12 +2,12 @@
 
 use super::call::call;
 use super::canonical::canonical;
+use crate::huawei::{HuaweiNode, PaymentKit};
 use crate::{
     CallError, CreateRequest, Created, Outside, RefundProgress, RefundRequest, RefundStanding, Standing, if_known,
     text_of,
 };
-use config::{HuaweiNode, PaymentKit};
-use domain::{Attempt, Fen, Parties, Payment, Provider, Refund};
+use domain::{Attempt, Fen, Payment, Provider, Refund};
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -126,19 +126,13 @@ pub(super) fn payment(merchant: &str, object: &Map<String, Value>) -> Option<Pay
         "callbackId",
     ];
     Some(Payment {
-        provider: Provider::Huawei,
-        merchant: merchant.to_owned(),
-        number: text("mercOrderNo")?.to_owned(),
-        transaction_id: text("sysTransOrderNo")?.to_owned(),
         total: Some(Fen(object.get("totalAmount")?.as_u64()?)),
-        goods: Map::new(),
         currency: text("currency")?.to_owned(),
         app_id: Some(text("appId")?.to_owned()),
         mch_id: Some(text("mercNo")?.to_owned()),
-        parties: Parties::default(),
-        payer: None,
         paid_at: text("finishTime").and_then(from_utc),
-        info: KEPT.iter().filter_map(|name| Some(((*name).to_owned(), object.get(*name)?.clone()))).collect(),
+        info: crate::kept(&KEPT, object),
+        ..Payment::new(Provider::Huawei, merchant, text("mercOrderNo")?, text("sysTransOrderNo")?)
     })
 }
 

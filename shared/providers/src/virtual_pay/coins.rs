@@ -2,8 +2,8 @@
 
 use super::session;
 use super::transport::xpay;
+use crate::virtual_pay::VirtualNode;
 use crate::{CallError, Outside};
-use config::VirtualNode;
 use serde_json::{Map, Value, json};
 
 /// What is done with coins.

@@ -5,24 +5,21 @@
 //! are compared.
 
 mod coins;
+mod config;
+mod driver;
 mod order;
 mod push;
 mod session;
 mod transport;
 
-pub use coins::{Coin, CoinRequest};
-pub(super) use order::{delivered, query, query_refund, refund};
-pub(super) use push::{read as read_callback, reply};
-pub use session::keep as keep_session;
-pub(super) use session::payer;
-pub(super) use transport::host;
-
+pub use self::config::{PushKey, VirtualNode};
 pub use coins::coins;
+pub use coins::{Coin, CoinRequest};
+pub(crate) use session::keep as keep_session;
+pub(crate) use transport::host;
 
-use super::{CallError, CreateRequest, Created, Goods, GoodsRequest, Outside, text_of};
-use config::VirtualNode;
+use super::{CallError, CreateRequest, Created, Outside};
 use crypto::hash;
-use domain::{Code, Failure, Fen};
 use serde_json::{Map, Value, json};
 
 /// The client's call, as the AppKey signs it: here without a leading slash.
@@ -33,66 +30,11 @@ const fn env(node: &VirtualNode) -> u64 {
     node.sandbox as u64
 }
 
-/// `wxpay_virtual` of a request: what is bought, and what it costs.
-///
-/// # Errors
-/// [`Code::VIRTUAL`], [`Code::BUY_QUANTITY`], [`Code::VIRTUAL_MODE`], [`Code::PRODUCT`]; [`Code::FORBIDDEN`] for coins
-/// under a quote that does not sign them.
-pub(super) fn goods(node: &VirtualNode, request: &GoodsRequest<'_>) -> Result<Goods, Failure> {
-    let wanted = request.data.get("wxpay_virtual").and_then(Value::as_object).ok_or(Code::VIRTUAL)?;
-    let quantity = wanted.get("buy_quantity").and_then(Fen::from_json).ok_or(Code::BUY_QUANTITY)?.0;
-    let mut named = Map::new();
-    let total = match text_of(wanted, "mode") {
-        // The payer has the coins beside what the order delivers.
-        Some("short_series_coin") if request.needs_signed_goods() && !request.quoted.contains(&"wxpay_virtual") => {
-            return Err(Failure::new(Code::FORBIDDEN).says("wxpay_virtual.mode"));
-        }
-        Some(mode @ "short_series_coin") => {
-            named.insert("mode".to_owned(), json!(mode));
-            let hundredths = quantity.checked_mul(100).ok_or(Code::BUY_QUANTITY)?;
-            (hundredths % node.rate == 0).then_some(hundredths / node.rate)
-        }
-        Some(mode @ "short_series_goods") => {
-            named.insert("mode".to_owned(), json!(mode));
-            let product = text_of(wanted, "product_id").filter(|id| (1..=64).contains(&id.len()));
-            let product = product.ok_or_else(|| Failure::new(Code::PRODUCT).says("product_id"))?;
-            let price = wanted.get("goods_price").and_then(Fen::from_json);
-            let price = price.ok_or_else(|| Failure::new(Code::PRODUCT).says("goods_price"))?.0;
-            named.insert("product_id".to_owned(), json!(product));
-            named.insert("goods_price".to_owned(), json!(price));
-            price.checked_mul(quantity)
-        }
-        _ => return Err(Code::VIRTUAL_MODE.into()),
-    };
-    let total = total.filter(|total| (1..=Fen::MAX.0).contains(total)).ok_or(Code::BUY_QUANTITY)?;
-    named.insert("buy_quantity".to_owned(), json!(quantity));
-    named.insert("env".to_owned(), json!(env(node)));
-    Ok(Goods { total: Some(Fen(total)), named })
-}
-
-pub(super) fn check(_node: &VirtualNode, request: &CreateRequest<'_>) -> Result<(), (&'static str, String)> {
-    let number = &request.attempt.number;
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-|*@".contains(&b);
-    if !(8..=32).contains(&number.len()) || !number.bytes().all(plain) || number.starts_with('_') {
-        return Err(("out_trade_no", "8 to 32 letters, digits and _-|*@, not beginning with _".to_owned()));
-    }
-    Ok(())
-}
-
-pub(super) fn check_refund_number(number: &str) -> Result<(), (&'static str, String)> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    match (8..=32).contains(&number.len()) && number.bytes().all(plain) {
-        true => Ok(()),
-        false => Err(("out_refund_no", "8 to 32 letters, digits, _ and -".to_owned())),
-    }
-}
-
 /// Signs what the client hands to `wx.requestVirtualPayment`. WeChat is not asked. The parameters are made
 /// anew each time, because a new login makes the session key that signed the old ones void.
 pub(super) async fn create(
     outside: &Outside,
     node: &VirtualNode,
-    _merchant: &str,
     request: &CreateRequest<'_>,
 ) -> Result<Created, CallError> {
     let attempt = request.attempt;

@@ -1,9 +1,9 @@
 //! Orders and refunds over the server API (`docs/protocols/wxpay-virtual.md#server-api`).
 
 use super::transport::xpay;
+use crate::virtual_pay::VirtualNode;
 use crate::{CallError, Outside, RefundProgress, RefundRequest, RefundStanding, Standing, if_known};
-use config::VirtualNode;
-use domain::{Attempt, Fen, Order, Parties, Payment, Provider, Refund};
+use domain::{Attempt, Fen, Order, Payment, Provider, Refund};
 use serde_json::{Map, Value, json};
 
 fn body_of(attempt: &Attempt, number: &str) -> Map<String, Value> {
@@ -93,21 +93,15 @@ fn paid(
     goods.insert("openid".to_owned(), json!(text("openid").or(attempt.openid.as_deref())));
     const KEPT: [&str; 7] =
         ["status", "order_fee", "paid_fee", "coupon_fee", "env_type", "wx_order_id", "wxpay_order_id"];
-    let info = KEPT.iter().filter_map(|name| Some(((*name).to_owned(), order.get(*name)?.clone()))).collect();
+    let info = crate::kept(&KEPT, order);
     Ok(Standing::Paid(vec![Payment {
-        provider: Provider::WxpayVirtual,
-        merchant: merchant.to_owned(),
-        number: attempt.number.clone(),
-        transaction_id: id.to_owned(),
         total: Some(Fen(fee)),
         goods,
-        currency: "CNY".to_owned(),
         app_id: Some(node.app_id.clone()),
-        mch_id: None,
-        parties: Parties::default(),
         payer: attempt.openid.clone(),
         paid_at: number_of(order, "paid_time").and_then(|s| i64::try_from(s).ok()?.checked_mul(1_000)),
         info: Value::Object(info),
+        ..Payment::new(Provider::WxpayVirtual, merchant, attempt.number.as_str(), id)
     }]))
 }
 

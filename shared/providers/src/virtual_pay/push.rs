@@ -5,12 +5,13 @@
 //! beside it proves nothing.
 
 use super::env;
+use crate::Merchant;
 use crate::common::xml;
+use crate::virtual_pay::VirtualNode;
 use crate::{
     CallbackError, CallbackRequest, Hint, Notice, Outside, ProviderReply, RefundNotice, RefundProgress, RefundStanding,
     Verdict, missing_key,
 };
-use config::{Merchant, VirtualNode};
 use crypto::{aes, from_base64, hash};
 use domain::{Fen, Parties, Payment, Provider};
 use http::Method;
@@ -30,8 +31,7 @@ pub(crate) async fn read(
     _outside: &Outside,
     request: &CallbackRequest<'_>,
 ) -> Result<Notice, CallbackError> {
-    let node =
-        merchant.wxpay_virtual.values().next().ok_or(CallbackError::Forged("wxpay-virtual is not configured"))?;
+    let node = merchant.virtual_pay.values().next().ok_or(CallbackError::Forged("wxpay-virtual is not configured"))?;
     let mut query = Fields::new();
     for (name, value) in form_urlencoded::parse(request.query.as_bytes()) {
         if query.insert(name.into_owned(), value.into_owned()).is_some() {
@@ -167,19 +167,12 @@ fn proven(node: &VirtualNode, merchant: &str, message: &Fields) -> Result<Notice
                 "actual_price": number(&format!("{list}.ActualPrice")),
             });
             Ok(Notice::Payment(Box::new(Payment {
-                provider: Provider::WxpayVirtual,
-                merchant: merchant.to_owned(),
-                number: no.to_owned(),
-                transaction_id: id.to_owned(),
-                total: None,
                 goods,
-                currency: "CNY".to_owned(),
                 app_id: Some(node.app_id.clone()),
-                mch_id: None,
-                parties: Parties::default(),
                 payer: text("OpenId").map(str::to_owned),
                 paid_at: number("WeChatPayInfo.PaidTime").and_then(|s| i64::try_from(s).ok()?.checked_mul(1_000)),
                 info,
+                ..Payment::new(Provider::WxpayVirtual, merchant, no, id)
             })))
         }
         // A failure may be tried again there, so it is asked for.

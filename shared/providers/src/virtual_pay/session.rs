@@ -1,8 +1,9 @@
 //! The payer's session key: kept sealed in the table under app and openid, and never handed out.
 
-use crate::login::{self, Login};
+use crate::Login;
+use crate::common::wechat_login::App;
+use crate::virtual_pay::VirtualNode;
 use crate::{CallError, Outside};
-use config::VirtualNode;
 use domain::{Code, Failure, Secret, TokenStoreError};
 
 fn name(app_id: &str, openid: &str) -> String {
@@ -13,7 +14,7 @@ fn name(app_id: &str, openid: &str) -> String {
 ///
 /// # Errors
 /// When the table cannot be written.
-pub async fn keep(
+pub(crate) async fn keep(
     outside: &Outside,
     app_id: &str,
     secret: &Secret,
@@ -43,7 +44,11 @@ pub(crate) async fn payer(
     now: i64,
 ) -> Result<String, Failure> {
     let openid = match code {
-        Some(code) => match login::mini_program(outside, node, code, now).await.map_err(CallError::for_client)? {
+        Some(code) => match App::of_virtual(node)
+            .session(outside, code, node.session_ttl, now)
+            .await
+            .map_err(CallError::for_client)?
+        {
             Login { openid: own, .. } if openid.is_none_or(|named| named == own) => own,
             _ => return Err(Failure::new(Code::OPENID).says("openid is another payer's than code")),
         },

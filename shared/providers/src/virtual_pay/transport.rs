@@ -1,11 +1,10 @@
 //! One call of the server API `/xpay/…`: signed with the AppKey, under a shared access token.
 
 use super::{env, pay_sig};
+use crate::virtual_pay::VirtualNode;
 use crate::{CallError, Meaning, Outside, Refusal, says_no_such_order};
-use config::VirtualNode;
 use crypto::hash;
 use domain::Secret;
-use http::Method;
 use net::provider_http::Request;
 use serde_json::{Map, Value, json};
 
@@ -44,13 +43,8 @@ pub(super) async fn xpay(
             query.push(("signature", hash::hmac_sha256_hex(session.expose().as_bytes(), &bytes)));
         }
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
-        let request = Request {
-            method: Method::POST,
-            url: &format!("{}{path}?{}", host(node.api_base.as_ref()), query),
-            headers: vec![("content-type", "application/json".to_owned())],
-            body: bytes.clone(),
-            identity: None,
-        };
+        let url = format!("{}{path}?{}", host(node.api_base.as_ref()), query);
+        let request = Request::post_json(&url, bytes.clone());
         let answer = outside.http.send(request).await.map_err(CallError::unknown)?;
         let answer = match serde_json::from_slice(&answer.body) {
             Ok(Value::Object(map)) if answer.status == 200 => map,
@@ -97,13 +91,8 @@ async fn fetch(outside: &Outside, node: &VirtualNode, force: bool) -> Result<(Se
         "secret": node.secret.expose(),
         "force_refresh": force,
     });
-    let request = Request {
-        method: Method::POST,
-        url: &format!("{}/cgi-bin/stable_token", host(node.api_base.as_ref())),
-        headers: vec![("content-type", "application/json".to_owned())],
-        body: body.to_string().into_bytes(),
-        identity: None,
-    };
+    let url = format!("{}/cgi-bin/stable_token", host(node.api_base.as_ref()));
+    let request = Request::post_json(&url, body.to_string().into_bytes());
     let answer = outside.http.send(request).await.map_err(CallError::unknown)?;
     if answer.status != 200 {
         return Err(CallError::Unknown(format!("stable_token: HTTP {}", answer.status)));

@@ -1,7 +1,7 @@
 //! One call of VksPay: JSON to one endpoint, MD5 over the sorted fields (`docs/protocols/vkspay.md#vkspay`).
 
+use crate::vkspay::VkspayNode;
 use crate::{CallError, Outside};
-use config::VkspayNode;
 use crypto::hash;
 use domain::Secret;
 use http::Method;

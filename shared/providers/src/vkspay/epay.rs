@@ -5,13 +5,13 @@ use super::link;
 use super::notice::hint;
 use super::words::{self, Said};
 use crate::common::raw;
+use crate::vkspay::{VkspayNode, VkspayProtocol};
 use crate::{
     CallError, CallbackError, CallbackRequest, CreateRequest, Created, Meaning, Notice, Outside, RefundProgress,
     RefundRequest, RefundStanding, Refusal, Standing, if_known, missing_key, says_no_such_order, text_of,
 };
-use config::{VkspayNode, VkspayProtocol};
 use crypto::hash;
-use domain::{Attempt, Fen, Order, Parties, Payment, Provider, Refund};
+use domain::{Attempt, Fen, Order, Payment, Provider, Refund};
 use http::Method;
 use net::provider_http::Request;
 use serde_json::{Map, Value, json};
@@ -62,7 +62,7 @@ pub(super) fn check(request: &CreateRequest<'_>) -> Result<(), (&'static str, St
 }
 
 /// The text that is signed: sorted, unencoded, without `sign`, `sign_type` and what is empty.
-pub fn signing_text(fields: &Fields) -> String {
+pub(super) fn signing_text(fields: &Fields) -> String {
     let signed =
         fields.iter().filter(|(name, value)| !["sign", "sign_type"].contains(&name.as_str()) && !value.is_empty());
     signed.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
@@ -309,19 +309,10 @@ fn payment(node: &VkspayNode, merchant: &str, number: &str, fields: &Fields) -> 
         ["trade_no", "api_trade_no", "type", "money", "trade_status", "status", "addtime", "endtime"];
     let info = KEPT.iter().filter_map(|name| Some(((*name).to_owned(), json!(fields.get(*name)?)))).collect();
     Some(Payment {
-        provider: Provider::Vkspay,
-        merchant: merchant.to_owned(),
-        number: number.to_owned(),
-        transaction_id: trade_no.clone(),
         total: Some(Fen::from_yuan(fields.get("money")?)?),
-        goods: Map::new(),
-        currency: "CNY".to_owned(),
-        app_id: None,
         mch_id: Some(node.mch_id.clone()),
-        parties: Parties::default(),
-        payer: None,
-        paid_at: None,
         info: Value::Object(info),
+        ..Payment::new(Provider::Vkspay, merchant, number, trade_no.as_str())
     })
 }
 

@@ -5,65 +5,27 @@
 //! unpaid.
 
 mod call;
+mod config;
+mod driver;
 mod epay;
 mod link;
 mod notice;
 mod words;
 
+pub use self::config::{VkspayNode, VkspayProtocol};
 pub use call::signing_text;
-pub(super) use notice::{read as read_callback, reply};
 
 use super::{
-    CallError, CreateRequest, Created, Goods, GoodsRequest, Meaning, Outside, RefundProgress, RefundRequest,
-    RefundStanding, Refusal, Standing, text_of,
+    CallError, CreateRequest, Created, Meaning, Outside, RefundProgress, RefundRequest, RefundStanding, Refusal,
+    Standing, text_of,
 };
 use call::call;
-use config::{VkspayNode, VkspayProtocol};
-use domain::{Attempt, Code, Failure, Fen, Order, Parties, Payment, Provider, Refund};
+use domain::{Attempt, Fen, Order, Payment, Provider, Refund};
 use serde_json::{Map, Value, json};
 use words::Said;
 
 /// A link is handed out again for so long, ms.
 const LINK_MS: i64 = 300_000;
-
-/// `provider_pay_method`: how the payer wants to pay; `auto` and nothing are one.
-pub(super) fn goods(_node: &VkspayNode, request: &GoodsRequest<'_>) -> Result<Goods, Failure> {
-    let mut named = Map::new();
-    match request.data.get("provider_pay_method").filter(|v| !v.is_null()) {
-        None => {}
-        Some(Value::String(method)) if method.is_empty() || method == "auto" => {}
-        Some(Value::String(method)) if ["wxpay", "alipay"].contains(&method.as_str()) => {
-            named.insert("pay_method".to_owned(), json!(method));
-        }
-        Some(_) => return Err(Failure::new(Code::FIELD).says("provider_pay_method")),
-    }
-    Ok(Goods { total: None, named })
-}
-
-/// VksPay takes no number of ours; an epay site does.
-pub(super) const fn gives_numbers(node: &VkspayNode) -> bool {
-    matches!(node.protocol, VkspayProtocol::Vkspay { .. })
-}
-
-/// How VksPay itself would be told is not known; an epay site is.
-pub(super) fn returns_payers(node: &VkspayNode) -> bool {
-    !matches!(node.protocol, VkspayProtocol::Vkspay { .. })
-}
-
-pub(super) fn check(node: &VkspayNode, request: &CreateRequest<'_>) -> Result<(), (&'static str, String)> {
-    if request.auth_code.is_some() && !matches!(node.protocol, VkspayProtocol::Vkspay { .. }) {
-        return Err(("auth_code", "an epay site takes no pay codes".to_owned()));
-    }
-    if request.auth_code.is_some_and(|code| !code.bytes().all(|b| b.is_ascii_alphanumeric())) {
-        return Err(("auth_code", "letters and digits only".to_owned()));
-    }
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '|');
-    match node.protocol {
-        VkspayProtocol::Vkspay { .. } => Ok(()),
-        _ if request.attempt.number.chars().all(plain) => epay::check(request),
-        _ => Err(("out_trade_no", "letters, digits and ._-| only".to_owned())),
-    }
-}
 
 pub(super) async fn create(
     outside: &Outside,
@@ -144,7 +106,6 @@ pub(super) async fn query(
     outside: &Outside,
     node: &VkspayNode,
     merchant: &str,
-    _order: &Order,
     attempt: &Attempt,
     now: i64,
 ) -> Result<Standing, CallError> {
@@ -199,19 +160,10 @@ async fn ask(outside: &Outside, node: &VkspayNode, merchant: &str, number: &str,
         },
     };
     Ok(Asked::Paid(Box::new(Payment {
-        provider: Provider::Vkspay,
-        merchant: merchant.to_owned(),
-        number: number.to_owned(),
-        transaction_id: number.to_owned(),
         total,
-        goods: Map::new(),
-        currency: "CNY".to_owned(),
-        app_id: None,
         mch_id: Some(node.mch_id.clone()),
-        parties: Parties::default(),
-        payer: None,
-        paid_at: None,
         info: json!({ "out_trade_no": number, "return_code": "SUCCESS" }),
+        ..Payment::new(Provider::Vkspay, merchant, number, number)
     })))
 }
 

@@ -1,8 +1,9 @@
 //! Notices: VksPay's, which anybody can write, and an epay site's, which is signed.
 
 use super::epay;
+use crate::Merchant;
+use crate::vkspay::VkspayProtocol;
 use crate::{CallbackError, CallbackRequest, Hint, Notice, Outside, ProviderReply, Verdict};
-use config::{Merchant, VkspayProtocol};
 use domain::Provider;
 use serde_json::Value;
 
@@ -12,7 +13,7 @@ pub(crate) async fn read(
     _outside: &Outside,
     request: &CallbackRequest<'_>,
 ) -> Result<Notice, CallbackError> {
-    let node = merchant.vkspay.as_ref().ok_or(CallbackError::Forged("vkspay is not configured"))?;
+    let node = merchant.vkspay.values().next().ok_or(CallbackError::Forged("vkspay is not configured"))?;
     if !matches!(node.protocol, VkspayProtocol::Vkspay { .. }) {
         return epay::read(node, &merchant.id, request);
     }

@@ -6,13 +6,13 @@
 
 use super::failure::ours;
 use super::signing;
-use super::transport::{self, USER_AGENT, call};
+use super::transport::{self, Ask, USER_AGENT, call};
 use crate::bill::{
     Bill, BillError, BilledPayment, BilledRefund, Bounded, Hashed, MAX_FILE, MAX_TEXT, Statement, file_url, next_line,
     read_download,
 };
+use crate::wxpay::{V3, WxpayNode};
 use crate::{CallError, Outside};
-use config::{V3, WxpayNode};
 use crypto;
 use domain::{Day, Fen};
 use flate2::bufread::MultiGzDecoder;
@@ -38,7 +38,7 @@ pub(crate) async fn bill(
 
 async fn fetch(outside: &Outside, node: &WxpayNode, v3: &V3, day: Day, now: i64) -> Result<Bill, CallError> {
     let target = format!("/v3/bill/tradebill?bill_date={day}&bill_type=ALL&tar_type=GZIP");
-    let answer = call(outside, node, v3, Method::GET, &target, None, now).await?;
+    let answer = call(outside, node, v3, Ask::get(&target), now).await?;
     let field = |name: &str| {
         let text = answer.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         text.ok_or_else(|| CallError::unknown(format!("the answer has no {name}")))

@@ -5,11 +5,12 @@
 
 use super::signing::{HeaderFault, Signed};
 use super::{certificates::NoKey, transaction, transfer, v2, v3_refund};
+use crate::Merchant;
+use crate::wxpay::{Api, Scheme, V3, WECHAT_PAY, WxpayNode};
 use crate::{
     CallbackError, CallbackRequest, Notice, Outside, ProviderReply, RefundNotice, RefundProgress, TransferNotice,
     Verdict, missing_key,
 };
-use config::{Api, Merchant, Scheme, V3, WECHAT_PAY, WxpayNode};
 use crypto::aes::open_gcm;
 use domain::{Parties, Provider};
 use serde_json::Value;

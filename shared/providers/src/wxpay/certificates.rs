@@ -9,13 +9,12 @@
 //! what is held stays in use for as long as the certificates themselves are valid.
 
 use super::signing::Signed;
-use super::transport::send;
+use super::transport::{Ask, send};
 use crate::CallError;
-use config::{V3, WxpayNode};
+use crate::wxpay::{V3, WxpayNode};
 use crypto::aes::open_gcm;
 use crypto::cert::Certificate;
 use crypto::rsa::PublicKey;
-use http::Method;
 use net::provider_http::{Answer, Http};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -156,7 +155,7 @@ async fn download(
     now: i64,
 ) -> Result<HashMap<String, Known>, NoKey> {
     let unavailable = |what: &str| NoKey::Unavailable(what.to_owned());
-    let answer = match send(http, node, v3, Method::GET, v3.scheme.certificates, Vec::new(), now).await {
+    let answer = match send(http, node, v3, Ask::get(v3.scheme.certificates), now).await {
         Ok(answer) => answer,
         Err(CallError::Unknown(what)) => return Err(NoKey::Unavailable(what)),
         Err(CallError::Refused(refusal)) => return Err(NoKey::Unavailable(refusal.message)),

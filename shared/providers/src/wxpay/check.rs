@@ -5,7 +5,7 @@ use super::client::Product;
 use super::text;
 use crate::CreateRequest;
 use crate::common::raw;
-use config::{Api, WxpayNode};
+use crate::wxpay::{Api, WxpayNode};
 use std::net::IpAddr;
 
 /// The longest that an order may live: the shortest of the limits that WeChat Pay's pages name.

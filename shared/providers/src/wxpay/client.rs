@@ -1,8 +1,8 @@
 //! `orderInfo`: what the client of each product takes, signed a second time by the merchant
 //! (`docs/protocols/wechat.md#client-parameters`, `docs/protocols/vkpay.md#client-parameters`).
 
+use crate::wxpay::{Scheme, WxpayNode};
 use crate::{CreateRequest, Created};
-use config::{Scheme, WxpayNode};
 use domain::Attempt;
 use serde_json::json;
 
@@ -74,25 +74,30 @@ pub(super) fn jsapi(
     })
 }
 
-/// Parameters for an app, by uni-app's names.
-pub(super) fn app(
-    scheme: &Scheme,
-    app_id: &str,
-    partner_id: &str,
-    prepay_id: &str,
-    nonce: &str,
-    timestamp: i64,
-    sign: &str,
-) -> serde_json::Value {
-    json!({
-        "appid": app_id,
-        "partnerid": partner_id,
-        "prepayid": prepay_id,
-        "package": scheme.app_package,
-        "noncestr": nonce,
-        "timestamp": timestamp.to_string(),
-        "sign": sign,
-    })
+/// What an app pays by.
+pub(super) struct AppPay<'a> {
+    pub scheme: &'a Scheme,
+    pub app_id: &'a str,
+    pub partner_id: &'a str,
+    pub prepay_id: &'a str,
+    pub nonce: &'a str,
+    pub timestamp: i64,
+    pub sign: &'a str,
+}
+
+impl AppPay<'_> {
+    /// Parameters for an app, by uni-app's names.
+    pub(super) fn parameters(&self) -> serde_json::Value {
+        json!({
+            "appid": self.app_id,
+            "partnerid": self.partner_id,
+            "prepayid": self.prepay_id,
+            "package": self.scheme.app_package,
+            "noncestr": self.nonce,
+            "timestamp": self.timestamp.to_string(),
+            "sign": self.sign,
+        })
+    }
 }
 
 /// A QR code.

@@ -3,7 +3,7 @@
 //! Every line ends with one LF, the last one too. Signatures are RSASSA-PKCS1-v1_5 with SHA-256 in standard
 //! base64. What is composed here must be the very bytes that travel.
 
-use config::{Scheme, WECHAT_PAY};
+use crate::wxpay::{Scheme, WECHAT_PAY};
 use crypto::rsa::PublicKey;
 use http::HeaderMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

@@ -27,12 +27,7 @@ pub(super) fn payment(object: &Value, merchant: &str) -> Option<Payment> {
     let payer = object.get("payer");
     let payer = payer.and_then(|p| ["openid", "sub_openid", "sp_openid"].iter().find_map(|key| text_at(p, key)));
     Some(Payment {
-        provider: Provider::Wxpay,
-        merchant: merchant.to_owned(),
-        number: text_at(object, "out_trade_no")?.to_owned(),
-        transaction_id: text_at(object, "transaction_id")?.to_owned(),
         total: Some(Fen(amount.get("total")?.as_u64()?)),
-        goods: Map::new(),
         currency: text_at(amount, "currency")?.to_owned(),
         app_id: Some(app_id(object)?.to_owned()),
         mch_id: Some(mch_id(object)?.to_owned()),
@@ -44,6 +39,7 @@ pub(super) fn payment(object: &Value, merchant: &str) -> Option<Payment> {
         payer: payer.map(str::to_owned),
         paid_at: text_at(object, "success_time").and_then(text::from_rfc3339),
         info: redacted(object),
+        ..Payment::new(Provider::Wxpay, merchant, text_at(object, "out_trade_no")?, text_at(object, "transaction_id")?)
     })
 }
 

@@ -3,11 +3,10 @@
 use super::failure::ours;
 use super::signing::segment;
 use super::text;
-use super::transport::{call, post_sealed};
+use super::transport::{Ask, call};
+use crate::wxpay::{V3, WxpayNode};
 use crate::{CallError, Outside, TransferRequest, TransferStanding};
-use config::{V3, WxpayNode};
 use domain::{Fen, TransferState};
-use http::Method;
 use serde_json::{Value, json};
 
 const BILLS: &str = "/v3/fund-app/mch-transfer/transfer-bills";
@@ -31,14 +30,14 @@ pub(super) async fn transfer(
         "transfer_scene_report_infos": transfer.transfer_scene_report_infos,
     }));
     let answer = match request.name {
-        None => call(outside, node, v3, Method::POST, BILLS, Some(&body), request.now).await?,
+        None => call(outside, node, v3, Ask::json(BILLS, &body), request.now).await?,
         Some(name) => {
             let key = outside.wxpay.sealing_key(&outside.http, node, v3, request.now).await;
             let (serial, key) =
                 key.map_err(|_| CallError::unknown("there is no key to encrypt the payee's name to"))?;
             let sealed = key.encrypt_oaep(name.as_bytes());
             body["user_name"] = sealed.map_err(|_| ours("PARAM_ERROR", "user_name cannot be encrypted"))?.into();
-            post_sealed(outside, node, v3, BILLS, &body, &serial, request.now).await?
+            call(outside, node, v3, Ask::json(BILLS, &body).sealed_to(&serial), request.now).await?
         }
     };
     judge(node, request, &answer)
@@ -51,7 +50,7 @@ pub(super) async fn query(
     request: &TransferRequest<'_>,
 ) -> Result<Option<TransferStanding>, CallError> {
     let target = format!("{BILLS}/out-bill-no/{}", segment(&request.transfer.out_bill_no));
-    found(node, request, call(outside, node, v3, Method::GET, &target, None, request.now).await)
+    found(node, request, call(outside, node, v3, Ask::get(&target), request.now).await)
 }
 
 /// Takes a transfer back that the payee has not confirmed.
@@ -62,7 +61,7 @@ pub(super) async fn cancel(
     request: &TransferRequest<'_>,
 ) -> Result<Option<TransferStanding>, CallError> {
     let target = format!("{BILLS}/out-bill-no/{}/cancel", segment(&request.transfer.out_bill_no));
-    found(node, request, call(outside, node, v3, Method::POST, &target, None, request.now).await)
+    found(node, request, call(outside, node, v3, Ask::post(&target), request.now).await)
 }
 
 /// `None` when WeChat Pay does not know the number. The page's own table of codes could not be read, so

@@ -5,8 +5,8 @@
 
 use super::failure::{judge_v3, ours};
 use super::signing::{self, Signed};
+use crate::wxpay::{V3, WxpayNode};
 use crate::{CallError, Outside};
-use config::{V3, WxpayNode};
 use crypto;
 use http::Method;
 use net::provider_http::{Answer, Http, HttpError, Request};
@@ -23,32 +23,42 @@ pub(super) fn address(node: &WxpayNode, host: &str, target: &str) -> (String, St
     (format!("{base}{target}"), line)
 }
 
-/// Signs and sends; the answer is not verified yet. `target` is percent-encoded.
-pub(super) async fn send(
-    http: &Http,
-    node: &WxpayNode,
-    v3: &V3,
+/// What a call asks for.
+pub(super) struct Ask<'a> {
     method: Method,
-    target: &str,
+    /// Path with query, percent-encoded.
+    target: &'a str,
     body: Vec<u8>,
-    now: i64,
-) -> Result<Answer, CallError> {
-    let serial = v3.public_key.as_ref().map(|(id, _)| id.as_str());
-    send_naming(http, node, v3, method, target, body, serial, now).await
+    /// The serial number of WeChat Pay's key that fields of the body are encrypted to.
+    serial: Option<&'a str>,
 }
 
-/// The same with the serial number of WeChat Pay's key that the request names.
-#[expect(clippy::too_many_arguments, reason = "one call, told whole")]
-async fn send_naming(
-    http: &Http,
-    node: &WxpayNode,
-    v3: &V3,
-    method: Method,
-    target: &str,
-    body: Vec<u8>,
-    serial: Option<&str>,
-    now: i64,
-) -> Result<Answer, CallError> {
+impl<'a> Ask<'a> {
+    /// Asks by a target.
+    pub(super) const fn get(target: &'a str) -> Self {
+        Self { method: Method::GET, target, body: Vec::new(), serial: None }
+    }
+
+    /// Posts nothing.
+    pub(super) const fn post(target: &'a str) -> Self {
+        Self { method: Method::POST, target, body: Vec::new(), serial: None }
+    }
+
+    /// Posts a body.
+    pub(super) fn json(target: &'a str, body: &Value) -> Self {
+        Self { body: body.to_string().into_bytes(), ..Self::post(target) }
+    }
+
+    /// With fields that are encrypted to WeChat Pay's key of that serial number.
+    pub(super) fn sealed_to(self, serial: &'a str) -> Self {
+        Self { serial: Some(serial), ..self }
+    }
+}
+
+/// Signs and sends; the answer is not verified yet.
+pub(super) async fn send(http: &Http, node: &WxpayNode, v3: &V3, ask: Ask<'_>, now: i64) -> Result<Answer, CallError> {
+    let Ask { method, target, body, serial } = ask;
+    let serial = serial.or(v3.public_key.as_ref().map(|(id, _)| id.as_str()));
     let (url, line) = address(node, v3.scheme.host, target);
     let (timestamp, nonce) = (now.div_euclid(1000), crypto::nonce());
     let message = signing::request_message(method.as_str(), &line, timestamp, &nonce, &body);
@@ -83,28 +93,10 @@ pub(super) async fn call(
     outside: &Outside,
     node: &WxpayNode,
     v3: &V3,
-    method: Method,
-    target: &str,
-    body: Option<&Value>,
+    ask: Ask<'_>,
     now: i64,
 ) -> Result<Value, CallError> {
-    let body = body.map(|b| b.to_string().into_bytes()).unwrap_or_default();
-    let answer = send(&outside.http, node, v3, method, target, body, now).await?;
-    read(outside, node, v3, &answer, now).await
-}
-
-/// Posts a body with fields that are encrypted to WeChat Pay's key of that serial number.
-pub(super) async fn post_sealed(
-    outside: &Outside,
-    node: &WxpayNode,
-    v3: &V3,
-    target: &str,
-    body: &Value,
-    serial: &str,
-    now: i64,
-) -> Result<Value, CallError> {
-    let body = body.to_string().into_bytes();
-    let answer = send_naming(&outside.http, node, v3, Method::POST, target, body, Some(serial), now).await?;
+    let answer = send(&outside.http, node, v3, ask, now).await?;
     read(outside, node, v3, &answer, now).await
 }
 

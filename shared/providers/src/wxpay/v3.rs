@@ -3,13 +3,13 @@
 use super::client::{self, Product, client_app, fresh_until};
 use super::failure::ours;
 use super::signing::{self, segment};
-use super::transport::call;
+use super::transport::{Ask, call};
 use super::{text, transaction};
+use crate::driver::Driver;
+use crate::wxpay::{V3, WxpayNode};
 use crate::{CallError, CreateRequest, Created, Meaning, Outside, Standing, if_known};
-use config::{V3, WxpayNode};
 use crypto;
 use domain::Attempt;
-use http::Method;
 use serde_json::{Map, Value, json};
 
 pub(super) async fn create(
@@ -30,7 +30,7 @@ pub(super) async fn create(
     };
     let target = format!("{}/{name}", base(v3, attempt));
     let body = order_body(node, product, request)?;
-    let answer = call(outside, node, v3, Method::POST, &target, Some(&body), request.now).await?;
+    let answer = call(outside, node, v3, Ask::json(&target, &body), request.now).await?;
     let field = |key: &str| {
         let text = answer.get(key).and_then(Value::as_str).filter(|t| !t.is_empty());
         text.ok_or_else(|| CallError::unknown(format!("the answer has no {key}")))
@@ -59,7 +59,9 @@ fn invocation(
     let order_info = match product {
         Product::App => {
             let partner = request.attempt.sub_appid.as_ref().and(request.attempt.sub_mchid.as_deref());
-            client::app(v3.scheme, app_id, partner.unwrap_or(&node.mch_id), prepay_id, &nonce, timestamp, &sign)
+            let partner_id = partner.unwrap_or(&node.mch_id);
+            let (scheme, nonce, sign) = (v3.scheme, nonce.as_str(), sign.as_str());
+            client::AppPay { scheme, app_id, partner_id, prepay_id, nonce, timestamp, sign }.parameters()
         }
         _ => client::jsapi(app_id, timestamp, &nonce, &package, "RSA", &sign),
     };
@@ -202,7 +204,7 @@ async fn code_pay(
         body.insert("scene_info".to_owned(), Value::Object(scene));
     }
     let target = format!("{}/codepay", base(v3, attempt));
-    let answer = call(outside, node, v3, Method::POST, &target, Some(&Value::Object(body)), request.now).await;
+    let answer = call(outside, node, v3, Ask::json(&target, &Value::Object(body)), request.now).await;
     let payment = match answer {
         Ok(object) => match judge_order(node, attempt, merchant, &object) {
             Ok(Standing::Paid(payments)) => payments.into_iter().next(),
@@ -236,7 +238,7 @@ pub(super) async fn query(
         }
         None => format!("{}/out-trade-no/{number}?mchid={mch_id}", base(v3, attempt)),
     };
-    let answer = call(outside, node, v3, Method::GET, &target, None, now).await;
+    let answer = call(outside, node, v3, Ask::get(&target), now).await;
     match if_known(answer)? {
         Some(object) => judge_order(node, attempt, merchant, &object),
         None => Ok(Standing::Missing),
@@ -269,14 +271,14 @@ pub(super) async fn close(
     attempt: &Attempt,
     now: i64,
 ) -> Result<(), CallError> {
-    let reverse = super::reverses(node);
+    let reverse = node.reverses();
     let verb = if reverse { "reverse" } else { "close" };
     let target = format!("{}/out-trade-no/{}/{verb}", base(v3, attempt), segment(&attempt.number));
     let mut body = parties(node, attempt);
     if !reverse {
         body.retain(|key, _| key.ends_with("mchid"));
     }
-    match call(outside, node, v3, Method::POST, &target, Some(&Value::Object(body)), now).await {
+    match call(outside, node, v3, Ask::json(&target, &Value::Object(body)), now).await {
         Ok(_) => Ok(()),
         Err(error) if error.means(Meaning::Closed) => Ok(()),
         Err(error) => Err(error),

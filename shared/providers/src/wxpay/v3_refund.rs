@@ -2,11 +2,10 @@
 
 use super::signing::segment;
 use super::text;
-use super::transport::call;
+use super::transport::{Ask, call};
+use crate::wxpay::{V3, WxpayNode};
 use crate::{ABNORMAL, CallError, Outside, RefundProgress, RefundRequest, RefundStanding, if_known};
-use config::{V3, WxpayNode};
 use domain::{Attempt, Fen};
-use http::Method;
 use serde_json::{Value, json};
 
 pub(super) async fn refund(
@@ -24,7 +23,7 @@ pub(super) async fn refund(
         "notify_url": request.notify_url,
         "amount": { "refund": request.refund, "total": request.total, "currency": "CNY" },
     }));
-    let answer = call(outside, node, v3, Method::POST, v3.scheme.refunds, Some(&body), request.now).await?;
+    let answer = call(outside, node, v3, Ask::json(v3.scheme.refunds, &body), request.now).await?;
     let transaction = answer.get("transaction_id").and_then(Value::as_str);
     if transaction.is_some_and(|id| id != request.transaction_id) {
         return Err(CallError::unknown("the answer is about another payment"));
@@ -44,7 +43,7 @@ pub(super) async fn query_refund(
     if let Some(sub) = &attempt.sub_mchid {
         target.push_str(&format!("?sub_mchid={}", segment(sub)));
     }
-    let answer = call(outside, node, v3, Method::GET, &target, None, now).await;
+    let answer = call(outside, node, v3, Ask::get(&target), now).await;
     match if_known(answer)? {
         Some(answer) => judge_refund(&answer, out_refund_no),
         None => {

@@ -11,8 +11,8 @@ pub(super) mod refund;
 use super::failure::{judge, ours, refusal};
 use super::transport::{USER_AGENT, address, not_sent};
 use crate::common::xml;
+use crate::wxpay::{V2, WxpayNode};
 use crate::{CallError, Outside};
-use config::{V2, WxpayNode};
 use crypto::{self, hash};
 use domain::Secret;
 use http::Method;
@@ -79,7 +79,7 @@ async fn call(
     params.insert("sign".to_owned(), sign);
     let body = xml::write("xml", params.iter().map(|(name, value)| (name.as_str(), value.as_str())))
         .map_err(|_| ours("PARAM_ERROR", "a parameter holds a character that XML cannot"))?;
-    let (url, _) = address(node, config::WECHAT_PAY.host, path);
+    let (url, _) = address(node, crate::wxpay::WECHAT_PAY.host, path);
     let headers = vec![("content-type", "text/xml; charset=utf-8".to_owned()), ("user-agent", USER_AGENT.to_owned())];
     let request = Request { method: Method::POST, url: &url, headers, body: body.into_bytes(), identity };
     let answer = outside.http.send(request).await.map_err(|e| not_sent(&e))?;

@@ -6,8 +6,9 @@ use super::super::text;
 use super::super::v3::code_paid;
 use super::{Params, call, params, required, sign, sign_type};
 use crate::common::raw;
+use crate::driver::Driver;
+use crate::wxpay::{V2, WxpayNode};
 use crate::{CallError, CreateRequest, Created, Meaning, Outside, Standing, if_known};
-use config::{V2, WxpayNode};
 use crypto;
 use domain::{Attempt, Parties, Payment, Provider};
 use serde_json::{Map, Value, json};
@@ -149,15 +150,16 @@ fn invocation(node: &WxpayNode, v2: &V2, product: Product, request: &CreateReque
             ("noncestr", &nonce),
             ("timestamp", &timestamp.to_string()),
         ]);
-        client::app(
-            &config::WECHAT_PAY,
+        let pay = client::AppPay {
+            scheme: &crate::wxpay::WECHAT_PAY,
             app_id,
-            partner,
+            partner_id: partner,
             prepay_id,
-            &nonce,
+            nonce: &nonce,
             timestamp,
-            &sign(&signed, &v2.key, v2.hmac),
-        )
+            sign: &sign(&signed, &v2.key, v2.hmac),
+        };
+        pay.parameters()
     } else {
         let package = format!("prepay_id={prepay_id}");
         let signed = params([
@@ -247,12 +249,7 @@ pub(super) fn payment_of(message: &Params, merchant: &str) -> Option<Payment> {
         return None;
     }
     Some(Payment {
-        provider: Provider::Wxpay,
-        merchant: merchant.to_owned(),
-        number: field("out_trade_no")?.clone(),
-        transaction_id: field("transaction_id")?.clone(),
         total: Some(text::fen(field("total_fee")?)?),
-        goods: Map::new(),
         currency: field("fee_type").map_or_else(|| "CNY".to_owned(), Clone::clone),
         app_id: Some(field("appid")?.clone()),
         mch_id: Some(field("mch_id")?.clone()),
@@ -264,6 +261,7 @@ pub(super) fn payment_of(message: &Params, merchant: &str) -> Option<Payment> {
         payer: field("sub_openid").or_else(|| field("openid")).cloned(),
         paid_at: field("time_end").and_then(|t| text::from_v2_time(t)),
         info: redacted(message),
+        ..Payment::new(Provider::Wxpay, merchant, field("out_trade_no")?.as_str(), field("transaction_id")?.as_str())
     })
 }
 
@@ -278,7 +276,7 @@ pub(super) fn redacted(message: &Params) -> Value {
 pub(crate) async fn close(outside: &Outside, node: &WxpayNode, v2: &V2, attempt: &Attempt) -> Result<(), CallError> {
     let mut fields = asked_by(attempt);
     fields.insert("out_trade_no".to_owned(), attempt.number.clone());
-    if crate::wxpay::reverses(node) {
+    if node.reverses() {
         return reverse(outside, node, v2, fields).await;
     }
     match call(outside, node, v2, "/pay/closeorder", fields, false).await {

@@ -3,8 +3,8 @@
 use super::super::text;
 use super::order::asked_by;
 use super::{Params, call, required};
+use crate::wxpay::{V2, WxpayNode};
 use crate::{ABNORMAL, CallError, Outside, RefundProgress, RefundRequest, RefundStanding, if_known};
-use config::{V2, WxpayNode};
 use domain::Attempt;
 
 pub(crate) async fn refund(

@@ -1,11 +1,11 @@
 //! `wxpay-virtual.mp-weixin`: WeChat's virtual payment (`docs/protocols/vkpay.md#other-nodes`).
 
-use super::reader::Reader;
+use config::Reader;
 use crypto::aes;
 use domain::Secret;
 
 /// The nodes of the section, by VK-Pay's names.
-pub const NODES: [&str; 1] = ["mp-weixin"];
+pub(super) const NODES: [&str; 1] = ["mp-weixin"];
 
 /// Keys that are known and ignored, or belong to another kind of node.
 pub(super) const IGNORED: &[&str] = &[];
@@ -50,7 +50,7 @@ impl PushKey {
 }
 
 impl VirtualNode {
-    pub(super) fn read(_name: &str, node: &Reader<'_>) -> Option<Self> {
+    pub(crate) fn read(_name: &str, node: &Reader<'_>) -> Option<Self> {
         let app_id = node.required("appId");
         let secret = node.required_secret("secret", None);
         let offer_id = node.required("offerId");

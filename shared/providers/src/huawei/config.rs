@@ -1,8 +1,8 @@
 //! `huawei.mp-harmony`, `huawei.app-harmony`: Huawei (`docs/protocols/vkpay.md#other-nodes`,
 //! `docs/protocols/huawei.md`).
 
-use super::apple::{StoreKey, read_anchor, read_products, read_receipt_life, read_store_key};
-use super::reader::Reader;
+use crate::common::store::{StoreKey, read_anchor, read_products, read_receipt_life, read_store_key};
+use config::Reader;
 use crypto::jws::Anchor;
 use crypto::rsa::PrivateKey;
 use crypto::sm2::Sm2Key;
@@ -10,7 +10,7 @@ use domain::Fen;
 use std::collections::BTreeMap;
 
 /// The nodes of the section, by VK-Pay's names.
-pub const NODES: [&str; 2] = ["mp-harmony", "app-harmony"];
+pub(super) const NODES: [&str; 2] = ["mp-harmony", "app-harmony"];
 
 /// Keys that are known and ignored, or belong to another kind of node.
 pub(super) const IGNORED: &[&str] = &["clientType", "mchAuthId", "mchPrivateKey", "platformPublicKey"];
@@ -64,7 +64,7 @@ pub struct IapKit {
 }
 
 impl HuaweiNode {
-    pub(super) fn read(name: &str, node: &Reader<'_>) -> Option<Self> {
+    pub(crate) fn read(name: &str, node: &Reader<'_>) -> Option<Self> {
         let app_id = node.required("appId");
         let mch_id = node.text("mchId");
         let iap_there = node.has("iap");

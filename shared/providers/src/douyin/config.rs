@@ -1,12 +1,12 @@
 //! `douyin.mp-toutiao`: Douyin's three products (`docs/protocols/vkpay.md#other-nodes`, `docs/protocols/douyin.md`).
 
-use super::reader::Reader;
-use super::wxpay::{Api, Scheme, WxpayNode, read_v3};
+use crate::wxpay::{Api, Scheme, WxpayNode, read_v3};
+use config::Reader;
 use crypto::rsa::{PrivateKey, PublicKey};
 use domain::Secret;
 
 /// The nodes of the section, by VK-Pay's names.
-pub const NODES: [&str; 1] = ["mp-toutiao"];
+pub(super) const NODES: [&str; 1] = ["mp-toutiao"];
 
 /// Keys that are known and ignored, or belong to another kind of node.
 pub(super) const IGNORED: &[&str] = &[
@@ -112,7 +112,7 @@ pub struct DouyinPay {
 }
 
 impl DouyinNode {
-    pub(super) fn read(_name: &str, node: &Reader<'_>) -> Option<Self> {
+    pub(crate) fn read(_name: &str, node: &Reader<'_>) -> Option<Self> {
         let app_id = node.required("appId");
         let mch_id = node.text("mchId");
         let secret = node.secret("secret");
@@ -175,7 +175,7 @@ fn read_douyinpay(node: &Reader<'_>, app_id: Option<&str>, api_base: Option<&Str
         api: Api::V3(v3.clone()),
         api_base: api_base.cloned(),
         h5_info: None,
-        transfer: super::TransferDefaults::default(),
+        transfer: config::TransferDefaults::default(),
     };
     Some(DouyinPay { jsapi: way("mp-weixin"), app: way("app-plus"), native: way("h5"), mweb: way("mweb") })
 }

@@ -1,14 +1,14 @@
 //! `alipay.<node>`: Alipay applications in key mode and certificate mode (`docs/protocols/vkpay.md#alipay-nodes`).
 
-use super::material::Material;
-use super::reader::Reader;
-use super::transfer::TransferDefaults;
+use config::Material;
+use config::Reader;
+use config::TransferDefaults;
 use crypto::cert;
 use crypto::rsa::{PrivateKey, PublicKey};
 use domain::Secret;
 
 /// The nodes of the section: VK-Pay's, and `pc` and `wap` for page and wap pay, which VK-Pay lacks.
-pub const NODES: [&str; 7] = ["mp-alipay", "app-plus", "h5", "codepay", "pc", "wap", "transfer"];
+pub(super) const NODES: [&str; 7] = ["mp-alipay", "app-plus", "h5", "codepay", "pc", "wap", "transfer"];
 
 /// Keys that are known and ignored, or belong to another kind of node.
 pub(super) const IGNORED: &[&str] = &[
@@ -76,7 +76,7 @@ impl EncryptKey {
 }
 
 impl AlipayNode {
-    pub(super) fn read(name: &str, node: &Reader<'_>) -> Option<Self> {
+    pub(crate) fn read(name: &str, node: &Reader<'_>) -> Option<Self> {
         let app_id = node.required("appId");
         let private = node.needed_key("privateKey");
         let private_key = private.as_ref().and_then(|m| node.private_key(m));

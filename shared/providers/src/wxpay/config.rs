@@ -1,15 +1,15 @@
 //! `wxpay.<node>`: WeChat Pay merchants, APIv3 and APIv2 (`docs/protocols/vkpay.md#wechat-pay-nodes`).
 
-use super::material::Material;
-use super::reader::Reader;
-use super::transfer::TransferDefaults;
+use config::Material;
+use config::Reader;
+use config::TransferDefaults;
 use crypto::cert::Certificate;
 use crypto::rsa::{PrivateKey, PublicKey};
 use domain::Secret;
 use std::sync::Arc;
 
 /// The nodes of the section, by VK-Pay's names; each is one product of WeChat Pay.
-pub const NODES: [&str; 7] = ["mp-weixin", "app-plus", "h5", "h5-weixin", "mweb", "codepay", "transfer"];
+pub(super) const NODES: [&str; 7] = ["mp-weixin", "app-plus", "h5", "h5-weixin", "mweb", "codepay", "transfer"];
 
 /// Keys that are known and ignored, or belong to another kind of node.
 pub(super) const IGNORED: &[&str] = &[
@@ -148,7 +148,7 @@ pub struct H5Info {
 }
 
 impl WxpayNode {
-    pub(super) fn read(name: &str, node: &Reader<'_>) -> Option<Self> {
+    pub(crate) fn read(name: &str, node: &Reader<'_>) -> Option<Self> {
         let app_id = node.required("appId");
         let mch_id = node.required("mchId");
         let secret = node.secret("secret");
@@ -194,7 +194,7 @@ fn read_h5_info(node: &Reader<'_>) -> Option<H5Info> {
     })
 }
 
-pub(super) fn read_v3(node: &Reader<'_>, scheme: &'static Scheme) -> Option<V3> {
+pub(crate) fn read_v3(node: &Reader<'_>, scheme: &'static Scheme) -> Option<V3> {
     let key = node.required_secret("v3Key", Some(32));
     let certificate = node.needed("appCert");
     let private = node.needed("appPrivateKey");

@@ -1,6 +1,6 @@
 //! `vkspay`: personal collection, one flat section (`docs/protocols/vkpay.md#other-nodes`): VksPay, or an epay site.
 
-use super::reader::Reader;
+use config::Reader;
 use crypto::rsa::{PrivateKey, PublicKey};
 use domain::Secret;
 
@@ -25,7 +25,7 @@ pub struct VkspayNode {
     /// The store's number (`merchantno`), or the epay site's `pid`.
     pub mch_id: String,
     /// Which protocol is spoken, with its keys.
-    pub protocol: Protocol,
+    pub protocol: VkspayProtocol,
     /// VksPay: the whole endpoint URL. epay: the site's base, without trailing slash.
     pub api_base: String,
     /// How long one call may take, s.
@@ -35,7 +35,7 @@ pub struct VkspayNode {
 }
 
 /// The protocol with its keys.
-pub enum Protocol {
+pub enum VkspayProtocol {
     /// VksPay's own, signed with MD5.
     Vkspay {
         /// The store's key.
@@ -58,7 +58,7 @@ pub enum Protocol {
 }
 
 impl VkspayNode {
-    pub(super) fn read(node: &Reader<'_>) -> Option<Self> {
+    pub(crate) fn read(node: &Reader<'_>) -> Option<Self> {
         let mch_id = node.required("mchId");
         let timeout = node.integer("timeout", 1..=60).unwrap_or(30);
         let epay = node.choice("protocol", &["vkspay", "epay"]).is_some_and(|protocol| protocol == "epay");
@@ -74,23 +74,23 @@ impl VkspayNode {
                 node.remark("apiBase", "is the address of an epay site's script; does protocol: \"epay\" belong here?");
             }
             let key = node.required_secret("key", None);
-            (key.map(|key| Protocol::Vkspay { key }), Some(api_base.unwrap_or_else(|| VKSPAY.to_owned())))
+            (key.map(|key| VkspayProtocol::Vkspay { key }), Some(api_base.unwrap_or_else(|| VKSPAY.to_owned())))
         };
         let unpaid_messages = node.texts("unpaidMessages").unwrap_or_default();
         Some(Self { mch_id: mch_id?, protocol: protocol?, api_base: api_base?, timeout, unpaid_messages })
     }
 }
 
-fn read_epay(node: &Reader<'_>) -> Option<Protocol> {
+fn read_epay(node: &Reader<'_>) -> Option<VkspayProtocol> {
     if node.choice("signType", &["MD5", "RSA"]).is_none_or(|kind| kind == "MD5") {
         let key = node.required_secret("key", None)?;
-        return Some(Protocol::EpayMd5 { key, refund_success: node.integer("refundSuccess", 0..=1) });
+        return Some(VkspayProtocol::EpayMd5 { key, refund_success: node.integer("refundSuccess", 0..=1) });
     }
     let (private, public) = (node.needed_key("mchPrivateKey"), node.needed_key("platformPublicKey"));
     let private_key = private.and_then(|m| node.private_key(&m));
     let platform_key =
         public.and_then(|m| node.providers_key(&m, private_key.as_ref(), "the site's public key (平台公钥)"));
-    Some(Protocol::EpayRsa { private_key: private_key?, platform_key: platform_key? })
+    Some(VkspayProtocol::EpayRsa { private_key: private_key?, platform_key: platform_key? })
 }
 
 /// The base of an epay site, of an address with one of its scripts at the end: consoles show the whole address of the

@@ -1,0 +1,165 @@
+//! Alipay behind the interface that all providers have.
+
+use super::config::{ALIASES, AlipayNode, IGNORED, NODES};
+use super::{bill, check, create, login, notify, refund, trade, transfer};
+use crate::bill::Statement;
+use crate::driver::{Client, Cx, DAY, Driver, Shape};
+use crate::{
+    Account, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Login, Merchant, Notice,
+    Outside, ProviderReply, RefundRequest, RefundStanding, Standing, TransferRequest, TransferStanding, Verdict,
+    text_of,
+};
+use config::{Reader, Section, TransferDefaults};
+use domain::{Attempt, Code, Day, Failure, Order, Refund};
+use serde_json::{Map, Value};
+
+impl Driver for AlipayNode {
+    const SECTION: Section = Section {
+        name: "alipay",
+        nodes: &NODES,
+        aliases: &ALIASES,
+        ignored: IGNORED,
+        identity: &["appId"],
+        signing: &["privateKey", "privateKeyContent"],
+    };
+    const NODE_IS_PLATFORM: bool = false;
+
+    fn read_config(name: &str, node: &Reader<'_>) -> Option<Self> {
+        Self::read(name, node)
+    }
+
+    fn node_for(client: &Client<'_>, _merchant: &Merchant) -> Option<&'static str> {
+        match client.platform {
+            "pc" if !client.wants_qr => Some("pc"),
+            "wap" if !client.wants_qr => Some("wap"),
+            "pc" => Some("h5"),
+            _ if client.wants_qr => Some("h5"),
+            "" if client.has_openid => Some("mp-alipay"),
+            _ if client.is_web() => Some("h5"),
+            "mp-alipay" => Some("mp-alipay"),
+            _ if client.is_app() => Some(if client.app_to_qr { "h5" } else { "app-plus" }),
+            _ => None,
+        }
+    }
+
+    fn app_id(&self) -> &str {
+        &self.app_id
+    }
+
+    fn mch_id(&self) -> Option<&str> {
+        self.seller_id.as_deref()
+    }
+
+    fn receiver_in(other: &Map<String, Value>) -> Option<&str> {
+        text_of(other, "seller_id")
+    }
+
+    fn returns_payers(&self) -> bool {
+        matches!(self.name.as_str(), "pc" | "wap" | "h5")
+    }
+
+    fn longest_life(&self, _attempt: &Attempt) -> i64 {
+        15 * DAY
+    }
+
+    fn watched_until(&self, order: &Order, _attempt: &Attempt) -> i64 {
+        order.time_expire
+    }
+
+    fn check(&self, request: &CreateRequest<'_>) -> Result<(), (&'static str, String)> {
+        check::check(self, request)
+    }
+
+    async fn create(&self, cx: Cx<'_>, request: &CreateRequest<'_>) -> Result<Created, CallError> {
+        create::create(cx.clients, self, cx.merchant, request).await
+    }
+
+    async fn query(&self, cx: Cx<'_>, _order: &Order, attempt: &Attempt) -> Result<Standing, CallError> {
+        trade::query(cx.clients, self, cx.merchant, &attempt.number, cx.now).await
+    }
+
+    fn closes(&self) -> bool {
+        true
+    }
+
+    /// Ending a trade of a pay code is a cancellation.
+    fn reverses(&self) -> bool {
+        self.name == "codepay"
+    }
+
+    async fn close(&self, cx: Cx<'_>, _order: &Order, attempt: &Attempt) -> Result<Closing, CallError> {
+        trade::close(cx.clients, self, &attempt.number, cx.now).await
+    }
+
+    async fn refund(&self, cx: Cx<'_>, request: &RefundRequest<'_>) -> Result<RefundStanding, CallError> {
+        refund::refund(cx.clients, self, request).await
+    }
+
+    async fn query_refund(
+        &self,
+        cx: Cx<'_>,
+        _order: &Order,
+        attempt: &Attempt,
+        refund: &Refund,
+    ) -> Result<RefundStanding, CallError> {
+        refund::query(cx.clients, self, &attempt.number, refund, cx.now).await
+    }
+
+    fn transfers(&self) -> Result<&TransferDefaults, Failure> {
+        match self.certificates {
+            Some(_) => Ok(&self.transfer),
+            None => Err(Failure::new(Code::UNSUPPORTED)
+                .says("alipay: certificate mode (appCert, alipayPublicCert, alipayRootCert)")),
+        }
+    }
+
+    fn sealing_key(&self) -> Option<[u8; 32]> {
+        Some(self.private_key.derived_key(crate::driver::SEALED_TRANSFERS))
+    }
+
+    async fn transfer(&self, cx: Cx<'_>, request: &TransferRequest<'_>) -> Result<TransferStanding, CallError> {
+        transfer::transfer(cx.clients, self, request).await
+    }
+
+    async fn query_transfer(
+        &self,
+        cx: Cx<'_>,
+        request: &TransferRequest<'_>,
+    ) -> Result<Option<TransferStanding>, CallError> {
+        transfer::query(cx.clients, self, request).await
+    }
+
+    async fn login(cx: Cx<'_>, merchant: &Merchant, _platform: &str, code: &str) -> Option<Result<Login, CallError>> {
+        Some(login(cx.clients, merchant.alipay.get("mp-alipay")?, code, cx.now).await)
+    }
+
+    /// By application. The node for transfers takes no payments.
+    fn accounts(merchant: &Merchant) -> Vec<Account> {
+        let nodes = merchant.alipay.values().filter(|node| node.name != "transfer");
+        Account::each(nodes.map(|node| (node.app_id.as_str(), node.clone().into())))
+    }
+
+    fn billed_as<'a>(_mch_id: Option<&'a str>, app_id: Option<&'a str>) -> Option<&'a str> {
+        app_id
+    }
+
+    async fn bill(&self, cx: Cx<'_>, day: Day) -> Result<Statement, CallError> {
+        bill::bill(cx.clients, self, day, cx.now).await
+    }
+
+    fn recognises(callback: &Shape<'_>) -> bool {
+        callback.form("app_id") && callback.form("sign")
+    }
+
+    async fn read_callback(
+        merchant: &Merchant,
+        _clients: &Outside,
+        request: &CallbackRequest<'_>,
+    ) -> Result<Notice, CallbackError> {
+        notify::read(merchant, request.body)
+    }
+
+    fn reply(_request: &CallbackRequest<'_>, verdict: Verdict) -> ProviderReply {
+        notify::reply(verdict)
+    }
+}

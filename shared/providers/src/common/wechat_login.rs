@@ -1,0 +1,70 @@
+//! WeChat's logins: of mini programs, and of pages in its browser
+//! (`docs/protocols/wxpay-virtual.md#access-tokens-and-sessions`).
+
+use crate::login::{Login, answer, known, refused_with};
+use crate::virtual_pay::{VirtualNode, host, keep_session};
+use crate::wxpay::WxpayNode;
+use crate::{CallError, Outside};
+use domain::Secret;
+use net::provider_http::Request;
+use serde_json::Value;
+
+/// For how long a session key is kept where no node of virtual payment says, s.
+pub(crate) const SESSION_TTL: u64 = 259_200;
+
+/// An application with its secret.
+pub(crate) struct App<'a> {
+    base: Option<&'a String>,
+    app_id: &'a str,
+    secret: &'a Secret,
+}
+
+impl<'a> App<'a> {
+    /// The application of a node, where its secret is configured.
+    pub(crate) fn of(node: &'a WxpayNode) -> Option<Self> {
+        Some(Self { base: node.api_base.as_ref(), app_id: &node.app_id, secret: node.secret.as_ref()? })
+    }
+
+    /// The mini program of a node of virtual payment.
+    pub(crate) fn of_virtual(node: &'a VirtualNode) -> Self {
+        Self { base: node.api_base.as_ref(), app_id: &node.app_id, secret: &node.secret }
+    }
+
+    /// The login of a page in WeChat's browser.
+    pub(crate) async fn page(&self, outside: &Outside, code: &str) -> Result<Login, CallError> {
+        self.ask(outside, "/sns/oauth2/access_token", "code", code).await.map(|(login, _)| login)
+    }
+
+    /// `jscode2session`, with the session key kept.
+    pub(crate) async fn session(&self, outside: &Outside, code: &str, ttl: u64, now: i64) -> Result<Login, CallError> {
+        let (login, key) = self.ask(outside, "/sns/jscode2session", "js_code", code).await?;
+        let Some(key) = key else { return Err(CallError::unknown("jscode2session: no session key")) };
+        let until = now.saturating_add(i64::try_from(ttl).unwrap_or(0) * 1_000);
+        let kept = keep_session(outside, self.app_id, self.secret, &login.openid, &key, until).await;
+        kept.map(|()| login).map_err(CallError::unknown)
+    }
+
+    async fn ask(
+        &self,
+        outside: &Outside,
+        path: &str,
+        name: &str,
+        code: &str,
+    ) -> Result<(Login, Option<Secret>), CallError> {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("appid", self.app_id)
+            .append_pair("secret", self.secret.expose())
+            .append_pair(name, code)
+            .append_pair("grant_type", "authorization_code")
+            .finish();
+        let url = format!("{}{path}?{query}", host(self.base));
+        let request = Request::get(&url);
+        let answer = answer(outside, path, request).await?;
+        let number = answer.get("errcode").and_then(Value::as_i64).unwrap_or(0);
+        match number {
+            0 => known(&answer).ok_or_else(|| CallError::Unknown(format!("{path}: no openid"))),
+            -1 | 45_011 => Err(CallError::Unknown(format!("{path}: {number}"))),
+            _ => refused_with(&number.to_string(), answer.get("errmsg")),
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! What a provider has to answer, as one trait; [`providers!`](crate::providers) lists who implements it.
+//!
+//! A driver is a node of the configuration: its keys are checked, so that a call can go out. What only some providers
+//! have comes with a default, which is that this one has it not.
+
+use crate::bill::Statement;
+use crate::{
+    Account, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Held,
+    Login, Meaning, Merchant, Notice, Outside, Proof, ProviderReply, Purchase, RefundRequest, RefundStanding, Refusal,
+    Standing, Stands, TransferRequest, TransferStanding, Verdict,
+};
+use config::{Reader, Section, TransferDefaults};
+use domain::{Attempt, Code, Day, Failure, Order, Payment, Refund};
+use http::HeaderMap;
+use serde_json::{Map, Value};
+
+/// The longest that an order lives where the provider names no limit, ms.
+pub(crate) const NO_LIMIT_NAMED: i64 = 7 * DAY;
+/// What the key is derived for that seals the personal data of transfers.
+pub(crate) const SEALED_TRANSFERS: &str = "vk-pay transfers 1";
+/// A day, ms.
+pub(crate) const DAY: i64 = 24 * 60 * 60_000;
+/// What a provider has is taken to be told so long after nothing can be paid any more, ms.
+pub(crate) const MARGIN: i64 = DAY;
+
+/// What a call works with.
+#[derive(Clone, Copy)]
+pub(crate) struct Cx<'a> {
+    /// What the providers keep.
+    pub clients: &'a Outside,
+    /// The merchant in the configuration.
+    pub merchant: &'a str,
+    /// Now, Unix ms.
+    pub now: i64,
+}
+
+/// A request's client, as far as it decides which product is meant.
+pub struct Client<'a> {
+    /// The platform, as the client says.
+    pub platform: &'a str,
+    /// The browser's words, in lower case.
+    pub user_agent: String,
+    /// The request names the payer at the provider.
+    pub has_openid: bool,
+    /// A QR code is wanted: `isPC`, `needQRcode`.
+    pub wants_qr: bool,
+    /// `alipayAppPayToH5Pay`: an app is given a QR code.
+    pub app_to_qr: bool,
+}
+
+impl Client<'_> {
+    /// In WeChat's browser.
+    pub(crate) fn in_wechat(&self) -> bool {
+        self.user_agent.contains("micromessenger")
+    }
+
+    /// On a phone.
+    pub(crate) fn on_phone(&self) -> bool {
+        ["iphone", "android", "mobile", "harmony"].iter().any(|word| self.user_agent.contains(word))
+    }
+
+    /// A page in a browser.
+    pub(crate) fn is_web(&self) -> bool {
+        matches!(self.platform, "h5" | "web" | "")
+    }
+
+    /// An app.
+    pub(crate) fn is_app(&self) -> bool {
+        matches!(self.platform, "app-plus" | "app" | "app-android" | "app-ios" | "app-harmony")
+    }
+}
+
+/// A provider's node. See the module.
+pub(crate) trait Driver: Sized + Send + Sync + 'static {
+    /// Its section in the configuration.
+    const SECTION: Section;
+    /// Its callbacks may come as a GET.
+    const TAKES_GET: bool = false;
+    /// The longest `out_refund_no` that the provider takes, bytes.
+    const REFUND_NUMBER_LIMIT: usize = 64;
+    /// Whether the provider takes the same refund number again for the same refund, so that one whose outcome is not
+    /// known may be sent again at any time.
+    const REPEATS_REFUNDS: bool = true;
+    /// True when pay parameters that have ended cannot be made anew under the same number, so that paying on needs
+    /// another attempt.
+    const SPENDS_NUMBERS: bool = false;
+
+    /// Whether only the payer can pay whose login the parameters are signed for; a request may bring a login code.
+    const BINDS_PAYER: bool = false;
+    /// Whether a client that does not say its platform is on the one that its node is named after.
+    const NODE_IS_PLATFORM: bool = true;
+
+    /// Reads a node of the section, or the section itself where it has none.
+    fn read_config(name: &str, node: &Reader<'_>) -> Option<Self>;
+
+    /// Which node a client means, as VK-Pay derives it (`docs/protocols/vkpay.md#which-node`).
+    fn node_for(client: &Client<'_>, merchant: &Merchant) -> Option<&'static str>;
+
+    /// The application at the provider.
+    fn app_id(&self) -> &str;
+
+    /// The merchant at the provider, where it is known.
+    fn mch_id(&self) -> Option<&str>;
+
+    /// The receiving account that `other` of an order names, where the provider takes one.
+    fn receiver_in(_other: &Map<String, Value>) -> Option<&str> {
+        None
+    }
+
+    /// The longest `out_trade_no` that the provider takes, bytes.
+    fn number_limit(&self) -> usize {
+        64
+    }
+
+    /// The number of a new attempt, where it is not made from the order's.
+    fn own_number(&self) -> Option<String> {
+        None
+    }
+
+    /// True when the provider never learns the number of an attempt and gives numbers of its own.
+    fn gives_numbers(&self) -> bool {
+        false
+    }
+
+    /// True when the payer leaves the page to pay and the provider can be told where to send them back.
+    fn returns_payers(&self) -> bool {
+        false
+    }
+
+    /// The longest that a new order may live here, ms. Products check their own limits too.
+    fn longest_life(&self, _attempt: &Attempt) -> i64 {
+        NO_LIMIT_NAMED
+    }
+
+    /// Until when an attempt that its provider did not close is asked about, Unix ms: as long as the provider itself
+    /// takes money for it, and a day more. Where the order's own end was sent and binds, or where nothing can be
+    /// asked for, that is the order's end.
+    fn watched_until(&self, order: &Order, attempt: &Attempt) -> i64;
+
+    /// Reads what a request buys, before anything is stored.
+    ///
+    /// # Errors
+    /// The field's code (1017 to 1020).
+    fn goods(&self, _request: &GoodsRequest<'_>) -> Result<Goods, Failure> {
+        Ok(Goods::default())
+    }
+
+    /// The payer, after a fresh login code, if there is one, was exchanged.
+    ///
+    /// # Errors
+    /// [`Code::SESSION`] where the product needs a live session and there is none.
+    async fn payer(&self, _cx: Cx<'_>, openid: Option<&str>, _code: Option<&str>) -> Result<Option<String>, Failure> {
+        Ok(openid.map(str::to_owned))
+    }
+
+    /// Checks what the provider would refuse for its shape, before anything is stored.
+    ///
+    /// # Errors
+    /// The name of the field, in the words of the API, and what is wrong with it.
+    fn check(&self, request: &CreateRequest<'_>) -> Result<(), (&'static str, String)>;
+
+    /// Creates the payment at the provider. The same attempt again is the same payment.
+    async fn create(&self, cx: Cx<'_>, request: &CreateRequest<'_>) -> Result<Created, CallError>;
+
+    /// Asks how an attempt stands.
+    async fn query(&self, cx: Cx<'_>, order: &Order, attempt: &Attempt) -> Result<Standing, CallError>;
+
+    /// Asks how a payment stands that was told before.
+    async fn stands(
+        &self,
+        cx: Cx<'_>,
+        order: &Order,
+        attempt: &Attempt,
+        payment: &Payment,
+    ) -> Result<Stands, CallError> {
+        Ok(crate::stands::of(self.query(cx, order, attempt).await?, payment))
+    }
+
+    /// Asks a store how a purchase stands now that was signed for its client before.
+    async fn brought(&self, _cx: Cx<'_>, _payment: &Payment, _held: &Held) -> Result<Stands, CallError> {
+        Ok(Stands::Untold)
+    }
+
+    /// Whether the provider has a close.
+    fn closes(&self) -> bool {
+        false
+    }
+
+    /// Whether its close is a reversal, which gives back what was paid (pay codes).
+    fn reverses(&self) -> bool {
+        false
+    }
+
+    /// Closes an attempt. A pay-code attempt is reversed instead. Where the provider has no close, it is asked first,
+    /// so that a payment is not overlooked; an answer that cannot be had is an unknown outcome.
+    async fn close(&self, cx: Cx<'_>, order: &Order, attempt: &Attempt) -> Result<Closing, CallError> {
+        close_by_asking(self, cx, order, attempt).await
+    }
+
+    /// Whether this node can refund at all.
+    ///
+    /// # Errors
+    /// Why not: APIv2 without a client certificate, a store that refunds only by itself.
+    fn can_refund(&self, _attempt: &Attempt) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Checks a refund's shape, before anything is reserved.
+    ///
+    /// # Errors
+    /// The name of the field and what is wrong with it.
+    fn check_refund(&self, _out_refund_no: &str, _reason: &str) -> Result<(), (&'static str, String)> {
+        Ok(())
+    }
+
+    /// Refunds. The same `out_refund_no` again is the same refund.
+    async fn refund(&self, cx: Cx<'_>, request: &RefundRequest<'_>) -> Result<RefundStanding, CallError>;
+
+    /// Asks how a refund stands.
+    async fn query_refund(
+        &self,
+        cx: Cx<'_>,
+        order: &Order,
+        attempt: &Attempt,
+        refund: &Refund,
+    ) -> Result<RefundStanding, CallError>;
+
+    /// What this node says of transfers, when it can make any.
+    ///
+    /// # Errors
+    /// [`Code::UNSUPPORTED`], with what it lacks.
+    fn transfers(&self) -> Result<&TransferDefaults, Failure> {
+        Err(Failure::new(Code::UNSUPPORTED).says("transfer"))
+    }
+
+    /// The key that personal data of this node's transfers is sealed under at rest, made from its private key.
+    fn sealing_key(&self) -> Option<[u8; 32]> {
+        None
+    }
+
+    /// Pays out. The same number again with the same fields is the same transfer.
+    async fn transfer(&self, _cx: Cx<'_>, _request: &TransferRequest<'_>) -> Result<TransferStanding, CallError> {
+        unsupported()
+    }
+
+    /// Asks how a transfer stands; `None` when the provider does not know the number.
+    async fn query_transfer(
+        &self,
+        _cx: Cx<'_>,
+        _request: &TransferRequest<'_>,
+    ) -> Result<Option<TransferStanding>, CallError> {
+        unsupported()
+    }
+
+    /// Takes a transfer back that its payee has not confirmed; `None` when the provider does not know the number.
+    async fn cancel_transfer(
+        &self,
+        _cx: Cx<'_>,
+        _request: &TransferRequest<'_>,
+    ) -> Result<Option<TransferStanding>, CallError> {
+        unsupported()
+    }
+
+    /// Verifies an in-app purchase that a client brings for an attempt. Refused is what is not authentic, not this
+    /// app's, or taken back.
+    async fn purchase(&self, _cx: Cx<'_>, _attempt: &Attempt, _proof: Proof<'_>) -> Result<Purchase, CallError> {
+        unsupported()
+    }
+
+    /// Tells the provider that an order is delivered which was found paid by asking, where it wants to know. Nothing
+    /// depends on its answer.
+    async fn delivered(&self, _cx: Cx<'_>, _attempt: &Attempt) {}
+
+    /// Exchanges a login code of a client on a platform. `None` when the merchant has no node for it.
+    async fn login(
+        _cx: Cx<'_>,
+        _merchant: &Merchant,
+        _platform: &str,
+        _code: &str,
+    ) -> Option<Result<Login, CallError>> {
+        None
+    }
+
+    /// The merchant numbers or applications that this provider writes a bill of a day for, each with the node that asks
+    /// for it.
+    fn accounts(_merchant: &Merchant) -> Vec<Account> {
+        Vec::new()
+    }
+
+    /// By which of a payment's ids at the provider (merchant number, application) a bill's account is told.
+    fn billed_as<'a>(mch_id: Option<&'a str>, _app_id: Option<&'a str>) -> Option<&'a str> {
+        mch_id
+    }
+
+    /// Asks for the bill of a day, downloads and reads it.
+    async fn bill(&self, _cx: Cx<'_>, _day: Day) -> Result<Statement, CallError> {
+        unsupported()
+    }
+
+    /// Whether a message is of this provider by its shape alone, for a URL that names none.
+    fn recognises(callback: &Shape<'_>) -> bool;
+
+    /// Reads a callback with the keys of one merchant: verify the raw bytes, check the age, decrypt, parse.
+    ///
+    /// # Errors
+    /// See [`CallbackError`]; it fails closed.
+    async fn read_callback(
+        merchant: &Merchant,
+        clients: &Outside,
+        request: &CallbackRequest<'_>,
+    ) -> Result<Notice, CallbackError>;
+
+    /// The answer to a callback in the provider's own words.
+    fn reply(request: &CallbackRequest<'_>, verdict: Verdict) -> ProviderReply;
+}
+
+/// Ends an attempt where the provider has no close: it is asked, and what is unpaid stays open there.
+pub(crate) async fn close_by_asking(
+    node: &impl Driver,
+    cx: Cx<'_>,
+    order: &Order,
+    attempt: &Attempt,
+) -> Result<Closing, CallError> {
+    // Who refuses to tell has not said that nothing was paid.
+    let standing = node.query(cx, order, attempt).await;
+    match standing.map_err(|error| error.untold("the query is refused"))? {
+        Standing::Paid(_) => Err(CallError::Refused(Refusal {
+            code: "PAID".to_owned(),
+            message: "the order is paid".to_owned(),
+            meaning: Meaning::Paid,
+        })),
+        Standing::Closed => Ok(Closing::Closed),
+        Standing::Unpaid { paying: true } => Ok(Closing::Paying),
+        // What is paid after all is a late payment, and found as one.
+        Standing::Unpaid { paying: false } | Standing::Missing => Ok(Closing::LeftOpen),
+    }
+}
+
+/// The answer of a call that the provider does not have.
+pub(crate) fn unsupported<T>() -> Result<T, CallError> {
+    Err(CallError::Refused(Refusal {
+        code: "UNSUPPORTED".to_owned(),
+        message: "the provider has no such call".to_owned(),
+        meaning: Meaning::No,
+    }))
+}
+
+/// A callback by its shape.
+pub(crate) struct Shape<'a> {
+    headers: &'a HeaderMap,
+    query: Vec<String>,
+    body: Body,
+}
+
+enum Body {
+    Json(Map<String, Value>),
+    Xml,
+    /// The names of the fields; also of what is nothing else.
+    Form(Vec<String>),
+}
+
+impl<'a> Shape<'a> {
+    /// The shape of a callback.
+    pub(crate) fn of(request: &CallbackRequest<'a>) -> Self {
+        let names = |text: &[u8]| form_urlencoded::parse(text).map(|(name, _)| name.into_owned()).collect();
+        let body = match serde_json::from_slice(request.body) {
+            Ok(Value::Object(body)) => Body::Json(body),
+            _ if request.body.first() == Some(&b'<') => Body::Xml,
+            _ => Body::Form(names(request.body)),
+        };
+        Self { headers: request.headers, query: names(request.query.as_bytes()), body }
+    }
+
+    /// It has this header.
+    pub(crate) fn header(&self, name: &str) -> bool {
+        self.headers.contains_key(name)
+    }
+
+    /// It has this name in the query string.
+    pub(crate) fn query(&self, name: &str) -> bool {
+        self.query.iter().any(|own| own == name)
+    }
+
+    /// Its body is a JSON object with this name.
+    pub(crate) fn json(&self, name: &str) -> bool {
+        matches!(&self.body, Body::Json(body) if body.contains_key(name))
+    }
+
+    /// Its body is XML.
+    pub(crate) const fn is_xml(&self) -> bool {
+        matches!(self.body, Body::Xml)
+    }
+
+    /// Its body is a form, or nothing.
+    pub(crate) const fn is_form(&self) -> bool {
+        matches!(self.body, Body::Form(_))
+    }
+
+    /// Its body is a form with this name.
+    pub(crate) fn form(&self, name: &str) -> bool {
+        matches!(&self.body, Body::Form(names) if names.iter().any(|own| own == name))
+    }
+}

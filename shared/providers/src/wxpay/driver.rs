@@ -1,0 +1,233 @@
+//! WeChat Pay behind the interface that all providers have.
+
+use super::config::{ALIASES, Api, IGNORED, NODES, V3, WxpayNode};
+use super::failure::is_paying;
+use super::{bill, callback, check, client, transfer, v2, v3, v3_refund};
+use crate::bill::Statement;
+use crate::common::{raw, wechat_login};
+use crate::driver::{Client, Cx, Driver, Shape, unsupported};
+use crate::{
+    Account, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Login, Merchant, Notice,
+    Outside, ProviderReply, RefundRequest, RefundStanding, Standing, TransferRequest, TransferStanding, Verdict,
+};
+use config::{Reader, Section, TransferDefaults};
+use domain::{Attempt, Code, Day, Failure, Order, Refund};
+
+impl Driver for WxpayNode {
+    const SECTION: Section = Section {
+        name: "wxpay",
+        nodes: &NODES,
+        aliases: &ALIASES,
+        ignored: IGNORED,
+        identity: &["appId", "mchId"],
+        signing: &["key", "v3Key", "appPrivateKeyContent"],
+    };
+    const NODE_IS_PLATFORM: bool = false;
+
+    fn read_config(name: &str, node: &Reader<'_>) -> Option<Self> {
+        Self::read(name, node)
+    }
+
+    fn node_for(client: &Client<'_>, _merchant: &Merchant) -> Option<&'static str> {
+        match client.platform {
+            "pc" => Some("h5"),
+            _ if client.wants_qr => Some("h5"),
+            "" if client.has_openid => Some("mp-weixin"),
+            _ if client.is_web() && client.in_wechat() => Some("h5-weixin"),
+            _ if client.is_web() && client.on_phone() => Some("mweb"),
+            _ if client.is_web() => Some("h5"),
+            "mp-weixin" => Some("mp-weixin"),
+            "h5-weixin" => Some("h5-weixin"),
+            "mweb" => Some("mweb"),
+            _ if client.is_app() => Some("app-plus"),
+            _ => None,
+        }
+    }
+
+    fn app_id(&self) -> &str {
+        &self.app_id
+    }
+
+    fn mch_id(&self) -> Option<&str> {
+        Some(&self.mch_id)
+    }
+
+    fn number_limit(&self) -> usize {
+        32
+    }
+
+    fn returns_payers(&self) -> bool {
+        self.name == "mweb"
+    }
+
+    fn watched_until(&self, order: &Order, _attempt: &Attempt) -> i64 {
+        order.time_expire
+    }
+
+    fn check(&self, request: &CreateRequest<'_>) -> Result<(), (&'static str, String)> {
+        check::check(self, request)
+    }
+
+    async fn create(&self, cx: Cx<'_>, request: &CreateRequest<'_>) -> Result<Created, CallError> {
+        match &self.api {
+            Api::V3(v3) => v3::create(cx.clients, self, v3, cx.merchant, request).await,
+            Api::V2(v2) => v2::order::create(cx.clients, self, v2, cx.merchant, request).await,
+        }
+    }
+
+    async fn query(&self, cx: Cx<'_>, _order: &Order, attempt: &Attempt) -> Result<Standing, CallError> {
+        match &self.api {
+            Api::V3(v3) => v3::query(cx.clients, self, v3, cx.merchant, attempt, cx.now).await,
+            Api::V2(v2) => v2::order::query(cx.clients, self, v2, cx.merchant, attempt).await,
+        }
+    }
+
+    fn closes(&self) -> bool {
+        true
+    }
+
+    /// Closing an order of a pay code is a reversal.
+    fn reverses(&self) -> bool {
+        client::Product::of(self) == Some(client::Product::CodePay)
+    }
+
+    async fn close(&self, cx: Cx<'_>, _order: &Order, attempt: &Attempt) -> Result<Closing, CallError> {
+        let closed = match &self.api {
+            Api::V3(v3) => v3::close(cx.clients, self, v3, attempt, cx.now).await,
+            Api::V2(v2) => v2::order::close(cx.clients, self, v2, attempt).await,
+        };
+        match closed {
+            Ok(()) => Ok(Closing::Closed),
+            Err(error) if is_paying(&error) => Ok(Closing::Paying),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn can_refund(&self, _attempt: &Attempt) -> Result<(), Failure> {
+        match &self.api {
+            Api::V2(v2) if v2.identity.is_none() => {
+                Err(Failure::new(Code::REFUND_REFUSED).says(v2::no_certificate().message))
+            }
+            Api::V2(_) | Api::V3(_) => Ok(()),
+        }
+    }
+
+    /// APIv2 signs the reason as it stands.
+    fn check_refund(&self, _out_refund_no: &str, reason: &str) -> Result<(), (&'static str, String)> {
+        match &self.api {
+            Api::V2(_) => raw::check("refund_desc", reason),
+            Api::V3(_) => Ok(()),
+        }
+    }
+
+    async fn refund(&self, cx: Cx<'_>, request: &RefundRequest<'_>) -> Result<RefundStanding, CallError> {
+        match &self.api {
+            Api::V3(v3) => v3_refund::refund(cx.clients, self, v3, request).await,
+            Api::V2(v2) => v2::refund::refund(cx.clients, self, v2, request).await,
+        }
+    }
+
+    async fn query_refund(
+        &self,
+        cx: Cx<'_>,
+        _order: &Order,
+        attempt: &Attempt,
+        refund: &Refund,
+    ) -> Result<RefundStanding, CallError> {
+        match &self.api {
+            Api::V3(v3) => v3_refund::query_refund(cx.clients, self, v3, attempt, &refund.out_refund_no, cx.now).await,
+            Api::V2(v2) => v2::refund::query_refund(cx.clients, self, v2, attempt, &refund.out_refund_no).await,
+        }
+    }
+
+    fn transfers(&self) -> Result<&TransferDefaults, Failure> {
+        match transfer_keys(self) {
+            Some(_) => Ok(&self.transfer),
+            None => Err(Failure::new(Code::UNSUPPORTED).says("wxpay: version 3")),
+        }
+    }
+
+    fn sealing_key(&self) -> Option<[u8; 32]> {
+        Some(transfer_keys(self)?.private_key.derived_key(crate::driver::SEALED_TRANSFERS))
+    }
+
+    async fn transfer(&self, cx: Cx<'_>, request: &TransferRequest<'_>) -> Result<TransferStanding, CallError> {
+        match transfer_keys(self) {
+            Some(v3) => transfer::transfer(cx.clients, self, v3, request).await,
+            None => unsupported(),
+        }
+    }
+
+    async fn query_transfer(
+        &self,
+        cx: Cx<'_>,
+        request: &TransferRequest<'_>,
+    ) -> Result<Option<TransferStanding>, CallError> {
+        match transfer_keys(self) {
+            Some(v3) => transfer::query(cx.clients, self, v3, request).await,
+            None => unsupported(),
+        }
+    }
+
+    async fn cancel_transfer(
+        &self,
+        cx: Cx<'_>,
+        request: &TransferRequest<'_>,
+    ) -> Result<Option<TransferStanding>, CallError> {
+        match transfer_keys(self) {
+            Some(v3) => transfer::cancel(cx.clients, self, v3, request).await,
+            None => unsupported(),
+        }
+    }
+
+    /// Of a page in WeChat's browser, or of a mini program.
+    async fn login(cx: Cx<'_>, merchant: &Merchant, platform: &str, code: &str) -> Option<Result<Login, CallError>> {
+        if matches!(platform, "h5" | "h5-weixin") {
+            let site = wechat_login::App::of(merchant.wxpay.get("h5-weixin")?)?;
+            return Some(site.page(cx.clients, code).await);
+        }
+        let node = merchant.wxpay.get("mp-weixin")?;
+        let app = wechat_login::App::of(node)?;
+        let virtual_node = merchant.virtual_pay.values().find(|other| other.app_id == node.app_id);
+        let ttl = virtual_node.map_or(wechat_login::SESSION_TTL, |other| other.session_ttl);
+        Some(app.session(cx.clients, code, ttl, cx.now).await)
+    }
+
+    /// By merchant number; only APIv3 has bills. The node for transfers takes no payments.
+    fn accounts(merchant: &Merchant) -> Vec<Account> {
+        let nodes = merchant.wxpay.values().filter(|node| node.name != "transfer" && transfer_keys(node).is_some());
+        Account::each(nodes.map(|node| (node.mch_id.as_str(), node.clone().into())))
+    }
+
+    async fn bill(&self, cx: Cx<'_>, day: Day) -> Result<Statement, CallError> {
+        match &self.api {
+            Api::V3(v3) => bill::bill(cx.clients, self, v3, day, cx.now).await,
+            Api::V2(_) => unsupported(),
+        }
+    }
+
+    fn recognises(callback: &Shape<'_>) -> bool {
+        // Messages of virtual payment may be XML too.
+        callback.header("wechatpay-signature") || callback.is_xml() && !callback.query("signature")
+    }
+
+    async fn read_callback(
+        merchant: &Merchant,
+        clients: &Outside,
+        request: &CallbackRequest<'_>,
+    ) -> Result<Notice, CallbackError> {
+        callback::read(merchant, clients, request).await
+    }
+
+    fn reply(request: &CallbackRequest<'_>, verdict: Verdict) -> ProviderReply {
+        callback::reply(request, verdict)
+    }
+}
+
+/// Transfers are APIv3's alone; `None` where the node speaks APIv2.
+const fn transfer_keys(node: &WxpayNode) -> Option<&V3> {
+    match &node.api {
+        Api::V3(v3) => Some(v3),
+        Api::V2(_) => None,
+    }
+}
