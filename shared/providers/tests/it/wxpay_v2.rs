@@ -1,10 +1,10 @@
 //! APIv2: signed requests, verified answers, and what only a client certificate may ask.
 
 use super::wxpay_kit::*;
+use domain::{Fen, Secret};
+use providers::wxpay::v2::{is_signed, sign};
+use providers::{CallError, Created, Meaning, RefundProgress, RefundStanding, Standing};
 use serde_json::{Value, json};
-use shared::domain::{Fen, Secret};
-use shared::providers::wxpay::v2::{is_signed, sign};
-use shared::providers::{CallError, Created, Meaning, RefundProgress, RefundStanding, Standing};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn answer(more: Value, hmac: bool) -> Canned {
@@ -239,7 +239,7 @@ async fn a_pay_code_waits_for_the_payer_and_is_reversed_with_a_certificate() {
     .await;
     let config = config_of("codepay", certified(&again.base));
     let closed = gateway(&config, "codepay").close(&again.outside, &order(json!({})), &attempt, NOW).await;
-    assert_eq!(closed, Ok(shared::providers::Closing::Closed));
+    assert_eq!(closed, Ok(providers::Closing::Closed));
     assert!(again.seen().iter().all(|seen| seen.target == "/secapi/pay/reverse"));
     assert_eq!(again.seen().len(), 2);
     let ever = server(|| answer(json!({ "recall": "Y" }), false)).await;
@@ -252,8 +252,8 @@ async fn a_pay_code_waits_for_the_payer_and_is_reversed_with_a_certificate() {
 #[tokio::test]
 async fn a_close_is_verified_and_closing_twice_is_closing_once() {
     for (canned, wanted) in [
-        (answer as fn(Value, bool) -> Canned, Some(Ok(shared::providers::Closing::Closed))),
-        ((|_, _| failed("ORDERCLOSED")) as fn(Value, bool) -> Canned, Some(Ok(shared::providers::Closing::Closed))),
+        (answer as fn(Value, bool) -> Canned, Some(Ok(providers::Closing::Closed))),
+        ((|_, _| failed("ORDERCLOSED")) as fn(Value, bool) -> Canned, Some(Ok(providers::Closing::Closed))),
         ((|_, _| failed("ORDERPAID")) as fn(Value, bool) -> Canned, None),
     ] {
         let server = server(move || canned(json!({}), false)).await;

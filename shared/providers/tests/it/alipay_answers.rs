@@ -1,9 +1,9 @@
 //! The gateway's answers: what counts, what is only a failure, and what says nothing.
 
-use crate::alipay_kit::{ALIPAY, OURS, STRANGER, signed_answer, success};
+use super::alipay_kit::{ALIPAY, OURS, STRANGER, signed_answer, success};
 use proptest::prelude::*;
+use providers::alipay::answer::{self, Answer, AnswerError, Keys};
 use serde_json::{Value, json};
-use shared::providers::alipay::answer::{self, Answer, AnswerError, Keys};
 
 const METHOD: &str = "alipay.trade.query";
 const PAID: &str = r#"{"code":"10000","msg":"Success","trade_status":"TRADE_SUCCESS","total_amount":"0.01"}"#;
@@ -155,7 +155,7 @@ fn certificate_mode_wants_its_own_serial_number_on_a_success() {
 #[test]
 fn an_unsigned_ciphertext_is_not_opened() {
     let key = [9; 16];
-    let sealed = shared::crypto::aes::cbc128_encrypt(&key, PAID.as_bytes());
+    let sealed = crypto::aes::cbc128_encrypt(&key, PAID.as_bytes());
     let keys = Keys { alipay_key: &ALIPAY.public, alipay_cert_sn: None, encrypt_key: Some(&key) };
     let raw = format!("\"{sealed}\"");
     let unsigned = format!(r#"{{"alipay_trade_query_response":{raw}}}"#);

@@ -1,12 +1,12 @@
 //! Orders over APIv3: what is sent, what of the answer is believed, and what the client gets.
 
 use super::wxpay_kit::*;
+use crypto::rsa::PublicKey;
+use domain::{Fen, Order};
+use providers::Config;
+use providers::wxpay::signing::{invoke_message, request_message};
+use providers::{CallError, Created, Meaning, Standing};
 use serde_json::{Value, json};
-use shared::config::Config;
-use shared::crypto::rsa::PublicKey;
-use shared::domain::{Fen, Order};
-use shared::providers::wxpay::signing::{invoke_message, request_message};
-use shared::providers::{CallError, Created, Meaning, Standing};
 
 async fn create(
     node: &str,
@@ -356,9 +356,7 @@ async fn only_a_named_absence_is_an_absence() {
     assert!(matches!(standing, Err(CallError::Refused(_))));
 }
 
-async fn close(
-    answer: impl Fn() -> Canned + Send + Sync + 'static,
-) -> (Result<shared::providers::Closing, CallError>, Seen) {
+async fn close(answer: impl Fn() -> Canned + Send + Sync + 'static) -> (Result<providers::Closing, CallError>, Seen) {
     let server = Server::start(move |_| answer()).await;
     let config = config_of("h5", v3_node(&server.base));
     let attempt = attempt("h5", json!({}));
@@ -368,15 +366,15 @@ async fn close(
 #[tokio::test]
 async fn a_close_is_a_signed_204_and_closing_twice_is_closing_once() {
     let (closed, seen) = close(|| Canned::signed(204, "")).await;
-    assert_eq!(closed, Ok(shared::providers::Closing::Closed));
+    assert_eq!(closed, Ok(providers::Closing::Closed));
     assert_signed(&seen);
     assert_eq!(seen.target, "/v3/pay/transactions/out-trade-no/T202601010001/close");
     assert_eq!(seen.json(), json!({ "mchid": MCH }));
-    assert_eq!(close(|| Canned::error(400, "ORDER_CLOSED")).await.0, Ok(shared::providers::Closing::Closed));
+    assert_eq!(close(|| Canned::error(400, "ORDER_CLOSED")).await.0, Ok(providers::Closing::Closed));
     assert!(matches!(close(|| Canned::plain(204, "")).await.0, Err(CallError::Unknown(_))), "an unsigned 204");
     for code in ["USERPAYING", "USER_PAYING"] {
         let (paying, _) = close(move || Canned::error(400, code)).await;
-        assert_eq!(paying, Ok(shared::providers::Closing::Paying), "{code}");
+        assert_eq!(paying, Ok(providers::Closing::Paying), "{code}");
     }
     let (paid, _) = close(|| Canned::error(400, "ORDERPAID")).await;
     assert!(matches!(paid, Err(CallError::Refused(refusal)) if refusal.meaning == Meaning::Paid));

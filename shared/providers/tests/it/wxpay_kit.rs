@@ -6,16 +6,16 @@ use aws_lc_rs::signature::KeyPair as _;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
+use crypto::{base64, rsa::PrivateKey};
+use domain::{Attempt, Order, Provider, Refund, Secret};
 use http::HeaderMap;
-use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, SerialNumber, date_time_ymd};
-use serde_json::{Value, json};
-use shared::config::Config;
-use shared::crypto::{base64, rsa::PrivateKey};
-use shared::domain::{Attempt, Order, Provider, Refund, Secret};
-use shared::providers::wxpay::v2::{Params, sign};
-use shared::providers::{
+use providers::Config;
+use providers::wxpay::v2::{Params, sign};
+use providers::{
     CallbackRequest, CreateRequest, Gateway, Outside, RefundRequest, common::xml, wxpay::signing::answer_message,
 };
+use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, SerialNumber, date_time_ymd};
+use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
 
@@ -151,9 +151,9 @@ pub fn refund_request<'a>(order: &'a Order, attempt: &'a Attempt) -> RefundReque
         order,
         attempt,
         transaction_id: "4200000001",
-        total: shared::domain::Fen(100),
+        total: domain::Fen(100),
         out_refund_no: "R202601010001",
-        refund: shared::domain::Fen(40),
+        refund: domain::Fen(40),
         reason: "商品缺货",
         notify_url: "https://pay.test/refund-notify/wxpay/default",
         now: NOW,
@@ -326,11 +326,11 @@ impl Server {
 
 /// A fixture.
 pub fn fixture(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/wechat").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/wechat").join(name);
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
 pub fn fixture_text(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/wechat").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/wechat").join(name);
     std::fs::read_to_string(path).unwrap()
 }

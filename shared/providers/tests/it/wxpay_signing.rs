@@ -1,13 +1,13 @@
 //! The published vectors: what we compose is what WeChat Pay's own samples signed and sealed.
 
 use super::wxpay_kit::*;
+use crypto::aes::{self, Mode, open_gcm};
+use crypto::hash::md5_hex;
+use crypto::rsa::{PrivateKey, PublicKey};
+use domain::Secret;
+use providers::wxpay::signing::{answer_message, authorization, invoke_message, request_message, segment};
+use providers::wxpay::v2;
 use serde_json::Value;
-use shared::crypto::aes::{self, Mode, open_gcm};
-use shared::crypto::hash::md5_hex;
-use shared::crypto::rsa::{PrivateKey, PublicKey};
-use shared::domain::Secret;
-use shared::providers::wxpay::signing::{answer_message, authorization, invoke_message, request_message, segment};
-use shared::providers::wxpay::v2;
 
 fn text<'a>(case: &'a Value, key: &str) -> &'a str {
     case[key].as_str().unwrap_or_else(|| panic!("{key} in {case}"))
@@ -90,10 +90,8 @@ fn gcm_opens_the_published_texts_and_refuses_other_lengths() {
 #[test]
 fn gcm_refuses_every_altered_tag_nonce_and_aad_without_panicking() {
     let sealed = seal(V3_KEY, "Kj7QIyUiYx1q", "transaction", b"{}");
-    let bytes = shared::crypto::from_base64(&sealed).unwrap();
-    let open = |nonce: &[u8], aad: &[u8], bytes: &[u8]| {
-        open_gcm(V3_KEY.as_bytes(), nonce, aad, &shared::crypto::base64(bytes))
-    };
+    let bytes = crypto::from_base64(&sealed).unwrap();
+    let open = |nonce: &[u8], aad: &[u8], bytes: &[u8]| open_gcm(V3_KEY.as_bytes(), nonce, aad, &crypto::base64(bytes));
     let nonce = b"Kj7QIyUiYx1q";
     assert_eq!(open(nonce, b"transaction", &bytes).unwrap(), b"{}");
     for length in [0, 11, 13, 16] {

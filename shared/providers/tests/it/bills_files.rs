@@ -1,19 +1,19 @@
 //! Reading bills: layouts, encodings, compression, hashes; and files that are none.
 
+use crypto::hash::sha1_hex;
+use domain::{Day, Fen};
 use encoding_rs::GBK;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
-use shared::crypto::hash::sha1_hex;
-use shared::domain::{Day, Fen};
-use shared::providers::bill::{Bill, BillError, MAX_LINE, file_url};
-use shared::providers::{alipay, wxpay};
+use providers::bill::{Bill, BillError, MAX_LINE, file_url};
+use providers::{alipay, wxpay};
 use std::io::{Cursor, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-const WXPAY: &str = include_str!("fixtures/bills/wxpay.csv");
-const ALIPAY: &str = include_str!("fixtures/bills/alipay.csv");
+const WXPAY: &str = include_str!("../../../../tests/fixtures/bills/wxpay.csv");
+const ALIPAY: &str = include_str!("../../../../tests/fixtures/bills/alipay.csv");
 
 fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());

@@ -1,16 +1,14 @@
 //! Callbacks: only what WeChat Pay signed for this merchant, just now, is taken; everything else is refused.
 
 use super::wxpay_kit::*;
+use crypto::aes::{Mode, encrypt};
+use crypto::hash::md5_hex;
+use domain::{Fen, Provider};
 use http::HeaderMap;
 use proptest::prelude::*;
+use providers::Config;
+use providers::{CallbackError, CallbackRequest, Notice, Outside, RefundProgress, Verdict, read_callback, reply};
 use serde_json::{Value, json};
-use shared::config::Config;
-use shared::crypto::aes::{Mode, encrypt};
-use shared::crypto::hash::md5_hex;
-use shared::domain::{Fen, Provider};
-use shared::providers::{
-    CallbackError, CallbackRequest, Notice, Outside, RefundProgress, Verdict, read_callback, reply,
-};
 
 const NOWHERE: &str = "http://127.0.0.1:1";
 
@@ -148,10 +146,10 @@ async fn the_cipher_is_pinned_and_a_wrong_tag_nonce_or_aad_opens_nothing() {
     let good = event("TRANSACTION.SUCCESS", &paid_order());
     let sealed = good["resource"]["ciphertext"].as_str().unwrap().to_owned();
     let zeroed = {
-        let mut bytes = shared::crypto::from_base64(&sealed).unwrap();
+        let mut bytes = crypto::from_base64(&sealed).unwrap();
         let end = bytes.len();
         bytes[end - 16..].fill(0);
-        shared::crypto::base64(&bytes)
+        crypto::base64(&bytes)
     };
     for (key, value) in [
         ("algorithm", json!("AEAD_SM4_GCM")),
@@ -327,7 +325,7 @@ async fn the_kind_of_sign_is_the_configurations_not_the_messages() {
 
 #[tokio::test]
 async fn deleted_emptied_altered_or_doubled_v2_fields_are_refused() {
-    let signed = shared::providers::common::xml::read(&signed_xml(&paid_v2(), false)).unwrap().fields;
+    let signed = providers::common::xml::read(&signed_xml(&paid_v2(), false)).unwrap().fields;
     for name in signed.keys() {
         let mut without = signed.clone();
         without.remove(name);
@@ -457,7 +455,7 @@ fn replies_are_in_the_words_of_the_version_that_asked() {
     for (verdict, statuses) in [(Verdict::Rejected, 400..500), (Verdict::Retry, 500..600)] {
         let reply = v2(verdict);
         assert!(statuses.contains(&reply.status));
-        assert_eq!(shared::providers::common::xml::read(reply.body.as_bytes()).unwrap().fields["return_code"], "FAIL");
+        assert_eq!(providers::common::xml::read(reply.body.as_bytes()).unwrap().fields["return_code"], "FAIL");
     }
 }
 
@@ -475,7 +473,7 @@ proptest! {
         refused_whatever_it_is(&config, &HeaderMap::new(), &body);
         let mut headers = headers_of(b"another body");
         refused_whatever_it_is(&config, &headers, &body);
-        headers.insert("wechatpay-signature", shared::crypto::base64(&body).parse().unwrap());
+        headers.insert("wechatpay-signature", crypto::base64(&body).parse().unwrap());
         refused_whatever_it_is(&config, &headers, &body);
         let xml = [b"<xml><return_code>SUCCESS</return_code>".as_slice(), &body, b"</xml>"].concat();
         refused_whatever_it_is(&config, &HeaderMap::new(), &xml);

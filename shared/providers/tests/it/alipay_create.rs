@@ -1,11 +1,11 @@
 //! Creating Alipay payments: what each product is told, and what the client gets.
 
-use crate::alipay_kit::{
+use super::alipay_kit::{
     APP_ID, MINUTE, NOW, NUMBER, OURS, Script, TRADE_NO, attempt, failure, gateway, node, order, request, success,
 };
+use domain::{Fen, Order};
+use providers::{CallError, CreateRequest, Created, Meaning, Outside, alipay::signing};
 use serde_json::{Value, json};
-use shared::domain::{Fen, Order};
-use shared::providers::{CallError, CreateRequest, Created, Meaning, Outside, alipay::signing};
 use std::collections::BTreeMap;
 
 /// Creates at a script's gateway.
@@ -274,16 +274,16 @@ async fn no_text_of_the_gateways_repeats_a_token() {
 async fn encrypted_content_goes_out_sealed_and_comes_back_sealed() {
     let key = [5; 16];
     let inner = json!({ "code": "10000", "out_trade_no": NUMBER, "qr_code": "https://qr.alipay.com/bax1" });
-    let raw = json!(shared::crypto::aes::cbc128_encrypt(&key, inner.to_string().as_bytes())).to_string();
-    let answer = crate::alipay_kit::signed_answer("alipay.trade.precreate", &raw, &crate::alipay_kit::ALIPAY.private);
+    let raw = json!(crypto::aes::cbc128_encrypt(&key, inner.to_string().as_bytes())).to_string();
+    let answer = super::alipay_kit::signed_answer("alipay.trade.precreate", &raw, &crate::alipay_kit::ALIPAY.private);
     let script = Script::of(vec![answer]).await;
     let order = order(json!({}));
-    let more = json!({ "encryptKey": shared::crypto::base64(&key[..]) });
+    let more = json!({ "encryptKey": crypto::base64(&key[..]) });
     let Ok(created) = create_at(&script, "h5", more, &request(&order)).await else { panic!() };
     assert_eq!(created.code_url.as_deref(), Some("https://qr.alipay.com/bax1"));
     let form = &script.asked()[0];
     assert_eq!(form["encrypt_type"], "AES");
-    let plain = shared::crypto::aes::cbc128_decrypt(&key, &form["biz_content"]).expect("it opens");
+    let plain = crypto::aes::cbc128_decrypt(&key, &form["biz_content"]).expect("it opens");
     assert_eq!(serde_json::from_slice::<Value>(&plain).unwrap()["out_trade_no"], NUMBER);
 }
 

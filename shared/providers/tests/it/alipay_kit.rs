@@ -6,12 +6,12 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
+use crypto::base64;
+use crypto::rsa::{PrivateKey, PublicKey};
+use domain::{Attempt, Order, Provider};
+use providers::{CallbackError, CallbackRequest, CreateRequest, Gateway, Notice, Outside, alipay::signing};
+use providers::{Config, Merchant};
 use serde_json::{Map, Value, json};
-use shared::config::{Config, Merchant};
-use shared::crypto::base64;
-use shared::crypto::rsa::{PrivateKey, PublicKey};
-use shared::domain::{Attempt, Order, Provider};
-use shared::providers::{CallbackError, CallbackRequest, CreateRequest, Gateway, Notice, Outside, alipay::signing};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -45,7 +45,7 @@ pub static ALIPAY: LazyLock<Pair> = LazyLock::new(pair);
 pub static STRANGER: LazyLock<Pair> = LazyLock::new(pair);
 
 pub fn fixture(path: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/alipay").join(path);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/alipay").join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
@@ -237,6 +237,6 @@ pub fn read(merchant: &Merchant, body: &[u8]) -> Result<Notice, CallbackError> {
     let headers = http::HeaderMap::new();
     let request = CallbackRequest { method: &http::Method::POST, headers: &headers, query: "", body, now: NOW };
     let outside = Outside::default();
-    let reading = shared::providers::read_callback(Provider::Alipay, merchant, &outside, &request);
+    let reading = providers::read_callback(Provider::Alipay, merchant, &outside, &request);
     tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(reading)
 }

@@ -1,11 +1,11 @@
 //! Asking for, closing and refunding Alipay trades, against answers by script.
 
-use crate::alipay_kit::{
+use super::alipay_kit::{
     ALIPAY, NOW, NUMBER, Script, TRADE_NO, attempt, failure, gateway, node, order, signed_answer, success,
 };
+use domain::{Fen, Payment, Refund};
+use providers::{CallError, Gateway, Meaning, RefundProgress, RefundRequest, RefundStanding, Standing};
 use serde_json::{Value, json};
-use shared::domain::{Fen, Payment, Refund};
-use shared::providers::{CallError, Gateway, Meaning, RefundProgress, RefundRequest, RefundStanding, Standing};
 
 const QUERY: &str = "alipay.trade.query";
 const CLOSE: &str = "alipay.trade.close";
@@ -132,14 +132,14 @@ async fn no_answer_is_unknown() {
     assert!(matches!(outcome, Err(CallError::Unknown(_))));
 }
 
-async fn close(name: &str, answers: Vec<String>) -> (Result<shared::providers::Closing, CallError>, Vec<String>) {
+async fn close(name: &str, answers: Vec<String>) -> (Result<providers::Closing, CallError>, Vec<String>) {
     let script = Script::of(answers).await;
     let order = order(json!({}));
     let outcome = at(&script, name).close(&script.outside, &order, order.current(), NOW).await;
     (outcome, script.methods())
 }
 
-fn meaning(outcome: Result<shared::providers::Closing, CallError>) -> Meaning {
+fn meaning(outcome: Result<providers::Closing, CallError>) -> Meaning {
     match outcome {
         Err(CallError::Refused(refusal)) => refusal.meaning,
         other => panic!("{other:?}"),
@@ -149,7 +149,7 @@ fn meaning(outcome: Result<shared::providers::Closing, CallError>) -> Meaning {
 #[tokio::test]
 async fn an_unpaid_trade_closes() {
     let (outcome, methods) = close("h5", vec![success(CLOSE, json!({ "out_trade_no": NUMBER }))]).await;
-    assert_eq!((outcome, methods), (Ok(shared::providers::Closing::Closed), vec![CLOSE.to_owned()]));
+    assert_eq!((outcome, methods), (Ok(providers::Closing::Closed), vec![CLOSE.to_owned()]));
     let (outcome, _) = close("h5", vec![success(CLOSE, json!({ "out_trade_no": "another" }))]).await;
     assert!(matches!(outcome, Err(CallError::Unknown(_))));
 }
@@ -172,7 +172,7 @@ async fn a_trade_that_does_not_close_says_how_it_stands() {
     }
     let status_error = || failure(CLOSE, "40004", "ACQ.TRADE_STATUS_ERROR");
     let (paying, _) = close("h5", vec![status_error(), trade("TRADE_PENDING", json!({}))]).await;
-    assert_eq!(paying, Ok(shared::providers::Closing::Paying));
+    assert_eq!(paying, Ok(providers::Closing::Paying));
     let (untold, _) = close("h5", vec![status_error(), failure(QUERY, "40002", "isv.invalid-signature")]).await;
     assert!(
         matches!(untold, Err(CallError::Unknown(_))),
@@ -186,7 +186,7 @@ async fn a_trade_that_does_not_close_says_how_it_stands() {
 
 #[tokio::test]
 async fn a_pay_code_trade_is_cancelled() {
-    use shared::providers::Closing;
+    use providers::Closing;
     for (fields, ended) in [
         (json!({ "action": "close" }), Closing::Closed),
         (json!({ "action": "refund" }), Closing::Closed),
@@ -199,7 +199,7 @@ async fn a_pay_code_trade_is_cancelled() {
     let again = || success(CANCEL, json!({ "retry_flag": "Y" }));
     let done = || success(CANCEL, json!({ "retry_flag": "N", "action": "close" }));
     let (outcome, methods) = close("codepay", vec![again(), done()]).await;
-    assert_eq!((outcome, methods.len()), (Ok(shared::providers::Closing::Closed), 2));
+    assert_eq!((outcome, methods.len()), (Ok(providers::Closing::Closed), 2));
     let (outcome, methods) = close("codepay", vec![again(), again(), done()]).await;
     assert!(matches!(outcome, Err(CallError::Unknown(_))));
     assert_eq!(methods.len(), 2);

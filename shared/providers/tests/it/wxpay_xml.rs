@@ -2,7 +2,7 @@
 
 use super::wxpay_kit::fixture;
 use proptest::prelude::*;
-use shared::providers::common::xml::{XmlError, read, write};
+use providers::common::xml::{XmlError, read, write};
 
 fn sample(name: &str) -> String {
     fixture("v2-xml-samples.json")["samples"][name].as_str().unwrap().to_owned()

@@ -1,11 +1,11 @@
 //! The public vectors of Alipay's protocol, and ours: byte for byte.
 
-use crate::alipay_kit::{fixture, fixture_json, pairs, read};
+use super::alipay_kit::{fixture, fixture_json, pairs, read};
+use crypto::{aes, cert, from_base64, rsa::PublicKey};
+use domain::Fen;
+use providers::alipay::answer::{self, Answer, AnswerError, Keys};
+use providers::{CallbackError, Notice, alipay::signing};
 use serde_json::{Value, json};
-use shared::crypto::{aes, cert, from_base64, rsa::PublicKey};
-use shared::domain::Fen;
-use shared::providers::alipay::answer::{self, Answer, AnswerError, Keys};
-use shared::providers::{CallbackError, Notice, alipay::signing};
 
 fn certified(path: &Value) -> PublicKey {
     PublicKey::parse(&fixture(path.as_str().expect("a path"))).expect("a certificate")
@@ -73,7 +73,7 @@ fn sandbox_application() -> Value {
 fn a_genuine_callback_is_read_whole_in_certificate_mode() {
     let vector = fixture_json("notify/yansongda_sandbox_plus_sign_in_subject.json");
     let body = text(&vector["form_body"]);
-    crate::alipay_kit::with_merchant(sandbox_application(), |merchant| {
+    super::alipay_kit::with_merchant(sandbox_application(), |merchant| {
         let Ok(Notice::Payment(payment)) = read(merchant, body.as_bytes()) else { panic!("not a payment") };
         assert_eq!(payment.number, "1703147160");
         assert_eq!(payment.transaction_id, "2023122122001499160501589436");
@@ -93,7 +93,7 @@ fn a_callback_decoded_twice_does_not_verify() {
     let body = text(&vector["form_body"]);
     let twice = body.replace("yansongda%2B", "yansongda+");
     assert_ne!(body, twice);
-    crate::alipay_kit::with_merchant(sandbox_application(), |merchant| {
+    super::alipay_kit::with_merchant(sandbox_application(), |merchant| {
         assert_eq!(read(merchant, twice.as_bytes()), Err(CallbackError::Forged("sign")));
     });
 }
@@ -102,7 +102,7 @@ fn a_callback_decoded_twice_does_not_verify() {
 fn a_callback_that_names_another_certificate_is_forged() {
     let vector = fixture_json("notify/yansongda_sandbox_plus_sign_in_subject.json");
     let named = |serial: &str| format!("{}&alipay_cert_sn={serial}", text(&vector["form_body"]));
-    crate::alipay_kit::with_merchant(sandbox_application(), |merchant| {
+    super::alipay_kit::with_merchant(sandbox_application(), |merchant| {
         assert!(read(merchant, named("6f1e366a31d9575cd546914add04f4af").as_bytes()).is_ok());
         let other = read(merchant, named("687b59193f3f462dd5336e5abf83c5d8").as_bytes());
         assert_eq!(other, Err(CallbackError::Forged("sign")));
@@ -209,12 +209,12 @@ fn yuan_is_an_edge_of_integer_fen() {
 #[tokio::test]
 async fn certificate_mode_signs_the_serial_numbers_along() {
     let vector = fixture_json("request/yansongda_trade_query_cert_mode.json");
-    let order = crate::alipay_kit::order(json!({}));
+    let order = super::alipay_kit::order(json!({}));
     let application = sandbox_application()["h5"].clone();
     let certificate = cert::Certificate::parse(text(&application["appCertContent"])).expect("a certificate");
     let public = PublicKey::parse(text(&application["appCertContent"])).expect("a key");
-    let created = crate::alipay_kit::gateway("pc", application)
-        .create(&Default::default(), &crate::alipay_kit::request(&order))
+    let created = super::alipay_kit::gateway("pc", application)
+        .create(&Default::default(), &super::alipay_kit::request(&order))
         .await;
     let Ok(created) = created else { panic!("{created:?}") };
     let query = text(&created.order_info["payUrl"]).split_once('?').expect("a query").1;

@@ -1,9 +1,9 @@
 //! Refunds over APIv3: accepted is not done, and a rate limit is not a refusal.
 
 use super::wxpay_kit::*;
+use domain::Fen;
+use providers::{CallError, Meaning, RefundProgress, RefundStanding};
 use serde_json::{Value, json};
-use shared::domain::Fen;
-use shared::providers::{CallError, Meaning, RefundProgress, RefundStanding};
 
 fn refund_object(status: &str) -> Value {
     json!({

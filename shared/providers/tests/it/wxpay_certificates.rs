@@ -1,12 +1,12 @@
 //! Platform certificates: fetched on use, kept, never fetched in a storm, never believed unsigned.
 
 use super::wxpay_kit::*;
+use domain::Provider;
 use http::HeaderMap;
+use providers::Config;
+use providers::wxpay::{KEEP_MS, PAUSE_MS};
+use providers::{CallbackError, CallbackRequest, Notice, Outside, Standing, read_callback};
 use serde_json::json;
-use shared::config::Config;
-use shared::domain::Provider;
-use shared::providers::wxpay::{KEEP_MS, PAUSE_MS};
-use shared::providers::{CallbackError, CallbackRequest, Notice, Outside, Standing, read_callback};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 

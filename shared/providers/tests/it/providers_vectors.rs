@@ -2,14 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use crypto::{aes, cert::Certificate, hash, jws::Anchor, sm2::Sm2Key};
+use domain::{Fen, Provider, Secret};
 use http::{HeaderMap, Method};
+use providers::Config;
+use providers::{CallbackError, CallbackRequest, Notice, Outside, douyin, huawei, read_callback, virtual_pay, vkspay};
 use serde_json::{Map, Value, json};
-use shared::config::Config;
-use shared::crypto::{aes, cert::Certificate, hash, jws::Anchor, sm2::Sm2Key};
-use shared::domain::{Fen, Provider, Secret};
-use shared::providers::{
-    CallbackError, CallbackRequest, Notice, Outside, douyin, huawei, read_callback, virtual_pay, vkspay,
-};
 use std::path::{Path, PathBuf};
 
 const APPLE_LEAF: &str = "1.2.840.113635.100.6.11.1";
@@ -17,7 +15,7 @@ const APPLE_INTERMEDIATE: &str = "1.2.840.113635.100.6.2.1";
 const HUAWEI_LEAF: &str = "1.3.6.1.4.1.2011.2.415.1.1";
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(name)
 }
 
 fn text(name: &str) -> String {
@@ -105,7 +103,7 @@ fn apples_real_chain_is_taken_and_its_spoilt_ones_are_not() {
 #[test]
 fn the_root_that_is_built_in_is_apple_root_ca_g3() {
     let digest = "63343abfb89a6a03ebb57e9b3f5fa7be7c4f5c756f3017b3a8c488c3653e9179";
-    let built_in = include_bytes!("../shared/providers/src/apple/AppleRootCA-G3.der");
+    let built_in = include_bytes!("../../src/apple/AppleRootCA-G3.der");
     assert_eq!(hash::sha256_hex(built_in), digest);
 }
 

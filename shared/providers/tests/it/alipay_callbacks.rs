@@ -1,13 +1,13 @@
 //! Alipay's callbacks: which are believed, and what they say.
 
-use crate::alipay_kit::{
+use super::alipay_kit::{
     ALIPAY, APP_ID, NUMBER, OURS, STRANGER, TRADE_NO, config, node, paid_fields, read, signed_form, with_merchant,
 };
+use domain::Fen;
 use proptest::prelude::*;
+use providers::Config;
+use providers::{CallbackError, CallbackRequest, Notice, RefundProgress, Verdict, reply};
 use serde_json::{Value, json};
-use shared::config::Config;
-use shared::domain::Fen;
-use shared::providers::{CallbackError, CallbackRequest, Notice, RefundProgress, Verdict, reply};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -247,7 +247,7 @@ fn a_value_cannot_become_fields() {
     form.extend_pairs(&innocent).append_pair("sign_type", "RSA2");
     let forged = format!("{}&sign={sign}", form.finish());
     let params: Vec<(String, String)> = form_urlencoded::parse(forged.as_bytes()).into_owned().collect();
-    assert!(shared::providers::alipay::signing::verify_notify(&params, &ALIPAY.public), "the signature fits");
+    assert!(providers::alipay::signing::verify_notify(&params, &ALIPAY.public), "the signature fits");
     assert_eq!(read_ours(&forged), Err(CallbackError::Malformed("a value that reads as further fields")));
 }
 
@@ -291,7 +291,7 @@ fn alipay_is_answered_in_its_own_words() {
     for (verdict, status, body) in
         [(Verdict::Accepted, 200, "success"), (Verdict::Rejected, 400, "fail"), (Verdict::Retry, 500, "fail")]
     {
-        let reply = reply(shared::domain::Provider::Alipay, &request, verdict);
+        let reply = reply(domain::Provider::Alipay, &request, verdict);
         assert_eq!((reply.status, reply.content_type, reply.body.as_str()), (status, "text/plain", body));
     }
 }

@@ -1,10 +1,10 @@
 //! The documents say what the code does.
 
-use shared::domain::Code;
+use domain::Code;
 
 #[test]
 fn the_table_of_codes_in_the_docs_is_the_one_in_the_code() {
-    let page = include_str!("../docs/codes.md");
+    let page = include_str!("../../../docs/codes.md");
     let rows: Vec<&str> =
         page.lines().filter(|line| line.starts_with("| ") && line.as_bytes()[2].is_ascii_digit()).collect();
     let table: Vec<String> =
