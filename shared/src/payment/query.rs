@@ -185,6 +185,7 @@ async fn ask_as(
             }
             Ok(asked)
         }
+        Ok(Standing::Closed) if attempt.state == AttemptState::Closed => Ok(Asked::Closed),
         Ok(Standing::Closed) => {
             let entry =
                 HistoryEntry::new("attempt closed", attempt.provider.name(), cx.now()).with("attempt", &attempt.n);

@@ -22,6 +22,7 @@ use crate::provider::bill::{Account, Statement};
 use crate::store::{BillReport, BillState};
 use books::Books;
 use compare::Comparison;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// What became of a run.
@@ -185,7 +186,7 @@ async fn check(cx: &Context<'_>, clock: i64, job: &Job<'_>, reply: &mut BillsRep
         refund_fee: books.refunds().filter(|r| r.line.success).fold(Fen::ZERO, |sum, r| plus(sum, r.line.refund)),
         ..report
     };
-    let mut comparison = Comparison { cx, job, accounts: &accounts, reply, report, unasked: 0 };
+    let mut comparison = Comparison { cx, job, accounts: &accounts, reply, report, unasked: 0, gone: HashSet::new() };
     comparison.run(books).await?;
     let (mut report, unasked) = (comparison.report, comparison.unasked);
     if unasked > 0 {
