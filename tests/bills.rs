@@ -458,7 +458,7 @@ async fn a_credited_payment_that_was_reversed_is_a_difference() {
 
 /// A pay code that its payer has paid, which nobody has told of.
 async fn paid_by_code(world: &World, provider: Provider, no: &str) {
-    let code = if provider == Provider::Wxpay { "130000000000000006" } else { "2800000000000000006" };
+    let code = if provider == Provider::Wxpay { "130000000000000007" } else { "2800000000000000007" };
     let (status, made) = world.create(no, json!({ "provider": provider.name(), "auth_code": code })).await;
     assert_eq!((status, &made["trade_state"]), (200, &json!("NOTPAY")), "{made}");
     world.pay_silently(no).await;

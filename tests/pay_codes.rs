@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// A pay code that its payer has paid after a question for the password, which nobody has told of.
 async fn paid_by_code(world: &World, provider: &str, no: &str) -> String {
-    let code = if provider == "wxpay" { "130000000000000006" } else { "2800000000000000006" };
+    let code = if provider == "wxpay" { "130000000000000007" } else { "2800000000000000007" };
     let (status, made) = world.create(no, json!({ "provider": provider, "auth_code": code })).await;
     assert_eq!((status, &made["trade_state"]), (200, &json!("NOTPAY")), "{made}");
     world.pay_silently(no).await;
@@ -147,4 +147,53 @@ async fn closing_and_asking_at_once_never_delivers_what_goes_back() {
         let credited = world.order(&no).await["trade_state"] == "SUCCESS";
         assert_eq!(has_gone_back(&world, &no), !credited, "{no}: {closed:?}");
     }
+}
+
+#[tokio::test]
+async fn a_paid_code_whose_reversal_is_refused_every_time_is_credited_when_its_order_ends() {
+    for (provider, refusal) in [
+        ("wxpay", sandbox::Misbehaviour::Refuse),
+        ("alipay", sandbox::Misbehaviour::Refuse),
+        ("wxpay", sandbox::Misbehaviour::SystemError),
+        ("alipay", sandbox::Misbehaviour::SystemError),
+    ] {
+        let world = World::start().await;
+        let no = format!("REFUSED_{provider}");
+        paid_by_code(&world, provider, &no).await;
+        world.sandbox.misbehave(sandbox::Fault::new(sandbox::Op::Reverse, refusal));
+        let over = 3 * 3_600_000;
+        world.reconcile(over).await;
+        if refusal == sandbox::Misbehaviour::SystemError {
+            // Nobody knows whether it reached the provider; from the next look on it is asked about.
+            assert_eq!(world.order(&no).await["trade_state"], "NOTPAY", "{provider}");
+            a_minute_passes(&world, &no).await;
+            world.reconcile(over + 3_700_000).await;
+        }
+        assert_eq!(world.order(&no).await["trade_state"], "SUCCESS", "{provider} {refusal:?}");
+        assert_eq!(world.row("uni-id-users", "user_001").await["balance"], 100, "{provider}");
+    }
+}
+
+#[tokio::test]
+async fn an_unpaid_code_whose_reversal_is_refused_keeps_its_order_due_and_is_credited_when_it_is_paid() {
+    let world = World::start().await;
+    let no = "REFUSED_UNPAID";
+    let code = json!({ "provider": "wxpay", "auth_code": "130000000000000007" });
+    assert_eq!(world.create(no, code).await.0, 200);
+    world.sandbox.misbehave(sandbox::Fault::new(sandbox::Op::Reverse, sandbox::Misbehaviour::Refuse));
+    let close = json!({ "url": "pay/closePayment", "data": { "out_trade_no": no } });
+    let (status, closed) = world.call("create-payment", close).await;
+    assert_eq!(status, 422, "{closed}");
+    world.pay_silently(no).await;
+    let (_, asked) = world.call("query-payment", json!({ "out_trade_no": no })).await;
+    assert_eq!(asked["trade_state"], "SUCCESS", "a refused reversal stops nobody from asking");
+
+    let no = "REFUSED_UNTOLD";
+    let code = json!({ "provider": "wxpay", "auth_code": "130000000000000007" });
+    assert_eq!(world.create(no, code).await.0, 200);
+    world.sandbox.misbehave(sandbox::Fault::new(sandbox::Op::Query, sandbox::Misbehaviour::Refuse));
+    let run = world.reconcile(3 * 3_600_000).await;
+    assert_eq!((&run["closed"], &run["errors"]), (&json!(0), &json!(1)), "{run}");
+    let order = world.order(no).await;
+    assert_eq!((&order["trade_state"], order["due"].is_i64()), (&json!("NOTPAY"), true), "it stays due");
 }

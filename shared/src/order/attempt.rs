@@ -100,6 +100,11 @@ impl Attempt {
         self.reversing.is_some_and(|asked| now < asked + REVERSAL_MS)
     }
 
+    /// The note of a reversal that is over.
+    pub fn reversal_over(&self) -> Option<i64> {
+        self.reversing.map(|asked| asked - REVERSAL_MS)
+    }
+
     /// True while money may still come through this attempt.
     pub const fn may_be_paid(&self) -> bool {
         matches!(self.state, AttemptState::Open | AttemptState::Abandoned)

@@ -357,8 +357,25 @@ impl Store {
         update
             .when("version", "=", order.version)
             .when(&format!("attempts[{}].state", attempt.n - 1), "=", attempt.state)
+            .when_as_read(&format!("attempts[{}].reversing", attempt.n - 1), attempt.reversing)
             .set(&format!("attempts[{}].reversing", attempt.n - 1), now);
         self.write_with_history(order, &update, entry).await
+    }
+
+    /// Changes the note of an attempt's reversal, if it is as given. The order's version stays.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn change_reversal(
+        &self,
+        order: &Order,
+        noted: &Attempt,
+        reversing: Option<i64>,
+    ) -> Result<bool, StoreError> {
+        let path = format!("attempts[{}].reversing", noted.n - 1);
+        let mut update = Expression::default();
+        update.when_as_read(&path, noted.reversing).set(&path, reversing);
+        self.update_if(&Key::order(&order.out_trade_no), &update).await
     }
 
     /// Marks an attempt that its provider refused to create, unless somebody else had to do with the order since
