@@ -15,11 +15,14 @@ async fn paid_by_code(world: &World, provider: &str, no: &str) -> String {
 
 /// The reversal was asked for a minute earlier than it was.
 async fn a_minute_passes(world: &World, no: &str) {
-    let earlier = (shared::app::system_clock())() - 61_000;
+    amend(world, no, "reversing", (shared::app::system_clock())() - 61_000).await;
+}
+
+async fn amend(world: &World, no: &str, field: &str, value: i64) {
     let update = world.tables.update_item().table_name(TABLE);
     let update = update.key("pk", Av::S(format!("O#{no}"))).key("sk", Av::S("O".to_owned()));
-    let update = update.update_expression("SET attempts[0].reversing = :v");
-    update.expression_attribute_values(":v", Av::N(earlier.to_string())).send().await.expect("written");
+    let update = update.update_expression(format!("SET attempts[0].{field} = :v"));
+    update.expression_attribute_values(":v", Av::N(value.to_string())).send().await.expect("written");
 }
 
 fn has_gone_back(world: &World, no: &str) -> bool {
@@ -196,4 +199,52 @@ async fn an_unpaid_code_whose_reversal_is_refused_keeps_its_order_due_and_is_cre
     assert_eq!((&run["closed"], &run["errors"]), (&json!(0), &json!(1)), "{run}");
     let order = world.order(no).await;
     assert_eq!((&order["trade_state"], order["due"].is_i64()), (&json!("NOTPAY"), true), "it stays due");
+}
+
+#[tokio::test]
+async fn a_creation_that_is_told_of_its_payment_while_it_is_reversed_is_asked_about_soon() {
+    // What the provider does with the first call: it is never heard, and the next is told of the payment; or it pays,
+    // and the next is refused because of that.
+    let firsts = [sandbox::Misbehaviour::DropConnection, sandbox::Misbehaviour::TimeoutAfterCommit(0)];
+    for (provider, first) in ["wxpay", "alipay"].into_iter().flat_map(|provider| firsts.map(|first| (provider, first)))
+    {
+        let world = World::start().await;
+        let no = format!("TOLD_{provider}");
+        let code = if provider == "wxpay" { "130000000000000001" } else { "2800000000000000001" };
+        let data = json!({ "provider": provider, "auth_code": code });
+        world.sandbox.misbehave(sandbox::Fault::once(sandbox::Op::Create, first));
+        // Until the order is an hour old its provider tells nobody how it stands.
+        for op in [sandbox::Op::Query, sandbox::Op::Notify] {
+            world.sandbox.misbehave(sandbox::Fault::new(op, sandbox::Misbehaviour::DropConnection));
+        }
+        world.create(&no, data.clone()).await;
+        world.reconcile(70 * 60_000).await;
+        world.sandbox.behave();
+        world.sandbox.misbehave(sandbox::Fault::new(sandbox::Op::Notify, sandbox::Misbehaviour::Lose));
+        // Somebody closes it at this moment, and the reversal is on its way.
+        amend(&world, &no, "reversing", (shared::app::system_clock())()).await;
+        amend(&world, &no, "fresh_until", 0).await;
+        let (status, answer) = world.create(&no, data).await;
+        let told = if first == firsts[0] { 200 } else { 409 };
+        assert_eq!(status, told, "{provider} {first:?}: {answer}");
+        assert!(world.sandbox.trade(&no).is_some_and(|trade| trade.paid.is_some()), "{provider}");
+        assert_eq!(world.order(&no).await["trade_state"], "NOTPAY", "{provider}");
+        // The reversal never arrived.
+        a_minute_passes(&world, &no).await;
+        world.reconcile(61_000).await;
+        assert_eq!(world.order(&no).await["trade_state"], "SUCCESS", "{provider} {first:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_pay_code_that_its_provider_did_not_know_when_it_was_reversed_is_looked_at_after_a_minute() {
+    let world = World::start().await;
+    let lost = sandbox::Misbehaviour::DropConnection;
+    world.sandbox.misbehave(sandbox::Fault::once(sandbox::Op::Create, lost));
+    let data = json!({ "provider": "alipay", "auth_code": "2800000000000000001" });
+    world.create("NOT_THERE_YET", data).await;
+    let close = json!({ "url": "pay/closePayment", "data": { "out_trade_no": "NOT_THERE_YET" } });
+    assert_eq!(world.call("create-payment", close).await.0, 200);
+    let due = world.order("NOT_THERE_YET").await["due"].as_i64().expect("due");
+    assert!(due <= (shared::app::system_clock())() + 60_000, "the payment may be on its way: {due}");
 }

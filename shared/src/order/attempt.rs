@@ -21,7 +21,7 @@ pub enum AttemptState {
 }
 
 /// How long a reversal that was asked for may take, ms: longer than all of its calls together may last.
-const REVERSAL_MS: i64 = 60_000;
+pub const REVERSAL_MS: i64 = 60_000;
 
 /// An attempt keeps what was sent to the provider, so that the same can be sent again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ mod status;
 mod task;
 mod transfer;
 
-pub use attempt::{Attempt, AttemptState, Parameters};
+pub use attempt::{Attempt, AttemptState, Parameters, REVERSAL_MS};
 pub use day::Day;
 pub use money::Fen;
 pub use refund::{Refund, RefundState};

@@ -419,6 +419,19 @@ impl Store {
         self.update_if(&Key::order(out_trade_no), &update).await
     }
 
+    /// Has the schedule look at an order at a time, whoever is at it now.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn look_at(&self, out_trade_no: &str, due: i64) -> Result<(), StoreError> {
+        let mut update = Expression::default();
+        let key = Key::order(out_trade_no);
+        let there = update.name("pk");
+        update.when_raw(format!("attribute_exists({there})"));
+        update.set("due_shard", due_shard(out_trade_no)).set("due", due);
+        self.update_if(&key, &update).await.map(|_| ())
+    }
+
     /// Closes an unpaid order. The attempts that are `left_open`, by their `n`, may have been or still be paid, and
     /// the order is due for them at `due`, or as it was. False when it is not unpaid any more.
     ///
