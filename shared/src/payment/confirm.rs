@@ -166,7 +166,8 @@ async fn confirm_as(
     withheld: Option<&str>,
 ) -> Result<Confirmed, StoreError> {
     if payment.is_of_a_store()
-        && cx.store.claimed(payment.provider, &payment.transaction_id).await? == Some(Claimed::TakenBack)
+        && cx.store.claimed(payment.provider, &payment.merchant, &payment.transaction_id).await?
+            == Some(Claimed::TakenBack)
     {
         return Ok(gone(payment));
     }
@@ -460,11 +461,12 @@ async fn credit(
                 return Box::pin(confirm_as(cx, payment, source, late, withheld)).await;
             }
             Committed::TransactionTaken => {
-                let holder = match cx.store.claimed(payment.provider, &payment.transaction_id).await? {
-                    Some(Claimed::TakenBack) => return Ok(gone(payment)),
-                    Some(Claimed::Order(no)) => Some(no),
-                    Some(Claimed::SentBack) | None => None,
-                };
+                let holder =
+                    match cx.store.claimed(payment.provider, &payment.merchant, &payment.transaction_id).await? {
+                        Some(Claimed::TakenBack) => return Ok(gone(payment)),
+                        Some(Claimed::Order(no)) => Some(no),
+                        Some(Claimed::SentBack) | None => None,
+                    };
                 let (expected, actual) = (json!(order.out_trade_no), json!(holder));
                 if holder.is_none()
                     && let Some(known) = cx.store.incident_about(payment, &order.out_trade_no).await?

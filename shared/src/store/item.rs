@@ -1,5 +1,6 @@
 //! Items: our JSON shapes as DynamoDB attributes and back, the keys, and expressions.
 
+use crate::order::Provider;
 use aws_sdk_dynamodb::types::AttributeValue as Av;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -52,9 +53,23 @@ impl Key {
         Self::new(format!("V#{name}"), "V")
     }
 
-    /// Whose payment a provider's number is: makes it unique.
-    pub fn transaction(provider: &str, transaction_id: &str) -> Self {
-        Self::new(format!("T#{provider}#{transaction_id}"), "T")
+    /// Whose payment a provider's number is: makes it unique. VksPay and the epay family are many sites, each of which
+    /// counts for itself, so theirs begin with the merchant.
+    pub fn transaction(provider: Provider, merchant: &str, transaction_id: &str) -> Self {
+        match provider {
+            Provider::Vkspay => Self::new(format!("T#{provider}#{merchant}#{transaction_id}"), "T"),
+            Provider::Wxpay
+            | Provider::Alipay
+            | Provider::Appleiap
+            | Provider::WxpayVirtual
+            | Provider::Douyin
+            | Provider::Huawei => Self::new(format!("T#{provider}#{transaction_id}"), "T"),
+        }
+    }
+
+    /// The same as it was written before numbers were told apart by the merchant, where it was another.
+    pub fn transaction_before(provider: Provider, transaction_id: &str) -> Option<Self> {
+        (provider == Provider::Vkspay).then(|| Self::new(format!("T#{provider}#{transaction_id}"), "T"))
     }
 
     /// Whose refund a refund number of a merchant is: makes it unique. Where numbers are a payment's, `out_refund_no`

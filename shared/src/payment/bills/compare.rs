@@ -150,7 +150,7 @@ impl Comparison<'_, '_> {
     }
 
     async fn credited(&self, transaction_id: &str) -> Result<Option<Order>, Failure> {
-        match self.cx.store.order_of_transaction(self.job.provider, transaction_id).await? {
+        match self.cx.store.order_of_transaction(self.job.provider, &self.job.merchant.id, transaction_id).await? {
             Some(no) => Ok(self.cx.store.order(&no).await?),
             None => Ok(None),
         }
@@ -185,7 +185,7 @@ impl Comparison<'_, '_> {
                 return self.other_payee(&order.out_trade_no, &line.transaction_id, own, named).await;
             }
             if attempt.is_some() && order.total_fee == line.total {
-                return Ok(cx.store.payment_billed(provider, &line.transaction_id, self.job.day).await?);
+                return Ok(cx.store.payment_billed(provider, merchant, &line.transaction_id, self.job.day).await?);
             }
             if attempt.is_some() {
                 let incident = Incident {
@@ -255,7 +255,7 @@ impl Comparison<'_, '_> {
         }
         if self.credited(id).await?.is_some() {
             self.reply.credited += 1;
-            self.cx.store.payment_billed(self.job.provider, id, self.job.day).await?;
+            self.cx.store.payment_billed(self.job.provider, &self.job.merchant.id, id, self.job.day).await?;
         }
         Ok(false)
     }
@@ -313,7 +313,9 @@ impl Comparison<'_, '_> {
         }
         if self.credited(&line.transaction_id).await?.is_some() {
             self.reply.credited += 1;
-            cx.store.payment_billed(self.job.provider, &line.transaction_id, self.job.day).await?;
+            cx.store
+                .payment_billed(self.job.provider, &self.job.merchant.id, &line.transaction_id, self.job.day)
+                .await?;
         }
         Ok(())
     }
