@@ -99,6 +99,32 @@ async fn a_signed_payment_of_whose_reversal_its_provider_does_not_tell_is_an_inc
     world.sandbox.behave();
     assert_eq!(world.sandbox.send(&callback).await.expect("an answer").0, 200);
     assert_eq!(world.order(no).await["trade_state"], "SUCCESS", "the provider has the payment still");
+    let incident = world.incident_of("unconfirmed_notice", no).await;
+    assert_eq!((&incident["status"], &incident["note"]), (&json!("resolved"), &json!("the payment is credited")));
+}
+
+#[tokio::test]
+async fn a_doubted_payment_that_turns_out_to_have_gone_back_ends_its_incident() {
+    let world = World::start().await;
+    let no = "DOUBTED_AND_BACK";
+    paid_by_code(&world, "alipay", no).await;
+    let callback = world.sandbox.build_callback(no, sandbox::CallbackKind::Payment);
+    // The reversal arrives, and its answer and those of the questions are lost.
+    let lost = sandbox::Misbehaviour::TimeoutAfterCommit(0);
+    world.sandbox.misbehave(sandbox::Fault::new(sandbox::Op::Reverse, lost));
+    world.sandbox.misbehave(sandbox::Fault::new(sandbox::Op::Query, sandbox::Misbehaviour::DropConnection));
+    let close = json!({ "url": "pay/closePayment", "data": { "out_trade_no": no } });
+    assert_eq!(world.call("create-payment", close).await.0, 504);
+    a_minute_passes(&world, no).await;
+    for _ in 0..3 {
+        assert!(world.sandbox.send(&callback).await.expect("an answer").0 >= 500, "it comes again");
+    }
+    assert_eq!(world.incident_of("unconfirmed_notice", no).await["status"], "open");
+    world.sandbox.behave();
+    assert_eq!(world.sandbox.send(&callback).await.expect("an answer").0, 200);
+    let incident = world.incident_of("unconfirmed_notice", no).await;
+    assert_eq!((&incident["status"], &incident["note"]), (&json!("resolved"), &json!("the payment has gone back")));
+    assert_eq!(world.row("uni-id-users", "user_001").await["balance"], 0);
 }
 
 #[tokio::test]

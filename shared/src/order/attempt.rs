@@ -73,6 +73,10 @@ pub struct Attempt {
     /// later. See [`Attempt::is_being_reversed`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reversing: Option<i64>,
+    /// True when signed notices of its payment could not be confirmed, and an operator was called: what becomes of the
+    /// payment ends that incident.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doubted: bool,
     /// When it was made, Unix ms.
     pub create_date: i64,
     /// The payer's address that was sent.

@@ -295,6 +295,7 @@ fn attempt_of(
         auth_code_digest: digest_of(wanted),
         state: AttemptState::Open,
         reversing: None,
+        doubted: false,
         create_date: now,
         client_ip: wanted.environment.client_ip.clone(),
         return_url: None,
