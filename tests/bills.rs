@@ -456,6 +456,75 @@ async fn a_credited_payment_that_was_reversed_is_a_difference() {
     assert_eq!(world.bills(Provider::Wxpay).await.incidents, 0);
 }
 
+/// A pay code that its payer has paid, which nobody has told of.
+async fn paid_by_code(world: &World, provider: Provider, no: &str) {
+    let code = if provider == Provider::Wxpay { "130000000000000007" } else { "2800000000000000007" };
+    let (status, made) = world.create(no, json!({ "provider": provider.name(), "auth_code": code })).await;
+    assert_eq!((status, &made["trade_state"]), (200, &json!("NOTPAY")), "{made}");
+    world.pay_silently(no).await;
+}
+
+#[tokio::test]
+async fn a_pay_code_that_we_reversed_is_no_difference() {
+    for provider in BOTH {
+        let world = World::start().await;
+        paid_by_code(&world, provider, "OWN_REVERSAL").await;
+        let close = json!({ "url": "pay/closePayment", "data": { "out_trade_no": "OWN_REVERSAL" } });
+        assert_eq!(world.call("create-payment", close).await.0, 200);
+        a_minute_passes(&world, "OWN_REVERSAL").await;
+        let reply = world.bills(provider).await;
+        assert_eq!((reply.incidents, reply.errors, reply.checked), (0, 0, 1), "{provider}: {reply:?}");
+        let report = world.report(provider).await;
+        assert_eq!((&report["lines"], &report["differences"]), (&json!(2), &json!(0)), "{provider}: the line is there");
+        assert!(world.kind("incident").await.is_empty(), "{provider}");
+        assert_eq!(world.order("OWN_REVERSAL").await["trade_state"], "CLOSED");
+    }
+}
+
+#[tokio::test]
+async fn a_reversed_pay_code_whose_provider_has_its_money_still_is_a_difference() {
+    for provider in BOTH {
+        let world = World::start().await;
+        paid_by_code(&world, provider, "KEPT_MONEY").await;
+        let close = json!({ "url": "pay/closePayment", "data": { "out_trade_no": "KEPT_MONEY" } });
+        assert_eq!(world.call("create-payment", close).await.0, 200);
+        let paid_again = |trade: &mut sandbox::Trade| {
+            trade.state = sandbox::TradeState::Success;
+            trade.refunds.clear();
+        };
+        world.sandbox.alter(there(provider), "KEPT_MONEY", paid_again).expect("a trade");
+        a_minute_passes(&world, "KEPT_MONEY").await;
+        world.bills(provider).await;
+        let late = world.incident_of("late_payment", "KEPT_MONEY").await;
+        assert_eq!(late["provider"], provider.name());
+    }
+}
+
+/// The reversal was asked for a minute earlier than it was.
+async fn a_minute_passes(world: &World, no: &str) {
+    let update = world.tables.update_item().table_name(TABLE);
+    let update = update.key("pk", Av::S(format!("O#{no}"))).key("sk", Av::S("O".to_owned()));
+    let update = update.update_expression("SET attempts[0].reversing = :v");
+    update.expression_attribute_values(":v", Av::N((now() - 61_000).to_string())).send().await.expect("written");
+}
+
+#[tokio::test]
+async fn a_reversal_that_we_know_nothing_of_is_a_difference_on_whatever_day_it_was_paid() {
+    for paid_a_day_earlier in [false, true] {
+        let world = World::start().await;
+        paid_by_code(&world, Provider::Wxpay, "CONSOLE_REVERSAL").await;
+        let reverse = |trade: &mut sandbox::Trade| {
+            trade.state = sandbox::TradeState::Revoked;
+            trade.closed = trade.paid;
+            trade.paid = trade.paid.map(|at| if paid_a_day_earlier { at - DAY_MS } else { at });
+        };
+        world.sandbox.alter(sandbox::Provider::Wxpay, "CONSOLE_REVERSAL", reverse).expect("a trade");
+        assert_eq!(world.bills(Provider::Wxpay).await.incidents, 1);
+        assert_eq!(world.incident_of("bill_refund", "CONSOLE_REVERSAL").await["actual"], "REVOKED");
+        assert_eq!(world.bills(Provider::Wxpay).await.incidents, 0, "the same difference");
+    }
+}
+
 #[tokio::test]
 async fn a_credited_payment_of_another_sub_merchant_is_a_difference() {
     for (no, of_another_day) in [("PAYEE_1", false), ("PAYEE_2", true)] {

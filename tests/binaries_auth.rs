@@ -1,7 +1,7 @@
 //! Who may call, through the functions' own door: every mode, and what proves nothing.
 
 use crate::binaries_kit::Shop;
-use crate::world::{Answer, KEY, merge};
+use crate::world::{Answer, KEY, TABLE, World, merge};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
@@ -9,11 +9,16 @@ use axum::Router;
 use axum::routing::get;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use handlers::Registry;
 use sandbox::Mode;
 use serde_json::{Value, json};
+use shared::app::{App, Settings};
+use shared::config::Source;
+use shared::store::Store;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use tests::function_url::Event;
+use vk_pay_local::{dynamo, functions};
 
 pub const USERS: &str = "the-secret-of-the-users-tokens";
 pub const QUOTES: &str = "the-secret-of-the-signed-quotes";
@@ -276,14 +281,19 @@ async fn a_token_passes_only_whole_timely_and_in_the_algorithm_that_is_configure
     assert_eq!(shop.ask("query-payment", "", json!({ "data": uni_id })).await.0, 401, "and not within them");
 }
 
-/// A JWKS on loopback that counts how often it is fetched.
+/// A JWKS on loopback that counts how often it is fetched. With status 0 it is silent for two seconds, and fails.
 async fn jwks(set: Arc<std::sync::Mutex<(u16, Value)>>) -> (String, Arc<AtomicUsize>) {
     let fetched = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&fetched);
     let answer = move || {
         let (status, body) = set.lock().unwrap().clone();
         count.fetch_add(1, Ordering::SeqCst);
-        async move { (http::StatusCode::from_u16(status).unwrap(), axum::Json(body)) }
+        async move {
+            if status == 0 {
+                tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+            }
+            (http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::BAD_GATEWAY), axum::Json(body))
+        }
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/jwks", listener.local_addr().unwrap());
@@ -398,6 +408,114 @@ async fn a_key_set_by_url_is_fetched_once_and_an_unknown_kid_fetches_at_most_onc
             shop.ask("query-payment", &made("rsa-1"), json!({ "out_trade_no": "NOBODY_KNOWS" })).await;
         assert_eq!(status, 503, "unreachable is never a pass: {answer}");
         assert_ne!(answer["code"], 0);
+    }
+}
+
+/// Functions behind one address whose clock is the test's, and whose users' keys come from a URL.
+struct Hours {
+    world: World,
+    clock: Arc<AtomicI64>,
+    keys: Arc<std::sync::Mutex<(u16, Value)>>,
+    fetched: Arc<AtomicUsize>,
+    signers: Signers,
+}
+
+impl Hours {
+    async fn start() -> Self {
+        let signers = Signers::new();
+        let keys = Arc::new(std::sync::Mutex::new((200, signers.set())));
+        let (url, fetched) = jwks(Arc::clone(&keys)).await;
+        let auth = json!({ "keys": { "shop": KEY }, "queryPayment": "jwt", "jwt": { "jwksUrl": url } });
+        let change = |config: &mut Value| config["auth"] = auth;
+        let mut world = World::without_functions(Mode::default(), "http://127.0.0.1:9/notify", change).await;
+        let settings = Settings {
+            source: Source::Inline(world.config.to_string()),
+            config_ttl: 300,
+            notify_base: None,
+            dead_letters: None,
+        };
+        let clock = Arc::new(AtomicI64::new(now() * 1000));
+        let told = Arc::clone(&clock);
+        let store = Store::new(dynamo::client(&world.dynamodb), TABLE, "");
+        let app = App::new(settings, store, Box::new(Registry), Arc::new(move || told.load(Ordering::SeqCst))).await;
+        let app = app.unwrap_or_else(|faults| panic!("the configuration is right: {faults:?}"));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        world.base = format!("http://{}", listener.local_addr().unwrap());
+        let router = functions::router(Arc::new(app)).into_make_service_with_connect_info::<std::net::SocketAddr>();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { world, clock, keys, fetched, signers }
+    }
+
+    fn pass(&self, seconds: i64) {
+        self.clock.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+
+    /// Asks with a token under a key's id; the status, and how often the set has been fetched.
+    async fn ask(&self, kid: &str) -> (u16, usize) {
+        let claims = json!({ "sub": "user_001", "exp": now() + 9_000 });
+        let token = token(&json!({ "alg": "RS256", "kid": kid }), &claims, |text| self.signers.rs256(text));
+        let (url, body) = (self.world.url("query-payment"), json!({ "out_trade_no": "NOBODY_KNOWS" }));
+        let status = self.world.post(&url, body, Some(&token)).await.0;
+        (status, self.fetched.load(Ordering::SeqCst))
+    }
+}
+
+#[tokio::test]
+async fn a_key_set_whose_server_is_down_is_used_for_an_hour_and_asked_for_once_a_minute() {
+    let hours = Hours::start().await;
+    assert_eq!(hours.ask("rsa-1").await, (404, 1));
+    *hours.keys.lock().unwrap() = (500, json!({}));
+    hours.pass(601);
+    for _ in 0..5 {
+        assert_eq!(hours.ask("rsa-1").await, (404, 2), "the last one stands, and one fetch was tried");
+        assert_eq!(hours.ask("junk").await, (401, 2));
+    }
+    hours.pass(61);
+    assert_eq!(hours.ask("rsa-1").await, (404, 3));
+    hours.pass(3_000);
+    for _ in 0..5 {
+        assert_eq!(hours.ask("rsa-1").await, (503, 4), "an hour is over");
+        assert_eq!(hours.ask("junk").await, (503, 4));
+    }
+    *hours.keys.lock().unwrap() = (200, hours.signers.set());
+    hours.pass(11);
+    assert_eq!(hours.ask("rsa-1").await, (404, 5));
+    assert_eq!(hours.ask("junk").await, (401, 5));
+}
+
+#[tokio::test]
+async fn a_key_set_that_was_never_had_is_asked_for_once_in_ten_seconds() {
+    let hours = Hours::start().await;
+    *hours.keys.lock().unwrap() = (500, json!({}));
+    for _ in 0..5 {
+        assert_eq!(hours.ask("rsa-1").await, (503, 1));
+    }
+    hours.pass(11);
+    assert_eq!(hours.ask("rsa-1").await, (503, 2));
+}
+
+#[tokio::test]
+async fn nobody_whose_key_is_known_waits_for_a_fetch_that_junk_causes() {
+    let hours = Hours::start().await;
+    assert_eq!(hours.ask("rsa-1").await, (404, 1));
+    *hours.keys.lock().unwrap() = (0, json!({}));
+    for (pass, why) in [(61, "the set is fresh"), (600, "the set is to be fetched anew")] {
+        hours.pass(pass);
+        let before = hours.fetched.load(Ordering::SeqCst);
+        let junk = async {
+            let began = std::time::Instant::now();
+            futures::future::join_all((0..4).map(|_| hours.ask("junk"))).await;
+            began.elapsed()
+        };
+        let known = async {
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+            let began = std::time::Instant::now();
+            assert_eq!(hours.ask("rsa-1").await.0, 404, "{why}");
+            began.elapsed()
+        };
+        let (waited, known) = tokio::join!(junk, known);
+        assert!(waited.as_millis() >= 1_900 && known.as_millis() < 1_000, "{why}: {waited:?} {known:?}");
+        assert_eq!(hours.fetched.load(Ordering::SeqCst), before + 1, "{why}: one fetch for all");
     }
 }
 

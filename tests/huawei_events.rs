@@ -151,3 +151,59 @@ async fn a_key_that_huawei_turns_away_is_a_broken_set_up() {
     assert_eq!((status, &body["code"]), (502, &json!(5020)), "{body}");
     assert_eq!(world.kind("incident").await[0]["incident"], "provider_setup");
 }
+
+#[tokio::test]
+async fn a_purchase_for_another_price_than_the_orders_is_an_incident_whoever_tells_of_it() {
+    for (no, paid) in [("PRICE_LOW", 1), ("PRICE_HIGH", 101), ("PRICE_FREE", 0)] {
+        let world = shop(true).await;
+        let data = json!({ "provider": "huawei", "vk_platform": "app-harmony", "product_id": "coins_1" });
+        let (status, created) = world.create(no, data).await;
+        assert_eq!(status, 200, "{created}");
+        let how = Pay { notify: false, merchant: Some("shop".to_owned()), ..Pay::default() };
+        let bought = world.sandbox.client_pay(Provider::Huawei, &created["orderInfo"], how).await.unwrap().result;
+        world.sandbox.alter(Provider::Huawei, no, |trade| trade.paid_amount = Some(paid)).expect("a trade");
+        let proof =
+            json!({ "purchase_order_id": bought["purchaseOrderId"], "purchase_token": bought["purchaseToken"] });
+        let (status, body) = prove(&world, no, proof).await;
+        assert_eq!((status, &body["code"]), (409, &json!(2006)), "{body}");
+        assert_eq!(event(&world, no, "DID_NEW_TRANSACTION").await, 200);
+        assert_eq!(world.order(no).await["trade_state"], "NOTPAY");
+        assert_eq!(balance(&world).await, 0);
+        let incidents = world.kind("incident").await;
+        assert_eq!(incidents.len(), 1, "{incidents:?}");
+        let differs = (&incidents[0]["incident"], &incidents[0]["expected"], &incidents[0]["actual"]);
+        assert_eq!(differs, (&json!("amount_mismatch"), &json!(100), &json!(paid)));
+    }
+}
+
+#[tokio::test]
+async fn a_price_that_cannot_be_compared_with_the_order_is_not() {
+    let world = shop(false).await;
+    for (n, (more, credited)) in [
+        (json!({ "price": 15, "currency": "HKD" }), true),
+        (json!({ "price": 0, "productType": "2" }), true),
+        (json!({ "price": null }), true),
+        (json!({ "price": "100" }), true),
+        (json!({ "price": 100.5 }), false),
+        (json!({ "price": -100 }), false),
+        (json!({ "price": "1.00" }), false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let no = format!("PRICED_{n}");
+        buy(&world, &no).await;
+        let mut claims = json!({
+            "environment": "NORMAL", "purchaseOrderId": format!("7700{n}"), "purchaseToken": format!("token-{n}"),
+            "applicationId": world.keys.huawei.app_id, "productId": "coins_1", "productType": "0", "quantity": 1,
+            "purchaseTime": crate::binaries_auth::now() * 1_000, "finishStatus": "2", "price": 100, "currency": "CNY",
+            "developerPayload": no, "signedTime": crate::binaries_auth::now() * 1_000,
+        });
+        crate::world::merge(&mut claims, more.clone());
+        let authority = &world.keys.huawei.authority;
+        let signed = crate::apple_restored::sign(&authority.leaf_key, &authority.x5c, &claims);
+        let (status, body) = prove(&world, &no, json!({ "signed_transaction": signed })).await;
+        assert_eq!(status, if credited { 200 } else { 422 }, "{more}: {body}");
+    }
+    assert!(world.kind("incident").await.is_empty());
+}

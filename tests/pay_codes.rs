@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// A pay code that its payer has paid after a question for the password, which nobody has told of.
 async fn paid_by_code(world: &World, provider: &str, no: &str) -> String {
-    let code = if provider == "wxpay" { "130000000000000006" } else { "2800000000000000006" };
+    let code = if provider == "wxpay" { "130000000000000007" } else { "2800000000000000007" };
     let (status, made) = world.create(no, json!({ "provider": provider, "auth_code": code })).await;
     assert_eq!((status, &made["trade_state"]), (200, &json!("NOTPAY")), "{made}");
     world.pay_silently(no).await;
@@ -15,11 +15,14 @@ async fn paid_by_code(world: &World, provider: &str, no: &str) -> String {
 
 /// The reversal was asked for a minute earlier than it was.
 async fn a_minute_passes(world: &World, no: &str) {
-    let earlier = (shared::app::system_clock())() - 61_000;
+    amend(world, no, "reversing", (shared::app::system_clock())() - 61_000).await;
+}
+
+async fn amend(world: &World, no: &str, field: &str, value: i64) {
     let update = world.tables.update_item().table_name(TABLE);
     let update = update.key("pk", Av::S(format!("O#{no}"))).key("sk", Av::S("O".to_owned()));
-    let update = update.update_expression("SET attempts[0].reversing = :v");
-    update.expression_attribute_values(":v", Av::N(earlier.to_string())).send().await.expect("written");
+    let update = update.update_expression(format!("SET attempts[0].{field} = :v"));
+    update.expression_attribute_values(":v", Av::N(value.to_string())).send().await.expect("written");
 }
 
 fn has_gone_back(world: &World, no: &str) -> bool {
@@ -96,6 +99,32 @@ async fn a_signed_payment_of_whose_reversal_its_provider_does_not_tell_is_an_inc
     world.sandbox.behave();
     assert_eq!(world.sandbox.send(&callback).await.expect("an answer").0, 200);
     assert_eq!(world.order(no).await["trade_state"], "SUCCESS", "the provider has the payment still");
+    let incident = world.incident_of("unconfirmed_notice", no).await;
+    assert_eq!((&incident["status"], &incident["note"]), (&json!("resolved"), &json!("the payment is credited")));
+}
+
+#[tokio::test]
+async fn a_doubted_payment_that_turns_out_to_have_gone_back_ends_its_incident() {
+    let world = World::start().await;
+    let no = "DOUBTED_AND_BACK";
+    paid_by_code(&world, "alipay", no).await;
+    let callback = world.sandbox.build_callback(no, sandbox::CallbackKind::Payment);
+    // The reversal arrives, and its answer and those of the questions are lost.
+    let lost = sandbox::Misbehaviour::TimeoutAfterCommit(0);
+    world.sandbox.misbehave(sandbox::Fault::new(sandbox::Op::Reverse, lost));
+    world.sandbox.misbehave(sandbox::Fault::new(sandbox::Op::Query, sandbox::Misbehaviour::DropConnection));
+    let close = json!({ "url": "pay/closePayment", "data": { "out_trade_no": no } });
+    assert_eq!(world.call("create-payment", close).await.0, 504);
+    a_minute_passes(&world, no).await;
+    for _ in 0..3 {
+        assert!(world.sandbox.send(&callback).await.expect("an answer").0 >= 500, "it comes again");
+    }
+    assert_eq!(world.incident_of("unconfirmed_notice", no).await["status"], "open");
+    world.sandbox.behave();
+    assert_eq!(world.sandbox.send(&callback).await.expect("an answer").0, 200);
+    let incident = world.incident_of("unconfirmed_notice", no).await;
+    assert_eq!((&incident["status"], &incident["note"]), (&json!("resolved"), &json!("the payment has gone back")));
+    assert_eq!(world.row("uni-id-users", "user_001").await["balance"], 0);
 }
 
 #[tokio::test]
@@ -147,4 +176,101 @@ async fn closing_and_asking_at_once_never_delivers_what_goes_back() {
         let credited = world.order(&no).await["trade_state"] == "SUCCESS";
         assert_eq!(has_gone_back(&world, &no), !credited, "{no}: {closed:?}");
     }
+}
+
+#[tokio::test]
+async fn a_paid_code_whose_reversal_is_refused_every_time_is_credited_when_its_order_ends() {
+    for (provider, refusal) in [
+        ("wxpay", sandbox::Misbehaviour::Refuse),
+        ("alipay", sandbox::Misbehaviour::Refuse),
+        ("wxpay", sandbox::Misbehaviour::SystemError),
+        ("alipay", sandbox::Misbehaviour::SystemError),
+    ] {
+        let world = World::start().await;
+        let no = format!("REFUSED_{provider}");
+        paid_by_code(&world, provider, &no).await;
+        world.sandbox.misbehave(sandbox::Fault::new(sandbox::Op::Reverse, refusal));
+        let over = 3 * 3_600_000;
+        world.reconcile(over).await;
+        if refusal == sandbox::Misbehaviour::SystemError {
+            // Nobody knows whether it reached the provider; from the next look on it is asked about.
+            assert_eq!(world.order(&no).await["trade_state"], "NOTPAY", "{provider}");
+            a_minute_passes(&world, &no).await;
+            world.reconcile(over + 3_700_000).await;
+        }
+        assert_eq!(world.order(&no).await["trade_state"], "SUCCESS", "{provider} {refusal:?}");
+        assert_eq!(world.row("uni-id-users", "user_001").await["balance"], 100, "{provider}");
+    }
+}
+
+#[tokio::test]
+async fn an_unpaid_code_whose_reversal_is_refused_keeps_its_order_due_and_is_credited_when_it_is_paid() {
+    let world = World::start().await;
+    let no = "REFUSED_UNPAID";
+    let code = json!({ "provider": "wxpay", "auth_code": "130000000000000007" });
+    assert_eq!(world.create(no, code).await.0, 200);
+    world.sandbox.misbehave(sandbox::Fault::new(sandbox::Op::Reverse, sandbox::Misbehaviour::Refuse));
+    let close = json!({ "url": "pay/closePayment", "data": { "out_trade_no": no } });
+    let (status, closed) = world.call("create-payment", close).await;
+    assert_eq!(status, 422, "{closed}");
+    world.pay_silently(no).await;
+    let (_, asked) = world.call("query-payment", json!({ "out_trade_no": no })).await;
+    assert_eq!(asked["trade_state"], "SUCCESS", "a refused reversal stops nobody from asking");
+
+    let no = "REFUSED_UNTOLD";
+    let code = json!({ "provider": "wxpay", "auth_code": "130000000000000007" });
+    assert_eq!(world.create(no, code).await.0, 200);
+    world.sandbox.misbehave(sandbox::Fault::new(sandbox::Op::Query, sandbox::Misbehaviour::Refuse));
+    let run = world.reconcile(3 * 3_600_000).await;
+    assert_eq!((&run["closed"], &run["errors"]), (&json!(0), &json!(1)), "{run}");
+    let order = world.order(no).await;
+    assert_eq!((&order["trade_state"], order["due"].is_i64()), (&json!("NOTPAY"), true), "it stays due");
+}
+
+#[tokio::test]
+async fn a_creation_that_is_told_of_its_payment_while_it_is_reversed_is_asked_about_soon() {
+    // What the provider does with the first call: it is never heard, and the next is told of the payment; or it pays,
+    // and the next is refused because of that.
+    let firsts = [sandbox::Misbehaviour::DropConnection, sandbox::Misbehaviour::TimeoutAfterCommit(0)];
+    for (provider, first) in ["wxpay", "alipay"].into_iter().flat_map(|provider| firsts.map(|first| (provider, first)))
+    {
+        let world = World::start().await;
+        let no = format!("TOLD_{provider}");
+        let code = if provider == "wxpay" { "130000000000000001" } else { "2800000000000000001" };
+        let data = json!({ "provider": provider, "auth_code": code });
+        world.sandbox.misbehave(sandbox::Fault::once(sandbox::Op::Create, first));
+        // Until the order is an hour old its provider tells nobody how it stands.
+        for op in [sandbox::Op::Query, sandbox::Op::Notify] {
+            world.sandbox.misbehave(sandbox::Fault::new(op, sandbox::Misbehaviour::DropConnection));
+        }
+        world.create(&no, data.clone()).await;
+        world.reconcile(70 * 60_000).await;
+        world.sandbox.behave();
+        world.sandbox.misbehave(sandbox::Fault::new(sandbox::Op::Notify, sandbox::Misbehaviour::Lose));
+        // Somebody closes it at this moment, and the reversal is on its way.
+        amend(&world, &no, "reversing", (shared::app::system_clock())()).await;
+        amend(&world, &no, "fresh_until", 0).await;
+        let (status, answer) = world.create(&no, data).await;
+        let told = if first == firsts[0] { 200 } else { 409 };
+        assert_eq!(status, told, "{provider} {first:?}: {answer}");
+        assert!(world.sandbox.trade(&no).is_some_and(|trade| trade.paid.is_some()), "{provider}");
+        assert_eq!(world.order(&no).await["trade_state"], "NOTPAY", "{provider}");
+        // The reversal never arrived.
+        a_minute_passes(&world, &no).await;
+        world.reconcile(61_000).await;
+        assert_eq!(world.order(&no).await["trade_state"], "SUCCESS", "{provider} {first:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_pay_code_that_its_provider_did_not_know_when_it_was_reversed_is_looked_at_after_a_minute() {
+    let world = World::start().await;
+    let lost = sandbox::Misbehaviour::DropConnection;
+    world.sandbox.misbehave(sandbox::Fault::once(sandbox::Op::Create, lost));
+    let data = json!({ "provider": "alipay", "auth_code": "2800000000000000001" });
+    world.create("NOT_THERE_YET", data).await;
+    let close = json!({ "url": "pay/closePayment", "data": { "out_trade_no": "NOT_THERE_YET" } });
+    assert_eq!(world.call("create-payment", close).await.0, 200);
+    let due = world.order("NOT_THERE_YET").await["due"].as_i64().expect("due");
+    assert!(due <= (shared::app::system_clock())() + 60_000, "the payment may be on its way: {due}");
 }

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 
 const QUOTES: &str = "the-secret-of-the-signed-quotes";
 
-fn twin() -> &'static MerchantKeys {
+pub fn twin() -> &'static MerchantKeys {
     static KEYS: OnceLock<MerchantKeys> = OnceLock::new();
     KEYS.get_or_init(|| MerchantKeys::generate("twin"))
 }

@@ -131,15 +131,52 @@ async fn e3_v1_a_signed_notice_whose_query_is_refused_comes_again_and_the_third_
             assert_eq!(unconfirmed(&world).await, incidents, "{} {time}", way.name);
             tokio::time::sleep(std::time::Duration::from_millis(1_050)).await;
         }
-        assert_eq!(world.kind("incident").await[0]["out_trade_no"], NO);
+        let incident = world.kind("incident").await.remove(0);
+        assert_eq!((&incident["out_trade_no"], &incident["status"]), (&json!(NO), &json!("open")));
         assert_eq!(world.order(NO).await["trade_state"], "NOTPAY", "{}", way.name);
         world.sandbox.behave();
         assert_eq!(world.sandbox.send(&notice).await.expect("an answer").0, 200, "{}", way.name);
         assert_eq!(world.order(NO).await["trade_state"], "SUCCESS", "{}", way.name);
+        let incident = world.incident_of("unconfirmed_notice", NO).await;
+        let ended = (&incident["status"], &incident["resolved_by"], &incident["note"]);
+        let wanted = (&json!("resolved"), &json!(way.provider.name()), &json!("the payment is credited"));
+        assert_eq!(ended, wanted, "{}", way.name);
         assert_eq!(world.row("uni-id-users", "user_001").await["balance"], 100, "{}", way.name);
         world.sandbox.misbehave(Fault::new(Op::Query, Misbehaviour::Refuse));
         tokio::time::sleep(std::time::Duration::from_millis(1_050)).await;
         assert_eq!(world.sandbox.send(&notice).await.expect("an answer").0, 200, "a repeat of what is credited");
+    }
+}
+
+#[tokio::test]
+async fn an_unconfirmed_notice_ends_when_it_is_known_what_became_of_its_payment() {
+    for (by, paid, note) in [
+        ("query", 100, "the payment is credited"),
+        ("schedule", 100, "the payment is credited"),
+        ("query", 1, "the payment has its own incident: amount_mismatch"),
+    ] {
+        let (world, made, way) = epay_md5().await;
+        pay_silently(&world, &way, &made).await;
+        world.sandbox.misbehave(Fault::new(Op::Query, Misbehaviour::Refuse));
+        let notice = notice(&world).await;
+        for _ in 0..3 {
+            assert_eq!(world.sandbox.send(&notice).await.expect("an answer").0, 500);
+            tokio::time::sleep(std::time::Duration::from_millis(1_050)).await;
+        }
+        assert_eq!(world.incident_of("unconfirmed_notice", NO).await["status"], "open");
+        world.sandbox.behave();
+        world.sandbox.alter(way.provider, NO, |trade| trade.paid_amount = Some(paid)).expect("a trade");
+        match by {
+            "query" => drop(query(&world).await),
+            _ => drop(world.reconcile(MINUTE).await),
+        }
+        assert_eq!(world.order(NO).await["trade_state"], if paid == 100 { "SUCCESS" } else { "NOTPAY" }, "{by}");
+        let incident = world.incident_of("unconfirmed_notice", NO).await;
+        assert_eq!((&incident["status"], &incident["note"]), (&json!("resolved"), &json!(note)), "{by}");
+        assert_eq!(unconfirmed(&world).await, 1);
+        let told = world.items(crate::world::TABLE).await;
+        let told = told.iter().filter(|item| item["event"] == "incident resolved").count();
+        assert_eq!(told, 1, "{by}: the order's history says so");
     }
 }
 

@@ -350,8 +350,29 @@ fn to_account(account: &str, no: &str, amount: u64) -> Value {
 async fn an_account_is_one_payee_however_it_is_written() {
     let world = limited(100_000, 500).await;
     for (n, spellings) in [
-        ["payee@example.com", "PAYEE@Example.COM", " payee@example.com ", "payee@exam\u{ff50}le.com"].as_slice(),
-        ["13800138000", "138 0013 8000", "138-0013-8000", "+86 13800138000", "0086-138-0013-8000"].as_slice(),
+        [
+            "payee@example.com",
+            "PAYEE@Example.COM",
+            " payee@example.com ",
+            "payee@exam\u{ff50}le.com",
+            "payee\u{ff20}example\u{3002}com",
+            "pay\u{ad}ee@exam\u{2060}ple.com",
+        ]
+        .as_slice(),
+        [
+            "13800138000",
+            "138 0013 8000",
+            "138-0013-8000",
+            "138\u{2013}0013\u{2013}8000",
+            "138\u{b7}0013/8000",
+            "+86 13800138000",
+            "86-13800138000",
+            "(86)138 0013 8000",
+            "\u{ff0b}\u{ff18}\u{ff16}13800138000",
+            "0086-138-0013-8000",
+            "\u{202d}13800138000\u{202c}",
+        ]
+        .as_slice(),
     ]
     .into_iter()
     .enumerate()

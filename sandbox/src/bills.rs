@@ -5,7 +5,7 @@
 
 use crate::alipay::Desk as AlipayDesk;
 use crate::ids::{rfc3339, spaced, yuan};
-use crate::ledger::{Provider, RefundState, State};
+use crate::ledger::{Provider, RefundState, State, TradeState};
 use crate::server::{Answer, Inbound};
 use crate::wechat::{Desk, Refusal, Reply};
 use crate::{Sandbox, alipay, crypto};
@@ -153,6 +153,10 @@ fn lines(state: &State, provider: Provider, merchant: &str, day: &str, now: i64)
         };
         if that_day(paid) {
             lines.push(line(paid, trade.amount(), What::Payment));
+        }
+        // A reversed pay code that was paid stands on the bill again, under the same numbers; Alipay's is a refund.
+        if let (TradeState::Revoked, Some(at)) = (trade.state, trade.closed.filter(|at| that_day(*at))) {
+            lines.push(line(at, trade.amount(), What::Reversed));
         }
         for refund in &trade.refunds {
             let (at, status) = match refund.state {

@@ -1,55 +1,121 @@
-//! JSON Web Key Sets by URL: fetched on use, kept 10 minutes, one fetch at a time.
+//! JSON Web Key Sets by URL: fetched on use, one fetch at a time, and kept while their server does not answer. Nobody
+//! whose key is known waits for a fetch that others cause, and junk causes few of them.
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use net::provider_http::{Http, Request};
 use serde_json::Value;
-use tokio::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// How long a set is kept, ms.
+/// How long a set is used before it is fetched anew, ms.
 const KEEP_MS: i64 = 600_000;
-/// How often an unknown `kid` may cause a fetch, ms.
+/// How long a set is used at most while it cannot be fetched anew, ms from when it was fetched.
+const LIMIT_MS: i64 = 3_600_000;
+/// How often an unknown `kid`, and a set that cannot be fetched anew, may cause a fetch, ms.
 const PAUSE_MS: i64 = 60_000;
+/// The same while there is no set at all, so that nobody can call.
+const RETRY_MS: i64 = 10_000;
+
+type Key = (DecodingKey, Algorithm);
 
 #[derive(Default)]
 struct Kept {
     url: String,
     set: Option<Value>,
     fetched_at: i64,
-    tried_at: i64,
+    tried_at: Option<i64>,
+    failed: Option<String>,
+}
+
+/// What is known without a fetch.
+enum Known {
+    /// The key, of a set that is fresh.
+    Fresh(Key),
+    /// The key, of a set that should be fetched anew.
+    Aged(Key),
+    /// A fetch was tried a moment ago: there is no such key, or no set.
+    Pause(Result<Option<Key>, String>),
+    /// Only a fetch can tell.
+    Unknown,
+}
+
+impl Kept {
+    fn look(&mut self, url: &str, kid: Option<&str>, now: i64) -> Known {
+        if self.url != url {
+            *self = Self { url: url.to_owned(), ..Self::default() };
+        }
+        let age = now - self.fetched_at;
+        let set = self.set.as_ref().filter(|_| age < LIMIT_MS);
+        let tried = |pause: i64| self.tried_at.is_some_and(|at| now - at < pause);
+        match set.map(|set| pick(set, kid)) {
+            Some(Some(key)) if age < KEEP_MS => Known::Fresh(key),
+            Some(Some(key)) if tried(PAUSE_MS) => Known::Pause(Ok(Some(key))),
+            Some(Some(key)) => Known::Aged(key),
+            Some(None) if tried(PAUSE_MS) => Known::Pause(Ok(None)),
+            None if tried(RETRY_MS) => {
+                Known::Pause(Err(self.failed.clone().unwrap_or_else(|| "jwksUrl: is being fetched".to_owned())))
+            }
+            Some(None) | None => Known::Unknown,
+        }
+    }
 }
 
 /// The set that was fetched last.
 #[derive(Default)]
-pub(crate) struct Jwks(Mutex<Kept>);
+pub(crate) struct Jwks {
+    kept: Mutex<Kept>,
+    /// Held by whoever fetches.
+    fetching: tokio::sync::Mutex<()>,
+}
 
 impl Jwks {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The key of that `kid` with the algorithm that its type pins.
     ///
     /// # Errors
     /// When there is no set and it cannot be fetched; never a pass.
-    pub(crate) async fn key(
-        &self,
-        http: &Http,
-        url: &str,
-        kid: Option<&str>,
-        now: i64,
-    ) -> Result<Option<(DecodingKey, Algorithm)>, String> {
-        let mut kept = self.0.lock().await;
+    pub(crate) async fn key(&self, http: &Http, url: &str, kid: Option<&str>, now: i64) -> Result<Option<Key>, String> {
+        let known = self.kept().look(url, kid, now);
+        let _fetching = match known {
+            Known::Fresh(key) => return Ok(Some(key)),
+            Known::Pause(Ok(Some(key))) => return Ok(Some(key)),
+            // Somebody fetches it anew already.
+            Known::Aged(key) => match self.fetching.try_lock() {
+                Ok(fetching) => fetching,
+                Err(_) => return Ok(Some(key)),
+            },
+            // A fetch that is on its way may bring the key.
+            Known::Pause(_) | Known::Unknown => self.fetching.lock().await,
+        };
+        let aged = match self.kept().look(url, kid, now) {
+            Known::Fresh(key) => return Ok(Some(key)),
+            Known::Pause(known) => return known,
+            Known::Aged(key) => Some(key),
+            Known::Unknown => None,
+        };
+        self.kept().tried_at = Some(now);
+        let fetched = fetch(http, url).await;
+        let mut kept = self.kept();
         if kept.url != url {
-            *kept = Kept { url: url.to_owned(), ..Kept::default() };
+            // The configuration has changed meanwhile.
+            return fetched.map(|set| pick(&set, kid));
         }
-        let fresh = kept.set.is_some() && now - kept.fetched_at < KEEP_MS;
-        let known = kept.set.as_ref().and_then(|set| pick(set, kid));
-        if fresh && (known.is_some() || now - kept.tried_at < PAUSE_MS) {
-            return Ok(known);
+        match fetched {
+            Ok(set) => {
+                let found = pick(&set, kid);
+                *kept = Kept { set: Some(set), fetched_at: now, failed: None, ..std::mem::take(&mut *kept) };
+                Ok(found)
+            }
+            Err(why) => {
+                kept.failed = Some(why.clone());
+                let Some(key) = aged else { return Err(why) };
+                tracing::warn!(why, "the key set could not be fetched anew; the last one is used");
+                Ok(Some(key))
+            }
         }
-        kept.tried_at = now;
-        let set = fetch(http, url).await?;
-        let found = pick(&set, kid);
-        kept.set = Some(set);
-        kept.fetched_at = now;
-        Ok(found)
     }
 }
 

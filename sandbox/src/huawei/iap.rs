@@ -64,7 +64,7 @@ pub(super) fn claims(trade: &Trade, now: i64) -> Value {
         "environment": "NORMAL", "purchaseOrderId": trade.transaction_id, "purchaseToken": trade.prepay_id,
         "applicationId": trade.appid, "productId": trade.request["productId"], "productType": "0",
         "quantity": trade.request["quantity"], "purchaseTime": trade.paid, "finishStatus": "2", "needFinish": true,
-        "price": 100, "currency": "CNY", "developerPayload": trade.number, "countryCode": "CN", "signedTime": now,
+        "price": trade.amount(), "currency": "CNY", "developerPayload": trade.number, "countryCode": "CN", "signedTime": now,
         "purchaseOrderRevocationReasonCode": "",
     });
     if let Some(refund) = trade.refunds.first() {

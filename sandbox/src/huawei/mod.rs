@@ -328,6 +328,9 @@ pub(crate) fn refuse(_sandbox: &Sandbox, _inbound: &Inbound, what: Misbehaviour)
     Answer::new(status, "application/json", r#"{"resultCode":"500000"}"#, "busy")
 }
 
+/// What every product of IAP Kit costs, fen.
+const PRICE: u64 = 100;
+
 /// `requestPayment` on an `orderStr`, or IAP Kit's purchase sheet.
 pub(crate) fn open(sandbox: &Sandbox, order_info: &Value, merchant: Option<&str>) -> Result<String, String> {
     let now = sandbox.now();
@@ -337,7 +340,7 @@ pub(crate) fn open(sandbox: &Sandbox, order_info: &Value, merchant: Option<&str>
         let keys = &merchant.keys.huawei;
         let number = order_info["developerPayload"].as_str().ok_or("developerPayload")?.to_owned();
         if state.find(Provider::Huawei, &keys.id, &number).is_none() {
-            let mut trade = Trade::begin(Provider::Huawei, Wire::HuaweiIap, &keys.id, &number, 1, None, now);
+            let mut trade = Trade::begin(Provider::Huawei, Wire::HuaweiIap, &keys.id, &number, PRICE, None, now);
             trade.appid.clone_from(&keys.app_id);
             trade.transaction_id = Some(format!("17{}", random_text(18, DIGITS)));
             trade.prepay_id = Some(random_text(40, ALNUM));

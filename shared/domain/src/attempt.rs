@@ -21,7 +21,7 @@ pub enum AttemptState {
 }
 
 /// How long a reversal that was asked for may take, ms: longer than all of its calls together may last.
-const REVERSAL_MS: i64 = 60_000;
+pub const REVERSAL_MS: i64 = 60_000;
 
 /// An attempt keeps what was sent to the provider, so that the same can be sent again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +73,10 @@ pub struct Attempt {
     /// later. See [`Attempt::is_being_reversed`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reversing: Option<i64>,
+    /// True when signed notices of its payment could not be confirmed, and an operator was called: what becomes of the
+    /// payment ends that incident.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doubted: bool,
     /// When it was made, Unix ms.
     pub create_date: i64,
     /// The payer's address that was sent.
@@ -98,6 +102,11 @@ impl Attempt {
     /// Whether a reversal may be on its way to the provider: until it is over, nothing that was said of a payment holds.
     pub fn is_being_reversed(&self, now: i64) -> bool {
         self.reversing.is_some_and(|asked| now < asked + REVERSAL_MS)
+    }
+
+    /// The note of a reversal that is over.
+    pub fn reversal_over(&self) -> Option<i64> {
+        self.reversing.map(|asked| asked - REVERSAL_MS)
     }
 
     /// True while money may still come through this attempt.

@@ -16,7 +16,7 @@ mod task;
 mod token_store;
 mod transfer;
 
-pub use attempt::{Attempt, AttemptState, Parameters};
+pub use attempt::{Attempt, AttemptState, Parameters, REVERSAL_MS};
 pub use code::{Code, Failure};
 pub use day::Day;
 pub use money::Fen;

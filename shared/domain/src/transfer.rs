@@ -189,21 +189,25 @@ impl Transfer {
     pub fn counted_payee(&self) -> String {
         let full_width = |c: char| match c {
             '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
+            '\u{3002}' | '\u{ff61}' => '.',
             c => c,
         };
-        let blank =
-            |c: &char| !(c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}'));
-        let payee: String = self.payee.chars().map(full_width).filter(blank).collect();
+        // Nothing that is seen: blanks, marks of direction, joiners.
+        let seen = |c: &char| {
+            let unseen = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+            !(c.is_whitespace() || c.is_control() || unseen)
+        };
+        let payee: String = self.payee.chars().map(full_width).filter(seen).collect();
         if self.payee_type.as_deref() != Some("ALIPAY_LOGON_ID") {
             return payee;
         }
-        if payee.contains('@') {
+        // A telephone number: with or without the country, with or without marks between the digits.
+        let number: String = payee.chars().filter(|c| c.is_alphanumeric()).collect();
+        if payee.contains('@') || !number.bytes().all(|b| b.is_ascii_digit()) {
             return payee.to_lowercase();
         }
-        // A telephone number: with or without the country, with or without marks between the digits.
-        let number: String = payee.chars().filter(|c| !matches!(c, '-' | '(' | ')' | '+' | '.')).collect();
         let local = ["0086", "86"].iter().find_map(|code| number.strip_prefix(code).filter(|rest| rest.len() == 11));
-        local.unwrap_or(&number).to_lowercase()
+        local.unwrap_or(&number).to_owned()
     }
 
     /// The fields of a reply, by the names of both dialects; `options` is what `wx.requestMerchantTransfer`

@@ -56,7 +56,8 @@ impl From<AttemptState> for Ended {
 ///
 /// A pay code is closed by a reversal, which gives back what was paid. So it is noted first, under the condition that
 /// the order is as it was read, that nothing may be credited to the attempt by what was said before: else one request
-/// credits and delivers what another gives back.
+/// credits and delivers what another gives back. What a reversal does not end, because its provider refuses it or does
+/// not answer, is asked about: at once after a refusal, else before the next reversal.
 ///
 /// # Errors
 /// 409 when it turns out to be paid (it is credited) or the payer is paying, 422 when the provider refuses, 409
@@ -69,11 +70,22 @@ pub(super) async fn close_attempt(
     source: &str,
 ) -> Result<Ended, Failure> {
     let gateway = cx.gateway(attempt)?;
+    let mut noted = None;
     if gateway.reverses() {
+        // An earlier reversal is over and has not ended it: if it was paid, that is found now, and not put off by
+        // another reversal each time.
+        if attempt.reversing.is_some()
+            && !attempt.is_being_reversed(cx.now())
+            && let Some(ended) = ended(super::query::ask(cx, order, attempt, Source::Query).await?)
+        {
+            return ended;
+        }
+        let asked = cx.now().max(attempt.reversing.map_or(0, |before| before + 1));
         let entry = HistoryEntry::new("reversal", source, cx.now()).with("attempt", &attempt.n);
-        if !cx.store.begin_reversal(order, attempt, cx.now(), &entry).await? {
+        if !cx.store.begin_reversal(order, attempt, asked, &entry).await? {
             return Err(Code::BUSY.into());
         }
+        noted = Some(Attempt { reversing: Some(asked), ..attempt.clone() });
     }
     let closed = gateway.close(cx.outside, order, attempt, cx.now()).await;
     let entry = |event| HistoryEntry::new(event, source, cx.now()).with("attempt", &attempt.n);
@@ -84,19 +96,26 @@ pub(super) async fn close_attempt(
         Err(CallError::Refused(refusal)) => match refusal.meaning {
             Meaning::Closed => Ok(AttemptState::Closed.into()),
             Meaning::Missing => Ok(AttemptState::Abandoned.into()),
-            Meaning::Paid => match super::query::ask(cx, order, attempt, Source::Query).await? {
-                // What was paid is an incident. Other links of the attempt may still be paid (VksPay).
-                Asked::Misfit { new, whole } => {
-                    let state = if whole { AttemptState::Closed } else { AttemptState::Abandoned };
-                    Ok(Ended { state, incidents: new })
-                }
-                Asked::Paid => Err(Code::ALREADY_PAID.into()),
+            Meaning::Paid => {
+                let attempt = match noted {
+                    Some(noted) => not_reversed(cx, order, attempt, noted).await?,
+                    None => attempt.clone(),
+                };
                 // Paid by one answer and not by the next: nothing is known.
-                Asked::Untold { .. } | Asked::Unpaid { .. } | Asked::Closed => Err(Code::OUTCOME_UNKNOWN.into()),
-            },
+                match super::query::ask(cx, order, &attempt, Source::Query).await? {
+                    Asked::Closed => Err(Code::OUTCOME_UNKNOWN.into()),
+                    asked => ended(asked).unwrap_or(Err(Code::OUTCOME_UNKNOWN.into())),
+                }
+            }
             Meaning::No | Meaning::NumberUsed | Meaning::TooSoon | Meaning::Unheard => {
                 let entry = entry("close refused").with("code", &refusal.code).with("message", &refusal.message);
                 cx.store.append_history(&order.out_trade_no, &entry).await?;
+                if let Some(noted) = noted {
+                    let attempt = not_reversed(cx, order, attempt, noted).await?;
+                    if let Some(ended) = ended(super::query::ask(cx, order, &attempt, Source::Query).await?) {
+                        return ended;
+                    }
+                }
                 Err(Failure::new(Code::PROVIDER_REFUSED).says(refusal.to_string()))
             }
         },
@@ -105,5 +124,30 @@ pub(super) async fn close_attempt(
             cx.store.append_history(&order.out_trade_no, &entry).await?;
             Err(Code::OUTCOME_UNKNOWN.into())
         }
+    }
+}
+
+/// Notes that a reversal is over, because its provider has refused it, and gives the attempt as it stands then. It stays
+/// noted that there was one: a payment is asked about before it is credited. An earlier reversal that may be on its way
+/// still, and one that somebody else has asked for meanwhile, go on.
+async fn not_reversed(cx: &Context<'_>, order: &Order, before: &Attempt, noted: Attempt) -> Result<Attempt, Failure> {
+    let over = Attempt { reversing: noted.reversal_over().max(before.reversing), ..noted.clone() };
+    Ok(match cx.store.change_reversal(order, &noted, over.reversing).await? {
+        true => over,
+        false => noted,
+    })
+}
+
+/// What asking about an attempt says of its end; `None` when it is not paid, or nothing is known.
+fn ended(asked: Asked) -> Option<Result<Ended, Failure>> {
+    match asked {
+        // What was paid is an incident. Other links of the attempt may still be paid (VksPay).
+        Asked::Misfit { new, whole } => {
+            let state = if whole { AttemptState::Closed } else { AttemptState::Abandoned };
+            Some(Ok(Ended { state, incidents: new }))
+        }
+        Asked::Paid => Some(Err(Code::ALREADY_PAID.into())),
+        Asked::Closed => Some(Ok(AttemptState::Closed.into())),
+        Asked::Untold { .. } | Asked::Unpaid { .. } => None,
     }
 }

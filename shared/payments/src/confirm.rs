@@ -166,7 +166,8 @@ async fn confirm_as(
     withheld: Option<&str>,
 ) -> Result<Confirmed, StoreError> {
     if payment.is_of_a_store()
-        && cx.store.claimed(payment.provider, &payment.transaction_id).await? == Some(Claimed::TakenBack)
+        && cx.store.claimed(payment.provider, &payment.merchant, &payment.transaction_id).await?
+            == Some(Claimed::TakenBack)
     {
         return Ok(gone(payment));
     }
@@ -178,15 +179,32 @@ async fn confirm_as(
         return record(cx, payment, Some(&order), IncidentName::MerchantMismatch, expected, json!(payment.merchant))
             .await;
     };
+    let confirmed = confirm_of(cx, &order, attempt, payment, source, late, withheld).await?;
+    if attempt.doubted {
+        super::doubt::settled(cx, &order.out_trade_no, payment, confirmed).await?;
+    }
+    Ok(confirmed)
+}
+
+/// The same of a payment whose order and attempt are known.
+async fn confirm_of(
+    cx: &Context<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    payment: &Payment,
+    source: Source,
+    late: Late<'_>,
+    withheld: Option<&str>,
+) -> Result<Confirmed, StoreError> {
     let known = order.trade_state.is_paid() && order.transaction_id.as_ref() == Some(&payment.transaction_id);
     if attempt.reversing.is_some()
         && !known
-        && let Some(ended) = reversed(cx, &order, attempt, payment).await?
+        && let Some(ended) = reversed(cx, order, attempt, payment).await?
     {
         return Ok(ended);
     }
-    if let Some((name, expected, actual)) = mismatch(&order, attempt, payment) {
-        return record(cx, payment, Some(&order), name, expected, actual).await;
+    if let Some((name, expected, actual)) = mismatch(order, attempt, payment) {
+        return record(cx, payment, Some(order), name, expected, actual).await;
     }
     match order.trade_state {
         Status::Success | Status::Refund if order.transaction_id.as_ref() == Some(&payment.transaction_id) => {
@@ -201,15 +219,15 @@ async fn confirm_as(
         Status::Success | Status::Refund => {
             let (expected, actual) = (json!(order.transaction_id), json!(payment.transaction_id));
             let back = (cx.config.policy.duplicate_payment == DuplicatePayment::Refund).then_some(attempt);
-            record_of(cx, payment, &order, IncidentName::SecondPayment, expected, actual, back).await
+            record_of(cx, payment, order, IncidentName::SecondPayment, expected, actual, back).await
         }
         Status::NotPay | Status::Closed if order.trade_state.may_become(Status::Success, !matches!(late, Late::No)) => {
-            credit(cx, &order, attempt, payment, source, (late, withheld)).await
+            credit(cx, order, attempt, payment, source, (late, withheld)).await
         }
         Status::NotPay | Status::Closed => {
             let expected = json!(order.trade_state);
             let back = (cx.config.policy.late_payment == LatePayment::Refund).then_some(attempt);
-            record_of(cx, payment, &order, IncidentName::LatePayment, expected, json!(payment.total), back).await
+            record_of(cx, payment, order, IncidentName::LatePayment, expected, json!(payment.total), back).await
         }
     }
 }
@@ -460,11 +478,12 @@ async fn credit(
                 return Box::pin(confirm_as(cx, payment, source, late, withheld)).await;
             }
             Committed::TransactionTaken => {
-                let holder = match cx.store.claimed(payment.provider, &payment.transaction_id).await? {
-                    Some(Claimed::TakenBack) => return Ok(gone(payment)),
-                    Some(Claimed::Order(no)) => Some(no),
-                    Some(Claimed::SentBack) | None => None,
-                };
+                let holder =
+                    match cx.store.claimed(payment.provider, &payment.merchant, &payment.transaction_id).await? {
+                        Some(Claimed::TakenBack) => return Ok(gone(payment)),
+                        Some(Claimed::Order(no)) => Some(no),
+                        Some(Claimed::SentBack) | None => None,
+                    };
                 let (expected, actual) = (json!(order.out_trade_no), json!(holder));
                 if holder.is_none()
                     && let Some(known) = cx.store.incident_about(payment, &order.out_trade_no).await?

@@ -1,9 +1,10 @@
 //! `pay/createPayment`: one order by its number, one open attempt at a time.
 
 use super::payee::{Payee, payee};
-use super::{Caller, Context, Draft, Fields, confirm::Source};
+use super::query::Asked;
+use super::{Caller, Confirmed, Context, Draft, Fields, confirm::Source};
 use crypto::hash;
-use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Parameters, Provider, Status};
+use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Parameters, Provider, REVERSAL_MS, Status};
 use providers::{CallError, Client, CreateRequest, Created, Gateway, GoodsRequest, Meaning};
 use serde_json::{Map, Value};
 use store::{Added, HistoryEntry, Holder, Kept};
@@ -300,6 +301,7 @@ fn attempt_of(
         auth_code_digest: digest_of(wanted),
         state: AttemptState::Open,
         reversing: None,
+        doubted: false,
         create_date: now,
         client_ip: wanted.environment.client_ip.clone(),
         return_url: None,
@@ -541,7 +543,10 @@ async fn issue(
                 .with("message", &refusal.message);
             match refusal.meaning {
                 Meaning::Paid => {
-                    super::query::ask(cx, &order, attempt, Source::Query).await?;
+                    match super::query::ask(cx, &order, attempt, Source::Query).await? {
+                        Asked::Paid | Asked::Misfit { .. } | Asked::Closed => {}
+                        Asked::Untold { .. } | Asked::Unpaid { .. } => look_again(cx, &order).await?,
+                    }
                     return Err(Code::ALREADY_PAID.into());
                 }
                 Meaning::NumberUsed if gateway.spends_numbers() => {
@@ -600,10 +605,19 @@ async fn keep(
         cx.store.reopen_attempt(&order, order.current().n, &entry).await?;
     }
     if let Some(payment) = created.payment {
-        super::confirm(cx, &payment, Source::Query).await?;
+        match super::confirm(cx, &payment, Source::Query).await? {
+            Confirmed::Unsettled | Confirmed::Untold => look_again(cx, &order).await?,
+            Confirmed::Credited | Confirmed::Already | Confirmed::Reversed | Confirmed::Incident { .. } => {}
+        }
         if let Some(paid) = cx.store.order(&order.out_trade_no).await? {
             order = paid;
         }
     }
     Ok(CreateReply { order, order_info: created.order_info, qr_text: created.code_url })
+}
+
+/// A provider has said that it is paid, and nothing came of that: its reversal may be on its way. Nobody tells of a
+/// payment by pay code a second time, so the schedule asks as soon as the reversal is over.
+async fn look_again(cx: &Context<'_>, order: &Order) -> Result<(), Failure> {
+    Ok(cx.store.look_at(&order.out_trade_no, cx.now() + REVERSAL_MS).await?)
 }

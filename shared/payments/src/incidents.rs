@@ -190,7 +190,8 @@ async fn send_back(cx: &Context<'_>, caller: &Caller, recorded: &Recorded) -> Re
     let order = cx.store.order(no).await?.ok_or_else(unfit)?;
     let attempt = order.attempt_for(payment.provider, &payment.merchant, &payment.number).ok_or_else(unfit)?;
     // What was credited is refunded as an order.
-    let credited = async || cx.store.order_of_transaction(payment.provider, &payment.transaction_id).await;
+    let credited =
+        async || cx.store.order_of_transaction(payment.provider, &payment.merchant, &payment.transaction_id).await;
     if credited().await?.is_some() || recorded.action == Some(Action::Accept) || payment.provider.sale() == Sale::Store
     {
         return Err(unfit());

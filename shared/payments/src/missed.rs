@@ -146,7 +146,12 @@ impl Run<'_> {
         let (store, id) = (self.cx.store, &payment.transaction_id);
         let there = payment.number_there();
         for number in [id, &there] {
-            if store.order_of_transaction(payment.provider, number).await.map_err(|e| e.to_string())?.is_some() {
+            if store
+                .order_of_transaction(payment.provider, &payment.merchant, number)
+                .await
+                .map_err(|e| e.to_string())?
+                .is_some()
+            {
                 return Ok(Some(Settled::default()));
             }
         }

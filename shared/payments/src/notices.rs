@@ -163,7 +163,7 @@ async fn settle_refund_hint(cx: &Context<'_>, hint: &Hint, out_refund_no: &str) 
 async fn order_of_event(cx: &Context<'_>, event: &Event) -> Result<Option<Order>, StoreError> {
     let mut found = None;
     for id in &event.transactions {
-        if let Some(no) = cx.store.order_of_transaction(event.provider, id).await? {
+        if let Some(no) = cx.store.order_of_transaction(event.provider, &event.merchant, id).await? {
             found = cx.store.order(&no).await?;
             break;
         }
@@ -181,7 +181,7 @@ async fn order_of_event(cx: &Context<'_>, event: &Event) -> Result<Option<Order>
 async fn settle_event(cx: &Context<'_>, event: &Event, source: Source) -> Result<Settled, Failure> {
     let mut found = order_of_event(cx, event).await?;
     if let (Some(Alert::TakenBack), Some(id)) = (event.alert, event.transactions.first())
-        && !cx.store.take_back(event.provider, id, cx.now()).await?
+        && !cx.store.take_back(event.provider, &event.merchant, id, cx.now()).await?
         && found.is_none()
     {
         found = order_of_event(cx, event).await?;
@@ -219,7 +219,7 @@ pub(super) async fn raised(cx: &Context<'_>, incident: &Incident, known: bool) -
 /// client passed on.
 async fn refunded_order(cx: &Context<'_>, notice: &RefundNotice) -> Result<Option<(Order, Attempt)>, StoreError> {
     let by_payment = match (&notice.transaction_id, notice.share) {
-        (Some(id), Some(_)) => cx.store.order_of_transaction(notice.provider, id).await?,
+        (Some(id), Some(_)) => cx.store.order_of_transaction(notice.provider, &notice.merchant, id).await?,
         (Some(_), None) | (None, _) => None,
     };
     if let (Some(number), None) = (&notice.number, &by_payment) {
@@ -232,7 +232,7 @@ async fn refunded_order(cx: &Context<'_>, notice: &RefundNotice) -> Result<Optio
     let by_refund = cx.store.order_of_refund_number(notice.provider, &notice.merchant, &notice.out_refund_no).await?;
     let no = match (by_payment.or(by_refund), &notice.transaction_id) {
         (Some(no), _) => Some(no),
-        (None, Some(id)) => cx.store.order_of_transaction(notice.provider, id).await?,
+        (None, Some(id)) => cx.store.order_of_transaction(notice.provider, &notice.merchant, id).await?,
         (None, None) => None,
     };
     let Some(no) = no else { return Ok(None) };
@@ -284,7 +284,7 @@ fn is_whole(notice: &RefundNotice, total: Fen) -> bool {
 async fn known_as(cx: &Context<'_>, notice: &RefundNotice) -> Result<Option<RefundNotice>, StoreError> {
     let Some(id) = &notice.transaction_id else { return Ok(None) };
     let Some(other) = other_number(notice.provider, &notice.info, id) else { return Ok(None) };
-    let credited = async |id: &str| cx.store.order_of_transaction(notice.provider, id).await;
+    let credited = async |id: &str| cx.store.order_of_transaction(notice.provider, &notice.merchant, id).await;
     if credited(id).await?.is_some() || credited(&other).await?.is_none() {
         return Ok(None);
     }
@@ -301,7 +301,7 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
     let mut found = order_of(cx, notice).await?;
     // Nobody has it yet, and from now on nobody gets it.
     if let (None, Some(id)) = (&found, taken_back(notice))
-        && !cx.store.take_back(notice.provider, id, cx.now()).await?
+        && !cx.store.take_back(notice.provider, &notice.merchant, id, cx.now()).await?
     {
         found = order_of(cx, notice).await?;
     }
@@ -333,7 +333,7 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
     let credited = order.trade_state.is_paid() && (ours.is_some() || attempt.state == AttemptState::Paid);
     if !credited
         && let Some(id) = taken_back(notice)
-        && cx.store.claimed(notice.provider, id).await? == Some(Claimed::TakenBack)
+        && cx.store.claimed(notice.provider, &notice.merchant, id).await? == Some(Claimed::TakenBack)
     {
         // Told before its number was an order's.
         return Ok(Settled::default());

@@ -45,7 +45,7 @@ pub async fn verify_purchase(
     }
     let other = other_number(provider, &payment.info, &payment.transaction_id);
     for number in [Some(payment.transaction_id.clone()), other].into_iter().flatten() {
-        match cx.store.claimed(provider, &number).await? {
+        match cx.store.claimed(provider, &attempt.merchant, &number).await? {
             Some(Claimed::Order(no)) if no == order.out_trade_no => return Ok(order),
             Some(Claimed::Order(_)) => return Err(Code::OTHER_ORDER.into()),
             Some(Claimed::SentBack | Claimed::TakenBack) => return Err(taken_back()),

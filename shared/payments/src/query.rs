@@ -64,12 +64,11 @@ impl<'a> QueryInput<'a> {
 /// # Errors
 /// [`Code::NO_ORDER`], or a fault of the table.
 pub async fn query_payment(cx: &Context<'_>, caller: &Caller, input: &QueryInput<'_>) -> Result<Order, Failure> {
-    let no = match (input.out_trade_no, input.transaction_id) {
-        (Some(no), _) => no.to_owned(),
-        (None, id) => number_of(cx, input.provider, id.unwrap_or_default()).await?.ok_or(Code::NO_ORDER)?,
+    let (no, mut order) = match (input.out_trade_no, input.transaction_id) {
+        (Some(no), _) => (no.to_owned(), cx.visible_order(caller, no).await?),
+        (None, id) => named_by(cx, caller, input.provider, id.unwrap_or_default()).await?,
     };
     let ends = cx.now() + input.await_max_ms;
-    let mut order = cx.visible_order(caller, &no).await?;
     loop {
         if order.trade_state == Status::NotPay
             && order.attempts.iter().any(Attempt::may_be_paid)
@@ -100,14 +99,27 @@ fn to_ask(order: &Order, now: i64) -> Vec<&Attempt> {
     open
 }
 
-async fn number_of(cx: &Context<'_>, provider: Option<Provider>, id: &str) -> Result<Option<String>, Failure> {
+/// The order that was credited for a provider's number of a payment, and that the caller may see. Where every site
+/// counts for itself, two merchants may have the same.
+async fn named_by(
+    cx: &Context<'_>,
+    caller: &Caller,
+    provider: Option<Provider>,
+    id: &str,
+) -> Result<(String, Order), Failure> {
     let providers = provider.map_or_else(|| Provider::ALL.to_vec(), |p| vec![p]);
     for provider in providers {
-        if let Some(no) = cx.store.order_of_transaction(provider, id).await? {
-            return Ok(Some(no));
+        let merchants = if provider == Provider::Vkspay { usize::MAX } else { 1 };
+        for merchant in cx.config.merchants().take(merchants) {
+            let Some(no) = cx.store.order_of_transaction(provider, &merchant.id, id).await? else { continue };
+            match cx.visible_order(caller, &no).await {
+                Ok(order) => return Ok((no, order)),
+                Err(failure) if failure.code == Code::NO_ORDER => {}
+                Err(failure) => return Err(failure),
+            }
         }
     }
-    Ok(None)
+    Err(Code::NO_ORDER.into())
 }
 
 /// What asking a provider about an attempt has brought.
@@ -184,6 +196,7 @@ async fn ask_as(
             }
             Ok(asked)
         }
+        Ok(Standing::Closed) if attempt.state == AttemptState::Closed => Ok(Asked::Closed),
         Ok(Standing::Closed) => {
             let entry =
                 HistoryEntry::new("attempt closed", attempt.provider.name(), cx.now()).with("attempt", &attempt.n);

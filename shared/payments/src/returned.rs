@@ -81,7 +81,9 @@ pub(super) async fn incident_of(
         (None, _) => Ok(None),
         (found, "") => Ok(found),
         // What another order was credited for is that order's.
-        (found, id) => Ok(cx.store.order_of_transaction(notice.provider, id).await?.map_or(found, |_| None)),
+        (found, id) => {
+            Ok(cx.store.order_of_transaction(notice.provider, &notice.merchant, id).await?.map_or(found, |_| None))
+        }
     }
 }
 

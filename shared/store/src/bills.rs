@@ -195,8 +195,14 @@ impl Store {
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn payment_billed(&self, provider: Provider, transaction_id: &str, day: Day) -> Result<(), StoreError> {
-        self.billed(&Key::transaction(provider.name(), transaction_id), day).await
+    pub async fn payment_billed(
+        &self,
+        provider: Provider,
+        merchant: &str,
+        transaction_id: &str,
+        day: Day,
+    ) -> Result<(), StoreError> {
+        self.billed(&Key::transaction(provider, merchant, transaction_id), day).await
     }
 
     /// Notes the day whose bill has a refund that is listed under another, or has not ended.

@@ -2,12 +2,23 @@
 
 use super::item::{Expression, Key};
 use super::{Store, StoreError};
-use domain::Provider;
+use domain::{Attempt, Order, Provider};
 
 /// How long a count is kept, seconds: longer than any provider sends its notices again.
 const KEPT: i64 = 7 * 86_400;
 
 impl Store {
+    /// Notes on an attempt that its payment is doubted, so that whatever becomes of the payment ends the doubt.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn note_doubt(&self, order: &Order, attempt: &Attempt) -> Result<(), StoreError> {
+        let path = format!("attempts[{}]", attempt.n - 1);
+        let mut update = Expression::default();
+        update.when(&format!("{path}.n"), "=", attempt.n).set(&format!("{path}.doubted"), true).change("version", 1);
+        self.update_if(&Key::order(&order.out_trade_no), &update).await.map(|_| ())
+    }
+
     /// Counts one more notice that says "paid" and was not confirmed; answers how many there were. One write.
     ///
     /// # Errors

@@ -253,6 +253,8 @@ impl Incident {
             IncidentName::Chargeback | IncidentName::RefundMismatch => self.out_refund_no.is_none(),
             // What a bill says otherwise is another difference.
             IncidentName::BillMissingThere | IncidentName::BillAmount | IncidentName::BillRefund => true,
+            // The number that the notices are about.
+            IncidentName::UnconfirmedNotice => true,
             _ => false,
         };
         digest(&json!([

@@ -2,7 +2,8 @@
 //! which the payment is credited or goes back, never both.
 //!
 //! `P#<provider>#<payment>` names the incident. A payment that goes back takes its transaction number
-//! (`T#<provider>#<transaction_id>`) as a credit does, so that only one of them commits.
+//! (`T#<provider>#<transaction_id>`; at VksPay `T#<provider>#<merchant>#<transaction_id>`) as a credit does, so that only
+//! one of them commits.
 
 use super::bills::refunded_fields;
 use super::item::{Expression, Item, Key, attribute, item_of};
@@ -75,7 +76,7 @@ impl Store {
         let (pk, own) = (free.name("pk"), free.name("incident_id"));
         let id = free.value(attribute(&json!(incident_id)));
         free.when_raw(format!("(attribute_not_exists({pk}) OR {own} = {id})"));
-        let mut item = Key::transaction(payment.provider.name(), &payment.transaction_id).attributes();
+        let mut item = Key::transaction(payment.provider, &payment.merchant, &payment.transaction_id).attributes();
         item.insert("kind".to_owned(), attribute(&json!("sent_back")));
         item.insert("incident_id".to_owned(), attribute(&json!(incident_id)));
         let put = Put::builder()

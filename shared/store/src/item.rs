@@ -1,6 +1,7 @@
 //! Items: our JSON shapes as DynamoDB attributes and back, the keys, and expressions.
 
 use aws_sdk_dynamodb::types::AttributeValue as Av;
+use domain::{PaymentName, Provider};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -52,9 +53,21 @@ impl Key {
         Self::new(format!("V#{name}"), "V")
     }
 
-    /// Whose payment a provider's number is: makes it unique.
-    pub(crate) fn transaction(provider: &str, transaction_id: &str) -> Self {
-        Self::new(format!("T#{provider}#{transaction_id}"), "T")
+    /// Whose payment a provider's number is: makes it unique. Where each of a provider's many sites counts for itself, theirs
+    /// begin with the merchant.
+    pub(crate) fn transaction(provider: Provider, merchant: &str, transaction_id: &str) -> Self {
+        match provider.payment_name() {
+            PaymentName::MerchantTransaction => Self::new(format!("T#{provider}#{merchant}#{transaction_id}"), "T"),
+            PaymentName::Transaction | PaymentName::MerchantNumber => {
+                Self::new(format!("T#{provider}#{transaction_id}"), "T")
+            }
+        }
+    }
+
+    /// The same as it was written before numbers were told apart by the merchant, where it was another.
+    pub(crate) fn transaction_before(provider: Provider, transaction_id: &str) -> Option<Self> {
+        let apart = provider.payment_name() == PaymentName::MerchantTransaction;
+        apart.then(|| Self::new(format!("T#{provider}#{transaction_id}"), "T"))
     }
 
     /// Whose refund a refund number of a merchant is: makes it unique. Where numbers are a payment's, `out_refund_no`

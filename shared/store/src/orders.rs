@@ -171,16 +171,43 @@ impl Store {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn order_of_transaction(&self, provider: Provider, id: &str) -> Result<Option<String>, StoreError> {
-        self.named_order(&Key::transaction(provider.name(), id)).await
+    pub async fn order_of_transaction(
+        &self,
+        provider: Provider,
+        merchant: &str,
+        id: &str,
+    ) -> Result<Option<String>, StoreError> {
+        Ok(self.transaction(provider, merchant, id).await?.as_ref().and_then(order_named))
+    }
+
+    /// The item that makes a provider's number of a payment unique.
+    async fn transaction(&self, provider: Provider, merchant: &str, id: &str) -> Result<Option<Item>, StoreError> {
+        match self.get(&Key::transaction(provider, merchant, id)).await? {
+            Some(item) => Ok(Some(item)),
+            None => self.transaction_before(provider, merchant, id).await,
+        }
+    }
+
+    /// The same, written before numbers were told apart by the merchant: only the day's list that it is on names one.
+    async fn transaction_before(
+        &self,
+        provider: Provider,
+        merchant: &str,
+        id: &str,
+    ) -> Result<Option<Item>, StoreError> {
+        let Some(key) = Key::transaction_before(provider, id) else { return Ok(None) };
+        let own = format!("paid#{provider}#{merchant}#");
+        Ok(self.get(&key).await?.filter(|item| {
+            item.get("list_key").and_then(|list| list.as_s().ok()).is_none_or(|list| list.starts_with(&own))
+        }))
     }
 
     /// Who has a provider's number of a payment.
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn claimed(&self, provider: Provider, id: &str) -> Result<Option<Claimed>, StoreError> {
-        let Some(item) = self.get(&Key::transaction(provider.name(), id)).await? else { return Ok(None) };
+    pub async fn claimed(&self, provider: Provider, merchant: &str, id: &str) -> Result<Option<Claimed>, StoreError> {
+        let Some(item) = self.transaction(provider, merchant, id).await? else { return Ok(None) };
         let kind = item.get("kind").and_then(|kind| kind.as_s().ok());
         Ok(Some(match order_named(&item) {
             Some(no) => Claimed::Order(no),
@@ -194,14 +221,14 @@ impl Store {
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn take_back(&self, provider: Provider, id: &str, at: i64) -> Result<bool, StoreError> {
-        let mut item = Key::transaction(provider.name(), id).attributes();
+    pub async fn take_back(&self, provider: Provider, merchant: &str, id: &str, at: i64) -> Result<bool, StoreError> {
+        let mut item = Key::transaction(provider, merchant, id).attributes();
         item.insert("kind".to_owned(), Av::S(TAKEN_BACK.to_owned()));
         item.insert("create_date".to_owned(), Av::N(at.to_string()));
         if self.commit_order(vec![self.insertion(item)]).await? {
             return Ok(true);
         }
-        Ok(!matches!(self.claimed(provider, id).await?, Some(Claimed::Order(_))))
+        Ok(!matches!(self.claimed(provider, merchant, id).await?, Some(Claimed::Order(_))))
     }
 
     /// The order that a number stands for which the provider itself gave.
@@ -356,8 +383,25 @@ impl Store {
         update
             .when("version", "=", order.version)
             .when(&format!("attempts[{}].state", attempt.n - 1), "=", attempt.state)
+            .when_as_read(&format!("attempts[{}].reversing", attempt.n - 1), attempt.reversing)
             .set(&format!("attempts[{}].reversing", attempt.n - 1), now);
         self.write_with_history(order, &update, entry).await
+    }
+
+    /// Changes the note of an attempt's reversal, if it is as given. The order's version stays.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn change_reversal(
+        &self,
+        order: &Order,
+        noted: &Attempt,
+        reversing: Option<i64>,
+    ) -> Result<bool, StoreError> {
+        let path = format!("attempts[{}].reversing", noted.n - 1);
+        let mut update = Expression::default();
+        update.when_as_read(&path, noted.reversing).set(&path, reversing);
+        self.update_if(&Key::order(&order.out_trade_no), &update).await
     }
 
     /// Marks an attempt that its provider refused to create, unless somebody else had to do with the order since
@@ -401,6 +445,19 @@ impl Store {
         self.update_if(&Key::order(out_trade_no), &update).await
     }
 
+    /// Has the schedule look at an order at a time, whoever is at it now.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn look_at(&self, out_trade_no: &str, due: i64) -> Result<(), StoreError> {
+        let mut update = Expression::default();
+        let key = Key::order(out_trade_no);
+        let there = update.name("pk");
+        update.when_raw(format!("attribute_exists({there})"));
+        update.set("due_shard", due_shard(out_trade_no)).set("due", due);
+        self.update_if(&key, &update).await.map(|_| ())
+    }
+
     /// Closes an unpaid order. The attempts that are `left_open`, by their `n`, may have been or still be paid, and
     /// the order is due for them at `due`, or as it was. False when it is not unpaid any more.
     ///
@@ -442,6 +499,9 @@ impl Store {
     pub async fn commit_payment(&self, commit: &PaymentCommit<'_>) -> Result<Committed, StoreError> {
         let (order, attempt, payment) = (commit.order, commit.attempt, commit.payment);
         let no = &order.out_trade_no;
+        if self.transaction_before(payment.provider, &payment.merchant, &payment.transaction_id).await?.is_some() {
+            return Ok(Committed::TransactionTaken);
+        }
         let mut update = Expression::default();
         update
             .when("version", "=", order.version)
@@ -469,7 +529,7 @@ impl Store {
             true => update.set("due_shard", due_shard(no)).set("due", commit.entry.at + 5_000),
             false => update.remove("due_shard").remove("due"),
         };
-        let claim = Key::transaction(payment.provider.name(), &payment.transaction_id);
+        let claim = Key::transaction(payment.provider, &payment.merchant, &payment.transaction_id);
         let mut writes = vec![
             self.updating(&Key::order(no), &update),
             self.insertion(super::bills::paid_item(&claim, commit)),

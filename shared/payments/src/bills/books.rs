@@ -2,7 +2,7 @@
 
 use domain::Fen;
 use providers::bill::{Bill, BilledPayment, BilledRefund};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// The lines of all accounts, found by the provider's number and the merchant's.
 #[derive(Default)]
@@ -12,7 +12,8 @@ pub(super) struct Books {
     pub(super) refunds: HashMap<(Box<str>, Box<str>), Refunded>,
     /// Refunds without a number.
     pub(super) loose: Vec<Refunded>,
-    pub(super) reversed: HashSet<Box<str>>,
+    /// Pay codes that were reversed, by the payment.
+    pub(super) reversed: HashMap<Box<str>, Reversed>,
     pub(super) lines: u64,
 }
 
@@ -21,6 +22,15 @@ pub(super) struct Paid {
     pub(super) total: Fen,
     pub(super) sub_mch_id: Option<Box<str>>,
     /// Whether this merchant answers for it when it is nobody's.
+    pub(super) speaks: bool,
+}
+
+/// A pay code that was reversed after it was paid.
+pub(super) struct Reversed {
+    pub(super) line: BilledPayment,
+    /// What the same bill has as its payment.
+    pub(super) paid: Fen,
+    /// As of a payment.
     pub(super) speaks: bool,
 }
 
@@ -40,7 +50,12 @@ impl Books {
     /// Adds a bill. Applications of one seller have the same bill, so a line may come again.
     pub(super) fn take(&mut self, bill: Bill, speaks: bool) -> Result<(), &'static str> {
         self.lines += bill.lines;
-        self.reversed.extend(bill.reversed.into_iter().map(|line| line.transaction_id));
+        for line in bill.reversed {
+            let reversed = Reversed { line, paid: Fen::ZERO, speaks };
+            if self.reversed.insert(reversed.line.transaction_id.clone(), reversed).is_some() {
+                self.lines -= 1;
+            }
+        }
         for BilledPayment { number, transaction_id, total, sub_mch_id } in bill.payments {
             match self.payments.insert((transaction_id, number), Paid { total, sub_mch_id, speaks }) {
                 Some(known) if known.total != total => return Err("two lines of one payment differ"),

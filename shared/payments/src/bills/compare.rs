@@ -1,6 +1,6 @@
 //! One comparison: the table's payments and refunds of a day against the lines of the bills.
 
-use super::books::{Books, Paid};
+use super::books::{Books, Paid, Reversed};
 use super::{BillsReply, CALLS, Job, PATIENCE};
 use crate::confirm::{find_order, sound};
 use crate::notices::ELSEWHERE;
@@ -10,6 +10,7 @@ use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Refund, RefundSta
 use providers::bill::{BilledPayment, BilledRefund};
 use providers::{Account, CallError, RefundProgress, RefundStanding};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use store::{BillReport, HistoryEntry, Incident, IncidentName, PaidEntry, Recording, RefundedEntry, SHARDS};
 
 /// How often a refund that was found is counted on a fresh order.
@@ -24,6 +25,8 @@ pub(super) struct Comparison<'a, 'b> {
     pub(super) report: BillReport,
     /// Payments and refunds that the budget left out.
     pub(super) unasked: u64,
+    /// Payments that nobody was credited for, and that went back by our own reversal.
+    pub(super) gone: HashSet<Box<str>>,
 }
 
 impl Comparison<'_, '_> {
@@ -41,10 +44,15 @@ impl Comparison<'_, '_> {
         }
         // Payments first: a refund of one that is credited only now finds its order.
         for ((transaction_id, number), paid) in std::mem::take(&mut books.payments) {
-            if !books.reversed.contains(&transaction_id) {
-                let line = BilledPayment { number, transaction_id, total: paid.total, sub_mch_id: paid.sub_mch_id };
-                self.only_billed(&line, paid.speaks).await?;
+            if let Some(reversed) = books.reversed.get_mut(&transaction_id) {
+                reversed.paid = paid.total;
+                continue;
             }
+            let line = BilledPayment { number, transaction_id, total: paid.total, sub_mch_id: paid.sub_mch_id };
+            self.only_billed(&line, paid.speaks).await?;
+        }
+        for reversed in books.reversed.into_values() {
+            self.only_billed_reversal(&reversed).await?;
         }
         for refunded in books.refunds.into_values().chain(books.loose) {
             self.only_billed_refund(&refunded.line, refunded.speaks).await?;
@@ -85,14 +93,17 @@ impl Comparison<'_, '_> {
         }
         let no = entry.out_trade_no.as_str();
         let key = (Box::from(entry.transaction_id.as_str()), Box::from(entry.number.as_str()));
-        let reversed = books.reversed.contains(&key.0);
+        let reversed = books.reversed.contains_key(&key.0);
         let (name, actual) = match books.payments.remove(&key) {
             Some(Paid { sub_mch_id: Some(named), .. }) if Some(&*named) != entry.sub_mchid.as_deref() => {
                 return self.other_payee(no, &entry.transaction_id, entry.sub_mchid.as_deref(), &named).await;
             }
             Some(line) if line.total != entry.total_fee => (IncidentName::BillAmount, json!(line.total)),
             // The provider took it back; the order is still delivered.
-            _ if reversed => (IncidentName::BillRefund, json!("REVOKED")),
+            _ if reversed => {
+                books.reversed.remove(&key.0);
+                (IncidentName::BillRefund, json!("REVOKED"))
+            }
             Some(_) => return Ok(()),
             None if self.is_of_another_day(entry.bill_date.as_deref()) => return Ok(()),
             None => (IncidentName::BillMissingThere, Value::Null),
@@ -138,7 +149,7 @@ impl Comparison<'_, '_> {
     }
 
     async fn credited(&self, transaction_id: &str) -> Result<Option<Order>, Failure> {
-        match self.cx.store.order_of_transaction(self.job.provider, transaction_id).await? {
+        match self.cx.store.order_of_transaction(self.job.provider, &self.job.merchant.id, transaction_id).await? {
             Some(no) => Ok(self.cx.store.order(&no).await?),
             None => Ok(None),
         }
@@ -173,7 +184,7 @@ impl Comparison<'_, '_> {
                 return self.other_payee(&order.out_trade_no, &line.transaction_id, own, named).await;
             }
             if attempt.is_some() && order.total_fee == line.total {
-                return Ok(cx.store.payment_billed(provider, &line.transaction_id, self.job.day).await?);
+                return Ok(cx.store.payment_billed(provider, merchant, &line.transaction_id, self.job.day).await?);
             }
             if attempt.is_some() {
                 let incident = Incident {
@@ -197,13 +208,88 @@ impl Comparison<'_, '_> {
             return Ok(());
         }
         if let Some(order) = &order {
-            self.credit(order, line).await?;
+            match self.own_reversal(order, &line.number) {
+                Some(attempt) if self.has_gone_back(order, attempt, &line.transaction_id).await? => return Ok(()),
+                Some(_) => {}
+                None => self.credit(order, line).await?,
+            }
         }
         let incident = Incident {
             expected: order.as_ref().map(|order| json!(order.trade_state)),
             actual: Some(json!(line.total)),
             ..self.incident(
                 IncidentName::BillMissingHere,
+                order.as_ref().map_or(&line.number, |order| &order.out_trade_no),
+                Some(&line.transaction_id),
+            )
+        };
+        self.differ(incident, order.is_some()).await
+    }
+
+    /// The attempt of a number, if it is a pay code that we know to be reversed: we asked for it, or its provider has
+    /// told.
+    fn own_reversal<'o>(&self, order: &'o Order, number: &str) -> Option<&'o Attempt> {
+        let attempt = order.attempt_for(self.job.provider, &self.job.merchant.id, number)?;
+        let told = attempt.state == AttemptState::Closed && self.cx.gateway(attempt).is_ok_and(|g| g.reverses());
+        Some(attempt).filter(|a| a.state != AttemptState::Paid && (a.reversing.is_some() || told))
+    }
+
+    /// Whether a payment through a reversed pay code has gone back, as its provider says now; also when that is left to
+    /// the next run, for want of calls. What it has still is credited, or an incident.
+    async fn has_gone_back(&mut self, order: &Order, attempt: &Attempt, id: &str) -> Result<bool, Failure> {
+        if self.gone.contains(id) {
+            return Ok(true);
+        }
+        if !self.may_ask() {
+            return Ok(true);
+        }
+        match ask(self.cx, order, attempt, Source::Query).await {
+            Ok(Asked::Closed) => {
+                self.gone.insert(id.into());
+                return Ok(true);
+            }
+            Ok(Asked::Paid | Asked::Unpaid { .. } | Asked::Misfit { .. }) => {}
+            Ok(Asked::Untold { .. }) => self.reply.errors += 1,
+            Err(failure) => self.unanswered(&order.out_trade_no, &failure),
+        }
+        if self.credited(id).await?.is_some() {
+            self.reply.credited += 1;
+            self.cx.store.payment_billed(self.job.provider, &self.job.merchant.id, id, self.job.day).await?;
+        }
+        Ok(false)
+    }
+
+    /// A reversal of the bill. One that we asked for, of a payment that nobody was credited for, is in order.
+    async fn only_billed_reversal(&mut self, reversed: &Reversed) -> Result<(), Failure> {
+        let (cx, job, line) = (self.cx, self.job, &reversed.line);
+        let (provider, merchant) = (job.provider, &job.merchant.id);
+        let credited = self.credited(&line.transaction_id).await?;
+        if credited.is_none() && cx.store.incident_of_payment(provider, &line.transaction_id).await?.is_some() {
+            return Ok(());
+        }
+        let order = match credited {
+            Some(order) => Some(order),
+            None => find_order(cx, provider, merchant, &line.number).await?,
+        };
+        let foreign = match &order {
+            Some(order) => self.is_of_another(order, &line.number),
+            None => !reversed.speaks,
+        };
+        if foreign {
+            self.not_ours(Fen::ZERO, Fen::ZERO);
+            if reversed.paid > Fen::ZERO {
+                self.not_ours(reversed.paid, Fen::ZERO);
+            }
+            return Ok(());
+        }
+        if order.as_ref().is_some_and(|order| self.own_reversal(order, &line.number).is_some()) {
+            return Ok(());
+        }
+        let incident = Incident {
+            expected: order.as_ref().map(|order| json!(order.trade_state)),
+            actual: Some(json!("REVOKED")),
+            ..self.incident(
+                IncidentName::BillRefund,
                 order.as_ref().map_or(&line.number, |order| &order.out_trade_no),
                 Some(&line.transaction_id),
             )
@@ -226,7 +312,9 @@ impl Comparison<'_, '_> {
         }
         if self.credited(&line.transaction_id).await?.is_some() {
             self.reply.credited += 1;
-            cx.store.payment_billed(self.job.provider, &line.transaction_id, self.job.day).await?;
+            cx.store
+                .payment_billed(self.job.provider, &self.job.merchant.id, &line.transaction_id, self.job.day)
+                .await?;
         }
         Ok(())
     }
@@ -268,6 +356,14 @@ impl Comparison<'_, '_> {
             return Ok(());
         }
         if !line.success {
+            return Ok(());
+        }
+        // Where a reversal is a refund on the bill (Alipay).
+        let reversed = order.as_ref().and_then(|order| Some((order, self.own_reversal(order, &line.number)?)));
+        if let Some((order, attempt)) = reversed
+            && order.transaction_id.as_deref() != Some(&*line.transaction_id)
+            && self.has_gone_back(order, attempt, &line.transaction_id).await?
+        {
             return Ok(());
         }
         if let Some(order) = &order {

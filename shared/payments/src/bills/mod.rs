@@ -20,6 +20,7 @@ use compare::Comparison;
 use domain::{Code, Day, Failure, Fen, Provider};
 use providers::bill::Statement;
 use providers::{Account, Merchant};
+use std::collections::HashSet;
 use std::time::Duration;
 use store::{BillReport, BillState};
 
@@ -182,7 +183,7 @@ async fn check(cx: &Context<'_>, clock: i64, job: &Job<'_>, reply: &mut BillsRep
         refund_fee: books.refunds().filter(|r| r.line.success).fold(Fen::ZERO, |sum, r| plus(sum, r.line.refund)),
         ..report
     };
-    let mut comparison = Comparison { cx, job, accounts: &accounts, reply, report, unasked: 0 };
+    let mut comparison = Comparison { cx, job, accounts: &accounts, reply, report, unasked: 0, gone: HashSet::new() };
     comparison.run(books).await?;
     let (mut report, unasked) = (comparison.report, comparison.unasked);
     if unasked > 0 {

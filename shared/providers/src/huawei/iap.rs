@@ -5,7 +5,7 @@ use crate::driver::Cx;
 use crate::huawei::{HuaweiNode, IapKit};
 use crate::{CallError, CreateRequest, Created, Held, Outside, Proof, Purchase, Stands, is_dated, is_said, text_of};
 use crypto::hash;
-use domain::{Attempt, Payment, Provider};
+use domain::{Attempt, Fen, Payment, Provider};
 use http::Method;
 use net::provider_http::Request;
 use serde_json::{Map, Value, json};
@@ -111,6 +111,7 @@ pub(super) fn read(
     let Some(paid_at) = claims.get("purchaseTime").and_then(Value::as_i64).filter(|at| *at > 0) else {
         return refused("UNPAID", "the purchase is not completed");
     };
+    let total = price(claims, text("productType").as_deref(), text("currency").as_deref())?;
     let mut goods = Map::new();
     goods.insert("product_id".to_owned(), json!(product));
     goods.insert("quantity".to_owned(), json!(claims.get("quantity").and_then(Value::as_u64).unwrap_or(1)));
@@ -126,6 +127,7 @@ pub(super) fn read(
         "purchaseTime",
     ];
     let payment = Payment {
+        total,
         goods,
         app_id: Some(node.app_id.clone()),
         paid_at: Some(paid_at),
@@ -139,6 +141,22 @@ pub(super) fn read(
     };
     let revoked = is_said(claims, "purchaseOrderRevocationReasonCode") || is_dated(claims, "revocationTime");
     Ok(Purchase { payment, revoked, too_old: false, held: None })
+}
+
+/// What was paid for all of it, where it can be compared with an order: in yuan, and at once. A subscription may have
+/// a trial or an offer, and what is sold in another currency has the price that the merchant gave it there.
+fn price(claims: &Map<String, Value>, kind: Option<&str>, currency: Option<&str>) -> Result<Option<Fen>, CallError> {
+    let subscription = matches!(kind, Some("2" | "3"));
+    if subscription || currency.is_some_and(|currency| currency != "CNY") {
+        return Ok(None);
+    }
+    match claims.get("price").filter(|price| !price.is_null()) {
+        None => Ok(None),
+        Some(price) => match price.as_u64().or_else(|| price.as_str()?.trim().parse().ok()) {
+            Some(fen) => Ok(Some(Fen(fen))),
+            None => refused("PRICE", "the order's price is no whole number of fen"),
+        },
+    }
 }
 
 /// Whether an environment counts: `NORMAL`, with `sandbox: true` also `SANDBOX`, never another.

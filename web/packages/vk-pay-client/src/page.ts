@@ -7,7 +7,7 @@ export interface WeixinBridge {
 export interface Page {
   url(): string;
   open(url: string): void;
-  /** Sends the first form of a cashier's HTML. */
+  /** Sends the form of a cashier's HTML. */
   submit(html: string): void;
   bridge(): Promise<WeixinBridge>;
 }
@@ -16,6 +16,36 @@ const BRIDGE_WAIT = 10_000;
 
 /** An address may come from a server, a script may not. */
 export const isAddress = (url: string): boolean => /^(https?|alipays?|weixin):/i.test(url);
+
+/** Where a cashier's form may go: https, or http to a literal loopback address, as the configuration has it. */
+const CASHIER = /^(https:\/\/[^/@]+|http:\/\/(127(\.\d+){3}|\[::1\])(:\d+)?)\//;
+
+/**
+ * Builds what a cashier's page sends: the address, the method and the hidden fields of its only form. Nothing else of
+ * the page is used; one that is not such a form is refused whole.
+ */
+function cashierForm(page: Document, document: Document): HTMLFormElement {
+  const make = (tag: string, attributes: string[][]): HTMLElement => {
+    const element = document.createElement(tag);
+    for (const [name, value] of attributes) element.setAttribute(name!, value!);
+    return element;
+  };
+  const of = (element: Element | undefined, name: string): string => element?.getAttribute(name) ?? '';
+  const [form, other] = page.querySelectorAll('form');
+  const written = of(form, 'action');
+  const action = /^https?:\/\//i.test(written) ? new URL(written).href : '';
+  const method = of(form, 'method') || 'get';
+  let right = !other && CASHIER.test(action) && /^(get|post)$/i.test(method);
+  const built = make('form', [['action', action], ['method', method], ['accept-charset', 'utf-8']]) as HTMLFormElement;
+  for (const field of page.querySelectorAll('input[name],select[name],textarea[name]')) {
+    const type = of(field, 'type');
+    if (/^(submit|button|reset|image)$/i.test(type)) continue;
+    right &&= field.tagName === 'INPUT' && /^(hidden|text)?$/i.test(type);
+    built.append(make('input', [['type', 'hidden'], ['name', of(field, 'name')], ['value', of(field, 'value')]]));
+  }
+  if (!right) throw new Error('no form to send');
+  return built;
+}
 
 /** A browser's window as a {@link Page}. */
 export function browserPage(window: Window): Page {
@@ -28,10 +58,10 @@ export function browserPage(window: Window): Page {
       window.location.href = url;
     },
     submit(html) {
-      const form = new (own.DOMParser ?? DOMParser)().parseFromString(html, 'text/html').forms[0];
-      if (!form || !/^https?:/i.test(form.action)) throw new Error('no form to send');
-      document.body.append(document.importNode(form, true));
-      (document.body.lastElementChild as HTMLFormElement).submit();
+      const form = cashierForm(new (own.DOMParser ?? DOMParser)().parseFromString(html, 'text/html'), document);
+      document.body.append(form);
+      // A field may be called submit.
+      HTMLFormElement.prototype.submit.call(form);
     },
     bridge: () => new Promise((found, failed) => {
       if (own.WeixinJSBridge) return found(own.WeixinJSBridge);

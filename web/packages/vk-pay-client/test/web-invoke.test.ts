@@ -161,14 +161,66 @@ describe("a browser's page", () => {
     vi.useRealTimers();
   });
 
-  test('sends the form of a cashier, and none of its scripts', () => {
+  describe('sends the form of a cashier', () => {
     const submit = vi.spyOn(HTMLFormElement.prototype, 'submit').mockImplementation(() => {});
     const page = browserPage(window as never);
-    page.submit('<form action="https://openapi.alipay.com/gateway.do" method="post"><input name="biz_content" value="{}"></form><script>window.ran = true</script>');
-    expect(submit).toHaveBeenCalledOnce();
-    expect(document.forms[0]?.action).toBe('https://openapi.alipay.com/gateway.do');
-    expect((window as unknown as { ran?: boolean }).ran).toBeUndefined();
-    expect(() => page.submit('<form action="javascript:alert(1)"></form>')).toThrow('no form to send');
-    submit.mockRestore();
+    const sent = (html: string): HTMLFormElement => {
+      document.body.replaceChildren();
+      submit.mockClear();
+      page.submit(html);
+      expect(submit).toHaveBeenCalledOnce();
+      return document.body.lastElementChild as HTMLFormElement;
+    };
+
+    test('as Alipay writes it, and none of its scripts', () => {
+      const form = sent(`<form name="punchout_form" method="post" action="https://openapi.alipay.com/gateway.do?charset=UTF-8&amp;method=alipay.trade.page.pay">
+        <input type="hidden" name="biz_content" value="{&quot;a&quot;:1}"><input type="submit" value="pay" style="display:none"></form>
+        <script>window.ran = true; document.forms[0].submit();</script>`);
+      expect(form.getAttribute('action')).toBe('https://openapi.alipay.com/gateway.do?charset=UTF-8&method=alipay.trade.page.pay');
+      expect(form.getAttribute('method')).toBe('post');
+      expect([...form.querySelectorAll('input')].map((input) => [input.type, input.name, input.value])).toEqual([['hidden', 'biz_content', '{"a":1}']]);
+      expect((window as unknown as { ran?: boolean }).ran).toBeUndefined();
+    });
+
+    test('without anything else of its markup', () => {
+      const form = sent(`<body onload="window.ran = true"><style>*{}</style><form action="https://pay.example/x" id="f" name="n" target="top" onsubmit="window.ran = true" onfocus="1" autofocus>
+        <img src="x" onerror="window.ran = true"><iframe srcdoc="<script>parent.ran = true</script>"></iframe><svg onload="window.ran = true"></svg>
+        <input name="a" value="1" autofocus onfocus="window.ran = true" form="other" formaction="javascript:window.ran=true"><button formaction="javascript:1" name="b">b</button>
+        <input type="image" src="javascript:1" onerror="1" name="c"></form></body>`);
+      expect(form.outerHTML).toBe('<form action="https://pay.example/x" method="get" accept-charset="utf-8"><input type="hidden" name="a" value="1"></form>');
+      expect(document.body.childElementCount).toBe(1);
+      expect((window as unknown as { ran?: boolean }).ran).toBeUndefined();
+    });
+
+    test('also when its fields are called as the form\'s own members', () => {
+      const form = sent('<form action="http://127.0.0.1:8080/x" method="POST"><input name="submit" value="1"><input name="action" value="2"><input name="method" value="3"></form>');
+      expect([form.getAttribute('action'), form.getAttribute('method')]).toEqual(['http://127.0.0.1:8080/x', 'POST']);
+      expect([...form.querySelectorAll('input')].map((input) => input.name)).toEqual(['submit', 'action', 'method']);
+    });
+
+    test.each([
+      '<form action="javascript:alert(1)"></form>',
+      '<form action=" javascript:alert(1)"></form>',
+      '<form action="data:text/html,x"></form>',
+      '<form action="http://pay.example/x"></form>',
+      '<form action="http://127.0.0.1.evil.example/x"></form>',
+      '<form action="http://127.0.0.1@evil.example/x"></form>',
+      '<form action="https://shop@evil.example/x"></form>',
+      '<form action="/x"></form>',
+      '<base href="https://evil.example/"><form action="x"></form>',
+      '<form></form>',
+      '<form action="https://pay.example/x" method="dialog"></form>',
+      '<form action="https://pay.example/x"></form><form action="https://pay.example/y"></form>',
+      '<form action="https://pay.example/x"><input type="password" name="p"></form>',
+      '<form action="https://pay.example/x"><input type="file" name="p"></form>',
+      '<form action="https://pay.example/x"><textarea name="p"></textarea></form>',
+      '<form action="https://pay.example/x"><select name="p"></select></form>',
+    ])('and not %s', (html) => {
+      document.body.replaceChildren();
+      submit.mockClear();
+      expect(() => page.submit(html)).toThrow('no form to send');
+      expect(submit).not.toHaveBeenCalled();
+      expect(document.body.childElementCount).toBe(0);
+    });
   });
 });

@@ -1302,6 +1302,35 @@ async function callFunction(options) {
 // src/page.ts
 var BRIDGE_WAIT = 1e4;
 var isAddress = (url) => /^(https?|alipays?|weixin):/i.test(url);
+var CASHIER = /^(https:\/\/[^/@]+|http:\/\/(127(\.\d+){3}|\[::1\])(:\d+)?)\//;
+function cashierForm(page, document) {
+  const make = (tag, attributes) => {
+    const element = document.createElement(tag);
+    for (const [name, value] of attributes)
+      element.setAttribute(name, value);
+    return element;
+  };
+  const of = (element, name) => {
+    var _a;
+    return (_a = element == null ? void 0 : element.getAttribute(name)) != null ? _a : "";
+  };
+  const [form, other] = page.querySelectorAll("form");
+  const written = of(form, "action");
+  const action = /^https?:\/\//i.test(written) ? new URL(written).href : "";
+  const method = of(form, "method") || "get";
+  let right = !other && CASHIER.test(action) && /^(get|post)$/i.test(method);
+  const built = make("form", [["action", action], ["method", method], ["accept-charset", "utf-8"]]);
+  for (const field2 of page.querySelectorAll("input[name],select[name],textarea[name]")) {
+    const type = of(field2, "type");
+    if (/^(submit|button|reset|image)$/i.test(type))
+      continue;
+    right && (right = field2.tagName === "INPUT" && /^(hidden|text)?$/i.test(type));
+    built.append(make("input", [["type", "hidden"], ["name", of(field2, "name")], ["value", of(field2, "value")]]));
+  }
+  if (!right)
+    throw new Error("no form to send");
+  return built;
+}
 function browserPage(window) {
   const own = window;
   const { document } = window;
@@ -1314,11 +1343,9 @@ function browserPage(window) {
     },
     submit(html) {
       var _a;
-      const form = new ((_a = own.DOMParser) != null ? _a : DOMParser)().parseFromString(html, "text/html").forms[0];
-      if (!form || !/^https?:/i.test(form.action))
-        throw new Error("no form to send");
-      document.body.append(document.importNode(form, true));
-      document.body.lastElementChild.submit();
+      const form = cashierForm(new ((_a = own.DOMParser) != null ? _a : DOMParser)().parseFromString(html, "text/html"), document);
+      document.body.append(form);
+      HTMLFormElement.prototype.submit.call(form);
     },
     bridge: () => new Promise((found, failed2) => {
       if (own.WeixinJSBridge)
@@ -1673,14 +1700,14 @@ function tradePay({ ok, told }) {
     return doubtful({ ok: false, told: ok ? { errMsg: "no resultCode" } : told });
   return byCode(TRADE_PAY, told.resultCode, told);
 }
-var CASHIER = { 0: "ok", 2: "fail", 4: "cancel", 9: "unknown" };
+var CASHIER2 = { 0: "ok", 2: "fail", 4: "cancel", 9: "unknown" };
 function cashier(answer) {
   const { ok, told } = answer;
   if (!ok)
     return plain(answer);
   if (Number(told.code) === 3)
     return { result: "unknown", otherwise: "cancel", raw: told };
-  return byCode(CASHIER, told.code, told);
+  return byCode(CASHIER2, told.code, told);
 }
 async function tradeOrder(uni, info) {
   const placed = await callUni(bound(uni, "requestOrder"), { data: info.data, byteAuthorization: info.byteAuthorization });
