@@ -1,6 +1,6 @@
 //! Rules by which the sandbox misbehaves, as real providers do now and then.
 
-use crate::ledger::Provider;
+use crate::provider::Provider;
 use serde::{Deserialize, Serialize};
 
 /// What a request asks for, the same words for all providers.
