@@ -1,7 +1,8 @@
 //! The callback toolbox: genuine, repeated, late and forged callbacks, and how each was answered.
 
 use super::text::{Lang, json};
-use super::{Console, Posted, View, back_to, layout, order, order_path};
+use super::view::{Console, Posted, View, back_to, order_path};
+use super::{layout, lookup};
 use crate::journal::Exchange;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -44,7 +45,7 @@ pub fn toolbox(console: &Console, view: &View, order: &Order) -> Markup {
     if console.sandbox.is_none() {
         return html! {};
     }
-    let trade = order::simulated(console, order);
+    let trade = lookup::simulated(console, order);
     let paid = trade.as_ref().is_some_and(|trade| trade.paid.is_some());
     let refunded = trade.as_ref().is_some_and(|trade| !trade.refunds.is_empty());
     let sample = console.sandbox.as_ref().zip(trade.as_ref().filter(|_| paid));

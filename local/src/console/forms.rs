@@ -1,8 +1,8 @@
 //! Controls that several forms share, and how their fields become requests.
 
-use super::Console;
 use super::text::{Lang, compact};
-use super::ways::{self, WAYS};
+use super::view::Console;
+use super::ways;
 use crate::demo;
 use crate::guard::Form;
 use maud::{Markup, html};
@@ -26,7 +26,7 @@ pub fn ways_select(lang: Lang, chosen: &str) -> Markup {
         select name="pay_type" {
             @for provider in Provider::ALL {
                 optgroup label=(ways::provider_name(lang, provider)) {
-                    @for way in WAYS.iter().filter(|way| way.provider == provider) {
+                    @for way in ways::face(provider).ways {
                         option value=(way.id) selected[way.id == chosen] {
                             (ways::provider_name(lang, provider)) " · " (way.label(lang))
                         }
@@ -110,8 +110,6 @@ pub fn create_data(form: &Form, lang: Lang, now: i64) -> Result<Map<String, Valu
     if let Some(pid) = form.filled("pid") {
         put("pid", json!(pid));
     }
-    if let Some(way) = ways::find(form.get("pay_type")) {
-        way.fill(&mut data, form.filled("auth_code"));
-    }
+    ways::fill(form.get("pay_type"), &mut data, form.filled("auth_code"));
     Ok(data)
 }

@@ -1,13 +1,15 @@
 //! `/incidents`: money that fits no order, and what is done about it.
 
 use super::text::{Lang, json, moment, money};
-use super::{Console, Posted, View, back_to, home, layout, order_path, segment, ways};
+use super::view::{Console, Posted, View, back_to, order_path, segment};
+use super::{layout, ways};
 use crate::guard::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
+use shared::action::Refunds;
 use shared::order::{Fen, Provider, RefundState};
 use shared::store::{Action, IncidentName, IncidentStatus, Recorded};
 use std::collections::HashMap;
@@ -41,7 +43,7 @@ pub async fn page(
             }
         }
         @match cursor {
-            None => { (layout::live(view.lang, &live_url(status), "incidents", "stack", "2s", &list)) }
+            None => { (layout::Live { lang, url: &live_url(status), testid: "incidents", class: "stack", every: "2s" }.render(&list)) }
             Some(_) => { section.stack data-testid="incidents" { (list) } }
         }
     };
@@ -57,7 +59,9 @@ pub async fn live(
 ) -> Response {
     let status = status_of(&status);
     let list = render(&console, &view, status, None).await;
-    home::refreshed(view.lang, &query, &live_url(status), "incidents", "stack", "2s", &list)
+    let url = live_url(status);
+    layout::Live { lang: view.lang, url: &url, testid: "incidents", class: "stack", every: "2s" }
+        .refreshed(&query, &list)
 }
 
 fn status_of(text: &str) -> IncidentStatus {
@@ -302,7 +306,7 @@ pub async fn resolve(
     if let Some(note) = form.filled("note") {
         data.insert("note".to_owned(), json!(note));
     }
-    let did = console.call(&view, "pay/resolveIncident", data).await;
+    let did = console.call(&view, Refunds::ResolveIncident, data).await;
     let status = did.response.get("status").and_then(Value::as_str).filter(|_| did.status < 400).unwrap_or("open");
     back_to(&format!("/incidents?status={}&did={}", segment(status), did.id))
 }

@@ -1,12 +1,14 @@
 //! The frame of every page, and the parts that pages share.
 
 use super::text::{Lang, json, moment};
-use super::{Console, View};
+use super::view::{Console, View};
 use crate::guard::TOKEN;
 use crate::journal::Exchange;
+use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use shared::crypto::hash::sha256_hex;
+use std::collections::HashMap;
 
 /// htmx under a strict policy: no inline styles, no eval.
 const HTMX: &str = r#"{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false,"selfRequestsOnly":true,"historyCacheSize":0}"#;
@@ -152,20 +154,45 @@ pub fn token(console: &Console) -> Markup {
     html! { input type="hidden" name=(TOKEN) value=(console.guard.token()); }
 }
 
-/// A part of a page that refreshes itself. It carries the digest of what it shows, so that what did not change is not
-/// swapped and nothing that a reader has opened closes. A part whose form is in use stays as it is (`console.js`), and
-/// says so.
-pub fn live(lang: Lang, url: &str, testid: &str, class: &str, every: &str, inner: &Markup) -> Markup {
-    let digest = digest(inner);
-    html! {
-        section class=(class) data-testid=(testid) data-held-note=(lang.t("有新内容；表单填写完后刷新", "There is news; it appears when the form is done")) hx-get=(format!("{url}?v={digest}")) hx-trigger=(format!("every {every}")) hx-swap="outerHTML" {
-            (inner)
+/// A part of a page that refreshes itself.
+pub struct Live<'a> {
+    /// The reader's language.
+    pub lang: Lang,
+    /// Where it is by itself.
+    pub url: &'a str,
+    /// Its name for tests.
+    pub testid: &'a str,
+    /// Its classes.
+    pub class: &'a str,
+    /// How often it is looked at: `2s`.
+    pub every: &'a str,
+}
+
+impl Live<'_> {
+    /// The part as it stands on the page. It carries the digest of what it shows, so that what did not change is not
+    /// swapped and nothing that a reader has opened closes. A part whose form is in use stays as it is (`console.js`), and
+    /// says so.
+    pub fn render(&self, inner: &Markup) -> Markup {
+        let Self { lang, url, testid, class, every } = self;
+        let digest = digest(inner);
+        html! {
+            section class=(class) data-testid=(testid) data-held-note=(lang.t("有新内容；表单填写完后刷新", "There is news; it appears when the form is done")) hx-get=(format!("{url}?v={digest}")) hx-trigger=(format!("every {every}")) hx-swap="outerHTML" {
+                (inner)
+            }
         }
+    }
+
+    /// The part anew, or 204 when it is as the reader has it.
+    pub fn refreshed(&self, query: &HashMap<String, String>, inner: &Markup) -> Response {
+        if query.get("v").is_some_and(|seen| *seen == digest(inner)) {
+            return StatusCode::NO_CONTENT.into_response();
+        }
+        Html(self.render(inner).into_string()).into_response()
     }
 }
 
 /// What tells two renderings apart.
-pub fn digest(inner: &Markup) -> String {
+fn digest(inner: &Markup) -> String {
     sha256_hex(inner.0.as_bytes())[..16].to_owned()
 }
 

@@ -1,7 +1,9 @@
 //! `/sandbox`: let the simulated providers misbehave, and see what they sent and received.
 
+use super::layout::Live;
 use super::text::{Lang, json, moment, rfc3339};
-use super::{Console, Posted, View, back_to, home, layout, order_path};
+use super::view::{Console, Posted, View, back_to, order_path};
+use super::{layout, ways};
 use crate::journal::Exchange;
 use crate::receiver::{self, Answer};
 use axum::extract::{Query, State};
@@ -69,7 +71,7 @@ pub async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
                 (receiving(&console, lang))
                 (clock(&console, lang))
             }
-            (layout::live(view.lang, "/sandbox/live", "sandbox", "stack", "2s", &lists))
+            (part(lang).render(&lists))
         }
     };
     layout::page(&console, &view, lang.t("沙箱", "Sandbox"), &body)
@@ -83,7 +85,7 @@ fn form(console: &Console, lang: Lang) -> Markup {
             label { span { (lang.t("何处", "Where")) } select name="op" { @for (_, name, zh, en) in &OPS { option value=(name) { (lang.t(zh, en)) } } } }
             div.row {
                 label { span { (lang.t("渠道", "Provider")) }
-                    select name="provider" { option value="" { (lang.t("全部", "All")) } @for provider in shared::order::Provider::ALL { option value=(provider.name()) { (super::ways::provider_name(lang, provider)) } } }
+                    select name="provider" { option value="" { (lang.t("全部", "All")) } @for provider in shared::order::Provider::ALL { option value=(provider.name()) { (ways::provider_name(lang, provider)) } } }
                 }
                 label { span { (lang.t("次数", "Times")) } input name="times" type="number" min="1" max="1000" value="1"; }
             }
@@ -143,6 +145,10 @@ fn clock(console: &Console, lang: Lang) -> Markup {
     }
 }
 
+const fn part(lang: Lang) -> Live<'static> {
+    Live { lang, url: "/sandbox/live", testid: "sandbox", class: "stack", every: "2s" }
+}
+
 /// Outbox and wire, by themselves.
 pub async fn live(
     State(console): State<Arc<Console>>,
@@ -153,7 +159,7 @@ pub async fn live(
         return StatusCode::NOT_FOUND.into_response();
     }
     let lists = lists(&console, &view);
-    home::refreshed(view.lang, &query, "/sandbox/live", "sandbox", "stack", "2s", &lists)
+    part(view.lang).refreshed(&query, &lists)
 }
 
 fn lists(console: &Console, view: &View) -> Markup {

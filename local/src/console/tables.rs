@@ -1,9 +1,9 @@
 //! `/tables`: what stands in the tables, read-only, newest first.
 
+use super::layout;
 use super::text::{json, moment};
-use super::{Console, View, layout};
-use crate::dynamo::BUSINESS_TABLES;
-use crate::stack::TABLE;
+use super::view::{Console, View};
+use crate::dynamo::{BUSINESS_TABLES, TABLE};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
