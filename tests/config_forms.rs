@@ -147,7 +147,7 @@ fn f2_what_is_blank_is_absent_everywhere_alike() {
             whole[section].as_object_mut().unwrap().retain(|node, _| kinds.contains(&node.as_str()));
         }
         let mut found = Vec::new();
-        for section in ["wxpay", "alipay", "appleiap", "vkspay", "wxpay-virtual", "douyin", "huawei"] {
+        for section in sandbox::Provider::ALL.map(sandbox::Provider::name) {
             places(&whole[section], &format!("/{section}"), &mut found);
         }
         assert!(found.len() > 60, "{found:?}");

@@ -13,6 +13,8 @@
 //! | [`stream`] | the table's stream and the schedule |
 //! | [`console`] | the pages |
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used, unreachable_pub))]
+
 pub mod console;
 pub mod demo;
 pub mod dynamo;

@@ -25,6 +25,8 @@
 //! **Not simulated:** the client certificate that APIv2 demands for refund and reverse. Over plain loopback HTTP there is
 //! no TLS to see it in, so `/secapi/…` takes the signature alone.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used, unreachable_pub))]
+
 mod alipay;
 mod apple;
 mod bills;

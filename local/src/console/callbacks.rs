@@ -35,12 +35,12 @@ const KINDS: [Kind; 8] = [
 ];
 
 /// What a callback that the console sent is called.
-pub fn title(lang: Lang, name: &str) -> &'static str {
+pub(super) fn title(lang: Lang, name: &str) -> &'static str {
     KINDS.iter().find(|kind| kind.name == name).map_or("-", |kind| lang.t(kind.zh, kind.en))
 }
 
 /// The panel on the order's page.
-pub fn toolbox(console: &Console, view: &View, order: &Order) -> Markup {
+pub(super) fn toolbox(console: &Console, view: &View, order: &Order) -> Markup {
     let lang = view.lang;
     if console.sandbox.is_none() {
         return html! {};
@@ -121,7 +121,7 @@ fn answers(console: &Console, view: &View, order: &Order) -> Markup {
 }
 
 /// Builds, spoils and sends one, and writes down how it was answered.
-pub async fn send(
+pub(super) async fn send(
     State(console): State<Arc<Console>>,
     Path(no): Path<String>,
     view: View,

@@ -20,7 +20,7 @@ use std::sync::Arc;
 const RECENT: usize = 20;
 
 /// The page.
-pub async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
+pub(super) async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
     let lang = view.lang;
     let list = recent(&console, &view).await;
     let kinds = forms::kinds(&console).await;
@@ -125,7 +125,7 @@ const fn orders(lang: Lang) -> Live<'static> {
 }
 
 /// The list by itself, for refreshing; nothing when it has not changed.
-pub async fn live(
+pub(super) async fn live(
     State(console): State<Arc<Console>>,
     Query(query): Query<HashMap<String, String>>,
     view: View,
@@ -189,7 +189,7 @@ fn is_undelivered(order: &Order) -> bool {
 }
 
 /// Creates an order through the function and shows it.
-pub async fn create(State(console): State<Arc<Console>>, view: View, Posted(form): Posted) -> Response {
+pub(super) async fn create(State(console): State<Arc<Console>>, view: View, Posted(form): Posted) -> Response {
     let data = match forms::create_data(&form, view.lang, (console.app.clock)()) {
         Ok(data) => data,
         Err(what) => return (StatusCode::BAD_REQUEST, layout::bare(&view, &what)).into_response(),

@@ -19,7 +19,7 @@ use std::sync::Arc;
 const PAGE: usize = 30;
 
 /// The list.
-pub async fn page(
+pub(super) async fn page(
     State(console): State<Arc<Console>>,
     Query(query): Query<HashMap<String, String>>,
     view: View,
@@ -51,7 +51,7 @@ pub async fn page(
 }
 
 /// The first page of the list by itself.
-pub async fn live(
+pub(super) async fn live(
     State(console): State<Arc<Console>>,
     Path(status): Path<String>,
     Query(query): Query<HashMap<String, String>>,
@@ -80,7 +80,7 @@ fn live_url(status: IncidentStatus) -> String {
 }
 
 /// Where an incident stands on the page.
-pub fn link(incident: &Map<String, Value>) -> String {
+pub(super) fn link(incident: &Map<String, Value>) -> String {
     let text = |name: &str| incident.get(name).and_then(Value::as_str).unwrap_or_default();
     format!("/incidents?status={}#i-{}", segment(text("status")), segment(text("incident_id")))
 }
@@ -217,7 +217,7 @@ fn action_name(lang: Lang, action: &str) -> &str {
 }
 
 /// What an incident is called.
-pub fn name_of(lang: Lang, name: &str) -> &str {
+pub(super) fn name_of(lang: Lang, name: &str) -> &str {
     match name {
         "late_payment" => lang.t("关闭后到账", "Paid after it was closed"),
         "second_payment" => lang.t("重复支付", "Paid a second time"),
@@ -290,7 +290,7 @@ async fn confirmation(console: &Console, view: &View, id: &str, form: &Form) -> 
 }
 
 /// Decides about an incident through the function; what moves money only after it was confirmed.
-pub async fn resolve(
+pub(super) async fn resolve(
     State(console): State<Arc<Console>>,
     Path(id): Path<String>,
     view: View,

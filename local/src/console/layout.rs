@@ -14,7 +14,7 @@ use std::collections::HashMap;
 const HTMX: &str = r#"{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false,"selfRequestsOnly":true,"historyCacheSize":0}"#;
 
 /// A page of the console.
-pub fn page(console: &Console, view: &View, title: &str, body: &Markup) -> Response {
+pub(super) fn page(console: &Console, view: &View, title: &str, body: &Markup) -> Response {
     let lang = view.lang;
     let entries = [
         ("/", lang.t("控制台", "Console"), view.path == "/" || view.path.starts_with("/orders")),
@@ -59,12 +59,12 @@ pub fn page(console: &Console, view: &View, title: &str, body: &Markup) -> Respo
 }
 
 /// A page of the payer's or shop's: no console around it.
-pub fn alone(view: &View, title: &str, class: &str, body: &Markup) -> Response {
+pub(super) fn alone(view: &View, title: &str, class: &str, body: &Markup) -> Response {
     document(view, title, class, body)
 }
 
 /// A page that only says something.
-pub fn bare(view: &View, what: &str) -> Response {
+pub(super) fn bare(view: &View, what: &str) -> Response {
     let body = html! { main.wrap.empty-page { h1 { (what) } p { a href="/" { (view.lang.t("回到控制台", "To the console")) } } } };
     document(view, what, "", &body)
 }
@@ -91,7 +91,7 @@ fn document(view: &View, title: &str, class: &str, content: &Markup) -> Response
 }
 
 /// The link to the same page in the other language.
-pub fn language(view: &View) -> Markup {
+pub(super) fn language(view: &View) -> Markup {
     let other = view.lang.other();
     html! {
         a.lang href=(format!("{}?lang={}", view.path, other.tag())) hreflang=(other.tag()) lang=(other.tag()) {
@@ -114,7 +114,7 @@ fn notice(console: &Console, view: &View) -> Markup {
 }
 
 /// Request and answer of a call, folded.
-pub fn drawer(view: &View, exchange: &Exchange) -> Markup {
+pub(super) fn drawer(view: &View, exchange: &Exchange) -> Markup {
     html! {
         details.drawer {
             summary { (view.lang.t("请求与响应", "Request and response")) }
@@ -127,7 +127,7 @@ pub fn drawer(view: &View, exchange: &Exchange) -> Markup {
 }
 
 /// A list of calls.
-pub fn calls(view: &View, exchanges: &[Exchange]) -> Markup {
+pub(super) fn calls(view: &View, exchanges: &[Exchange]) -> Markup {
     html! {
         ul.calls {
             @for exchange in exchanges {
@@ -150,12 +150,12 @@ pub fn calls(view: &View, exchanges: &[Exchange]) -> Markup {
 }
 
 /// The hidden field that every form carries.
-pub fn token(console: &Console) -> Markup {
+pub(super) fn token(console: &Console) -> Markup {
     html! { input type="hidden" name=(TOKEN) value=(console.guard.token()); }
 }
 
 /// A part of a page that refreshes itself.
-pub struct Live<'a> {
+pub(super) struct Live<'a> {
     /// The reader's language.
     pub lang: Lang,
     /// Where it is by itself.
@@ -172,7 +172,7 @@ impl Live<'_> {
     /// The part as it stands on the page. It carries the digest of what it shows, so that what did not change is not
     /// swapped and nothing that a reader has opened closes. A part whose form is in use stays as it is (`console.js`), and
     /// says so.
-    pub fn render(&self, inner: &Markup) -> Markup {
+    pub(super) fn render(&self, inner: &Markup) -> Markup {
         let Self { lang, url, testid, class, every } = self;
         let digest = digest(inner);
         html! {
@@ -183,7 +183,7 @@ impl Live<'_> {
     }
 
     /// The part anew, or 204 when it is as the reader has it.
-    pub fn refreshed(&self, query: &HashMap<String, String>, inner: &Markup) -> Response {
+    pub(super) fn refreshed(&self, query: &HashMap<String, String>, inner: &Markup) -> Response {
         if query.get("v").is_some_and(|seen| *seen == digest(inner)) {
             return StatusCode::NO_CONTENT.into_response();
         }
@@ -197,7 +197,7 @@ fn digest(inner: &Markup) -> String {
 }
 
 /// A QR code as SVG, black on white in any theme.
-pub fn qr(text: &str, testid: &str) -> Markup {
+pub(super) fn qr(text: &str, testid: &str) -> Markup {
     let Ok(code) = qrcode::QrCode::with_error_correction_level(text, qrcode::EcLevel::M) else {
         return html! { p.muted { (text) } };
     };

@@ -10,10 +10,10 @@ use shared::action::Action;
 use shared::order::{Order, Parameters};
 
 /// The path of what the console refused by itself: no call was made.
-pub const UNSENT: &str = "-";
+pub(super) const UNSENT: &str = "-";
 
 /// The trade at the sandbox that the current attempt became.
-pub fn simulated(console: &Console, order: &Order) -> Option<::sandbox::Trade> {
+pub(super) fn simulated(console: &Console, order: &Order) -> Option<::sandbox::Trade> {
     let attempt = order.paid_attempt().unwrap_or_else(|| order.current());
     let sandbox = console.sandbox.as_ref()?;
     let provider = ways::at_sandbox(attempt.provider);
@@ -22,12 +22,12 @@ pub fn simulated(console: &Console, order: &Order) -> Option<::sandbox::Trade> {
 }
 
 /// The pay parameters of an attempt, where it has any.
-pub async fn parameters(console: &Console, order: &Order, n: u64) -> Option<Parameters> {
+pub(super) async fn parameters(console: &Console, order: &Order, n: u64) -> Option<Parameters> {
     console.app.store.parameters(&order.out_trade_no, n).await.ok().flatten()
 }
 
 /// What the payer's client would carry to the wallet, where wallets open texts: an order string, or a page's URL.
-pub fn carried(order: &Order, parameters: Option<&Parameters>) -> Option<String> {
+pub(super) fn carried(order: &Order, parameters: Option<&Parameters>) -> Option<String> {
     if !ways::face(order.current().provider).carries_text {
         return None;
     }
@@ -39,12 +39,12 @@ pub fn carried(order: &Order, parameters: Option<&Parameters>) -> Option<String>
     }
 }
 
-pub fn missing(view: &View) -> Response {
+pub(super) fn missing(view: &View) -> Response {
     (StatusCode::NOT_FOUND, layout::bare(view, view.lang.t("没有这笔订单", "There is no such order"))).into_response()
 }
 
 /// Calls an action about an order, and goes back to its page.
-pub async fn done(
+pub(super) async fn done(
     console: &Console,
     view: &View,
     no: &str,

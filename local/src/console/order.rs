@@ -18,7 +18,7 @@ use std::sync::Arc;
 const PARTS: [&str; 6] = ["head", "pay", "timeline", "refunds", "tasks", "refunding"];
 
 /// The page.
-pub async fn page(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View) -> Response {
+pub(super) async fn page(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View) -> Response {
     let lang = view.lang;
     let order = match console.app.store.order(&no).await {
         Ok(Some(order)) => order,
@@ -57,7 +57,7 @@ fn live_part<'a>(view: &View, url: &'a str, part: &'a str) -> Live<'a> {
 }
 
 /// One part of the page anew.
-pub async fn live(
+pub(super) async fn live(
     State(console): State<Arc<Console>>,
     Path((no, part)): Path<(String, String)>,
     Query(query): Query<HashMap<String, String>>,
@@ -331,22 +331,37 @@ fn numbered(no: &str) -> Map<String, Value> {
 }
 
 /// Closes.
-pub async fn close(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View, _: Posted) -> Response {
+pub(super) async fn close(
+    State(console): State<Arc<Console>>,
+    Path(no): Path<String>,
+    view: View,
+    _: Posted,
+) -> Response {
     lookup::done(&console, &view, &no, Payments::Close, numbered(&no)).await
 }
 
 /// Runs the handler again.
-pub async fn rerun(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View, _: Posted) -> Response {
+pub(super) async fn rerun(
+    State(console): State<Arc<Console>>,
+    Path(no): Path<String>,
+    view: View,
+    _: Posted,
+) -> Response {
     lookup::done(&console, &view, &no, Queries::RerunHandler, numbered(&no)).await
 }
 
 /// Asks how it stands.
-pub async fn query(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View, _: Posted) -> Response {
+pub(super) async fn query(
+    State(console): State<Arc<Console>>,
+    Path(no): Path<String>,
+    view: View,
+    _: Posted,
+) -> Response {
     lookup::done(&console, &view, &no, Queries::Payment, numbered(&no)).await
 }
 
 /// Creates the same order again for another way to pay.
-pub async fn pay_another_way(
+pub(super) async fn pay_another_way(
     State(console): State<Arc<Console>>,
     Path(no): Path<String>,
     view: View,

@@ -19,7 +19,7 @@ use shared::order::{Fen, Order};
 use std::sync::Arc;
 
 /// The form on the order's page: an amount, or all that is left, each by a button of its own.
-pub fn form(console: &Console, view: &View, order: &Order) -> Markup {
+pub(super) fn form(console: &Console, view: &View, order: &Order) -> Markup {
     let lang = view.lang;
     if !order.trade_state.is_paid() {
         return html! {};
@@ -91,7 +91,7 @@ fn confirmation_path(no: &str, token: &str) -> String {
 }
 
 /// Takes what was asked for, and shows it to be confirmed.
-pub async fn ask(
+pub(super) async fn ask(
     State(console): State<Arc<Console>>,
     Path(no): Path<String>,
     view: View,
@@ -114,7 +114,7 @@ pub async fn ask(
 }
 
 /// What would be refunded.
-pub async fn confirmation(
+pub(super) async fn confirmation(
     State(console): State<Arc<Console>>,
     Path((no, token)): Path<(String, String)>,
     view: View,
@@ -163,7 +163,7 @@ pub async fn confirmation(
 }
 
 /// Refunds what was shown, once. When something else was refunded since, it is shown anew.
-pub async fn make(
+pub(super) async fn make(
     State(console): State<Arc<Console>>,
     Path((no, token)): Path<(String, String)>,
     view: View,

@@ -52,7 +52,7 @@ const FAULTS: [(Misbehaviour, &str, &str, &str); 15] = [
 ];
 
 /// The page.
-pub async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
+pub(super) async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
     let lang = view.lang;
     if console.sandbox.is_none() {
         let body = html! { section.card { div.empty { p { (lang.t("使用自己的配置时没有沙箱。", "There is no sandbox with a configuration of your own.")) } } } };
@@ -150,7 +150,7 @@ const fn part(lang: Lang) -> Live<'static> {
 }
 
 /// Outbox and wire, by themselves.
-pub async fn live(
+pub(super) async fn live(
     State(console): State<Arc<Console>>,
     Query(query): Query<HashMap<String, String>>,
     view: View,
@@ -239,7 +239,7 @@ const fn delivery_state(lang: Lang, state: DeliveryState) -> &'static str {
 }
 
 /// Adds a rule.
-pub async fn misbehave(State(console): State<Arc<Console>>, Posted(form): Posted) -> Response {
+pub(super) async fn misbehave(State(console): State<Arc<Console>>, Posted(form): Posted) -> Response {
     let what = FAULTS.iter().find(|fault| fault.1 == form.get("what"));
     let op = OPS.iter().find(|op| op.1 == form.get("op"));
     if let (Some(sandbox), Some(what), Some(op)) = (&console.sandbox, what, op) {
@@ -253,7 +253,7 @@ pub async fn misbehave(State(console): State<Arc<Console>>, Posted(form): Posted
 }
 
 /// Tells the receiver to fail, or to work again.
-pub async fn receiver(State(console): State<Arc<Console>>, Posted(form): Posted) -> Response {
+pub(super) async fn receiver(State(console): State<Arc<Console>>, Posted(form): Posted) -> Response {
     if let Some(receiver) = &console.receiver {
         receiver.fail(form.get("fails") == "true");
     }
@@ -261,7 +261,7 @@ pub async fn receiver(State(console): State<Arc<Console>>, Posted(form): Posted)
 }
 
 /// Runs the schedule as of tomorrow.
-pub async fn tomorrow(State(console): State<Arc<Console>>, _: Posted) -> Response {
+pub(super) async fn tomorrow(State(console): State<Arc<Console>>, _: Posted) -> Response {
     // With a merchant's own configuration it would close orders that the real providers still take money for.
     if console.sandbox.is_none() {
         return StatusCode::NOT_FOUND.into_response();
@@ -286,7 +286,7 @@ pub async fn tomorrow(State(console): State<Arc<Console>>, _: Posted) -> Respons
 }
 
 /// Drops all rules.
-pub async fn behave(State(console): State<Arc<Console>>, _: Posted) -> Response {
+pub(super) async fn behave(State(console): State<Arc<Console>>, _: Posted) -> Response {
     if let Some(sandbox) = &console.sandbox {
         sandbox.behave();
         console.rules.lock().unwrap_or_else(PoisonError::into_inner).clear();

@@ -60,7 +60,7 @@ impl Product {
 }
 
 /// The shop window. `?out_trade_no=` is the order that a payer comes back from, as `return_url` has it.
-pub async fn page(State(console): State<Arc<Console>>, RawQuery(query): RawQuery, view: View) -> Response {
+pub(super) async fn page(State(console): State<Arc<Console>>, RawQuery(query): RawQuery, view: View) -> Response {
     let lang = view.lang;
     let config = console.app.config().await;
     let user = console.app.store.row("uni-id-users", demo::USER).await.ok().flatten().unwrap_or_default();

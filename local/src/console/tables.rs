@@ -17,12 +17,12 @@ const SHOWN: usize = 100;
 const COLUMNS: usize = 7;
 
 /// The first table.
-pub async fn index() -> Redirect {
+pub(super) async fn index() -> Redirect {
     Redirect::to("/tables/uni-id-users")
 }
 
 /// One table.
-pub async fn page(State(console): State<Arc<Console>>, Path(name): Path<String>, view: View) -> Response {
+pub(super) async fn page(State(console): State<Arc<Console>>, Path(name): Path<String>, view: View) -> Response {
     let lang = view.lang;
     let names: Vec<&str> = BUSINESS_TABLES.into_iter().chain([TABLE]).collect();
     if !names.contains(&name.as_str()) {

@@ -20,7 +20,7 @@ struct Line {
 }
 
 /// The timeline, oldest first.
-pub async fn render(console: &Console, view: &View, order: &Order) -> Markup {
+pub(super) async fn render(console: &Console, view: &View, order: &Order) -> Markup {
     let lang = view.lang;
     let history = console.app.store.history(&order.out_trade_no).await;
     let mut lines: Vec<Line> = match history {

@@ -70,7 +70,7 @@ impl<S: Sync> FromRequestParts<S> for View {
 }
 
 /// A form that the guard let in.
-pub struct Posted(pub Form);
+pub(super) struct Posted(pub Form);
 
 impl<S: Sync> FromRequestParts<S> for Posted {
     type Rejection = StatusCode;
@@ -82,16 +82,16 @@ impl<S: Sync> FromRequestParts<S> for Posted {
 }
 
 /// The way back after a form.
-pub fn back_to(path: &str) -> Response {
+pub(super) fn back_to(path: &str) -> Response {
     Redirect::to(path).into_response()
 }
 
 /// An order's page; its number as a path segment.
-pub fn order_path(out_trade_no: &str) -> String {
+pub(super) fn order_path(out_trade_no: &str) -> String {
     format!("/orders/{}", segment(out_trade_no))
 }
 
 /// A text as one path segment.
-pub fn segment(text: &str) -> String {
+pub(super) fn segment(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

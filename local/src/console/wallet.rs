@@ -15,7 +15,7 @@ use shared::order::{Order, Status};
 use std::sync::Arc;
 
 /// The payment sheet.
-pub async fn page(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View) -> Response {
+pub(super) async fn page(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View) -> Response {
     let lang = view.lang;
     let (Some(_), Ok(Some(order))) = (&console.sandbox, console.app.store.order(&no).await) else {
         return (StatusCode::NOT_FOUND, layout::bare(&view, lang.t("没有这笔订单", "There is no such order")))
@@ -81,7 +81,7 @@ fn sheet(console: &Console, view: &View, order: &Order, paid: bool, gone: bool) 
 }
 
 /// Pays.
-pub async fn pay(
+pub(super) async fn pay(
     State(console): State<Arc<Console>>,
     Path(no): Path<String>,
     view: View,
@@ -143,8 +143,8 @@ async fn settle(sandbox: &Sandbox, console: &Console, view: &View, order: &Order
     wish.merchant = Some(order.merchant.clone());
     let info = parsed(parameters.as_ref().map_or("", |own| &own.order_info));
     let paid = sandbox.client_pay(provider, &info, wish).await?;
-    if let Some(proof) = ways::face(attempt.provider).proof {
-        bring_proof(console, view, order, &proof, &paid.result).await;
+    if let Some(proof) = &ways::face(attempt.provider).proof {
+        bring_proof(console, view, order, proof, &paid.result).await;
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ use crate::sandbox::Sandbox;
 use crate::wire::{Answer, Call, Inbound};
 use crate::{crypto, ids};
 use keys::Account;
-pub use keys::Keys;
+pub(crate) use keys::Keys;
 use request::{Request, Wanted, signed_text};
 use serde_json::{Map, Value};
 

@@ -25,7 +25,7 @@ use crate::provider::{Provider, Wire};
 use crate::sandbox::Sandbox;
 use crate::wire::{Answer, Call, Inbound};
 use keys::Account;
-pub use keys::Keys;
+pub(crate) use keys::Keys;
 use serde_json::Value;
 
 impl Wire {

@@ -55,8 +55,8 @@ impl Cx<'_> {
         if self.hmac { Wire::V2_HMAC } else { Wire::V2_MD5 }
     }
 
-    pub(crate) fn create(&self, micropay: bool) -> Reply {
-        let now = self.sandbox.now();
+    /// What a creation wants, if its fields are right: the product, where callbacks go, when it ends.
+    fn checked(&self, micropay: bool, now: i64) -> Result<(&'static str, Option<String>, i64), Bad> {
         let number = self.get("out_trade_no").unwrap_or_default();
         let good = number.len() <= 32 && number.chars().all(|c| c.is_ascii_alphanumeric() || "_-|*@".contains(c));
         if !good {
@@ -96,6 +96,13 @@ impl Cx<'_> {
                 .filter(|expires| *expires > now)
                 .ok_or_else(|| business("PARAM_ERROR", "time_expire时间过短"))?,
         };
+        Ok((product, notify_url, expires))
+    }
+
+    pub(crate) fn create(&self, micropay: bool) -> Reply {
+        let now = self.sandbox.now();
+        let number = self.get("out_trade_no").unwrap_or_default();
+        let (product, notify_url, expires) = self.checked(micropay, now)?;
         let mut request = json!(self.fields);
         for volatile in ["nonce_str", "sign", "sign_type"] {
             let _ = request.as_object_mut().and_then(|map| map.remove(volatile));
