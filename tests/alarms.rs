@@ -316,7 +316,7 @@ async fn d2_no_stranger_rings_by_path_query_header_or_body() {
     let app = world.app.clone().expect("in this process");
     let (log, guard) = Log::open();
     for value in hostile().into_iter().filter(|value| value.len() < 20_000) {
-        for provider in ["wxpay", "alipay", "appleiap", "vkspay", "wxpay-virtual", "douyin", "huawei"] {
+        for provider in sandbox::Provider::ALL.map(sandbox::Provider::name) {
             for path in [
                 format!("/pay-notify/{provider}/{value}"),
                 format!("/{value}/pay-notify/{provider}/default"),

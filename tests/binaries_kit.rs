@@ -187,14 +187,14 @@ pub async fn until(what: &str, mut is: impl AsyncFnMut() -> bool) {
 /// The secrets of a merchant, by name.
 pub fn secrets(keys: &MerchantKeys) -> Vec<(&'static str, String)> {
     vec![
-        ("v3 key", keys.v3_key.clone()),
-        ("v2 key", keys.v2_key.clone()),
-        ("merchant key", keys.merchant_key.clone()),
-        ("wxpay key", keys.wxpay_key.clone()),
-        ("platform key", keys.platform_key.clone()),
-        ("app key", keys.app_private_key.clone()),
-        ("alipay key", keys.alipay_private_key.clone()),
-        ("encrypt key", keys.encrypt_key.clone()),
+        ("v3 key", keys.wechat.v3_key.clone()),
+        ("v2 key", keys.wechat.v2_key.clone()),
+        ("merchant key", keys.wechat.merchant_key.clone()),
+        ("wxpay key", keys.wechat.wxpay_key.clone()),
+        ("platform key", keys.wechat.platform_key.clone()),
+        ("app key", keys.alipay.app_private_key.clone()),
+        ("alipay key", keys.alipay.alipay_private_key.clone()),
+        ("encrypt key", keys.alipay.encrypt_key.clone()),
         ("Apple's shared secret", keys.apple.password.clone()),
         ("Apple's API key", keys.apple.private_key.clone()),
         ("VksPay's key", keys.vkspay.key.clone()),

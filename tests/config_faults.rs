@@ -75,9 +75,19 @@ fn the_configurations_that_the_faults_are_put_into_are_right() {
 fn f3_ones_own_key_in_the_providers_place_is_a_fault_at_start() {
     let own = &keys()[0];
     let cases = [
-        (Mode::default(), "/alipay/h5/alipayPublicKey", json!(own.app_public_key), "支付宝公钥"),
-        (Mode::default(), "/wxpay/h5/wxpayPublicKeyContent", json!(own.merchant_cert), "WeChat Pay's public key"),
-        (certificate_mode(), "/alipay/h5/alipayPublicCertContent", json!(own.app_cert), "alipayCertPublicKey_RSA2.crt"),
+        (Mode::default(), "/alipay/h5/alipayPublicKey", json!(own.alipay.app_public_key), "支付宝公钥"),
+        (
+            Mode::default(),
+            "/wxpay/h5/wxpayPublicKeyContent",
+            json!(own.wechat.merchant_cert),
+            "WeChat Pay's public key",
+        ),
+        (
+            certificate_mode(),
+            "/alipay/h5/alipayPublicCertContent",
+            json!(own.alipay.app_cert),
+            "alipayCertPublicKey_RSA2.crt",
+        ),
         (certificate_mode(), "/vkspay/platformPublicKey", json!(own.vkspay.mch_public_key), "the site's public key"),
         (
             certificate_mode(),
@@ -103,7 +113,7 @@ fn f3_ones_own_key_in_the_providers_place_is_a_fault_at_start() {
 
 #[test]
 fn f3_the_key_of_the_own_certificate_in_a_public_key_file_is_a_fault_too() {
-    let own = shared::crypto::rsa::PrivateKey::parse(&keys()[0].merchant_key).unwrap().public_spki().unwrap();
+    let own = shared::crypto::rsa::PrivateKey::parse(&keys()[0].wechat.merchant_key).unwrap().public_spki().unwrap();
     let changed =
         with(document(Mode::default()), "/wxpay/h5/wxpayPublicKeyContent", Some(json!(shared::crypto::base64(&own))));
     faulty(&changed, &["wxpay.h5.wxpayPublicKeyContent: is your own key; "]);
@@ -112,7 +122,7 @@ fn f3_the_key_of_the_own_certificate_in_a_public_key_file_is_a_fault_too() {
 #[test]
 fn f3_a_leaf_where_a_root_is_expected_is_a_fault() {
     let own = &keys()[0];
-    for leaf in [&own.alipay_cert, &own.app_cert] {
+    for leaf in [&own.alipay.alipay_cert, &own.alipay.app_cert] {
         let changed = with(document(certificate_mode()), "/alipay/h5/alipayRootCertContent", Some(json!(leaf)));
         faulty(&changed, &["alipay.h5.alipayRootCertContent: holds no root certificate; "]);
     }
@@ -120,7 +130,7 @@ fn f3_a_leaf_where_a_root_is_expected_is_a_fault() {
         ("/appleiap/app-plus/rootCertContent", "appleiap.app-plus.rootCertContent"),
         ("/huawei/app-harmony/iap/rootCertContent", "huawei.app-harmony.iap.rootCertContent"),
     ] {
-        let changed = with(document(Mode::default()), pointer, Some(json!(own.alipay_cert)));
+        let changed = with(document(Mode::default()), pointer, Some(json!(own.alipay.alipay_cert)));
         faulty(&changed, &[&format!("{path}: is not a root certificate")]);
     }
 }
@@ -129,11 +139,11 @@ fn f3_a_leaf_where_a_root_is_expected_is_a_fault() {
 fn f3_private_and_public_keys_in_each_others_place_are_told_apart() {
     let own = &keys()[0];
     for (pointer, value, wanted) in [
-        ("/alipay/h5/alipayPublicKey", &own.app_private_key, "is a private key; the public key belongs here"),
-        ("/alipay/h5/privateKey", &own.app_public_key, "is a public key; the private key belongs here"),
-        ("/wxpay/h5/appPrivateKeyContent", &own.merchant_cert, "is a certificate; the private key belongs here"),
-        ("/wxpay/h5/appCertContent", &own.merchant_key, "is a private key; the certificate belongs here"),
-        ("/wxpay/h5/wxpayPublicKeyContent", &own.merchant_key, "is a private key; the public key belongs here"),
+        ("/alipay/h5/alipayPublicKey", &own.alipay.app_private_key, "is a private key; the public key belongs here"),
+        ("/alipay/h5/privateKey", &own.alipay.app_public_key, "is a public key; the private key belongs here"),
+        ("/wxpay/h5/appPrivateKeyContent", &own.wechat.merchant_cert, "is a certificate; the private key belongs here"),
+        ("/wxpay/h5/appCertContent", &own.wechat.merchant_key, "is a private key; the certificate belongs here"),
+        ("/wxpay/h5/wxpayPublicKeyContent", &own.wechat.merchant_key, "is a private key; the public key belongs here"),
     ] {
         let path = pointer[1..].replace('/', ".");
         faulty(&with(document(Mode::default()), pointer, Some(json!(value))), &[&format!("{path}: {wanted}")]);

@@ -21,8 +21,8 @@ fn vk_pays_sample(folder: &Path) -> Value {
     std::fs::create_dir_all(folder.join("wxpay")).unwrap();
     std::fs::create_dir_all(folder.join("alipay")).unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
-    write("wxpay/apiclient_cert.pem", &own.merchant_cert);
-    write("wxpay/apiclient_key.pem", &own.merchant_key);
+    write("wxpay/apiclient_cert.pem", &own.wechat.merchant_cert);
+    write("wxpay/apiclient_key.pem", &own.wechat.merchant_key);
     write("wxpay/apiclient_cert.p12", "");
     write("wxpay/pub_key.pem", "");
     for name in ["alipayCertPublicKey_RSA2.crt", "alipayRootCert.crt", "appCertPublicKey.crt"] {
@@ -58,12 +58,12 @@ fn vk_pays_sample(folder: &Path) -> Value {
         "alipayAppPayToH5Pay": false,
         "wxpay": {
             "mp-weixin": wxpay("", "", ""), "app-plus": wxpay("", "", ""),
-            "h5": wxpay(&own.mp_appid, &own.mchid, &own.v3_key),
+            "h5": wxpay(&own.wechat.mp_appid, &own.wechat.mchid, &own.wechat.v3_key),
             "h5-weixin": wxpay("", "", ""), "mweb": mweb,
             "transfer": { "appId": "", "mchId": "", "v3Key": "", "appCertPath": "", "appPrivateKeyPath": "" },
         },
         "alipay": {
-            "mp-alipay": alipay(&own.app_id, &own.app_private_key, &own.alipay_public_key),
+            "mp-alipay": alipay(&own.alipay.app_id, &own.alipay.app_private_key, &own.alipay.alipay_public_key),
             "app-plus": alipay("", "", ""), "h5": alipay("", "", ""),
             "transfer": alipay("", "", ""),
         },
@@ -109,7 +109,7 @@ fn f2_the_sample_in_apiv2_loads_as_well() {
     let mut sample = vk_pays_sample(folder.path());
     let node = &mut sample["wxpay"]["h5"];
     node["version"] = json!(2);
-    node["key"] = json!(keys()[0].v2_key);
+    node["key"] = json!(keys()[0].wechat.v2_key);
     node["v3Key"] = json!("");
     for name in ["appCertPath", "appPrivateKeyPath"] {
         node[name] = json!(folder.path().join("wxpay/pub_key.pem"));
@@ -125,8 +125,8 @@ fn f2_the_sample_in_apiv2_loads_as_well() {
 fn a_file_that_node_read_into_a_buffer_is_the_file() {
     let buffer = |text: &str| json!({ "type": "Buffer", "data": text.as_bytes() });
     let own = &keys()[0];
-    let changed = with(document(Mode::default()), "/wxpay/h5/appCertContent", Some(buffer(&own.merchant_cert)));
-    let changed = with(changed, "/alipay/h5/privateKey", Some(buffer(&own.app_private_key)));
+    let changed = with(document(Mode::default()), "/wxpay/h5/appCertContent", Some(buffer(&own.wechat.merchant_cert)));
+    let changed = with(changed, "/alipay/h5/privateKey", Some(buffer(&own.alipay.app_private_key)));
     read(&changed, Path::new("."));
 }
 
@@ -149,7 +149,7 @@ fn f2_what_is_blank_is_absent_everywhere_alike() {
             whole[section].as_object_mut().unwrap().retain(|node, _| kinds.contains(&node.as_str()));
         }
         let mut found = Vec::new();
-        for section in ["wxpay", "alipay", "appleiap", "vkspay", "wxpay-virtual", "douyin", "huawei"] {
+        for section in sandbox::Provider::ALL.map(sandbox::Provider::name) {
             places(&whole[section], &format!("/{section}"), &mut found);
         }
         assert!(found.len() > 60, "{found:?}");
@@ -214,9 +214,9 @@ fn f12_key_files_of_every_tool_are_read() {
     let encoded = |text: &str| shared::crypto::base64(text.as_bytes());
     let marked = |text: &str| format!("{BOM}{text}");
     let quoted = |text: &str| format!("\"{}\"", literal(text));
-    let bundle = openssl_pkcs12(&own.merchant_cert, &own.alipay_root_cert, &own.merchant_key);
+    let bundle = openssl_pkcs12(&own.wechat.merchant_cert, &own.alipay.alipay_root_cert, &own.wechat.merchant_key);
     let mut forms: Vec<[String; 3]> = Vec::new();
-    let plain = [&own.merchant_cert, &own.merchant_key, &own.wxpay_public_key];
+    let plain = [&own.wechat.merchant_cert, &own.wechat.merchant_key, &own.wechat.wxpay_public_key];
     let ways: [&dyn Fn(&str) -> String; 7] =
         [&literal, &windows, &encoded, &marked, &quoted, &|text| encoded(&marked(text)), &|text| {
             text.lines().collect::<Vec<_>>().join(" ")
@@ -225,7 +225,7 @@ fn f12_key_files_of_every_tool_are_read() {
         forms.push(plain.map(|text| way(text)));
     }
     for bundle in [bundle.clone(), literal(&bundle), encoded(&bundle), marked(&bundle)] {
-        forms.push([bundle.clone(), bundle, own.wxpay_public_key.clone()]);
+        forms.push([bundle.clone(), bundle, own.wechat.wxpay_public_key.clone()]);
     }
     for [certificate, private, public] in forms {
         for codepay in [false, true] {
@@ -238,14 +238,14 @@ fn f12_key_files_of_every_tool_are_read() {
             }
             let (config, _) = read(&changed, Path::new("."));
             match &config.merchant("default").unwrap().wxpay[if codepay { "codepay" } else { "h5" }].api {
-                shared::providers::wxpay::Api::V3(v3) => assert_eq!(v3.serial_no, own.merchant_serial),
+                shared::providers::wxpay::Api::V3(v3) => assert_eq!(v3.serial_no, own.wechat.merchant_serial),
                 shared::providers::wxpay::Api::V2(v2) => {
                     let identity = v2.identity.as_ref().expect("a client certificate").expose().to_owned();
                     let first = identity.find("-----BEGIN CERTIFICATE").expect("a certificate");
                     let first = shared::crypto::cert::Certificate::parse(
                         identity[first..].split_inclusive("-----END CERTIFICATE-----").next().unwrap(),
                     );
-                    assert_eq!(first.unwrap().serial_hex(), own.merchant_serial);
+                    assert_eq!(first.unwrap().serial_hex(), own.wechat.merchant_serial);
                     assert!(!identity.contains("\\n") && !identity.contains("Bag"));
                 }
             }
@@ -266,10 +266,10 @@ fn f12_alipays_certificates_and_bare_keys_are_read_in_these_forms_too() {
         let mut changed = document(certificate_mode());
         for node in ["h5", "transfer"] {
             let node = &mut changed["alipay"][node];
-            node["privateKey"] = json!(format!("{BOM}{}", own.app_private_key));
-            node["appCertContent"] = json!(way(&own.app_cert));
-            node["alipayPublicCertContent"] = json!(way(&own.alipay_cert));
-            node["alipayRootCertContent"] = json!(way(&own.alipay_root_cert));
+            node["privateKey"] = json!(format!("{BOM}{}", own.alipay.app_private_key));
+            node["appCertContent"] = json!(way(&own.alipay.app_cert));
+            node["alipayPublicCertContent"] = json!(way(&own.alipay.alipay_cert));
+            node["alipayRootCertContent"] = json!(way(&own.alipay.alipay_root_cert));
         }
         changed["appleiap"]["app-plus"]["privateKeyContent"] = json!(way(&own.apple.private_key));
         let (config, _) = read(&changed, Path::new("."));
@@ -277,7 +277,7 @@ fn f12_alipays_certificates_and_bare_keys_are_read_in_these_forms_too() {
         let numbers = node.certificates.as_ref().unwrap();
         assert_eq!(
             (&numbers.app_cert_sn, &numbers.alipay_cert_sn, &numbers.root_cert_sn),
-            (&own.app_cert_sn, &own.alipay_cert_sn, &own.alipay_root_cert_sn)
+            (&own.alipay.app_cert_sn, &own.alipay.alipay_cert_sn, &own.alipay.alipay_root_cert_sn)
         );
     }
 }

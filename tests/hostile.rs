@@ -26,20 +26,11 @@ const MODES: [(&str, u8); 3] = [("wxpay", 3), ("wxpay", 2), ("alipay", 3)];
 
 #[tokio::test]
 async fn forged_callbacks_are_refused_and_the_genuine_one_is_taken() {
-    let forgeries = [
-        Forgery::BadSignature,
-        Forgery::OtherKey,
-        Forgery::AlteredAmount,
-        Forgery::NoSignature,
-        Forgery::EmptySignature,
-        Forgery::Downgrade,
-        Forgery::SignTest,
-        Forgery::UnknownSerial,
-    ];
     for (provider, wxpay_version) in MODES {
         let no = format!("FORGED_{provider}_{wxpay_version}");
         let world = paid_silently(Mode { wxpay_version, ..Mode::default() }, provider, &no).await;
-        for forgery in forgeries {
+        let fitting = world.sandbox.build_callback(&no, CallbackKind::Payment);
+        for forgery in Forgery::ALL.into_iter().filter(|how| how.fits(&fitting)) {
             let genuine = world.sandbox.build_callback(&no, CallbackKind::Payment);
             let forged = world.sandbox.forge(genuine.clone(), forgery);
             let (status, body) = world.sandbox.send(&forged).await.expect("an answer");

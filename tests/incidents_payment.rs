@@ -261,11 +261,11 @@ async fn sealed(world: &World, fields: &[(&str, &str)]) -> u16 {
         info.push_str(&format!("<{name}><![CDATA[{value}]]></{name}>"));
     }
     info.push_str("</root>");
-    let key = hash::md5_hex(world.keys.v2_key.as_bytes());
+    let key = hash::md5_hex(world.keys.wechat.v2_key.as_bytes());
     let sealed = aes::encrypt(aes::Mode::Aes256Ecb, &key, info.as_bytes()).expect("sealed");
     let body = format!(
         "<xml><return_code>SUCCESS</return_code><mch_id>{}</mch_id><nonce_str>n</nonce_str><req_info><![CDATA[{sealed}]]></req_info></xml>",
-        world.keys.mchid
+        world.keys.wechat.mchid
     );
     let url = format!("{}/notify/refund-notify/wxpay/default", world.base);
     let sent = reqwest::Client::new().post(url).header("content-type", "text/xml").body(body).send().await;

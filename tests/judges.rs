@@ -293,9 +293,9 @@ async fn judged_alipay(mode: Mode) {
     let sn = |pem: &str| shared::crypto::cert::Certificate::parse(pem).expect("a certificate").alipay_sn();
     let keys = &world.keys;
     let ours = json!({
-        "app_cert_sn": sn(&keys.app_cert),
-        "root_sn": shared::crypto::cert::alipay_root_sn(&keys.alipay_root_cert),
-        "alipay_sn": sn(&keys.alipay_cert),
+        "app_cert_sn": sn(&keys.alipay.app_cert),
+        "root_sn": shared::crypto::cert::alipay_root_sn(&keys.alipay.alipay_root_cert),
+        "alipay_sn": sn(&keys.alipay.alipay_cert),
     });
     assert_eq!(read, ours, "alipay-sdk reads the same serial numbers from the certificates");
     let forgeries = ["other key", "altered", "another order", "added field", "no sign", "sha1"];

@@ -41,6 +41,7 @@ mod incidents;
 mod incidents_payment;
 mod judges;
 mod judges_stores;
+mod layers;
 mod login;
 mod missing_key;
 mod mtls;

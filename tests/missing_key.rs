@@ -67,8 +67,8 @@ async fn f9_a_callback_under_a_platform_certificate_says_that_only_the_public_ke
     let (shop, callback) = changed(mode, "wxpay", |config| {
         let keys = &sandbox::MerchantKeys::generate("another");
         for node in nodes(config) {
-            node["wxpayPublicKeyId"] = json!(keys.wxpay_public_key_id);
-            node["wxpayPublicKeyContent"] = json!(keys.wxpay_public_key);
+            node["wxpayPublicKeyId"] = json!(keys.wechat.wxpay_public_key_id);
+            node["wxpayPublicKeyContent"] = json!(keys.wechat.wxpay_public_key);
             // The certificates cannot be had.
             node["apiBase"] = json!("http://127.0.0.1:9");
         }

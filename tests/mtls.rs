@@ -144,7 +144,7 @@ async fn an_apiv2_refund_shows_the_merchants_certificate_and_nothing_else_does()
     let mode = Mode { wxpay_version: 2, ..Mode::default() };
     let mut world = World::without_functions(mode, "http://127.0.0.1:9/notify", |_| {}).await;
     let inside = world.config["wxpay"]["h5"]["apiBase"].as_str().unwrap().trim_start_matches("http://").to_owned();
-    let (url, root, seen) = gateway(inside, &world.keys.merchant_cert).await;
+    let (url, root, seen) = gateway(inside, &world.keys.wechat.merchant_cert).await;
     for node in world.config["wxpay"].as_object_mut().unwrap().values_mut() {
         node["apiBase"] = json!(url);
     }

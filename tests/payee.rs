@@ -151,7 +151,11 @@ async fn f1_an_order_stays_with_the_merchant_it_was_made_for() {
     assert_eq!(status, 200, "{other}");
     let order = world.order("BOUND_1").await;
     assert_eq!((&order["merchant"], &order["attempts"][1]["merchant"]), (&json!("twin"), &json!("twin")));
-    assert_eq!(order["attempts"][1]["app_id"], twin().app_id, "another way to pay is one of the same merchant's");
+    assert_eq!(
+        order["attempts"][1]["app_id"],
+        twin().alipay.app_id,
+        "another way to pay is one of the same merchant's"
+    );
     // Its own server moves it, and so does a quote.
     let (status, moved) = world.create("BOUND_1", json!({ "pid": "default" })).await;
     assert_eq!(status, 200, "{moved}");
@@ -179,7 +183,7 @@ async fn requests_at_once_end_as_one_order_whether_they_name_its_merchant_or_nob
 #[tokio::test]
 async fn f1_the_sub_merchant_of_an_order_stays_too() {
     let world = shop(Mode::default(), json!([])).await;
-    let sub = world.keys.sub_mchid.clone();
+    let sub = world.keys.wechat.sub_mchid.clone();
     let (status, made) = world.create("SUB_STAYS", json!({ "sub_mchid": sub })).await;
     assert_eq!(status, 200, "{made}");
     for (mine, status) in
@@ -217,7 +221,7 @@ async fn f1_a_quote_may_sign_who_is_paid_and_what_goes_to_the_provider() {
     let data = json!({ "provider": "alipay", "sub_mchid": "1900000109", "quote": signed("SIGNED_2") });
     forbidden(&asked(&world, None, "SIGNED_2", data).await, "sub_mchid");
     assert_eq!(world.order("SIGNED_2").await, Value::Null);
-    let sub = world.keys.sub_mchid.clone();
+    let sub = world.keys.wechat.sub_mchid.clone();
     let data = json!({ "quote": quote("SIGNED_3", json!({ "sub_mchid": sub })) });
     assert_eq!(asked(&world, None, "SIGNED_3", data).await.0, 200);
     assert_eq!(world.order("SIGNED_3").await["attempts"][0]["sub_mchid"], json!(sub));
@@ -283,7 +287,7 @@ async fn f8_a_genuine_callback_that_names_another_sub_merchant_credits_nothing()
         for (made_for_sub, told) in [(true, Some("1699999999")), (true, None), (false, Some("1699999999"))] {
             let world = World::with(mode, |_| {}).await;
             let no = "PARTNER_0001";
-            let sub = world.keys.sub_mchid.clone();
+            let sub = world.keys.wechat.sub_mchid.clone();
             let data = if made_for_sub { json!({ "sub_mchid": sub }) } else { json!({}) };
             let (status, made) = world.create(no, data).await;
             assert_eq!(status, 200, "{made}");
@@ -398,11 +402,11 @@ async fn f7_an_app_order_of_version_2_hands_out_the_sub_merchant_as_partnerid() 
         merge(&mut all, data);
         all
     };
-    let sub = world.keys.sub_mchid.clone();
+    let sub = world.keys.wechat.sub_mchid.clone();
     let (status, made) = world.create("APP_SUB_1", app(json!({ "sub_mchid": sub }))).await;
     assert_eq!((status, &made["orderInfo"]["partnerid"]), (200, &json!(sub)), "{made}");
     let (_, made) = world.create("APP_OWN_1", app(json!({}))).await;
-    assert_eq!(made["orderInfo"]["partnerid"], json!(world.keys.mchid));
+    assert_eq!(made["orderInfo"]["partnerid"], json!(world.keys.wechat.mchid));
 }
 
 #[tokio::test]

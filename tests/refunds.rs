@@ -100,7 +100,7 @@ async fn a_refused_refund_releases_its_amount() {
     let world = paid("REFUSED_1").await;
     // The provider knows of a refund that the bundle does not: it refuses what exceeds the rest.
     let keys = &world.keys;
-    assert!(!keys.mchid.is_empty());
+    assert!(!keys.wechat.mchid.is_empty());
     world.sandbox.misbehave(fault(Op::Refund, Misbehaviour::NoSignature));
     let body = json!({ "out_trade_no": "REFUSED_1", "out_refund_no": "bad number", "refund_fee": 60 });
     assert_eq!(world.call("refund", body).await.0, 400);
@@ -267,7 +267,7 @@ impl World {
     pub async fn console_refund(&self, no: &str, amount: u64) {
         let trade = self.sandbox.trade(no).expect("a trade");
         let keys = &self.keys;
-        let key = shared::crypto::rsa::PrivateKey::parse(&keys.merchant_key).unwrap();
+        let key = shared::crypto::rsa::PrivateKey::parse(&keys.wechat.merchant_key).unwrap();
         let body = json!({
             "transaction_id": trade.transaction_id, "out_refund_no": format!("{no}_CONSOLE"),
             "notify_url": format!("{}/notify/refund-notify/wxpay/default", self.base),
@@ -279,7 +279,7 @@ impl World {
         let signature = key.sign(format!("POST\n{path}\n{seconds}\n{nonce}\n{body}\n").as_bytes()).unwrap();
         let authorization = format!(
             "WECHATPAY2-SHA256-RSA2048 mchid=\"{}\",nonce_str=\"{nonce}\",signature=\"{signature}\",timestamp=\"{seconds}\",serial_no=\"{}\"",
-            keys.mchid, keys.merchant_serial
+            keys.wechat.mchid, keys.wechat.merchant_serial
         );
         let base = self.config["wxpay"]["h5"]["apiBase"].as_str().unwrap();
         let answer = reqwest::Client::new()
@@ -288,7 +288,7 @@ impl World {
             .header("accept", "application/json")
             .header("content-type", "application/json")
             .header("user-agent", "console")
-            .header("wechatpay-serial", &keys.wxpay_public_key_id)
+            .header("wechatpay-serial", &keys.wechat.wxpay_public_key_id)
             .body(body)
             .send()
             .await

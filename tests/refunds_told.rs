@@ -91,7 +91,7 @@ async fn u3_a_whole_refund_of_the_console_that_the_query_does_not_know_is_counte
         assert_eq!((told.len(), &told[0]["actual"]), (1, &json!(100 - known)));
         // Told again, it is the same refund.
         let refunds = world.kind("refund").await.len();
-        let again = world.sandbox.callback_of_refund("U3_WHOLE", usize::from(known > 0)).unwrap();
+        let again = world.sandbox.callback_of_refund(Provider::Alipay, "U3_WHOLE", usize::from(known > 0)).unwrap();
         assert_eq!(world.sandbox.send(&again).await.unwrap().0, 200);
         assert_eq!(world.order("U3_WHOLE").await["refund_fee"], 100);
         assert_eq!(world.kind("refund").await.len(), refunds);
@@ -249,7 +249,7 @@ async fn a_console_refund_that_comes_before_one_of_ours_is_counted_once_ours_is_
     lose_callbacks(&world);
     let place = world.sandbox.console_refund("CONTEST_1", Some("1"), 60).unwrap();
     let told = async || {
-        let callback = world.sandbox.callback_of_refund("CONTEST_1", place).unwrap();
+        let callback = world.sandbox.callback_of_refund(Provider::Alipay, "CONTEST_1", place).unwrap();
         world.sandbox.send(&callback).await.unwrap().0
     };
     assert_eq!(told().await, 500, "which of the two it is shows only later: it comes again");

@@ -591,7 +591,12 @@ async fn a_token_that_they_signed_is_somebodys_and_with_one_bit_changed_nobodys(
 #[test]
 fn the_sandboxs_keys_are_keys_to_them() {
     let own = &keys()[0];
-    for text in [&own.merchant_key, &own.platform_key, &own.app_private_key, &own.alipay_private_key] {
+    for text in [
+        &own.wechat.merchant_key,
+        &own.wechat.platform_key,
+        &own.alipay.app_private_key,
+        &own.alipay.alipay_private_key,
+    ] {
         let ours = PrivateKey::parse(text).unwrap();
         let spki = RsaPublicKey::from_public_key_der(&ours.public_spki().unwrap()).unwrap();
         let signature = from_base64(&ours.sign(b"text").unwrap()).unwrap();

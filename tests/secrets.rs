@@ -93,7 +93,7 @@ async fn eventful(mode: Mode, level: &str) -> (Shop, String) {
         hear(shop.world.call("query-payment", json!({ "out_trade_no": no })).await);
         shop.proxy.behave();
     }
-    for (provider, more) in [
+    let at_client = [
         ("appleiap", json!({ "product_id": "coins_1" })),
         ("vkspay", json!({})),
         (
@@ -102,7 +102,9 @@ async fn eventful(mode: Mode, level: &str) -> (Shop, String) {
         ),
         ("douyin", json!({})),
         ("huawei", json!({ "vk_platform": "app-harmony" })),
-    ] {
+    ];
+    crate::world::names_all(&at_client.each_ref().map(|(provider, _)| *provider), sandbox::Provider::begins_at_client);
+    for (provider, more) in at_client {
         let sandbox = shop.world.sandbox.clone();
         let no = format!("EVENT_{}", provider.replace('-', "_"));
         let mut data = json!({ "provider": provider, "vk_platform": null });

@@ -137,11 +137,16 @@ async fn a_faulty_configuration_is_refused_and_the_fault_named_by_its_path() {
         ("alipay/h5/privateKey", json!("AAAA"), "alipay.h5.privateKey", "is one repeated character"),
         (
             "wxpay/mp-weixin/appPrivateKeyContent",
-            json!(other.merchant_key),
+            json!(other.wechat.merchant_key),
             "wxpay.mp-weixin.appPrivateKeyContent",
             "does not match appCertContent",
         ),
-        ("alipay/h5/privateKey", json!(other.app_private_key), "alipay.h5.privateKey", "does not match appCertContent"),
+        (
+            "alipay/h5/privateKey",
+            json!(other.alipay.app_private_key),
+            "alipay.h5.privateKey",
+            "does not match appCertContent",
+        ),
         ("wxpay/transfer/dailyLimit", json!(0), "wxpay.transfer.dailyLimit", "must be a whole number from 1"),
         ("wxpay/transfer/dailyLimit", json!("100"), "wxpay.transfer.dailyLimit", "must be a whole number from 1"),
         (
@@ -249,8 +254,8 @@ async fn all_faults_are_listed_also_those_of_parts_that_the_function_does_not_us
     let config = with(&[
         ("notifyKey", json!(SHORT)),
         ("wxpay/app-plus/v3Key", json!("tooshort-v3-key")),
-        ("wxpay/h5/appPrivateKeyContent", json!(keys()[1].merchant_key)),
-        ("alipay/mp-alipay/privateKey", json!(keys()[1].app_private_key)),
+        ("wxpay/h5/appPrivateKeyContent", json!(keys()[1].wechat.merchant_key)),
+        ("alipay/mp-alipay/privateKey", json!(keys()[1].alipay.app_private_key)),
         (
             "merchants",
             json!({ "second": { "wxpay": { "h5": { "appId": "wx1", "mchId": "1900000001", "v3Key": "" } } } }),
@@ -287,7 +292,7 @@ async fn a_document_that_is_none_is_refused() {
     {
         let refusal = refused("notify", source).await;
         assert!(refusal.lines.iter().any(|line| line.starts_with(path)), "{source:.20}: {}", refusal.message);
-        assert!(!refusal.log.contains(&keys()[0].v3_key));
+        assert!(!refusal.log.contains(&keys()[0].wechat.v3_key));
     }
     let emulator = Emulator::start().await;
     let process = emulator.spawn(binaries().path("refund"), &[]).await;

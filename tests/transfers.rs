@@ -82,8 +82,7 @@ async fn a_payee_of_wechat_pays_confirms_and_the_callback_ends_it() {
     assert_eq!((&answer["out_trade_no"], &answer["money"]), (&json!("BILL1"), &json!(100)), "the older names");
     assert_eq!(answer["provider_state"], "WAIT_USER_CONFIRM");
     assert_eq!(answer["result"]["transfer_bill_no"], known.id, "the provider's answer");
-    let options =
-        json!({ "mchId": world.keys.mchid, "appId": world.keys.mp_appid, "package": known.package_info.unwrap() });
+    let options = json!({ "mchId": world.keys.wechat.mchid, "appId": world.keys.wechat.mp_appid, "package": known.package_info.unwrap() });
     assert_eq!(answer["options"], options, "for wx.requestMerchantTransfer");
     assert_eq!(answer["data"]["options"], options);
     assert_eq!((known.amount, known.payee.as_str(), known.remark.as_deref()), (100, OPENID, Some("佣金")));
@@ -211,11 +210,11 @@ async fn the_scene_is_the_requests_else_the_nodes() {
         &mut own,
         json!({
             "transfer_scene_id": 1005, "transfer_scene_report_infos": infos, "user_recv_perception": "劳务报酬",
-            "appid": world.keys.web_appid,
+            "appid": world.keys.wechat.web_appid,
         }),
     );
     let (status, answer) = world.transfer(own).await;
-    assert_eq!((status, &answer["options"]["appId"]), (200, &json!(world.keys.web_appid)), "{answer}");
+    assert_eq!((status, &answer["options"]["appId"]), (200, &json!(world.keys.wechat.web_appid)), "{answer}");
     let sent = world.sandbox.transfer("SCENE2").unwrap().request;
     assert_eq!((&sent["transfer_scene_id"], &sent["transfer_scene_report_infos"]), (&json!("1005"), &infos));
     let world = World::with(Mode::default(), |config| {

@@ -283,3 +283,10 @@ fn serve(listener: TcpListener, router: Router) {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, service).await });
 }
+
+/// Fails when a list leaves out a provider that is meant.
+pub fn names_all(list: &[&str], meant: impl Fn(sandbox::Provider) -> bool) {
+    for provider in sandbox::Provider::ALL.into_iter().filter(|provider| meant(*provider)) {
+        assert!(list.contains(&provider.name()), "{} is not in the list", provider.name());
+    }
+}

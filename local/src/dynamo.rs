@@ -10,6 +10,8 @@ use aws_sdk_dynamodb::types::{
 use dynoxide::Database;
 use tokio::net::TcpListener;
 
+/// The orders table, as a deployed function names it by default.
+pub const TABLE: &str = "vk-pay-orders";
 /// The business tables of the built-in handlers; hash key `_id`.
 pub const BUSINESS_TABLES: [&str; 5] = ["uni-id-users", "recharge_logs", "goods", "goods_orders", "vip_purchase_logs"];
 

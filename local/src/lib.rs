@@ -1,17 +1,21 @@
 //! Everything in one process: the functions behind one address, an embedded DynamoDB, the sandbox, a web console.
 //!
+//! Modules, from the bottom to the top; each imports only from lines above its own (`tests/layers.rs`):
+//!
 //! | module | what |
 //! |---|---|
-//! | [`start`] | the stack: ports, tables, demo, servers, and how they stop |
 //! | [`options`] | the command line |
-//! | [`functions`] | the functions behind one address |
 //! | [`dynamo`] | the embedded DynamoDB and the tables |
-//! | [`demo`] | demo merchants, their configuration, and rows to deliver to |
+//! | [`functions`] | the functions behind one address |
 //! | [`guard`] | what keeps other web pages out |
 //! | [`journal`] | calls made and callbacks received in this run |
 //! | [`receiver`] | a receiver of forwarded orders |
 //! | [`stream`] | the table's stream and the schedule |
+//! | [`demo`] | demo merchants, their configuration, and rows to deliver to |
 //! | [`console`] | the pages |
+//! | [`start`] | the stack: ports, tables, demo, servers, and how they stop |
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used, unreachable_pub))]
 
 pub mod console;
 pub mod demo;

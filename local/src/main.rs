@@ -1,5 +1,7 @@
 //! `cargo run`: everything that a payment needs, on this machine.
 
+#![warn(clippy::unwrap_used, unreachable_pub)]
+
 use std::io::Write;
 use std::process::ExitCode;
 use tracing_subscriber::filter::Targets;

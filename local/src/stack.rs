@@ -2,11 +2,13 @@
 
 use crate::console::{self, Console};
 use crate::demo::{self, Demo};
+use crate::dynamo::{self, TABLE};
+use crate::functions;
 use crate::guard::{self, Guard};
 use crate::journal::{self, Journal, Recorder};
+use crate::options::Options;
 use crate::receiver::{self, Receiver};
 use crate::stream::{self, Stream};
-use crate::{Options, dynamo, functions};
 use aws_sdk_dynamodb::Client;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -25,8 +27,6 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// The orders table, as a deployed function names it by default.
-pub const TABLE: &str = "vk-pay-orders";
 /// How long open connections may take to end.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The sandbox's providers repeat a callback after a tenth of the real pause.

@@ -1,344 +1,153 @@
-//! The outbox: callbacks queued, sent, repeated on the provider's ladder, accepted or given up.
+//! Callbacks on their way: built, spoilt, sent, repeated.
 
-use crate::crypto::ALNUM;
-use crate::faults::{Misbehaviour, Op, Rules};
-use crate::keys::Merchant;
-use crate::ledger::{Provider, Trade, TradeState, Wire};
-use crate::{Sandbox, alipay, apple, crypto, douyin, forgery, huawei, ids, virtual_pay, vkspay, wechat};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use crate::desk::Desk;
+use crate::desks;
+use crate::faults::Misbehaviour;
+use crate::forgery::Forgery;
+use crate::outbox::{CallbackKind, Job, Notice, Sent, SignedRequest};
+use crate::provider::Provider;
+use crate::sandbox::{Inner, Sandbox};
+use crate::state::State;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-/// WeChat Pay repeats after these many seconds, 24 h 4 min in all (wechat.md section 3).
-const WXPAY_LADDER: [u64; 15] = [15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600];
-/// Alipay repeats after these (alipay.md 1.7).
-const ALIPAY_LADDER: [u64; 7] = [240, 600, 600, 3600, 7200, 21600, 54000];
-
-/// What a callback tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CallbackKind {
-    /// The trade was paid.
-    Payment,
-    /// A refund was settled.
-    Refund,
-    /// A transfer ended.
-    Transfer,
+fn desk_of(callback: &SignedRequest) -> Option<&'static dyn Desk> {
+    desks::all().find(|desk| desk.wrote(callback))
 }
 
-/// Where a callback stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeliveryState {
-    /// Waits for `next_due`.
-    Queued,
-    /// On its way.
-    Sending,
-    /// The merchant said yes.
-    Accepted,
-    /// The ladder has ended.
-    GivenUp,
-}
-
-/// A callback in the outbox.
-#[derive(Clone, Debug, Serialize)]
-#[allow(missing_docs, reason = "the names say it")]
-pub struct Delivery {
-    pub id: u64,
-    pub provider: Provider,
-    pub merchant: String,
-    pub number: String,
-    pub out_refund_no: Option<String>,
-    pub kind: CallbackKind,
-    /// The provider's own id of the notice, the same in all its repetitions.
-    pub event_id: String,
-    pub url: String,
-    pub state: DeliveryState,
-    /// How often it was sent.
-    pub attempts: u32,
-    /// HTTP status and body of the last answer; absent if none came.
-    pub last_status: Option<u16>,
-    pub last_answer: Option<String>,
-    /// Unix ms.
-    pub next_due: Option<i64>,
-    pub created: i64,
-    #[serde(skip)]
-    snapshot: Arc<Trade>,
-    #[serde(skip)]
-    refund: Option<usize>,
-    #[serde(skip)]
-    put_off: bool,
-    /// When it was sent, Unix ms, and the status that came back, if one did.
-    #[serde(skip)]
-    pub(crate) sent: Vec<(i64, Option<u16>)>,
-}
-
-impl Delivery {
-    /// What it tells.
-    pub(crate) fn notice(&self) -> Notice<'_> {
-        Notice {
-            trade: &self.snapshot,
-            refund: self.refund,
-            event_id: &self.event_id,
-            created: self.created,
-            url: &self.url,
-        }
-    }
-}
-
-/// An HTTP request as it stands, signed and ready.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the names say it")]
-pub struct SignedRequest {
-    pub method: String,
-    pub url: String,
-    pub headers: Vec<(String, String)>,
-    pub body: String,
-}
-
-impl SignedRequest {
-    /// A header's value.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-    }
-
-    pub(crate) fn set_header(&mut self, name: &str, value: &str) {
-        self.headers.retain(|(own, _)| !own.eq_ignore_ascii_case(name));
-        self.headers.push((name.to_owned(), value.to_owned()));
-    }
-
-    pub(crate) fn drop_header(&mut self, name: &str) {
-        self.headers.retain(|(own, _)| !own.eq_ignore_ascii_case(name));
-    }
-}
-
-/// The notice of which a callback is written: what, of which trade, under which id, since when.
-pub(crate) struct Notice<'a> {
-    pub(crate) trade: &'a Trade,
-    pub(crate) refund: Option<usize>,
-    pub(crate) event_id: &'a str,
-    pub(crate) created: i64,
-    pub(crate) url: &'a str,
-}
-
-impl Notice<'_> {
-    /// Writes and signs it as the provider does, as of `now`.
-    pub(crate) fn sign(&self, merchant: &Merchant, now: i64) -> SignedRequest {
-        let wire = self.refund.map_or(self.trade.wire, |r| self.trade.refunds[r].wire);
-        match wire {
-            Wire::V3 | Wire::V3Cert => wechat::notify::v3(self, merchant, now),
-            Wire::V2Md5 | Wire::V2Hmac => wechat::notify::v2(self, merchant),
-            Wire::Key | Wire::Cert => alipay::notify::form(self, merchant, now),
-            Wire::Apple => apple::notify(self, merchant, now),
-            Wire::Vkspay | Wire::EpayMd5 | Wire::EpayRsa => vkspay::notify(self, merchant, now),
-            Wire::VirtualPlain | Wire::VirtualSafe => virtual_pay::notify(self, merchant, now),
-            Wire::Ecpay | Wire::TradeSystem | Wire::Douyinpay => douyin::notify(self, merchant, now),
-            Wire::Huawei | Wire::HuaweiIap => huawei::notify(self, merchant, now),
-        }
-    }
-}
-
-/// A fresh id of a notice.
-pub(crate) fn event_id(provider: Provider, now: i64) -> String {
-    match provider {
-        Provider::Alipay => {
-            format!("{}222{}", &ids::compact(now)[..8], crypto::random_text(23, ALNUM).to_lowercase())
-        }
-        _ => ids::uuid(),
-    }
-}
-
-/// The trade as a payment callback tells it: paid, nothing refunded yet.
-pub(crate) fn as_paid(trade: &Trade) -> Trade {
-    Trade { state: TradeState::Success, refunds: Vec::new(), ..trade.clone() }
-}
-
-#[derive(Default)]
-pub(crate) struct Outbox {
-    list: Vec<Delivery>,
-    pending: BTreeSet<(i64, usize)>,
-    held: Vec<usize>,
-}
-
-/// A callback taken out for sending.
-pub(crate) struct Job {
-    at: usize,
-    fault: Option<Misbehaviour>,
-}
-
-impl Outbox {
-    pub(crate) fn list(&self) -> Vec<Delivery> {
-        self.list.clone()
-    }
-
-    /// A merchant's callbacks, oldest first.
-    pub(crate) fn of(&self, provider: Provider, merchant: &str) -> impl DoubleEndedIterator<Item = &Delivery> {
-        self.list.iter().filter(move |own| own.provider == provider && own.merchant == merchant)
-    }
-
-    pub(crate) fn next_due(&self) -> Option<i64> {
-        self.pending.first().map(|(due, _)| *due)
-    }
-
-    /// Queues the callback of a payment.
-    pub(crate) fn payment(&mut self, trade: &Trade, now: i64) -> Option<u64> {
-        let url = trade.notify_url.clone()?;
-        Some(self.queue(CallbackKind::Payment, as_paid(trade), None, url, now))
-    }
-
-    /// Queues the callback of a settled refund.
-    pub(crate) fn refund(&mut self, r: usize, trade: &Trade, now: i64) -> Option<u64> {
-        let url = trade.refunds[r].notify_url.clone()?;
-        Some(self.queue(CallbackKind::Refund, trade.clone(), Some(r), url, now))
-    }
-
-    /// Queues the callback of a transfer, given as [`crate::Transfer::told`] writes it.
-    pub(crate) fn transfer(&mut self, told: Trade, now: i64) -> Option<u64> {
-        let url = told.notify_url.clone()?;
-        Some(self.queue(CallbackKind::Transfer, told, None, url, now))
-    }
-
-    fn queue(&mut self, kind: CallbackKind, trade: Trade, refund: Option<usize>, url: String, now: i64) -> u64 {
-        let at = self.list.len();
-        let id = at as u64 + 1;
-        self.list.push(Delivery {
-            id,
-            provider: trade.provider,
-            merchant: trade.merchant.clone(),
-            number: trade.number.clone(),
-            out_refund_no: refund.map(|r| trade.refunds[r].out_refund_no.clone()),
-            kind,
-            event_id: event_id(trade.provider, now),
-            url,
-            state: DeliveryState::Queued,
-            attempts: 0,
-            last_status: None,
-            last_answer: None,
-            next_due: Some(now),
-            created: now,
-            snapshot: Arc::new(trade),
-            refund,
-            put_off: false,
-            sent: Vec::new(),
-        });
-        self.pending.insert((now, at));
-        id
-    }
-
-    fn put_back(&mut self, at: usize, due: i64) {
-        let delivery = &mut self.list[at];
-        delivery.state = DeliveryState::Queued;
-        delivery.next_due = Some(due);
-        self.pending.insert((due, at));
-    }
-
-    /// The next callback due by `now`. Rules that only put it off are obeyed here.
-    pub(crate) fn take(&mut self, now: i64, rules: &mut Rules, hold_ms: i64) -> Option<Job> {
-        loop {
-            let &(due, at) = self.pending.first().filter(|(due, _)| *due <= now)?;
-            self.pending.remove(&(due, at));
-            let delivery = &mut self.list[at];
-            let refund_no = delivery.out_refund_no.as_deref().unwrap_or_default();
-            let fault = rules.take(delivery.provider, Op::Notify, &[&delivery.number, refund_no]);
-            match fault {
-                Some(Misbehaviour::Delay(ms)) if !delivery.put_off => {
-                    delivery.put_off = true;
-                    self.put_back(at, now.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX)));
-                }
-                Some(Misbehaviour::Reorder) if !delivery.put_off => {
-                    delivery.put_off = true;
-                    self.held.push(at);
-                    self.put_back(at, now.saturating_add(hold_ms));
-                }
-                fault => {
-                    self.held.retain(|held| *held != at);
-                    delivery.state = DeliveryState::Sending;
-                    delivery.next_due = None;
-                    return Some(Job { at, fault });
-                }
-            }
-        }
-    }
-
-    /// Enters how a sending went; `None` is no answer at all.
-    fn record(&mut self, at: usize, answer: Option<(u16, String)>, now: i64, divisor: u64) {
-        let delivery = &mut self.list[at];
-        let ladder: &[u64] = match delivery.provider {
-            Provider::Wxpay => &WXPAY_LADDER,
-            Provider::Alipay => &ALIPAY_LADDER,
-            Provider::Appleiap => apple::LADDER,
-            Provider::Vkspay => vkspay::LADDER,
-            Provider::WxpayVirtual => virtual_pay::LADDER,
-            Provider::Douyin => douyin::LADDER,
-            Provider::Huawei => huawei::LADDER,
-        };
-        let rung = delivery.attempts as usize;
-        delivery.attempts += 1;
-        delivery.sent.push((now, answer.as_ref().map(|(status, _)| *status)));
-        let accepted = answer.as_ref().is_some_and(|(status, body)| accepted(delivery, *status, body));
-        (delivery.last_status, delivery.last_answer) = answer.unzip();
-        if accepted || delivery.state == DeliveryState::Accepted {
-            delivery.state = DeliveryState::Accepted;
-        } else if let Some(seconds) = ladder.get(rung) {
-            let pause = i64::try_from((seconds * 1000 / divisor.max(1)).max(1)).unwrap_or(i64::MAX);
-            self.put_back(at, now.saturating_add(pause));
-        } else {
-            delivery.state = DeliveryState::GivenUp;
-        }
-        for at in std::mem::take(&mut self.held) {
-            if let Some(due) = self.list[at].next_due {
-                self.pending.remove(&(due, at));
-                self.put_back(at, now);
-            }
-        }
-    }
-}
-
-/// The provider's own rule of what counts as an acknowledgement.
-fn accepted(delivery: &Delivery, status: u16, body: &str) -> bool {
-    let wire = delivery.refund.map_or(delivery.snapshot.wire, |r| delivery.snapshot.refunds[r].wire);
-    match wire {
-        Wire::V3 | Wire::V3Cert => matches!(status, 200 | 204),
-        Wire::V2Md5 | Wire::V2Hmac => {
-            status == 200
-                && wechat::xml::parse(body.as_bytes())
-                    .is_ok_and(|map| map.get("return_code").is_some_and(|code| code == "SUCCESS"))
-        }
-        Wire::Key | Wire::Cert => status == 200 && body == "success",
-        Wire::Apple => apple::accepted(status, body),
-        Wire::Vkspay | Wire::EpayMd5 | Wire::EpayRsa => vkspay::accepted(status, body),
-        Wire::VirtualPlain | Wire::VirtualSafe => virtual_pay::accepted(status, body),
-        Wire::Ecpay | Wire::TradeSystem | Wire::Douyinpay => douyin::accepted(status, body),
-        Wire::Huawei | Wire::HuaweiIap => huawei::accepted(status, body),
+impl Forgery {
+    /// Whether a callback can be spoilt this way.
+    pub fn fits(self, callback: &SignedRequest) -> bool {
+        desk_of(callback).map_or(self != Self::OldTimestamp, |desk| desk.fits(callback, self))
     }
 }
 
 impl Sandbox {
-    /// Takes the next callback due by `now` out of the outbox, after everything else that was due has happened.
-    pub(crate) fn take_job(&self, now: i64) -> Option<Job> {
-        let hold = i64::try_from(15_000 / self.inner.options.retry_divisor.max(1)).unwrap_or(15_000).max(1);
+    /// Spoils a callback made by [`Self::build_callback`].
+    ///
+    /// # Panics
+    /// If the request is no callback of a registered merchant, or cannot be spoilt this way: see [`Forgery::fits`]. A
+    /// forgery that changes nothing would prove nothing.
+    pub fn forge(&self, request: SignedRequest, how: Forgery) -> SignedRequest {
+        assert!(how.fits(&request), "{how:?} does not fit this callback");
+        let mut forged = request.clone();
+        desk_of(&request).expect("a callback of a provider").forge(self, &mut forged, how);
+        let parts = |r: &SignedRequest| (r.url.clone(), r.headers.clone(), r.body.clone());
+        assert_ne!(parts(&forged), parts(&request), "{how:?} has changed nothing");
+        forged
+    }
+
+    /// The genuine callback of a paid trade (`number` is its out_trade_no), of an ended transfer, or of a settled refund (`number` is its
+    /// out_refund_no, or the out_trade_no for the latest), freshly signed and not sent.
+    ///
+    /// # Panics
+    /// If there is no such payment or refund; [`Self::try_build_callback`] says so instead.
+    pub fn build_callback(&self, number: &str, kind: CallbackKind) -> SignedRequest {
+        self.try_build_callback(number, kind).expect("a paid trade or a refund with this number")
+    }
+
+    /// [`Self::build_callback`] without the panic.
+    pub fn try_build_callback(&self, number: &str, kind: CallbackKind) -> Result<SignedRequest, String> {
+        self.callback_of(None, number, kind)
+    }
+
+    /// The same at one provider, where several know the number.
+    pub fn callback_of(
+        &self,
+        provider: Option<Provider>,
+        number: &str,
+        kind: CallbackKind,
+    ) -> Result<SignedRequest, String> {
+        let now = self.now();
         let mut state = self.state();
         state.tick(now);
-        let crate::ledger::State { outbox, rules, .. } = &mut *state;
+        let (at, refund) = match kind {
+            CallbackKind::Transfer => {
+                let transfer = state.transfers.iter().rev().find(|t| t.number == number && t.ended.is_some());
+                let transfer = transfer.ok_or("no such transfer that has ended")?;
+                let notice = Notice {
+                    trade: &transfer.as_trade(),
+                    refund: None,
+                    transfer: Some(transfer),
+                    event_id: &(desks::of(transfer.provider).profile().event_id)(now),
+                    created: now,
+                    url: transfer.notify_url.as_deref().ok_or("no notify_url was given")?,
+                };
+                return sign(&state, &notice, now);
+            }
+            CallbackKind::Payment => {
+                let mut all = state.all(number).iter().rev().copied();
+                let meant = |at: &usize| {
+                    let trade = &state.trades[*at];
+                    trade.paid.is_some() && provider.is_none_or(|provider| provider == trade.provider)
+                };
+                (all.find(meant).ok_or("no such paid trade")?, None)
+            }
+            CallbackKind::Refund => {
+                let by_refund = state.all_refunds(number).last().copied();
+                let by_trade = || {
+                    let all = state.all(number).iter().rev();
+                    all.copied().find_map(|t| Some((t, state.trades[t].refunds.len().checked_sub(1)?)))
+                };
+                let (t, r) = by_refund.or_else(by_trade).ok_or("no such refund")?;
+                (t, Some(r))
+            }
+        };
+        told_of(&state, at, refund, now)
+    }
+
+    /// The genuine callback of one refund of a trade, by its place among the trade's refunds: where numbers are a
+    /// trade's, a refund of the console may have none.
+    ///
+    /// # Errors
+    /// When there is no such refund.
+    pub fn callback_of_refund(&self, provider: Provider, number: &str, place: usize) -> Result<SignedRequest, String> {
+        let now = self.now();
+        let state = self.state();
+        let own = |at: &usize| {
+            let trade = &state.trades[*at];
+            trade.provider == provider && place < trade.refunds.len()
+        };
+        let at = state.all(number).iter().copied().find(own).ok_or("no such refund")?;
+        told_of(&state, at, Some(place), now)
+    }
+
+    /// Sends what is due by `now_ms`, one after the other, and says how many sendings that were.
+    pub async fn deliver_due(&self, now_ms: i64) -> usize {
+        let mut sent = 0;
+        while let Some(job) = self.take_job(now_ms) {
+            self.perform(job, now_ms).await;
+            sent += 1;
+        }
+        sent
+    }
+
+    /// Takes the next callback due by `now` out of the outbox, after everything else that was due has happened.
+    fn take_job(&self, now: i64) -> Option<Job> {
+        let hold = i64::try_from(15_000 / self.options().retry_divisor.max(1)).unwrap_or(15_000).max(1);
+        let mut state = self.state();
+        state.tick(now);
+        let State { outbox, rules, .. } = &mut *state;
         outbox.take(now, rules, hold)
     }
 
     /// Sends one callback, with its fault, and enters the outcome.
-    pub(crate) async fn perform(&self, job: Job, now: i64) {
+    async fn perform(&self, job: Job, now: i64) {
         let Job { at, fault } = job;
         let (delivery, merchant) = {
             let state = self.state();
-            let delivery = state.outbox.list[at].clone();
+            let delivery = state.outbox.get(at).clone();
             let merchant = state.merchant(delivery.provider, &delivery.merchant);
             (delivery, merchant)
         };
         let Some(merchant) = merchant else {
             return;
         };
-        let mut signed = delivery.notice().sign(&merchant, self.now());
+        let (desk, notice) = (desks::of(delivery.provider), delivery.notice());
+        let mut signed = desk.notify(&notice, &merchant, self.now());
         match fault {
-            Some(Misbehaviour::BadSignature) => signed = self.forge(signed, forgery::Forgery::BadSignature),
-            Some(Misbehaviour::NoSignature) => signed = self.forge(signed, forgery::Forgery::NoSignature),
+            Some(Misbehaviour::BadSignature) => signed = self.forge(signed, Forgery::BadSignature),
+            Some(Misbehaviour::NoSignature) => signed = self.forge(signed, Forgery::NoSignature),
             Some(Misbehaviour::Duplicate(copies)) => {
                 for _ in 0..copies {
                     let _ = self.send(&signed).await;
@@ -354,6 +163,70 @@ impl Sandbox {
             }
             _ => self.send(&signed).await.ok(),
         };
-        self.state().outbox.record(at, answer, now, self.inner.options.retry_divisor);
+        let accepted = answer.as_ref().is_some_and(|(status, body)| desk.accepted(notice.wire(), *status, body));
+        self.state().outbox.record(at, Sent { answer, accepted, at: now }, self.options().retry_divisor);
+    }
+
+    /// Starts the background task once there is a runtime; it ends with the last clone of the sandbox.
+    pub(crate) fn start_delivery(&self) {
+        if !self.options().auto_deliver {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        if self.begins_delivering() {
+            runtime.spawn(deliver_forever(Arc::downgrade(&self.inner)));
+        }
+    }
+}
+
+/// A callback of a trade or of its refund, freshly signed.
+fn told_of(state: &State, at: usize, refund: Option<usize>, now: i64) -> Result<SignedRequest, String> {
+    let trade = &state.trades[at];
+    let url = refund.map_or(&trade.notify_url, |r| &trade.refunds[r].notify_url);
+    let told = if refund.is_some() { trade.clone() } else { trade.as_paid() };
+    let desk = desks::of(trade.provider);
+    let notice = Notice {
+        trade: &told,
+        refund,
+        transfer: None,
+        event_id: &(desk.profile().event_id)(now),
+        created: now,
+        url: url.as_deref().ok_or("no notify_url was given")?,
+    };
+    sign(state, &notice, now)
+}
+
+/// Writes and signs a notice as its provider does.
+fn sign(state: &State, notice: &Notice<'_>, now: i64) -> Result<SignedRequest, String> {
+    let provider = notice.trade.provider;
+    let merchant = state.merchant(provider, &notice.trade.merchant).ok_or("the merchant is gone")?;
+    Ok(desks::of(provider).notify(notice, &merchant, now))
+}
+
+async fn deliver_forever(inner: Weak<Inner>) {
+    let lanes = Arc::new(tokio::sync::Semaphore::new(64));
+    loop {
+        let pause = {
+            let Some(inner) = inner.upgrade() else {
+                return;
+            };
+            let sandbox = Sandbox { inner };
+            let now = sandbox.now();
+            while let Ok(lane) = Arc::clone(&lanes).try_acquire_owned() {
+                let Some(job) = sandbox.take_job(now) else {
+                    break;
+                };
+                let sandbox = sandbox.clone();
+                tokio::spawn(async move {
+                    sandbox.perform(job, now).await;
+                    drop(lane);
+                });
+            }
+            let due = sandbox.state().next_due().map_or(i64::MAX, |due| due.saturating_sub(sandbox.now()));
+            u64::try_from(due.clamp(1, 20)).unwrap_or(20)
+        };
+        tokio::time::sleep(Duration::from_millis(pause)).await;
     }
 }

@@ -1,6 +1,14 @@
 //! The Rust API as JSON below `/sandbox/api/`: for consoles, scripts, other languages.
 
-use crate::{BillTamper, CallbackKind, Fault, Forgery, Pay, Provider, RefundOutcome, Sandbox, TransferOutcome};
+use crate::bills::BillTamper;
+use crate::faults::Fault;
+use crate::forgery::Forgery;
+use crate::ledger::RefundOutcome;
+use crate::outbox::CallbackKind;
+use crate::provider::Provider;
+use crate::sandbox::Sandbox;
+use crate::transfers::TransferOutcome;
+use crate::wallet::Pay;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};

@@ -1,6 +1,6 @@
 //! Rules by which the sandbox misbehaves, as real providers do now and then.
 
-use crate::ledger::Provider;
+use crate::provider::Provider;
 use serde::{Deserialize, Serialize};
 
 /// What a request asks for, the same words for all providers.
@@ -76,11 +76,11 @@ pub enum Misbehaviour {
     TooMany,
     /// The call is refused in the provider's words, as a wrong key or a wrong parameter is; nothing takes effect.
     Refuse,
-    /// Query: one word of the answer says paid and another denies it (VksPay, epay, virtual payment, Douyin).
+    /// Query: one word of the answer says paid and another denies it.
     Contradict,
-    /// Query: the payer is entering a password (VksPay, epay).
+    /// Query: the payer is entering a password.
     Paying,
-    /// Query: the fields of the answer stand in `data` (epay).
+    /// Query: the fields of the answer stand in `data`.
     Nest,
     /// A wrong signature on the answer or on the callback.
     BadSignature,

@@ -1,15 +1,12 @@
 //! Signed texts that can be split in two ways: APIv2, Alipay and epay sign `name=value&…` with nothing escaped, so
 //! a value with a separator in it can become fields, and the real fields a value, under the same signature.
 
-use crate::Sandbox;
-use crate::callbacks::{CallbackKind, SignedRequest};
-use crate::crypto::{RsaKey, md5_hex};
-use crate::keys::Merchant;
-use crate::ledger::{Provider, Trade, Wire};
-use crate::wechat::{self, xml};
-use std::collections::BTreeMap;
-
-type Fields = BTreeMap<String, String>;
+use crate::desk::Fields;
+use crate::desks;
+use crate::ledger::Trade;
+use crate::outbox::{CallbackKind, SignedRequest};
+use crate::provider::Provider;
+use crate::sandbox::Sandbox;
 
 /// What stands outside of the signed text.
 const OUTSIDE: [&str; 2] = ["sign", "sign_type"];
@@ -42,58 +39,32 @@ impl Sandbox {
             (state.trades[at].wire, state.trades[at].merchant.clone())
         };
         let merchant = self.state().merchant(provider, &id).ok_or("the merchant is gone")?;
-        let host = match wire {
-            Wire::EpayMd5 | Wire::EpayRsa => "name",
-            Wire::V2Md5 | Wire::V2Hmac => "attach",
-            Wire::Key | Wire::Cert => "body",
-            _ => return Err("not signed as it stands".to_owned()),
-        };
-        let mut fields = fields_of(&genuine, wire)?;
+        let text = desks::of(provider).plain_text(&merchant, wire).ok_or("not signed as it stands")?;
+        let mut fields = (text.read)(&genuine)?;
+        let host = text.host;
         let follow = fields.iter().filter(|(name, _)| name.as_str() > host && !OUTSIDE.contains(&name.as_str()));
-        let mut text = "x".to_owned();
+        let mut long = "x".to_owned();
         for (name, value) in follow {
             let value = match name.as_str() {
                 "out_trade_no" => other,
                 "trade_no" | "transaction_id" => "4200000000000000000000000009",
                 _ => value,
             };
-            text.push_str(&format!("&{name}={value}"));
+            long.push_str(&format!("&{name}={value}"));
         }
-        text.push_str("&zz=");
-        fields.insert(host.to_owned(), text);
-        let sign = sign(&fields, wire, &merchant);
+        long.push_str("&zz=");
+        fields.insert(host.to_owned(), long);
+        let sign = (text.sign)(&fields);
         let mut split = split(&signed_text(&fields));
         split.extend(fields.into_iter().filter(|(name, _)| name == "sign_type"));
         split.insert("sign".to_owned(), sign);
-        Ok(written(genuine, &split, wire))
-    }
-}
-
-fn fields_of(request: &SignedRequest, wire: Wire) -> Result<Fields, String> {
-    let form = |text: &str| form_urlencoded::parse(text.as_bytes()).into_owned().collect();
-    match wire {
-        Wire::V2Md5 | Wire::V2Hmac => xml::parse(request.body.as_bytes()).map_err(str::to_owned),
-        Wire::Key | Wire::Cert => Ok(form(&request.body)),
-        _ => Ok(form(request.url.split_once('?').ok_or("no query")?.1)),
+        Ok((text.write)(genuine, &split))
     }
 }
 
 fn signed_text(fields: &Fields) -> String {
     let kept = fields.iter().filter(|(name, value)| !OUTSIDE.contains(&name.as_str()) && !value.is_empty());
     kept.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
-}
-
-fn sign(fields: &Fields, wire: Wire, merchant: &Merchant) -> String {
-    let text = signed_text(fields);
-    match wire {
-        Wire::V2Md5 | Wire::V2Hmac => wechat::v2_signed(fields, &merchant.keys.v2_key, wire == Wire::V2Hmac),
-        Wire::Key | Wire::Cert => merchant.alipay.sign(text.as_bytes()),
-        Wire::EpayRsa => {
-            let key = RsaKey::from_text(&merchant.keys.vkspay.platform_private_key);
-            key.expect("a key that the sandbox made").sign(text.as_bytes())
-        }
-        _ => md5_hex(format!("{text}{}", merchant.keys.vkspay.key).as_bytes()),
-    }
 }
 
 /// Every piece of the text becomes a field whose name is still to come in their order; the rest stays in a value.
@@ -109,18 +80,6 @@ fn split(text: &str) -> Fields {
         }
     }
     fields.into_iter().collect()
-}
-
-fn written(genuine: SignedRequest, fields: &Fields, wire: Wire) -> SignedRequest {
-    let form = || form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    match wire {
-        Wire::V2Md5 | Wire::V2Hmac => SignedRequest { body: xml::write("xml", fields), ..genuine },
-        Wire::Key | Wire::Cert => SignedRequest { body: form(), ..genuine },
-        _ => {
-            let page = genuine.url.split('?').next().unwrap_or_default();
-            SignedRequest { url: format!("{page}?{}", form()), ..genuine }
-        }
-    }
 }
 
 #[cfg(test)]

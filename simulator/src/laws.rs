@@ -254,14 +254,14 @@ fn is_reversed(trade: &Trade) -> bool {
 /// A payment is credited to its order or is an incident, and what went back is what the table says.
 fn settled(world: &World, items: &[Value], orders: &[&Value], trade: &Trade) -> Result<(), String> {
     let number = &trade.number;
-    let credited = orders
-        .iter()
-        .find(|order| paid_under(trade, text(order, "transaction_id")) && text(order, "provider") == provider(trade));
+    let credited = orders.iter().find(|order| {
+        paid_under(trade, text(order, "transaction_id")) && text(order, "provider") == trade.provider.name()
+    });
     let incidents: Vec<&Value> = kinds(items, "incident")
-        .filter(|i| paid_under(trade, text(i, "transaction_id")) && text(i, "provider") == provider(trade))
+        .filter(|i| paid_under(trade, text(i, "transaction_id")) && text(i, "provider") == trade.provider.name())
         .collect();
     if is_reversed(trade) {
-        law!(credited.is_none(), "{number} at {} was credited, and has been reversed", provider(trade));
+        law!(credited.is_none(), "{number} at {} was credited, and has been reversed", trade.provider.name());
         return Ok(());
     }
     // All of it went back in the console before it was reversed, and before anybody was told.
@@ -271,11 +271,11 @@ fn settled(world: &World, items: &[Value], orders: &[&Value], trade: &Trade) -> 
     law!(
         credited.is_some() || !incidents.is_empty(),
         "{number} at {} was paid, and is neither credited nor an incident",
-        provider(trade)
+        trade.provider.name()
     );
     let back: u64 = trade.refunds.iter().filter(|r| r.state == sandbox::RefundState::Success).map(|r| r.amount).sum();
     let known: u64 = kinds(items, "refund")
-        .filter(|r| r["state"] == "SUCCESS" && text(r, "provider") == provider(trade))
+        .filter(|r| r["state"] == "SUCCESS" && text(r, "provider") == trade.provider.name())
         .filter(|r| trade.refunds.iter().any(|own| is_refund(own, r)))
         // Where numbers are a payment's, another payment has refunds of the same ones.
         .filter(|r| orders_of(orders, trade).contains(&text(r, "out_trade_no")))
@@ -359,7 +359,7 @@ fn is_of(order: &Value, trade: &Trade) -> bool {
     let given =
         |attempt: &Value| attempt["numbers"].as_array().is_some_and(|all| all.iter().any(|own| *own == *number));
     let sent = |attempt: &Value| attempt["number"] == *number && attempt["numbered_there"] != true;
-    let there = |attempt: &Value| attempt["provider"] == *provider(trade) && (sent(attempt) || given(attempt));
+    let there = |attempt: &Value| attempt["provider"] == *trade.provider.name() && (sent(attempt) || given(attempt));
     order["attempts"].as_array().is_some_and(|all| all.iter().any(there))
 }
 
@@ -369,13 +369,4 @@ fn is_refund(own: &sandbox::Refund, item: &Value) -> bool {
     let (number, rest) = text(item, "out_refund_no").split_once("-REST").unwrap_or((text(item, "out_refund_no"), ""));
     let unnumbered = (own.out_refund_no.is_empty() || !rest.is_empty()) && number == own.number;
     unnumbered || own.out_refund_no == text(item, "out_refund_no") || own.refund_id == text(item, "refund_id")
-}
-
-fn provider(trade: &Trade) -> &'static str {
-    match trade.provider {
-        sandbox::Provider::Wxpay => "wxpay",
-        sandbox::Provider::Alipay => "alipay",
-        sandbox::Provider::Vkspay => "vkspay",
-        _ => "other",
-    }
 }

@@ -167,7 +167,10 @@ pub async fn heal(world: &World) {
         }
         let mut still = Vec::new();
         for (number, place) in elsewhere {
-            let callback = world.sandbox.callback_of_refund(&number, place).expect("a refund of the console");
+            let callback = world
+                .sandbox
+                .callback_of_refund(sandbox::Provider::Alipay, &number, place)
+                .expect("a refund of the console");
             if !(200..300).contains(&world.notify(&callback).await.status) {
                 still.push((number, place));
             }

@@ -433,7 +433,7 @@ impl Step {
                 }
             }
             Self::ToldElsewhere(number, place) => {
-                if let Ok(callback) = world.sandbox.callback_of_refund(&number, place) {
+                if let Ok(callback) = world.sandbox.callback_of_refund(Provider::Alipay, &number, place) {
                     look(world, &world.notify(&callback).await);
                 }
             }

@@ -51,13 +51,12 @@ fn stranger() -> &'static MerchantKeys {
 fn rotated() -> &'static MerchantKeys {
     static KEYS: OnceLock<MerchantKeys> = OnceLock::new();
     KEYS.get_or_init(|| {
-        let next = MerchantKeys::generate("next");
-        MerchantKeys {
-            platform_serial: next.platform_serial,
-            platform_cert: next.platform_cert,
-            platform_key: next.platform_key,
-            ..merchants()[1].clone()
-        }
+        let next = MerchantKeys::generate("next").wechat;
+        let mut keys = merchants()[1].clone();
+        keys.wechat.platform_serial = next.platform_serial;
+        keys.wechat.platform_cert = next.platform_cert;
+        keys.wechat.platform_key = next.platform_key;
+        keys
     })
 }
 
@@ -285,13 +284,13 @@ impl World {
     /// Whether a trade pays somebody whom the shop never named.
     pub fn pays_a_stranger(&self, trade: &Trade) -> bool {
         let keys = stranger();
-        let ids = [&keys.mchid, &keys.app_id, &keys.vkspay.id];
+        let ids = [&keys.wechat.mchid, &keys.alipay.app_id, &keys.vkspay.id];
         ids.contains(&&trade.merchant) || trade.sub_merchant.is_some() || !trade.request["seller_id"].is_null()
     }
 
     /// The sub-merchant that WeChat Pay knows of the shop's own merchants.
     pub fn sub_mchid(&self) -> &'static str {
-        &merchants()[0].sub_mchid
+        &merchants()[0].wechat.sub_mchid
     }
 
     /// A provider's callback.
@@ -339,8 +338,8 @@ impl World {
 fn secrets() -> Vec<String> {
     let mut all = vec![KEY.to_owned()];
     for keys in merchants() {
-        all.extend([keys.v3_key.clone(), keys.v2_key.clone(), keys.vkspay.key.clone()]);
-        for pem in [&keys.merchant_key, &keys.app_private_key] {
+        all.extend([keys.wechat.v3_key.clone(), keys.wechat.v2_key.clone(), keys.vkspay.key.clone()]);
+        for pem in [&keys.wechat.merchant_key, &keys.alipay.app_private_key] {
             let middle: String = pem.lines().nth(3).unwrap_or("no such line").to_owned();
             all.push(middle);
         }

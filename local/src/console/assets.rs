@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 /// Serves a file by name.
-pub async fn serve(Path(file): Path<String>) -> Response {
+pub(super) async fn serve(Path(file): Path<String>) -> Response {
     let (kind, text) = match file.as_str() {
         "console.css" => ("text/css; charset=utf-8", include_str!("../../assets/console.css")),
         "console.js" => ("text/javascript; charset=utf-8", include_str!("../../assets/console.js")),

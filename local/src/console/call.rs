@@ -1,29 +1,24 @@
 //! Calls of the functions, made as any client makes them, and written down.
 
-use super::{Console, View};
+use super::view::{Console, View};
 use crate::functions;
 use crate::journal::Exchange;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::{Map, Value, json};
 use shared::api::Request;
+use shared::domain::action::Action;
 use std::collections::HashMap;
 
 use super::text::parsed;
 
 impl Console {
     /// Calls an action with the merchant's key.
-    pub async fn call(&self, view: &View, action: &str, data: Map<String, Value>) -> Exchange {
+    pub async fn call(&self, view: &View, action: impl Into<Action>, data: Map<String, Value>) -> Exchange {
+        let action = action.into();
         let key = self.app.config().await.auth.keys.first().map(|(_, secret)| secret.expose().to_owned());
-        let path = match action {
-            "pay/createPayment" | "pay/closePayment" => "/create-payment",
-            "pay/refund" | "pay/queryRefund" | "pay/resolveIncident" => "/refund",
-            "pay/transfer" | "pay/queryTransfer" | "pay/cancelTransfer" => "/transfer",
-            action if action.starts_with("pay/wxpayVirtual/") => "/transfer",
-            action if action.starts_with("pay/code2Session") => "/login",
-            _ => "/query-payment",
-        };
+        let path = format!("/{}", action.function());
         let out_trade_no = data.get("out_trade_no").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let body = json!({ "url": action, "data": data });
+        let body = json!({ "url": action.name(), "data": data });
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::ACCEPT_LANGUAGE, HeaderValue::from_static(view.lang.tag()));
@@ -32,7 +27,7 @@ impl Console {
         }
         let request = Request {
             method: Method::POST,
-            path: path.to_owned(),
+            path: path.clone(),
             headers,
             body: body.to_string().into_bytes(),
             source_ip: "127.0.0.1".to_owned(),
@@ -50,8 +45,8 @@ impl Console {
             id: 0,
             at: (self.app.clock)(),
             out_trade_no,
-            title: action.to_owned(),
-            path: path.to_owned(),
+            title: action.name().to_owned(),
+            path,
             request: body,
             status: answer.status,
             response,

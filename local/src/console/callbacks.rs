@@ -1,7 +1,8 @@
 //! The callback toolbox: genuine, repeated, late and forged callbacks, and how each was answered.
 
 use super::text::{Lang, json};
-use super::{Console, Posted, View, back_to, layout, order, order_path};
+use super::view::{Console, Posted, View, back_to, order_path};
+use super::{layout, lookup};
 use crate::journal::Exchange;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -34,17 +35,17 @@ const KINDS: [Kind; 8] = [
 ];
 
 /// What a callback that the console sent is called.
-pub fn title(lang: Lang, name: &str) -> &'static str {
+pub(super) fn title(lang: Lang, name: &str) -> &'static str {
     KINDS.iter().find(|kind| kind.name == name).map_or("-", |kind| lang.t(kind.zh, kind.en))
 }
 
 /// The panel on the order's page.
-pub fn toolbox(console: &Console, view: &View, order: &Order) -> Markup {
+pub(super) fn toolbox(console: &Console, view: &View, order: &Order) -> Markup {
     let lang = view.lang;
     if console.sandbox.is_none() {
         return html! {};
     }
-    let trade = order::simulated(console, order);
+    let trade = lookup::simulated(console, order);
     let paid = trade.as_ref().is_some_and(|trade| trade.paid.is_some());
     let refunded = trade.as_ref().is_some_and(|trade| !trade.refunds.is_empty());
     let sample = console.sandbox.as_ref().zip(trade.as_ref().filter(|_| paid));
@@ -120,7 +121,7 @@ fn answers(console: &Console, view: &View, order: &Order) -> Markup {
 }
 
 /// Builds, spoils and sends one, and writes down how it was answered.
-pub async fn send(
+pub(super) async fn send(
     State(console): State<Arc<Console>>,
     Path(no): Path<String>,
     view: View,

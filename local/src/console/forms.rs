@@ -1,8 +1,8 @@
 //! Controls that several forms share, and how their fields become requests.
 
-use super::Console;
 use super::text::{Lang, compact};
-use super::ways::{self, WAYS};
+use super::view::Console;
+use super::ways;
 use crate::demo;
 use crate::guard::Form;
 use maud::{Markup, html};
@@ -10,10 +10,10 @@ use serde_json::{Map, Value, json};
 use shared::domain::{Fen, Provider};
 
 /// The handler types in Rust.
-pub const KINDS: [&str; 4] = ["recharge", "goods", "vip", "custom"];
+pub(super) const KINDS: [&str; 4] = ["recharge", "goods", "vip", "custom"];
 
 /// The types that a form offers: those in Rust, and those that the configuration forwards.
-pub async fn kinds(console: &Console) -> Vec<String> {
+pub(super) async fn kinds(console: &Console) -> Vec<String> {
     let config = console.app.config().await;
     let mut forwarded: Vec<String> = config.handlers.keys().cloned().collect();
     forwarded.sort();
@@ -21,12 +21,12 @@ pub async fn kinds(console: &Console) -> Vec<String> {
 }
 
 /// The choice among all ways to pay.
-pub fn ways_select(lang: Lang, chosen: &str) -> Markup {
+pub(super) fn ways_select(lang: Lang, chosen: &str) -> Markup {
     html! {
         select name="pay_type" {
             @for provider in Provider::ALL {
                 optgroup label=(ways::provider_name(lang, provider)) {
-                    @for way in WAYS.iter().filter(|way| way.provider == provider) {
+                    @for way in ways::face(provider).ways {
                         option value=(way.id) selected[way.id == chosen] {
                             (ways::provider_name(lang, provider)) " · " (way.label(lang))
                         }
@@ -38,7 +38,7 @@ pub fn ways_select(lang: Lang, chosen: &str) -> Markup {
 }
 
 /// The choice among the demo's merchants, or a free field.
-pub fn merchant_select(lang: Lang, demo: bool) -> Markup {
+pub(super) fn merchant_select(lang: Lang, demo: bool) -> Markup {
     html! {
         @if demo {
             select name="pid" {
@@ -53,12 +53,12 @@ pub fn merchant_select(lang: Lang, demo: bool) -> Markup {
 }
 
 /// A new number: readable, and unlike any before.
-pub fn new_number(now: i64) -> String {
+pub(super) fn new_number(now: i64) -> String {
     format!("VK{}{}", compact(now), hex::encode(shared::crypto::random::<3>()))
 }
 
 /// An amount as it was typed: yuan become fen; what is no amount goes on as it is, for the API to refuse.
-pub fn amount(form: &Form, name: &str) -> Option<Value> {
+pub(super) fn amount(form: &Form, name: &str) -> Option<Value> {
     let text = form.filled(name)?;
     if form.get("unit") == "fen" {
         return Some(text.parse::<u64>().map_or_else(|_| json!(text), |fen| json!(fen)));
@@ -67,7 +67,7 @@ pub fn amount(form: &Form, name: &str) -> Option<Value> {
 }
 
 /// What `custom` is for a type when nothing was typed.
-pub fn custom_of(kind: &str) -> Map<String, Value> {
+pub(super) fn custom_of(kind: &str) -> Map<String, Value> {
     let value = match kind {
         "goods" => json!({ "goods_id": demo::GOODS, "quantity": 1 }),
         "vip" => json!({ "vip_type": "gold", "vip_days": 30 }),
@@ -80,7 +80,7 @@ pub fn custom_of(kind: &str) -> Map<String, Value> {
 ///
 /// # Errors
 /// A sentence, when `custom` is no JSON object.
-pub fn create_data(form: &Form, lang: Lang, now: i64) -> Result<Map<String, Value>, String> {
+pub(super) fn create_data(form: &Form, lang: Lang, now: i64) -> Result<Map<String, Value>, String> {
     let kind = form.filled("type").unwrap_or("recharge");
     let custom = match form.filled("custom") {
         None => custom_of(kind),
@@ -110,8 +110,6 @@ pub fn create_data(form: &Form, lang: Lang, now: i64) -> Result<Map<String, Valu
     if let Some(pid) = form.filled("pid") {
         put("pid", json!(pid));
     }
-    if let Some(way) = ways::find(form.get("pay_type")) {
-        way.fill(&mut data, form.filled("auth_code"));
-    }
+    ways::fill(form.get("pay_type"), &mut data, form.filled("auth_code"));
     Ok(data)
 }

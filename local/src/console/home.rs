@@ -1,14 +1,18 @@
 //! `/`: create an order, see the recent ones, see that everything is well.
 
+use super::layout::Live;
 use super::text::{Lang, badge, kind_name, moment, money};
-use super::{Console, Posted, View, back_to, forms, layout, order_path, ways};
+use super::view::{Console, Posted, View, back_to, order_path};
+use super::{forms, layout, ways};
 use crate::demo;
+use crate::dynamo::TABLE;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde_json::Value;
 use shared::domain::Order;
+use shared::domain::action::Payments;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -16,7 +20,7 @@ use std::sync::Arc;
 const RECENT: usize = 20;
 
 /// The page.
-pub async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
+pub(super) async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
     let lang = view.lang;
     let list = recent(&console, &view).await;
     let kinds = forms::kinds(&console).await;
@@ -28,7 +32,7 @@ pub async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
             }
             div.stack {
                 (health(&console, &view).await)
-                (layout::live(view.lang, "/live/orders", "orders", "card", "2s", &list))
+                (orders(lang).render(&list))
             }
         }
     };
@@ -76,7 +80,7 @@ fn create_form(console: &Console, view: &View, kinds: &[String]) -> Markup {
 async fn health(console: &Console, view: &View) -> Markup {
     let lang = view.lang;
     let config = console.app.config().await;
-    let table = console.dynamodb.describe_table().table_name(crate::stack::TABLE).send().await;
+    let table = console.dynamodb.describe_table().table_name(TABLE).send().await;
     let table = table.ok().and_then(|t| t.table).and_then(|t| t.table_status).map(|s| s.as_str().to_owned());
     let merchants = ["default", demo::V2, demo::CERT].iter().filter(|id| config.merchant(id).is_some()).count();
     html! {
@@ -116,35 +120,23 @@ async fn health(console: &Console, view: &View) -> Markup {
     }
 }
 
+const fn orders(lang: Lang) -> Live<'static> {
+    Live { lang, url: "/live/orders", testid: "orders", class: "card", every: "2s" }
+}
+
 /// The list by itself, for refreshing; nothing when it has not changed.
-pub async fn live(
+pub(super) async fn live(
     State(console): State<Arc<Console>>,
     Query(query): Query<HashMap<String, String>>,
     view: View,
 ) -> Response {
     let list = recent(&console, &view).await;
-    refreshed(view.lang, &query, "/live/orders", "orders", "card", "2s", &list)
-}
-
-/// A part anew, or 204 when it is as the reader has it.
-pub(super) fn refreshed(
-    lang: Lang,
-    query: &HashMap<String, String>,
-    url: &str,
-    testid: &str,
-    class: &str,
-    every: &str,
-    inner: &Markup,
-) -> Response {
-    if query.get("v").is_some_and(|seen| *seen == layout::digest(inner)) {
-        return StatusCode::NO_CONTENT.into_response();
-    }
-    Html(layout::live(lang, url, testid, class, every, inner).into_string()).into_response()
+    orders(view.lang).refreshed(&query, &list)
 }
 
 async fn recent(console: &Console, view: &View) -> Markup {
     let lang = view.lang;
-    let found = console.scan(crate::stack::TABLE, &[("kind", "order")]).await;
+    let found = console.scan(TABLE, &[("kind", "order")]).await;
     let mut orders: Vec<Order> = match found {
         Ok(items) => items.into_iter().filter_map(|item| serde_json::from_value(Value::Object(item)).ok()).collect(),
         Err(what) => return html! { h2 { (lang.t("最近订单", "Recent orders")) } p.muted { (what) } },
@@ -197,12 +189,12 @@ fn is_undelivered(order: &Order) -> bool {
 }
 
 /// Creates an order through the function and shows it.
-pub async fn create(State(console): State<Arc<Console>>, view: View, Posted(form): Posted) -> Response {
+pub(super) async fn create(State(console): State<Arc<Console>>, view: View, Posted(form): Posted) -> Response {
     let data = match forms::create_data(&form, view.lang, (console.app.clock)()) {
         Ok(data) => data,
         Err(what) => return (StatusCode::BAD_REQUEST, layout::bare(&view, &what)).into_response(),
     };
-    let did = console.call(&view, "pay/createPayment", data).await;
+    let did = console.call(&view, Payments::Create, data).await;
     // An order whose creation has no known outcome stands in the table all the same.
     let stands = console.app.store.order(&did.out_trade_no).await.is_ok_and(|order| order.is_some());
     let path = if stands { order_path(&did.out_trade_no) } else { "/".to_owned() };

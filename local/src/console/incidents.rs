@@ -1,13 +1,15 @@
 //! `/incidents`: money that fits no order, and what is done about it.
 
 use super::text::{Lang, json, moment, money};
-use super::{Console, Posted, View, back_to, home, layout, order_path, segment, ways};
+use super::view::{Console, Posted, View, back_to, order_path, segment};
+use super::{layout, ways};
 use crate::guard::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
+use shared::domain::action::Refunds;
 use shared::domain::{Fen, Provider, RefundState};
 use shared::store::{Action, IncidentName, IncidentStatus, Recorded};
 use std::collections::HashMap;
@@ -17,7 +19,7 @@ use std::sync::Arc;
 const PAGE: usize = 30;
 
 /// The list.
-pub async fn page(
+pub(super) async fn page(
     State(console): State<Arc<Console>>,
     Query(query): Query<HashMap<String, String>>,
     view: View,
@@ -41,7 +43,7 @@ pub async fn page(
             }
         }
         @match cursor {
-            None => { (layout::live(view.lang, &live_url(status), "incidents", "stack", "2s", &list)) }
+            None => { (layout::Live { lang, url: &live_url(status), testid: "incidents", class: "stack", every: "2s" }.render(&list)) }
             Some(_) => { section.stack data-testid="incidents" { (list) } }
         }
     };
@@ -49,7 +51,7 @@ pub async fn page(
 }
 
 /// The first page of the list by itself.
-pub async fn live(
+pub(super) async fn live(
     State(console): State<Arc<Console>>,
     Path(status): Path<String>,
     Query(query): Query<HashMap<String, String>>,
@@ -57,7 +59,9 @@ pub async fn live(
 ) -> Response {
     let status = status_of(&status);
     let list = render(&console, &view, status, None).await;
-    home::refreshed(view.lang, &query, &live_url(status), "incidents", "stack", "2s", &list)
+    let url = live_url(status);
+    layout::Live { lang: view.lang, url: &url, testid: "incidents", class: "stack", every: "2s" }
+        .refreshed(&query, &list)
 }
 
 fn status_of(text: &str) -> IncidentStatus {
@@ -76,7 +80,7 @@ fn live_url(status: IncidentStatus) -> String {
 }
 
 /// Where an incident stands on the page.
-pub fn link(incident: &Map<String, Value>) -> String {
+pub(super) fn link(incident: &Map<String, Value>) -> String {
     let text = |name: &str| incident.get(name).and_then(Value::as_str).unwrap_or_default();
     format!("/incidents?status={}#i-{}", segment(text("status")), segment(text("incident_id")))
 }
@@ -213,7 +217,7 @@ fn action_name(lang: Lang, action: &str) -> &str {
 }
 
 /// What an incident is called.
-pub fn name_of(lang: Lang, name: &str) -> &str {
+pub(super) fn name_of(lang: Lang, name: &str) -> &str {
     match name {
         "late_payment" => lang.t("关闭后到账", "Paid after it was closed"),
         "second_payment" => lang.t("重复支付", "Paid a second time"),
@@ -286,7 +290,7 @@ async fn confirmation(console: &Console, view: &View, id: &str, form: &Form) -> 
 }
 
 /// Decides about an incident through the function; what moves money only after it was confirmed.
-pub async fn resolve(
+pub(super) async fn resolve(
     State(console): State<Arc<Console>>,
     Path(id): Path<String>,
     view: View,
@@ -302,7 +306,7 @@ pub async fn resolve(
     if let Some(note) = form.filled("note") {
         data.insert("note".to_owned(), json!(note));
     }
-    let did = console.call(&view, "pay/resolveIncident", data).await;
+    let did = console.call(&view, Refunds::ResolveIncident, data).await;
     let status = did.response.get("status").and_then(Value::as_str).filter(|_| did.status < 400).unwrap_or("open");
     back_to(&format!("/incidents?status={}&did={}", segment(status), did.id))
 }

@@ -1,18 +1,20 @@
 //! The frame of every page, and the parts that pages share.
 
 use super::text::{Lang, json, moment};
-use super::{Console, View};
+use super::view::{Console, View};
 use crate::guard::TOKEN;
 use crate::journal::Exchange;
+use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use shared::crypto::hash::sha256_hex;
+use std::collections::HashMap;
 
 /// htmx under a strict policy: no inline styles, no eval.
 const HTMX: &str = r#"{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false,"selfRequestsOnly":true,"historyCacheSize":0}"#;
 
 /// A page of the console.
-pub fn page(console: &Console, view: &View, title: &str, body: &Markup) -> Response {
+pub(super) fn page(console: &Console, view: &View, title: &str, body: &Markup) -> Response {
     let lang = view.lang;
     let entries = [
         ("/", lang.t("控制台", "Console"), view.path == "/" || view.path.starts_with("/orders")),
@@ -57,12 +59,12 @@ pub fn page(console: &Console, view: &View, title: &str, body: &Markup) -> Respo
 }
 
 /// A page of the payer's or shop's: no console around it.
-pub fn alone(view: &View, title: &str, class: &str, body: &Markup) -> Response {
+pub(super) fn alone(view: &View, title: &str, class: &str, body: &Markup) -> Response {
     document(view, title, class, body)
 }
 
 /// A page that only says something.
-pub fn bare(view: &View, what: &str) -> Response {
+pub(super) fn bare(view: &View, what: &str) -> Response {
     let body = html! { main.wrap.empty-page { h1 { (what) } p { a href="/" { (view.lang.t("回到控制台", "To the console")) } } } };
     document(view, what, "", &body)
 }
@@ -89,7 +91,7 @@ fn document(view: &View, title: &str, class: &str, content: &Markup) -> Response
 }
 
 /// The link to the same page in the other language.
-pub fn language(view: &View) -> Markup {
+pub(super) fn language(view: &View) -> Markup {
     let other = view.lang.other();
     html! {
         a.lang href=(format!("{}?lang={}", view.path, other.tag())) hreflang=(other.tag()) lang=(other.tag()) {
@@ -112,7 +114,7 @@ fn notice(console: &Console, view: &View) -> Markup {
 }
 
 /// Request and answer of a call, folded.
-pub fn drawer(view: &View, exchange: &Exchange) -> Markup {
+pub(super) fn drawer(view: &View, exchange: &Exchange) -> Markup {
     html! {
         details.drawer {
             summary { (view.lang.t("请求与响应", "Request and response")) }
@@ -125,7 +127,7 @@ pub fn drawer(view: &View, exchange: &Exchange) -> Markup {
 }
 
 /// A list of calls.
-pub fn calls(view: &View, exchanges: &[Exchange]) -> Markup {
+pub(super) fn calls(view: &View, exchanges: &[Exchange]) -> Markup {
     html! {
         ul.calls {
             @for exchange in exchanges {
@@ -148,29 +150,54 @@ pub fn calls(view: &View, exchanges: &[Exchange]) -> Markup {
 }
 
 /// The hidden field that every form carries.
-pub fn token(console: &Console) -> Markup {
+pub(super) fn token(console: &Console) -> Markup {
     html! { input type="hidden" name=(TOKEN) value=(console.guard.token()); }
 }
 
-/// A part of a page that refreshes itself. It carries the digest of what it shows, so that what did not change is not
-/// swapped and nothing that a reader has opened closes. A part whose form is in use stays as it is (`console.js`), and
-/// says so.
-pub fn live(lang: Lang, url: &str, testid: &str, class: &str, every: &str, inner: &Markup) -> Markup {
-    let digest = digest(inner);
-    html! {
-        section class=(class) data-testid=(testid) data-held-note=(lang.t("有新内容；表单填写完后刷新", "There is news; it appears when the form is done")) hx-get=(format!("{url}?v={digest}")) hx-trigger=(format!("every {every}")) hx-swap="outerHTML" {
-            (inner)
+/// A part of a page that refreshes itself.
+pub(super) struct Live<'a> {
+    /// The reader's language.
+    pub lang: Lang,
+    /// Where it is by itself.
+    pub url: &'a str,
+    /// Its name for tests.
+    pub testid: &'a str,
+    /// Its classes.
+    pub class: &'a str,
+    /// How often it is looked at: `2s`.
+    pub every: &'a str,
+}
+
+impl Live<'_> {
+    /// The part as it stands on the page. It carries the digest of what it shows, so that what did not change is not
+    /// swapped and nothing that a reader has opened closes. A part whose form is in use stays as it is (`console.js`), and
+    /// says so.
+    pub(super) fn render(&self, inner: &Markup) -> Markup {
+        let Self { lang, url, testid, class, every } = self;
+        let digest = digest(inner);
+        html! {
+            section class=(class) data-testid=(testid) data-held-note=(lang.t("有新内容；表单填写完后刷新", "There is news; it appears when the form is done")) hx-get=(format!("{url}?v={digest}")) hx-trigger=(format!("every {every}")) hx-swap="outerHTML" {
+                (inner)
+            }
         }
+    }
+
+    /// The part anew, or 204 when it is as the reader has it.
+    pub(super) fn refreshed(&self, query: &HashMap<String, String>, inner: &Markup) -> Response {
+        if query.get("v").is_some_and(|seen| *seen == digest(inner)) {
+            return StatusCode::NO_CONTENT.into_response();
+        }
+        Html(self.render(inner).into_string()).into_response()
     }
 }
 
 /// What tells two renderings apart.
-pub fn digest(inner: &Markup) -> String {
+fn digest(inner: &Markup) -> String {
     sha256_hex(inner.0.as_bytes())[..16].to_owned()
 }
 
 /// A QR code as SVG, black on white in any theme.
-pub fn qr(text: &str, testid: &str) -> Markup {
+pub(super) fn qr(text: &str, testid: &str) -> Markup {
     let Ok(code) = qrcode::QrCode::with_error_correction_level(text, qrcode::EcLevel::M) else {
         return html! { p.muted { (text) } };
     };

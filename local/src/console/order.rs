@@ -1,14 +1,15 @@
 //! `/orders/{out_trade_no}`: how an order stands, what happened to it, and what can be done with it.
 
+use super::layout::{self, Live};
 use super::text::{badge, json, kind_name, moment, money, parsed};
-use super::{
-    Console, Posted, View, back_to, callbacks, forms, home, layout, order_path, refund, segment, timeline, ways,
-};
+use super::view::{Console, Posted, View, order_path, segment};
+use super::{callbacks, forms, lookup, refund, timeline, ways};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
+use shared::domain::action::{Payments, Queries};
 use shared::domain::{AttemptState, Fen, Order, Parameters, RefundState, Status, Task, TaskName, TaskState};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,21 +17,18 @@ use std::sync::Arc;
 /// The parts of the page that refresh themselves.
 const PARTS: [&str; 6] = ["head", "pay", "timeline", "refunds", "tasks", "refunding"];
 
-/// The path of what the console refused by itself: no call was made.
-pub const UNSENT: &str = "-";
-
 /// The page.
-pub async fn page(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View) -> Response {
+pub(super) async fn page(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View) -> Response {
     let lang = view.lang;
     let order = match console.app.store.order(&no).await {
         Ok(Some(order)) => order,
-        Ok(None) => return missing(&view),
+        Ok(None) => return lookup::missing(&view),
         Err(error) => return (StatusCode::BAD_GATEWAY, layout::bare(&view, &error.to_string())).into_response(),
     };
     let mut parts = Vec::new();
     for part in PARTS {
         let inner = render(&console, &view, &order, part).await;
-        parts.push(layout::live(view.lang, &part_url(&no, part), part, class_of(part), "1s", &inner));
+        parts.push(live_part(&view, &part_url(&no, part), part).render(&inner));
     }
     let body = html! {
         p.crumb { a href="/" { "← " (lang.t("全部订单", "All orders")) } }
@@ -41,10 +39,6 @@ pub async fn page(State(console): State<Arc<Console>>, Path(no): Path<String>, v
         }
     };
     layout::page(&console, &view, &format!("{} {no}", lang.t("订单", "Order")), &body)
-}
-
-pub fn missing(view: &View) -> Response {
-    (StatusCode::NOT_FOUND, layout::bare(view, view.lang.t("没有这笔订单", "There is no such order"))).into_response()
 }
 
 fn part_url(no: &str, part: &str) -> String {
@@ -58,8 +52,12 @@ const fn class_of(part: &str) -> &'static str {
     }
 }
 
+fn live_part<'a>(view: &View, url: &'a str, part: &'a str) -> Live<'a> {
+    Live { lang: view.lang, url, testid: part, class: class_of(part), every: "1s" }
+}
+
 /// One part of the page anew.
-pub async fn live(
+pub(super) async fn live(
     State(console): State<Arc<Console>>,
     Path((no, part)): Path<(String, String)>,
     Query(query): Query<HashMap<String, String>>,
@@ -69,9 +67,9 @@ pub async fn live(
     match console.app.store.order(&no).await {
         Ok(Some(order)) if known => {
             let inner = render(&console, &view, &order, &part).await;
-            home::refreshed(view.lang, &query, &part_url(&no, &part), &part, class_of(&part), "1s", &inner)
+            live_part(&view, &part_url(&no, &part), &part).refreshed(&query, &inner)
         }
-        Ok(_) => missing(&view),
+        Ok(_) => lookup::missing(&view),
         Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
     }
 }
@@ -81,7 +79,7 @@ async fn render(console: &Console, view: &View, order: &Order, part: &str) -> Ma
         "head" => head(console, view, order).await,
         "pay" => {
             let attempt = order.paid_attempt().unwrap_or_else(|| order.current());
-            pay(console, view, order, parameters(console, order, attempt.n).await.as_ref())
+            pay(console, view, order, lookup::parameters(console, order, attempt.n).await.as_ref())
         }
         "tasks" => tasks(console, view, order).await,
         "timeline" => timeline::render(console, view, order).await,
@@ -141,38 +139,13 @@ async fn head(console: &Console, view: &View, order: &Order) -> Markup {
     }
 }
 
-/// The trade at the sandbox that the current attempt became.
-pub fn simulated(console: &Console, order: &Order) -> Option<sandbox::Trade> {
-    let attempt = order.paid_attempt().unwrap_or_else(|| order.current());
-    let sandbox = console.sandbox.as_ref()?;
-    let provider = ways::at_sandbox(attempt.provider);
-    let numbers = attempt.numbers.iter().rev().chain([&attempt.number]);
-    numbers.into_iter().find_map(|number| sandbox.trade_at(provider, number))
-}
-
-/// The pay parameters of an attempt, where it has any.
-pub async fn parameters(console: &Console, order: &Order, n: u64) -> Option<Parameters> {
-    console.app.store.parameters(&order.out_trade_no, n).await.ok().flatten()
-}
-
-/// What the payer's client would carry to Alipay: an order string, or a page's URL.
-pub fn carried(order: &Order, parameters: Option<&Parameters>) -> Option<String> {
-    if order.current().provider != shared::domain::Provider::Alipay {
-        return None;
-    }
-    let info = parsed(&parameters?.order_info);
-    match (&info, info.get("payUrl").and_then(Value::as_str)) {
-        (_, Some(url)) => Some(url.to_owned()),
-        (Value::String(text), _) if text.contains("sign=") => Some(text.clone()),
-        _ => None,
-    }
-}
-
 fn pay(console: &Console, view: &View, order: &Order, parameters: Option<&Parameters>) -> Markup {
     let lang = view.lang;
     let attempt = order.paid_attempt().unwrap_or_else(|| order.current());
     let unpaid = order.trade_state == Status::NotPay;
-    let gone = console.sandbox.is_some() && simulated(console, order).is_none() && carried(order, parameters).is_none();
+    let gone = console.sandbox.is_some()
+        && lookup::simulated(console, order).is_none()
+        && lookup::carried(order, parameters).is_none();
     let wallet = format!("/sandbox/cashier/{}", segment(&order.out_trade_no));
     html! {
         header.card-head { h2 { (lang.t("支付", "Payment")) } span.muted { (lang.t("第", "attempt ")) (attempt.n) (lang.t("次尝试", "")) " · " code { (attempt.number) } } }
@@ -333,7 +306,7 @@ fn refund_state(view: &View, state: RefundState) -> &'static str {
 
 fn calls(console: &Console, view: &View, order: &Order) -> Markup {
     let mut list = console.journal.exchanges_of(&order.out_trade_no);
-    list.retain(|exchange| exchange.path != "/notify" && exchange.path != UNSENT);
+    list.retain(|exchange| exchange.path != "/notify" && exchange.path != lookup::UNSENT);
     html! {
         @if !list.is_empty() {
             section.card {
@@ -357,35 +330,44 @@ fn numbered(no: &str) -> Map<String, Value> {
     Map::from_iter([("out_trade_no".to_owned(), json!(no))])
 }
 
-/// Calls an action about an order, and goes back to its page.
-pub async fn done(console: &Console, view: &View, no: &str, action: &str, data: Map<String, Value>) -> Response {
-    let did = console.call(view, action, data).await;
-    back_to(&format!("{}?did={}", order_path(no), did.id))
-}
-
 /// Closes.
-pub async fn close(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View, _: Posted) -> Response {
-    done(&console, &view, &no, "pay/closePayment", numbered(&no)).await
+pub(super) async fn close(
+    State(console): State<Arc<Console>>,
+    Path(no): Path<String>,
+    view: View,
+    _: Posted,
+) -> Response {
+    lookup::done(&console, &view, &no, Payments::Close, numbered(&no)).await
 }
 
 /// Runs the handler again.
-pub async fn rerun(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View, _: Posted) -> Response {
-    done(&console, &view, &no, "pay/rerunHandler", numbered(&no)).await
+pub(super) async fn rerun(
+    State(console): State<Arc<Console>>,
+    Path(no): Path<String>,
+    view: View,
+    _: Posted,
+) -> Response {
+    lookup::done(&console, &view, &no, Queries::RerunHandler, numbered(&no)).await
 }
 
 /// Asks how it stands.
-pub async fn query(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View, _: Posted) -> Response {
-    done(&console, &view, &no, "pay/queryPayment", numbered(&no)).await
+pub(super) async fn query(
+    State(console): State<Arc<Console>>,
+    Path(no): Path<String>,
+    view: View,
+    _: Posted,
+) -> Response {
+    lookup::done(&console, &view, &no, Queries::Payment, numbered(&no)).await
 }
 
 /// Creates the same order again for another way to pay.
-pub async fn pay_another_way(
+pub(super) async fn pay_another_way(
     State(console): State<Arc<Console>>,
     Path(no): Path<String>,
     view: View,
     Posted(form): Posted,
 ) -> Response {
-    let Ok(Some(order)) = console.app.store.order(&no).await else { return missing(&view) };
+    let Ok(Some(order)) = console.app.store.order(&no).await else { return lookup::missing(&view) };
     let mut data = numbered(&no);
     let mut put = |name: &str, value: Value| data.insert(name.to_owned(), value);
     put("total_fee", json!(order.total_fee));
@@ -398,8 +380,6 @@ pub async fn pay_another_way(
     if let Some(pid) = &order.pid {
         put("pid", json!(pid));
     }
-    if let Some(way) = ways::find(form.get("pay_type")) {
-        way.fill(&mut data, None);
-    }
-    done(&console, &view, &no, "pay/createPayment", data).await
+    ways::fill(form.get("pay_type"), &mut data, None);
+    lookup::done(&console, &view, &no, Payments::Create, data).await
 }

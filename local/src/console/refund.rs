@@ -4,7 +4,9 @@
 //! click makes another refund, and what is made is what was shown. Works without script.
 
 use super::text::{badge, money};
-use super::{Console, Posted, View, back_to, layout, order, order_path, segment, ways};
+use super::view::{Console, Posted, View, back_to, order_path, segment};
+use super::wishes::Wish;
+use super::{layout, lookup, ways};
 use crate::guard::Form;
 use crate::journal::Exchange;
 use axum::extract::{Path, State};
@@ -12,55 +14,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
+use shared::domain::action::Refunds;
 use shared::domain::{Fen, Order};
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// How many may wait to be confirmed; the oldest is forgotten.
-const WAITING: usize = 64;
-
-/// A refund that waits to be confirmed.
-#[derive(Clone)]
-struct Wish {
-    out_trade_no: String,
-    amount: Fen,
-    /// What was left of the order when it was shown.
-    left: Fen,
-    reason: Option<String>,
-    /// The refund's number, made up with the wish.
-    out_refund_no: String,
-}
-
-/// The refunds that wait to be confirmed, by their tokens.
-#[derive(Default)]
-pub struct Wishes(Mutex<VecDeque<(String, Wish)>>);
-
-impl Wishes {
-    fn keep(&self, wish: Wish) -> String {
-        let token = hex::encode(shared::crypto::random::<16>());
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() >= WAITING {
-            waiting.pop_front();
-        }
-        waiting.push_back((token.clone(), wish));
-        token
-    }
-
-    fn look(&self, token: &str) -> Option<Wish> {
-        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.iter().find(|(own, _)| own == token).map(|(_, wish)| wish.clone())
-    }
-
-    /// Takes it out: the first who asks has it.
-    fn take(&self, token: &str) -> Option<Wish> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = waiting.iter().position(|(own, _)| own == token)?;
-        waiting.remove(at).map(|(_, wish)| wish)
-    }
-}
+use std::sync::Arc;
 
 /// The form on the order's page: an amount, or all that is left, each by a button of its own.
-pub fn form(console: &Console, view: &View, order: &Order) -> Markup {
+pub(super) fn form(console: &Console, view: &View, order: &Order) -> Markup {
     let lang = view.lang;
     if !order.trade_state.is_paid() {
         return html! {};
@@ -119,7 +78,7 @@ fn not_done(console: &Console, view: &View, no: &str, status: u16, what: &str) -
         at: (console.app.clock)(),
         out_trade_no: no.to_owned(),
         title: view.lang.t("没有退款", "Nothing was refunded").to_owned(),
-        path: order::UNSENT.to_owned(),
+        path: lookup::UNSENT.to_owned(),
         request: Value::Null,
         status,
         response: json!({ "msg": what }),
@@ -132,13 +91,13 @@ fn confirmation_path(no: &str, token: &str) -> String {
 }
 
 /// Takes what was asked for, and shows it to be confirmed.
-pub async fn ask(
+pub(super) async fn ask(
     State(console): State<Arc<Console>>,
     Path(no): Path<String>,
     view: View,
     Posted(form): Posted,
 ) -> Response {
-    let Ok(Some(order)) = console.app.store.order(&no).await else { return order::missing(&view) };
+    let Ok(Some(order)) = console.app.store.order(&no).await else { return lookup::missing(&view) };
     let amount = match wanted(&view, &form, &order) {
         Ok(amount) => amount,
         Err((status, what)) => return not_done(&console, &view, &no, status, &what),
@@ -155,7 +114,7 @@ pub async fn ask(
 }
 
 /// What would be refunded.
-pub async fn confirmation(
+pub(super) async fn confirmation(
     State(console): State<Arc<Console>>,
     Path((no, token)): Path<(String, String)>,
     view: View,
@@ -166,7 +125,7 @@ pub async fn confirmation(
             lang.t("这次确认已经用过，或属于更早的启动", "this confirmation was used, or is of an earlier start");
         return (StatusCode::GONE, layout::bare(&view, what)).into_response();
     };
-    let Ok(Some(order)) = console.app.store.order(&no).await else { return order::missing(&view) };
+    let Ok(Some(order)) = console.app.store.order(&no).await else { return lookup::missing(&view) };
     let after = wish.left.minus(wish.amount).unwrap_or(Fen::ZERO);
     let attempt = order.paid_attempt().unwrap_or_else(|| order.current());
     let body = html! {
@@ -204,7 +163,7 @@ pub async fn confirmation(
 }
 
 /// Refunds what was shown, once. When something else was refunded since, it is shown anew.
-pub async fn make(
+pub(super) async fn make(
     State(console): State<Arc<Console>>,
     Path((no, token)): Path<(String, String)>,
     view: View,
@@ -216,7 +175,7 @@ pub async fn make(
             lang.t("这次确认已经用过，或属于更早的启动", "this confirmation was used, or is of an earlier start");
         return not_done(&console, &view, &no, 409, what);
     };
-    let Ok(Some(order)) = console.app.store.order(&no).await else { return order::missing(&view) };
+    let Ok(Some(order)) = console.app.store.order(&no).await else { return lookup::missing(&view) };
     let Some(_) = console.wishes.take(&token) else {
         return not_done(&console, &view, &no, 409, lang.t("这次确认已经用过", "this confirmation was used"));
     };
@@ -231,28 +190,5 @@ pub async fn make(
     if let Some(reason) = wish.reason {
         data.insert("refund_desc".to_owned(), json!(reason));
     }
-    order::done(&console, &view, &no, "pay/refund", data).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_confirmation_counts_once_and_the_oldest_is_forgotten() {
-        let wishes = Wishes::default();
-        let wish = |n: usize| Wish {
-            out_trade_no: format!("NO{n}"),
-            amount: Fen(1),
-            left: Fen(2),
-            reason: None,
-            out_refund_no: format!("R{n}"),
-        };
-        let token = wishes.keep(wish(0));
-        assert!(wishes.look(&token).is_some() && wishes.take(&token).is_some());
-        assert!(wishes.look(&token).is_none() && wishes.take(&token).is_none());
-        let tokens: Vec<String> = (0..=WAITING).map(|n| wishes.keep(wish(n))).collect();
-        assert!(wishes.look(&tokens[0]).is_none());
-        assert!(tokens[1..].iter().all(|token| wishes.look(token).is_some()));
-    }
+    lookup::done(&console, &view, &no, Refunds::Refund, data).await
 }

@@ -1,7 +1,9 @@
 //! `/sandbox`: let the simulated providers misbehave, and see what they sent and received.
 
+use super::layout::Live;
 use super::text::{Lang, json, moment, rfc3339};
-use super::{Console, Posted, View, back_to, home, layout, order_path};
+use super::view::{Console, Posted, View, back_to, order_path};
+use super::{layout, ways};
 use crate::journal::Exchange;
 use crate::receiver::{self, Answer};
 use axum::extract::{Query, State};
@@ -50,7 +52,7 @@ const FAULTS: [(Misbehaviour, &str, &str, &str); 15] = [
 ];
 
 /// The page.
-pub async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
+pub(super) async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
     let lang = view.lang;
     if console.sandbox.is_none() {
         let body = html! { section.card { div.empty { p { (lang.t("使用自己的配置时没有沙箱。", "There is no sandbox with a configuration of your own.")) } } } };
@@ -69,7 +71,7 @@ pub async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
                 (receiving(&console, lang))
                 (clock(&console, lang))
             }
-            (layout::live(view.lang, "/sandbox/live", "sandbox", "stack", "2s", &lists))
+            (part(lang).render(&lists))
         }
     };
     layout::page(&console, &view, lang.t("沙箱", "Sandbox"), &body)
@@ -83,7 +85,7 @@ fn form(console: &Console, lang: Lang) -> Markup {
             label { span { (lang.t("何处", "Where")) } select name="op" { @for (_, name, zh, en) in &OPS { option value=(name) { (lang.t(zh, en)) } } } }
             div.row {
                 label { span { (lang.t("渠道", "Provider")) }
-                    select name="provider" { option value="" { (lang.t("全部", "All")) } @for provider in shared::domain::Provider::ALL { option value=(provider.name()) { (super::ways::provider_name(lang, provider)) } } }
+                    select name="provider" { option value="" { (lang.t("全部", "All")) } @for provider in shared::domain::Provider::ALL { option value=(provider.name()) { (ways::provider_name(lang, provider)) } } }
                 }
                 label { span { (lang.t("次数", "Times")) } input name="times" type="number" min="1" max="1000" value="1"; }
             }
@@ -143,8 +145,12 @@ fn clock(console: &Console, lang: Lang) -> Markup {
     }
 }
 
+const fn part(lang: Lang) -> Live<'static> {
+    Live { lang, url: "/sandbox/live", testid: "sandbox", class: "stack", every: "2s" }
+}
+
 /// Outbox and wire, by themselves.
-pub async fn live(
+pub(super) async fn live(
     State(console): State<Arc<Console>>,
     Query(query): Query<HashMap<String, String>>,
     view: View,
@@ -153,7 +159,7 @@ pub async fn live(
         return StatusCode::NOT_FOUND.into_response();
     }
     let lists = lists(&console, &view);
-    home::refreshed(view.lang, &query, "/sandbox/live", "sandbox", "stack", "2s", &lists)
+    part(view.lang).refreshed(&query, &lists)
 }
 
 fn lists(console: &Console, view: &View) -> Markup {
@@ -233,7 +239,7 @@ const fn delivery_state(lang: Lang, state: DeliveryState) -> &'static str {
 }
 
 /// Adds a rule.
-pub async fn misbehave(State(console): State<Arc<Console>>, Posted(form): Posted) -> Response {
+pub(super) async fn misbehave(State(console): State<Arc<Console>>, Posted(form): Posted) -> Response {
     let what = FAULTS.iter().find(|fault| fault.1 == form.get("what"));
     let op = OPS.iter().find(|op| op.1 == form.get("op"));
     if let (Some(sandbox), Some(what), Some(op)) = (&console.sandbox, what, op) {
@@ -247,7 +253,7 @@ pub async fn misbehave(State(console): State<Arc<Console>>, Posted(form): Posted
 }
 
 /// Tells the receiver to fail, or to work again.
-pub async fn receiver(State(console): State<Arc<Console>>, Posted(form): Posted) -> Response {
+pub(super) async fn receiver(State(console): State<Arc<Console>>, Posted(form): Posted) -> Response {
     if let Some(receiver) = &console.receiver {
         receiver.fail(form.get("fails") == "true");
     }
@@ -255,7 +261,7 @@ pub async fn receiver(State(console): State<Arc<Console>>, Posted(form): Posted)
 }
 
 /// Runs the schedule as of tomorrow.
-pub async fn tomorrow(State(console): State<Arc<Console>>, _: Posted) -> Response {
+pub(super) async fn tomorrow(State(console): State<Arc<Console>>, _: Posted) -> Response {
     // With a merchant's own configuration it would close orders that the real providers still take money for.
     if console.sandbox.is_none() {
         return StatusCode::NOT_FOUND.into_response();
@@ -280,7 +286,7 @@ pub async fn tomorrow(State(console): State<Arc<Console>>, _: Posted) -> Respons
 }
 
 /// Drops all rules.
-pub async fn behave(State(console): State<Arc<Console>>, _: Posted) -> Response {
+pub(super) async fn behave(State(console): State<Arc<Console>>, _: Posted) -> Response {
     if let Some(sandbox) = &console.sandbox {
         sandbox.behave();
         console.rules.lock().unwrap_or_else(PoisonError::into_inner).clear();

@@ -2,7 +2,8 @@
 //! a quote; the page only carries them to `createPayment`, which refuses what was changed on the way.
 
 use super::text::{Lang, money};
-use super::{Console, View, forms, layout, order_path, ways};
+use super::view::{Console, View, order_path};
+use super::{forms, layout, ways};
 use crate::demo;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
@@ -59,7 +60,7 @@ impl Product {
 }
 
 /// The shop window. `?out_trade_no=` is the order that a payer comes back from, as `return_url` has it.
-pub async fn page(State(console): State<Arc<Console>>, RawQuery(query): RawQuery, view: View) -> Response {
+pub(super) async fn page(State(console): State<Arc<Console>>, RawQuery(query): RawQuery, view: View) -> Response {
     let lang = view.lang;
     let config = console.app.config().await;
     let user = console.app.store.row("uni-id-users", demo::USER).await.ok().flatten().unwrap_or_default();
@@ -113,7 +114,7 @@ fn counter(console: &Console, config: &Config, lang: Lang, product: &Product) ->
     html! {
         fieldset.choice {
             legend.sr { (lang.t("支付渠道", "Provider")) }
-            @for provider in [Provider::Wxpay, Provider::Alipay, Provider::Vkspay] {
+            @for provider in ways::by_qr_code() {
                 label { input type="radio" autocomplete="off" name=(product.kind) value=(provider.name()) checked[provider == Provider::Wxpay]; span data-provider=(provider.name()) { (ways::provider_name(lang, provider)) } }
             }
         }

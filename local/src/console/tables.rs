@@ -1,9 +1,9 @@
 //! `/tables`: what stands in the tables, read-only, newest first.
 
+use super::layout;
 use super::text::{json, moment};
-use super::{Console, View, layout};
-use crate::dynamo::BUSINESS_TABLES;
-use crate::stack::TABLE;
+use super::view::{Console, View};
+use crate::dynamo::{BUSINESS_TABLES, TABLE};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -17,12 +17,12 @@ const SHOWN: usize = 100;
 const COLUMNS: usize = 7;
 
 /// The first table.
-pub async fn index() -> Redirect {
+pub(super) async fn index() -> Redirect {
     Redirect::to("/tables/uni-id-users")
 }
 
 /// One table.
-pub async fn page(State(console): State<Arc<Console>>, Path(name): Path<String>, view: View) -> Response {
+pub(super) async fn page(State(console): State<Arc<Console>>, Path(name): Path<String>, view: View) -> Response {
     let lang = view.lang;
     let names: Vec<&str> = BUSINESS_TABLES.into_iter().chain([TABLE]).collect();
     if !names.contains(&name.as_str()) {

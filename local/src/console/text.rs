@@ -55,7 +55,7 @@ impl Lang {
 }
 
 /// `¥ 12.30` with a thin currency sign.
-pub fn money(fen: Fen) -> Markup {
+pub(super) fn money(fen: Fen) -> Markup {
     html! { span.money { span.yen { "¥" } (fen.to_yuan()) } }
 }
 
@@ -65,31 +65,31 @@ fn at(ms: i64) -> Option<time::OffsetDateTime> {
 }
 
 /// `10-03 14:05:09`, Shanghai.
-pub fn moment(ms: i64) -> String {
+pub(super) fn moment(ms: i64) -> String {
     let format = format_description!("[month]-[day] [hour]:[minute]:[second]");
     at(ms).and_then(|at| at.format(format).ok()).unwrap_or_default()
 }
 
 /// `14:05:09.123`, Shanghai.
-pub fn clock(ms: i64) -> String {
+pub(super) fn clock(ms: i64) -> String {
     let format = format_description!("[hour]:[minute]:[second].[subsecond digits:3]");
     at(ms).and_then(|at| at.format(format).ok()).unwrap_or_default()
 }
 
 /// RFC 3339, UTC.
-pub fn rfc3339(ms: i64) -> Option<String> {
+pub(super) fn rfc3339(ms: i64) -> Option<String> {
     let at = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()?;
     at.format(&time::format_description::well_known::Rfc3339).ok()
 }
 
 /// `20261003140509`, for numbers of orders.
-pub fn compact(ms: i64) -> String {
+pub(super) fn compact(ms: i64) -> String {
     let format = format_description!("[year][month][day][hour][minute][second]");
     at(ms).and_then(|at| at.format(format).ok()).unwrap_or_default()
 }
 
 /// The state of an order as a badge.
-pub fn badge(lang: Lang, state: Status, refunded_all: bool) -> Markup {
+pub(super) fn badge(lang: Lang, state: Status, refunded_all: bool) -> Markup {
     let (tone, zh, en) = match state {
         Status::NotPay => ("wait", "待支付", "Unpaid"),
         Status::Success => ("good", "已支付", "Paid"),
@@ -101,7 +101,7 @@ pub fn badge(lang: Lang, state: Status, refunded_all: bool) -> Markup {
 }
 
 /// The name of an order's type.
-pub fn kind_name(lang: Lang, kind: &str) -> &str {
+pub(super) fn kind_name(lang: Lang, kind: &str) -> &str {
     match kind {
         "recharge" => lang.t("充值", "Recharge"),
         "goods" => lang.t("商品", "Goods"),
@@ -113,12 +113,12 @@ pub fn kind_name(lang: Lang, kind: &str) -> &str {
 }
 
 /// A JSON text read, or the text itself.
-pub fn parsed(text: &str) -> Value {
+pub(super) fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
 /// JSON with its parts marked for colour.
-pub fn json(value: &Value) -> Markup {
+pub(super) fn json(value: &Value) -> Markup {
     let pretty = match value {
         Value::String(text) => text.clone(),
         value => format!("{value:#}"),

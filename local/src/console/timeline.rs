@@ -1,7 +1,8 @@
 //! An order's timeline: its history in the table, and the callbacks that arrived at the door, in order of time.
 
 use super::text::{Lang, clock, json, moment, money};
-use super::{Console, View, callbacks, incidents};
+use super::view::{Console, View};
+use super::{callbacks, incidents};
 use crate::journal::Receipt;
 use maud::{Markup, html};
 use serde_json::{Map, Value};
@@ -19,7 +20,7 @@ struct Line {
 }
 
 /// The timeline, oldest first.
-pub async fn render(console: &Console, view: &View, order: &Order) -> Markup {
+pub(super) async fn render(console: &Console, view: &View, order: &Order) -> Markup {
     let lang = view.lang;
     let history = console.app.store.history(&order.out_trade_no).await;
     let mut lines: Vec<Line> = match history {

@@ -1,7 +1,9 @@
 //! `/sandbox/cashier/{out_trade_no}`: the payer's wallet, as far as a sandbox needs one.
 
 use super::text::{money, parsed};
-use super::{Console, Posted, View, back_to, layout, order, order_path, segment, ways};
+use super::view::{Console, Posted, View, back_to, order_path, segment};
+use super::ways::Proof;
+use super::{layout, lookup, ways};
 use crate::journal::Exchange;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -9,21 +11,21 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use sandbox::{Pay, Sandbox};
 use serde_json::{Map, Value, json};
-use shared::domain::{Order, Provider, Status};
+use shared::domain::{Order, Status};
 use std::sync::Arc;
 
 /// The payment sheet.
-pub async fn page(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View) -> Response {
+pub(super) async fn page(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View) -> Response {
     let lang = view.lang;
     let (Some(_), Ok(Some(order))) = (&console.sandbox, console.app.store.order(&no).await) else {
         return (StatusCode::NOT_FOUND, layout::bare(&view, lang.t("没有这笔订单", "There is no such order")))
             .into_response();
     };
-    let trade = order::simulated(&console, &order);
+    let trade = lookup::simulated(&console, &order);
     let paid = trade.as_ref().is_some_and(|trade| trade.paid.is_some());
-    let begins = ways::begins_at_client(order.current().provider);
-    let parameters = order::parameters(&console, &order, order.current().n).await;
-    let gone = trade.is_none() && order::carried(&order, parameters.as_ref()).is_none() && !begins;
+    let begins = ways::at_sandbox(order.current().provider).begins_at_client();
+    let parameters = lookup::parameters(&console, &order, order.current().n).await;
+    let gone = trade.is_none() && lookup::carried(&order, parameters.as_ref()).is_none() && !begins;
     let provider = order.current().provider;
     let problem = view.did.and_then(|id| console.journal.find(id)).filter(|did| did.status >= 400);
     let body = html! {
@@ -79,7 +81,7 @@ fn sheet(console: &Console, view: &View, order: &Order, paid: bool, gone: bool) 
 }
 
 /// Pays.
-pub async fn pay(
+pub(super) async fn pay(
     State(console): State<Arc<Console>>,
     Path(no): Path<String>,
     view: View,
@@ -109,9 +111,9 @@ pub async fn pay(
 
 async fn settle(sandbox: &Sandbox, console: &Console, view: &View, order: &Order, how: &str) -> Result<(), String> {
     let attempt = order.current();
-    let parameters = order::parameters(console, order, attempt.n).await;
-    if order::simulated(console, order).is_none()
-        && let Some(text) = order::carried(order, parameters.as_ref())
+    let parameters = lookup::parameters(console, order, attempt.n).await;
+    if lookup::simulated(console, order).is_none()
+        && let Some(text) = lookup::carried(order, parameters.as_ref())
     {
         sandbox.open_order_string(&text)?;
     }
@@ -129,7 +131,7 @@ async fn settle(sandbox: &Sandbox, console: &Console, view: &View, order: &Order
         "late" => wish.force = true,
         _ => {}
     }
-    if !ways::begins_at_client(attempt.provider) {
+    if !provider.begins_at_client() {
         return sandbox.pay(&attempt.number, wish).await.map(|_| ());
     }
     if how == "late" {
@@ -141,17 +143,15 @@ async fn settle(sandbox: &Sandbox, console: &Console, view: &View, order: &Order
     wish.merchant = Some(order.merchant.clone());
     let info = parsed(parameters.as_ref().map_or("", |own| &own.order_info));
     let paid = sandbox.client_pay(provider, &info, wish).await?;
-    if attempt.provider == Provider::Appleiap {
-        bring_proof(console, view, order, &paid.result).await;
+    if let Some(proof) = &ways::face(attempt.provider).proof {
+        bring_proof(console, view, order, proof, &paid.result).await;
     }
     Ok(())
 }
 
-/// What the app does after a purchase: it brings the receipt to the server, whatever became of the notification.
-async fn bring_proof(console: &Console, view: &View, order: &Order, result: &Value) {
-    let mut data = Map::new();
-    data.insert("out_trade_no".to_owned(), json!(order.out_trade_no));
-    data.insert("transaction_receipt".to_owned(), result["transactionReceipt"].clone());
-    data.insert("transaction_identifier".to_owned(), result["transactionIdentifier"].clone());
-    console.call(view, "pay/appleiap/verifyReceipt", data).await;
+/// What the app does after a purchase: it brings its proof to the server, whatever became of the notification.
+async fn bring_proof(console: &Console, view: &View, order: &Order, proof: &Proof, result: &Value) {
+    let mut data = Map::from_iter([("out_trade_no".to_owned(), json!(order.out_trade_no))]);
+    data.extend(proof.fields.iter().map(|(name, of_result)| ((*name).to_owned(), result[*of_result].clone())));
+    console.call(view, proof.action, data).await;
 }

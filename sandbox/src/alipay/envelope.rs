@@ -1,20 +1,20 @@
 //! Answers of the gateway: the node, its signature over the raw text, encryption (alipay.md 1.4, 1.6).
 
+use super::Account;
 use super::request::Request;
 use super::{Refusal, Reply};
-use crate::Sandbox;
 use crate::crypto;
 use crate::faults::Misbehaviour;
-use crate::keys::Merchant;
-use crate::ledger::Wire;
-use crate::server::Answer;
+use crate::provider::Wire;
+use crate::sandbox::Sandbox;
+use crate::wire::Answer;
 use serde_json::{Map, Value, json};
 
 const KIND: &str = "text/html;charset=utf-8";
 
 pub(crate) struct Envelope<'a> {
     pub(crate) sandbox: &'a Sandbox,
-    pub(crate) merchant: &'a Merchant,
+    pub(crate) merchant: &'a Account,
     pub(crate) request: &'a Request,
     pub(crate) fault: Option<Misbehaviour>,
 }
@@ -46,7 +46,7 @@ impl Envelope<'_> {
 
     fn wrap(&self, name: &str, raw: &str, verdict: &str) -> Answer {
         let mut text = format!("{{\"{name}\":{raw}");
-        if self.request.wire() == Wire::Cert {
+        if self.request.wire() == Wire::ALIPAY_CERT {
             text.push_str(&format!(",\"alipay_cert_sn\":\"{}\"", self.merchant.keys.alipay_cert_sn));
         }
         match self.fault {

@@ -1,16 +1,19 @@
 //! Callbacks as Alipay writes them: a form, signed over its decoded fields (alipay.md 1.7).
 
+use super::Account;
 use super::request::signed_text;
-use crate::callbacks::{Notice, SignedRequest};
-use crate::crypto::RsaKey;
+use super::trades::trade_status;
+use crate::crypto::{self, RsaKey};
+use crate::forgery::{Forgery, spoil};
 use crate::ids;
-use crate::keys::Merchant;
 use crate::ledger::RefundState;
+use crate::outbox::{Notice, SignedRequest};
+use crate::sandbox::Sandbox;
 use serde_json::json;
 use std::collections::BTreeMap;
 
 /// Signs fields afresh: `sign` and `sign_type` stay outside of the text.
-pub(crate) fn sign_fields(fields: &mut Vec<(String, String)>, key: &RsaKey) {
+fn sign_fields(fields: &mut Vec<(String, String)>, key: &RsaKey) {
     fields.retain(|(name, _)| name != "sign");
     let sorted: BTreeMap<String, String> = fields.iter().cloned().collect();
     let sign = key.sign(signed_text(&sorted, &["sign", "sign_type"]).as_bytes());
@@ -18,7 +21,7 @@ pub(crate) fn sign_fields(fields: &mut Vec<(String, String)>, key: &RsaKey) {
 }
 
 /// A payment's or a refund's notice.
-pub(crate) fn form(notice: &Notice<'_>, merchant: &Merchant, now: i64) -> SignedRequest {
+pub(crate) fn form(notice: &Notice<'_>, merchant: &Account, now: i64) -> SignedRequest {
     let trade = notice.trade;
     let amount = ids::yuan(trade.amount());
     let mut fields: Vec<(String, String)> = Vec::new();
@@ -42,7 +45,7 @@ pub(crate) fn form(notice: &Notice<'_>, merchant: &Merchant, now: i64) -> Signed
     set("notify_type", "trade_status_sync");
     set("out_trade_no", &trade.number);
     set("total_amount", &amount);
-    set("trade_status", trade.alipay_status());
+    set("trade_status", trade_status(trade));
     set("trade_no", trade.transaction_id.as_deref().unwrap_or_default());
     set("auth_app_id", trade.sub_appid.as_ref().unwrap_or(&trade.appid));
     set("receipt_amount", &amount);
@@ -70,4 +73,37 @@ pub(crate) fn form(notice: &Notice<'_>, merchant: &Merchant, now: i64) -> Signed
         headers: vec![("Content-Type".to_owned(), "application/x-www-form-urlencoded; charset=utf-8".to_owned())],
         body: form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields).finish(),
     }
+}
+
+/// Spoils a callback.
+pub(super) fn forge(sandbox: &Sandbox, request: &mut SignedRequest, how: Forgery) {
+    let mut fields: Vec<(String, String)> = form_urlencoded::parse(request.body.as_bytes()).into_owned().collect();
+    let set = |fields: &mut Vec<(String, String)>, name: &str, value: &str| {
+        fields.retain(|(own, _)| own != name);
+        fields.push((name.to_owned(), value.to_owned()));
+    };
+    let sign = fields.iter().find(|(name, _)| name == "sign").map(|(_, value)| value.clone()).unwrap_or_default();
+    match how {
+        Forgery::BadSignature | Forgery::SignTest => set(&mut fields, "sign", &spoil(&sign)),
+        Forgery::OtherKey => sign_fields(&mut fields, sandbox.stranger()),
+        Forgery::AlteredAmount => {
+            let total = fields.iter().find(|(name, _)| name == "total_amount");
+            let fen = total.and_then(|(_, yuan)| ids::fen(yuan)).unwrap_or_default();
+            for name in ["total_amount", "buyer_pay_amount", "receipt_amount", "invoice_amount"] {
+                set(&mut fields, name, &ids::yuan(fen + 1));
+            }
+        }
+        Forgery::NoSignature => fields.retain(|(name, _)| name != "sign"),
+        Forgery::EmptySignature => set(&mut fields, "sign", ""),
+        Forgery::OldTimestamp => unreachable!("Alipay signs no time that is looked at"),
+        Forgery::UnknownSerial => {
+            set(&mut fields, "alipay_cert_sn", &hex::encode(crypto::random::<16>()));
+            sign_fields(&mut fields, sandbox.stranger());
+        }
+        Forgery::Downgrade => {
+            set(&mut fields, "sign_type", "RSA");
+            set(&mut fields, "sign", &spoil(&sign));
+        }
+    }
+    request.body = form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields).finish();
 }

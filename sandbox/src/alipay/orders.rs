@@ -1,9 +1,11 @@
 //! How trades begin: precreate, create, pay, and what a browser or a wallet opens (alipay.md 2.1).
 
 use super::request::{Wanted, check, timeout_ms};
-use super::{Desk, Refusal, Reply, Table, trades};
+use super::{Cx, Refusal, Reply, Table, trades};
 use crate::ids;
-use crate::ledger::{Due, Provider, State, Trade, TradeState};
+use crate::ledger::{Trade, TradeState};
+use crate::provider::Provider;
+use crate::state::{Due, State};
 use Wanted::{Nested, OutTradeNo, Text, Time, Timeout, Word, Yuan};
 use serde_json::{Map, Value, json};
 
@@ -66,14 +68,14 @@ const FACE_MS: i64 = 3 * 3_600_000;
 const LONG_MS: i64 = 15 * 24 * 3_600_000;
 
 /// Checks what all trades have in common, and when this one ends.
-fn checked(desk: &Desk<'_>, table: Table, life: i64) -> Result<i64, Refusal> {
-    check(desk.biz, &[COMMON, table])?;
-    if desk.text("subject").is_some_and(|subject| subject.contains(['/', '=', '&'])) {
+fn checked(cx: &Cx<'_>, table: Table, life: i64) -> Result<i64, Refusal> {
+    check(cx.biz, &[COMMON, table])?;
+    if cx.text("subject").is_some_and(|subject| subject.contains(['/', '=', '&'])) {
         return Err(Refusal::business("INVALID_PARAMETER", "参数无效：subject含有特殊字符"));
     }
-    let now = desk.sandbox.now();
-    let by_timeout = desk.text("timeout_express").and_then(timeout_ms).unwrap_or(life);
-    let expires = desk.text("time_expire").and_then(ids::from_spaced).unwrap_or(now + by_timeout);
+    let now = cx.sandbox.now();
+    let by_timeout = cx.text("timeout_express").and_then(timeout_ms).unwrap_or(life);
+    let expires = cx.text("time_expire").and_then(ids::from_spaced).unwrap_or(now + by_timeout);
     if expires <= now {
         return Err(Refusal::business("NOW_TIME_AFTER_EXPIRE_TIME_ERROR", "当前时间已超过允许支付的时间"));
     }
@@ -84,12 +86,12 @@ fn checked(desk: &Desk<'_>, table: Table, life: i64) -> Result<i64, Refusal> {
 }
 
 /// Finds the trade that goes by this number, if it is the same one, or enters a new one.
-fn enter(desk: &Desk<'_>, state: &mut State, product: &str, expires: i64) -> Result<usize, Refusal> {
-    let now = desk.sandbox.now();
-    let text = |name: &str| desk.text(name).map(str::to_owned);
+fn enter(cx: &Cx<'_>, state: &mut State, product: &str, expires: i64) -> Result<usize, Refusal> {
+    let now = cx.sandbox.now();
+    let text = |name: &str| cx.text(name).map(str::to_owned);
     let number = text("out_trade_no").unwrap_or_default();
-    let total = desk.text("total_amount").and_then(ids::fen).unwrap_or_default();
-    if let Some(at) = state.find(Provider::Alipay, desk.app_id(), &number) {
+    let total = cx.text("total_amount").and_then(ids::fen).unwrap_or_default();
+    if let Some(at) = state.find(Provider::Alipay, cx.app_id(), &number) {
         let trade = state.current(at, now);
         if trade.paid.is_some() {
             return Err(Refusal::business("TRADE_HAS_SUCCESS", "交易已被支付"));
@@ -97,7 +99,7 @@ fn enter(desk: &Desk<'_>, state: &mut State, product: &str, expires: i64) -> Res
         if trade.state == TradeState::Closed && trade.transaction_id.is_some() {
             return Err(Refusal::business("TRADE_HAS_CLOSE", "交易已经关闭"));
         }
-        let same_subject = desk.text("subject") == Some(&trade.subject);
+        let same_subject = cx.text("subject") == Some(&trade.subject);
         if trade.total != total || !same_subject || trade.product != product {
             return Err(Refusal::business("CONTEXT_INCONSISTENT", "交易信息被篡改"));
         }
@@ -105,18 +107,18 @@ fn enter(desk: &Desk<'_>, state: &mut State, product: &str, expires: i64) -> Res
             trade.state = TradeState::Unseen;
         }
         trade.expires = expires;
-        trade.notify_url = desk.request.get("notify_url").map(str::to_owned);
+        trade.notify_url = cx.request.get("notify_url").map(str::to_owned);
         return Ok(at);
     }
     let payer = ["buyer_open_id", "op_buyer_open_id", "buyer_id"].iter().find_map(|name| text(name));
     Ok(state.add(Trade {
         provider: Provider::Alipay,
-        merchant: desk.app_id().to_owned(),
+        merchant: cx.app_id().to_owned(),
         sub_merchant: None,
         sub_appid: None,
-        appid: desk.app_id().to_owned(),
+        appid: cx.app_id().to_owned(),
         product: product.to_owned(),
-        wire: desk.request.wire(),
+        wire: cx.request.wire(),
         number,
         total,
         paid_amount: None,
@@ -124,7 +126,7 @@ fn enter(desk: &Desk<'_>, state: &mut State, product: &str, expires: i64) -> Res
         transaction_id: None,
         prepay_id: None,
         code_url: None,
-        notify_url: desk.request.get("notify_url").map(str::to_owned),
+        notify_url: cx.request.get("notify_url").map(str::to_owned),
         subject: text("subject").unwrap_or_default(),
         attach: text("passback_params"),
         payer,
@@ -133,36 +135,36 @@ fn enter(desk: &Desk<'_>, state: &mut State, product: &str, expires: i64) -> Res
         paid: None,
         closed: None,
         refunds: Vec::new(),
-        request: Value::Object(desk.biz.clone()),
+        request: Value::Object(cx.biz.clone()),
     }))
 }
 
-pub(crate) fn precreate(desk: &Desk<'_>) -> Reply {
-    let expires = checked(desk, PRECREATE, FACE_MS)?;
-    let mut state = desk.sandbox.state();
-    let at = enter(desk, &mut state, "precreate", expires)?;
+pub(crate) fn precreate(cx: &Cx<'_>) -> Reply {
+    let expires = checked(cx, PRECREATE, FACE_MS)?;
+    let mut state = cx.sandbox.state();
+    let at = enter(cx, &mut state, "precreate", expires)?;
     let qr_code = ids::qr_code();
     let trade = &mut state.trades[at];
     trade.code_url = Some(qr_code.clone());
     Ok(fields([("out_trade_no", json!(trade.number)), ("qr_code", json!(qr_code))]))
 }
 
-pub(crate) fn create(desk: &Desk<'_>) -> Reply {
-    let expires = checked(desk, CREATE, LONG_MS)?;
-    let buyer = ["buyer_id", "buyer_open_id", "op_buyer_open_id"].iter().any(|name| desk.text(name).is_some());
-    if desk.text("product_code") == Some("JSAPI_PAY") {
-        if desk.text("op_app_id").is_none() {
+pub(crate) fn create(cx: &Cx<'_>) -> Reply {
+    let expires = checked(cx, CREATE, LONG_MS)?;
+    let buyer = ["buyer_id", "buyer_open_id", "op_buyer_open_id"].iter().any(|name| cx.text(name).is_some());
+    if cx.text("product_code") == Some("JSAPI_PAY") {
+        if cx.text("op_app_id").is_none() {
             return Err(Refusal::business("INVALID_PARAMETER", "参数无效：JSAPI_PAY必传op_app_id"));
         }
         if !buyer {
             return Err(Refusal::business("INVALID_PARAMETER", "参数无效：buyer_open_id缺失"));
         }
-    } else if !buyer && desk.text("buyer_logon_id").is_none() {
+    } else if !buyer && cx.text("buyer_logon_id").is_none() {
         return Err(Refusal::business("INVALID_PARAMETER", "参数无效：buyer_id缺失"));
     }
-    let mut state = desk.sandbox.state();
-    let at = enter(desk, &mut state, "create", expires)?;
-    state.scan(at, desk.sandbox.now());
+    let mut state = cx.sandbox.state();
+    let at = enter(cx, &mut state, "create", expires)?;
+    state.scan(at, cx.sandbox.now());
     let trade = &state.trades[at];
     Ok(fields([("out_trade_no", json!(trade.number)), ("trade_no", json!(trade.transaction_id))]))
 }
@@ -174,9 +176,9 @@ pub(crate) struct PayReply {
 }
 
 /// By the code's last digit: 6 pays after the password, 7 never types it, 8 has no money, 9 has expired, others pay.
-pub(crate) fn pay(desk: &Desk<'_>) -> Result<PayReply, Refusal> {
-    let expires = checked(desk, PAY, FACE_MS)?;
-    let code = desk.text("auth_code").unwrap_or_default();
+pub(crate) fn pay(cx: &Cx<'_>) -> Result<PayReply, Refusal> {
+    let expires = checked(cx, PAY, FACE_MS)?;
+    let code = cx.text("auth_code").unwrap_or_default();
     let digits = (16..=24).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_digit());
     let head: u32 = code.get(..2).and_then(|head| head.parse().ok()).unwrap_or_default();
     let shaped = code.starts_with("fp") || (digits && (25..=30).contains(&head));
@@ -186,9 +188,9 @@ pub(crate) fn pay(desk: &Desk<'_>) -> Result<PayReply, Refusal> {
             "支付失败，获取顾客账户信息失败，请顾客刷新付款码后重新收款",
         ));
     }
-    let now = desk.sandbox.now();
-    let mut state = desk.sandbox.state();
-    let at = enter(desk, &mut state, "pay", expires)?;
+    let now = cx.sandbox.now();
+    let mut state = cx.sandbox.state();
+    let at = enter(cx, &mut state, "pay", expires)?;
     let fresh = state.trades[at].state == TradeState::Unseen;
     state.scan(at, now);
     match code.as_bytes().last() {
@@ -201,7 +203,7 @@ pub(crate) fn pay(desk: &Desk<'_>) -> Result<PayReply, Refusal> {
         }
         Some(b'6') => {
             state.trades[at].state = TradeState::UserPaying;
-            state.schedule(now + desk.sandbox.scaled_ms(5), Due::Pay(at));
+            state.schedule(now + cx.sandbox.scaled_ms(5), Due::Pay(at));
         }
         Some(b'7') => state.trades[at].state = TradeState::UserPaying,
         _ => {
@@ -216,16 +218,16 @@ pub(crate) fn pay(desk: &Desk<'_>) -> Result<PayReply, Refusal> {
 }
 
 /// A browser or a wallet opens the cashier: the trade exists, unpaid. Answers its number.
-pub(crate) fn opened(desk: &Desk<'_>) -> Result<String, Refusal> {
-    let (product, table) = match desk.request.get("method") {
+pub(crate) fn opened(cx: &Cx<'_>) -> Result<String, Refusal> {
+    let (product, table) = match cx.request.get("method") {
         Some("alipay.trade.app.pay") => ("app", APP),
         Some("alipay.trade.wap.pay") => ("wap", WAP),
         _ => ("page", PAGE),
     };
-    let expires = checked(desk, table, LONG_MS)?;
-    let mut state = desk.sandbox.state();
-    let at = enter(desk, &mut state, product, expires)?;
-    state.scan(at, desk.sandbox.now());
+    let expires = checked(cx, table, LONG_MS)?;
+    let mut state = cx.sandbox.state();
+    let at = enter(cx, &mut state, product, expires)?;
+    state.scan(at, cx.sandbox.now());
     Ok(state.trades[at].number.clone())
 }
 

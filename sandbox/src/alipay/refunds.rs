@@ -2,11 +2,13 @@
 
 use super::orders::fields;
 use super::request::{Wanted, check};
-use super::{Desk, Refusal, Reply, Table, trades};
-use crate::Sandbox;
+use super::{Cx, Refusal, Reply, Table, trades};
 use crate::faults::Misbehaviour;
 use crate::ids;
-use crate::ledger::{Provider, Refund, RefundOutcome, RefundState, State};
+use crate::ledger::{Refund, RefundOutcome, RefundState};
+use crate::provider::Provider;
+use crate::sandbox::Sandbox;
+use crate::state::State;
 use Wanted::{Nested, Text, Yuan};
 use serde_json::{Value, json};
 
@@ -35,50 +37,51 @@ const QUERY: Table = &[
 /// A trade can be refunded for three months; then it is finished.
 const WINDOW_MS: i64 = 90 * 24 * 3_600_000;
 
+/// Money that goes back.
+pub(crate) struct Back {
+    pub(crate) out_request_no: String,
+    pub(crate) amount: u64,
+    pub(crate) reason: Option<String>,
+    /// It does not settle by itself.
+    pub(crate) held: bool,
+}
+
 /// Enters a refund of a paid trade and, unless held, settles it.
-pub(crate) fn returned(
-    state: &mut State,
-    at: usize,
-    out_request_no: String,
-    amount: u64,
-    reason: Option<String>,
-    now: i64,
-    held: bool,
-) {
+pub(crate) fn returned(state: &mut State, at: usize, back: Back, now: i64) {
     let trade = &state.trades[at];
     let refund = Refund {
         provider: Provider::Alipay,
         merchant: trade.merchant.clone(),
         number: trade.number.clone(),
-        out_refund_no: out_request_no,
+        out_refund_no: back.out_request_no,
         refund_id: trade.transaction_id.clone().unwrap_or_default(),
-        amount,
+        amount: back.amount,
         total: trade.amount(),
         state: RefundState::Processing,
-        reason,
+        reason: back.reason,
         notify_url: trade.notify_url.clone(),
         created: now,
         settled: None,
         wire: trade.wire,
     };
     let r = state.refund(at, refund, None);
-    if !held {
+    if !back.held {
         state.settle(at, r, RefundOutcome::Success, now);
     }
 }
 
-pub(crate) fn create(desk: &Desk<'_>) -> Reply {
-    check(desk.biz, &[REFUND])?;
-    let now = desk.sandbox.now();
-    let mut state = desk.sandbox.state();
-    let at = trades::find(desk, &mut state)?.ok_or_else(trades::missing)?;
-    let amount = desk.text("refund_amount").and_then(ids::fen).unwrap_or_default();
+pub(crate) fn create(cx: &Cx<'_>) -> Reply {
+    check(cx.biz, &[REFUND])?;
+    let now = cx.sandbox.now();
+    let mut state = cx.sandbox.state();
+    let at = trades::find(cx, &mut state)?.ok_or_else(trades::missing)?;
+    let amount = cx.text("refund_amount").and_then(ids::fen).unwrap_or_default();
     let trade = &state.trades[at];
     let paid = trade.paid.ok_or_else(|| match trade.payable() {
         true => Refusal::business("TRADE_STATUS_ERROR", "交易状态不合法"),
         false => Refusal::business("TRADE_HAS_CLOSE", "交易已经关闭"),
     })?;
-    let number = match desk.text("out_request_no") {
+    let number = match cx.text("out_request_no") {
         Some(number) => number.to_owned(),
         None if amount == trade.amount() => trade.number.clone(),
         None => {
@@ -102,9 +105,9 @@ pub(crate) fn create(desk: &Desk<'_>) -> Reply {
             return Err(Refusal::business("REFUND_AMT_NOT_EQUAL_TOTAL", "退款金额超限"));
         }
         None => {
-            let held = desk.fault == Some(Misbehaviour::HoldRefund);
-            let reason = desk.text("refund_reason").map(str::to_owned);
-            returned(&mut state, at, number, amount, reason, now, held);
+            let held = cx.fault == Some(Misbehaviour::HoldRefund);
+            let reason = cx.text("refund_reason").map(str::to_owned);
+            returned(&mut state, at, Back { out_request_no: number, amount, reason, held }, now);
             moved = !held;
         }
     }
@@ -118,7 +121,7 @@ pub(crate) fn create(desk: &Desk<'_>) -> Reply {
         ("refund_fee", json!(ids::yuan(trade.returned()))),
         ("gmt_refund_pay", json!(ids::spaced(now))),
     ]));
-    if asks(desk.biz.get("query_options"), "refund_detail_item_list") {
+    if asks(cx.biz.get("query_options"), "refund_detail_item_list") {
         node.insert(
             "refund_detail_item_list".to_owned(),
             json!([{"fund_channel": "ALIPAYACCOUNT", "amount": ids::yuan(amount)}]),
@@ -145,7 +148,8 @@ impl Sandbox {
         if out_request_no.is_some_and(|number| trade.refunds.iter().any(|refund| refund.out_refund_no == number)) {
             return Err("the number is used".to_owned());
         }
-        returned(&mut state, at, out_request_no.unwrap_or_default().to_owned(), amount, None, now, false);
+        let out_request_no = out_request_no.unwrap_or_default().to_owned();
+        returned(&mut state, at, Back { out_request_no, amount, reason: None, held: false }, now);
         Ok(state.trades[at].refunds.len() - 1)
     }
 }
@@ -154,12 +158,12 @@ fn asks(options: Option<&Value>, name: &str) -> bool {
     options.and_then(Value::as_array).is_some_and(|list| list.iter().any(|option| option == name))
 }
 
-pub(crate) fn query(desk: &Desk<'_>) -> Reply {
-    check(desk.biz, &[QUERY])?;
-    let mut state = desk.sandbox.state();
-    let at = trades::find(desk, &mut state)?.ok_or_else(trades::missing)?;
+pub(crate) fn query(cx: &Cx<'_>) -> Reply {
+    check(cx.biz, &[QUERY])?;
+    let mut state = cx.sandbox.state();
+    let at = trades::find(cx, &mut state)?.ok_or_else(trades::missing)?;
     let trade = &state.trades[at];
-    let number = desk.text("out_request_no");
+    let number = cx.text("out_request_no");
     let refund = trade.refunds.iter().find(|r| Some(r.out_refund_no.as_str()) == number);
     let Some(refund) = refund.filter(|refund| refund.state == RefundState::Success) else {
         return Ok(serde_json::Map::new());
@@ -175,7 +179,7 @@ pub(crate) fn query(desk: &Desk<'_>) -> Reply {
     if let Some(reason) = &refund.reason {
         node.insert("refund_reason".to_owned(), json!(reason));
     }
-    if asks(desk.biz.get("query_options"), "gmt_refund_pay") {
+    if asks(cx.biz.get("query_options"), "gmt_refund_pay") {
         node.insert("gmt_refund_pay".to_owned(), json!(ids::spaced(refund.settled.unwrap_or_default())));
     }
     Ok(node)

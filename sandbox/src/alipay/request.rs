@@ -1,12 +1,12 @@
 //! Requests to the gateway: parameters, signature, `biz_content` (alipay.md 1.2, 1.3, 1.5, 1.6).
 
+use super::Account;
 use super::{Refusal, Table};
-use crate::Sandbox;
 use crate::crypto;
 use crate::ids;
-use crate::keys::Merchant;
-use crate::ledger::{Provider, Wire};
-use crate::server::Inbound;
+use crate::provider::{Provider, Wire};
+use crate::sandbox::Sandbox;
+use crate::wire::Inbound;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -67,22 +67,22 @@ impl Request {
     }
 
     pub(crate) fn wire(&self) -> Wire {
-        if self.get("app_cert_sn").is_some() { Wire::Cert } else { Wire::Key }
+        if self.get("app_cert_sn").is_some() { Wire::ALIPAY_CERT } else { Wire::ALIPAY_KEY }
     }
 
     pub(crate) fn encrypted(&self) -> bool {
         self.get("encrypt_type").is_some()
     }
 
-    pub(crate) fn merchant(&self, sandbox: &Sandbox) -> Result<Arc<Merchant>, Refusal> {
+    pub(crate) fn merchant(&self, sandbox: &Sandbox) -> Result<Arc<Account>, Refusal> {
         let missing = || Refusal::new("40001", "isv.missing-app-id", "缺少AppID参数");
         let app_id = self.get("app_id").ok_or_else(missing)?;
-        let merchant = sandbox.state().merchant(Provider::Alipay, app_id);
+        let merchant = sandbox.state().account::<Account>(Provider::Alipay, app_id);
         merchant.ok_or_else(|| invalid("isv.invalid-app-id", "无效的AppID参数"))
     }
 
     /// System parameters, then the signature.
-    pub(crate) fn verify(&self, sandbox: &Sandbox, merchant: &Merchant) -> Result<(), Refusal> {
+    pub(crate) fn verify(&self, sandbox: &Sandbox, merchant: &Account) -> Result<(), Refusal> {
         for (name, longest) in [("method", 128), ("charset", 10), ("sign_type", 10), ("timestamp", 19), ("version", 3)]
         {
             let missing = || {
@@ -109,7 +109,7 @@ impl Request {
         if ["notify_url", "return_url"].iter().any(|name| !self.get(name).is_none_or(url)) {
             return Err(invalid("isv.invalid-parameter", "notify_url或return_url错误"));
         }
-        if self.wire() == Wire::Cert {
+        if self.wire() == Wire::ALIPAY_CERT {
             if self.get("app_cert_sn") != Some(&merchant.keys.app_cert_sn) {
                 return Err(invalid("isv.invalid-app-cert-sn", "应用公钥证书序列号错误"));
             }
@@ -130,7 +130,7 @@ impl Request {
     }
 
     /// `biz_content`, decrypted if it says so.
-    pub(crate) fn biz(&self, merchant: &Merchant) -> Result<Map<String, Value>, Refusal> {
+    pub(crate) fn biz(&self, merchant: &Account) -> Result<Map<String, Value>, Refusal> {
         let text = self.get("biz_content").unwrap_or("{}");
         let plain = if self.encrypted() {
             let opened =

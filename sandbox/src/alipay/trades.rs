@@ -1,12 +1,14 @@
 //! Query, close, cancel of trades that exist (alipay.md 2.2, 2.3).
 
 use super::orders::fields;
-use super::refunds::returned;
+use super::refunds::{Back, returned};
 use super::request::{Wanted, check};
-use super::{Desk, Refusal, Reply, Table};
+use super::{Cx, Refusal, Reply, Table};
 use crate::crypto::b64;
 use crate::ids;
-use crate::ledger::{Provider, State, Trade, TradeState};
+use crate::ledger::{Trade, TradeState};
+use crate::provider::Provider;
+use crate::state::State;
 use Wanted::{Nested, Text};
 use serde_json::{Map, Value, json};
 
@@ -21,15 +23,15 @@ const NAMED: Table = &[
 const CANCEL_MS: i64 = 24 * 3_600_000;
 
 /// The trade that `trade_no` (which wins) or `out_trade_no` names, if anybody has made it exist.
-pub(crate) fn find(desk: &Desk<'_>, state: &mut State) -> Result<Option<usize>, Refusal> {
-    let at = match (desk.text("trade_no"), desk.text("out_trade_no")) {
-        (Some(id), _) => state.find_transaction(desk.app_id(), id),
-        (None, Some(number)) => state.find(Provider::Alipay, desk.app_id(), number),
+pub(crate) fn find(cx: &Cx<'_>, state: &mut State) -> Result<Option<usize>, Refusal> {
+    let at = match (cx.text("trade_no"), cx.text("out_trade_no")) {
+        (Some(id), _) => state.find_transaction(cx.app_id(), id),
+        (None, Some(number)) => state.find(Provider::Alipay, cx.app_id(), number),
         (None, None) => {
             return Err(Refusal::business("INVALID_PARAMETER", "参数无效：out_trade_no和trade_no不能同时为空"));
         }
     };
-    let now = desk.sandbox.now();
+    let now = cx.sandbox.now();
     Ok(at.filter(|at| state.current(*at, now).transaction_id.is_some()))
 }
 
@@ -63,25 +65,25 @@ pub(crate) fn described(trade: &Trade) -> Map<String, Value> {
     node
 }
 
-pub(crate) fn query(desk: &Desk<'_>) -> Reply {
-    check(desk.biz, &[NAMED])?;
-    let mut state = desk.sandbox.state();
-    let at = find(desk, &mut state)?.ok_or_else(missing)?;
+pub(crate) fn query(cx: &Cx<'_>) -> Reply {
+    check(cx.biz, &[NAMED])?;
+    let mut state = cx.sandbox.state();
+    let at = find(cx, &mut state)?.ok_or_else(missing)?;
     let trade = &state.trades[at];
     let mut node = described(trade);
     node.remove("gmt_payment");
-    node.insert("trade_status".to_owned(), json!(trade.alipay_status()));
+    node.insert("trade_status".to_owned(), json!(trade_status(trade)));
     if let Some(passback) = &trade.attach {
         node.insert("passback_params".to_owned(), json!(passback));
     }
     Ok(node)
 }
 
-pub(crate) fn close(desk: &Desk<'_>) -> Reply {
-    check(desk.biz, &[NAMED])?;
-    let now = desk.sandbox.now();
-    let mut state = desk.sandbox.state();
-    let at = find(desk, &mut state)?.ok_or_else(missing)?;
+pub(crate) fn close(cx: &Cx<'_>) -> Reply {
+    check(cx.biz, &[NAMED])?;
+    let now = cx.sandbox.now();
+    let mut state = cx.sandbox.state();
+    let at = find(cx, &mut state)?.ok_or_else(missing)?;
     let trade = &mut state.trades[at];
     match trade.state {
         TradeState::NotPay | TradeState::UserPaying => {
@@ -94,17 +96,17 @@ pub(crate) fn close(desk: &Desk<'_>) -> Reply {
     }
 }
 
-pub(crate) fn cancel(desk: &Desk<'_>) -> Reply {
-    check(desk.biz, &[NAMED])?;
-    let now = desk.sandbox.now();
-    let mut state = desk.sandbox.state();
+pub(crate) fn cancel(cx: &Cx<'_>) -> Reply {
+    check(cx.biz, &[NAMED])?;
+    let now = cx.sandbox.now();
+    let mut state = cx.sandbox.state();
     let mut node = fields([("retry_flag", json!("N"))]);
     for name in ["trade_no", "out_trade_no"] {
-        if let Some(value) = desk.text(name) {
+        if let Some(value) = cx.text(name) {
             node.insert(name.to_owned(), json!(value));
         }
     }
-    let Some(at) = find(desk, &mut state)? else {
+    let Some(at) = find(cx, &mut state)? else {
         return Ok(node);
     };
     let trade = &state.trades[at];
@@ -120,7 +122,8 @@ pub(crate) fn cancel(desk: &Desk<'_>) -> Reply {
         node.insert("action".to_owned(), json!("close"));
     } else if trade.paid.is_some() && trade.refunded() < trade.amount() {
         let (rest, number) = (trade.amount() - trade.refunded(), format!("cancel_{}", trade.number));
-        returned(&mut state, at, number, rest, None, now, false);
+        let back = Back { out_request_no: number, amount: rest, reason: None, held: false };
+        returned(&mut state, at, back, now);
         node.insert("action".to_owned(), json!("refund"));
         node.insert("gmt_refund_pay".to_owned(), json!(ids::spaced(now)));
     }
@@ -130,11 +133,21 @@ pub(crate) fn cancel(desk: &Desk<'_>) -> Reply {
 const CERTIFICATE: Table = &[("alipay_cert_sn", true, Text(64))];
 
 /// `alipay.open.app.alipaycert.download` (alipay.md 1.4).
-pub(crate) fn certificate(desk: &Desk<'_>) -> Reply {
-    check(desk.biz, &[CERTIFICATE])?;
-    let keys = &desk.merchant.keys;
-    if desk.text("alipay_cert_sn") != Some(&keys.alipay_cert_sn) {
+pub(crate) fn certificate(cx: &Cx<'_>) -> Reply {
+    check(cx.biz, &[CERTIFICATE])?;
+    let keys = &cx.merchant.keys;
+    if cx.text("alipay_cert_sn") != Some(&keys.alipay_cert_sn) {
         return Err(Refusal::new("40004", "CERT_NOT_EXIST", "证书不存在"));
     }
     Ok(fields([("alipay_cert_content", json!(b64(keys.alipay_cert.as_bytes())))]))
+}
+
+/// `trade_status` (alipay.md 2.3).
+pub(crate) fn trade_status(trade: &Trade) -> &'static str {
+    match trade.state {
+        TradeState::Unseen | TradeState::NotPay | TradeState::UserPaying => "WAIT_BUYER_PAY",
+        TradeState::Success => "TRADE_SUCCESS",
+        TradeState::Refund if trade.returned() < trade.amount() => "TRADE_SUCCESS",
+        _ => "TRADE_CLOSED",
+    }
 }

@@ -1,10 +1,11 @@
 //! Get Notification History: what the store sent, and what became of it (apple.md 2).
 
-use super::{Keys, accepted, answer, kind, payload};
-use crate::callbacks::Delivery;
-use crate::keys::Merchant;
-use crate::ledger::{Provider, State};
-use crate::server::{Answer, Inbound};
+use super::{Keys, acknowledges, answer, kind, payload};
+use crate::merchant::Merchant;
+use crate::outbox::Delivery;
+use crate::provider::Provider;
+use crate::state::State;
+use crate::wire::{Answer, Inbound};
 use serde_json::{Value, json};
 
 /// Records of one answer.
@@ -63,7 +64,7 @@ impl Wish {
 }
 
 fn arrived((_, status): &(i64, Option<u16>)) -> bool {
-    status.is_some_and(|status| accepted(status, ""))
+    status.is_some_and(acknowledges)
 }
 
 fn record(keys: &Keys, delivery: &Delivery) -> Value {
@@ -85,7 +86,7 @@ pub(super) fn page(state: &State, merchant: &Merchant, inbound: &Inbound, now: i
         Ok(wish) => wish,
         Err((code, message)) => return answer(400, &json!({ "errorCode": code, "errorMessage": message })),
     };
-    let keys = &merchant.keys.apple;
+    let keys: &Keys = merchant.keys();
     let all: Vec<&Delivery> =
         state.outbox.of(Provider::Appleiap, &keys.id).rev().filter(|delivery| wish.wants(delivery)).collect();
     let records: Vec<Value> = all.iter().skip(wish.skip).take(PAGE).map(|own| record(keys, own)).collect();

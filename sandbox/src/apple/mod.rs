@@ -1,26 +1,33 @@
 //! A store like Apple's: purchases on a device, `verifyReceipt`, the App Store Server API, notifications V2, all under
 //! a certificate authority of its own (apple.md).
 
-mod chain;
 mod history;
 
-use crate::Sandbox;
-use crate::callbacks::{Notice, SignedRequest};
-use crate::crypto::{DIGITS, RsaKey, b64, random, random_text};
+use crate::common::jws::{Authority, Token, ec_pair};
+use crate::crypto::{DIGITS, b64, random, random_text, unb64};
+use crate::desk::{self, Sdk};
 use crate::faults::{Misbehaviour, Op};
 use crate::forgery::Forgery;
 use crate::ids;
-use crate::keys::{Merchant, Mode};
-use crate::ledger::{Provider, RefundWish, Trade, Wire};
-use crate::server::{Answer, Call, Inbound};
+use crate::ledger::{NewTrade, RefundOutcome, RefundWish, Trade};
+use crate::merchant::{Merchant, ProviderKeys, Seed};
+use crate::outbox::{Notice, SignedRequest};
+use crate::profile::Profile;
+use crate::provider::{Mode, Provider, Wire};
+use crate::sandbox::Sandbox;
+use crate::wire::{Answer, Call, Inbound};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-pub(crate) use chain::{Authority, ec_pair, verify_p256};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Notifications V2 are sent again after these many seconds, five times.
-pub(crate) const LADDER: &[u64] = &[3_600, 43_200, 86_400, 172_800, 259_200];
+impl Wire {
+    /// The only one.
+    const APPLE: Self = Self::named("apple");
+}
+
+/// Notifications V2 are sent again five times.
+const PROFILE: Profile = Profile { retry_ladder: &[3_600, 43_200, 86_400, 172_800, 259_200], ..Profile::USUAL };
 
 /// Markers of Apple's leaf and intermediate certificates.
 const MARKS: ([u64; 7], [u64; 7]) = ([1, 2, 840, 113635, 100, 6, 11], [1, 2, 840, 113635, 100, 6, 2]);
@@ -40,10 +47,11 @@ pub struct Keys {
     pub authority: Authority,
 }
 
-impl Keys {
-    /// Makes everything up.
-    pub(crate) fn generate(_ours: &RsaKey, _theirs: &RsaKey) -> Self {
-        let (private_key, public_point) = chain::ec_pair();
+impl ProviderKeys for Keys {
+    type Opened = Self;
+
+    fn generate(_seed: &Seed<'_>) -> Self {
+        let (private_key, public_point) = ec_pair();
         let leaf: Vec<u64> = MARKS.0.iter().copied().chain([1]).collect();
         let middle: Vec<u64> = MARKS.1.iter().copied().chain([1]).collect();
         Self {
@@ -58,8 +66,15 @@ impl Keys {
         }
     }
 
-    /// The section `appleiap` of a configuration. `base` is the sandbox's URL.
-    pub(crate) fn config(&self, base: &str, _mode: Mode) -> Value {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn open(&self) -> Option<Self> {
+        Some(self.clone())
+    }
+
+    fn config(&self, base: &str, _mode: Mode) -> Value {
         json!({ "app-plus": {
             "bundleId": self.id,
             "appAppleId": self.app_apple_id,
@@ -74,69 +89,179 @@ impl Keys {
     }
 }
 
-/// What a request is about.
-pub(crate) fn call(inbound: &Inbound) -> Option<Call> {
-    let path = &inbound.path;
-    let known =
-        path.ends_with("/verifyReceipt") || path.starts_with("/storekit/") || path.starts_with("/storekit-sandbox/");
-    let number = path.rsplit('/').next().unwrap_or_default().to_owned();
-    known.then(|| Call { provider: Provider::Appleiap, op: Op::Query, numbers: vec![number] })
+/// Any 2xx up to 206 is an acknowledgement.
+const fn acknowledges(status: u16) -> bool {
+    matches!(status, 200..=206)
+}
+
+/// The desk.
+pub(crate) struct Desk;
+
+impl desk::Desk for Desk {
+    fn profile(&self) -> &'static Profile {
+        &PROFILE
+    }
+
+    fn call(&self, inbound: &Inbound) -> Option<Call> {
+        let path = &inbound.path;
+        let known = path.ends_with("/verifyReceipt")
+            || path.starts_with("/storekit/")
+            || path.starts_with("/storekit-sandbox/");
+        let number = path.rsplit('/').next().unwrap_or_default().to_owned();
+        known.then(|| Call { provider: Provider::Appleiap, op: Op::Query, numbers: vec![number] })
+    }
+
+    fn handle(&self, sandbox: &Sandbox, inbound: &Inbound, _fault: Option<Misbehaviour>) -> Answer {
+        if inbound.path.ends_with("/verifyReceipt") {
+            return answer(200, &verify_receipt(sandbox, inbound));
+        }
+        if inbound.path.starts_with("/storekit-sandbox/") {
+            return answer(404, &json!({ "errorCode": 4_040_010, "errorMessage": "Transaction id not found." }));
+        }
+        let token = inbound.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        let state = sandbox.state();
+        let Some(merchant) = state.merchants.iter().find(|m| authorized(m.keys(), token, sandbox.now())).cloned()
+        else {
+            return Answer::new(401, "text/plain", "Unauthenticated\n", "401");
+        };
+        if inbound.path == "/storekit/inApps/v1/notifications/history" && inbound.method == "POST" {
+            return history::page(&state, &merchant, inbound, sandbox.now());
+        }
+        let id = inbound.path.rsplit('/').next().unwrap_or_default();
+        let found = state.find_transaction(&merchant.keys::<Keys>().id, id).map(|at| state.trades[at].clone());
+        drop(state);
+        match found {
+            Some(trade) if inbound.path == format!("/storekit/inApps/v1/transactions/{id}") => {
+                answer(200, &json!({ "signedTransactionInfo": signed(merchant.keys(), &trade, sandbox.now()) }))
+            }
+            _ => answer(404, &json!({ "errorCode": 4_040_010, "errorMessage": "Transaction id not found." })),
+        }
+    }
+
+    fn refuse(&self, _sandbox: &Sandbox, inbound: &Inbound, what: Misbehaviour) -> Answer {
+        if inbound.path.ends_with("/verifyReceipt") {
+            return answer(200, &json!({ "status": 21009, "is-retryable": true }));
+        }
+        let (status, code) = if what == Misbehaviour::TooMany { (429, 4_290_000) } else { (500, 5_000_000) };
+        answer(status, &json!({ "errorCode": code, "errorMessage": "try again" }))
+    }
+
+    fn notify(&self, notice: &Notice<'_>, merchant: &Merchant, now: i64) -> SignedRequest {
+        let body = json!({ "signedPayload": payload(notice, merchant.keys(), now) }).to_string();
+        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        SignedRequest { method: "POST".to_owned(), url: notice.url.to_owned(), headers, body }
+    }
+
+    fn accepted(&self, _wire: Wire, status: u16, _body: &str) -> bool {
+        acknowledges(status)
+    }
+
+    fn wrote(&self, callback: &SignedRequest) -> bool {
+        callback.body.starts_with(r#"{"signedPayload""#)
+    }
+
+    fn forge(&self, _sandbox: &Sandbox, request: &mut SignedRequest, how: Forgery) {
+        let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
+        let signed = body["signedPayload"].as_str().unwrap_or_default();
+        let parts: Vec<&str> = signed.split('.').collect();
+        let [header, payload, signature] = parts.as_slice() else { return };
+        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).unwrap_or_default();
+        let forged = match how {
+            Forgery::BadSignature | Forgery::SignTest => {
+                format!("{header}.{payload}.{}", URL_SAFE_NO_PAD.encode(random::<64>()))
+            }
+            Forgery::NoSignature => format!("{header}.{payload}"),
+            Forgery::EmptySignature => format!("{header}.{payload}."),
+            Forgery::AlteredAmount => {
+                let mut claims: Value = serde_json::from_slice(&decode(payload)).unwrap_or_default();
+                claims["notificationType"] = json!("SUBSCRIBED");
+                format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode(claims.to_string()))
+            }
+            Forgery::OtherKey | Forgery::UnknownSerial => {
+                let leaf: Vec<u64> = MARKS.0.iter().copied().chain([1]).collect();
+                let middle: Vec<u64> = MARKS.1.iter().copied().chain([1]).collect();
+                let stranger = Authority::generate("a stranger's root", &leaf, Some(&middle));
+                stranger.sign(&serde_json::from_slice(&decode(payload)).unwrap_or_default())
+            }
+            Forgery::Downgrade => {
+                let mut head: Value = serde_json::from_slice(&decode(header)).unwrap_or_default();
+                head["alg"] = json!("none");
+                format!("{}.{payload}.", URL_SAFE_NO_PAD.encode(head.to_string()))
+            }
+            Forgery::OldTimestamp => unreachable!("nobody is told to look at the time of a notification"),
+        };
+        request.body = json!({ "signedPayload": forged }).to_string();
+    }
+
+    fn sdk(&self) -> Option<&dyn Sdk> {
+        Some(self)
+    }
+}
+
+impl Sdk for Desk {
+    /// StoreKit: the purchase sheet for an app. `merchant` names the app's owner, as the device knows it.
+    fn open(&self, sandbox: &Sandbox, order_info: &Value, merchant: Option<&str>) -> Result<String, String> {
+        let token = order_info["appAccountToken"].as_str().ok_or("no appAccountToken")?.to_owned();
+        let product = order_info["productid"].as_str().filter(|id| !id.is_empty()).ok_or("no productid")?;
+        let now = sandbox.now();
+        let mut state = sandbox.state();
+        let merchant = state.merchant_named(merchant).ok_or("no such app")?;
+        let keys = merchant.keys::<Keys>();
+        if state.find(Provider::Appleiap, &keys.id, &token).is_none() {
+            let url = state.console_url(&merchant, Provider::Appleiap);
+            let mut trade = Trade::begin(NewTrade {
+                provider: Provider::Appleiap,
+                wire: Wire::APPLE,
+                merchant: &keys.id,
+                number: &token,
+                total: 100_000,
+                notify_url: url,
+                now,
+            });
+            trade.product = product.to_owned();
+            trade.request = order_info.clone();
+            if !trade.request["quantity"].is_u64() {
+                trade.request["quantity"] = json!(1);
+            }
+            trade.transaction_id = Some(format!("2000{}", random_text(12, DIGITS)));
+            state.add(trade);
+        }
+        Ok(token)
+    }
+
+    /// What `uni.requestPayment` and StoreKit 2 hand back.
+    fn result(&self, sandbox: &Sandbox, trade: &Trade) -> Value {
+        let Some(merchant) = sandbox.state().merchant(Provider::Appleiap, &trade.merchant) else { return Value::Null };
+        let receipt = json!({ "bundle": trade.merchant, "transactions": [trade.transaction_id] }).to_string();
+        json!({
+            "transactionIdentifier": trade.transaction_id,
+            "transactionReceipt": b64(receipt.as_bytes()),
+            "transactionState": "1",
+            "transactionDate": ids::spaced(trade.paid.unwrap_or_default()),
+            "payment": { "productid": trade.product, "quantity": trade.request["quantity"].to_string(), "username": trade.number },
+            "signedTransaction": signed(merchant.keys(), trade, sandbox.now()),
+        })
+    }
 }
 
 fn answer(status: u16, body: &Value) -> Answer {
     Answer::new(status, "application/json", body.to_string(), if status == 200 { "SUCCESS" } else { "refused" })
 }
 
-/// Serves a request. Purchases are of the production environment.
-pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, _fault: Option<Misbehaviour>) -> Answer {
-    if inbound.path.ends_with("/verifyReceipt") {
-        return answer(200, &verify_receipt(sandbox, inbound));
-    }
-    if inbound.path.starts_with("/storekit-sandbox/") {
-        return answer(404, &json!({ "errorCode": 4_040_010, "errorMessage": "Transaction id not found." }));
-    }
-    let token = inbound.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-    let state = sandbox.state();
-    let Some(merchant) = state.merchants.iter().find(|m| authorized(&m.keys.apple, token, sandbox.now())).cloned()
-    else {
-        return Answer::new(401, "text/plain", "Unauthenticated\n", "401");
-    };
-    if inbound.path == "/storekit/inApps/v1/notifications/history" && inbound.method == "POST" {
-        return history::page(&state, &merchant, inbound, sandbox.now());
-    }
-    let id = inbound.path.rsplit('/').next().unwrap_or_default();
-    let found = state.find_transaction(&merchant.keys.apple.id, id).map(|at| state.trades[at].clone());
-    drop(state);
-    match found {
-        Some(trade) if inbound.path == format!("/storekit/inApps/v1/transactions/{id}") => {
-            answer(200, &json!({ "signedTransactionInfo": signed(&merchant.keys.apple, &trade, sandbox.now()) }))
-        }
-        _ => answer(404, &json!({ "errorCode": 4_040_010, "errorMessage": "Transaction id not found." })),
-    }
-}
-
 fn authorized(keys: &Keys, token: &str, now: i64) -> bool {
-    let mut parts = token.split('.');
-    let (Some(header), Some(claims), Some(signature)) = (parts.next(), parts.next(), parts.next()) else {
-        return false;
-    };
-    let read = |part: &str| -> Value {
-        URL_SAFE_NO_PAD.decode(part).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default()
-    };
-    let (head, body) = (read(header), read(claims));
-    let times = body["exp"].as_i64().is_some_and(|exp| exp > now / 1000 && exp <= now / 1000 + 3600);
-    head["alg"] == "ES256"
-        && head["kid"] == json!(keys.key_id)
-        && body["iss"] == json!(keys.issuer_id)
-        && body["bid"] == json!(keys.id)
-        && body["aud"] == "appstoreconnect-v1"
-        && times
-        && chain::verify_p256(&keys.public_point, format!("{header}.{claims}").as_bytes(), signature)
+    Token::read(token).is_some_and(|token| {
+        token.header["kid"] == json!(keys.key_id)
+            && token.claims["iss"] == json!(keys.issuer_id)
+            && token.claims["bid"] == json!(keys.id)
+            && token.claims["aud"] == "appstoreconnect-v1"
+            && token.is_fresh(now)
+            && token.is_signed_by(&keys.public_point)
+    })
 }
 
 fn verify_receipt(sandbox: &Sandbox, inbound: &Inbound) -> Value {
     let body: Value = serde_json::from_slice(&inbound.body).unwrap_or_default();
-    let receipt = body["receipt-data"].as_str().and_then(crate::crypto::unb64).unwrap_or_default();
+    let receipt = body["receipt-data"].as_str().and_then(unb64).unwrap_or_default();
     let Ok(receipt) = serde_json::from_slice::<Value>(&receipt) else {
         return json!({ "status": 21002 });
     };
@@ -145,7 +270,7 @@ fn verify_receipt(sandbox: &Sandbox, inbound: &Inbound) -> Value {
     let Some(merchant) = state.merchant(Provider::Appleiap, bundle) else {
         return json!({ "status": 21003 });
     };
-    if body["password"] != json!(merchant.keys.apple.password) {
+    if body["password"] != json!(merchant.keys::<Keys>().password) {
         return json!({ "status": 21004 });
     }
     if inbound.path.starts_with("/sandbox/") {
@@ -204,51 +329,6 @@ fn signed(keys: &Keys, trade: &Trade, now: i64) -> String {
     keys.authority.sign(&claims)
 }
 
-/// Refuses a request without looking at it.
-pub(crate) fn refuse(_sandbox: &Sandbox, inbound: &Inbound, what: Misbehaviour) -> Answer {
-    if inbound.path.ends_with("/verifyReceipt") {
-        return answer(200, &json!({ "status": 21009, "is-retryable": true }));
-    }
-    let (status, code) = if what == Misbehaviour::TooMany { (429, 4_290_000) } else { (500, 5_000_000) };
-    answer(status, &json!({ "errorCode": code, "errorMessage": "try again" }))
-}
-
-/// StoreKit: the purchase sheet for an app. `merchant` names the app's owner, as the device knows it.
-pub(crate) fn open(sandbox: &Sandbox, order_info: &Value, merchant: Option<&str>) -> Result<String, String> {
-    let token = order_info["appAccountToken"].as_str().ok_or("no appAccountToken")?.to_owned();
-    let product = order_info["productid"].as_str().filter(|id| !id.is_empty()).ok_or("no productid")?;
-    let now = sandbox.now();
-    let mut state = sandbox.state();
-    let merchant = state.merchant_named(merchant).ok_or("no such app")?;
-    let keys = &merchant.keys.apple;
-    if state.find(Provider::Appleiap, &keys.id, &token).is_none() {
-        let url = state.console_url(&merchant, Provider::Appleiap);
-        let mut trade = Trade::begin(Provider::Appleiap, Wire::Apple, &keys.id, &token, 100_000, url, now);
-        trade.product = product.to_owned();
-        trade.request = order_info.clone();
-        if !trade.request["quantity"].is_u64() {
-            trade.request["quantity"] = json!(1);
-        }
-        trade.transaction_id = Some(format!("2000{}", random_text(12, DIGITS)));
-        state.add(trade);
-    }
-    Ok(token)
-}
-
-/// What `uni.requestPayment` and StoreKit 2 hand back.
-pub(crate) fn client_result(sandbox: &Sandbox, trade: &Trade) -> Value {
-    let Some(merchant) = sandbox.state().merchant(Provider::Appleiap, &trade.merchant) else { return Value::Null };
-    let receipt = json!({ "bundle": trade.merchant, "transactions": [trade.transaction_id] }).to_string();
-    json!({
-        "transactionIdentifier": trade.transaction_id,
-        "transactionReceipt": b64(receipt.as_bytes()),
-        "transactionState": "1",
-        "transactionDate": ids::spaced(trade.paid.unwrap_or_default()),
-        "payment": { "productid": trade.product, "quantity": trade.request["quantity"].to_string(), "username": trade.number },
-        "signedTransaction": signed(&merchant.keys.apple, trade, sandbox.now()),
-    })
-}
-
 /// `notificationType`.
 fn kind(notice: &Notice<'_>) -> &'static str {
     if notice.refund.is_some() { "REFUND" } else { "ONE_TIME_CHARGE" }
@@ -266,57 +346,6 @@ fn payload(notice: &Notice<'_>, keys: &Keys, now: i64) -> String {
     keys.authority.sign(&payload)
 }
 
-/// Writes and signs a notification.
-pub(crate) fn notify(notice: &Notice<'_>, merchant: &Merchant, now: i64) -> SignedRequest {
-    let body = json!({ "signedPayload": payload(notice, &merchant.keys.apple, now) }).to_string();
-    let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    SignedRequest { method: "POST".to_owned(), url: notice.url.to_owned(), headers, body }
-}
-
-/// Any 2xx up to 206 is an acknowledgement.
-pub(crate) fn accepted(status: u16, _body: &str) -> bool {
-    (200..=206).contains(&status)
-}
-
-/// True for a notification of this module.
-pub(crate) fn wrote(request: &SignedRequest) -> bool {
-    request.body.starts_with(r#"{"signedPayload""#)
-}
-
-/// Spoils a notification.
-pub(crate) fn forge(_sandbox: &Sandbox, request: &mut SignedRequest, how: Forgery) {
-    let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
-    let signed = body["signedPayload"].as_str().unwrap_or_default();
-    let parts: Vec<&str> = signed.split('.').collect();
-    let [header, payload, signature] = parts.as_slice() else { return };
-    let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).unwrap_or_default();
-    let forged = match how {
-        Forgery::BadSignature | Forgery::SignTest => {
-            format!("{header}.{payload}.{}", URL_SAFE_NO_PAD.encode(random::<64>()))
-        }
-        Forgery::NoSignature => format!("{header}.{payload}"),
-        Forgery::EmptySignature => format!("{header}.{payload}."),
-        Forgery::AlteredAmount => {
-            let mut claims: Value = serde_json::from_slice(&decode(payload)).unwrap_or_default();
-            claims["notificationType"] = json!("SUBSCRIBED");
-            format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode(claims.to_string()))
-        }
-        Forgery::OtherKey | Forgery::UnknownSerial => {
-            let leaf: Vec<u64> = MARKS.0.iter().copied().chain([1]).collect();
-            let middle: Vec<u64> = MARKS.1.iter().copied().chain([1]).collect();
-            let stranger = Authority::generate("a stranger's root", &leaf, Some(&middle));
-            stranger.sign(&serde_json::from_slice(&decode(payload)).unwrap_or_default())
-        }
-        Forgery::Downgrade => {
-            let mut head: Value = serde_json::from_slice(&decode(header)).unwrap_or_default();
-            head["alg"] = json!("none");
-            format!("{}.{payload}.", URL_SAFE_NO_PAD.encode(head.to_string()))
-        }
-        Forgery::OldTimestamp => unreachable!("nobody is told to look at the time of a notification"),
-    };
-    request.body = json!({ "signedPayload": forged }).to_string();
-}
-
 impl Sandbox {
     /// Refunds a purchase as the store does by itself: whole, or a part in 1/100 000. A notification follows.
     ///
@@ -332,8 +361,8 @@ impl Sandbox {
         let r = state.refund_of(
             at,
             RefundWish {
-                number: number.to_owned(),
-                id: number.clone(),
+                number: number.clone(),
+                id: number,
                 amount: share.unwrap_or(100_000),
                 notify_url: url,
                 settles: None,
@@ -343,7 +372,7 @@ impl Sandbox {
         if share.is_some() {
             state.trades[at].refunds[r].reason = Some("prorated".to_owned());
         }
-        state.settle(at, r, crate::RefundOutcome::Success, now);
+        state.settle(at, r, RefundOutcome::Success, now);
         Ok(())
     }
 }

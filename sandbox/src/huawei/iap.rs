@@ -1,15 +1,17 @@
 //! IAP Kit's server: how an order stands, and key events (huawei.md 5).
 
-use crate::Sandbox;
-use crate::apple::verify_p256;
-use crate::callbacks::SignedRequest;
+use super::Keys;
+use crate::common::jws::Token;
+use crate::crypto::{ALNUM, DIGITS, random_text};
 use crate::ids;
-use crate::keys::Merchant;
-use crate::ledger::{Provider, RefundOutcome, RefundWish, State, Trade, Wire};
-use crate::server::{Answer, Inbound};
+use crate::ledger::{NewTrade, RefundOutcome, RefundWish, Trade};
+use crate::merchant::Merchant;
+use crate::outbox::SignedRequest;
+use crate::provider::{Provider, Wire};
+use crate::sandbox::Sandbox;
+use crate::state::State;
+use crate::wire::{Answer, Inbound};
 use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 /// The order status query.
@@ -26,12 +28,12 @@ pub(super) fn handle(sandbox: &Sandbox, inbound: &Inbound) -> Answer {
     let body: Value = serde_json::from_slice(&inbound.body).unwrap_or_default();
     let (id, token) = (body["purchaseOrderId"].as_str(), body["purchaseToken"].as_str());
     let own = |t: &&Trade| {
-        t.wire == Wire::HuaweiIap && t.merchant == merchant.keys.huawei.id && t.transaction_id.as_deref() == id
+        t.wire == Wire::HUAWEI_IAP && t.merchant == merchant.keys::<Keys>().id && t.transaction_id.as_deref() == id
     };
     let trade = state.trades.iter().find(own).filter(|t| t.paid.is_some() && t.prepay_id.as_deref() == token);
     let answer = match trade {
         Some(trade) => {
-            json!({ "responseCode": "0", "jwsPurchaseOrder": merchant.keys.huawei.authority.sign(&claims(trade, now)) })
+            json!({ "responseCode": "0", "jwsPurchaseOrder": merchant.keys::<Keys>().authority.sign(&claims(trade, now)) })
         }
         None => json!({ "responseCode": "1001880012", "responseMessage": "no record" }),
     };
@@ -39,23 +41,16 @@ pub(super) fn handle(sandbox: &Sandbox, inbound: &Inbound) -> Answer {
 }
 
 fn authorized(merchant: &Merchant, token: &str, body: &[u8], now: i64) -> bool {
-    let keys = &merchant.keys.huawei;
-    let mut parts = token.split('.');
-    let (Some(header), Some(claims), Some(signature)) = (parts.next(), parts.next(), parts.next()) else {
-        return false;
-    };
-    let read = |part: &str| -> Value {
-        URL_SAFE_NO_PAD.decode(part).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default()
-    };
-    let (head, said) = (read(header), read(claims));
-    head["alg"] == "ES256"
-        && head["kid"] == json!(keys.key_id)
-        && said["iss"] == json!(keys.issuer_id)
-        && said["aud"] == "iap-v1"
-        && said["aid"] == json!(keys.app_id)
-        && said["digest"] == json!(hex::encode(digest(&SHA256, body)))
-        && said["exp"].as_i64().is_some_and(|exp| exp > now / 1000 && exp <= now / 1000 + 3600)
-        && verify_p256(&keys.public_point, format!("{header}.{claims}").as_bytes(), signature)
+    let keys: &Keys = merchant.keys();
+    Token::read(token).is_some_and(|token| {
+        token.header["kid"] == json!(keys.key_id)
+            && token.claims["iss"] == json!(keys.issuer_id)
+            && token.claims["aud"] == "iap-v1"
+            && token.claims["aid"] == json!(keys.app_id)
+            && token.claims["digest"] == json!(hex::encode(digest(&SHA256, body)))
+            && token.is_fresh(now)
+            && token.is_signed_by(&keys.public_point)
+    })
 }
 
 /// An order as it is signed. What was not taken back has a blank reason for that.
@@ -74,8 +69,35 @@ pub(super) fn claims(trade: &Trade, now: i64) -> Value {
     claims
 }
 
+/// What every product of IAP Kit costs, fen.
+const PRICE: u64 = 100;
+
+/// The purchase sheet.
+pub(super) fn open(state: &mut State, order_info: &Value, merchant: Option<&str>, now: i64) -> Result<String, String> {
+    let merchant = state.merchant_named(merchant).ok_or("no such app")?;
+    let keys: &Keys = merchant.keys();
+    let number = order_info["developerPayload"].as_str().ok_or("developerPayload")?.to_owned();
+    if state.find(Provider::Huawei, &keys.id, &number).is_none() {
+        let mut trade = Trade::begin(NewTrade {
+            provider: Provider::Huawei,
+            wire: Wire::HUAWEI_IAP,
+            merchant: &keys.id,
+            number: &number,
+            total: PRICE,
+            notify_url: None,
+            now,
+        });
+        trade.appid.clone_from(&keys.app_id);
+        trade.transaction_id = Some(format!("17{}", random_text(18, DIGITS)));
+        trade.prepay_id = Some(random_text(40, ALNUM));
+        trade.request = order_info.clone();
+        state.add(trade);
+    }
+    Ok(number)
+}
+
 fn find(state: &State, number: &str) -> Result<usize, String> {
-    let found = state.all(number).iter().copied().find(|at| state.trades[*at].wire == Wire::HuaweiIap);
+    let found = state.all(number).iter().copied().find(|at| state.trades[*at].wire == Wire::HUAWEI_IAP);
     found.filter(|at| state.trades[*at].paid.is_some()).ok_or_else(|| "no such purchase".to_owned())
 }
 
@@ -118,7 +140,7 @@ impl Sandbox {
                 "purchaseToken": trade.prepay_id, "purchaseOrderId": trade.transaction_id,
             },
         });
-        let body = json!({ "jwsNotification": merchant.keys.huawei.authority.sign(&event) }).to_string();
+        let body = json!({ "jwsNotification": merchant.keys::<Keys>().authority.sign(&event) }).to_string();
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
         Ok(SignedRequest { method: "POST".to_owned(), url, headers, body })
     }

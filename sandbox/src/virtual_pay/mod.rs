@@ -1,20 +1,34 @@
 //! WeChat's virtual payment: `/xpay/…`, access tokens, login codes, message push (wechat.md 6).
 
-use crate::Sandbox;
-use crate::callbacks::{Notice, SignedRequest};
-use crate::crypto::{ALNUM, DIGITS, RsaKey, b64, hmac_hex, md5_hex, random, random_text, sha1_hex};
+use crate::crypto::{ALNUM, DIGITS, b64, hmac_hex, md5_hex, random, random_text, sha1_hex};
+use crate::desk::{self, Sdk};
 use crate::faults::{Misbehaviour, Op};
 use crate::forgery::Forgery;
-use crate::keys::{Merchant, Mode};
-use crate::ledger::{Provider, RefundState, RefundWish, Trade, TradeState, Wire};
-use crate::server::{Answer, Call, Inbound};
+use crate::ledger::{NewTrade, Refund, RefundState, RefundWish, Trade, TradeState};
+use crate::merchant::{Merchant, ProviderKeys, Seed};
+use crate::outbox::{Notice, SignedRequest};
+use crate::profile::Profile;
+use crate::provider::{Mode, Provider, Wire};
+use crate::sandbox::Sandbox;
+use crate::state::State;
+use crate::wire::{Answer, Call, Inbound};
 use aws_lc_rs::cipher::{AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
 use aws_lc_rs::iv::FixedLength;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// A push that is not acknowledged comes again after these many seconds, at most 15 times.
-pub(crate) const LADDER: &[u64] = &[2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768];
+impl Wire {
+    /// Callbacks in plain mode.
+    const VIRTUAL_PLAIN: Self = Self::named("virtual_plain");
+    /// Callbacks in safe mode.
+    const VIRTUAL_SAFE: Self = Self::named("virtual_safe");
+}
+
+/// A push that is not acknowledged comes again at most 15 times.
+const PROFILE: Profile = Profile {
+    retry_ladder: &[2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768],
+    ..Profile::USUAL
+};
 
 /// What both sides know of a mini program here.
 #[derive(Clone, Serialize, Deserialize)]
@@ -30,9 +44,10 @@ pub struct Keys {
     pub encoding_aes_key: String,
 }
 
-impl Keys {
-    /// Makes everything up.
-    pub(crate) fn generate(_ours: &RsaKey, _theirs: &RsaKey) -> Self {
+impl ProviderKeys for Keys {
+    type Opened = Self;
+
+    fn generate(_seed: &Seed<'_>) -> Self {
         Self {
             id: format!("wx{}", hex::encode(random::<8>())),
             secret: random_text(32, ALNUM),
@@ -44,8 +59,19 @@ impl Keys {
         }
     }
 
-    /// The section `wxpay-virtual` of a configuration. `base` is the sandbox's URL.
-    pub(crate) fn config(&self, base: &str, mode: Mode) -> Value {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn open(&self) -> Option<Self> {
+        Some(self.clone())
+    }
+
+    fn apps(&self) -> Vec<(String, String)> {
+        vec![(self.id.clone(), self.secret.clone())]
+    }
+
+    fn config(&self, base: &str, mode: Mode) -> Value {
         let mut node = json!({
             "appId": self.id,
             "secret": self.secret,
@@ -61,7 +87,9 @@ impl Keys {
         }
         json!({ "mp-weixin": node })
     }
+}
 
+impl Keys {
     /// The session key of a payer, the same at each login.
     pub fn session_of(&self, openid: &str) -> String {
         b64(&hmac_hex(self.secret.as_bytes(), openid.as_bytes()).as_bytes()[..16])
@@ -72,23 +100,192 @@ impl Keys {
     }
 }
 
-/// What a request is about.
-pub(crate) fn call(inbound: &Inbound) -> Option<Call> {
-    let op = match inbound.path.as_str() {
-        "/xpay/query_order" => {
-            let body: Value = serde_json::from_slice(&inbound.body).unwrap_or_default();
-            // A refund is asked for by the same call.
-            if body["order_id"].as_str().is_some_and(|no| no.contains("-")) { Op::RefundQuery } else { Op::Query }
+/// The desk.
+pub(crate) struct Desk;
+
+impl desk::Desk for Desk {
+    fn profile(&self) -> &'static Profile {
+        &PROFILE
+    }
+
+    fn call(&self, inbound: &Inbound) -> Option<Call> {
+        let op = match inbound.path.as_str() {
+            "/xpay/query_order" => {
+                let body: Value = serde_json::from_slice(&inbound.body).unwrap_or_default();
+                // A refund is asked for by the same call.
+                if body["order_id"].as_str().is_some_and(|no| no.contains("-")) { Op::RefundQuery } else { Op::Query }
+            }
+            "/xpay/refund_order" => Op::Refund,
+            path if path.starts_with("/xpay/") || path.starts_with("/sns/") || path == "/cgi-bin/stable_token" => {
+                Op::Unknown
+            }
+            _ => return None,
+        };
+        let body: Value = serde_json::from_slice(&inbound.body).unwrap_or_default();
+        let numbers = ["refund_order_id", "order_id"].iter().filter_map(|name| body[*name].as_str());
+        Some(Call { provider: Provider::WxpayVirtual, op, numbers: numbers.map(str::to_owned).collect() })
+    }
+
+    fn handle(&self, sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Answer {
+        let served = match inbound.path.as_str() {
+            "/cgi-bin/stable_token" => stable_token(sandbox, inbound),
+            "/sns/jscode2session" | "/sns/oauth2/access_token" => login(sandbox, inbound),
+            _ => xpay(sandbox, inbound, fault),
+        };
+        answer(&served.unwrap_or_else(|(code, message)| json!({ "errcode": code, "errmsg": message })))
+    }
+
+    fn refuse(&self, _sandbox: &Sandbox, _inbound: &Inbound, what: Misbehaviour) -> Answer {
+        if what == Misbehaviour::Refuse {
+            return answer(&json!({ "errcode": 268_490_002, "errmsg": "invalid parameter" }));
         }
-        "/xpay/refund_order" => Op::Refund,
-        path if path.starts_with("/xpay/") || path.starts_with("/sns/") || path == "/cgi-bin/stable_token" => {
-            Op::Unknown
+        let code = if what == Misbehaviour::TooMany { 268_490_015 } else { -1 };
+        answer(&json!({ "errcode": code, "errmsg": "system busy" }))
+    }
+
+    fn notify(&self, notice: &Notice<'_>, merchant: &Merchant, now: i64) -> SignedRequest {
+        let keys = merchant.keys::<Keys>();
+        let text = message(notice).to_string();
+        let (timestamp, nonce) = ((now / 1000).to_string(), random_text(9, DIGITS));
+        let signature = sorted_sha1(&[&keys.token, &timestamp, &nonce]);
+        let mut query = vec![("signature", signature), ("timestamp", timestamp.clone()), ("nonce", nonce.clone())];
+        let body = match notice.trade.wire {
+            Wire::VIRTUAL_PLAIN => text,
+            _ => {
+                let sealed = seal(&keys.encoding_aes_key, &text, &keys.id);
+                query.push(("encrypt_type", "aes".to_owned()));
+                query.push(("msg_signature", sorted_sha1(&[&keys.token, &timestamp, &nonce, &sealed])));
+                json!({ "ToUserName": "gh_0000", "Encrypt": sealed }).to_string()
+            }
+        };
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        SignedRequest { method: "POST".to_owned(), url: format!("{}?{query}", notice.url), headers, body }
+    }
+
+    fn accepted(&self, _wire: Wire, status: u16, body: &str) -> bool {
+        let json: Value = serde_json::from_str(body).unwrap_or_default();
+        status == 200
+            && (json["ErrCode"] == 0 || body.contains("<ErrCode>0</ErrCode>") || body.is_empty() || body == "success")
+    }
+
+    fn wrote(&self, callback: &SignedRequest) -> bool {
+        callback.url.contains("/wxpay-virtual") && callback.url.contains("signature=")
+    }
+
+    fn fits(&self, callback: &SignedRequest, how: Forgery) -> bool {
+        match how {
+            Forgery::OldTimestamp => false,
+            Forgery::Downgrade => callback.url.contains("msg_signature="),
+            _ => true,
         }
-        _ => return None,
-    };
-    let body: Value = serde_json::from_slice(&inbound.body).unwrap_or_default();
-    let numbers = ["refund_order_id", "order_id"].iter().filter_map(|name| body[*name].as_str());
-    Some(Call { provider: Provider::WxpayVirtual, op, numbers: numbers.map(str::to_owned).collect() })
+    }
+
+    fn forge(&self, _sandbox: &Sandbox, request: &mut SignedRequest, how: Forgery) {
+        let Some((url, query)) = request.url.clone().split_once('?').map(|(u, q)| (u.to_owned(), q.to_owned())) else {
+            return;
+        };
+        let mut query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let safe = query.iter().any(|(name, _)| name == "msg_signature");
+        let name = if safe { "msg_signature" } else { "signature" };
+        let spoilt = sha1_hex(&random::<8>());
+        match how {
+            Forgery::BadSignature | Forgery::SignTest | Forgery::OtherKey | Forgery::UnknownSerial => {
+                query.iter_mut().filter(|(own, _)| own == name).for_each(|(_, value)| value.clone_from(&spoilt));
+            }
+            Forgery::NoSignature => query.retain(|(own, _)| own != name),
+            Forgery::EmptySignature => {
+                query.iter_mut().filter(|(own, _)| own == name).for_each(|(_, value)| value.clear());
+            }
+            // The plain signature beside it stays right, and proves nothing.
+            Forgery::Downgrade => query.retain(|(own, _)| own != "msg_signature" && own != "encrypt_type"),
+            Forgery::AlteredAmount => {
+                let mut body: Value = serde_json::from_str(&request.body).unwrap_or_default();
+                if safe {
+                    body["Encrypt"] = json!(b64(&random::<64>()));
+                } else {
+                    query.iter_mut().filter(|(own, _)| own == name).for_each(|(_, value)| value.clone_from(&spoilt));
+                }
+                request.body = body.to_string();
+            }
+            Forgery::OldTimestamp => unreachable!("nobody is told to look at the time of a push"),
+        }
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        request.url = format!("{url}?{query}");
+    }
+
+    fn sdk(&self) -> Option<&dyn Sdk> {
+        Some(self)
+    }
+}
+
+impl Sdk for Desk {
+    /// `wx.requestVirtualPayment`: checks both signatures and books the order.
+    fn open(&self, sandbox: &Sandbox, order_info: &Value, _merchant: Option<&str>) -> Result<String, String> {
+        let text = |name: &str| order_info[name].as_str().ok_or_else(|| format!("no {name}"));
+        let sign_data = text("signData")?;
+        let data: Map<String, Value> = serde_json::from_str(sign_data).map_err(|_| "signData is not JSON")?;
+        let now = sandbox.now();
+        let mut state = sandbox.state();
+        let offer = data.get("offerId").and_then(Value::as_str).unwrap_or_default();
+        let merchant =
+            state.merchants.iter().find(|m| m.keys::<Keys>().offer_id == offer).cloned().ok_or("-15001 offerId")?;
+        let keys = merchant.keys::<Keys>();
+        let env = data.get("env").and_then(Value::as_u64).unwrap_or(0);
+        let app_key = if env == 0 { &keys.app_key } else { &keys.sandbox_app_key };
+        if hmac_hex(app_key.as_bytes(), format!("requestVirtualPayment&{sign_data}").as_bytes()) != text("paySig")? {
+            return Err("-15006 paySig".to_owned());
+        }
+        let number = data.get("outTradeNo").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let plain = number.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-|*@".contains(&b));
+        if !(8..=32).contains(&number.len()) || !plain || data.get("currencyType") != Some(&json!("CNY")) {
+            return Err("-15001 outTradeNo or currencyType".to_owned());
+        }
+        let quantity =
+            data.get("buyQuantity").and_then(Value::as_u64).filter(|n| *n > 0).ok_or("-15001 buyQuantity")?;
+        let total = match text("mode")? {
+            "short_series_goods" => {
+                let price = data.get("goodsPrice").and_then(Value::as_u64).ok_or("-15013 goodsPrice")?;
+                data.get("productId").and_then(Value::as_str).ok_or("-15001 productId")?;
+                price * quantity
+            }
+            "short_series_coin" => quantity,
+            _ => return Err("-15001 mode".to_owned()),
+        };
+        // The payer is whose session signed, among those who have logged in.
+        let signature = text("signature")?;
+        let signed = |openid: &str| hmac_hex(keys.session_of(openid).as_bytes(), sign_data.as_bytes()) == signature;
+        let payer = state.logins.iter().find(|(app, openid)| *app == keys.id && signed(openid));
+        let payer = Some(payer.ok_or("-15005 signature")?.1.clone());
+        if state.find(Provider::WxpayVirtual, &keys.id, &number).is_some_and(|at| state.trades[at].paid.is_some()) {
+            return Err("-15002 outTradeNo".to_owned());
+        }
+        if state.find(Provider::WxpayVirtual, &keys.id, &number).is_none() {
+            let url = state.console_url(&merchant, Provider::WxpayVirtual);
+            let safe = !state.plain_pushes.contains(&merchant.id);
+            let wire = if safe { Wire::VIRTUAL_SAFE } else { Wire::VIRTUAL_PLAIN };
+            let mut trade = Trade::begin(NewTrade {
+                provider: Provider::WxpayVirtual,
+                wire,
+                merchant: &keys.id,
+                number: &number,
+                total,
+                notify_url: url,
+                now,
+            });
+            trade.product = text("mode")?.to_owned();
+            trade.prepay_id = Some(format!("XO{}", random_text(20, DIGITS)));
+            trade.payer = payer;
+            trade.request = Value::Object(data);
+            state.add(trade);
+        }
+        Ok(number)
+    }
+
+    /// The client learns only that it went well.
+    fn result(&self, _sandbox: &Sandbox, _trade: &Trade) -> Value {
+        json!({ "errMsg": "requestVirtualPayment:ok" })
+    }
 }
 
 fn answer(body: &Value) -> Answer {
@@ -101,24 +298,14 @@ fn answer(body: &Value) -> Answer {
 
 type Refused = (i64, &'static str);
 
-/// Serves a request.
-pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Answer {
-    let served = match inbound.path.as_str() {
-        "/cgi-bin/stable_token" => stable_token(sandbox, inbound),
-        "/sns/jscode2session" | "/sns/oauth2/access_token" => login(sandbox, inbound),
-        _ => xpay(sandbox, inbound, fault),
-    };
-    answer(&served.unwrap_or_else(|(code, message)| json!({ "errcode": code, "errmsg": message })))
-}
-
 fn stable_token(sandbox: &Sandbox, inbound: &Inbound) -> Result<Value, Refused> {
     let body: Value = serde_json::from_slice(&inbound.body).map_err(|_| (47_001, "data format error"))?;
     let appid = body["appid"].as_str().unwrap_or_default();
     let merchant = sandbox.state().merchant(Provider::WxpayVirtual, appid).ok_or((40_013, "invalid appid"))?;
-    if body["secret"] != json!(merchant.keys.virtual_pay.secret) || body["grant_type"] != "client_credential" {
+    if body["secret"] != json!(merchant.keys::<Keys>().secret) || body["grant_type"] != "client_credential" {
         return Err((40_125, "invalid appsecret"));
     }
-    Ok(json!({ "access_token": merchant.keys.virtual_pay.access_token(), "expires_in": 7200 }))
+    Ok(json!({ "access_token": merchant.keys::<Keys>().access_token(), "expires_in": 7200 }))
 }
 
 /// A code is `<openid>` with a word in front, as the console hands it out; `bad…` is refused.
@@ -131,20 +318,11 @@ fn login(sandbox: &Sandbox, inbound: &Inbound) -> Result<Value, Refused> {
         return Err((40_029, "invalid code"));
     }
     let mut state = sandbox.state();
-    let secret_is = |secret: &str| get("secret") == secret;
     let appid = get("appid");
-    let openid = format!("o{}", &md5_hex(format!("{appid}{code}").as_bytes())[..27]);
-    let virtual_app = state.merchants.iter().find(|m| m.keys.virtual_pay.id == appid).cloned();
-    let known = match &virtual_app {
-        Some(m) => secret_is(&m.keys.virtual_pay.secret),
-        None => {
-            let owner = state.merchants.iter().any(|m| m.owns_appid(appid));
-            owner && secret_is("0123456789abcdef0123456789abcdef")
-        }
-    };
-    if !known {
+    if !state.merchants.iter().any(|m| m.has_app(appid, get("secret"))) {
         return Err((40_125, "invalid appsecret"));
     }
+    let openid = format!("o{}", &md5_hex(format!("{appid}{code}").as_bytes())[..27]);
     if inbound.path == "/sns/oauth2/access_token" {
         return Ok(json!({
             "access_token": random_text(40, ALNUM), "expires_in": 7200, "refresh_token": random_text(40, ALNUM),
@@ -152,7 +330,8 @@ fn login(sandbox: &Sandbox, inbound: &Inbound) -> Result<Value, Refused> {
         }));
     }
     state.logins.insert((appid.to_owned(), openid.clone()));
-    let key = virtual_app.map_or_else(|| b64(&random::<16>()), |m| m.keys.virtual_pay.session_of(&openid));
+    let virtual_app = state.merchant(Provider::WxpayVirtual, appid);
+    let key = virtual_app.map_or_else(|| b64(&random::<16>()), |m| m.keys::<Keys>().session_of(&openid));
     Ok(json!({ "openid": openid, "session_key": key, "unionid": format!("u{}", &openid[1..]) }))
 }
 
@@ -161,10 +340,10 @@ fn xpay(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Re
         form_urlencoded::parse(inbound.query.as_bytes()).into_owned().collect();
     let get = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
     let state = sandbox.state();
-    let merchant = state.merchants.iter().find(|m| m.keys.virtual_pay.access_token() == get("access_token")).cloned();
+    let merchant = state.merchants.iter().find(|m| m.keys::<Keys>().access_token() == get("access_token")).cloned();
     drop(state);
     let merchant = merchant.ok_or((40_001, "invalid credential"))?;
-    let keys = &merchant.keys.virtual_pay;
+    let keys = merchant.keys::<Keys>();
     let body: Value = serde_json::from_slice(&inbound.body).map_err(|_| (268_490_002, "params"))?;
     let env = body["env"].as_u64().filter(|env| *env < 2).ok_or((268_490_002, "env"))?;
     let app_key = if env == 0 { &keys.app_key } else { &keys.sandbox_app_key };
@@ -192,73 +371,38 @@ fn serve(
 ) -> Result<Value, Refused> {
     let now = sandbox.now();
     let mut state = sandbox.state();
-    let id = &merchant.keys.virtual_pay.id;
+    let id = &merchant.keys::<Keys>().id;
     let number = body["order_id"].as_str().unwrap_or_default();
-    let find = |state: &crate::ledger::State| state.find(Provider::WxpayVirtual, id, number);
+    let found = state.find(Provider::WxpayVirtual, id, number);
+    let missing = (268_490_002, "order not exist");
     match name {
         "query_order" => {
-            if let Some(at) = find(&state) {
-                let mut order = order(state.current(at, now), env);
-                if fault == Some(Misbehaviour::Contradict) {
-                    order["status"] = json!(2);
-                    order["paid_time"] = json!(0);
+            let order = match found {
+                Some(at) => order(state.current(at, now), env, fault),
+                None => {
+                    let (t, r) = state.find_refund(Provider::WxpayVirtual, id, number).ok_or(missing)?;
+                    refund_order(&state.trades[t].refunds[r], env)
                 }
-                return Ok(json!({ "errcode": 0, "errmsg": "ok", "order": order }));
-            }
-            let (t, r) =
-                state.find_refund(Provider::WxpayVirtual, id, number).ok_or((268_490_002, "order not exist"))?;
-            let refund = &state.trades[t].refunds[r];
-            let status = match refund.state {
-                RefundState::Success => 5,
-                RefundState::Closed => 7,
-                RefundState::Processing | RefundState::Abnormal => 1,
             };
-            Ok(json!({ "errcode": 0, "errmsg": "ok", "order": {
-                "order_id": refund.out_refund_no, "order_type": 1, "status": status, "refund_fee": refund.amount,
-                "wx_order_id": refund.refund_id, "env_type": env + 1,
-            } }))
+            Ok(json!({ "errcode": 0, "errmsg": "ok", "order": order }))
         }
         "refund_order" => {
-            let at = find(&state).ok_or((268_490_002, "order not exist"))?;
-            let refund_no = body["refund_order_id"].as_str().unwrap_or_default();
-            let plain = refund_no.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-            if !(8..=32).contains(&refund_no.len()) || !plain {
-                return Err((268_490_002, "refund_order_id"));
-            }
-            if state.find_refund(Provider::WxpayVirtual, id, refund_no).is_some() {
-                return Err((268_490_004, "duplicate"));
-            }
-            let trade = state.current(at, now);
-            let left = trade.amount().saturating_sub(trade.refunded());
-            let fee = body["refund_fee"].as_u64().unwrap_or_default();
-            if trade.paid.is_none() || body["left_fee"].as_u64() != Some(left) {
-                return Err((268_490_016, "left_fee"));
-            }
-            if fee == 0 || fee > left {
-                return Err((268_490_002, "refund_fee"));
-            }
-            let refund_id = format!("XR{}", random_text(20, DIGITS));
-            let url = state.console_url(merchant, Provider::WxpayVirtual);
-            let held = fault == Some(Misbehaviour::HoldRefund);
-            let settles = now + sandbox.scaled_ms(1);
-            state.refund_of(
-                at,
-                RefundWish {
-                    number: refund_no.to_owned(),
-                    id: refund_id.clone(),
-                    amount: fee,
-                    notify_url: url,
-                    settles: (!held).then_some(settles),
-                },
-                now,
-            );
+            let wish = RefundWish {
+                number: body["refund_order_id"].as_str().unwrap_or_default().to_owned(),
+                id: format!("XR{}", random_text(20, DIGITS)),
+                amount: body["refund_fee"].as_u64().unwrap_or_default(),
+                notify_url: state.console_url(merchant, Provider::WxpayVirtual),
+                settles: sandbox.settles(fault, now),
+            };
+            let (refund_no, refund_id) = (wish.number.clone(), wish.id.clone());
+            refund(&mut state, found.ok_or(missing)?, wish, body["left_fee"].as_u64(), now)?;
             Ok(json!({
                 "errcode": 0, "errmsg": "ok", "refund_order_id": refund_no, "refund_wx_order_id": refund_id,
                 "pay_order_id": number,
             }))
         }
         "notify_provide_goods" => {
-            let at = find(&state).ok_or((268_490_002, "order not exist"))?;
+            let at = found.ok_or(missing)?;
             state.trades[at].attach = Some("delivered".to_owned());
             Ok(json!({ "errcode": 0, "errmsg": "ok" }))
         }
@@ -280,7 +424,40 @@ fn serve(
     }
 }
 
-fn order(trade: &Trade, env: u64) -> Value {
+/// Enters a refund, if it may be; `left` is what the merchant thinks is left.
+fn refund(state: &mut State, at: usize, wish: RefundWish, left: Option<u64>, now: i64) -> Result<(), Refused> {
+    let plain = wish.number.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if !(8..=32).contains(&wish.number.len()) || !plain {
+        return Err((268_490_002, "refund_order_id"));
+    }
+    if state.find_refund(Provider::WxpayVirtual, &state.trades[at].merchant, &wish.number).is_some() {
+        return Err((268_490_004, "duplicate"));
+    }
+    let trade = state.current(at, now);
+    let rest = trade.amount().saturating_sub(trade.refunded());
+    if trade.paid.is_none() || left != Some(rest) {
+        return Err((268_490_016, "left_fee"));
+    }
+    if wish.amount == 0 || wish.amount > rest {
+        return Err((268_490_002, "refund_fee"));
+    }
+    state.refund_of(at, wish, now);
+    Ok(())
+}
+
+fn refund_order(refund: &Refund, env: u64) -> Value {
+    let status = match refund.state {
+        RefundState::Success => 5,
+        RefundState::Closed => 7,
+        RefundState::Processing | RefundState::Abnormal => 1,
+    };
+    json!({
+        "order_id": refund.out_refund_no, "order_type": 1, "status": status, "refund_fee": refund.amount,
+        "wx_order_id": refund.refund_id, "env_type": env + 1,
+    })
+}
+
+fn order(trade: &Trade, env: u64, fault: Option<Misbehaviour>) -> Value {
     let status = match trade.state {
         TradeState::Success | TradeState::Refund if trade.returned() >= trade.amount() && trade.paid.is_some() => 5,
         TradeState::Success | TradeState::Refund if trade.attach.as_deref() == Some("delivered") => 4,
@@ -288,79 +465,17 @@ fn order(trade: &Trade, env: u64) -> Value {
         TradeState::Closed => 6,
         _ => 1,
     };
-    json!({
+    let mut order = json!({
         "order_id": trade.number, "status": status, "order_fee": trade.amount(), "paid_fee": trade.amount(),
         "left_fee": trade.amount().saturating_sub(trade.refunded()), "env_type": env + 1, "order_type": 0,
         "paid_time": trade.paid.unwrap_or_default() / 1000, "wx_order_id": trade.prepay_id,
         "wxpay_order_id": trade.transaction_id,
-    })
-}
-
-/// Refuses a request without looking at it.
-pub(crate) fn refuse(_sandbox: &Sandbox, _inbound: &Inbound, what: Misbehaviour) -> Answer {
-    if what == Misbehaviour::Refuse {
-        return answer(&json!({ "errcode": 268_490_002, "errmsg": "invalid parameter" }));
+    });
+    if fault == Some(Misbehaviour::Contradict) {
+        order["status"] = json!(2);
+        order["paid_time"] = json!(0);
     }
-    let code = if what == Misbehaviour::TooMany { 268_490_015 } else { -1 };
-    answer(&json!({ "errcode": code, "errmsg": "system busy" }))
-}
-
-/// `wx.requestVirtualPayment`: checks both signatures and books the order.
-pub(crate) fn open(sandbox: &Sandbox, order_info: &Value, _merchant: Option<&str>) -> Result<String, String> {
-    let text = |name: &str| order_info[name].as_str().ok_or_else(|| format!("no {name}"));
-    let sign_data = text("signData")?;
-    let data: Map<String, Value> = serde_json::from_str(sign_data).map_err(|_| "signData is not JSON")?;
-    let now = sandbox.now();
-    let mut state = sandbox.state();
-    let offer = data.get("offerId").and_then(Value::as_str).unwrap_or_default();
-    let merchant =
-        state.merchants.iter().find(|m| m.keys.virtual_pay.offer_id == offer).cloned().ok_or("-15001 offerId")?;
-    let keys = &merchant.keys.virtual_pay;
-    let env = data.get("env").and_then(Value::as_u64).unwrap_or(0);
-    let app_key = if env == 0 { &keys.app_key } else { &keys.sandbox_app_key };
-    if hmac_hex(app_key.as_bytes(), format!("requestVirtualPayment&{sign_data}").as_bytes()) != text("paySig")? {
-        return Err("-15006 paySig".to_owned());
-    }
-    let number = data.get("outTradeNo").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let plain = number.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-|*@".contains(&b));
-    if !(8..=32).contains(&number.len()) || !plain || data.get("currencyType") != Some(&json!("CNY")) {
-        return Err("-15001 outTradeNo or currencyType".to_owned());
-    }
-    let quantity = data.get("buyQuantity").and_then(Value::as_u64).filter(|n| *n > 0).ok_or("-15001 buyQuantity")?;
-    let total = match text("mode")? {
-        "short_series_goods" => {
-            let price = data.get("goodsPrice").and_then(Value::as_u64).ok_or("-15013 goodsPrice")?;
-            data.get("productId").and_then(Value::as_str).ok_or("-15001 productId")?;
-            price * quantity
-        }
-        "short_series_coin" => quantity,
-        _ => return Err("-15001 mode".to_owned()),
-    };
-    // The payer is whose session signed, among those who have logged in.
-    let signature = text("signature")?;
-    let signed = |openid: &str| hmac_hex(keys.session_of(openid).as_bytes(), sign_data.as_bytes()) == signature;
-    let payer = state.logins.iter().find(|(app, openid)| *app == keys.id && signed(openid));
-    let payer = Some(payer.ok_or("-15005 signature")?.1.clone());
-    if state.find(Provider::WxpayVirtual, &keys.id, &number).is_some_and(|at| state.trades[at].paid.is_some()) {
-        return Err("-15002 outTradeNo".to_owned());
-    }
-    if state.find(Provider::WxpayVirtual, &keys.id, &number).is_none() {
-        let url = state.console_url(&merchant, Provider::WxpayVirtual);
-        let safe = !state.plain_pushes.contains(&merchant.keys.id);
-        let wire = if safe { Wire::VirtualSafe } else { Wire::VirtualPlain };
-        let mut trade = Trade::begin(Provider::WxpayVirtual, wire, &keys.id, &number, total, url, now);
-        trade.product = text("mode")?.to_owned();
-        trade.prepay_id = Some(format!("XO{}", random_text(20, DIGITS)));
-        trade.payer = payer;
-        trade.request = Value::Object(data);
-        state.add(trade);
-    }
-    Ok(number)
-}
-
-/// The client learns only that it went well.
-pub(crate) fn client_result(_sandbox: &Sandbox, _trade: &Trade) -> Value {
-    json!({ "errMsg": "requestVirtualPayment:ok" })
+    order
 }
 
 fn message(notice: &Notice<'_>) -> Value {
@@ -450,71 +565,4 @@ fn sorted_sha1(parts: &[&str]) -> String {
     let mut parts = parts.to_vec();
     parts.sort_unstable();
     sha1_hex(parts.concat().as_bytes())
-}
-
-/// Writes and signs a push.
-pub(crate) fn notify(notice: &Notice<'_>, merchant: &Merchant, now: i64) -> SignedRequest {
-    let keys = &merchant.keys.virtual_pay;
-    let text = message(notice).to_string();
-    let (timestamp, nonce) = ((now / 1000).to_string(), random_text(9, DIGITS));
-    let signature = sorted_sha1(&[&keys.token, &timestamp, &nonce]);
-    let mut query = vec![("signature", signature), ("timestamp", timestamp.clone()), ("nonce", nonce.clone())];
-    let body = match notice.trade.wire {
-        Wire::VirtualPlain => text,
-        _ => {
-            let sealed = seal(&keys.encoding_aes_key, &text, &keys.id);
-            query.push(("encrypt_type", "aes".to_owned()));
-            query.push(("msg_signature", sorted_sha1(&[&keys.token, &timestamp, &nonce, &sealed])));
-            json!({ "ToUserName": "gh_0000", "Encrypt": sealed }).to_string()
-        }
-    };
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
-    let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    SignedRequest { method: "POST".to_owned(), url: format!("{}?{query}", notice.url), headers, body }
-}
-
-/// Whether an answer is an acknowledgement.
-pub(crate) fn accepted(status: u16, body: &str) -> bool {
-    let json: Value = serde_json::from_str(body).unwrap_or_default();
-    status == 200
-        && (json["ErrCode"] == 0 || body.contains("<ErrCode>0</ErrCode>") || body.is_empty() || body == "success")
-}
-
-/// True for a push of this module.
-pub(crate) fn wrote(request: &SignedRequest) -> bool {
-    request.url.contains("/wxpay-virtual") && request.url.contains("signature=")
-}
-
-/// Spoils a push.
-pub(crate) fn forge(_sandbox: &Sandbox, request: &mut SignedRequest, how: Forgery) {
-    let Some((url, query)) = request.url.clone().split_once('?').map(|(u, q)| (u.to_owned(), q.to_owned())) else {
-        return;
-    };
-    let mut query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let safe = query.iter().any(|(name, _)| name == "msg_signature");
-    let name = if safe { "msg_signature" } else { "signature" };
-    let spoilt = sha1_hex(&random::<8>());
-    match how {
-        Forgery::BadSignature | Forgery::SignTest | Forgery::OtherKey | Forgery::UnknownSerial => {
-            query.iter_mut().filter(|(own, _)| own == name).for_each(|(_, value)| value.clone_from(&spoilt));
-        }
-        Forgery::NoSignature => query.retain(|(own, _)| own != name),
-        Forgery::EmptySignature => {
-            query.iter_mut().filter(|(own, _)| own == name).for_each(|(_, value)| value.clear());
-        }
-        // The plain signature beside it stays right, and proves nothing.
-        Forgery::Downgrade => query.retain(|(own, _)| own != "msg_signature" && own != "encrypt_type"),
-        Forgery::AlteredAmount => {
-            let mut body: Value = serde_json::from_str(&request.body).unwrap_or_default();
-            if safe {
-                body["Encrypt"] = json!(b64(&random::<64>()));
-            } else {
-                query.iter_mut().filter(|(own, _)| own == name).for_each(|(_, value)| value.clone_from(&spoilt));
-            }
-            request.body = body.to_string();
-        }
-        Forgery::OldTimestamp => unreachable!("nobody is told to look at the time of a push"),
-    }
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
-    request.url = format!("{url}?{query}");
 }

@@ -1,19 +1,19 @@
 //! An epay site, v1 with MD5 and v2 with RSA, told apart by the signature's type or the path.
 
-use super::is_paid;
-use crate::Sandbox;
-use crate::callbacks::{Notice, SignedRequest};
-use crate::crypto::{self, DIGITS, RsaKey, md5_hex, random_text};
+use super::{Account, is_paid, refunded};
+use crate::crypto::{self, DIGITS, md5_hex, random_text};
+use crate::desk::{Fields, PlainText};
 use crate::faults::{Misbehaviour, Op};
 use crate::forgery::Forgery;
 use crate::ids;
-use crate::keys::Merchant;
-use crate::ledger::{Provider, RefundState, RefundWish, Trade, TradeState, Wire};
-use crate::server::{Answer, Call, Inbound};
+use crate::ledger::{NewTrade, RefundState, Trade, TradeState};
+use crate::merchant::Merchant;
+use crate::outbox::{Notice, SignedRequest};
+use crate::provider::{Provider, Wire};
+use crate::sandbox::Sandbox;
+use crate::state::State;
+use crate::wire::{Answer, Call, Inbound};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-
-type Fields = BTreeMap<String, String>;
 
 fn fields(inbound: &Inbound) -> Fields {
     let query = form_urlencoded::parse(inbound.query.as_bytes()).into_owned();
@@ -39,13 +39,9 @@ fn text_of(fields: &Fields) -> String {
     kept.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }
 
-fn key_of(text: &str) -> RsaKey {
-    RsaKey::from_text(text).expect("a key that the sandbox made")
-}
-
 /// True if the merchant signed, in the way that `sign_type` says.
 fn signed(merchant: &Merchant, fields: &Fields) -> bool {
-    let keys = &merchant.keys.vkspay;
+    let keys = &merchant.keys::<Account>().keys;
     let sign = fields.get("sign").map(String::as_str).unwrap_or_default();
     match fields.get("sign_type").map(String::as_str) {
         Some("RSA") => {
@@ -67,13 +63,13 @@ pub(super) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbeha
     };
     let mut body = served.unwrap_or_else(|message| json!({ "code": -1, "msg": message }));
     if let (true, Some(merchant)) = (rsa && body["code"] == 0, &merchant) {
-        let mut signed: Fields = BTreeMap::new();
+        let mut signed = Fields::new();
         for (name, value) in body.as_object().into_iter().flatten() {
             signed.insert(name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }
         let key = match fault {
             Some(Misbehaviour::BadSignature) => sandbox.stranger().sign(text_of(&signed).as_bytes()),
-            _ => key_of(&merchant.keys.vkspay.platform_private_key).sign(text_of(&signed).as_bytes()),
+            _ => merchant.keys::<Account>().platform.sign(text_of(&signed).as_bytes()),
         };
         if fault != Some(Misbehaviour::NoSignature) {
             body["sign"] = json!(key);
@@ -93,7 +89,7 @@ fn serve(
     fault: Option<Misbehaviour>,
 ) -> Result<Value, String> {
     let text = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
-    let keys = &merchant.keys.vkspay;
+    let keys = &merchant.keys::<Account>().keys;
     let by_key = inbound.path == "/epay/api.php";
     let right = if by_key { text("key") == keys.key } else { signed(merchant, fields) };
     if !right || rsa != (text("sign_type") == "RSA") && !by_key {
@@ -103,75 +99,17 @@ fn serve(
     if rsa && text("timestamp").parse::<i64>().is_ok_and(|at| at.abs_diff(now / 1000) > 300) {
         return Err("timestamp".to_owned());
     }
-    let good = if rsa { 0 } else { 1 };
-    let money = || {
-        let yuan = text("money");
-        ids::fen(yuan).filter(|fen| *fen > 0 && ids::yuan(*fen) == yuan).ok_or("money")
-    };
     let mut state = sandbox.state();
     let found = state.find(Provider::Vkspay, &keys.id, text("out_trade_no"));
     match (inbound.path.trim_start_matches("/epay/"), text("act")) {
-        ("mapi.php" | "api/pay/create", _) => {
-            if text("name").is_empty() || text("name").len() > 127 || text("type").is_empty() {
-                return Err("name or type".to_owned());
-            }
-            let total = money()?;
-            let at = match found {
-                Some(at) if state.trades[at].paid.is_some() || state.trades[at].total != total => {
-                    return Err("the number is used".to_owned());
-                }
-                Some(at) => at,
-                None => {
-                    let url = Some(text("notify_url").to_owned());
-                    let wire = if rsa { Wire::EpayRsa } else { Wire::EpayMd5 };
-                    let number = text("out_trade_no");
-                    let mut trade = Trade::begin(Provider::Vkspay, wire, &keys.id, number, total, url, now);
-                    let id = format!("{}{}", ids::compact(now), random_text(5, DIGITS));
-                    trade.code_url = Some(format!("https://epay.example/pay/{id}"));
-                    trade.prepay_id = Some(id);
-                    trade.product = text("type").to_owned();
-                    trade.subject = text("name").to_owned();
-                    state.add(trade)
-                }
-            };
-            let (id, link) = (state.trades[at].prepay_id.clone(), state.trades[at].code_url.clone());
-            Ok(match rsa {
-                true => json!({ "code": good, "trade_no": id, "pay_type": "jump", "pay_info": link }),
-                false => json!({ "code": good, "trade_no": id, "payurl": link }),
-            })
-        }
+        ("mapi.php" | "api/pay/create", _) => create(&mut state, &keys.id, fields, rsa, now),
         ("api.php", "order") | ("api/pay/query", _) => {
-            let trade = state.current(found.ok_or("订单号不存在")?, now);
-            let status = match trade.state {
-                TradeState::Refund if trade.returned() >= trade.amount() => 2,
-                state => u8::from(is_paid(state)),
-            };
-            let mut order = json!({
-                "trade_no": trade.prepay_id, "out_trade_no": trade.number, "status": status,
-                "money": ids::yuan(trade.amount()), "type": trade.product,
-            });
-            match fault {
-                Some(Misbehaviour::Contradict) => {
-                    order["status"] = json!(1);
-                    order["trade_status"] = json!("WAITING");
-                }
-                Some(Misbehaviour::Paying) => {
-                    order["status"] = json!(0);
-                    order["trade_status"] = json!("USERPAYING");
-                }
-                Some(Misbehaviour::Nest) => {
-                    if status == 1 {
-                        order["trade_status"] = json!("TRADE_SUCCESS");
-                    }
-                    order = json!({ "data": order });
-                }
-                _ => {}
-            }
-            order["code"] = json!(good);
+            let mut order = order(state.current(found.ok_or("订单号不存在")?, now), fault);
+            order["code"] = json!(good(rsa));
             Ok(order)
         }
         ("api.php", "refund") | ("api/pay/refund", _) => {
-            let amount = money()?;
+            let amount = money(fields)?;
             let at = found.ok_or("no such order")?;
             if let Some((_, r)) = state.find_refund(Provider::Vkspay, &keys.id, text("out_refund_no")).filter(|_| rsa) {
                 let id = &state.trades[at].refunds.get(r).map(|refund| refund.refund_id.clone());
@@ -182,20 +120,8 @@ fn serve(
                 return Err("more than was paid".to_owned());
             }
             let id = format!("RF{}", random_text(16, DIGITS));
-            let number = if rsa { text("out_refund_no").to_owned() } else { id.clone() };
-            let held = fault == Some(Misbehaviour::HoldRefund);
-            state.refund_of(
-                at,
-                RefundWish {
-                    number: number.to_owned(),
-                    id: id.clone(),
-                    amount,
-                    notify_url: None,
-                    settles: (!held).then_some(now),
-                },
-                now,
-            );
-            state.tick(now);
+            let number = if rsa { text("out_refund_no") } else { id.as_str() };
+            refunded(&mut state, at, (number, &id), amount, fault, now);
             Ok(if rsa { json!({ "code": 0, "refund_no": id }) } else { json!({ "code": 1, "msg": "ok" }) })
         }
         ("api/pay/refundquery", _) => {
@@ -209,10 +135,86 @@ fn serve(
     }
 }
 
+/// The code of a success: v2 says 0, v1 says 1.
+const fn good(rsa: bool) -> u8 {
+    if rsa { 0 } else { 1 }
+}
+
+fn money(fields: &Fields) -> Result<u64, &'static str> {
+    let yuan = fields.get("money").map(String::as_str).unwrap_or_default();
+    ids::fen(yuan).filter(|fen| *fen > 0 && ids::yuan(*fen) == yuan).ok_or("money")
+}
+
+fn create(state: &mut State, merchant: &str, fields: &Fields, rsa: bool, now: i64) -> Result<Value, String> {
+    let text = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
+    if text("name").is_empty() || text("name").len() > 127 || text("type").is_empty() {
+        return Err("name or type".to_owned());
+    }
+    let (total, number) = (money(fields)?, text("out_trade_no"));
+    let at = match state.find(Provider::Vkspay, merchant, number) {
+        Some(at) if state.trades[at].paid.is_some() || state.trades[at].total != total => {
+            return Err("the number is used".to_owned());
+        }
+        Some(at) => at,
+        None => {
+            let mut trade = Trade::begin(NewTrade {
+                provider: Provider::Vkspay,
+                wire: if rsa { Wire::EPAY_RSA } else { Wire::EPAY_MD5 },
+                merchant,
+                number,
+                total,
+                notify_url: Some(text("notify_url").to_owned()),
+                now,
+            });
+            let id = format!("{}{}", ids::compact(now), random_text(5, DIGITS));
+            trade.code_url = Some(format!("https://epay.example/pay/{id}"));
+            trade.prepay_id = Some(id);
+            trade.product = text("type").to_owned();
+            trade.subject = text("name").to_owned();
+            state.add(trade)
+        }
+    };
+    let (id, link) = (&state.trades[at].prepay_id, &state.trades[at].code_url);
+    Ok(match rsa {
+        true => json!({ "code": good(rsa), "trade_no": id, "pay_type": "jump", "pay_info": link }),
+        false => json!({ "code": good(rsa), "trade_no": id, "payurl": link }),
+    })
+}
+
+/// How an order stands, without the code.
+fn order(trade: &Trade, fault: Option<Misbehaviour>) -> Value {
+    let status = match trade.state {
+        TradeState::Refund if trade.returned() >= trade.amount() => 2,
+        state => u8::from(is_paid(state)),
+    };
+    let mut order = json!({
+        "trade_no": trade.prepay_id, "out_trade_no": trade.number, "status": status,
+        "money": ids::yuan(trade.amount()), "type": trade.product,
+    });
+    match fault {
+        Some(Misbehaviour::Contradict) => {
+            order["status"] = json!(1);
+            order["trade_status"] = json!("WAITING");
+        }
+        Some(Misbehaviour::Paying) => {
+            order["status"] = json!(0);
+            order["trade_status"] = json!("USERPAYING");
+        }
+        Some(Misbehaviour::Nest) => {
+            if status == 1 {
+                order["trade_status"] = json!("TRADE_SUCCESS");
+            }
+            order = json!({ "data": order });
+        }
+        _ => {}
+    }
+    order
+}
+
 /// A notice: GET, its amount cut as a script's float would.
 pub(super) fn notify(notice: &Notice<'_>, merchant: &Merchant, now: i64) -> SignedRequest {
     let trade = notice.trade;
-    let keys = &merchant.keys.vkspay;
+    let keys = &merchant.keys::<Account>().keys;
     let money = ids::yuan(trade.amount());
     let money = money.trim_end_matches('0').trim_end_matches('.').to_owned();
     let mut fields: Fields = [
@@ -227,13 +229,13 @@ pub(super) fn notify(notice: &Notice<'_>, merchant: &Merchant, now: i64) -> Sign
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
-    let rsa = trade.wire == Wire::EpayRsa;
+    let rsa = trade.wire == Wire::EPAY_RSA;
     if rsa {
         fields.insert("timestamp".to_owned(), (now / 1000).to_string());
     }
     let text = text_of(&fields);
     let sign = match rsa {
-        true => key_of(&keys.platform_private_key).sign(text.as_bytes()),
+        true => merchant.keys::<Account>().platform.sign(text.as_bytes()),
         false => md5_hex(format!("{text}{}", keys.key).as_bytes()),
     };
     fields.insert("sign".to_owned(), sign);
@@ -244,6 +246,31 @@ pub(super) fn notify(notice: &Notice<'_>, merchant: &Merchant, now: i64) -> Sign
 fn get(url: &str, fields: &Fields) -> SignedRequest {
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     SignedRequest { method: "GET".to_owned(), url: format!("{url}?{query}"), headers: Vec::new(), body: String::new() }
+}
+
+/// Its callbacks sign their text as it stands; VksPay's own sign nothing.
+pub(super) fn plain_text(merchant: &Merchant, wire: Wire) -> Option<PlainText<'_>> {
+    let account: &Account = merchant.keys();
+    let rsa = match wire {
+        Wire::EPAY_RSA => true,
+        Wire::EPAY_MD5 => false,
+        _ => return None,
+    };
+    Some(PlainText {
+        host: "name",
+        read: |request| {
+            let (_, query) = request.url.split_once('?').ok_or("no query")?;
+            Ok(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+        },
+        sign: Box::new(move |fields| {
+            let text = text_of(fields);
+            match rsa {
+                true => account.platform.sign(text.as_bytes()),
+                false => md5_hex(format!("{text}{}", account.keys.key).as_bytes()),
+            }
+        }),
+        write: |genuine, fields| get(genuine.url.split('?').next().unwrap_or_default(), fields),
+    })
 }
 
 pub(super) fn forge(sandbox: &Sandbox, request: &mut SignedRequest, how: Forgery) {
@@ -268,9 +295,9 @@ pub(super) fn forge(sandbox: &Sandbox, request: &mut SignedRequest, how: Forgery
             let seconds: i64 = fields.get("timestamp").and_then(|text| text.parse().ok()).unwrap_or_default();
             fields.insert("timestamp".to_owned(), (seconds - 600).to_string());
             let state = sandbox.state();
-            let own = state.merchants.iter().find(|m| fields.get("pid") == Some(&m.keys.vkspay.id));
+            let own = state.merchants.iter().find(|m| fields.get("pid") == Some(&m.keys::<Account>().keys.id));
             let own = own.expect("a registered merchant").clone();
-            let sign = key_of(&own.keys.vkspay.platform_private_key).sign(text_of(&fields).as_bytes());
+            let sign = own.keys::<Account>().platform.sign(text_of(&fields).as_bytes());
             fields.insert("sign".to_owned(), sign);
         }
     }

@@ -1,11 +1,11 @@
 //! APIv3 signatures: the request's is checked, the answer's is made (wechat.md 1.2, 1.4).
 
+use super::Account;
 use super::v3::Refusal;
-use crate::Sandbox;
 use crate::crypto::{self, ALNUM, RsaKey, random_text};
-use crate::keys::Merchant;
-use crate::ledger::Provider;
-use crate::server::Inbound;
+use crate::provider::Provider;
+use crate::sandbox::Sandbox;
+use crate::wire::Inbound;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ fn signed(method: &str, target: &str, timestamp: &str, nonce: &str, body: &[u8])
 }
 
 /// Whose request this is. The time is looked at before the signature, as the real service does.
-pub(crate) fn merchant(sandbox: &Sandbox, inbound: &Inbound) -> Result<Arc<Merchant>, Refusal> {
+pub(crate) fn merchant(sandbox: &Sandbox, inbound: &Inbound) -> Result<Arc<Account>, Refusal> {
     let header =
         inbound.header("authorization").ok_or_else(|| sign_error("Http头缺少Authorization信息", "Authorization"))?;
     let fields = fields(header).ok_or_else(|| {
@@ -60,7 +60,7 @@ pub(crate) fn merchant(sandbox: &Sandbox, inbound: &Inbound) -> Result<Arc<Merch
     if nonce.len() > 32 {
         return Err(sign_error("Http头Authorization中的nonce_str长度错误", "nonce_str"));
     }
-    let merchant = sandbox.state().merchant(Provider::Wxpay, mchid);
+    let merchant = sandbox.state().account::<Account>(Provider::Wxpay, mchid);
     let merchant = merchant.ok_or_else(|| sign_error("商户号不存在", "mchid"))?;
     if !serial.eq_ignore_ascii_case(&merchant.keys.merchant_serial) {
         return Err(sign_error("商户证书序列号有误", "serial_no"));
@@ -73,7 +73,7 @@ pub(crate) fn merchant(sandbox: &Sandbox, inbound: &Inbound) -> Result<Arc<Merch
 }
 
 /// The key and serial that a `Wechatpay-Serial` asks for: the public key if it names that, else the platform certificate.
-pub(crate) fn signer<'a>(merchant: &'a Merchant, wanted: Option<&str>) -> (&'a RsaKey, &'a str) {
+pub(crate) fn signer<'a>(merchant: &'a Account, wanted: Option<&str>) -> (&'a RsaKey, &'a str) {
     if wanted == Some(&merchant.keys.wxpay_public_key_id) {
         (&merchant.wxpay, &merchant.keys.wxpay_public_key_id)
     } else {

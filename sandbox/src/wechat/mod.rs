@@ -1,64 +1,137 @@
 //! WeChat Pay: APIv3 below `/v3/`, APIv2 below `/pay/` and `/secapi/`.
 
 mod auth;
-pub(crate) mod notify;
+mod bill;
+mod forge;
+mod keys;
+mod notify;
 mod objects;
 mod orders;
 mod refunds;
 mod rules;
 mod transfers;
 mod v2;
-mod v2_desk;
+mod v2_operations;
 mod v3;
-pub(crate) mod xml;
+mod xml;
 
-use crate::Sandbox;
+use crate::desk::{self, PlainText};
 use crate::faults::{Misbehaviour, Op};
-use crate::ledger::Provider;
-use crate::server::{Answer, Call, Inbound};
+use crate::forgery::Forgery;
+use crate::merchant::Merchant;
+use crate::outbox::{Notice, SignedRequest};
+use crate::profile::Profile;
+use crate::provider::{Provider, Wire};
+use crate::sandbox::Sandbox;
+use crate::wire::{Answer, Call, Inbound};
+use keys::Account;
+pub(crate) use keys::Keys;
 use serde_json::Value;
-pub(crate) use v3::{Desk, Refusal, Reply};
 
-/// What a request is about.
-pub(crate) fn call(inbound: &Inbound) -> Call {
-    let (op, numbers) = if inbound.path.starts_with("/v3/") {
-        let op = v3::Route::of(&inbound.path).map_or(Op::Unknown, |route| route.op(&inbound.method));
-        let mut numbers: Vec<String> = Vec::new();
-        if let Ok(Value::Object(body)) = serde_json::from_slice(&inbound.body) {
-            let named = ["out_refund_no", "out_trade_no", "transaction_id", "out_bill_no"];
-            let named = named.iter().filter_map(|name| body.get(*name));
-            numbers.extend(named.filter_map(Value::as_str).map(str::to_owned));
-        }
-        numbers.extend(v3::Route::of(&inbound.path).and_then(|route| route.number()));
-        (op, numbers)
-    } else {
-        let map = xml::parse(&inbound.body).unwrap_or_default();
-        let names = ["out_refund_no", "out_trade_no", "transaction_id"];
-        (v2::op(&inbound.path), names.iter().filter_map(|name| map.get(*name).cloned()).collect())
-    };
-    Call { provider: Provider::Wxpay, op, numbers }
-}
+impl Wire {
+    /// APIv3, callbacks signed with the WeChat Pay public key (the request named it in `Wechatpay-Serial`).
+    const V3: Self = Self::named("v3");
+    /// APIv3, callbacks signed with the platform certificate.
+    const V3_CERT: Self = Self::named("v3_cert");
+    /// APIv2, XML signed with MD5.
+    const V2_MD5: Self = Self::named("v2_md5");
+    /// APIv2, XML signed with HMAC-SHA256.
+    const V2_HMAC: Self = Self::named("v2_hmac");
 
-/// Serves a request.
-pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Answer {
-    if inbound.path.starts_with("/v3/") {
-        v3::handle(sandbox, inbound, fault)
-    } else {
-        v2::handle(sandbox, inbound, fault)
+    fn is_v3(self) -> bool {
+        matches!(self, Self::V3 | Self::V3_CERT)
     }
 }
 
-/// Refuses a request without looking at it.
-pub(crate) fn refuse(sandbox: &Sandbox, inbound: &Inbound, what: Misbehaviour) -> Answer {
-    if inbound.path.starts_with("/v3/") { v3::refuse(what) } else { v2::refuse(sandbox, inbound, what) }
-}
+/// It is sent again for 24 h 4 min in all (wechat.md section 3).
+const PROFILE: Profile = Profile {
+    retry_ladder: &[15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600],
+    ..Profile::USUAL
+};
 
-/// A signature over APIv2 fields.
-pub(crate) fn v2_signed(fields: &xml::Fields, key: &str, hmac: bool) -> String {
-    v2::sign(fields, key, hmac)
-}
+/// The desk.
+pub(crate) struct Desk;
 
-/// An MD5 signature over APIv2 fields, for forgeries.
-pub(crate) fn v2_sign(fields: &xml::Fields, key: &str) -> String {
-    v2::sign(fields, key, false)
+impl desk::Desk for Desk {
+    fn profile(&self) -> &'static Profile {
+        &PROFILE
+    }
+
+    /// It takes every request: what is nobody's is answered 404 here.
+    fn call(&self, inbound: &Inbound) -> Option<Call> {
+        let (op, numbers) = if inbound.path.starts_with("/v3/") {
+            let op = v3::Route::of(&inbound.path).map_or(Op::Unknown, |route| route.op(&inbound.method));
+            let mut numbers: Vec<String> = Vec::new();
+            if let Ok(Value::Object(body)) = serde_json::from_slice(&inbound.body) {
+                let named = ["out_refund_no", "out_trade_no", "transaction_id", "out_bill_no"];
+                let named = named.iter().filter_map(|name| body.get(*name));
+                numbers.extend(named.filter_map(Value::as_str).map(str::to_owned));
+            }
+            numbers.extend(v3::Route::of(&inbound.path).and_then(|route| route.number()));
+            (op, numbers)
+        } else {
+            let map = xml::parse(&inbound.body).unwrap_or_default();
+            let names = ["out_refund_no", "out_trade_no", "transaction_id"];
+            (v2::op(&inbound.path), names.iter().filter_map(|name| map.get(*name).cloned()).collect())
+        };
+        Some(Call { provider: Provider::Wxpay, op, numbers })
+    }
+
+    fn handle(&self, sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Answer {
+        if inbound.path.starts_with("/v3/") {
+            v3::handle(sandbox, inbound, fault)
+        } else {
+            v2::handle(sandbox, inbound, fault)
+        }
+    }
+
+    fn refuse(&self, sandbox: &Sandbox, inbound: &Inbound, what: Misbehaviour) -> Answer {
+        if inbound.path.starts_with("/v3/") { v3::refuse(what) } else { v2::refuse(sandbox, inbound, what) }
+    }
+
+    fn notify(&self, notice: &Notice<'_>, merchant: &Merchant, now: i64) -> SignedRequest {
+        let account = merchant.keys();
+        if notice.wire().is_v3() { notify::v3(notice, account, now) } else { notify::v2(notice, account) }
+    }
+
+    fn accepted(&self, wire: Wire, status: u16, body: &str) -> bool {
+        let success = || {
+            xml::parse(body.as_bytes()).is_ok_and(|map| map.get("return_code").is_some_and(|code| code == "SUCCESS"))
+        };
+        if wire.is_v3() { matches!(status, 200 | 204) } else { status == 200 && success() }
+    }
+
+    fn wrote(&self, callback: &SignedRequest) -> bool {
+        callback.header("wechatpay-serial").is_some()
+            || xml::parse(callback.body.as_bytes()).is_ok_and(|fields| fields.contains_key("mch_id"))
+    }
+
+    fn fits(&self, callback: &SignedRequest, how: Forgery) -> bool {
+        // APIv2 signs no time.
+        how != Forgery::OldTimestamp || callback.header("wechatpay-timestamp").is_some()
+    }
+
+    fn forge(&self, sandbox: &Sandbox, callback: &mut SignedRequest, how: Forgery) {
+        let Some(serial) = callback.header("wechatpay-serial") else {
+            return forge::v2(callback, how);
+        };
+        let own =
+            |account: &Account| serial == account.keys.wxpay_public_key_id || serial == account.keys.platform_serial;
+        let found = sandbox.state().merchants.iter().filter_map(|m| m.account::<Account>()).find(|a| own(a));
+        let account = found.expect("a callback of a registered merchant");
+        forge::v3(sandbox, callback, &account, how);
+    }
+
+    fn plain_text<'a>(&self, merchant: &'a Merchant, wire: Wire) -> Option<PlainText<'a>> {
+        if wire.is_v3() {
+            return None;
+        }
+        let account: &Account = merchant.keys();
+        Some(PlainText {
+            host: "attach",
+            read: |callback| xml::parse(callback.body.as_bytes()).map_err(str::to_owned),
+            sign: Box::new(move |fields| v2::sign(fields, &account.keys.v2_key, wire == Wire::V2_HMAC)),
+            write: |genuine, fields| SignedRequest { body: xml::write("xml", fields), ..genuine },
+        })
+    }
 }

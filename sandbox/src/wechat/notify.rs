@@ -1,22 +1,24 @@
 //! Callbacks as WeChat Pay writes them (wechat.md sections 3 and 5.3).
 
-use super::{auth, objects, v2, xml};
-use crate::callbacks::{Notice, SignedRequest};
+use super::Account;
+use super::objects::refund_word_v2;
+use super::{auth, objects, transfers, v2, xml};
 use crate::crypto::{ALNUM, ecb_seal, gcm_seal, md5_hex, random_text};
 use crate::ids;
-use crate::keys::Merchant;
-use crate::ledger::{RefundState, Wire};
+use crate::ledger::RefundState;
+use crate::outbox::{Notice, SignedRequest};
+use crate::provider::Wire;
 use serde_json::{Value, json};
 
 /// APIv3: JSON, sealed with the APIv3 key, signed in headers.
-pub(crate) fn v3(notice: &Notice<'_>, merchant: &Merchant, now: i64) -> SignedRequest {
+pub(crate) fn v3(notice: &Notice<'_>, merchant: &Account, now: i64) -> SignedRequest {
     let (event, summary, original, plain, wire) = match notice.refund {
-        None if notice.trade.product == crate::transfers::PRODUCT => (
+        None if let Some(transfer) = notice.transfer => (
             "MCHTRANSFER.BILL.FINISHED",
             "商家转账单据终态通知",
             "mch_payment",
-            notice.trade.request.clone(),
-            notice.trade.wire,
+            transfers::told(transfer),
+            transfer.wire,
         ),
         None => ("TRANSACTION.SUCCESS", "支付成功", "transaction", objects::order(notice.trade), notice.trade.wire),
         Some(r) => {
@@ -68,7 +70,7 @@ fn envelope(notice: &Notice<'_>, names: (&str, &str, &str), plain: &Value, v3_ke
 }
 
 /// APIv2: a payment is signed XML; a refund is sealed `req_info` without a signature.
-pub(crate) fn v2(notice: &Notice<'_>, merchant: &Merchant) -> SignedRequest {
+pub(crate) fn v2(notice: &Notice<'_>, merchant: &Account) -> SignedRequest {
     let trade = notice.trade;
     let mut fields = xml::Fields::new();
     let mut set = |name: &str, value: &str| {
@@ -91,7 +93,7 @@ pub(crate) fn v2(notice: &Notice<'_>, merchant: &Merchant) -> SignedRequest {
         put("refund_id", &refund.refund_id);
         put("refund_recv_accout", "支付用户零钱");
         put("refund_request_source", "API");
-        put("refund_status", refund.state.wxpay_v2());
+        put("refund_status", refund_word_v2(refund.state));
         put("settlement_refund_fee", &refund.amount.to_string());
         put("settlement_total_fee", &refund.total.to_string());
         if refund.state == RefundState::Success {
@@ -104,7 +106,7 @@ pub(crate) fn v2(notice: &Notice<'_>, merchant: &Merchant) -> SignedRequest {
     } else {
         v2::order_fields(trade, &mut set);
         set("result_code", "SUCCESS");
-        let sign = v2::sign(&fields, &merchant.keys.v2_key, trade.wire == Wire::V2Hmac);
+        let sign = v2::sign(&fields, &merchant.keys.v2_key, trade.wire == Wire::V2_HMAC);
         fields.insert("sign".to_owned(), sign);
     }
     SignedRequest {

@@ -16,6 +16,37 @@ fn state_text(state: TradeState) -> &'static str {
     }
 }
 
+/// The word for a refund's state.
+pub(crate) const fn refund_word(state: RefundState) -> &'static str {
+    match state {
+        RefundState::Processing => "PROCESSING",
+        RefundState::Success => "SUCCESS",
+        RefundState::Closed => "CLOSED",
+        RefundState::Abnormal => "ABNORMAL",
+    }
+}
+
+/// The same in APIv2.
+pub(crate) const fn refund_word_v2(state: RefundState) -> &'static str {
+    match state {
+        RefundState::Processing => "PROCESSING",
+        RefundState::Success => "SUCCESS",
+        RefundState::Closed => "REFUNDCLOSE",
+        RefundState::Abnormal => "CHANGE",
+    }
+}
+
+/// `trade_type`.
+pub(crate) fn trade_type(product: &str) -> &'static str {
+    match product {
+        "native" => "NATIVE",
+        "app" => "APP",
+        "h5" => "MWEB",
+        "codepay" => "MICROPAY",
+        _ => "JSAPI",
+    }
+}
+
 /// As query answers it and as TRANSACTION.SUCCESS carries it.
 pub(crate) fn order(trade: &Trade) -> Value {
     let mut order = match &trade.sub_merchant {
@@ -26,7 +57,7 @@ pub(crate) fn order(trade: &Trade) -> Value {
         order["sub_appid"] = json!(sub_appid);
     }
     order["out_trade_no"] = json!(trade.number);
-    order["trade_state"] = json!(trade.state.wxpay());
+    order["trade_state"] = json!(trade.state.name());
     order["trade_state_desc"] = json!(state_text(trade.state));
     order["attach"] = json!(trade.attach.as_deref().unwrap_or_default());
     let amount = trade.amount();
@@ -34,7 +65,7 @@ pub(crate) fn order(trade: &Trade) -> Value {
     if let (Some(paid), Some(id)) = (trade.paid, &trade.transaction_id) {
         let payer = trade.payer.as_deref().unwrap_or_default();
         order["transaction_id"] = json!(id);
-        order["trade_type"] = json!(trade.trade_type());
+        order["trade_type"] = json!(trade_type(&trade.product));
         order["bank_type"] = json!("OTHERS");
         order["success_time"] = json!(rfc3339(paid));
         order["amount"] = json!({"total": amount, "payer_total": amount, "currency": "CNY", "payer_currency": "CNY"});
@@ -59,7 +90,7 @@ pub(crate) fn refund(trade: &Trade, refund: &Refund) -> Value {
         "channel": "ORIGINAL",
         "user_received_account": "支付用户零钱",
         "create_time": rfc3339(refund.created),
-        "status": refund.state.wxpay(),
+        "status": refund_word(refund.state),
         "funds_account": "UNSETTLED",
         "amount": {
             "total": refund.total,
@@ -90,7 +121,7 @@ pub(crate) fn refund_event(trade: &Trade, refund: &Refund) -> Value {
     object["out_trade_no"] = json!(trade.number);
     object["refund_id"] = json!(refund.refund_id);
     object["out_refund_no"] = json!(refund.out_refund_no);
-    object["refund_status"] = json!(refund.state.wxpay());
+    object["refund_status"] = json!(refund_word(refund.state));
     if let (RefundState::Success, Some(settled)) = (refund.state, refund.settled) {
         object["success_time"] = json!(rfc3339(settled));
     }

@@ -1,25 +1,27 @@
 //! APIv3 orders: create, query, close, reverse (wechat.md 2.1–2.4).
 
-use super::v3::{Desk, Refusal, Reply};
+use super::v3::{Cx, Refusal, Reply};
 use super::{objects, rules};
 use crate::ids;
-use crate::ledger::{Due, Provider, State, Trade, TradeState, Wire};
+use crate::ledger::{Trade, TradeState};
+use crate::provider::{Provider, Wire};
+use crate::state::{Due, State};
 use serde_json::{Value, json};
 
 /// An order lives this long if it names no time.
 const LIFE_MS: i64 = 7 * 24 * 3600 * 1000;
 
-pub(crate) fn create(desk: &Desk<'_>, partner: bool, product: &str) -> Reply {
-    let body = rules::check(&desk.inbound.body, rules::order(product, partner))?;
+pub(crate) fn create(cx: &Cx<'_>, partner: bool, product: &str) -> Reply {
+    let body = rules::check(&cx.inbound.body, rules::order(product, partner))?;
     let text = |name: &str| body.get(name).and_then(Value::as_str);
     let (mch_name, app_name) = if partner { ("sp_mchid", "sp_appid") } else { ("mchid", "appid") };
-    desk.same_mchid(text(mch_name), mch_name)?;
+    cx.same_mchid(text(mch_name), mch_name)?;
     let appid = text(app_name).unwrap_or_default();
-    if !desk.merchant.owns_appid(appid) {
+    if !cx.merchant.owns_appid(appid) {
         return Err(Refusal::new(400, "APPID_MCHID_NOT_MATCH", "appid和mch_id不匹配，请检查后再试", 268_445_527));
     }
     if partner {
-        desk.known_sub(text("sub_mchid").unwrap_or_default())?;
+        cx.known_sub(text("sub_mchid").unwrap_or_default())?;
     }
     let payer = body.get("payer");
     let openid = |name: &str| payer.and_then(|payer| payer.get(name)).and_then(Value::as_str).map(str::to_owned);
@@ -32,7 +34,7 @@ pub(crate) fn create(desk: &Desk<'_>, partner: bool, product: &str) -> Reply {
             }
         }
     }
-    let now = desk.sandbox.now();
+    let now = cx.sandbox.now();
     let expires = text("time_expire").and_then(ids::from_rfc3339).unwrap_or(now + LIFE_MS);
     if expires <= now || expires > now + LIFE_MS {
         return Err(Refusal::param("time_expire时间过早或过晚，请检查后再试").field("/time_expire", "body"));
@@ -40,11 +42,11 @@ pub(crate) fn create(desk: &Desk<'_>, partner: bool, product: &str) -> Reply {
     let number = text("out_trade_no").unwrap_or_default().to_owned();
     let total = body.get("amount").and_then(|a| a.get("total")).and_then(Value::as_u64).unwrap_or_default();
     let auth_code = openid("auth_code");
-    let by_public_key = desk.inbound.header("wechatpay-serial").is_some_and(|id| id.starts_with("PUB_KEY_ID_"));
+    let by_public_key = cx.inbound.header("wechatpay-serial").is_some_and(|id| id.starts_with("PUB_KEY_ID_"));
     let prepay_id = ids::prepay_id(now);
-    let mut state = desk.sandbox.state();
+    let mut state = cx.sandbox.state();
     let request = Value::Object(body.clone());
-    if let Some(at) = state.find(Provider::Wxpay, desk.mchid(), &number) {
+    if let Some(at) = state.find(Provider::Wxpay, cx.mchid(), &number) {
         repeated(state.current(at, now), product, &request)?;
         if auth_code.is_some() {
             return Ok(Some(objects::order(&state.trades[at])));
@@ -56,12 +58,12 @@ pub(crate) fn create(desk: &Desk<'_>, partner: bool, product: &str) -> Reply {
     }
     let at = state.add(Trade {
         provider: Provider::Wxpay,
-        merchant: desk.mchid().to_owned(),
+        merchant: cx.mchid().to_owned(),
         sub_merchant: text("sub_mchid").map(str::to_owned),
         sub_appid: text("sub_appid").map(str::to_owned),
         appid: appid.to_owned(),
         product: product.to_owned(),
-        wire: if by_public_key { Wire::V3 } else { Wire::V3Cert },
+        wire: if by_public_key { Wire::V3 } else { Wire::V3_CERT },
         number,
         total,
         paid_amount: None,
@@ -81,7 +83,7 @@ pub(crate) fn create(desk: &Desk<'_>, partner: bool, product: &str) -> Reply {
         request,
     });
     if let Some(code) = auth_code {
-        micropay(&mut state, at, &code, now, desk.sandbox.scaled_ms(5))
+        micropay(&mut state, at, &code, now, cx.sandbox.scaled_ms(5))
             .map_err(|(code, message)| Refusal::new(403, code, message, 268_435_457))?;
         return Ok(Some(objects::order(&state.trades[at])));
     }
@@ -118,7 +120,7 @@ pub(crate) fn micropay(
 
 /// Whether a number may be used again: only for the very same order, and only while it waits.
 fn repeated(trade: &Trade, product: &str, request: &Value) -> Result<(), Refusal> {
-    if trade.product != product || trade.request != *request || !matches!(trade.wire, Wire::V3 | Wire::V3Cert) {
+    if trade.product != product || trade.request != *request || !matches!(trade.wire, Wire::V3 | Wire::V3_CERT) {
         return Err(Refusal::new(403, "OUT_TRADE_NO_USED", "商户订单号重复", 268_498_688));
     }
     match trade.state {
@@ -152,26 +154,26 @@ fn same_sub(trade: &Trade, partner: bool, sub: Option<&str>) -> Result<(), Refus
     if fits { Ok(()) } else { Err(missing()) }
 }
 
-pub(crate) fn query(desk: &Desk<'_>, partner: bool, number: Option<&str>, id: Option<&str>) -> Reply {
+pub(crate) fn query(cx: &Cx<'_>, partner: bool, number: Option<&str>, id: Option<&str>) -> Reply {
     let name = if partner { "sp_mchid" } else { "mchid" };
-    desk.same_mchid(desk.arg(name).as_deref(), name)?;
-    let now = desk.sandbox.now();
-    let mut state = desk.sandbox.state();
-    let by_number = number.and_then(|number| state.find(Provider::Wxpay, desk.mchid(), number));
-    let at = by_number.or_else(|| state.find_transaction(desk.mchid(), id?)).ok_or_else(missing)?;
+    cx.same_mchid(cx.inbound.arg(name).as_deref(), name)?;
+    let now = cx.sandbox.now();
+    let mut state = cx.sandbox.state();
+    let by_number = number.and_then(|number| state.find(Provider::Wxpay, cx.mchid(), number));
+    let at = by_number.or_else(|| state.find_transaction(cx.mchid(), id?)).ok_or_else(missing)?;
     let trade = state.current(at, now);
-    same_sub(trade, partner, desk.arg("sub_mchid").as_deref())?;
+    same_sub(trade, partner, cx.inbound.arg("sub_mchid").as_deref())?;
     Ok(Some(objects::order(trade)))
 }
 
-pub(crate) fn close(desk: &Desk<'_>, partner: bool, number: &str) -> Reply {
+pub(crate) fn close(cx: &Cx<'_>, partner: bool, number: &str) -> Reply {
     let (rules, name) = if partner { (rules::PARTNER_CLOSE, "sp_mchid") } else { (rules::CLOSE, "mchid") };
-    let body = rules::check(&desk.inbound.body, rules)?;
+    let body = rules::check(&cx.inbound.body, rules)?;
     let text = |name: &str| body.get(name).and_then(Value::as_str);
-    desk.same_mchid(text(name), name)?;
-    let now = desk.sandbox.now();
-    let mut state = desk.sandbox.state();
-    let at = state.find(Provider::Wxpay, desk.mchid(), number).ok_or_else(missing)?;
+    cx.same_mchid(text(name), name)?;
+    let now = cx.sandbox.now();
+    let mut state = cx.sandbox.state();
+    let at = state.find(Provider::Wxpay, cx.mchid(), number).ok_or_else(missing)?;
     let trade = state.current(at, now);
     same_sub(trade, partner, text("sub_mchid"))?;
     match trade.state {
@@ -189,12 +191,12 @@ pub(crate) fn close(desk: &Desk<'_>, partner: bool, number: &str) -> Reply {
 }
 
 /// v3 codepay only (wechat.md 2.4): a paid trade is refunded whole, an unpaid one closed.
-pub(crate) fn reverse(desk: &Desk<'_>, number: &str) -> Reply {
-    let body = rules::check(&desk.inbound.body, rules::REVERSE)?;
-    desk.same_mchid(body.get("mchid").and_then(Value::as_str), "mchid")?;
-    let now = desk.sandbox.now();
-    let mut state = desk.sandbox.state();
-    let at = state.find(Provider::Wxpay, desk.mchid(), number).ok_or_else(missing)?;
+pub(crate) fn reverse(cx: &Cx<'_>, number: &str) -> Reply {
+    let body = rules::check(&cx.inbound.body, rules::REVERSE)?;
+    cx.same_mchid(body.get("mchid").and_then(Value::as_str), "mchid")?;
+    let now = cx.sandbox.now();
+    let mut state = cx.sandbox.state();
+    let at = state.find(Provider::Wxpay, cx.mchid(), number).ok_or_else(missing)?;
     let trade = state.current(at, now);
     if trade.product != "codepay" {
         return Err(Refusal::new(403, "TRADE_ERROR", "仅付款码订单可撤销", 268_435_457));

@@ -1,10 +1,12 @@
 //! APIv3 refunds (wechat.md 2.5).
 
-use super::v3::{Desk, Refusal, Reply};
+use super::v3::{Cx, Refusal, Reply};
 use super::{auth, objects, rules};
 use crate::faults::Misbehaviour;
 use crate::ids;
-use crate::ledger::{Provider, Refund, RefundState, State, Trade, Wire};
+use crate::ledger::{Refund, RefundState, Trade};
+use crate::provider::{Provider, Wire};
+use crate::state::State;
 use serde_json::Value;
 
 /// A trade can be refunded for so long after its payment, and so often.
@@ -103,8 +105,8 @@ fn same_sub(trade: &Trade, sub: Option<&str>) -> bool {
     trade.sub_merchant.as_deref() == sub
 }
 
-pub(crate) fn create(desk: &Desk<'_>) -> Reply {
-    let body = rules::check(&desk.inbound.body, rules::REFUND)?;
+pub(crate) fn create(cx: &Cx<'_>) -> Reply {
+    let body = rules::check(&cx.inbound.body, rules::REFUND)?;
     let text = |name: &str| body.get(name).and_then(Value::as_str);
     let amount = |name: &str| body.get("amount").and_then(|a| a.get(name)).and_then(Value::as_u64).unwrap_or_default();
     if text("transaction_id").is_some() == text("out_trade_no").is_some() {
@@ -113,14 +115,14 @@ pub(crate) fn create(desk: &Desk<'_>) -> Reply {
     if amount("refund") > amount("total") {
         return Err(Refusal::param("退款金额不能大于订单金额").field("/amount/refund", "body"));
     }
-    let now = desk.sandbox.now();
-    let by_public_key = desk.inbound.header("wechatpay-serial").is_some_and(|id| id.starts_with("PUB_KEY_ID_"));
-    let held = desk.fault == Some(Misbehaviour::HoldRefund);
-    let settles = (!held).then(|| now + desk.sandbox.scaled_ms(SETTLE_SECONDS));
-    let mut state = desk.sandbox.state();
+    let now = cx.sandbox.now();
+    let by_public_key = cx.inbound.header("wechatpay-serial").is_some_and(|id| id.starts_with("PUB_KEY_ID_"));
+    let held = cx.fault == Some(Misbehaviour::HoldRefund);
+    let settles = (!held).then(|| now + cx.sandbox.scaled_ms(SETTLE_SECONDS));
+    let mut state = cx.sandbox.state();
     let at = match (text("transaction_id"), text("out_trade_no")) {
-        (Some(id), _) => state.find_transaction(desk.mchid(), id),
-        (_, number) => number.and_then(|number| state.find(Provider::Wxpay, desk.mchid(), number)),
+        (Some(id), _) => state.find_transaction(cx.mchid(), id),
+        (_, number) => number.and_then(|number| state.find(Provider::Wxpay, cx.mchid(), number)),
     };
     let at = at.filter(|at| same_sub(&state.trades[*at], text("sub_mchid")));
     let wanted = Wanted {
@@ -129,30 +131,30 @@ pub(crate) fn create(desk: &Desk<'_>) -> Reply {
         total: amount("total"),
         reason: text("reason").map(str::to_owned),
         notify_url: text("notify_url").map(str::to_owned),
-        wire: if by_public_key { Wire::V3 } else { Wire::V3Cert },
+        wire: if by_public_key { Wire::V3 } else { Wire::V3_CERT },
     };
-    let (t, r) = enter(&mut state, desk.mchid(), at, wanted, now, settles).map_err(|no| refusal(&no))?;
+    let (t, r) = enter(&mut state, cx.mchid(), at, wanted, now, settles).map_err(|no| refusal(&no))?;
     let trade = &state.trades[t];
     Ok(Some(objects::refund(trade, &trade.refunds[r])))
 }
 
-pub(crate) fn query(desk: &Desk<'_>, number: &str) -> Reply {
+pub(crate) fn query(cx: &Cx<'_>, number: &str) -> Reply {
     let missing = || Refusal::new(404, "RESOURCE_NOT_EXISTS", "退款单不存在", 268_512_771);
-    let state = desk.sandbox.state();
-    let (t, r) = state.find_refund(Provider::Wxpay, desk.mchid(), number).ok_or_else(missing)?;
+    let state = cx.sandbox.state();
+    let (t, r) = state.find_refund(Provider::Wxpay, cx.mchid(), number).ok_or_else(missing)?;
     let trade = &state.trades[t];
-    if !same_sub(trade, desk.arg("sub_mchid").as_deref()) {
+    if !same_sub(trade, cx.inbound.arg("sub_mchid").as_deref()) {
         return Err(missing());
     }
     Ok(Some(objects::refund(trade, &trade.refunds[r])))
 }
 
 /// An abnormal refund is sent to a bank card: it is PROCESSING again, and settles.
-pub(crate) fn abnormal(desk: &Desk<'_>, refund_id: &str) -> Reply {
-    let body = rules::check(&desk.inbound.body, rules::ABNORMAL)?;
+pub(crate) fn abnormal(cx: &Cx<'_>, refund_id: &str) -> Reply {
+    let body = rules::check(&cx.inbound.body, rules::ABNORMAL)?;
     let number = body.get("out_refund_no").and_then(Value::as_str).unwrap_or_default();
-    let wanted = desk.inbound.header("wechatpay-serial");
-    let (key, serial) = auth::signer(desk.merchant, wanted);
+    let wanted = cx.inbound.header("wechatpay-serial");
+    let (key, serial) = auth::signer(cx.merchant, wanted);
     for name in ["bank_account", "real_name"] {
         let Some(sealed) = body.get(name).and_then(Value::as_str) else {
             continue;
@@ -161,10 +163,10 @@ pub(crate) fn abnormal(desk: &Desk<'_>, refund_id: &str) -> Reply {
             return Err(Refusal::param("敏感字段解密失败，请检查Wechatpay-Serial").field(name, "body"));
         }
     }
-    let now = desk.sandbox.now();
-    let settles = now + desk.sandbox.scaled_ms(SETTLE_SECONDS);
-    let mut state = desk.sandbox.state();
-    let found = state.find_refund(Provider::Wxpay, desk.mchid(), number);
+    let now = cx.sandbox.now();
+    let settles = now + cx.sandbox.scaled_ms(SETTLE_SECONDS);
+    let mut state = cx.sandbox.state();
+    let found = state.find_refund(Provider::Wxpay, cx.mchid(), number);
     let (t, r) = found
         .filter(|(t, r)| state.trades[*t].refunds[*r].refund_id == refund_id)
         .ok_or_else(|| Refusal::new(404, "RESOURCE_NOT_EXISTS", "退款单不存在", 268_512_771))?;
@@ -174,7 +176,7 @@ pub(crate) fn abnormal(desk: &Desk<'_>, refund_id: &str) -> Reply {
     }
     refund.state = RefundState::Processing;
     refund.settled = None;
-    state.schedule(settles, crate::ledger::Due::Refund(t, r));
+    state.schedule(settles, crate::state::Due::Refund(t, r));
     let trade = &state.trades[t];
     Ok(Some(objects::refund(trade, &trade.refunds[r])))
 }

@@ -174,7 +174,7 @@ pub(crate) const ABNORMAL: &[Rule] = &[
     ("real_name", false, Text(1, 1024)),
 ];
 
-/// Merchant transfers (wechat.md 2.9).
+/// Account transfers (wechat.md 2.9).
 pub(crate) const TRANSFER: &[Rule] = &[
     ("appid", true, Text(1, 32)),
     ("out_bill_no", true, OutBillNo),

@@ -1,11 +1,11 @@
-//! Merchant transfers (wechat.md 2.9).
+//! Account transfers (wechat.md 2.9).
 
-use super::v3::{Desk, Refusal, Reply};
+use super::v3::{Cx, Refusal, Reply};
 use super::{auth, refunds, rules};
 use crate::crypto::{ALNUM, random_text};
 use crate::faults::Misbehaviour;
 use crate::ids;
-use crate::ledger::{Provider, Wire};
+use crate::provider::{Provider, Wire};
 use crate::transfers::{Transfer, TransferState};
 use serde_json::{Value, json};
 
@@ -13,17 +13,47 @@ use serde_json::{Value, json};
 const NAME_FROM: u64 = 200_000;
 const NO_NAME_BELOW: u64 = 30;
 
+/// The word for a transfer's state.
+const fn word(state: TransferState) -> &'static str {
+    match state {
+        TransferState::Accepted => "ACCEPTED",
+        TransferState::WaitUserConfirm => "WAIT_USER_CONFIRM",
+        TransferState::Canceling => "CANCELING",
+        TransferState::Success => "SUCCESS",
+        TransferState::Fail | TransferState::Returned => "FAIL",
+        TransferState::Cancelled => "CANCELLED",
+    }
+}
+
+/// As a callback tells it.
+pub(crate) fn told(transfer: &Transfer) -> Value {
+    let mut told = json!({
+        "out_bill_no": transfer.number,
+        "transfer_bill_no": transfer.id,
+        "state": word(transfer.state),
+        "mch_id": transfer.merchant,
+        "transfer_amount": transfer.amount,
+        "openid": transfer.payee,
+        "create_time": ids::rfc3339(transfer.created),
+        "update_time": ids::rfc3339(transfer.updated),
+    });
+    if let Some(reason) = &transfer.fail_reason {
+        told["fail_reason"] = json!(reason);
+    }
+    told
+}
+
 fn missing() -> Refusal {
     Refusal::new(404, "NOT_FOUND", "记录不存在", 268_512_771)
 }
 
-pub(crate) fn create(desk: &Desk<'_>) -> Reply {
-    let mut body = rules::check(&desk.inbound.body, rules::TRANSFER)?;
+pub(crate) fn create(cx: &Cx<'_>) -> Reply {
+    let mut body = rules::check(&cx.inbound.body, rules::TRANSFER)?;
     let name = match body.get("user_name").and_then(Value::as_str) {
         None => None,
         Some(sealed) => {
-            let wanted = desk.inbound.header("wechatpay-serial");
-            let (key, serial) = auth::signer(desk.merchant, wanted);
+            let wanted = cx.inbound.header("wechatpay-serial");
+            let (key, serial) = auth::signer(cx.merchant, wanted);
             let opened = key.oaep_open(sealed).filter(|_| wanted == Some(serial));
             let opened = opened.and_then(|plain| String::from_utf8(plain).ok());
             let bad = || Refusal::param("敏感字段解密失败，请检查Wechatpay-Serial").field("user_name", "body");
@@ -39,18 +69,18 @@ pub(crate) fn create(desk: &Desk<'_>) -> Reply {
     if name.is_some() && amount < NO_NAME_BELOW {
         return Err(Refusal::param("转账金额小于0.3元时，不支持校验收款用户姓名").field("user_name", "body"));
     }
-    if !desk.merchant.owns_appid(&text("appid")) {
+    if !cx.merchant.owns_appid(&text("appid")) {
         return Err(Refusal::new(400, "APPID_MCHID_NOT_MATCH", "商户号和appid没有绑定关系", 268_435_461));
     }
-    let by_public_key = desk.inbound.header("wechatpay-serial").is_some_and(|id| id.starts_with("PUB_KEY_ID_"));
-    let held = desk.fault == Some(Misbehaviour::HoldTransfer);
-    let now = desk.sandbox.now();
-    let mut state = desk.sandbox.state();
+    let by_public_key = cx.inbound.header("wechatpay-serial").is_some_and(|id| id.starts_with("PUB_KEY_ID_"));
+    let held = cx.fault == Some(Misbehaviour::HoldTransfer);
+    let now = cx.sandbox.now();
+    let mut state = cx.sandbox.state();
     let at = state.transfer(Transfer {
         provider: Provider::Wxpay,
-        merchant: desk.mchid().to_owned(),
+        merchant: cx.mchid().to_owned(),
         appid: text("appid"),
-        wire: if by_public_key { Wire::V3 } else { Wire::V3Cert },
+        wire: if by_public_key { Wire::V3 } else { Wire::V3_CERT },
         number: text("out_bill_no"),
         id: format!("1330000{}", ids::transaction_id(now)),
         amount,
@@ -72,7 +102,7 @@ pub(crate) fn create(desk: &Desk<'_>) -> Reply {
         "out_bill_no": transfer.number,
         "transfer_bill_no": transfer.id,
         "create_time": ids::rfc3339(transfer.created),
-        "state": transfer.state.wxpay(),
+        "state": word(transfer.state),
     });
     if let (TransferState::WaitUserConfirm, Some(package)) = (transfer.state, &transfer.package_info) {
         answer["package_info"] = json!(package);
@@ -80,16 +110,16 @@ pub(crate) fn create(desk: &Desk<'_>) -> Reply {
     Ok(Some(answer))
 }
 
-pub(crate) fn query(desk: &Desk<'_>, wanted: impl Fn(&Transfer) -> bool) -> Reply {
-    let state = desk.sandbox.state();
-    let own = |t: &&Transfer| t.provider == Provider::Wxpay && t.merchant == desk.mchid() && wanted(t);
+pub(crate) fn query(cx: &Cx<'_>, wanted: impl Fn(&Transfer) -> bool) -> Reply {
+    let state = cx.sandbox.state();
+    let own = |t: &&Transfer| t.provider == Provider::Wxpay && t.merchant == cx.mchid() && wanted(t);
     let transfer = state.transfers.iter().find(own).ok_or_else(missing)?;
     let mut answer = json!({
         "mch_id": transfer.merchant,
         "out_bill_no": transfer.number,
         "transfer_bill_no": transfer.id,
         "appid": transfer.appid,
-        "state": transfer.state.wxpay(),
+        "state": word(transfer.state),
         "transfer_amount": transfer.amount,
         "transfer_remark": transfer.remark,
         "openid": transfer.payee,
@@ -102,11 +132,11 @@ pub(crate) fn query(desk: &Desk<'_>, wanted: impl Fn(&Transfer) -> bool) -> Repl
     Ok(Some(answer))
 }
 
-pub(crate) fn cancel(desk: &Desk<'_>, number: &str) -> Reply {
-    let now = desk.sandbox.now();
-    let done = now + desk.sandbox.scaled_ms(refunds::SETTLE_SECONDS);
-    let mut state = desk.sandbox.state();
-    let own = |t: &Transfer| t.provider == Provider::Wxpay && t.merchant == desk.mchid() && t.number == number;
+pub(crate) fn cancel(cx: &Cx<'_>, number: &str) -> Reply {
+    let now = cx.sandbox.now();
+    let done = now + cx.sandbox.scaled_ms(refunds::SETTLE_SECONDS);
+    let mut state = cx.sandbox.state();
+    let own = |t: &Transfer| t.provider == Provider::Wxpay && t.merchant == cx.mchid() && t.number == number;
     let at = state.transfers.iter().position(own).ok_or_else(missing)?;
     match state.transfers[at].state {
         TransferState::Accepted | TransferState::WaitUserConfirm => state.cancel_transfer(at, now, done),
@@ -119,7 +149,7 @@ pub(crate) fn cancel(desk: &Desk<'_>, number: &str) -> Reply {
     Ok(Some(json!({
         "out_bill_no": transfer.number,
         "transfer_bill_no": transfer.id,
-        "state": transfer.state.wxpay(),
+        "state": word(transfer.state),
         "update_time": ids::rfc3339(transfer.updated),
     })))
 }

@@ -1,14 +1,16 @@
 //! APIv2: XML with a shared key (wechat.md section 5). The client certificate of `/secapi/` is not seen here, see the crate's page.
 
-use super::v2_desk::Desk;
+use super::Account;
+use super::objects::trade_type;
+use super::v2_operations::Cx;
 use super::xml::{self, Fields};
-use crate::Sandbox;
 use crate::crypto::{ALNUM, hmac_hex, md5_hex, random_text};
 use crate::faults::{Misbehaviour, Op};
 use crate::ids;
-use crate::keys::Merchant;
-use crate::ledger::{Provider, Trade};
-use crate::server::{Answer, Inbound};
+use crate::ledger::Trade;
+use crate::provider::Provider;
+use crate::sandbox::Sandbox;
+use crate::wire::{Answer, Inbound};
 
 /// Allowed field names; a `*` in front means required.
 type Allowed = &'static [&'static str];
@@ -106,7 +108,7 @@ pub(crate) fn order_fields(trade: &Trade, set: &mut impl FnMut(&str, &str)) {
         set("transaction_id", id);
         set("openid", trade.payer.as_deref().unwrap_or_default());
         set("is_subscribe", "N");
-        set("trade_type", trade.trade_type());
+        set("trade_type", trade_type(&trade.product));
         set("bank_type", "OTHERS");
         set("fee_type", "CNY");
         set("cash_fee", &amount);
@@ -150,15 +152,15 @@ pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbeha
         Ok(merchant) => merchant,
         Err(message) => return plain_fail(&message),
     };
-    let desk = Desk { sandbox, merchant: &merchant, fields: &fields, hmac, fault };
+    let cx = Cx { sandbox, merchant: &merchant, fields: &fields, hmac, fault };
     let reply = match inbound.path.as_str() {
-        "/pay/unifiedorder" => desk.create(false),
-        "/pay/micropay" => desk.create(true),
-        "/pay/orderquery" => desk.query(),
-        "/pay/closeorder" => desk.close(),
-        "/secapi/pay/refund" => desk.refund(),
-        "/pay/refundquery" => desk.refund_query(),
-        _ => desk.reverse(),
+        "/pay/unifiedorder" => cx.create(false),
+        "/pay/micropay" => cx.create(true),
+        "/pay/orderquery" => cx.query(),
+        "/pay/closeorder" => cx.close(),
+        "/secapi/pay/refund" => cx.refund(),
+        "/pay/refundquery" => cx.refund_query(),
+        _ => cx.reverse(),
     };
     let (mut answer, verdict) = match reply {
         Ok(mut answer) => {
@@ -177,7 +179,7 @@ pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbeha
 }
 
 /// Adds what every answer carries, and the signature.
-fn finish(answer: &mut Fields, fields: &Fields, merchant: &Merchant, hmac: bool, fault: Option<Misbehaviour>) {
+fn finish(answer: &mut Fields, fields: &Fields, merchant: &Account, hmac: bool, fault: Option<Misbehaviour>) {
     for (name, value) in [
         ("return_code", "SUCCESS"),
         ("return_msg", "OK"),
@@ -200,7 +202,7 @@ fn finish(answer: &mut Fields, fields: &Fields, merchant: &Merchant, hmac: bool,
 }
 
 /// Whose request it is, if its fields and its signature are right.
-fn known(sandbox: &Sandbox, path: &str, fields: &Fields, hmac: bool) -> Result<std::sync::Arc<Merchant>, String> {
+fn known(sandbox: &Sandbox, path: &str, fields: &Fields, hmac: bool) -> Result<std::sync::Arc<Account>, String> {
     let allowed = match path {
         "/pay/unifiedorder" => UNIFIED,
         "/pay/micropay" => MICROPAY,
@@ -226,8 +228,10 @@ fn known(sandbox: &Sandbox, path: &str, fields: &Fields, hmac: bool) -> Result<s
     if fields["nonce_str"].len() > 32 {
         return Err("nonce_str长度不能超过32".to_owned());
     }
-    let merchant =
-        sandbox.state().merchant(Provider::Wxpay, &fields["mch_id"]).ok_or("mch_id参数长度有误或商户号不存在")?;
+    let merchant = sandbox
+        .state()
+        .account::<Account>(Provider::Wxpay, &fields["mch_id"])
+        .ok_or("mch_id参数长度有误或商户号不存在")?;
     if !merchant.owns_appid(&fields["appid"]) {
         return Err("appid和mch_id不匹配".to_owned());
     }

@@ -1,13 +1,12 @@
 //! APIv3: routes, refusals, and the envelope of answers (wechat.md sections 1, 2, 4).
 
-use super::{auth, orders, refunds, transfers};
-use crate::Sandbox;
-use crate::bills;
+use super::Account;
+use super::{auth, bill, orders, refunds, transfers};
 use crate::crypto::{ALNUM, gcm_seal, random_text};
 use crate::faults::{Misbehaviour, Op};
 use crate::ids;
-use crate::keys::Merchant;
-use crate::server::{Answer, Inbound};
+use crate::sandbox::Sandbox;
+use crate::wire::{Answer, Inbound};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
@@ -191,8 +190,8 @@ impl Route {
 
 pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Answer {
     if let (Some(Route::BillFile), "GET") = (Route::of(&inbound.path), inbound.method.as_str()) {
-        let file = auth::merchant(sandbox, inbound)
-            .and_then(|merchant| bills::wxpay_file(sandbox, &merchant.keys.mchid, inbound));
+        let file =
+            auth::merchant(sandbox, inbound).and_then(|merchant| bill::file(sandbox, &merchant.keys.mchid, inbound));
         return file.unwrap_or_else(Refusal::answer);
     }
     match serve(sandbox, inbound, fault) {
@@ -212,7 +211,7 @@ pub(crate) fn handle(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbeha
     }
 }
 
-type Served = (std::sync::Arc<Merchant>, Option<Value>);
+type Served = (std::sync::Arc<Account>, Option<Value>);
 
 fn serve(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Result<Served, Refusal> {
     let route = Route::of(&inbound.path).ok_or_else(|| Refusal::new(404, "", "", 0))?;
@@ -235,45 +234,38 @@ fn serve(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> R
     if key_id.is_some_and(|id| id != merchant.keys.wxpay_public_key_id) {
         return Err(Refusal::param("Http头Wechatpay-Serial中的公钥ID有误").field("Wechatpay-Serial", "header"));
     }
-    let desk = Desk { sandbox, merchant: &merchant, inbound, fault };
+    let cx = Cx { sandbox, merchant: &merchant, inbound, fault };
     let body = match route {
-        Route::Create { partner, product } => orders::create(&desk, partner, &product)?,
-        Route::ById { partner, id } => orders::query(&desk, partner, None, Some(&id))?,
-        Route::ByNumber { partner, number } => orders::query(&desk, partner, Some(&number), None)?,
-        Route::Close { partner, number } => orders::close(&desk, partner, &number)?,
-        Route::Reverse { number } => orders::reverse(&desk, &number)?,
-        Route::Refund => refunds::create(&desk)?,
-        Route::RefundQuery { number } => refunds::query(&desk, &number)?,
-        Route::Abnormal { id } => refunds::abnormal(&desk, &id)?,
-        Route::Transfer => transfers::create(&desk)?,
-        Route::TransferQuery { number } => transfers::query(&desk, |t| t.number == number)?,
-        Route::TransferById { id } => transfers::query(&desk, |t| t.id == id)?,
-        Route::TransferCancel { number } => transfers::cancel(&desk, &number)?,
+        Route::Create { partner, product } => orders::create(&cx, partner, &product)?,
+        Route::ById { partner, id } => orders::query(&cx, partner, None, Some(&id))?,
+        Route::ByNumber { partner, number } => orders::query(&cx, partner, Some(&number), None)?,
+        Route::Close { partner, number } => orders::close(&cx, partner, &number)?,
+        Route::Reverse { number } => orders::reverse(&cx, &number)?,
+        Route::Refund => refunds::create(&cx)?,
+        Route::RefundQuery { number } => refunds::query(&cx, &number)?,
+        Route::Abnormal { id } => refunds::abnormal(&cx, &id)?,
+        Route::Transfer => transfers::create(&cx)?,
+        Route::TransferQuery { number } => transfers::query(&cx, |t| t.number == number)?,
+        Route::TransferById { id } => transfers::query(&cx, |t| t.id == id)?,
+        Route::TransferCancel { number } => transfers::cancel(&cx, &number)?,
         Route::Certificates => Some(certificates(&merchant)),
-        Route::TradeBill => bills::trade_bill(&desk)?,
+        Route::TradeBill => bill::trade_bill(&cx)?,
         Route::BillFile => None,
     };
     Ok((merchant, body))
 }
 
 /// What every operation is given: a verified request.
-pub(crate) struct Desk<'a> {
+pub(crate) struct Cx<'a> {
     pub(crate) sandbox: &'a Sandbox,
-    pub(crate) merchant: &'a Merchant,
+    pub(crate) merchant: &'a Account,
     pub(crate) inbound: &'a Inbound,
     pub(crate) fault: Option<Misbehaviour>,
 }
 
-impl Desk<'_> {
+impl Cx<'_> {
     pub(crate) fn mchid(&self) -> &str {
         &self.merchant.keys.mchid
-    }
-
-    /// A query parameter.
-    pub(crate) fn arg(&self, name: &str) -> Option<String> {
-        form_urlencoded::parse(self.inbound.query.as_bytes())
-            .find(|(own, _)| own == name)
-            .map(|(_, value)| value.into_owned())
     }
 
     /// The mchid in body or query must be the one that signed.
@@ -295,7 +287,7 @@ impl Desk<'_> {
 }
 
 /// `GET /v3/certificates`: the platform certificate under the APIv3 key (wechat.md 1.5).
-fn certificates(merchant: &Merchant) -> Value {
+fn certificates(merchant: &Account) -> Value {
     let nonce = random_text(12, ALNUM);
     let keys = &merchant.keys;
     json!({"data": [{

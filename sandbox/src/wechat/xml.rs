@@ -1,11 +1,8 @@
 //! The flat XML of APIv2, read strictly and written with CDATA.
 
+pub(crate) use crate::desk::Fields;
 use quick_xml::Reader;
 use quick_xml::events::Event;
-use std::collections::BTreeMap;
-
-/// Fields in the byte order of their names, as signing wants them.
-pub(crate) type Fields = BTreeMap<String, String>;
 
 /// Reads `<xml><name>value</name>…</xml>`: one level, no DTD, no attributes that matter, no name twice.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Fields, &'static str> {

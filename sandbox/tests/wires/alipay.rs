@@ -33,7 +33,7 @@ fn text(fields: &Fields, without: &[&str]) -> String {
 
 fn aes(data: &[u8], decrypt: bool) -> Vec<u8> {
     use aws_lc_rs::cipher::*;
-    let key = UnboundCipherKey::new(&AES_128, &STANDARD.decode(&keys().encrypt_key).unwrap()).unwrap();
+    let key = UnboundCipherKey::new(&AES_128, &STANDARD.decode(&keys().alipay.encrypt_key).unwrap()).unwrap();
     let iv = aws_lc_rs::iv::FixedLength::from([0; 16]);
     let mut data = data.to_vec();
     if decrypt {
@@ -49,7 +49,7 @@ fn request(bench: &Bench, method: &str, biz: &Value, style: Style) -> Fields {
     let keys = keys();
     let mut biz = biz.to_string();
     let mut fields: Fields = [
-        ("app_id", keys.app_id.as_str()),
+        ("app_id", keys.alipay.app_id.as_str()),
         ("method", method),
         ("format", "JSON"),
         ("charset", "utf-8"),
@@ -61,15 +61,15 @@ fn request(bench: &Bench, method: &str, biz: &Value, style: Style) -> Fields {
     .map(|(k, v)| (k.to_owned(), v.to_owned()))
     .into();
     if style.cert {
-        fields.insert("app_cert_sn".to_owned(), keys.app_cert_sn.clone());
-        fields.insert("alipay_root_cert_sn".to_owned(), keys.alipay_root_cert_sn.clone());
+        fields.insert("app_cert_sn".to_owned(), keys.alipay.app_cert_sn.clone());
+        fields.insert("alipay_root_cert_sn".to_owned(), keys.alipay.alipay_root_cert_sn.clone());
     }
     if style.aes {
         fields.insert("encrypt_type".to_owned(), "AES".to_owned());
         biz = STANDARD.encode(aes(biz.as_bytes(), false));
     }
     fields.insert("biz_content".to_owned(), biz);
-    fields.insert("sign".to_owned(), sign(&keys.app_private_key, &text(&fields, &["sign"])));
+    fields.insert("sign".to_owned(), sign(&keys.alipay.app_private_key, &text(&fields, &["sign"])));
     fields
 }
 
@@ -95,9 +95,9 @@ fn node(answer: &str, name: &str, style: Style) -> Value {
     let end = rest.find(if style.cert { ",\"alipay_cert_sn\"" } else { ",\"sign\"" }).unwrap();
     let whole: Value = serde_json::from_str(answer).unwrap();
     let raw = &rest[..end];
-    assert!(verifies(&keys().alipay_public_key, raw, whole["sign"].as_str().unwrap()), "{answer}");
+    assert!(verifies(&keys().alipay.alipay_public_key, raw, whole["sign"].as_str().unwrap()), "{answer}");
     if style.cert {
-        assert_eq!(whole["alipay_cert_sn"], keys().alipay_cert_sn);
+        assert_eq!(whole["alipay_cert_sn"], keys().alipay.alipay_cert_sn);
     }
     match &whole[name] {
         Value::String(sealed) => serde_json::from_slice(&aes(&STANDARD.decode(sealed).unwrap(), true)).unwrap(),
@@ -124,7 +124,7 @@ fn notice(body: &str) -> Fields {
 
 fn genuine(fields: &Fields) -> bool {
     let sign = fields.get("sign").map_or("", String::as_str);
-    verifies(&keys().alipay_public_key, &text(fields, &["sign", "sign_type"]), sign)
+    verifies(&keys().alipay.alipay_public_key, &text(fields, &["sign", "sign_type"]), sign)
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn a_qr_code_is_scanned_paid_told_and_refunded_in_every_mode() {
         let told = notice(&bench.shop.last().1);
         assert!(genuine(&told));
         assert_eq!((told["subject"].as_str(), told["trade_status"].as_str()), ("测试 a+b", "TRADE_SUCCESS"));
-        assert_eq!(told["seller_id"], keys().seller_id);
+        assert_eq!(told["seller_id"], keys().alipay.seller_id);
 
         let refund = |number: &str, amount: &str| json!({"out_trade_no": "ali1", "out_request_no": number, "refund_amount": amount});
         let method = "alipay.trade.refund";
@@ -254,7 +254,7 @@ async fn a_wrong_request_is_refused_by_the_gateway() {
     let bench = bench().await;
     let good = request(&bench, "alipay.trade.query", &json!({"out_trade_no": "x1"}), Style::default());
     let resign = |mut fields: Fields| {
-        fields.insert("sign".to_owned(), sign(&keys().app_private_key, &text(&fields, &["sign"])));
+        fields.insert("sign".to_owned(), sign(&keys().alipay.app_private_key, &text(&fields, &["sign"])));
         fields
     };
     let with = |name: &str, value: &str| {

@@ -118,6 +118,6 @@ pub fn signed_by_wxpay(headers: &HeaderMap, body: &str) -> bool {
     let message = format!("{}\n{}\n{body}\n", header("wechatpay-timestamp"), header("wechatpay-nonce"));
     let keys = keys();
     assert_eq!(header("wechatpay-signature-type"), "WECHATPAY2-SHA256-RSA2048");
-    assert_eq!(header("wechatpay-serial"), keys.wxpay_public_key_id);
-    verifies(&keys.wxpay_public_key, &message, header("wechatpay-signature"))
+    assert_eq!(header("wechatpay-serial"), keys.wechat.wxpay_public_key_id);
+    verifies(&keys.wechat.wxpay_public_key, &message, header("wechatpay-signature"))
 }

@@ -8,17 +8,17 @@ fn keys_survive_a_file_and_fit_each_other() {
     let keys = keys();
     let text = serde_json::to_string(keys).unwrap();
     let again: MerchantKeys = serde_json::from_str(&text).unwrap();
-    assert_eq!(again.mchid, keys.mchid);
+    assert_eq!(again.wechat.mchid, keys.wechat.mchid);
     for (private, public) in [
-        (&keys.wxpay_key, &keys.wxpay_public_key),
-        (&keys.app_private_key, &keys.app_public_key),
-        (&keys.alipay_private_key, &keys.alipay_public_key),
+        (&keys.wechat.wxpay_key, &keys.wechat.wxpay_public_key),
+        (&keys.alipay.app_private_key, &keys.alipay.app_public_key),
+        (&keys.alipay.alipay_private_key, &keys.alipay.alipay_public_key),
     ] {
         assert!(verifies(public, "message", &sign(private, "message")));
     }
-    assert_eq!(keys.merchant_serial.len(), 40);
-    assert!(keys.wxpay_public_key_id.starts_with("PUB_KEY_ID_"));
-    assert_eq!((keys.v3_key.len(), keys.v2_key.len(), keys.app_cert_sn.len()), (32, 32, 32));
+    assert_eq!(keys.wechat.merchant_serial.len(), 40);
+    assert!(keys.wechat.wxpay_public_key_id.starts_with("PUB_KEY_ID_"));
+    assert_eq!((keys.wechat.v3_key.len(), keys.wechat.v2_key.len(), keys.alipay.app_cert_sn.len()), (32, 32, 32));
 }
 
 #[test]

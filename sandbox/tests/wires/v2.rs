@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 type Fields = BTreeMap<String, String>;
 
 fn sign(fields: &Fields, hmac256: bool) -> String {
-    let key = &keys().v2_key;
+    let key = &keys().wechat.v2_key;
     let mut text: Vec<String> = fields
         .iter()
         .filter(|(name, value)| *name != "sign" && !value.is_empty())
@@ -53,8 +53,8 @@ fn parse(xml: &str) -> Fields {
 async fn call(bench: &Bench, path: &str, fields: &[(&str, &str)], hmac256: bool) -> Fields {
     let keys = keys();
     let mut all: Fields = fields.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    all.insert("appid".to_owned(), keys.mp_appid.clone());
-    all.insert("mch_id".to_owned(), keys.mchid.clone());
+    all.insert("appid".to_owned(), keys.wechat.mp_appid.clone());
+    all.insert("mch_id".to_owned(), keys.wechat.mchid.clone());
     all.insert("nonce_str".to_owned(), "5K8264ILTKCH16CQ2502SI8ZNMTM67VS".to_owned());
     if hmac256 {
         all.insert("sign_type".to_owned(), "HMAC-SHA256".to_owned());
@@ -115,7 +115,7 @@ async fn an_order_is_paid_told_and_refunded() {
         let asked = call(&bench, "/pay/refundquery", &[("out_refund_no", "r1")], hmac256).await;
         assert_eq!((asked["refund_status_0"].as_str(), asked["refund_fee_0"].as_str()), ("SUCCESS", "40"));
         let told = parse(&bench.shop.last().1);
-        let key = hex::encode(Md5::digest(keys().v2_key.as_bytes()));
+        let key = hex::encode(Md5::digest(keys().wechat.v2_key.as_bytes()));
         let key = UnboundCipherKey::new(&AES_256, key.as_bytes()).unwrap();
         let mut sealed = STANDARD.decode(&told["req_info"]).unwrap();
         let key = PaddedBlockDecryptingKey::ecb_pkcs7(key).unwrap();
@@ -171,8 +171,8 @@ async fn a_wrong_signature_gets_an_unsigned_failure() {
     let bench = bench().await;
     let body = format!(
         "<xml><appid>{}</appid><mch_id>{}</mch_id><nonce_str>a</nonce_str><out_trade_no>x</out_trade_no><sign>00</sign></xml>",
-        keys().mp_appid,
-        keys().mchid
+        keys().wechat.mp_appid,
+        keys().wechat.mchid
     );
     let answer = bench.http.post(format!("{}/pay/orderquery", bench.base)).body(body).send().await.unwrap();
     let fields = parse(&answer.text().await.unwrap());

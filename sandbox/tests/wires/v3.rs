@@ -24,10 +24,10 @@ impl Answer {
 
 fn authorization(method: &str, target: &str, body: &str, seconds: i64) -> String {
     let (keys, nonce) = (keys(), "0123456789abcdef0123456789abcdef");
-    let signature = sign(&keys.merchant_key, &format!("{method}\n{target}\n{seconds}\n{nonce}\n{body}\n"));
+    let signature = sign(&keys.wechat.merchant_key, &format!("{method}\n{target}\n{seconds}\n{nonce}\n{body}\n"));
     format!(
         "WECHATPAY2-SHA256-RSA2048 mchid=\"{}\",nonce_str=\"{nonce}\",signature=\"{signature}\",timestamp=\"{seconds}\",serial_no=\"{}\"",
-        keys.mchid, keys.merchant_serial
+        keys.wechat.mchid, keys.wechat.merchant_serial
     )
 }
 
@@ -38,7 +38,7 @@ async fn raw(bench: &Bench, method: &str, target: &str, body: &str, auth: &str) 
         .header("authorization", auth)
         .header("accept", "application/json")
         .header("user-agent", "test")
-        .header("wechatpay-serial", &keys().wxpay_public_key_id);
+        .header("wechatpay-serial", &keys().wechat.wxpay_public_key_id);
     if !body.is_empty() {
         request = request.header("content-type", "application/json").body(body.to_owned());
     }
@@ -59,13 +59,13 @@ pub async fn call(bench: &Bench, method: &str, target: &str, body: Value) -> Ans
 
 fn native(bench: &Bench, number: &str, total: u64) -> Value {
     json!({
-        "appid": keys().mp_appid, "mchid": keys().mchid, "description": "测试", "out_trade_no": number,
+        "appid": keys().wechat.mp_appid, "mchid": keys().wechat.mchid, "description": "测试", "out_trade_no": number,
         "notify_url": bench.shop.url, "amount": {"total": total, "currency": "CNY"},
     })
 }
 
 async fn query(bench: &Bench, number: &str) -> Answer {
-    let target = format!("/v3/pay/transactions/out-trade-no/{number}?mchid={}", keys().mchid);
+    let target = format!("/v3/pay/transactions/out-trade-no/{number}?mchid={}", keys().wechat.mchid);
     call(bench, "GET", &target, Value::Null).await
 }
 
@@ -111,7 +111,7 @@ async fn an_order_is_created_paid_and_told() {
     assert!(signed_by_wxpay(&headers, &text));
     let event: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(event["event_type"], "TRANSACTION.SUCCESS");
-    let told = open(&keys().v3_key, &event["resource"]);
+    let told = open(&keys().wechat.v3_key, &event["resource"]);
     assert_eq!((&told["transaction_id"], &told["amount"]["total"]), (&json!(paid.transaction_id), &json!(100)));
     assert_eq!(bench.sandbox.outbox()[0].state, DeliveryState::Accepted);
 }
@@ -119,17 +119,18 @@ async fn an_order_is_created_paid_and_told() {
 #[tokio::test]
 async fn a_wrong_request_is_refused_with_the_right_code() {
     let bench = bench().await;
-    let target = format!("/v3/pay/transactions/out-trade-no/nothing-here?mchid={}", keys().mchid);
+    let target = format!("/v3/pay/transactions/out-trade-no/nothing-here?mchid={}", keys().wechat.mchid);
     let now = now_ms() / 1000;
     for (auth, code) in [
         (authorization("GET", &target, "", now), "ORDER_NOT_EXIST"),
         (authorization("GET", &target, "", now - 301), "SIGN_ERROR"),
         (authorization("POST", &target, "", now), "SIGN_ERROR"),
         (
-            authorization("GET", &target, "", now).replace(&keys().merchant_serial, &keys().platform_serial),
+            authorization("GET", &target, "", now)
+                .replace(&keys().wechat.merchant_serial, &keys().wechat.platform_serial),
             "SIGN_ERROR",
         ),
-        (authorization("GET", &target, "", now).replace(&keys().mchid, "1900000001"), "SIGN_ERROR"),
+        (authorization("GET", &target, "", now).replace(&keys().wechat.mchid, "1900000001"), "SIGN_ERROR"),
         ("Bearer x".to_owned(), "SIGN_ERROR"),
     ] {
         assert_eq!(raw(&bench, "GET", &target, "", &auth).await.unwrap().code(), code, "{auth}");
@@ -149,7 +150,7 @@ async fn a_wrong_request_is_refused_with_the_right_code() {
 #[tokio::test]
 async fn an_order_closes_once_and_for_all() {
     let bench = bench().await;
-    let close = json!({"mchid": keys().mchid});
+    let close = json!({"mchid": keys().wechat.mchid});
     let body = native(&bench, "order-0003", 1);
     call(&bench, "POST", "/v3/pay/transactions/native", body.clone()).await;
     for _ in 0..2 {
@@ -187,7 +188,7 @@ async fn refunds_never_exceed_the_payment() {
     assert!(signed_by_wxpay(&headers, &text));
     let event: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(event["event_type"], "REFUND.SUCCESS");
-    assert_eq!(open(&keys().v3_key, &event["resource"])["amount"]["refund"], 60);
+    assert_eq!(open(&keys().wechat.v3_key, &event["resource"])["amount"]["refund"], 60);
 }
 
 #[tokio::test]
@@ -253,7 +254,11 @@ async fn forgeries_do_not_verify() {
             request.header("wechatpay-nonce").unwrap(),
             request.body
         );
-        crate::client::verifies(&keys().wxpay_public_key, &message, request.header("wechatpay-signature").unwrap_or(""))
+        crate::client::verifies(
+            &keys().wechat.wxpay_public_key,
+            &message,
+            request.header("wechatpay-signature").unwrap_or(""),
+        )
     };
     assert!(verifies(&genuine));
     for how in [
@@ -273,7 +278,7 @@ async fn forgeries_do_not_verify() {
     assert_eq!(seconds(&genuine) - seconds(&old), 600);
     let altered = bench.sandbox.forge(genuine, Forgery::AlteredAmount);
     let event: Value = serde_json::from_str(&altered.body).unwrap();
-    assert_eq!(open(&keys().v3_key, &event["resource"])["amount"]["total"], 2);
+    assert_eq!(open(&keys().wechat.v3_key, &event["resource"])["amount"]["total"], 2);
 }
 
 #[tokio::test]
@@ -311,8 +316,8 @@ async fn certificates_come_under_the_apiv3_key() {
     let bench = bench().await;
     let list = call(&bench, "GET", "/v3/certificates", Value::Null).await.json();
     let entry = &list["data"][0];
-    assert_eq!(entry["serial_no"], keys().platform_serial);
-    assert_eq!(open(&keys().v3_key, &entry["encrypt_certificate"]), json!(keys().platform_cert));
+    assert_eq!(entry["serial_no"], keys().wechat.platform_serial);
+    assert_eq!(open(&keys().wechat.v3_key, &entry["encrypt_certificate"]), json!(keys().wechat.platform_cert));
 }
 
 #[tokio::test]
@@ -320,7 +325,7 @@ async fn a_partner_orders_for_its_sub_merchant() {
     let bench = bench().await;
     let keys = keys();
     let body = json!({
-        "sp_appid": keys.mp_appid, "sp_mchid": keys.mchid, "sub_mchid": keys.sub_mchid, "description": "测试",
+        "sp_appid": keys.wechat.mp_appid, "sp_mchid": keys.wechat.mchid, "sub_mchid": keys.wechat.sub_mchid, "description": "测试",
         "out_trade_no": "order-0011", "notify_url": bench.shop.url, "amount": {"total": 5},
         "payer": {"sp_openid": "oUpF8uMuAJO"},
     });
@@ -328,9 +333,12 @@ async fn a_partner_orders_for_its_sub_merchant() {
     assert_eq!(answer.status, 200, "{}", answer.text);
     bench.sandbox.pay("order-0011", Pay::default()).await.unwrap();
     let base = "/v3/pay/partner/transactions/out-trade-no/order-0011";
-    let target = format!("{base}?sp_mchid={}&sub_mchid={}", keys.mchid, keys.sub_mchid);
+    let target = format!("{base}?sp_mchid={}&sub_mchid={}", keys.wechat.mchid, keys.wechat.sub_mchid);
     let order = call(&bench, "GET", &target, Value::Null).await.json();
-    assert_eq!((&order["sub_mchid"], &order["payer"]["sp_openid"]), (&json!(keys.sub_mchid), &json!("oUpF8uMuAJO")));
+    assert_eq!(
+        (&order["sub_mchid"], &order["payer"]["sp_openid"]),
+        (&json!(keys.wechat.sub_mchid), &json!("oUpF8uMuAJO"))
+    );
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ const BILLS: &str = "/v3/fund-app/mch-transfer/transfer-bills";
 
 fn bill(number: &str, amount: u64) -> Value {
     json!({
-        "appid": keys().mp_appid, "out_bill_no": number, "openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
+        "appid": keys().wechat.mp_appid, "out_bill_no": number, "openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
         "transfer_scene_id": "1000", "transfer_amount": amount, "transfer_remark": "佣金",
         "notify_url": "https://shop.example/transfer-notify/wxpay/default",
         "transfer_scene_report_infos": [{"info_type": "活动名称", "info_content": "新会员有礼"}],

@@ -1,29 +1,32 @@
 //! What each operation of APIv2 does, once its signature was found right (wechat.md 5.2).
 
+use super::Account;
+use super::objects::{refund_word_v2, trade_type};
 use super::refunds::{self, No, Wanted};
 use super::v2::{Bad, Reply, business, order_fields};
 use super::xml::Fields;
 use super::{orders, rules};
-use crate::Sandbox;
 use crate::faults::Misbehaviour;
 use crate::ids;
-use crate::keys::Merchant;
-use crate::ledger::{Provider, RefundState, State, Trade, TradeState, Wire};
+use crate::ledger::{RefundState, Trade, TradeState};
+use crate::provider::{Provider, Wire};
+use crate::sandbox::Sandbox;
+use crate::state::State;
 use serde_json::json;
 
 /// The longest time from creation to expiry of an order that names none.
 const LIFE_MS: i64 = 2 * 3600 * 1000;
 
 /// A verified request.
-pub(crate) struct Desk<'a> {
+pub(crate) struct Cx<'a> {
     pub(crate) sandbox: &'a Sandbox,
-    pub(crate) merchant: &'a Merchant,
+    pub(crate) merchant: &'a Account,
     pub(crate) fields: &'a Fields,
     pub(crate) hmac: bool,
     pub(crate) fault: Option<Misbehaviour>,
 }
 
-impl Desk<'_> {
+impl Cx<'_> {
     fn get(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
@@ -49,11 +52,11 @@ impl Desk<'_> {
     }
 
     fn wire(&self) -> Wire {
-        if self.hmac { Wire::V2Hmac } else { Wire::V2Md5 }
+        if self.hmac { Wire::V2_HMAC } else { Wire::V2_MD5 }
     }
 
-    pub(crate) fn create(&self, micropay: bool) -> Reply {
-        let now = self.sandbox.now();
+    /// What a creation wants, if its fields are right: the product, where callbacks go, when it ends.
+    fn checked(&self, micropay: bool, now: i64) -> Result<(&'static str, Option<String>, i64), Bad> {
         let number = self.get("out_trade_no").unwrap_or_default();
         let good = number.len() <= 32 && number.chars().all(|c| c.is_ascii_alphanumeric() || "_-|*@".contains(c));
         if !good {
@@ -93,6 +96,13 @@ impl Desk<'_> {
                 .filter(|expires| *expires > now)
                 .ok_or_else(|| business("PARAM_ERROR", "time_expire时间过短"))?,
         };
+        Ok((product, notify_url, expires))
+    }
+
+    pub(crate) fn create(&self, micropay: bool) -> Reply {
+        let now = self.sandbox.now();
+        let number = self.get("out_trade_no").unwrap_or_default();
+        let (product, notify_url, expires) = self.checked(micropay, now)?;
         let mut request = json!(self.fields);
         for volatile in ["nonce_str", "sign", "sign_type"] {
             let _ = request.as_object_mut().and_then(|map| map.remove(volatile));
@@ -182,8 +192,8 @@ impl Desk<'_> {
         let mut set = |name: &str, value: &str| {
             fields.insert(name.to_owned(), value.to_owned());
         };
-        set("trade_state", trade.state.wxpay());
-        set("trade_state_desc", trade.state.wxpay());
+        set("trade_state", trade.state.name());
+        set("trade_state_desc", trade.state.name());
         order_fields(trade, &mut set);
         Ok(fields)
     }
@@ -282,7 +292,7 @@ impl Desk<'_> {
             set(format!("refund_id_{n}"), refund.refund_id.clone());
             set(format!("refund_channel_{n}"), "ORIGINAL".into());
             set(format!("refund_fee_{n}"), refund.amount.to_string());
-            set(format!("refund_status_{n}"), refund.state.wxpay_v2().into());
+            set(format!("refund_status_{n}"), refund_word_v2(refund.state).into());
             set(format!("refund_recv_accout_{n}"), "支付用户零钱".into());
             if let (RefundState::Success, Some(settled)) = (refund.state, refund.settled) {
                 set(format!("refund_success_time_{n}"), ids::spaced(settled));
@@ -308,7 +318,7 @@ impl Desk<'_> {
 fn handed_out(trade: &Trade) -> Fields {
     let prepay_id = trade.prepay_id.clone().unwrap_or_default();
     let mut fields = Fields::new();
-    fields.insert("trade_type".to_owned(), trade.trade_type().to_owned());
+    fields.insert("trade_type".to_owned(), trade_type(&trade.product).to_owned());
     match trade.product.as_str() {
         "native" => {
             fields.insert("code_url".to_owned(), trade.code_url.clone().unwrap_or_default());

@@ -1,0 +1,4 @@
+//! What several providers speak.
+
+pub(crate) mod authority;
+pub(crate) mod jws;

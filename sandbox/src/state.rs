@@ -1,0 +1,321 @@
+//! All that the sandbox remembers: the books, and what falls due in them.
+
+use crate::bills::Bills;
+use crate::faults::Rules;
+use crate::ledger::{Refund, RefundOutcome, RefundState, RefundWish, Trade, TradeState};
+use crate::merchant::Merchant;
+use crate::outbox::Outbox;
+use crate::profile::Profiles;
+use crate::provider::Provider;
+use crate::transfers::{Transfer, TransferOutcome, TransferState};
+use crate::wire::LoggedRequest;
+use std::any::Any;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+/// Something that happens by itself at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Due {
+    /// A refund settles: trade, refund.
+    Refund(usize, usize),
+    /// A payer types the password: trade.
+    Pay(usize),
+    /// A transfer that is being taken back is: transfer.
+    Cancel(usize),
+}
+
+/// All that the sandbox remembers.
+pub(crate) struct State {
+    profiles: Profiles,
+    pub(crate) merchants: Vec<Arc<Merchant>>,
+    pub(crate) trades: Vec<Trade>,
+    pub(crate) transfers: Vec<Transfer>,
+    by_key: HashMap<(Provider, String, String), usize>,
+    by_number: HashMap<String, Vec<usize>>,
+    by_transaction: HashMap<String, usize>,
+    by_refund: HashMap<String, Vec<(usize, usize)>>,
+    due: BTreeSet<(i64, Due)>,
+    pub(crate) outbox: Outbox,
+    pub(crate) rules: Rules,
+    pub(crate) bills: Bills,
+    pub(crate) log: VecDeque<LoggedRequest>,
+    /// Where merchants have their callbacks, as they typed it into the providers' consoles.
+    pub(crate) consoles: HashMap<String, (String, String)>,
+    /// Who has logged in: application and openid.
+    pub(crate) logins: BTreeSet<(String, String)>,
+    /// Merchants, by their id in the sandbox, whose message push is in plain mode.
+    pub(crate) plain_pushes: BTreeSet<String>,
+}
+
+impl State {
+    pub(crate) fn new(profiles: Profiles) -> Self {
+        Self {
+            profiles,
+            merchants: Vec::new(),
+            trades: Vec::new(),
+            transfers: Vec::new(),
+            by_key: HashMap::new(),
+            by_number: HashMap::new(),
+            by_transaction: HashMap::new(),
+            by_refund: HashMap::new(),
+            due: BTreeSet::new(),
+            outbox: Outbox::new(profiles),
+            rules: Rules::default(),
+            bills: Bills::default(),
+            log: VecDeque::new(),
+            consoles: HashMap::new(),
+            logins: BTreeSet::new(),
+            plain_pushes: BTreeSet::new(),
+        }
+    }
+
+    /// The URL that a merchant typed into a provider's console.
+    pub(crate) fn console_url(&self, merchant: &Merchant, provider: Provider) -> Option<String> {
+        let (base, id) = self.consoles.get(&merchant.id)?;
+        Some(format!("{base}/pay-notify/{}/{id}", provider.name()))
+    }
+
+    /// The merchant that is meant: by its id in the sandbox, else the first one.
+    pub(crate) fn merchant_named(&self, id: Option<&str>) -> Option<Arc<Merchant>> {
+        self.merchants.iter().find(|m| id.is_none_or(|id| m.id == id)).cloned()
+    }
+
+    pub(crate) fn merchant(&self, provider: Provider, id: &str) -> Option<Arc<Merchant>> {
+        self.merchants.iter().find(|m| m.id_at(provider) == id).cloned()
+    }
+
+    /// The keys of the merchant that a provider knows by this id.
+    pub(crate) fn account<K: Any + Send + Sync>(&self, provider: Provider, id: &str) -> Option<Arc<K>> {
+        self.merchant(provider, id)?.account()
+    }
+
+    /// Puts a trade into the books; its number must be new for its merchant.
+    pub(crate) fn add(&mut self, trade: Trade) -> usize {
+        let at = self.trades.len();
+        self.by_key.insert((trade.provider, trade.merchant.clone(), trade.number.clone()), at);
+        self.by_number.entry(trade.number.clone()).or_default().push(at);
+        if let Some(id) = &trade.transaction_id {
+            self.by_transaction.insert(id.clone(), at);
+        }
+        self.trades.push(trade);
+        at
+    }
+
+    pub(crate) fn find(&self, provider: Provider, merchant: &str, number: &str) -> Option<usize> {
+        self.by_key.get(&(provider, merchant.to_owned(), number.to_owned())).copied()
+    }
+
+    pub(crate) fn find_transaction(&self, merchant: &str, id: &str) -> Option<usize> {
+        let at = *self.by_transaction.get(id)?;
+        (self.trades[at].merchant == merchant).then_some(at)
+    }
+
+    /// All trades with this number, whoever's.
+    pub(crate) fn all(&self, number: &str) -> &[usize] {
+        self.by_number.get(number).map_or(&[], Vec::as_slice)
+    }
+
+    /// All refunds with this number, whoever's.
+    pub(crate) fn all_refunds(&self, number: &str) -> &[(usize, usize)] {
+        self.by_refund.get(number).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn find_refund(&self, provider: Provider, merchant: &str, number: &str) -> Option<(usize, usize)> {
+        self.all_refunds(number).iter().copied().find(|(t, _)| {
+            let trade = &self.trades[*t];
+            trade.provider == provider && trade.merchant == merchant
+        })
+    }
+
+    /// Lets everything happen that was due by `now`.
+    pub(crate) fn tick(&mut self, now: i64) {
+        while let Some(&(at, what)) = self.due.first().filter(|(at, _)| *at <= now) {
+            self.due.remove(&(at, what));
+            match what {
+                Due::Refund(t, r) => self.settle(t, r, RefundOutcome::Success, now),
+                Due::Pay(t) if self.trades[t].payable() => {
+                    let _ = self.paid(t, None, None, now);
+                    self.outbox.payment(&self.trades[t], now);
+                }
+                Due::Pay(_) => {}
+                Due::Cancel(t) => drop(self.settle_transfer(t, &TransferOutcome::Cancelled, now)),
+            }
+        }
+    }
+
+    pub(crate) fn next_due(&self) -> Option<i64> {
+        let mine = self.due.first().map(|(at, _)| *at);
+        [mine, self.outbox.next_due()].into_iter().flatten().min()
+    }
+
+    pub(crate) fn schedule(&mut self, at: i64, what: Due) {
+        self.due.insert((at, what));
+    }
+
+    /// A trade as of `now`: expired ones are closed.
+    pub(crate) fn current(&mut self, at: usize, now: i64) -> &mut Trade {
+        let trade = &mut self.trades[at];
+        if trade.payable() && now >= trade.expires {
+            trade.state = TradeState::Closed;
+            trade.closed = Some(trade.expires);
+        }
+        trade
+    }
+
+    /// The payer scans or opens it, and a trade that nobody had seen comes to be.
+    pub(crate) fn scan(&mut self, at: usize, now: i64) {
+        let profile = (self.profiles)(self.trades[at].provider);
+        let trade = self.current(at, now);
+        if trade.state == TradeState::Unseen {
+            trade.state = TradeState::NotPay;
+            trade.created = now;
+            let id = (profile.transaction_id)(now);
+            trade.transaction_id = Some(id.clone());
+            self.by_transaction.insert(id, at);
+        }
+    }
+
+    /// Takes a close back, if nobody has paid.
+    pub(crate) fn reopen(&mut self, at: usize, now: i64) {
+        let profile = (self.profiles)(self.trades[at].provider);
+        let trade = self.current(at, now);
+        if trade.state == TradeState::Closed && trade.paid.is_none() {
+            trade.state = if trade.transaction_id.is_none() && profile.begins_unseen {
+                TradeState::Unseen
+            } else {
+                TradeState::NotPay
+            };
+            trade.closed = None;
+            trade.expires = trade.expires.max(now + 1);
+        }
+    }
+
+    /// The payer pays.
+    pub(crate) fn paid(
+        &mut self,
+        at: usize,
+        amount: Option<u64>,
+        payer: Option<String>,
+        now: i64,
+    ) -> Result<(), String> {
+        self.scan(at, now);
+        let profile = (self.profiles)(self.trades[at].provider);
+        let trade = self.current(at, now);
+        if !trade.payable() {
+            return Err(format!("{}: the trade is {}", trade.number, trade.state.name()));
+        }
+        trade.state = TradeState::Success;
+        trade.paid = Some(now);
+        trade.paid_amount = amount.filter(|amount| *amount != trade.total);
+        if let Some(payer) = payer {
+            trade.payer = Some(payer);
+        }
+        trade.payer.get_or_insert_with(profile.payer);
+        let id = trade.transaction_id.get_or_insert_with(|| (profile.transaction_id)(now)).clone();
+        self.by_transaction.insert(id, at);
+        Ok(())
+    }
+
+    /// Enters a refund of a trade under the trade's own wire.
+    pub(crate) fn refund_of(&mut self, at: usize, wish: RefundWish, now: i64) -> usize {
+        let trade = &self.trades[at];
+        let refund = Refund {
+            provider: trade.provider,
+            merchant: trade.merchant.clone(),
+            number: trade.number.clone(),
+            out_refund_no: wish.number,
+            refund_id: wish.id,
+            amount: wish.amount,
+            total: trade.amount(),
+            state: RefundState::Processing,
+            reason: None,
+            notify_url: wish.notify_url,
+            created: now,
+            settled: None,
+            wire: trade.wire,
+        };
+        self.refund(at, refund, wish.settles)
+    }
+
+    /// Enters a refund, in PROCESSING; it settles at `settles`, or by hand if that is `None`.
+    pub(crate) fn refund(&mut self, at: usize, refund: Refund, settles: Option<i64>) -> usize {
+        let trade = &mut self.trades[at];
+        let r = trade.refunds.len();
+        trade.state = TradeState::Refund;
+        self.by_refund.entry(refund.out_refund_no.clone()).or_default().push((at, r));
+        trade.refunds.push(refund);
+        if let Some(settles) = settles {
+            self.schedule(settles, Due::Refund(at, r));
+        }
+        r
+    }
+
+    /// Ends a refund and queues its callback. A settled one stays as it is.
+    pub(crate) fn settle(&mut self, at: usize, r: usize, outcome: RefundOutcome, now: i64) {
+        let profile = (self.profiles)(self.trades[at].provider);
+        let trade = &mut self.trades[at];
+        let refund = &mut trade.refunds[r];
+        if refund.state != RefundState::Processing {
+            return;
+        }
+        refund.state = match outcome {
+            RefundOutcome::Success => RefundState::Success,
+            RefundOutcome::Closed => RefundState::Closed,
+            RefundOutcome::Abnormal => RefundState::Abnormal,
+        };
+        refund.settled = Some(now);
+        if trade.refunds.iter().all(|r| r.state == RefundState::Closed) {
+            trade.state = TradeState::Success;
+        }
+        if profile.tells_failed_refunds || outcome == RefundOutcome::Success {
+            self.outbox.refund(r, &self.trades[at], now);
+        }
+    }
+}
+
+impl State {
+    /// Enters a transfer, or finds the same one again; `None` when the number has another content.
+    pub(crate) fn transfer(&mut self, transfer: Transfer) -> Option<usize> {
+        let same = |known: &Transfer| {
+            (known.provider, &known.merchant, &known.number)
+                == (transfer.provider, &transfer.merchant, &transfer.number)
+        };
+        match self.transfers.iter().position(same) {
+            Some(at) => (self.transfers[at].request == transfer.request).then_some(at),
+            None => {
+                self.transfers.push(transfer);
+                Some(self.transfers.len() - 1)
+            }
+        }
+    }
+
+    /// Begins to take one back; it is done after some time.
+    pub(crate) fn cancel_transfer(&mut self, at: usize, now: i64, done: i64) {
+        let transfer = &mut self.transfers[at];
+        transfer.state = TransferState::Canceling;
+        transfer.updated = now;
+        self.schedule(done, Due::Cancel(at));
+    }
+
+    /// Ends a transfer and queues its callback, where its request named a URL.
+    pub(crate) fn settle_transfer(&mut self, at: usize, outcome: &TransferOutcome, now: i64) -> Result<(), String> {
+        let transfer = &mut self.transfers[at];
+        let comes_back = *outcome == TransferOutcome::Returned && transfer.state == TransferState::Success;
+        if transfer.ended.is_some() && !comes_back {
+            return Err(format!("{}: the transfer is {:?}", transfer.number, transfer.state));
+        }
+        transfer.state = match outcome {
+            TransferOutcome::Success => TransferState::Success,
+            TransferOutcome::Fail(_) => TransferState::Fail,
+            TransferOutcome::Cancelled => TransferState::Cancelled,
+            TransferOutcome::Returned => TransferState::Returned,
+        };
+        if let TransferOutcome::Fail(reason) = outcome {
+            transfer.fail_reason = Some(reason.clone());
+        }
+        transfer.updated = now;
+        transfer.ended = Some(now);
+        self.outbox.transfer(transfer, now);
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! Callbacks as an attacker, or WeChat Pay's own probe, would send them.
+
+use super::{Account, xml};
+use crate::crypto::{self, RsaKey, gcm_open, gcm_seal};
+use crate::forgery::{Forgery, spoil};
+use crate::outbox::SignedRequest;
+use crate::sandbox::Sandbox;
+use serde_json::{Value, json};
+
+/// Spoils a callback of APIv3.
+pub(super) fn v3(sandbox: &Sandbox, request: &mut SignedRequest, merchant: &Account, how: Forgery) {
+    const SIGNATURE: &str = "Wechatpay-Signature";
+    match how {
+        Forgery::BadSignature => {
+            let spoilt = request.header(SIGNATURE).map(spoil).unwrap_or_default();
+            request.set_header(SIGNATURE, &spoilt);
+        }
+        Forgery::OtherKey => sign_again(request, sandbox.stranger(), 0),
+        Forgery::AlteredAmount => alter_v3(request, merchant),
+        Forgery::NoSignature => request.drop_header(SIGNATURE),
+        Forgery::EmptySignature => request.set_header(SIGNATURE, ""),
+        Forgery::OldTimestamp => {
+            let public = request.header("Wechatpay-Serial") == Some(&merchant.keys.wxpay_public_key_id);
+            sign_again(request, if public { &merchant.wxpay } else { &merchant.platform }, -600);
+        }
+        Forgery::SignTest => {
+            let probe = format!("WECHATPAY/SIGNTEST/{}", request.header(SIGNATURE).unwrap_or_default());
+            request.set_header(SIGNATURE, &probe[..344.min(probe.len())]);
+        }
+        Forgery::UnknownSerial => {
+            let serial = hex::encode_upper(crypto::random::<20>());
+            request.set_header("Wechatpay-Serial", &serial);
+            sign_again(request, sandbox.stranger(), 0);
+        }
+        Forgery::Downgrade => request.set_header("Wechatpay-Signature-Type", "WECHATPAY2-SM2-WITH-SM3"),
+    }
+}
+
+fn sign_again(request: &mut SignedRequest, key: &RsaKey, shift_seconds: i64) {
+    let header = |name: &str| request.header(name).unwrap_or_default().to_owned();
+    let seconds: i64 = header("Wechatpay-Timestamp").parse().unwrap_or_default();
+    let timestamp = (seconds + shift_seconds).to_string();
+    let message = format!("{timestamp}\n{}\n{}\n", header("Wechatpay-Nonce"), request.body);
+    request.set_header("Wechatpay-Timestamp", &timestamp);
+    request.set_header("Wechatpay-Signature", &key.sign(message.as_bytes()));
+}
+
+/// Opens the envelope with the APIv3 key, changes the amount, seals it again; the signature stays.
+fn alter_v3(request: &mut SignedRequest, merchant: &Account) {
+    let Ok(mut body) = serde_json::from_str::<Value>(&request.body) else {
+        return;
+    };
+    let text = |name: &str| body["resource"][name].as_str().unwrap_or_default().to_owned();
+    let (nonce, associated) = (text("nonce"), text("associated_data"));
+    let plain = gcm_open(&merchant.keys.v3_key, &nonce, &associated, &text("ciphertext")).unwrap_or_default();
+    let mut plain: Value = serde_json::from_slice(&plain).unwrap_or_default();
+    for name in ["total", "payer_total", "refund", "payer_refund"] {
+        if let Some(amount) = plain.pointer_mut(&format!("/amount/{name}")) {
+            *amount = json!(amount.as_u64().unwrap_or_default() + 1);
+        }
+    }
+    if let Some(amount) = plain.get_mut("transfer_amount") {
+        *amount = json!(amount.as_u64().unwrap_or_default() + 1);
+    }
+    let sealed = gcm_seal(&merchant.keys.v3_key, &nonce, &associated, plain.to_string().as_bytes());
+    body["resource"]["ciphertext"] = json!(sealed);
+    request.body = body.to_string();
+}
+
+/// Spoils a callback of APIv2.
+pub(super) fn v2(request: &mut SignedRequest, how: Forgery) {
+    let Ok(mut fields) = xml::parse(request.body.as_bytes()) else {
+        return;
+    };
+    let sealed = fields.get("req_info").cloned();
+    match (how, sealed) {
+        (Forgery::OldTimestamp, _) => unreachable!("APIv2 signs no time"),
+        (Forgery::NoSignature, Some(_)) => {
+            fields.remove("req_info");
+        }
+        (Forgery::EmptySignature, Some(_)) => {
+            fields.insert("req_info".to_owned(), String::new());
+        }
+        (Forgery::OtherKey, Some(_)) => {
+            let other =
+                crypto::ecb_seal(&crypto::random::<32>(), b"<root><refund_status>SUCCESS</refund_status></root>");
+            fields.insert("req_info".to_owned(), other);
+        }
+        (_, Some(sealed)) => {
+            fields.insert("req_info".to_owned(), spoil(&sealed));
+        }
+        (Forgery::AlteredAmount, None) => {
+            let fee: u64 = fields.get("total_fee").and_then(|fee| fee.parse().ok()).unwrap_or_default();
+            fields.insert("total_fee".to_owned(), (fee + 1).to_string());
+        }
+        (Forgery::NoSignature, None) => {
+            fields.remove("sign");
+        }
+        (Forgery::EmptySignature, None) => {
+            fields.insert("sign".to_owned(), String::new());
+        }
+        (Forgery::OtherKey | Forgery::UnknownSerial | Forgery::Downgrade, None) => {
+            let key = crypto::random_text(32, crypto::ALNUM);
+            let sign = super::v2::sign(&fields, &key, false);
+            fields.insert("sign".to_owned(), sign);
+        }
+        (Forgery::BadSignature | Forgery::SignTest, None) => {
+            fields.insert("sign".to_owned(), crypto::md5_hex(&crypto::random::<16>()).to_uppercase());
+        }
+    }
+    request.body = xml::write("xml", &fields);
+}

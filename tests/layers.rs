@@ -1,0 +1,180 @@
+//! Modules of one crate import downward only. The compiler keeps that between crates; within one, this does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// The modules of a crate, or of a folder of it, from the bottom to the top; those of one line do not import each other.
+struct Tree {
+    /// Where the modules are.
+    dir: &'static str,
+    /// How paths begin that name one of them, from anywhere in the crate.
+    prefix: &'static str,
+    layers: &'static [&'static [&'static str]],
+}
+
+const TREES: [Tree; 3] = [
+    Tree {
+        dir: "local/src",
+        prefix: "crate::",
+        layers: &[
+            &["options", "guard", "dynamo", "functions", "journal", "receiver", "stream"],
+            &["demo"],
+            &["console"],
+            &["stack"],
+        ],
+    },
+    Tree {
+        dir: "local/src/console",
+        prefix: "crate::console::",
+        layers: &[
+            &["text", "wishes", "assets"],
+            &["view", "ways"],
+            &["call", "layout", "forms"],
+            &["lookup"],
+            &["callbacks", "incidents", "refund", "home", "sandbox", "shop", "wallet", "tables"],
+            &["timeline"],
+            &["order"],
+        ],
+    },
+    Tree {
+        dir: "sandbox/src",
+        prefix: "crate::",
+        layers: &[
+            &["crypto"],
+            &["ids", "provider"],
+            &["profile", "faults", "common"],
+            &["wire", "merchant"],
+            &["ledger"],
+            &["transfers", "bills"],
+            &["outbox", "forgery"],
+            &["state"],
+            &["sandbox"],
+            &["desk"],
+            &["alipay", "apple", "douyin", "huawei", "virtual_pay", "vkspay", "wechat"],
+            &["desks"],
+            &["callbacks", "wallet"],
+            &["resplit", "control"],
+            &["server"],
+        ],
+    },
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The sources of a tree by module. `lib.rs` or `mod.rs` puts it together, and `main.rs` starts it: they are on top of
+/// everything.
+fn sources(dir: &Path) -> BTreeMap<String, Vec<(PathBuf, String)>> {
+    let mut found: BTreeMap<String, Vec<(PathBuf, String)>> = BTreeMap::new();
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder of sources") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let inner = path.strip_prefix(dir).expect("below the sources").with_extension("");
+            let module = inner.iter().next().expect("a name").to_string_lossy().into_owned();
+            if path.extension().is_some_and(|kind| kind == "rs") && !["lib", "main", "mod"].contains(&module.as_str()) {
+                let text = std::fs::read_to_string(&path).expect("a source");
+                found.entry(module).or_default().push((inner, text));
+            }
+        }
+    }
+    found
+}
+
+/// Code without comments, and without what is only for its tests.
+fn code(text: &str) -> String {
+    let (before, tests) = text.split_once("#[cfg(test)]\nmod tests {").unwrap_or((text, ""));
+    let after = tests.split_once("\n}\n").map_or("", |(_, after)| after);
+    before
+        .lines()
+        .chain(after.lines())
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// What follows each `prefix` in code: the first name of a path, or of each path in braces.
+fn named(code: &str, prefix: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let word = |text: &str| -> String { text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect() };
+    for (at, _) in code.match_indices(prefix) {
+        if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':') {
+            continue;
+        }
+        let rest = &code[at + prefix.len()..];
+        let Some(group) = rest.strip_prefix('{') else {
+            names.insert(word(rest));
+            continue;
+        };
+        let mut depth = 0;
+        let mut begins = true;
+        for (at, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => begins = true,
+                c if depth == 0 && begins && (c.is_alphanumeric() || c == '_') => {
+                    names.insert(word(&group[at..]));
+                    begins = false;
+                }
+                _ => {}
+            }
+        }
+    }
+    names
+}
+
+/// The modules of the tree, or other things at its root, that a file names.
+fn imports(prefix: &str, inner: &Path, text: &str) -> BTreeSet<String> {
+    let code = code(text);
+    let mut names = named(&code, prefix);
+    // From a file as deep as this, so many `super::` lead to the root.
+    let deep = inner.iter().filter(|part| *part != "mod").count();
+    names.extend(named(&code, &"super::".repeat(deep)).into_iter().filter(|name| name != "super"));
+    names
+}
+
+/// What is against the order.
+fn faults(own: &Tree) -> Vec<String> {
+    let layer = |name: &str| own.layers.iter().position(|layer| layer.contains(&name));
+    let mut faults = Vec::new();
+    for (module, files) in sources(&root().join(own.dir)) {
+        let Some(mine) = layer(&module) else {
+            faults.push(format!("{}: {module} has no layer", own.dir));
+            continue;
+        };
+        for (inner, text) in files {
+            for name in imports(own.prefix, &inner, &text).into_iter().filter(|name| *name != module) {
+                let file = format!("{}/{}", own.dir, inner.display());
+                match layer(&name) {
+                    None => faults.push(format!("{file} imports {name} from the root, which is above it")),
+                    Some(other) if other >= mine => {
+                        faults.push(format!("{file} imports {name}, which is not below it"))
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+    }
+    faults
+}
+
+#[test]
+fn modules_import_downward_only() {
+    let faults: Vec<String> = TREES.iter().flat_map(faults).collect();
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn an_import_is_seen_in_each_form() {
+    let text = "use crate::{a, b::{self, c}};\nuse crate::d::E; // crate::f\nfn g() { crate::h::i() }\nuse super::j;\n";
+    let seen = |inner: &str| imports("crate::", Path::new(inner), text).into_iter().collect::<Vec<_>>().join(" ");
+    assert_eq!(seen("k/mod"), "a b d h j");
+    assert_eq!(seen("k/l"), "a b d h");
+}
