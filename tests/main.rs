@@ -71,5 +71,6 @@ mod web_client;
 mod world;
 
 // The kit of the driver's own tests: a server in WeChat Pay's place.
+#[allow(dead_code, reason = "the rest of it is for the driver's own tests")]
 #[path = "../shared/providers/tests/it/wxpay_kit.rs"]
 mod wxpay_kit;

@@ -17,7 +17,7 @@ pub(crate) const TABLE: &str = "orders";
 const KEY: &str = "the-bench-calls-with-this";
 
 /// Min, median and max in µs.
-pub struct Spread(Vec<u64>);
+pub(crate) struct Spread(Vec<u64>);
 
 impl std::fmt::Display for Spread {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -29,7 +29,7 @@ impl std::fmt::Display for Spread {
 }
 
 /// What was measured.
-pub struct Figures {
+pub(crate) struct Figures {
     /// Verify, decrypt, parse.
     pub without_store: Spread,
     /// The whole function, with the embedded table on loopback.
@@ -46,7 +46,7 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    pub async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let sandbox = Sandbox::new(Options { auto_deliver: false, ..Options::default() });
         let keys = MerchantKeys::generate("bench");
         sandbox.register(&keys);
@@ -60,7 +60,7 @@ impl Shop {
         Self { sandbox, config, dynamodb }
     }
 
-    pub async fn items(&self) -> Vec<serde_json::Value> {
+    pub(crate) async fn items(&self) -> Vec<serde_json::Value> {
         crate::units::scan(&self.dynamodb).await
     }
 }
@@ -69,7 +69,7 @@ impl Shop {
 ///
 /// # Panics
 /// When the shop cannot be set up: there is nothing to measure then.
-pub async fn measure(runs: usize) -> Figures {
+pub(crate) async fn measure(runs: usize) -> Figures {
     let Shop { sandbox, config, dynamodb } = Shop::open().await;
     let direct = app(&config, &dynamodb).await;
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tests::runtime_api::{Emulator, Fault};
 
 /// One function's figures.
-pub struct Figures {
+pub(crate) struct Figures {
     /// Start to the first `next`.
     pub next: Spread,
     /// Start to the first answer.
@@ -18,7 +18,7 @@ pub struct Figures {
 }
 
 /// Least, middle and largest, µs.
-pub struct Spread {
+pub(crate) struct Spread {
     least: u64,
     /// The middle value.
     pub median: u64,
@@ -43,7 +43,13 @@ impl fmt::Display for Spread {
 ///
 /// # Errors
 /// When it does not answer.
-pub async fn measure(binary: &Path, function: &str, config: &str, table: &str, runs: usize) -> Result<Figures, Fault> {
+pub(crate) async fn measure(
+    binary: &Path,
+    function: &str,
+    config: &str,
+    table: &str,
+    runs: usize,
+) -> Result<Figures, Fault> {
     let envs =
         [("PAY_CONFIG", config), ("AWS_ENDPOINT_URL_DYNAMODB", table), ("PAY_NOTIFY_URL", "https://notify.example")];
     let event = first_event(function);

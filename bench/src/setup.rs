@@ -8,13 +8,13 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 /// The shared secret that the bench calls with.
-pub const KEY: &str = "bench-1f0e9d8c7b6a5948";
+pub(crate) const KEY: &str = "bench-1f0e9d8c7b6a5948";
 
 /// A merchant of WeChat Pay with two nodes and one of Alipay; four RSA keys of 2048 bits are parsed at start.
 ///
 /// # Panics
 /// When keys cannot be made.
-pub fn configuration() -> String {
+pub(crate) fn configuration() -> String {
     let merchant = key();
     let provider = key();
     let certificate = CertificateParams::new(Vec::new()).and_then(|p| p.self_signed(&merchant)).expect("a certificate");
@@ -45,7 +45,7 @@ fn key() -> KeyPair {
 ///
 /// # Panics
 /// When loopback has no port.
-pub async fn empty_table() -> String {
+pub(crate) async fn empty_table() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port on loopback");
     let address = listener.local_addr().expect("the port");
     let routes = Router::new().route("/", post(async || ([(CONTENT_TYPE, "application/x-amz-json-1.0")], "{}")));

@@ -12,7 +12,7 @@ use tests::dynamo_proxy::{Call, DynamoProxy};
 use vk_pay_local::dynamo;
 
 /// The units of one step of a payment.
-pub struct Step {
+pub(crate) struct Step {
     /// What was called.
     pub name: &'static str,
     /// DynamoDB operations, in their order.
@@ -26,7 +26,7 @@ pub struct Step {
 }
 
 /// The whole of it.
-pub struct Figures {
+pub(crate) struct Figures {
     /// Creation, callback, query, refund.
     pub steps: Vec<Step>,
     /// Items that stay, by kind: how many, and their bytes.
@@ -39,7 +39,7 @@ pub struct Figures {
 ///
 /// # Panics
 /// When the shop cannot be set up.
-pub async fn measure() -> Figures {
+pub(crate) async fn measure() -> Figures {
     let shop = callback::Shop::open().await;
     let proxy = DynamoProxy::start(&shop.dynamodb).await;
     let app = callback::app(&shop.config, proxy.base()).await;

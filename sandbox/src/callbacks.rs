@@ -47,11 +47,17 @@ impl Sandbox {
     }
 
     /// [`Self::build_callback`] without the panic.
+    ///
+    /// # Errors
+    /// That there is nothing of this number to tell.
     pub fn try_build_callback(&self, number: &str, kind: CallbackKind) -> Result<SignedRequest, String> {
         self.callback_of(None, number, kind)
     }
 
     /// The same at one provider, where several know the number.
+    ///
+    /// # Errors
+    /// That there is nothing of this number to tell.
     pub fn callback_of(
         &self,
         provider: Option<Provider>,

@@ -173,6 +173,9 @@ impl Sandbox {
     }
 
     /// Sends a request as it stands; answers status and body.
+    ///
+    /// # Errors
+    /// That there was no answer.
     pub async fn send(&self, request: &SignedRequest) -> Result<(u16, String), String> {
         let client = self.inner.client.get_or_init(|| {
             reqwest::Client::builder()

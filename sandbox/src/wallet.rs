@@ -56,6 +56,9 @@ pub struct ClientPaid {
 
 impl Sandbox {
     /// Scans and pays the trade with this out_trade_no.
+    ///
+    /// # Errors
+    /// Why it cannot be paid.
     pub async fn pay(&self, number: &str, how: Pay) -> Result<Paid, String> {
         let now = self.now();
         let mut state = self.state();
@@ -79,12 +82,18 @@ impl Sandbox {
     }
 
     /// Opens what a wallet opens: an app's order string, or the URL of a page. From then on the trade exists and can be
-    /// paid. Answers its out_trade_no, or the provider's complaint.
+    /// paid. Answers its out_trade_no.
+    ///
+    /// # Errors
+    /// The provider's complaint.
     pub fn open_order_string(&self, order: &str) -> Result<String, String> {
         self.opened(order).map(|(_, number)| number)
     }
 
     /// [`Self::open_order_string`] and [`Self::pay`] in one.
+    ///
+    /// # Errors
+    /// As either of them.
     pub async fn pay_order_string(&self, order: &str) -> Result<Paid, String> {
         let (provider, number) = self.opened(order)?;
         self.pay(&number, Pay { provider: Some(provider), ..Pay::default() }).await
@@ -111,6 +120,9 @@ impl Sandbox {
     }
 
     /// The payer scans the QR code and leaves it at that; the trade exists now, unpaid.
+    ///
+    /// # Errors
+    /// That there is no such trade.
     pub fn scan(&self, number: &str) -> Result<(), String> {
         let now = self.now();
         let mut state = self.state();

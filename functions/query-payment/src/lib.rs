@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use shared::api::{self, Call, Dialect, Reply, Request, Response};
 use shared::app::App;
-use shared::domain::{Code, Failure, Provider, action::Queries};
+use shared::domain::{Code, Failure, action::Queries};
 use shared::payments::{
     QueryInput, next_poll_ms, query_incidents, query_orders, query_payment, rerun_handler, verify_purchase,
 };
@@ -15,8 +15,7 @@ pub async fn handle(app: &App, request: Request) -> Response {
         Queries::Orders => orders(app, &call).await,
         Queries::Incidents => incidents(app, &call).await,
         Queries::RerunHandler => rerun(app, &call).await,
-        Queries::VerifyReceipt => purchase(app, &call, Provider::Appleiap).await,
-        Queries::VerifyPurchase => purchase(app, &call, Provider::Huawei).await,
+        Queries::VerifyReceipt | Queries::VerifyPurchase => purchase(app, &call, action).await,
     })
     .await
 }
@@ -43,7 +42,8 @@ async fn payment(app: &App, call: &Call) -> Result<Reply, Failure> {
     })
 }
 
-async fn purchase(app: &App, call: &Call, provider: Provider) -> Result<Reply, Failure> {
+async fn purchase(app: &App, call: &Call, action: Queries) -> Result<Reply, Failure> {
+    let provider = action.store().ok_or(Code::PROVIDER)?;
     let context = app.context(call.config.clone());
     let order = verify_purchase(&context, &call.caller, &call.fields(), provider).await?;
     Ok(Reply::ok(api::payment_result(&order, &call.caller)))

@@ -57,6 +57,9 @@ impl Console {
 
     /// Every item of a table whose attributes have these values. The console's own look at the tables; no function
     /// ever does this.
+    ///
+    /// # Errors
+    /// What the table says.
     pub async fn scan(&self, table: &str, wanted: &[(&str, &str)]) -> Result<Vec<Map<String, Value>>, String> {
         use aws_sdk_dynamodb::types::AttributeValue as Av;
         let mut items = Vec::new();

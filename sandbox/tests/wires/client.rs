@@ -13,16 +13,16 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// One merchant for all tests: making keys is slow.
-pub fn keys() -> &'static MerchantKeys {
+pub(crate) fn keys() -> &'static MerchantKeys {
     static KEYS: OnceLock<MerchantKeys> = OnceLock::new();
     KEYS.get_or_init(|| MerchantKeys::generate("shop"))
 }
 
-pub fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
-pub struct Bench {
+pub(crate) struct Bench {
     pub sandbox: Sandbox,
     pub base: String,
     pub http: reqwest::Client,
@@ -31,7 +31,7 @@ pub struct Bench {
 
 /// A shop: remembers what it was sent, answers what it is told.
 #[derive(Clone)]
-pub struct Shop {
+pub(crate) struct Shop {
     pub url: String,
     pub got: Arc<Mutex<Vec<(HeaderMap, String)>>>,
     pub answer: Arc<Mutex<(u16, String)>>,
@@ -45,7 +45,7 @@ async fn serve(router: Router) -> String {
 }
 
 impl Shop {
-    pub async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let got: Arc<Mutex<Vec<(HeaderMap, String)>>> = Arc::default();
         let answer = Arc::new(Mutex::new((200, String::new())));
         let (inbox, reply) = (Arc::clone(&got), Arc::clone(&answer));
@@ -57,25 +57,25 @@ impl Shop {
         Self { url: format!("{}/notify", serve(router).await), got, answer }
     }
 
-    pub fn answers(&self, status: u16, body: &str) {
+    pub(crate) fn answers(&self, status: u16, body: &str) {
         *self.answer.lock().unwrap() = (status, body.to_owned());
     }
 
-    pub fn last(&self) -> (HeaderMap, String) {
+    pub(crate) fn last(&self) -> (HeaderMap, String) {
         self.got.lock().unwrap().last().unwrap().clone()
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.got.lock().unwrap().len()
     }
 }
 
 /// A sandbox with the merchant, callbacks only when asked for.
-pub async fn bench() -> Bench {
+pub(crate) async fn bench() -> Bench {
     bench_with(Options { retry_divisor: 1, clock: None, auto_deliver: false }).await
 }
 
-pub async fn bench_with(options: Options) -> Bench {
+pub(crate) async fn bench_with(options: Options) -> Bench {
     let sandbox = Sandbox::new(options);
     sandbox.register(keys());
     let base = serve(sandbox.router()).await;
@@ -83,12 +83,12 @@ pub async fn bench_with(options: Options) -> Bench {
     Bench { sandbox, base, http, shop: Shop::open().await }
 }
 
-pub fn der(text: &str) -> Vec<u8> {
+pub(crate) fn der(text: &str) -> Vec<u8> {
     let inner: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
     STANDARD.decode(inner).unwrap()
 }
 
-pub fn sign(key: &str, message: &str) -> String {
+pub(crate) fn sign(key: &str, message: &str) -> String {
     let key = RsaKeyPair::from_pkcs8(&der(key)).unwrap();
     let mut out = vec![0; key.public_modulus_len()];
     key.sign(&RSA_PKCS1_SHA256, &rand::SystemRandom::new(), message.as_bytes(), &mut out).unwrap();
@@ -96,14 +96,14 @@ pub fn sign(key: &str, message: &str) -> String {
     STANDARD.encode(out)
 }
 
-pub fn verifies(public: &str, message: &str, signature: &str) -> bool {
+pub(crate) fn verifies(public: &str, message: &str, signature: &str) -> bool {
     let Ok(signature) = STANDARD.decode(signature) else {
         return false;
     };
     UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der(public)).verify(message.as_bytes(), &signature).is_ok()
 }
 
-pub fn open(v3_key: &str, resource: &Value) -> Value {
+pub(crate) fn open(v3_key: &str, resource: &Value) -> Value {
     let text = |name: &str| resource[name].as_str().unwrap();
     let key = aead::LessSafeKey::new(aead::UnboundKey::new(&aead::AES_256_GCM, v3_key.as_bytes()).unwrap());
     let mut data = STANDARD.decode(text("ciphertext")).unwrap();
@@ -113,7 +113,7 @@ pub fn open(v3_key: &str, resource: &Value) -> Value {
 }
 
 /// The three signed lines of an answer or a callback.
-pub fn signed_by_wxpay(headers: &HeaderMap, body: &str) -> bool {
+pub(crate) fn signed_by_wxpay(headers: &HeaderMap, body: &str) -> bool {
     let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let message = format!("{}\n{}\n{body}\n", header("wechatpay-timestamp"), header("wechatpay-nonce"));
     let keys = keys();

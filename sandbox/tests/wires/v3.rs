@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     headers: axum::http::HeaderMap,
     text: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_default()
     }
 
-    pub fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         self.json()["code"].as_str().unwrap_or("OK").to_owned()
     }
 }
@@ -47,7 +47,7 @@ async fn raw(bench: &Bench, method: &str, target: &str, body: &str, auth: &str) 
     Ok(Answer { status, headers, text: answer.text().await? })
 }
 
-pub async fn call(bench: &Bench, method: &str, target: &str, body: Value) -> Answer {
+pub(crate) async fn call(bench: &Bench, method: &str, target: &str, body: Value) -> Answer {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let auth = authorization(method, target, &body, now_ms() / 1000);
     let answer = raw(bench, method, target, &body, &auth).await.unwrap();
@@ -69,12 +69,12 @@ async fn query(bench: &Bench, number: &str) -> Answer {
     call(bench, "GET", &target, Value::Null).await
 }
 
-pub async fn ordered(bench: &Bench, number: &str, total: u64) {
+pub(crate) async fn ordered(bench: &Bench, number: &str, total: u64) {
     let answer = call(bench, "POST", "/v3/pay/transactions/native", native(bench, number, total)).await;
     assert!(answer.json()["code_url"].as_str().unwrap().starts_with("weixin://wxpay/bizpayurl?pr="));
 }
 
-pub async fn paid(bench: &Bench, number: &str, total: u64) {
+pub(crate) async fn paid(bench: &Bench, number: &str, total: u64) {
     ordered(bench, number, total).await;
     bench.sandbox.pay(number, Pay::default()).await.unwrap();
 }

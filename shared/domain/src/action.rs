@@ -3,6 +3,8 @@
 //! An action belongs to the enum of its function, so that a function's match on it is exhaustive: one that is added
 //! here without an arm there does not compile, and neither does one without a rule.
 
+use crate::Provider;
+
 /// Who may call an action, where `auth` of the configuration lets a caller in at all (`docs/security.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -176,6 +178,17 @@ actions! {
         Alipay = "code2SessionAlipay", Payer, ["code2Session"];
         /// VK-Pay's name for Douyin.
         Douyin = "code2SessionDouyin", Payer, ["code2Session"];
+    }
+}
+
+impl Queries {
+    /// Whose store's proof of a purchase it takes.
+    pub const fn store(self) -> Option<Provider> {
+        match self {
+            Self::VerifyReceipt => Some(Provider::Appleiap),
+            Self::VerifyPurchase => Some(Provider::Huawei),
+            Self::Payment | Self::Orders | Self::Incidents | Self::RerunHandler => None,
+        }
     }
 }
 

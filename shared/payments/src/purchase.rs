@@ -1,4 +1,4 @@
-//! `pay/appleiap/verifyReceipt` and `pay/huaweiiap/verifyPurchase`: a client brings the proof of a purchase.
+//! `pay/…/verifyReceipt` and `pay/…/verifyPurchase`: a client brings the proof of a purchase.
 
 use super::{Caller, Confirmed, Context, Fields, Source};
 use domain::{Attempt, Code, Day, Failure, Order, Payment, Provider, other_number};
