@@ -8,7 +8,7 @@ use sandbox::{CallbackKind, SignedRequest};
 use serde_json::{Value, json};
 use shared::config::Config;
 use shared::domain::Provider;
-use shared::providers::{CallbackError, CallbackRequest, Notice, Outside, read_callback};
+use shared::providers::{CallbackError, CallbackRequest, Notice, ProviderClients, read_callback};
 use std::path::Path;
 
 /// Reads a callback as a merchant with this configuration does.
@@ -26,7 +26,7 @@ async fn read(config: &Value, provider: &str, callback: &SignedRequest) -> Resul
         now: (shared::app::system_clock())(),
     };
     let merchant = config.merchant("default").expect("a merchant");
-    read_callback(Provider::parse(provider).expect("a provider"), merchant, &Outside::default(), &request).await
+    read_callback(Provider::parse(provider).expect("a provider"), merchant, &ProviderClients::default(), &request).await
 }
 
 /// A genuine callback of a paid order, and the configuration that takes it.

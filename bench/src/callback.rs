@@ -7,7 +7,7 @@ use shared::api::Request;
 use shared::app::{App, Settings, system_clock};
 use shared::config::Source;
 use shared::domain::Provider;
-use shared::providers::{CallbackRequest, Outside, read_callback};
+use shared::providers::{CallbackRequest, ProviderClients, read_callback};
 use shared::store::Store;
 use std::time::Instant;
 use tests::dynamo_proxy::DynamoProxy;
@@ -75,7 +75,7 @@ pub(crate) async fn measure(runs: usize) -> Figures {
 
     let mut with_store = Vec::new();
     let mut without_store = Vec::new();
-    let outside = Outside::default();
+    let clients = ProviderClients::default();
     for i in 0..runs {
         let request = request_of(&paid(&direct, &sandbox, &format!("BENCH_{i}")).await);
         let configuration = direct.config().await;
@@ -88,7 +88,7 @@ pub(crate) async fn measure(runs: usize) -> Figures {
             now: (direct.clock)(),
         };
         let start = Instant::now();
-        let notice = read_callback(Provider::Wxpay, merchant, &outside, &callback).await;
+        let notice = read_callback(Provider::Wxpay, merchant, &clients, &callback).await;
         without_store.push(micros(start));
         assert!(notice.is_ok(), "a genuine callback");
         let start = Instant::now();

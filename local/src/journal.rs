@@ -167,7 +167,7 @@ async fn verify(
     let merchant = config.merchant(merchant).ok_or("no such merchant")?;
     let query = parts.uri.query().unwrap_or_default();
     let callback = CallbackRequest { method: &parts.method, headers: &parts.headers, query, body, now };
-    match read_callback(provider, merchant, &app.outside, &callback).await {
+    match read_callback(provider, merchant, &app.clients, &callback).await {
         Ok(Notice::Payment(payment)) => Ok((payment.number.clone(), None)),
         Ok(Notice::Refund(refund)) => {
             Ok((refund.number.clone().unwrap_or_default(), Some(refund.out_refund_no.clone())))

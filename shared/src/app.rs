@@ -5,7 +5,7 @@ use config::{Fault, Source};
 use crypto::hash;
 use payments::{Context, Handlers};
 use providers::Config;
-use providers::{Outside, TokenCache};
+use providers::{ProviderClients, TokenCache};
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
@@ -44,7 +44,7 @@ pub struct App {
     /// The table.
     pub store: Store,
     /// What the providers keep.
-    pub outside: Outside,
+    pub clients: ProviderClients,
     /// The clock.
     pub clock: Clock,
     pub(crate) jwks: Jwks,
@@ -77,8 +77,9 @@ impl App {
         clock: Clock,
     ) -> Result<Self, Vec<Fault>> {
         let unreadable = |e: config::SourceError| vec![Fault { path: "PAY_CONFIG".to_owned(), what: e.to_string() }];
-        let outside = Outside { tokens: TokenCache::new(Box::new(store.clone())), ..Outside::default() };
-        let text = settings.source.fetch(&outside.http).await.map_err(unreadable)?;
+        let clients =
+            ProviderClients { tokens: TokenCache::new(Box::new(store.clone())), ..ProviderClients::default() };
+        let text = settings.source.fetch(&clients.http).await.map_err(unreadable)?;
         let (config, remarks) = read(&text, settings.source.base(), &*handlers, clock())?;
         for remark in remarks {
             tracing::warn!("{remark}");
@@ -95,7 +96,7 @@ impl App {
             ttl_ms: i64::try_from(settings.config_ttl).unwrap_or(300).saturating_mul(1000),
             loaded: Mutex::new(loaded),
             store,
-            outside,
+            clients,
             clock,
             jwks: Jwks::default(),
             handlers,
@@ -113,7 +114,7 @@ impl App {
             return loaded.config.clone();
         }
         loaded.checked_at = now;
-        let fetched = match tokio::time::timeout(REFRESH, self.source.fetch(&self.outside.http)).await {
+        let fetched = match tokio::time::timeout(REFRESH, self.source.fetch(&self.clients.http)).await {
             Ok(fetched) => fetched.map_err(|error| error.to_string()),
             Err(_) => Err("PAY_CONFIG: cannot be read in time".to_owned()),
         };
@@ -164,7 +165,7 @@ impl App {
         Context {
             config,
             store: &self.store,
-            outside: &self.outside,
+            clients: &self.clients,
             handlers: &*self.handlers,
             clock: &*self.clock,
             notify_base: self.notify_base.as_deref(),

@@ -152,8 +152,8 @@ impl World {
         let mut app = app.unwrap_or_else(|faults| panic!("the configuration is right: {faults:?}"));
         let receiver = Arc::new(Receiver { weather: weather.clone(), ..Receiver::default() });
         let wire = Arc::new(ProviderWire { router: sandbox.router(), weather: weather.clone() });
-        app.outside.http = Http::through(wire);
-        app.outside.receivers = Receivers::through(receiver.clone());
+        app.clients.http = Http::through(wire);
+        app.clients.receivers = Receivers::through(receiver.clone());
         let stream = Mutex::new(Stream::open(database.clone(), TABLE).expect("a stream"));
         let secrets = secrets();
         let (orders, records, forced) = (Mutex::default(), Mutex::default(), Mutex::default());

@@ -7,7 +7,7 @@ use shared::api::{self, Request, Response};
 use shared::app::App;
 use shared::config::DEFAULT_MERCHANT;
 use shared::domain::{Code, Provider};
-use shared::payments::{Context, Source, settle_notice};
+use shared::payments::{Context, Source, settle_callback};
 use shared::providers::{self, CallbackError, CallbackRequest, Notice, ProviderReply, Verdict};
 use shared::telemetry;
 use tokio::time::Instant;
@@ -69,9 +69,9 @@ async fn judge(app: &App, provider: Provider, merchant_id: &str, callback: &Call
         tracing::warn!(%provider, name, "a callback for a merchant that is not configured");
         return Judged::Verdict(Verdict::Rejected);
     };
-    let verdict = match providers::read_callback(provider, merchant, &app.outside, callback).await {
+    let verdict = match providers::read_callback(provider, merchant, &app.clients, callback).await {
         Ok(Notice::Echo(text)) => return Judged::Echo(text),
-        Ok(notice) => match settle_notice(&context, &notice, Source::Callback).await {
+        Ok(notice) => match settle_callback(&context, &notice, Source::Callback).await {
             Ok(settled) if settled.later => {
                 tracing::warn!(%provider, merchant = merchant.id, "a callback is to come again: its payment may just be reversed");
                 return Judged::Later;

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use shared::app::App;
 use shared::domain::Provider;
-use shared::payments::{Counts, check_bills, missed_notices, reconcile};
+use shared::payments::{Counts, check_bills, missed_notices, sweep};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use time::OffsetDateTime;
@@ -64,7 +64,7 @@ pub async fn handle(app: &App, event: &Value) -> Result<Value, String> {
     let context = app.context(app.config().await);
     let job = Job::named(text("job").unwrap_or(Job::Due.name())).ok_or("job is none of due, notices and bills")?;
     let more = match job {
-        Job::Due => reconcile(&context, clock, max_calls, &counts).await,
+        Job::Due => sweep(&context, clock, max_calls, &counts).await,
         Job::Notices => missed_notices(&context, clock, max_calls, text("merchant"), provider, &counts).await,
         Job::Bills => {
             let checked = check_bills(&context, clock, text("bill_date"), text("merchant"), provider).await;

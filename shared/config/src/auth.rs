@@ -1,6 +1,6 @@
 //! `auth`: who may call which action.
 
-use super::choosable::ClientMayChoose;
+use super::client_may_choose::ClientMayChoose;
 use super::reader::{Reader, base_url};
 use domain::{Secret, action::Action};
 use serde_json::Value;

@@ -4,7 +4,7 @@
 //! configuration that is right or all of its faults by path. Key material is parsed here, once.
 
 mod auth;
-mod choosable;
+mod client_may_choose;
 mod handlers;
 mod material;
 mod nodes;
@@ -15,7 +15,7 @@ mod transfer;
 mod weakness;
 
 pub use auth::{Auth, Jwt, JwtKeys, Mode, RequireQuote};
-pub use choosable::ClientMayChoose;
+pub use client_may_choose::ClientMayChoose;
 pub use handlers::{Forward, Target};
 pub use material::Material;
 pub use nodes::{Nodes, Section, read_nodes};

@@ -39,7 +39,7 @@ pub enum Refused {
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum OutgoingError {
+pub enum EgressError {
     /// The URL is not called.
     #[error("the URL {0}")]
     Refused(Refused),
@@ -185,7 +185,7 @@ impl Receivers {
     /// Posts JSON and reads the small answer: its status and body.
     ///
     /// # Errors
-    /// See [`OutgoingError`].
+    /// See [`EgressError`].
     pub async fn post(
         &self,
         url: &str,
@@ -193,13 +193,13 @@ impl Receivers {
         headers: &[(&'static str, &str)],
         body: Vec<u8>,
         timeout: Duration,
-    ) -> Result<(u16, Vec<u8>), OutgoingError> {
-        let url = check(url, allow_private).map_err(OutgoingError::Refused)?;
+    ) -> Result<(u16, Vec<u8>), EgressError> {
+        let url = check(url, allow_private).map_err(EgressError::Refused)?;
         if let Some(carrier) = &self.carrier {
             let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
             let request = Request { method: http::Method::POST, url: url.as_str(), headers, body, identity: None };
             let carried = tokio::time::timeout(timeout, carrier.carry(request)).await;
-            let answer = carried.ok().and_then(Result::ok).ok_or(OutgoingError::Lost)?;
+            let answer = carried.ok().and_then(Result::ok).ok_or(EgressError::Lost)?;
             return Ok((answer.status, answer.body));
         }
         let client = self.client(allow_private);
@@ -209,14 +209,14 @@ impl Receivers {
             request = request.header(*name, *value);
         }
         let mut answer = request.send().await.map_err(|error| match error.is_connect() {
-            true => OutgoingError::Connect,
-            false => OutgoingError::Lost,
+            true => EgressError::Connect,
+            false => EgressError::Lost,
         })?;
         let status = answer.status().as_u16();
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|_| OutgoingError::Lost)? {
+        while let Some(chunk) = answer.chunk().await.map_err(|_| EgressError::Lost)? {
             if body.len() + chunk.len() > MAX_ANSWER {
-                return Err(OutgoingError::TooLarge);
+                return Err(EgressError::TooLarge);
             }
             body.extend_from_slice(&chunk);
         }

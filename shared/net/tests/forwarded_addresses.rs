@@ -7,7 +7,7 @@
     reason = "a test fails by unwrapping, reads from top to bottom, and is seen by nobody"
 )]
 
-use net::egress::{OutgoingError, Receivers, Refused, check, may_be_called};
+use net::egress::{EgressError, Receivers, Refused, check, may_be_called};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -130,7 +130,7 @@ async fn a_name_that_resolves_to_this_machine_is_not_connected_to() {
         }
         let url = format!("https://{name}:{port}/");
         let sent = Receivers::default().post(&url, true, &[], Vec::new(), Duration::from_secs(2)).await;
-        assert_eq!(sent, Err(OutgoingError::Connect), "{name}");
+        assert_eq!(sent, Err(EgressError::Connect), "{name}");
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(connections.load(Ordering::SeqCst), before + 1, "{name}: only this test has connected");
         tried.push(name);

@@ -13,7 +13,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use http::Method;
-use net::egress::{OutgoingError, Receivers};
+use net::egress::{EgressError, Receivers};
 use net::provider_http::{Http, HttpError, Request};
 use rcgen::{CertificateParams, KeyPair};
 use std::sync::Arc;
@@ -66,7 +66,7 @@ async fn a_server_under_a_certificate_that_nobody_issued_gets_nothing() {
     assert_eq!(sent.map(|answer| answer.status), Err(HttpError::Connect("localhost".to_owned())));
     let url = format!("https://127.0.0.1:{port}/receiver");
     let sent = Receivers::default().post(&url, true, &[], Vec::new(), Duration::from_secs(2)).await;
-    assert_eq!(sent, Err(OutgoingError::Connect));
+    assert_eq!(sent, Err(EgressError::Connect));
     assert_eq!(read.load(Ordering::SeqCst), 0, "no byte of a request was handed out");
 }
 

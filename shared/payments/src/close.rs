@@ -30,7 +30,7 @@ pub async fn close_payment(cx: &Context<'_>, caller: &Caller, out_trade_no: &str
             }
         }
         let entry = HistoryEntry::new("closed", &caller.source, cx.now());
-        let due = Some(super::reconcile::first_watch(cx, &order, &left_open, cx.now()));
+        let due = Some(super::sweep::first_watch(cx, &order, &left_open, cx.now()));
         if cx.store.close_order(&order, &left_open, due, cx.now(), &entry).await? {
             return Ok(cx.store.order(out_trade_no).await?.unwrap_or(order));
         }
@@ -87,7 +87,7 @@ pub(super) async fn close_attempt(
         }
         noted = Some(Attempt { reversing: Some(asked), ..attempt.clone() });
     }
-    let closed = gateway.close(cx.outside, order, attempt, cx.now()).await;
+    let closed = gateway.close(cx.clients, order, attempt, cx.now()).await;
     let entry = |event| HistoryEntry::new(event, source, cx.now()).with("attempt", &attempt.n);
     match closed {
         Ok(Closing::Closed) => Ok(AttemptState::Closed.into()),
@@ -148,6 +148,6 @@ fn ended(asked: Asked) -> Option<Result<Ended, Failure>> {
         }
         Asked::Paid => Some(Err(Code::ALREADY_PAID.into())),
         Asked::Closed => Some(Ok(AttemptState::Closed.into())),
-        Asked::Untold { .. } | Asked::Unpaid { .. } => None,
+        Asked::Unknown { .. } | Asked::Unpaid { .. } => None,
     }
 }

@@ -52,7 +52,7 @@ pub async fn coins(
         remark: fields.text("remark", 256)?,
         now: cx.now(),
     };
-    let answer = virtual_pay::coins(cx.outside, node, what, &request).await.ok_or(Code::SESSION)?;
+    let answer = virtual_pay::coins(cx.clients, node, what, &request).await.ok_or(Code::SESSION)?;
     Ok(named(&answer.map_err(CallError::for_client)?, own, what))
 }
 

@@ -53,7 +53,7 @@ pub enum Confirmed {
     /// Its reversal may be on its way: nothing is known yet.
     Unsettled,
     /// Its reversal was asked for some time ago, and its provider does not tell what became of it.
-    Untold,
+    Unknown,
     /// It does not fit, and is recorded.
     Incident {
         /// In what.
@@ -127,7 +127,7 @@ impl<'a> Acceptance<'a> {
         let incident = match late {
             Late::Operator { recorded, .. } => recorded.incident.clone(),
             Late::Policy | Late::No => {
-                incident_about(payment, Some(order), IncidentName::LatePayment, expected, actual)
+                incident_about(payment, Some(order), (IncidentName::LatePayment, expected, actual))
             }
         };
         Ok(Ok(Some(Self { incident, recorded, by, note })))
@@ -144,7 +144,8 @@ pub(super) async fn confirm_taken_back(
     payment: &Payment,
     source: Source,
 ) -> Result<Confirmed, StoreError> {
-    confirm_as(cx, payment, source, late_by_policy(cx), Some("付款已全额退回，不再交付")).await
+    let withheld = Some("付款已全额退回，不再交付");
+    confirm_as(cx, payment, How { source, late: late_by_policy(cx), withheld }).await
 }
 
 /// The same, where it is said whether a payment of a closed order is credited after all.
@@ -154,17 +155,21 @@ pub(super) async fn confirm_under(
     source: Source,
     late: Late<'_>,
 ) -> Result<Confirmed, StoreError> {
-    confirm_as(cx, payment, source, late, None).await
+    confirm_as(cx, payment, How { source, late, withheld: None }).await
 }
 
-/// The same, where it may be said why the order is not delivered.
-async fn confirm_as(
-    cx: &Context<'_>,
-    payment: &Payment,
+/// How a payment is to be taken.
+#[derive(Clone, Copy)]
+struct How<'a> {
+    /// How it was learnt of.
     source: Source,
-    late: Late<'_>,
-    withheld: Option<&str>,
-) -> Result<Confirmed, StoreError> {
+    /// Whether a payment of a closed order is credited after all.
+    late: Late<'a>,
+    /// Why the order is not delivered, where it is not.
+    withheld: Option<&'a str>,
+}
+
+async fn confirm_as(cx: &Context<'_>, payment: &Payment, how: How<'_>) -> Result<Confirmed, StoreError> {
     if payment.is_of_a_store()
         && cx.store.claimed(payment.provider, &payment.merchant, &payment.transaction_id).await?
             == Some(Claimed::TakenBack)
@@ -172,16 +177,16 @@ async fn confirm_as(
         return Ok(gone(payment));
     }
     let Some(order) = order_of(cx, payment).await? else {
-        return record(cx, payment, None, IncidentName::UnknownOrder, Value::Null, json!(payment.number)).await;
+        return record(cx, payment, None, (IncidentName::UnknownOrder, Value::Null, json!(payment.number))).await;
     };
     let Some(attempt) = order.attempt_for(payment.provider, &payment.merchant, &payment.number) else {
         let expected = json!(order.current().merchant);
-        return record(cx, payment, Some(&order), IncidentName::MerchantMismatch, expected, json!(payment.merchant))
+        return record(cx, payment, Some(&order), (IncidentName::MerchantMismatch, expected, json!(payment.merchant)))
             .await;
     };
-    let confirmed = confirm_of(cx, &order, attempt, payment, source, late, withheld).await?;
+    let confirmed = confirm_of(cx, &order, attempt, payment, how).await?;
     if attempt.doubted {
-        super::doubt::settled(cx, &order.out_trade_no, payment, confirmed).await?;
+        super::unconfirmed::settled(cx, &order.out_trade_no, payment, confirmed).await?;
     }
     Ok(confirmed)
 }
@@ -192,9 +197,7 @@ async fn confirm_of(
     order: &Order,
     attempt: &Attempt,
     payment: &Payment,
-    source: Source,
-    late: Late<'_>,
-    withheld: Option<&str>,
+    how: How<'_>,
 ) -> Result<Confirmed, StoreError> {
     let known = order.trade_state.is_paid() && order.transaction_id.as_ref() == Some(&payment.transaction_id);
     if attempt.reversing.is_some()
@@ -203,8 +206,8 @@ async fn confirm_of(
     {
         return Ok(ended);
     }
-    if let Some((name, expected, actual)) = mismatch(order, attempt, payment) {
-        return record(cx, payment, Some(order), name, expected, actual).await;
+    if let Some(misfit) = mismatch(order, attempt, payment) {
+        return record(cx, payment, Some(order), misfit).await;
     }
     match order.trade_state {
         Status::Success | Status::Refund if order.transaction_id.as_ref() == Some(&payment.transaction_id) => {
@@ -219,15 +222,17 @@ async fn confirm_of(
         Status::Success | Status::Refund => {
             let (expected, actual) = (json!(order.transaction_id), json!(payment.transaction_id));
             let back = (cx.config.policy.duplicate_payment == DuplicatePayment::Refund).then_some(attempt);
-            record_of(cx, payment, order, IncidentName::SecondPayment, expected, actual, back).await
+            record_of(cx, payment, order, (IncidentName::SecondPayment, expected, actual), back).await
         }
-        Status::NotPay | Status::Closed if order.trade_state.may_become(Status::Success, !matches!(late, Late::No)) => {
-            credit(cx, order, attempt, payment, source, (late, withheld)).await
+        Status::NotPay | Status::Closed
+            if order.trade_state.may_become(Status::Success, !matches!(how.late, Late::No)) =>
+        {
+            credit(cx, order, attempt, payment, how).await
         }
         Status::NotPay | Status::Closed => {
             let expected = json!(order.trade_state);
             let back = (cx.config.policy.late_payment == LatePayment::Refund).then_some(attempt);
-            record_of(cx, payment, order, IncidentName::LatePayment, expected, json!(payment.total), back).await
+            record_of(cx, payment, order, (IncidentName::LatePayment, expected, json!(payment.total)), back).await
         }
     }
 }
@@ -249,11 +254,11 @@ async fn reversed(
     if attempt.is_being_reversed(cx.now()) {
         return Ok(Some(Confirmed::Unsettled));
     }
-    let Ok(gateway) = cx.gateway(attempt) else { return Ok(Some(Confirmed::Untold)) };
-    Ok(match gateway.stands(cx.outside, order, attempt, payment, cx.now()).await {
+    let Ok(gateway) = cx.gateway(attempt) else { return Ok(Some(Confirmed::Unknown)) };
+    Ok(match gateway.stands(cx.clients, order, attempt, payment, cx.now()).await {
         Ok(Stands::Paid | Stands::PartlyBack) => None,
         Ok(Stands::Back | Stands::Closed | Stands::Absent) => Some(Confirmed::Reversed),
-        Ok(Stands::Untold) | Err(_) => Some(Confirmed::Untold),
+        Ok(Stands::CannotAsk) | Err(_) => Some(Confirmed::Unknown),
     })
 }
 
@@ -284,8 +289,11 @@ pub(super) async fn find_order(
     Ok(ours.filter(|order| order.attempts.iter().any(|attempt| attempt.has_number(number))))
 }
 
+/// How something does not fit: the name of the incident, what was expected, what came.
+type Misfit = (IncidentName, Value, Value);
+
 /// Where a payment differs from the order: currency, amount, goods, merchant, application.
-fn mismatch(order: &Order, attempt: &Attempt, payment: &Payment) -> Option<(IncidentName, Value, Value)> {
+fn mismatch(order: &Order, attempt: &Attempt, payment: &Payment) -> Option<Misfit> {
     if payment.currency != order.currency {
         return Some((IncidentName::CurrencyMismatch, json!(order.currency), json!(payment.currency)));
     }
@@ -331,13 +339,7 @@ pub(super) fn other_party(attempt: &Attempt, named: &Parties) -> Option<(Inciden
     None
 }
 
-fn incident_about(
-    payment: &Payment,
-    order: Option<&Order>,
-    name: IncidentName,
-    expected: Value,
-    actual: Value,
-) -> Incident {
+fn incident_about(payment: &Payment, order: Option<&Order>, (name, expected, actual): Misfit) -> Incident {
     let no = order.map_or(&payment.number, |order| &order.out_trade_no);
     Incident {
         out_trade_no: Some(no.clone()),
@@ -353,11 +355,10 @@ async fn record(
     cx: &Context<'_>,
     payment: &Payment,
     order: Option<&Order>,
-    name: IncidentName,
-    expected: Value,
-    actual: Value,
+    misfit: Misfit,
 ) -> Result<Confirmed, StoreError> {
-    let incident = incident_about(payment, order, name, expected, actual);
+    let name = misfit.0;
+    let incident = incident_about(payment, order, misfit);
     let new = alarm(cx, &incident, order.is_some()).await?;
     Ok(Confirmed::Incident { name, new })
 }
@@ -367,12 +368,11 @@ async fn record_of(
     cx: &Context<'_>,
     payment: &Payment,
     order: &Order,
-    name: IncidentName,
-    expected: Value,
-    actual: Value,
+    misfit: Misfit,
     back: Option<&Attempt>,
 ) -> Result<Confirmed, StoreError> {
-    let incident = incident_about(payment, Some(order), name, expected, actual);
+    let name = misfit.0;
+    let incident = incident_about(payment, Some(order), misfit);
     let back = back.filter(|attempt| super::incidents::can_go_back(cx, attempt, payment));
     let Some(attempt) = back else {
         let new = alarm(cx, &incident, true).await?;
@@ -382,7 +382,7 @@ async fn record_of(
         let refund = super::incidents::refund_of(cx, order, attempt, payment, &incident.id(), n);
         let new = match cx.store.record_incident(&incident, true, Some(&refund), cx.now()).await? {
             Recording::New => {
-                sound(&incident);
+                ring(&incident);
                 true
             }
             Recording::Known => false,
@@ -399,13 +399,13 @@ async fn record_of(
 pub(super) async fn alarm(cx: &Context<'_>, incident: &Incident, known: bool) -> Result<bool, StoreError> {
     let new = cx.store.record_incident(incident, known, None, cx.now()).await? == Recording::New;
     if new {
-        sound(incident);
+        ring(incident);
     }
     Ok(new)
 }
 
 /// The line of the log that the alarm listens for.
-pub(super) fn sound(incident: &Incident) {
+pub(super) fn ring(incident: &Incident) {
     let number = incident.out_trade_no.as_ref().or(incident.out_bill_no.as_ref());
     let number = number.map_or("-", String::as_str);
     telemetry::alarm(incident.incident.name(), &[("out_trade_no", &number), ("provider", &incident.provider)]);
@@ -419,9 +419,9 @@ async fn credit(
     order: &Order,
     attempt: &Attempt,
     payment: &Payment,
-    source: Source,
-    (late, withheld): (Late<'_>, Option<&str>),
+    how: How<'_>,
 ) -> Result<Confirmed, StoreError> {
+    let How { source, late, withheld } = how;
     let forwarded = cx.config.handlers.contains_key(&order.kind);
     let acceptance = match Acceptance::of(cx, order, payment, late).await? {
         Ok(acceptance) => acceptance,
@@ -467,7 +467,7 @@ async fn credit(
                 let no = &order.out_trade_no;
                 tracing::info!(out_trade_no = %no, transaction_id = %payment.transaction_id, source = source.name(), "order {no} is paid");
                 if let Some(incident) = undelivered.as_ref().filter(|_| withheld.is_none()) {
-                    sound(incident);
+                    ring(incident);
                 }
                 if let (Some(task), true, Source::Callback) = (&task, forwarded, source) {
                     super::tasks::deliver_inline(cx, task).await;
@@ -475,7 +475,7 @@ async fn credit(
                 return Ok(Confirmed::Credited);
             }
             Committed::OrderMoved | Committed::IncidentMoved => {
-                return Box::pin(confirm_as(cx, payment, source, late, withheld)).await;
+                return Box::pin(confirm_as(cx, payment, how)).await;
             }
             Committed::TransactionTaken => {
                 let holder =
@@ -491,7 +491,7 @@ async fn credit(
                     // It goes back.
                     return Ok(Confirmed::Incident { name: known.incident.incident, new: false });
                 }
-                return record(cx, payment, Some(order), IncidentName::SecondPayment, expected, actual).await;
+                return record(cx, payment, Some(order), (IncidentName::SecondPayment, expected, actual)).await;
             }
             Committed::HandlerRefused if round + 2 >= delivery::ROUNDS => refused = Some(delivery::CONTESTED),
             Committed::HandlerRefused => {}

@@ -1,11 +1,12 @@
 //! `pay/createPayment`: one order by its number, one open attempt at a time.
 
-use super::payee::{Payee, payee};
+use super::payee::payee;
 use super::query::Asked;
-use super::{Caller, Confirmed, Context, Draft, Fields, confirm::Source};
+use super::wanted::{Wanted, read};
+use super::{Caller, Confirmed, Context, Fields, confirm::Source};
 use crypto::hash;
 use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Parameters, Provider, REVERSAL_MS, Status};
-use providers::{CallError, Client, CreateRequest, Created, Gateway, GoodsRequest, Meaning};
+use providers::{CallError, CreateRequest, Created, Gateway, Meaning};
 use serde_json::{Map, Value};
 use store::{Added, HistoryEntry, Holder, Kept};
 
@@ -26,30 +27,6 @@ pub struct CreateInput<'a> {
     pub environment: Environment,
     /// The names that a signed quote fixed; none where there was no quote.
     pub quoted: &'a [&'static str],
-}
-
-/// What the request wants, checked for its shape.
-struct Wanted<'a> {
-    provider: Provider,
-    out_trade_no: &'a str,
-    total_fee: Fen,
-    subject: &'a str,
-    kind: &'a str,
-    custom: Map<String, Value>,
-    other: Map<String, Value>,
-    user_id: Option<&'a str>,
-    nickname: Option<&'a str>,
-    openid: Option<String>,
-    goods: Map<String, Value>,
-    appid: Option<&'a str>,
-    payee: Payee,
-    auth_code: Option<&'a str>,
-    store_id: Option<&'a str>,
-    return_url: Option<String>,
-    time_expire: Option<i64>,
-    platform: String,
-    node: &'static str,
-    environment: &'a Environment,
 }
 
 /// An order with pay parameters for its current attempt.
@@ -81,7 +58,7 @@ pub async fn create_payment(
     let payee = payee(cx, caller, input, seen.as_ref())?;
     let (gateway, mut wanted) = read(cx, caller, input, payee)?;
     let code = if gateway.binds_payer() { input.fields.text("code", 512)? } else { None };
-    wanted.openid = gateway.payer(cx.outside, wanted.openid.as_deref(), code, cx.now()).await?;
+    wanted.openid = gateway.payer(cx.clients, wanted.openid.as_deref(), code, cx.now()).await?;
     if let Some(openid) = wanted.openid.as_ref().filter(|_| gateway.binds_payer()) {
         wanted.goods.insert("openid".to_owned(), Value::String(openid.clone()));
     }
@@ -120,117 +97,6 @@ async fn order_under(cx: &Context<'_>, out_trade_no: &str) -> Result<Option<Orde
         Some(Holder::Order(order)) => Ok(Some(*order)),
         Some(Holder::Attempt(_)) => Err(Code::ORDER_DIFFERS.into()),
     }
-}
-
-fn read<'a>(
-    cx: &Context<'_>,
-    caller: &'a Caller,
-    input: &'a CreateInput<'_>,
-    payee: Payee,
-) -> Result<(Gateway, Wanted<'a>), Failure> {
-    let fields = &input.fields;
-    let out_trade_no = fields.out_trade_no()?;
-    let provider = fields.provider()?.ok_or(Code::PROVIDER)?;
-    let custom = fields.object("custom", Code::TYPE)?;
-    let openid = fields.text("openid", 128).map_err(|_| Code::OPENID)?;
-    let auth_code = fields.text("auth_code", 64)?;
-    let merchant = cx.config.merchant(&payee.merchant).ok_or_else(|| Failure::new(Code::FIELD).says("pid"))?;
-    let platform = fields.text("vk_platform", 32)?.or(fields.text("platform", 32)?).unwrap_or_default().to_owned();
-    let node = match auth_code {
-        Some(_) => "codepay",
-        None => {
-            let wants_qr = fields.flag("isPC")
-                || fields.flag("needQRcode")
-                || fields.text("needQRcode", 16).ok().flatten() == Some("image");
-            let client = Client {
-                platform: &platform,
-                user_agent: input.environment.user_agent.to_ascii_lowercase(),
-                has_openid: openid.is_some(),
-                wants_qr,
-                app_to_qr: fields.flag("alipayAppPayToH5Pay") || merchant.app_to_qr,
-            };
-            Gateway::node_for(provider, &client, merchant)?
-        }
-    };
-    let gateway = Gateway::find(merchant, provider, node)
-        .ok_or_else(|| Failure::new(Code::PLATFORM).says(format!("{provider}.{node}")))?;
-    let platform = match platform.is_empty() && gateway.node_is_platform() {
-        true => node.to_owned(),
-        false => platform,
-    };
-    let asked = fields.amount("total_fee", Code::TOTAL_FEE);
-    let request = GoodsRequest {
-        data: fields.0,
-        custom: &custom,
-        total: asked.as_ref().ok().copied(),
-        quoted: input.quoted,
-        trusted: caller.trusted,
-    };
-    let goods = gateway.goods(&request)?;
-    // A provider that computes the amount from the goods makes the request's amount void; a signed one binds.
-    let total_fee = match goods.total {
-        Some(total) if !input.quoted.is_empty() && asked != Ok(total) => {
-            return Err(Failure::new(Code::FORBIDDEN).says("total_fee"));
-        }
-        Some(total) => total,
-        None => asked?,
-    };
-    let subject = fields.text("subject", 256).map_err(|_| Code::SUBJECT)?.ok_or(Code::SUBJECT)?;
-    let kind = fields.text("type", 64).map_err(|_| Code::TYPE)?.ok_or(Code::TYPE)?;
-    let other = fields.object("other", Code::FIELD)?;
-    let named = fields.text("user_id", 128)?;
-    if let (Some(user), Some(named), false) = (&caller.user, named, caller.trusted)
-        && user != named
-    {
-        return Err(Failure::new(Code::FORBIDDEN).says("user_id"));
-    }
-    let user_id = caller.user.as_deref().filter(|_| !caller.trusted).or(named);
-    let draft = Draft { total_fee, custom: &custom, user_id };
-    if !cx.delivers(kind) {
-        return Err(Failure::new(Code::TYPE).says(format!("type {kind}")));
-    }
-    if cx.handlers.knows(kind) {
-        cx.handlers.check(kind, &draft).map_err(|what| Failure::new(Code::TYPE).says(what))?;
-    }
-    if !caller.trusted {
-        let other_user = custom.get("user_id").is_some_and(|id| user_id.is_some_and(|user| id.as_str() != Some(user)));
-        if other_user || (cx.handlers.exceeds(kind, &draft) && input.quoted.is_empty()) {
-            return Err(Failure::new(Code::FORBIDDEN).says("custom"));
-        }
-    }
-    if let Some(list) = &cx.config.user_whitelist
-        && !user_id.is_some_and(|user| list.contains(user))
-    {
-        return Err(Failure::new(Code::FORBIDDEN).says("userWhitelist"));
-    }
-    let return_url = match fields.text("return_url", 512).map_err(|_| Code::RETURN_URL)? {
-        Some(url) => Some(super::returning::return_url(url, out_trade_no)?),
-        None => None,
-    };
-    let time_expire = fields.time_expire()?;
-    let wanted = Wanted {
-        provider,
-        out_trade_no,
-        total_fee,
-        subject,
-        kind,
-        custom,
-        other,
-        user_id: caller.user.as_deref().filter(|_| !caller.trusted).or(named),
-        nickname: fields.text("nickname", 128)?,
-        openid: openid.map(str::to_owned),
-        goods: goods.named,
-        appid: fields.text("vk_appid", 64)?,
-        payee,
-        auth_code,
-        store_id: fields.text("store_id", 32)?,
-        return_url: return_url.filter(|_| gateway.returns_payers()),
-        time_expire,
-        platform,
-        node,
-        environment: &input.environment,
-    };
-    Ok((gateway, wanted))
 }
 
 /// Checks that the provider can take an attempt, before anything is stored.
@@ -533,7 +399,7 @@ async fn issue(
     if elsewhere {
         check(wanted, gateway, &order, attempt, &url, now)?;
     }
-    let created = gateway.create(cx.outside, &request(wanted, &order, attempt, &url, now)).await;
+    let created = gateway.create(cx.clients, &request(wanted, &order, attempt, &url, now)).await;
     match created {
         Ok(created) => keep(cx, wanted, order, created, again).await.map(Some),
         Err(CallError::Refused(refusal)) => {
@@ -545,7 +411,7 @@ async fn issue(
                 Meaning::Paid => {
                     match super::query::ask(cx, &order, attempt, Source::Query).await? {
                         Asked::Paid | Asked::Misfit { .. } | Asked::Closed => {}
-                        Asked::Untold { .. } | Asked::Unpaid { .. } => look_again(cx, &order).await?,
+                        Asked::Unknown { .. } | Asked::Unpaid { .. } => look_again(cx, &order).await?,
                     }
                     return Err(Code::ALREADY_PAID.into());
                 }
@@ -606,7 +472,7 @@ async fn keep(
     }
     if let Some(payment) = created.payment {
         match super::confirm(cx, &payment, Source::Query).await? {
-            Confirmed::Unsettled | Confirmed::Untold => look_again(cx, &order).await?,
+            Confirmed::Unsettled | Confirmed::Unknown => look_again(cx, &order).await?,
             Confirmed::Credited | Confirmed::Already | Confirmed::Reversed | Confirmed::Incident { .. } => {}
         }
         if let Some(paid) = cx.store.order(&order.out_trade_no).await? {

@@ -113,7 +113,7 @@ async fn accept(cx: &Context<'_>, caller: &Caller, recorded: &Recorded, note: Op
     }
     let accepted = Recorded { action: Some(Action::Accept), ..recorded.clone() };
     match stands(cx, recorded, payment).await {
-        Ok(Stands::Paid | Stands::Untold) => {}
+        Ok(Stands::Paid | Stands::CannotAsk) => {}
         Ok(Stands::Back) => {
             went_back(cx, &accepted, payment).await?;
             return Err(Failure::new(Code::INCIDENT_ACTION).says(BACK));
@@ -129,7 +129,7 @@ async fn accept(cx: &Context<'_>, caller: &Caller, recorded: &Recorded, note: Op
     let late = Late::Operator { recorded, by: &caller.source, note };
     match super::confirm::confirm_under(cx, payment, Source::Query, late).await? {
         Confirmed::Credited | Confirmed::Already => {}
-        Confirmed::Reversed | Confirmed::Unsettled | Confirmed::Untold => {
+        Confirmed::Reversed | Confirmed::Unsettled | Confirmed::Unknown => {
             cx.store.drop_acceptance(recorded).await?;
             return Err(Code::OUTCOME_UNKNOWN.into());
         }
@@ -160,7 +160,7 @@ async fn stands(cx: &Context<'_>, recorded: &Recorded, payment: &Payment) -> Res
     let order = cx.store.order(no).await?.ok_or(Code::INCIDENT_ACTION)?;
     let attempt = order.attempt_for(payment.provider, &payment.merchant, &payment.number);
     let attempt = attempt.ok_or(Code::INCIDENT_ACTION)?;
-    let stands = cx.gateway(attempt)?.stands(cx.outside, &order, attempt, payment, cx.now()).await;
+    let stands = cx.gateway(attempt)?.stands(cx.clients, &order, attempt, payment, cx.now()).await;
     Ok(match stands.map_err(CallError::unanswered)? {
         // The refunds that it has are those that we know.
         Stands::PartlyBack if recorded.incident.out_refund_no.is_some() || recorded.returned_fee > Fen::ZERO => {
@@ -207,7 +207,7 @@ async fn send_back(cx: &Context<'_>, caller: &Caller, recorded: &Recorded) -> Re
         return Err(unfit());
     }
     match stands(cx, recorded, payment).await? {
-        Stands::Paid | Stands::Untold => {}
+        Stands::Paid | Stands::CannotAsk => {}
         Stands::Back => {
             went_back(cx, recorded, payment).await?;
             return Ok(None);

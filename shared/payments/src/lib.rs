@@ -6,22 +6,24 @@ mod coins;
 mod confirm;
 mod create;
 mod delivery;
-mod doubt;
 mod handler;
 mod incidents;
 mod login;
 mod missed;
-mod notices;
 mod payee;
 mod purchase;
 mod query;
-mod reconcile;
 mod refund;
 mod request;
+mod return_url;
 mod returned;
-mod returning;
+mod settle_callback;
+mod settle_refund;
+mod sweep;
 mod tasks;
 mod transfer;
+mod unconfirmed;
+mod wanted;
 
 pub use bills::{BillsReply, check_bills};
 pub use close::close_payment;
@@ -33,19 +35,19 @@ pub use handler::{Draft, HandlerError, Handlers, PaidOrder, Tables};
 pub use incidents::{query_incidents, resolve_incident};
 pub use login::login;
 pub use missed::missed_notices;
-pub use notices::{Settled, settle_notice};
 pub use providers::virtual_pay::Coin;
 pub use purchase::verify_purchase;
 pub use query::{QueryInput, next_poll_ms, query_orders, query_payment};
-pub use reconcile::{Counts, reconcile};
 pub use refund::{RefundInput, query_refund, refund};
 pub use request::Fields;
+pub use settle_callback::{Settled, settle_callback};
+pub use sweep::{Counts, sweep};
 pub use tasks::{Ran, run_task};
 pub use transfer::{cancel_transfer, pursue_transfer, query_transfer, transfer};
 
 use domain::{Attempt, Code, Failure, Order};
 use providers::Config;
-use providers::{Gateway, Outside};
+use providers::{Gateway, ProviderClients};
 use std::sync::Arc;
 use store::Store;
 
@@ -56,7 +58,7 @@ pub struct Context<'a> {
     /// The table.
     pub store: &'a Store,
     /// What the providers keep.
-    pub outside: &'a Outside,
+    pub clients: &'a ProviderClients,
     /// The type handlers.
     pub handlers: &'a dyn Handlers,
     /// The clock: Unix milliseconds.

@@ -1,8 +1,8 @@
 //! Notifications that never arrived. Apple keeps them, and hands them out as they were signed; they are read as if
 //! they had come.
 
-use super::reconcile::{BUDGET, Counts};
-use super::{Context, Settled, Source, settle_notice};
+use super::sweep::{BUDGET, Counts};
+use super::{Context, Settled, Source, settle_callback};
 use domain::{Code, Failure, Payment, Provider};
 use futures::StreamExt;
 use providers::Merchant;
@@ -79,7 +79,7 @@ impl Run<'_> {
             if !self.may_ask() {
                 return true;
             }
-            let missed = match self.mailbox.missed(self.cx.outside, from, clock, page.as_deref(), self.cx.now()).await {
+            let missed = match self.mailbox.missed(self.cx.clients, from, clock, page.as_deref(), self.cx.now()).await {
                 Ok(missed) => missed,
                 Err(CallError::Refused(_)) if self.mailbox.may_be_absent() => return false,
                 Err(CallError::Refused(refusal)) => {
@@ -110,7 +110,7 @@ impl Run<'_> {
 
     /// Takes one, through the door of the callbacks. True when the budget was spent before.
     async fn take(&self, body: &[u8]) -> bool {
-        let settled = match self.mailbox.read(self.merchant, self.cx.outside, body, self.cx.now()).await {
+        let settled = match self.mailbox.read(self.merchant, self.cx.clients, body, self.cx.now()).await {
             Ok(Notice::Payment(payment)) => self.pay(&payment).await,
             // Days later, a purchase that went back whole before anybody credited it is no purchase any more.
             Ok(Notice::Refund(back)) if back.share.is_some_and(|share| share >= 100_000) => {
@@ -136,7 +136,7 @@ impl Run<'_> {
     }
 
     async fn settle(&self, notice: &Notice) -> Result<Settled, String> {
-        let settled = settle_notice(self.cx, notice, Source::Query).await;
+        let settled = settle_callback(self.cx, notice, Source::Query).await;
         settled.map_err(|failure| failure.private.unwrap_or_else(|| failure.code.en.to_owned()))
     }
 
@@ -158,7 +158,7 @@ impl Run<'_> {
         if !self.may_ask() {
             return Ok(None);
         }
-        match self.mailbox.stands(self.cx.outside, &there, self.cx.now()).await {
+        match self.mailbox.stands(self.cx.clients, &there, self.cx.now()).await {
             Ok(true) => self.settle(&Notice::Payment(Box::new(payment.clone()))).await.map(Some),
             Ok(false) => {
                 tracing::info!(transaction_id = id, "a missed notification of a purchase that was taken back");

@@ -28,7 +28,7 @@ pub async fn verify_purchase(
     let order = cx.visible_order(caller, out_trade_no).await?;
     let last = order.attempts.iter().rev().find(|a| a.provider == provider);
     let attempt = last.ok_or_else(|| Failure::new(Code::PROVIDER).says("the order is not paid this way"))?;
-    let bought = match cx.gateway(attempt)?.purchase(cx.outside, attempt, proof, cx.now()).await {
+    let bought = match cx.gateway(attempt)?.purchase(cx.clients, attempt, proof, cx.now()).await {
         Ok(bought) => bought,
         Err(CallError::Refused(refusal)) if refusal.meaning == Meaning::Unheard => {
             return Err(broken_set_up(cx, &order, attempt, &refusal).await);
@@ -71,7 +71,7 @@ pub async fn verify_purchase(
     }
     match super::confirm(cx, payment, Source::Query).await? {
         Confirmed::Credited | Confirmed::Already => Ok(cx.store.order(out_trade_no).await?.unwrap_or(order)),
-        Confirmed::Reversed | Confirmed::Unsettled | Confirmed::Untold => Err(Code::OUTCOME_UNKNOWN.into()),
+        Confirmed::Reversed | Confirmed::Unsettled | Confirmed::Unknown => Err(Code::OUTCOME_UNKNOWN.into()),
         Confirmed::Incident { name: IncidentName::LatePayment, .. } => Err(Code::ORDER_CLOSED.into()),
         Confirmed::Incident { name: IncidentName::SecondPayment, .. } if order.trade_state.is_paid() => {
             Err(Code::ALREADY_PAID.into())
@@ -95,8 +95,8 @@ async fn still_stands(
     payment: &Payment,
     held: &Held,
 ) -> Result<(), Failure> {
-    match cx.gateway(attempt)?.brought(cx.outside, payment, held, cx.now()).await {
-        Ok(Stands::Paid | Stands::Untold) => Ok(()),
+    match cx.gateway(attempt)?.brought(cx.clients, payment, held, cx.now()).await {
+        Ok(Stands::Paid | Stands::CannotAsk) => Ok(()),
         Ok(Stands::Back | Stands::PartlyBack | Stands::Closed | Stands::Absent) => Err(taken_back()),
         Err(CallError::Refused(refusal)) if refusal.meaning == Meaning::Unheard => {
             Err(broken_set_up(cx, order, attempt, &refusal).await)

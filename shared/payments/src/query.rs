@@ -126,7 +126,7 @@ async fn named_by(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
     /// It does not tell: it refuses to, or nothing can be made of its answer.
-    Untold { refused: bool },
+    Unknown { refused: bool },
     /// It is not paid, or not known there; `paying` while the payer is at it.
     Unpaid { paying: bool },
     /// It is closed there, which is noted.
@@ -165,9 +165,9 @@ async fn ask_as(
     let no = &order.out_trade_no;
     let gateway = cx.gateway(attempt)?;
     if attempt.is_being_reversed(cx.now()) {
-        return Ok(Asked::Untold { refused: false });
+        return Ok(Asked::Unknown { refused: false });
     }
-    match gateway.query(cx.outside, order, attempt, cx.now()).await {
+    match gateway.query(cx.clients, order, attempt, cx.now()).await {
         Ok(Standing::Paid(payments)) => {
             let whole = payments.len() >= attempt.numbers.len();
             let mut asked = Asked::Paid;
@@ -179,14 +179,14 @@ async fn ask_as(
                 match confirmed {
                     // A provider that sent no callback does not know yet that the order is delivered.
                     Confirmed::Credited if source == Source::Query && !taken_back => {
-                        let told = gateway.delivered(cx.outside, attempt, cx.now());
+                        let told = gateway.delivered(cx.clients, attempt, cx.now());
                         if tokio::time::timeout(TELL, told).await.is_err() {
                             tracing::warn!(out_trade_no = %no, "the provider was not told in time of the delivery");
                         }
                     }
                     Confirmed::Credited | Confirmed::Already => {}
                     Confirmed::Reversed => asked = Asked::Closed,
-                    Confirmed::Unsettled | Confirmed::Untold => asked = Asked::Untold { refused: false },
+                    Confirmed::Unsettled | Confirmed::Unknown => asked = Asked::Unknown { refused: false },
                     Confirmed::Incident { name, new } => {
                         let before = if let Asked::Misfit { new, .. } = asked { new } else { 0 };
                         asked = Asked::Misfit { new: before + u64::from(new), whole };
@@ -207,11 +207,11 @@ async fn ask_as(
         Ok(Standing::Missing) => Ok(Asked::Unpaid { paying: false }),
         Err(CallError::Refused(refusal)) => {
             tracing::warn!(out_trade_no = %no, code = refusal.code, message = refusal.message, "the provider refuses to tell");
-            Ok(Asked::Untold { refused: true })
+            Ok(Asked::Unknown { refused: true })
         }
         Err(CallError::Unknown(why)) => {
             tracing::warn!(out_trade_no = %no, why, "the provider does not tell");
-            Ok(Asked::Untold { refused: false })
+            Ok(Asked::Unknown { refused: false })
         }
     }
 }

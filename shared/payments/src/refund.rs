@@ -153,7 +153,7 @@ async fn repeat(
 async fn again(cx: &Context<'_>, order: &Order, refund: &Refund) -> Result<(Order, Refund), Failure> {
     let attempt = order.attempt(refund.attempt).ok_or(Code::NOT_REFUNDED)?;
     let gateway = cx.gateway(attempt)?;
-    let told = gateway.query_refund(cx.outside, order, attempt, refund, cx.now()).await;
+    let told = gateway.query_refund(cx.clients, order, attempt, refund, cx.now()).await;
     let blind = match &told {
         Ok(standing) if standing.is_known() => {
             return apply(cx, order, refund, standing, Source::Query).await;
@@ -222,7 +222,7 @@ pub(super) async fn pursue(
             let begun = Refund { state: RefundState::Processing, repeated: false, ..refund.clone() };
             call(cx, order, attempt, &gateway, begun, false).await
         }
-        RefundState::Processing => match gateway.query_refund(cx.outside, order, attempt, refund, cx.now()).await {
+        RefundState::Processing => match gateway.query_refund(cx.clients, order, attempt, refund, cx.now()).await {
             Ok(RefundStanding { progress: RefundProgress::Missing, .. }) => {
                 send_again(cx, order, attempt, &gateway, refund, false).await
             }
@@ -258,7 +258,7 @@ async fn call(
         notify_url: &format!("{base}{path}"),
         now: cx.now(),
     };
-    match gateway.refund(cx.outside, &request).await {
+    match gateway.refund(cx.clients, &request).await {
         Ok(standing) => apply(cx, order, &refund, &standing, Source::Query).await,
         Err(CallError::Refused(refusal)) if blind || refund.repeated && !refusal.meaning.speaks_of_the_number() => {
             tracing::warn!(out_refund_no = %refund.out_refund_no, code = refusal.code, "a refund cannot be sent again now");
@@ -393,7 +393,7 @@ pub async fn query_refund(
             continue;
         }
         let Some(attempt) = order.attempt(refund.attempt) else { continue };
-        match cx.gateway(attempt)?.query_refund(cx.outside, &order, attempt, &refund, cx.now()).await {
+        match cx.gateway(attempt)?.query_refund(cx.clients, &order, attempt, &refund, cx.now()).await {
             Ok(standing) => {
                 apply(cx, &order, &refund, &standing, Source::Query).await?;
             }

@@ -2,7 +2,8 @@
 //!
 //! It is recorded on the payment's own incident, which ends when all of it is back; the order keeps its state.
 
-use super::notices::{ELSEWHERE, Settled, incident_of as told_of, raised};
+use super::settle_callback::{Settled, raised};
+use super::settle_refund::{ELSEWHERE, incident_of as told_of};
 use super::{Context, Source};
 use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Provider, Refund, RefundState, payment_identity};
 use providers::{CallError, RefundNotice, RefundProgress};
@@ -115,7 +116,7 @@ pub(super) async fn settle(
     };
     let mut amount = notice.standing.refund;
     if !notice.signed || amount.is_none() {
-        match cx.gateway(attempt)?.query_refund(cx.outside, order, attempt, &refund, cx.now()).await {
+        match cx.gateway(attempt)?.query_refund(cx.clients, order, attempt, &refund, cx.now()).await {
             Ok(standing) if standing.progress == RefundProgress::Success => {
                 amount = standing.refund.or(amount);
             }

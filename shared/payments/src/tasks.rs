@@ -153,11 +153,9 @@ async fn deliver(
         let name = if given_up { IncidentName::HandlerParked } else { IncidentName::Undelivered };
         let incident = delivery::incident_of(name, &order, attempt, verdict.reason.as_deref());
         let id = incident.id();
-        let known = match ran {
-            // Nothing was ever said of it.
-            Ran::Done if order.user_order_success.is_none() => None,
-            _ => cx.store.incident(&id).await?,
-        };
+        // Of a first delivery that succeeds nothing was ever said.
+        let silent = ran == Ran::Done && order.user_order_success.is_none();
+        let known = if silent { None } else { cx.store.incident(&id).await? };
         let change = match (ran, &known) {
             (Ran::Done, Some(known)) if known.status == IncidentStatus::Open => IncidentChange::Ended(&id),
             (Ran::Done, _) => IncidentChange::None,
@@ -180,7 +178,7 @@ async fn deliver(
         match cx.store.end_delivery(&done).await? {
             Delivered::Done => {
                 if let IncidentChange::Written(incident) = change {
-                    super::confirm::sound(incident);
+                    super::confirm::ring(incident);
                 }
                 return Ok(ran);
             }
@@ -245,7 +243,7 @@ async fn send(cx: &Context<'_>, forward: &Forward, order: &Order, budget: Option
     let answer = match &forward.target {
         Target::Http { url, allow_private, .. } => {
             let headers = [("idempotency-key", key.as_str())];
-            let sent = cx.outside.receivers.post(url, *allow_private, &headers, body.to_string().into_bytes(), timeout);
+            let sent = cx.clients.receivers.post(url, *allow_private, &headers, body.to_string().into_bytes(), timeout);
             let (status, answer) = sent.await.map_err(|error| format!("处理程序无应答: {error}"))?;
             if status != 200 {
                 return Err(format!("处理程序返回 HTTP {status}"));
@@ -260,7 +258,7 @@ async fn send(cx: &Context<'_>, forward: &Forward, order: &Order, budget: Option
                 Some(url) => json!({ "$url": url, "data": body }),
                 None => body,
             };
-            aws::invoke(&cx.outside.http, function, &payload, timeout)
+            aws::invoke(&cx.clients.http, function, &payload, timeout)
                 .await
                 .map_err(|error| format!("处理程序无应答: {error}"))?
         }
@@ -340,7 +338,7 @@ async fn tell(cx: &Context<'_>, claimed: &Task, at: i64) -> Result<Ran, StoreErr
         "attempts": task.as_ref().map(|task| task.attempts),
     });
     let sent = match cx.dead_letters {
-        Some(queue) => aws::send_message(&cx.outside.http, queue, &message).await,
+        Some(queue) => aws::send_message(&cx.clients.http, queue, &message).await,
         None => Ok(()),
     };
     let (end, ran) = match sent {

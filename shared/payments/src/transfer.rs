@@ -100,7 +100,7 @@ pub async fn cancel_transfer(cx: &Context<'_>, fields: &Fields<'_>) -> Result<Tr
     }
     let gateway = gateway_of(cx, &transfer)?;
     let request = TransferRequest { transfer: &transfer, name: None, now: cx.now() };
-    let refusal = match gateway.cancel_transfer(cx.outside, &request).await {
+    let refusal = match gateway.cancel_transfer(cx.clients, &request).await {
         Ok(Some(standing)) => return apply(cx, &transfer, &standing, "cancel").await,
         Ok(None) => None,
         Err(CallError::Refused(refusal)) => Some(refusal),
@@ -207,7 +207,7 @@ async fn alarm(
 }
 
 async fn ask(cx: &Context<'_>, gateway: &Gateway, transfer: &Transfer) -> Result<Option<TransferStanding>, CallError> {
-    gateway.query_transfer(cx.outside, &TransferRequest { transfer, name: None, now: cx.now() }).await
+    gateway.query_transfer(cx.clients, &TransferRequest { transfer, name: None, now: cx.now() }).await
 }
 
 /// Calls the provider for a transfer that is written. What it refuses is asked about first where an `earlier`
@@ -228,7 +228,7 @@ async fn send(
         },
     };
     let request = TransferRequest { transfer, name: name.as_deref(), now: cx.now() };
-    let refusal = match gateway.transfer(cx.outside, &request).await {
+    let refusal = match gateway.transfer(cx.clients, &request).await {
         Ok(standing) => return apply(cx, transfer, &standing, "answer").await,
         Err(CallError::Refused(refusal)) => refusal,
         Err(CallError::Unknown(why)) => {

@@ -2,7 +2,7 @@
 
 use crate::bill::Statement;
 use crate::driver::{Cx, Driver};
-use crate::{CallError, Merchant, Node, Outside};
+use crate::{CallError, Merchant, Node, ProviderClients};
 use domain::{Day, Provider};
 
 /// A merchant at a provider that has bills: one file a day, whatever nodes of ours it has.
@@ -40,8 +40,8 @@ impl Account {
     ///
     /// # Errors
     /// See [`CallError`].
-    pub async fn bill(&self, outside: &Outside, day: Day, now: i64) -> Result<Statement, CallError> {
-        let cx = Cx { clients: outside, merchant: "", now };
+    pub async fn bill(&self, clients: &ProviderClients, day: Day, now: i64) -> Result<Statement, CallError> {
+        let cx = Cx { clients, merchant: "", now };
         on_node!(&self.node, node => node.bill(cx, day).await)
     }
 }

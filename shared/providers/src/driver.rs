@@ -6,8 +6,8 @@
 use crate::bill::Statement;
 use crate::{
     Account, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Held,
-    Login, Meaning, Merchant, Notice, Outside, Proof, ProviderReply, Purchase, RefundRequest, RefundStanding, Refusal,
-    Standing, Stands, TransferRequest, TransferStanding, Verdict,
+    Login, Meaning, Merchant, Notice, Proof, ProviderClients, ProviderReply, Purchase, RefundRequest, RefundStanding,
+    Refusal, Standing, Stands, TransferRequest, TransferStanding, Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
 use domain::{Attempt, Code, Day, Failure, Order, Payment, Refund};
@@ -27,7 +27,7 @@ pub(crate) const MARGIN: i64 = DAY;
 #[derive(Clone, Copy)]
 pub(crate) struct Cx<'a> {
     /// What the providers keep.
-    pub clients: &'a Outside,
+    pub clients: &'a ProviderClients,
     /// The merchant in the configuration.
     pub merchant: &'a str,
     /// Now, Unix ms.
@@ -178,7 +178,7 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
 
     /// Asks a store how a purchase stands now that was signed for its client before.
     async fn brought(&self, _cx: Cx<'_>, _payment: &Payment, _held: &Held) -> Result<Stands, CallError> {
-        Ok(Stands::Untold)
+        Ok(Stands::CannotAsk)
     }
 
     /// Whether the provider has a close.
@@ -306,7 +306,7 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
     /// See [`CallbackError`]; it fails closed.
     async fn read_callback(
         merchant: &Merchant,
-        clients: &Outside,
+        clients: &ProviderClients,
         request: &CallbackRequest<'_>,
     ) -> Result<Notice, CallbackError>;
 
@@ -323,7 +323,7 @@ pub(crate) async fn close_by_asking(
 ) -> Result<Closing, CallError> {
     // Who refuses to tell has not said that nothing was paid.
     let standing = node.query(cx, order, attempt).await;
-    match standing.map_err(|error| error.untold("the query is refused"))? {
+    match standing.map_err(|error| error.as_unknown("the query is refused"))? {
         Standing::Paid(_) => Err(CallError::Refused(Refusal {
             code: "PAID".to_owned(),
             message: "the order is paid".to_owned(),

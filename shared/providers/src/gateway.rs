@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 /// What the providers keep for the process's lifetime.
 #[derive(Default)]
-pub struct Outside {
+pub struct ProviderClients {
     /// The HTTP client.
     pub http: Http,
     /// WeChat Pay's platform certificates, and Douyin's, fetched on use.
@@ -53,7 +53,7 @@ impl Gateway {
         on_provider!(self.node.provider(), P => P::NODE_IS_PLATFORM)
     }
 
-    fn cx<'a>(&'a self, clients: &'a Outside, now: i64) -> Cx<'a> {
+    fn cx<'a>(&'a self, clients: &'a ProviderClients, now: i64) -> Cx<'a> {
         Cx { clients, merchant: &self.merchant, now }
     }
 
@@ -132,12 +132,12 @@ impl Gateway {
     /// [`Code::SESSION`] where the product needs a live session and there is none.
     pub async fn payer(
         &self,
-        outside: &Outside,
+        clients: &ProviderClients,
         openid: Option<&str>,
         code: Option<&str>,
         now: i64,
     ) -> Result<Option<String>, Failure> {
-        on_node!(&self.node, node => node.payer(self.cx(outside, now), openid, code).await)
+        on_node!(&self.node, node => node.payer(self.cx(clients, now), openid, code).await)
     }
 
     /// Checks what the provider would refuse for its shape, before anything is stored.
@@ -152,8 +152,8 @@ impl Gateway {
     ///
     /// # Errors
     /// See [`CallError`].
-    pub async fn create(&self, outside: &Outside, request: &CreateRequest<'_>) -> Result<Created, CallError> {
-        on_node!(&self.node, node => node.create(self.cx(outside, request.now), request).await)
+    pub async fn create(&self, clients: &ProviderClients, request: &CreateRequest<'_>) -> Result<Created, CallError> {
+        on_node!(&self.node, node => node.create(self.cx(clients, request.now), request).await)
     }
 
     /// Asks how an attempt stands.
@@ -162,12 +162,12 @@ impl Gateway {
     /// See [`CallError`].
     pub async fn query(
         &self,
-        outside: &Outside,
+        clients: &ProviderClients,
         order: &Order,
         attempt: &Attempt,
         now: i64,
     ) -> Result<Standing, CallError> {
-        on_node!(&self.node, node => node.query(self.cx(outside, now), order, attempt).await)
+        on_node!(&self.node, node => node.query(self.cx(clients, now), order, attempt).await)
     }
 
     /// Asks how a payment stands that was told before.
@@ -176,13 +176,13 @@ impl Gateway {
     /// See [`CallError`].
     pub async fn stands(
         &self,
-        outside: &Outside,
+        clients: &ProviderClients,
         order: &Order,
         attempt: &Attempt,
         payment: &Payment,
         now: i64,
     ) -> Result<Stands, CallError> {
-        on_node!(&self.node, node => node.stands(self.cx(outside, now), order, attempt, payment).await)
+        on_node!(&self.node, node => node.stands(self.cx(clients, now), order, attempt, payment).await)
     }
 
     /// Asks a store how a purchase stands now that was signed for its client before.
@@ -191,12 +191,12 @@ impl Gateway {
     /// See [`CallError`].
     pub async fn brought(
         &self,
-        outside: &Outside,
+        clients: &ProviderClients,
         payment: &Payment,
         held: &Held,
         now: i64,
     ) -> Result<Stands, CallError> {
-        on_node!(&self.node, node => node.brought(self.cx(outside, now), payment, held).await)
+        on_node!(&self.node, node => node.brought(self.cx(clients, now), payment, held).await)
     }
 
     /// Closes an attempt. A pay-code attempt is reversed instead. Where the provider has no close, it is
@@ -206,12 +206,12 @@ impl Gateway {
     /// See [`CallError`].
     pub async fn close(
         &self,
-        outside: &Outside,
+        clients: &ProviderClients,
         order: &Order,
         attempt: &Attempt,
         now: i64,
     ) -> Result<Closing, CallError> {
-        on_node!(&self.node, node => node.close(self.cx(outside, now), order, attempt).await)
+        on_node!(&self.node, node => node.close(self.cx(clients, now), order, attempt).await)
     }
 
     /// Whether its close is a reversal, which gives back what was paid (pay codes).
@@ -250,8 +250,12 @@ impl Gateway {
     ///
     /// # Errors
     /// See [`CallError`].
-    pub async fn refund(&self, outside: &Outside, request: &RefundRequest<'_>) -> Result<RefundStanding, CallError> {
-        on_node!(&self.node, node => node.refund(self.cx(outside, request.now), request).await)
+    pub async fn refund(
+        &self,
+        clients: &ProviderClients,
+        request: &RefundRequest<'_>,
+    ) -> Result<RefundStanding, CallError> {
+        on_node!(&self.node, node => node.refund(self.cx(clients, request.now), request).await)
     }
 
     /// Asks how a refund stands.
@@ -260,13 +264,13 @@ impl Gateway {
     /// See [`CallError`].
     pub async fn query_refund(
         &self,
-        outside: &Outside,
+        clients: &ProviderClients,
         order: &Order,
         attempt: &Attempt,
         refund: &Refund,
         now: i64,
     ) -> Result<RefundStanding, CallError> {
-        on_node!(&self.node, node => node.query_refund(self.cx(outside, now), order, attempt, refund).await)
+        on_node!(&self.node, node => node.query_refund(self.cx(clients, now), order, attempt, refund).await)
     }
 
     /// What this node says of transfers, when it can make any.
@@ -288,10 +292,10 @@ impl Gateway {
     /// See [`CallError`].
     pub async fn transfer(
         &self,
-        outside: &Outside,
+        clients: &ProviderClients,
         request: &TransferRequest<'_>,
     ) -> Result<TransferStanding, CallError> {
-        on_node!(&self.node, node => node.transfer(self.cx(outside, request.now), request).await)
+        on_node!(&self.node, node => node.transfer(self.cx(clients, request.now), request).await)
     }
 
     /// Asks how a transfer stands; `None` when the provider does not know the number.
@@ -300,10 +304,10 @@ impl Gateway {
     /// See [`CallError`].
     pub async fn query_transfer(
         &self,
-        outside: &Outside,
+        clients: &ProviderClients,
         request: &TransferRequest<'_>,
     ) -> Result<Option<TransferStanding>, CallError> {
-        on_node!(&self.node, node => node.query_transfer(self.cx(outside, request.now), request).await)
+        on_node!(&self.node, node => node.query_transfer(self.cx(clients, request.now), request).await)
     }
 
     /// Takes a transfer back that its payee has not confirmed; `None` when the provider does not know the number.
@@ -312,10 +316,10 @@ impl Gateway {
     /// See [`CallError`].
     pub async fn cancel_transfer(
         &self,
-        outside: &Outside,
+        clients: &ProviderClients,
         request: &TransferRequest<'_>,
     ) -> Result<Option<TransferStanding>, CallError> {
-        on_node!(&self.node, node => node.cancel_transfer(self.cx(outside, request.now), request).await)
+        on_node!(&self.node, node => node.cancel_transfer(self.cx(clients, request.now), request).await)
     }
 
     /// Verifies an in-app purchase that a client brings for an attempt. Refused is what is not authentic,
@@ -325,32 +329,32 @@ impl Gateway {
     /// See [`CallError`].
     pub async fn purchase(
         &self,
-        outside: &Outside,
+        clients: &ProviderClients,
         attempt: &Attempt,
         proof: Proof<'_>,
         now: i64,
     ) -> Result<Purchase, CallError> {
-        on_node!(&self.node, node => node.purchase(self.cx(outside, now), attempt, proof).await)
+        on_node!(&self.node, node => node.purchase(self.cx(clients, now), attempt, proof).await)
     }
 
     /// Tells the provider that an order is delivered which was found paid by asking, where it wants to know.
     /// Nothing depends on its answer.
-    pub async fn delivered(&self, outside: &Outside, attempt: &Attempt, now: i64) {
-        on_node!(&self.node, node => node.delivered(self.cx(outside, now), attempt).await);
+    pub async fn delivered(&self, clients: &ProviderClients, attempt: &Attempt, now: i64) {
+        on_node!(&self.node, node => node.delivered(self.cx(clients, now), attempt).await);
     }
 }
 
 /// Exchanges a login code of a client on a platform. A session key that comes with it is kept for as long as it is
 /// good, and never leaves the server. `None` when the merchant has no node for it.
 pub async fn exchange(
-    outside: &Outside,
+    clients: &ProviderClients,
     merchant: &Merchant,
     provider: Provider,
     platform: &str,
     code: &str,
     now: i64,
 ) -> Option<Result<Login, CallError>> {
-    let cx = Cx { clients: outside, merchant: &merchant.id, now };
+    let cx = Cx { clients, merchant: &merchant.id, now };
     on_provider!(provider, P => P::login(cx, merchant, platform, code).await)
 }
 
@@ -361,14 +365,14 @@ pub async fn exchange(
 pub async fn read_callback(
     provider: Provider,
     merchant: &Merchant,
-    outside: &Outside,
+    clients: &ProviderClients,
     request: &CallbackRequest<'_>,
 ) -> Result<Notice, CallbackError> {
     let gets = on_provider!(provider, P => P::TAKES_GET);
     if !(request.method == http::Method::POST || gets && request.method == http::Method::GET) {
         return Err(CallbackError::Malformed("not a POST"));
     }
-    on_provider!(provider, P => P::read_callback(merchant, outside, request).await)
+    on_provider!(provider, P => P::read_callback(merchant, clients, request).await)
 }
 
 /// The answer to a callback in the provider's own words.

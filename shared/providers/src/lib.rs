@@ -41,7 +41,7 @@ mod gateway;
 
 pub use account::Account;
 pub use driver::Client;
-pub use gateway::{Gateway, Outside, addressee, exchange, read_callback, reply};
+pub use gateway::{Gateway, ProviderClients, addressee, exchange, read_callback, reply};
 pub use login::Login;
 pub use purchase::{Held, Proof, Purchase};
 pub use stands::Stands;
@@ -80,7 +80,7 @@ impl CallError {
     }
 
     /// The same of a call that asks something first: a refusal of the question is none of the call.
-    pub fn untold(self, question: &str) -> Self {
+    pub fn as_unknown(self, question: &str) -> Self {
         match self {
             Self::Refused(refusal) => Self::Unknown(format!("{question}: {refusal}")),
             Self::Unknown(why) => Self::Unknown(why),

@@ -3,7 +3,7 @@
 //! What comes with the id — session key, access token, refresh token — stays here; only a mini program's session key is
 //! kept, sealed, for virtual payment.
 
-use crate::{CallError, Meaning, Outside, Refusal};
+use crate::{CallError, Meaning, ProviderClients, Refusal};
 use domain::Secret;
 use net::provider_http::Request;
 use serde_json::{Map, Value};
@@ -18,11 +18,11 @@ pub struct Login {
 }
 
 pub(crate) async fn answer(
-    outside: &Outside,
+    clients: &ProviderClients,
     what: &str,
     request: Request<'_>,
 ) -> Result<Map<String, Value>, CallError> {
-    let answer = outside.http.send(request).await.map_err(CallError::unknown)?;
+    let answer = clients.http.send(request).await.map_err(CallError::unknown)?;
     match serde_json::from_slice(&answer.body) {
         Ok(Value::Object(map)) if answer.status == 200 => Ok(map),
         _ => Err(CallError::Unknown(format!("{what}: HTTP {}", answer.status))),

@@ -18,7 +18,7 @@ pub enum Stands {
     /// The provider does not have it.
     Absent,
     /// The provider has no call that tells; what it signed stands.
-    Untold,
+    CannotAsk,
 }
 
 /// Reads an answer to the query of the payment's number.

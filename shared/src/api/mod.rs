@@ -126,7 +126,7 @@ where
     let result = async {
         let config = app.config().await;
         let (action, mut call) = envelope::read(request, config.clone())?;
-        call.caller = auth::authenticate(&config, &app.jwks, &app.outside.http, &call, (app.clock)()).await?;
+        call.caller = auth::authenticate(&config, &app.jwks, &app.clients.http, &call, (app.clock)()).await?;
         call.quoted = auth::apply_quote(&config, &mut call, (app.clock)())?;
         handle(action, call).await.into()
     };

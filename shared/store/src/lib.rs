@@ -9,6 +9,7 @@
 
 mod bills;
 pub mod client;
+mod credit;
 mod doubt;
 mod due;
 mod incident;
@@ -22,10 +23,11 @@ mod transfers;
 mod write;
 
 pub use bills::{BillReport, BillState, PaidEntry, RefundedEntry, SHARDS};
+pub use credit::{Claimed, Committed, PaymentCommit, Verdict};
 pub use due::{Due, DueCursor, DueItem, DuePage};
 pub use incident::{Action, Incident, IncidentName, IncidentPage, IncidentStatus, Recorded, Recording, Said};
 pub use incident_payment::{Accepted, Returned};
-pub use orders::{Added, Claimed, Committed, HistoryEntry, Holder, Kept, Listing, PaymentCommit, Verdict};
+pub use orders::{Added, HistoryEntry, Holder, Kept, Listing};
 pub use refunds::Reserved;
 pub use tasks::{Delivered, Delivery, IncidentChange, TaskEnd};
 pub use transfers::Begun;

@@ -4,7 +4,7 @@
 use sandbox::MerchantKeys;
 use shared::config::Config;
 use shared::domain::Provider;
-use shared::providers::{CallbackRequest, Outside, read_callback};
+use shared::providers::{CallbackRequest, ProviderClients, read_callback};
 use std::sync::LazyLock;
 use tokio::runtime::{Builder, Runtime};
 
@@ -25,9 +25,9 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
         }
     }
     let request = CallbackRequest { method: &http::Method::POST, headers: &headers, query: "", body: &input[cut..], now: 1_700_000_000_000 };
-    let outside = Outside::default();
+    let clients = ProviderClients::default();
     for provider in [Provider::Wxpay, Provider::Alipay] {
         let merchant = CONFIG.merchant("default").expect("a merchant");
-        assert!(RUNTIME.block_on(read_callback(provider, merchant, &outside, &request)).is_err());
+        assert!(RUNTIME.block_on(read_callback(provider, merchant, &clients, &request)).is_err());
     }
 });

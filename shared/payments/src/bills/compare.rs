@@ -2,9 +2,9 @@
 
 use super::books::{Books, Paid, Reversed};
 use super::{BillsReply, CALLS, Job, PATIENCE};
-use crate::confirm::{find_order, sound};
-use crate::notices::ELSEWHERE;
+use crate::confirm::{find_order, ring};
 use crate::query::{Asked, ask};
+use crate::settle_refund::ELSEWHERE;
 use crate::{Context, Source, refund as refunds};
 use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Refund, RefundState};
 use providers::bill::{BilledPayment, BilledRefund};
@@ -81,7 +81,7 @@ impl Comparison<'_, '_> {
         self.report.differences += 1;
         if self.cx.store.record_incident(&incident, known, None, self.cx.now()).await? == Recording::New {
             self.reply.incidents += 1;
-            sound(&incident);
+            ring(&incident);
         }
         Ok(())
     }
@@ -249,7 +249,7 @@ impl Comparison<'_, '_> {
                 return Ok(true);
             }
             Ok(Asked::Paid | Asked::Unpaid { .. } | Asked::Misfit { .. }) => {}
-            Ok(Asked::Untold { .. }) => self.reply.errors += 1,
+            Ok(Asked::Unknown { .. }) => self.reply.errors += 1,
             Err(failure) => self.unanswered(&order.out_trade_no, &failure),
         }
         if self.credited(id).await?.is_some() {
@@ -307,7 +307,7 @@ impl Comparison<'_, '_> {
         }
         match ask(cx, order, attempt, Source::Query).await {
             Ok(Asked::Paid | Asked::Closed | Asked::Unpaid { .. } | Asked::Misfit { .. }) => {}
-            Ok(Asked::Untold { .. }) => self.reply.errors += 1,
+            Ok(Asked::Unknown { .. }) => self.reply.errors += 1,
             Err(failure) => self.unanswered(&order.out_trade_no, &failure),
         }
         if self.credited(&line.transaction_id).await?.is_some() {
@@ -449,7 +449,7 @@ impl Comparison<'_, '_> {
     async fn standing(&mut self, order: &Order, attempt: &Attempt, refund: &Refund) -> Option<RefundStanding> {
         let cx = self.cx;
         let asked = match cx.gateway(attempt) {
-            Ok(gateway) => gateway.query_refund(cx.outside, order, attempt, refund, cx.now()).await,
+            Ok(gateway) => gateway.query_refund(cx.clients, order, attempt, refund, cx.now()).await,
             Err(failure) => {
                 self.unanswered(&order.out_trade_no, &failure);
                 return None;

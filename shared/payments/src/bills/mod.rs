@@ -146,7 +146,7 @@ async fn check(cx: &Context<'_>, clock: i64, job: &Job<'_>, reply: &mut BillsRep
     let (mut failed, mut pending) = (None, false);
     for account in &accounts {
         reply.asked += 1;
-        match account.bill(cx.outside, job.day, cx.now()).await {
+        match account.bill(cx.clients, job.day, cx.now()).await {
             Ok(Statement::Ready(bill)) => {
                 let speaks = speaks_for(cx, job, account);
                 if let Err(why) = books.take(bill, speaks) {

@@ -11,7 +11,7 @@ use crate::alipay::AlipayNode;
 use crate::bill::{
     Bill, BillError, BilledPayment, BilledRefund, Bounded, MAX_FILE, MAX_TEXT, Statement, file_url, read_download,
 };
-use crate::{CallError, Outside};
+use crate::{CallError, ProviderClients};
 use csv::ByteRecord;
 use domain::{Day, Fen};
 use encoding_rs::GBK;
@@ -22,12 +22,17 @@ use std::io::{Cursor, Read};
 use zip::ZipArchive;
 
 /// The bill of a day.
-pub(crate) async fn bill(outside: &Outside, node: &AlipayNode, day: Day, now: i64) -> Result<Statement, CallError> {
+pub(crate) async fn bill(
+    clients: &ProviderClients,
+    node: &AlipayNode,
+    day: Day,
+    now: i64,
+) -> Result<Statement, CallError> {
     let mut biz = Map::new();
     biz.insert("bill_type".to_owned(), "trade".into());
     biz.insert("bill_date".to_owned(), day.to_string().into());
     let call = Call::new("alipay.data.dataservice.bill.downloadurl.query", biz);
-    let fields = match call.send(outside, node, now).await {
+    let fields = match call.send(clients, node, now).await {
         Ok(fields) => fields,
         Err(CallError::Refused(refusal)) if is_none(&refusal.code) => return Ok(Statement::Empty),
         Err(error) => return Err(error),
@@ -37,7 +42,7 @@ pub(crate) async fn bill(outside: &Outside, node: &AlipayNode, day: Day, now: i6
     }
     let url = word(&fields, "bill_download_url");
     let url = url.ok_or_else(|| CallError::unknown("the answer has no bill_download_url"))?;
-    fetch(outside, node, url).await.map(Statement::Ready)
+    fetch(clients, node, url).await.map(Statement::Ready)
 }
 
 /// Refusals that say that there is nothing.
@@ -45,7 +50,7 @@ fn is_none(code: &str) -> bool {
     matches!(code.rsplit('.').next(), Some("BILL_NOT_EXIST" | "NO_BILL_DATA"))
 }
 
-async fn fetch(outside: &Outside, node: &AlipayNode, url: &str) -> Result<Bill, CallError> {
+async fn fetch(clients: &ProviderClients, node: &AlipayNode, url: &str) -> Result<Bill, CallError> {
     let own = gateway(node);
     let url = file_url(url, own)
         .or_else(|why| match url.strip_prefix("http://") {
@@ -54,7 +59,7 @@ async fn fetch(outside: &Outside, node: &AlipayNode, url: &str) -> Result<Bill, 
         })
         .map_err(CallError::unknown)?;
     let request = Request::get(url.as_str());
-    let download = outside.http.download(request, MAX_FILE).await.map_err(CallError::unknown)?;
+    let download = clients.http.download(request, MAX_FILE).await.map_err(CallError::unknown)?;
     if download.status != 200 {
         return Err(CallError::Unknown(format!("the file: HTTP {}", download.status)));
     }

@@ -4,7 +4,7 @@ use super::answer::{self, Answer, Failure, Keys};
 use super::{clock, signing};
 use crate::alipay::AlipayNode;
 use crate::common::raw;
-use crate::{CallError, Meaning, Outside, Refusal};
+use crate::{CallError, Meaning, ProviderClients, Refusal};
 use crypto::{CryptoError, aes};
 use http::Method;
 use net::provider_http::Request;
@@ -85,7 +85,7 @@ impl<'a> Call<'a> {
     /// definite refusal is [`CallError::Unknown`].
     pub(super) async fn send(
         &self,
-        outside: &Outside,
+        clients: &ProviderClients,
         node: &AlipayNode,
         now: i64,
     ) -> Result<Map<String, Value>, CallError> {
@@ -99,7 +99,7 @@ impl<'a> Call<'a> {
             body: signing::encoded(&params).into_bytes(),
             identity: None,
         };
-        let answer = outside.http.send(request).await.map_err(CallError::unknown)?;
+        let answer = clients.http.send(request).await.map_err(CallError::unknown)?;
         let trace = answer.headers.get("trace_id").and_then(|t| t.to_str().ok()).unwrap_or_default();
         tracing::debug!(method = self.method, status = answer.status, trace_id = trace, "Alipay answered");
         if answer.status != 200 {

@@ -5,7 +5,7 @@ use super::answer::word;
 use super::call::{self, Call};
 use super::{clock, payment, signing};
 use crate::alipay::AlipayNode;
-use crate::{CallError, CreateRequest, Created, Meaning, Outside, Refusal, text_of};
+use crate::{CallError, CreateRequest, Created, Meaning, ProviderClients, Refusal, text_of};
 use serde_json::{Map, Value, json};
 
 /// How long the text of a precreate QR code can be scanned, ms.
@@ -94,7 +94,7 @@ impl Product {
 /// Creates the payment. The order string and the page URLs need no call: the trade comes into being when the
 /// payer opens them.
 pub(super) async fn create(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &AlipayNode,
     merchant: &str,
     request: &CreateRequest<'_>,
@@ -115,10 +115,10 @@ pub(super) async fn create(
             })
         }
         Product::Create | Product::Precreate => {
-            answered(product, request, &call.send(outside, node, request.now).await?)
+            answered(product, request, &call.send(clients, node, request.now).await?)
         }
         // Unknown, and 10003 "the payer is at it", are the caller's to ask about: the code was spent.
-        Product::Pay => match call.send(outside, node, request.now).await {
+        Product::Pay => match call.send(clients, node, request.now).await {
             Ok(fields) => {
                 let payment = payment::of(&fields, merchant).ok().filter(|p| p.number == request.attempt.number);
                 Ok(Created { payment, ..created(request, json!({})) })

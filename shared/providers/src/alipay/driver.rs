@@ -6,8 +6,8 @@ use crate::bill::Statement;
 use crate::driver::{Client, Cx, DAY, Driver, Shape};
 use crate::{
     Account, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Login, Merchant, Notice,
-    Outside, ProviderReply, RefundRequest, RefundStanding, Standing, TransferRequest, TransferStanding, Verdict,
-    text_of,
+    ProviderClients, ProviderReply, RefundRequest, RefundStanding, Standing, TransferRequest, TransferStanding,
+    Verdict, text_of,
 };
 use config::{Reader, Section, TransferDefaults};
 use domain::{Attempt, Code, Day, Failure, Order, Refund};
@@ -153,7 +153,7 @@ impl Driver for AlipayNode {
 
     async fn read_callback(
         merchant: &Merchant,
-        _clients: &Outside,
+        _clients: &ProviderClients,
         request: &CallbackRequest<'_>,
     ) -> Result<Notice, CallbackError> {
         notify::read(merchant, request.body)

@@ -21,18 +21,23 @@ mod trade;
 mod transfer;
 
 pub use self::config::{AlipayNode, CertificateMode, EncryptKey};
-use super::{CallError, Meaning, Outside, Refusal};
+use super::{CallError, Meaning, ProviderClients, Refusal};
 
 /// Exchanges a login code (`alipay.system.oauth.token`): `user_id`, or `open_id` where the application is
 /// in openid mode.
-async fn login(outside: &Outside, node: &AlipayNode, code: &str, now: i64) -> Result<super::login::Login, CallError> {
+async fn login(
+    clients: &ProviderClients,
+    node: &AlipayNode,
+    code: &str,
+    now: i64,
+) -> Result<super::login::Login, CallError> {
     if raw::unfit(code) {
         let message = format!("code {}", raw::UNFIT);
         return Err(CallError::Refused(Refusal { code: "code".to_owned(), message, meaning: Meaning::No }));
     }
     let mut call = call::Call::new(answer::LOGIN, serde_json::Map::new());
     call.plain = vec![("grant_type", "authorization_code".to_owned()), ("code", code.to_owned())];
-    let fields = call.send(outside, node, now).await?;
+    let fields = call.send(clients, node, now).await?;
     match answer::word(&fields, "user_id").or_else(|| answer::word(&fields, "open_id")) {
         Some(id) => Ok(super::login::Login { openid: id.to_owned(), unionid: None }),
         None => Err(CallError::unknown("alipay.system.oauth.token: no payer in the answer")),

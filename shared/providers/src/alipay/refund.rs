@@ -8,7 +8,7 @@ use super::answer::word;
 use super::call::Call;
 use super::{clock, trade};
 use crate::alipay::AlipayNode;
-use crate::{CallError, Outside, RefundProgress, RefundRequest, RefundStanding, Refusal, if_known};
+use crate::{CallError, ProviderClients, RefundProgress, RefundRequest, RefundStanding, Refusal, if_known};
 use domain::{Fen, Refund};
 use serde_json::{Map, Value};
 
@@ -20,7 +20,7 @@ const LONGEST_REASON: usize = 256;
 
 /// Refunds under `out_refund_no`, which makes a repeat harmless.
 pub(super) async fn refund(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &AlipayNode,
     request: &RefundRequest<'_>,
 ) -> Result<RefundStanding, CallError> {
@@ -35,8 +35,8 @@ pub(super) async fn refund(
     put("refund_amount", request.refund.to_yuan());
     put("out_request_no", request.out_refund_no.to_owned());
     put("refund_reason", request.reason.chars().take(LONGEST_REASON).collect());
-    let confirm = || ask(outside, node, number, request.out_refund_no, request.now);
-    match Call::new("alipay.trade.refund", biz).send(outside, node, request.now).await {
+    let confirm = || ask(clients, node, number, request.out_refund_no, request.now);
+    match Call::new("alipay.trade.refund", biz).send(clients, node, request.now).await {
         Ok(fields) if word(&fields, "out_trade_no").is_some_and(|n| n != number) => {
             Err(CallError::unknown("alipay.trade.refund answered for another order"))
         }
@@ -60,13 +60,13 @@ pub(super) async fn refund(
 
 /// Asks how a refund stands.
 pub(super) async fn query(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &AlipayNode,
     number: &str,
     refund: &Refund,
     now: i64,
 ) -> Result<RefundStanding, CallError> {
-    Ok(match ask(outside, node, number, &refund.out_refund_no, now).await? {
+    Ok(match ask(clients, node, number, &refund.out_refund_no, now).await? {
         Answered::Standing(standing) => standing,
         Answered::Missing => standing(RefundProgress::Missing),
         Answered::Empty if now.saturating_sub(refund.create_date) > SETTLING => standing(RefundProgress::Missing),
@@ -85,7 +85,7 @@ enum Answered {
 }
 
 async fn ask(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &AlipayNode,
     number: &str,
     out_refund_no: &str,
@@ -94,7 +94,7 @@ async fn ask(
     let mut biz = trade::by_number(number);
     biz.insert("out_request_no".to_owned(), out_refund_no.into());
     biz.insert("query_options".to_owned(), Value::from(vec!["gmt_refund_pay"]));
-    let answer = Call::new("alipay.trade.fastpay.refund.query", biz).send(outside, node, now).await;
+    let answer = Call::new("alipay.trade.fastpay.refund.query", biz).send(clients, node, now).await;
     let Some(fields) = if_known(answer)? else { return Ok(Answered::Missing) };
     let other = |name: &str, ours: &str| word(&fields, name).is_some_and(|theirs| theirs != ours);
     if other("out_trade_no", number) || other("out_request_no", out_refund_no) {

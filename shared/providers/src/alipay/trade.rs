@@ -5,19 +5,19 @@ use super::call::Call;
 use super::payment;
 use crate::alipay::AlipayNode;
 use crate::driver::Driver;
-use crate::{CallError, Closing, Meaning, Outside, Refusal, Standing, if_known};
+use crate::{CallError, Closing, Meaning, ProviderClients, Refusal, Standing, if_known};
 use domain::Fen;
 use serde_json::{Map, Value};
 
 /// Asks how a number stands.
 pub(super) async fn query(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &AlipayNode,
     merchant: &str,
     number: &str,
     now: i64,
 ) -> Result<Standing, CallError> {
-    let answer = Call::new("alipay.trade.query", by_number(number)).send(outside, node, now).await;
+    let answer = Call::new("alipay.trade.query", by_number(number)).send(clients, node, now).await;
     let Some(fields) = if_known(answer)? else { return Ok(Standing::Missing) };
     if word(&fields, "out_trade_no") != Some(number) {
         return Err(CallError::unknown("alipay.trade.query answered for another order"));
@@ -57,17 +57,22 @@ fn moved(fields: &Map<String, Value>) -> bool {
 }
 
 /// Ends a number: a pay-code trade is cancelled, every other is closed.
-pub(super) async fn close(outside: &Outside, node: &AlipayNode, number: &str, now: i64) -> Result<Closing, CallError> {
+pub(super) async fn close(
+    clients: &ProviderClients,
+    node: &AlipayNode,
+    number: &str,
+    now: i64,
+) -> Result<Closing, CallError> {
     if node.reverses() {
-        return cancel(outside, node, number, now).await;
+        return cancel(clients, node, number, now).await;
     }
-    match Call::new("alipay.trade.close", by_number(number)).send(outside, node, now).await {
+    match Call::new("alipay.trade.close", by_number(number)).send(clients, node, now).await {
         Ok(fields) if word(&fields, "out_trade_no").is_some_and(|n| n != number) => {
             Err(CallError::unknown("alipay.trade.close answered for another order"))
         }
         Ok(_) => Ok(Closing::Closed),
         Err(CallError::Refused(refusal)) if speaks_of_state(&refusal) => {
-            let standing = query(outside, node, "", number, now).await;
+            let standing = query(clients, node, "", number, now).await;
             explained(refusal, standing)
         }
         Err(error) => Err(error),
@@ -77,10 +82,10 @@ pub(super) async fn close(outside: &Outside, node: &AlipayNode, number: &str, no
 /// `alipay.trade.cancel`: closes an unpaid trade, refunds a paid one (`action`), and is asked once more
 /// when it says so (`retry_flag`). Works within 24 hours of the creation. Without `action` there was no trade to end: the
 /// payment may be on its way, and come after the cancellation.
-async fn cancel(outside: &Outside, node: &AlipayNode, number: &str, now: i64) -> Result<Closing, CallError> {
+async fn cancel(clients: &ProviderClients, node: &AlipayNode, number: &str, now: i64) -> Result<Closing, CallError> {
     let call = Call::new("alipay.trade.cancel", by_number(number));
     for _ in 0..2 {
-        let fields = call.send(outside, node, now).await?;
+        let fields = call.send(clients, node, now).await?;
         if word(&fields, "out_trade_no").is_some_and(|n| n != number) {
             return Err(CallError::unknown("alipay.trade.cancel answered for another order"));
         }
@@ -99,7 +104,7 @@ fn speaks_of_state(refusal: &Refusal) -> bool {
 }
 
 fn explained(refusal: Refusal, standing: Result<Standing, CallError>) -> Result<Closing, CallError> {
-    let meaning = match standing.map_err(|error| error.untold("alipay.trade.query"))? {
+    let meaning = match standing.map_err(|error| error.as_unknown("alipay.trade.query"))? {
         Standing::Paid(_) => Meaning::Paid,
         Standing::Closed => Meaning::Closed,
         Standing::Missing => Meaning::Missing,

@@ -3,7 +3,7 @@
 use super::answer::word;
 use super::call::Call;
 use crate::alipay::AlipayNode;
-use crate::{CallError, Outside, Refusal, TransferRequest, TransferStanding};
+use crate::{CallError, ProviderClients, Refusal, TransferRequest, TransferStanding};
 use domain::{Fen, TransferState};
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,7 @@ const PRODUCT: &str = "TRANS_ACCOUNT_NO_PWD";
 const SCENE: &str = "DIRECT_TRANSFER";
 
 pub(super) async fn transfer(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &AlipayNode,
     request: &TransferRequest<'_>,
 ) -> Result<TransferStanding, CallError> {
@@ -36,7 +36,7 @@ pub(super) async fn transfer(
     if !transfer.transfer_scene_report_infos.is_empty() {
         biz.insert("transfer_scene_report_infos".to_owned(), json!(transfer.transfer_scene_report_infos));
     }
-    match Call::new("alipay.fund.trans.uni.transfer", biz).send(outside, node, request.now).await {
+    match Call::new("alipay.fund.trans.uni.transfer", biz).send(clients, node, request.now).await {
         Ok(fields) => judge(request, &fields),
         Err(CallError::Refused(refusal)) if refusal.code.ends_with("TRANS_ORDER_DEALING") => {
             Err(CallError::Unknown(refusal.code))
@@ -47,12 +47,12 @@ pub(super) async fn transfer(
 
 /// `None` when Alipay does not know the number.
 pub(super) async fn query(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &AlipayNode,
     request: &TransferRequest<'_>,
 ) -> Result<Option<TransferStanding>, CallError> {
     let biz = numbered(&request.transfer.out_bill_no);
-    match Call::new("alipay.fund.trans.common.query", biz).send(outside, node, request.now).await {
+    match Call::new("alipay.fund.trans.common.query", biz).send(clients, node, request.now).await {
         Ok(fields) => judge(request, &fields).map(Some),
         Err(CallError::Refused(Refusal { code, .. })) if code.ends_with("ORDER_NOT_EXIST") => Ok(None),
         Err(error) => Err(error),

@@ -6,7 +6,7 @@ use super::{host, refused, set_up};
 use crate::Merchant;
 use crate::apple::AppleNode;
 use crate::common::store::StoreKey;
-use crate::{CallError, CallbackError, CallbackRequest, Notice, Outside};
+use crate::{CallError, CallbackError, CallbackRequest, Notice, ProviderClients};
 use http::{HeaderMap, Method};
 use net::provider_http::Request;
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ impl Environment {
 /// production, which turns its key away (401): then the sandbox tells, where it counts. A key that nobody takes is
 /// a broken set-up.
 pub(super) async fn transaction(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &AppleNode,
     id: &str,
     now: i64,
@@ -55,7 +55,7 @@ pub(super) async fn transaction(
     let mut away = 0;
     for environment in environments(node) {
         let url = format!("{}/inApps/v1/transactions/{id}", environment.host(node));
-        let answer = call(outside, node, key, &url, None, now).await?;
+        let answer = call(clients, node, key, &url, None, now).await?;
         return match (answer.status, answer.error) {
             (200, _) => match answer.body["signedTransactionInfo"].as_str() {
                 Some(signed) => match Transaction::signed(node, signed) {
@@ -120,21 +120,21 @@ impl Mailbox {
     pub async fn read(
         &self,
         merchant: &Merchant,
-        outside: &Outside,
+        clients: &ProviderClients,
         body: &[u8],
         now: i64,
     ) -> Result<Notice, CallbackError> {
         let (method, headers) = (Method::POST, HeaderMap::new());
         let request = CallbackRequest { method: &method, headers: &headers, query: "", body, now };
-        super::notify::read(merchant, outside, &request).await
+        super::notify::read(merchant, clients, &request).await
     }
 
     /// Whether a purchase still counts: a notification says how it stood when it was signed.
     ///
     /// # Errors
     /// See [`CallError`].
-    pub async fn stands(&self, outside: &Outside, transaction_id: &str, now: i64) -> Result<bool, CallError> {
-        transaction(outside, &self.node, transaction_id, now).await.map(|found| !found.revoked)
+    pub async fn stands(&self, clients: &ProviderClients, transaction_id: &str, now: i64) -> Result<bool, CallError> {
+        transaction(clients, &self.node, transaction_id, now).await.map(|found| !found.revoked)
     }
 
     /// Asks for a page of the notifications of a time (Unix ms) that never arrived, or that Apple still tries to
@@ -144,7 +144,7 @@ impl Mailbox {
     /// See [`CallError`].
     pub async fn missed(
         &self,
-        outside: &Outside,
+        clients: &ProviderClients,
         from: i64,
         to: i64,
         page: Option<&str>,
@@ -158,7 +158,7 @@ impl Mailbox {
         let query = query.unwrap_or_default();
         let url = format!("{}/inApps/v1/notifications/history{query}", self.environment.host(&self.node));
         let body = json!({ "startDate": from, "endDate": to, "onlyFailures": true });
-        let answer = call(outside, &self.node, key, &url, Some(&body), now).await?;
+        let answer = call(clients, &self.node, key, &url, Some(&body), now).await?;
         match (answer.status, answer.error) {
             (200, _) => {}
             (400..=428, code) => {
@@ -193,7 +193,7 @@ impl Answered {
 
 /// Calls with a fresh token: a body is posted. No answer is an error.
 async fn call(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &AppleNode,
     key: &StoreKey,
     url: &str,
@@ -219,7 +219,7 @@ async fn call(
     let method = if body.is_empty() { Method::GET } else { Method::POST };
     let request = Request { method, url, headers, body, identity: None };
     let patience = Duration::from_millis(node.timeout);
-    let answer = outside.http.send_within(request, patience).await.map_err(CallError::unknown)?;
+    let answer = clients.http.send_within(request, patience).await.map_err(CallError::unknown)?;
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     Ok(Answered { status: answer.status, error: body["errorCode"].as_i64(), body })
 }

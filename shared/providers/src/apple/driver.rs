@@ -6,7 +6,8 @@ use super::{account_token, api, notify, receipt, refused};
 use crate::driver::{Client, Cx, Driver, Shape, unsupported};
 use crate::{
     CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Held, Merchant,
-    Notice, Outside, Proof, ProviderReply, Purchase, RefundRequest, RefundStanding, Standing, Stands, Verdict, text_of,
+    Notice, Proof, ProviderClients, ProviderReply, Purchase, RefundRequest, RefundStanding, Standing, Stands, Verdict,
+    text_of,
 };
 use config::{Reader, Section};
 use domain::{Attempt, Code, Failure, Order, Payment, Refund};
@@ -136,7 +137,7 @@ impl Driver for AppleNode {
 
     async fn read_callback(
         merchant: &Merchant,
-        clients: &Outside,
+        clients: &ProviderClients,
         request: &CallbackRequest<'_>,
     ) -> Result<Notice, CallbackError> {
         notify::read(merchant, clients, request).await
@@ -150,7 +151,7 @@ impl Driver for AppleNode {
 /// How a transaction stands. Without a key of the App Store Server API nobody can be asked.
 async fn stands(cx: Cx<'_>, node: &AppleNode, transaction_id: &str) -> Result<Stands, CallError> {
     if node.api.is_none() {
-        return Ok(Stands::Untold);
+        return Ok(Stands::CannotAsk);
     }
     let found = api::transaction(cx.clients, node, transaction_id, cx.now).await;
     found.map(|found| if found.revoked { Stands::Back } else { Stands::Paid })

@@ -4,7 +4,7 @@ use super::transaction::{Transaction, allowed, signed_date};
 use crate::Merchant;
 use crate::apple::AppleNode;
 use crate::{
-    Alert, CallError, CallbackError, CallbackRequest, Event, Notice, Outside, ProviderReply, RefundNotice,
+    Alert, CallError, CallbackError, CallbackRequest, Event, Notice, ProviderClients, ProviderReply, RefundNotice,
     RefundProgress, RefundStanding, Verdict,
 };
 use domain::{Parties, Provider};
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 /// Reads a notification.
 pub(crate) async fn read(
     merchant: &Merchant,
-    _outside: &Outside,
+    _outside: &ProviderClients,
     request: &CallbackRequest<'_>,
 ) -> Result<Notice, CallbackError> {
     let node = merchant.apple.values().next().ok_or(CallbackError::Forged("appleiap is not configured"))?;

@@ -4,7 +4,7 @@
 use super::transaction::{Transaction, allowed, first_bought, line_of};
 use super::{host, refused, set_up};
 use crate::apple::AppleNode;
-use crate::{CallError, Outside, is_dated, is_said, text_of};
+use crate::{CallError, ProviderClients, is_dated, is_said, text_of};
 use net::provider_http::Request;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -17,7 +17,7 @@ enum Place {
 
 /// Verifies a receipt and picks the transaction that is meant.
 pub(super) async fn verify(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &AppleNode,
     receipt: &str,
     id: &str,
@@ -26,7 +26,7 @@ pub(super) async fn verify(
     let mut tries = 0;
     loop {
         tries += 1;
-        let answer = ask(outside, node, place, receipt).await?;
+        let answer = ask(clients, node, place, receipt).await?;
         let retryable = match answer.get("is-retryable") {
             Some(Value::Bool(yes)) => *yes,
             Some(Value::Number(n)) => n.as_u64() == Some(1),
@@ -64,7 +64,7 @@ pub(super) async fn verify(
 }
 
 async fn ask(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &AppleNode,
     place: Place,
     receipt: &str,
@@ -80,7 +80,7 @@ async fn ask(
     let url = format!("{url}/verifyReceipt");
     let request = Request::post_json(&url, body.to_string().into_bytes());
     let patience = Duration::from_millis(node.timeout);
-    let answer = outside.http.send_within(request, patience).await.map_err(CallError::unknown)?;
+    let answer = clients.http.send_within(request, patience).await.map_err(CallError::unknown)?;
     match serde_json::from_slice(&answer.body) {
         Ok(Value::Object(map)) if answer.status == 200 => Ok(map),
         _ => Err(CallError::Unknown(format!("verifyReceipt: HTTP {}", answer.status))),

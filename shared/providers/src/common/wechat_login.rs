@@ -4,7 +4,7 @@
 use crate::login::{Login, answer, known, refused_with};
 use crate::virtual_pay::{VirtualNode, host, keep_session};
 use crate::wxpay::WxpayNode;
-use crate::{CallError, Outside};
+use crate::{CallError, ProviderClients};
 use domain::Secret;
 use net::provider_http::Request;
 use serde_json::Value;
@@ -31,22 +31,28 @@ impl<'a> App<'a> {
     }
 
     /// The login of a page in WeChat's browser.
-    pub(crate) async fn page(&self, outside: &Outside, code: &str) -> Result<Login, CallError> {
-        self.ask(outside, "/sns/oauth2/access_token", "code", code).await.map(|(login, _)| login)
+    pub(crate) async fn page(&self, clients: &ProviderClients, code: &str) -> Result<Login, CallError> {
+        self.ask(clients, "/sns/oauth2/access_token", "code", code).await.map(|(login, _)| login)
     }
 
     /// `jscode2session`, with the session key kept.
-    pub(crate) async fn session(&self, outside: &Outside, code: &str, ttl: u64, now: i64) -> Result<Login, CallError> {
-        let (login, key) = self.ask(outside, "/sns/jscode2session", "js_code", code).await?;
+    pub(crate) async fn session(
+        &self,
+        clients: &ProviderClients,
+        code: &str,
+        ttl: u64,
+        now: i64,
+    ) -> Result<Login, CallError> {
+        let (login, key) = self.ask(clients, "/sns/jscode2session", "js_code", code).await?;
         let Some(key) = key else { return Err(CallError::unknown("jscode2session: no session key")) };
         let until = now.saturating_add(i64::try_from(ttl).unwrap_or(0) * 1_000);
-        let kept = keep_session(outside, self.app_id, self.secret, &login.openid, &key, until).await;
+        let kept = keep_session(clients, self.app_id, self.secret, &login.openid, &key, until).await;
         kept.map(|()| login).map_err(CallError::unknown)
     }
 
     async fn ask(
         &self,
-        outside: &Outside,
+        clients: &ProviderClients,
         path: &str,
         name: &str,
         code: &str,
@@ -59,7 +65,7 @@ impl<'a> App<'a> {
             .finish();
         let url = format!("{}{path}?{query}", host(self.base));
         let request = Request::get(&url);
-        let answer = answer(outside, path, request).await?;
+        let answer = answer(clients, path, request).await?;
         let number = answer.get("errcode").and_then(Value::as_i64).unwrap_or(0);
         match number {
             0 => known(&answer).ok_or_else(|| CallError::Unknown(format!("{path}: no openid"))),

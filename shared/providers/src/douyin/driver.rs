@@ -6,7 +6,7 @@ use crate::common::raw;
 use crate::driver::{Client, Cx, DAY, Driver, MARGIN, NO_LIMIT_NAMED, Shape, close_by_asking};
 use crate::{
     CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Login, Merchant,
-    Notice, Outside, ProviderReply, RefundRequest, RefundStanding, Standing, Verdict,
+    Notice, ProviderClients, ProviderReply, RefundRequest, RefundStanding, Standing, Verdict,
 };
 use config::{Reader, Section};
 use domain::{Attempt, Failure, Order, Refund};
@@ -157,7 +157,7 @@ impl Driver for DouyinNode {
 
     async fn read_callback(
         merchant: &Merchant,
-        clients: &Outside,
+        clients: &ProviderClients,
         request: &CallbackRequest<'_>,
     ) -> Result<Notice, CallbackError> {
         let node = merchant.douyin.values().next().ok_or(CallbackError::Forged("douyin is not configured"))?;

@@ -5,8 +5,8 @@ use super::{app_host, judged};
 use crate::alipay::clock;
 use crate::douyin::{DouyinNode, Ecpay};
 use crate::{
-    CallError, CallbackError, CallbackRequest, CreateRequest, Created, Notice, Outside, RefundNotice, RefundProgress,
-    RefundRequest, RefundStanding, Standing, if_known, text_of,
+    CallError, CallbackError, CallbackRequest, CreateRequest, Created, Notice, ProviderClients, RefundNotice,
+    RefundProgress, RefundRequest, RefundStanding, Standing, if_known, text_of,
 };
 use crypto::hash;
 use domain::{Attempt, Fen, Parties, Payment, Provider, Refund, Secret};
@@ -36,7 +36,7 @@ pub fn signing_text(body: &Map<String, Value>, salt: &Secret) -> String {
 }
 
 async fn call(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &DouyinNode,
     keys: &Ecpay,
     name: &str,
@@ -49,7 +49,7 @@ async fn call(
     body.insert("sign".to_owned(), json!(sign));
     let url = format!("{}/api/apps/ecpay/v1/{name}", app_host(node));
     let request = Request::post_json(&url, Value::Object(body).to_string().into_bytes());
-    let answer = outside.http.send(request).await.map_err(CallError::unknown)?;
+    let answer = clients.http.send(request).await.map_err(CallError::unknown)?;
     match serde_json::from_slice(&answer.body) {
         Ok(Value::Object(map)) if answer.status == 200 => Ok(map),
         _ => Err(CallError::Unknown(format!("{name}: HTTP {}", answer.status))),
@@ -70,7 +70,7 @@ fn cut(text: &str) -> String {
 }
 
 pub(super) async fn create(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &DouyinNode,
     keys: &Ecpay,
     request: &CreateRequest<'_>,
@@ -87,7 +87,7 @@ pub(super) async fn create(
         ("valid_time", json!(valid)),
         ("notify_url", json!(request.notify_url)),
     ];
-    let answer = call(outside, node, keys, "create_order", fields).await?;
+    let answer = call(clients, node, keys, "create_order", fields).await?;
     if !done(&answer) {
         return judged("create_order", &answer);
     }
@@ -106,14 +106,14 @@ pub(super) async fn create(
 }
 
 pub(super) async fn query(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &DouyinNode,
     keys: &Ecpay,
     merchant: &str,
     attempt: &Attempt,
 ) -> Result<Standing, CallError> {
     let fields = vec![("out_order_no", json!(attempt.number))];
-    let answer = call(outside, node, keys, "query_order", fields).await?;
+    let answer = call(clients, node, keys, "query_order", fields).await?;
     if !done(&answer) {
         return if_known(judged("query_order", &answer)).map(|standing| standing.unwrap_or(Standing::Missing));
     }
@@ -147,7 +147,7 @@ pub(super) async fn query(
 }
 
 pub(super) async fn refund(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &DouyinNode,
     keys: &Ecpay,
     request: &RefundRequest<'_>,
@@ -160,7 +160,7 @@ pub(super) async fn refund(
         ("refund_amount", json!(request.refund)),
         ("notify_url", json!(request.notify_url)),
     ];
-    let answer = call(outside, node, keys, "create_refund", fields).await?;
+    let answer = call(clients, node, keys, "create_refund", fields).await?;
     if !done(&answer) {
         return judged("create_refund", &answer);
     }
@@ -169,13 +169,13 @@ pub(super) async fn refund(
 }
 
 pub(super) async fn query_refund(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &DouyinNode,
     keys: &Ecpay,
     refund: &Refund,
 ) -> Result<RefundStanding, CallError> {
     let fields = vec![("out_refund_no", json!(refund.out_refund_no))];
-    let answer = call(outside, node, keys, "query_refund", fields).await?;
+    let answer = call(clients, node, keys, "query_refund", fields).await?;
     if !done(&answer) {
         return judged("query_refund", &answer);
     }

@@ -10,7 +10,8 @@ mod open;
 mod trade;
 
 use super::{
-    CallError, CallbackRequest, Login, Meaning, Outside, ProviderReply, Refusal, Verdict, says_no_such_order, text_of,
+    CallError, CallbackRequest, Login, Meaning, ProviderClients, ProviderReply, Refusal, Verdict, says_no_such_order,
+    text_of,
 };
 use crate::login::{answer, known, refused_with};
 use net::provider_http::Request;
@@ -40,7 +41,7 @@ pub(super) fn app_host(node: &DouyinNode) -> &str {
 }
 
 /// `jscode2session`; its session key is of no use here.
-async fn login(outside: &Outside, node: &DouyinNode, code: &str) -> Result<Login, CallError> {
+async fn login(clients: &ProviderClients, node: &DouyinNode, code: &str) -> Result<Login, CallError> {
     let Some(secret) = &node.secret else {
         return refused_with("SECRET", Some(&json!("douyin.mp-toutiao.secret is not configured")));
     };
@@ -49,7 +50,7 @@ async fn login(outside: &Outside, node: &DouyinNode, code: &str) -> Result<Login
         &url,
         json!({ "appid": node.app_id, "secret": secret.expose(), "code": code }).to_string().into_bytes(),
     );
-    let answer = answer(outside, "jscode2session", request).await?;
+    let answer = answer(clients, "jscode2session", request).await?;
     match answer.get("err_no").and_then(Value::as_i64) {
         Some(0) => {
             let data = answer.get("data").and_then(Value::as_object).and_then(known);

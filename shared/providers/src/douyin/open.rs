@@ -2,7 +2,7 @@
 
 use crate::douyin::{DOUYIN_PAY, DouyinPay};
 use crate::wxpay::{Api, V3, WxpayNode};
-use crate::{CallbackError, CallbackRequest, Notice, Outside, Standing, text_of, wxpay};
+use crate::{CallbackError, CallbackRequest, Notice, ProviderClients, Standing, text_of, wxpay};
 use domain::{Attempt, Provider};
 use serde_json::{Map, Value};
 
@@ -52,14 +52,14 @@ pub(super) fn relabel(standing: Standing) -> Standing {
 pub(super) async fn read(
     pay: &DouyinPay,
     merchant: &str,
-    outside: &Outside,
+    clients: &ProviderClients,
     request: &CallbackRequest<'_>,
 ) -> Result<Notice, CallbackError> {
     let nodes: Vec<(&WxpayNode, &V3)> = match &pay.jsapi.api {
         Api::V3(v3) => vec![(&pay.jsapi, v3)],
         Api::V2(_) => Vec::new(),
     };
-    let mut notice = wxpay::read_v3_callback(merchant, nodes, &DOUYIN_PAY, outside, request).await?;
+    let mut notice = wxpay::read_v3_callback(merchant, nodes, &DOUYIN_PAY, clients, request).await?;
     match &mut notice {
         Notice::Payment(payment) => payment.provider = Provider::Douyin,
         Notice::Refund(refund) => refund.provider = Provider::Douyin,

@@ -4,8 +4,8 @@
 use super::judged;
 use crate::douyin::{DouyinNode, Trade};
 use crate::{
-    CallError, CallbackError, CallbackRequest, CreateRequest, Created, Notice, Outside, RefundNotice, RefundProgress,
-    RefundRequest, RefundStanding, Standing, if_known, text_of,
+    CallError, CallbackError, CallbackRequest, CreateRequest, Created, Notice, ProviderClients, RefundNotice,
+    RefundProgress, RefundRequest, RefundStanding, Standing, if_known, text_of,
 };
 use domain::{Attempt, Fen, Parties, Payment, Provider, Refund, Secret};
 use http::Method;
@@ -74,7 +74,7 @@ fn host(node: &DouyinNode) -> &str {
 }
 
 async fn post(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &DouyinNode,
     path: &str,
     token: Option<&Secret>,
@@ -87,7 +87,7 @@ async fn post(
     let url = format!("{}{path}", host(node));
     let request =
         Request { method: Method::POST, url: &url, headers, body: body.to_string().into_bytes(), identity: None };
-    let answer = outside.http.send(request).await.map_err(CallError::unknown)?;
+    let answer = clients.http.send(request).await.map_err(CallError::unknown)?;
     match serde_json::from_slice(&answer.body) {
         Ok(Value::Object(map)) if answer.status == 200 => Ok(map),
         _ => Err(CallError::Unknown(format!("{path}: HTTP {}", answer.status))),
@@ -95,7 +95,12 @@ async fn post(
 }
 
 /// The client token that all instances share.
-async fn token(outside: &Outside, node: &DouyinNode, stale: Option<&Secret>, now: i64) -> Result<Secret, CallError> {
+async fn token(
+    clients: &ProviderClients,
+    node: &DouyinNode,
+    stale: Option<&Secret>,
+    now: i64,
+) -> Result<Secret, CallError> {
     let Some(secret) = &node.secret else { return Err(CallError::unknown("secret is not configured")) };
     let fetch = async || {
         let body = json!({
@@ -103,7 +108,7 @@ async fn token(outside: &Outside, node: &DouyinNode, stale: Option<&Secret>, now
             "client_secret": secret.expose(),
             "grant_type": "client_credential",
         });
-        let answer = post(outside, node, "/oauth/client_token/", None, &body).await?;
+        let answer = post(clients, node, "/oauth/client_token/", None, &body).await?;
         let data = answer.get("data").and_then(Value::as_object).unwrap_or(&answer);
         let lives = data.get("expires_in").and_then(Value::as_i64).filter(|s| (1..=2_592_000).contains(s));
         match text_of(data, "access_token").filter(|token| !token.is_empty()).zip(lives) {
@@ -111,12 +116,12 @@ async fn token(outside: &Outside, node: &DouyinNode, stale: Option<&Secret>, now
             None => Err(CallError::Unknown(format!("client_token: {:?}", data.get("error_code")))),
         }
     };
-    outside.tokens.token(&format!("client_token:{}", node.app_id), secret, stale, now, fetch).await
+    clients.tokens.token(&format!("client_token:{}", node.app_id), secret, stale, now, fetch).await
 }
 
 /// Calls the open platform; a void token is fetched anew once. The answer is the object in `data`.
 async fn call(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &DouyinNode,
     name: &str,
     body: &Value,
@@ -124,10 +129,10 @@ async fn call(
 ) -> Result<Map<String, Value>, CallError> {
     let mut stale = None;
     loop {
-        let token = token(outside, node, stale.as_ref(), now).await;
-        let token = token.map_err(|error| error.untold("no client token"))?;
+        let token = token(clients, node, stale.as_ref(), now).await;
+        let token = token.map_err(|error| error.as_unknown("no client token"))?;
         let path = format!("/api/trade_basic/v1/developer/{name}/");
-        let mut answer = post(outside, node, &path, Some(&token), body).await?;
+        let mut answer = post(clients, node, &path, Some(&token), body).await?;
         return match answer.get("err_no").and_then(Value::as_i64) {
             Some(0) => match answer.remove("data") {
                 Some(Value::Object(data)) => Ok(data),
@@ -144,13 +149,13 @@ async fn call(
 }
 
 pub(super) async fn query(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &DouyinNode,
     merchant: &str,
     attempt: &Attempt,
     now: i64,
 ) -> Result<Standing, CallError> {
-    let data = call(outside, node, "order_query", &json!({ "out_order_no": attempt.number }), now).await;
+    let data = call(clients, node, "order_query", &json!({ "out_order_no": attempt.number }), now).await;
     let Some(data) = if_known(data)? else { return Ok(Standing::Missing) };
     if text_of(&data, "out_order_no").is_some_and(|own| own != attempt.number) {
         return Err(CallError::unknown("order_query: another order"));
@@ -193,14 +198,14 @@ fn payment(node: &DouyinNode, merchant: &str, number: &str, data: &Map<String, V
 
 /// Refunds parts of the order's items, the first ones first.
 pub(super) async fn refund(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &DouyinNode,
     keys: &Trade,
     request: &RefundRequest<'_>,
 ) -> Result<RefundStanding, CallError> {
     let asked = json!({ "order_id": request.transaction_id });
-    let data = call(outside, node, "order_query", &asked, request.now).await;
-    let data = data.map_err(|error| error.untold("order_query"))?;
+    let data = call(clients, node, "order_query", &asked, request.now).await;
+    let data = data.map_err(|error| error.as_unknown("order_query"))?;
     let items = data.get("item_order_list").and_then(Value::as_array);
     let mut left = request.refund.0;
     let mut detail = Vec::new();
@@ -223,19 +228,19 @@ pub(super) async fn refund(
         "item_order_detail": detail,
         "notify_url": request.notify_url,
     });
-    let data = call(outside, node, "refund_create", &body, request.now).await?;
+    let data = call(clients, node, "refund_create", &body, request.now).await?;
     let refund_id = text_of(&data, "refund_id").map(str::to_owned);
     Ok(standing(RefundProgress::Processing(None), refund_id, None))
 }
 
 pub(super) async fn query_refund(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &DouyinNode,
     refund: &Refund,
     now: i64,
 ) -> Result<RefundStanding, CallError> {
     let asked = json!({ "out_refund_no": refund.out_refund_no });
-    let data = call(outside, node, "refund_query", &asked, now).await?;
+    let data = call(clients, node, "refund_query", &asked, now).await?;
     // The shape of the answer is not public: the object itself, or a list with one.
     let listed = data.get("refund_list").and_then(Value::as_array).and_then(|list| list.first()?.as_object());
     let object = listed.unwrap_or(&data);

@@ -2,7 +2,7 @@
 
 use super::canonical::{canonical, canonical_without};
 use crate::huawei::{HuaweiNode, PaymentKit};
-use crate::{CallError, Meaning, Outside, Refusal, text_of};
+use crate::{CallError, Meaning, ProviderClients, Refusal, text_of};
 use http::Method;
 use net::provider_http::Request;
 use serde_json::{Map, Value, json};
@@ -32,7 +32,7 @@ fn authorization(keys: &PaymentKit, signed: &str, now: i64) -> Option<String> {
 
 /// Calls a path (with its query, as sent). Without a right signature an answer proves nothing.
 pub(super) async fn call(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &HuaweiNode,
     keys: &PaymentKit,
     path: &str,
@@ -55,7 +55,7 @@ pub(super) async fn call(
         body: text.into_bytes(),
         identity: None,
     };
-    let answer = outside.http.send(request).await.map_err(CallError::unknown)?;
+    let answer = clients.http.send(request).await.map_err(CallError::unknown)?;
     if answer.status != 200 {
         return Err(CallError::Unknown(format!("{path}: HTTP {}", answer.status)));
     }

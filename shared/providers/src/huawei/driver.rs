@@ -6,7 +6,7 @@ use crate::common::raw;
 use crate::driver::{Client, Cx, DAY, Driver, MARGIN, NO_LIMIT_NAMED, Shape};
 use crate::{
     CallError, CallbackError, CallbackRequest, CreateRequest, Created, Goods, GoodsRequest, Held, Merchant, Notice,
-    Outside, Proof, ProviderReply, Purchase, RefundRequest, RefundStanding, Standing, Stands, Verdict,
+    Proof, ProviderClients, ProviderReply, Purchase, RefundRequest, RefundStanding, Standing, Stands, Verdict,
 };
 use config::{Reader, Section};
 use domain::{Attempt, Code, Failure, Order, Payment, Refund};
@@ -116,7 +116,7 @@ impl Driver for HuaweiNode {
         payment: &Payment,
     ) -> Result<Stands, CallError> {
         match is_iap(attempt) {
-            true => Ok(Stands::Untold),
+            true => Ok(Stands::CannotAsk),
             false => Ok(crate::stands::of(self.query(cx, order, attempt).await?, payment)),
         }
     }
@@ -168,7 +168,7 @@ impl Driver for HuaweiNode {
 
     async fn read_callback(
         merchant: &Merchant,
-        clients: &Outside,
+        clients: &ProviderClients,
         request: &CallbackRequest<'_>,
     ) -> Result<Notice, CallbackError> {
         notify::read(merchant, clients, request).await

@@ -5,7 +5,8 @@ use super::iap;
 use crate::Merchant;
 use crate::huawei::{HuaweiNode, IapKit};
 use crate::{
-    Alert, CallError, CallbackError, Event, Notice, Outside, RefundNotice, RefundProgress, RefundStanding, text_of,
+    Alert, CallError, CallbackError, Event, Notice, ProviderClients, RefundNotice, RefundProgress, RefundStanding,
+    text_of,
 };
 use domain::{Parties, Payment, Provider};
 use serde_json::{Value, json};
@@ -26,7 +27,7 @@ struct Told<'a> {
 /// Reads a key event with the keys of one merchant.
 pub(super) async fn read(
     merchant: &Merchant,
-    outside: &Outside,
+    clients: &ProviderClients,
     signed: &str,
     now: i64,
 ) -> Result<Notice, CallbackError> {
@@ -56,14 +57,14 @@ pub(super) async fn read(
             token: text_of(meta, "purchaseToken"),
             subscription: kind == Some(SUBSCRIPTION),
         };
-        return meaning(outside, node, kit, &merchant.id, &told, now).await;
+        return meaning(clients, node, kit, &merchant.id, &told, now).await;
     }
     Err(CallbackError::Forged(why))
 }
 
 /// What it means: a purchase is credited, one that was taken back is refunded, by what Huawei's server says.
 async fn meaning(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &HuaweiNode,
     kit: &IapKit,
     merchant: &str,
@@ -85,7 +86,7 @@ async fn meaning(
             return Ok(event(merchant, told.name, told, None));
         }
     };
-    match iap::stands(outside, node, kit, merchant, (told.order, token), now).await {
+    match iap::stands(clients, node, kit, merchant, (told.order, token), now).await {
         Ok((purchase, claims)) if purchase.revoked => {
             let at = claims.get("revocationTime").and_then(Value::as_i64).filter(|at| *at > 0);
             Ok(refund(merchant, told, Some(purchase.payment), at))

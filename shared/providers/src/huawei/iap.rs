@@ -3,7 +3,9 @@
 use super::{refused, set_up};
 use crate::driver::Cx;
 use crate::huawei::{HuaweiNode, IapKit};
-use crate::{CallError, CreateRequest, Created, Held, Outside, Proof, Purchase, Stands, is_dated, is_said, text_of};
+use crate::{
+    CallError, CreateRequest, Created, Held, Proof, ProviderClients, Purchase, Stands, is_dated, is_said, text_of,
+};
 use crypto::hash;
 use domain::{Attempt, Fen, Payment, Provider};
 use http::Method;
@@ -72,17 +74,17 @@ pub(crate) async fn purchase(
 
 /// How an order stands that its client brought. Without a key of the server API nobody can be asked.
 pub(crate) async fn brought(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &HuaweiNode,
     merchant: &str,
     names: (&str, &str),
     now: i64,
 ) -> Result<Stands, CallError> {
     match &node.iap {
-        Some(kit) if kit.api.is_some() => stands(outside, node, kit, merchant, names, now)
+        Some(kit) if kit.api.is_some() => stands(clients, node, kit, merchant, names, now)
             .await
             .map(|(purchase, _)| if purchase.revoked { Stands::Back } else { Stands::Paid }),
-        Some(_) | None => Ok(Stands::Untold),
+        Some(_) | None => Ok(Stands::CannotAsk),
     }
 }
 
@@ -170,14 +172,14 @@ pub(super) fn allowed(node: &HuaweiNode, environment: Option<&str>) -> bool {
 
 /// What Huawei's server says of an order now, verified: a signed order.
 pub(super) async fn stands(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &HuaweiNode,
     kit: &IapKit,
     merchant: &str,
     (id, token): (&str, &str),
     now: i64,
 ) -> Result<(Purchase, Map<String, Value>), CallError> {
-    let signed = ask(outside, node, kit, id, token, now).await?;
+    let signed = ask(clients, node, kit, id, token, now).await?;
     match kit.anchor.open(&signed, signed_time) {
         Ok(claims) if text_of(&claims, "purchaseOrderId") == Some(id) => {
             read(node, merchant, None, &claims).map(|purchase| (purchase, claims))
@@ -189,7 +191,7 @@ pub(super) async fn stands(
 
 /// Asks for an order by its id and token; the answer is a signed order.
 async fn ask(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &HuaweiNode,
     kit: &IapKit,
     id: &str,
@@ -224,7 +226,7 @@ async fn ask(
         body: body.into_bytes(),
         identity: None,
     };
-    let answer = outside.http.send(request).await.map_err(CallError::unknown)?;
+    let answer = clients.http.send(request).await.map_err(CallError::unknown)?;
     match answer.status {
         200 => {}
         401 | 403 => {

@@ -4,7 +4,9 @@ use super::{call::verified, event, pay};
 use crate::Merchant;
 use crate::common::raw;
 use crate::huawei::{HuaweiNode, PaymentKit};
-use crate::{CallbackError, CallbackRequest, Event, Notice, Outside, ProviderReply, RefundNotice, Verdict, text_of};
+use crate::{
+    CallbackError, CallbackRequest, Event, Notice, ProviderClients, ProviderReply, RefundNotice, Verdict, text_of,
+};
 use domain::{Parties, Provider};
 use serde_json::{Map, Value, json};
 
@@ -12,14 +14,14 @@ use serde_json::{Map, Value, json};
 /// application inside is compared with it.
 pub(crate) async fn read(
     merchant: &Merchant,
-    outside: &Outside,
+    clients: &ProviderClients,
     request: &CallbackRequest<'_>,
 ) -> Result<Notice, CallbackError> {
     let Ok(Value::Object(body)) = serde_json::from_slice(request.body) else {
         return Err(CallbackError::Malformed("not a JSON object"));
     };
     if let Some(signed) = text_of(&body, "jwsNotification") {
-        return event::read(merchant, outside, signed, request.now).await;
+        return event::read(merchant, clients, signed, request.now).await;
     }
     let mut of_another = false;
     for node in merchant.huawei.values() {

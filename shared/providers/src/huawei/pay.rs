@@ -4,8 +4,8 @@ use super::call::call;
 use super::canonical::canonical;
 use crate::huawei::{HuaweiNode, PaymentKit};
 use crate::{
-    CallError, CreateRequest, Created, Outside, RefundProgress, RefundRequest, RefundStanding, Standing, if_known,
-    text_of,
+    CallError, CreateRequest, Created, ProviderClients, RefundProgress, RefundRequest, RefundStanding, Standing,
+    if_known, text_of,
 };
 use domain::{Attempt, Fen, Payment, Provider, Refund};
 use serde_json::{Map, Value, json};
@@ -29,7 +29,7 @@ pub(super) fn from_utc(text: &str) -> Option<i64> {
 }
 
 pub(super) async fn create(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &HuaweiNode,
     keys: &PaymentKit,
     request: &CreateRequest<'_>,
@@ -52,7 +52,7 @@ pub(super) async fn create(
     }
     let kind = if node.name == "mp-harmony" { "fa" } else { "app" };
     let path = format!("/api/v2/aggr/preorder/create/{kind}");
-    let answer = call(outside, node, keys, &path, Some(&Value::Object(body)), request.now).await?;
+    let answer = call(clients, node, keys, &path, Some(&Value::Object(body)), request.now).await?;
     let Some(prepay) = text_of(&answer, "prepayId").filter(|id| !id.is_empty()) else {
         return Err(CallError::unknown("preorder: no prepayId"));
     };
@@ -86,7 +86,7 @@ fn order_text(node: &HuaweiNode, keys: &PaymentKit, prepay_id: &str, now: i64) -
 }
 
 pub(super) async fn query(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &HuaweiNode,
     keys: &PaymentKit,
     merchant: &str,
@@ -94,7 +94,7 @@ pub(super) async fn query(
     now: i64,
 ) -> Result<Standing, CallError> {
     let path = format!("/api/v2/aggr/transactions/merc-orders/{}?mercNo={}", attempt.number, keys.merc_no);
-    let answer = call(outside, node, keys, &path, None, now).await;
+    let answer = call(clients, node, keys, &path, None, now).await;
     let Some(answer) = if_known(answer)? else { return Ok(Standing::Missing) };
     if text_of(&answer, "mercOrderNo").is_some_and(|own| own != attempt.number) {
         return Err(CallError::unknown("query: another order"));
@@ -137,7 +137,7 @@ pub(super) fn payment(merchant: &str, object: &Map<String, Value>) -> Option<Pay
 }
 
 pub(super) async fn refund(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &HuaweiNode,
     keys: &PaymentKit,
     request: &RefundRequest<'_>,
@@ -151,7 +151,7 @@ pub(super) async fn refund(
     body.insert("callbackUrl".to_owned(), json!(request.notify_url));
     body.insert("refundAmount".to_owned(), json!(request.refund));
     let path = "/api/v1/aggr/transactions/refunds";
-    let answer = call(outside, node, keys, path, Some(&Value::Object(body)), request.now).await;
+    let answer = call(clients, node, keys, path, Some(&Value::Object(body)), request.now).await;
     let answer = answer.map_err(|error| match error {
         CallError::Refused(refusal) if refusal.code == "RETRY_TOO_MANY" => CallError::Unknown(refusal.message),
         other => other,
@@ -163,7 +163,7 @@ pub(super) async fn refund(
 }
 
 pub(super) async fn query_refund(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &HuaweiNode,
     keys: &PaymentKit,
     refund: &Refund,
@@ -171,7 +171,7 @@ pub(super) async fn query_refund(
 ) -> Result<RefundStanding, CallError> {
     let number = crate::wxpay::signing::segment(&refund.out_refund_no);
     let path = format!("/api/v1/aggr/transactions/refunds/merc-orders/{number}?mercNo={}", keys.merc_no);
-    let answer = call(outside, node, keys, &path, None, now).await;
+    let answer = call(clients, node, keys, &path, None, now).await;
     let Some(answer) = if_known(answer)? else { return Ok(standing(RefundProgress::Missing, &Map::new())) };
     if text_of(&answer, "mercRefundOrderNo").is_some_and(|own| own != refund.out_refund_no) {
         return Err(CallError::unknown("refund query: another refund"));

@@ -3,7 +3,7 @@
 use super::session;
 use super::transport::xpay;
 use crate::virtual_pay::VirtualNode;
-use crate::{CallError, Outside};
+use crate::{CallError, ProviderClients};
 use serde_json::{Map, Value, json};
 
 /// What is done with coins.
@@ -41,7 +41,7 @@ pub struct CoinRequest<'a> {
 
 /// Calls WeChat. `None` where the payer has no live session that the call needs.
 pub async fn coins(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &VirtualNode,
     what: Coin,
     request: &CoinRequest<'_>,
@@ -49,7 +49,7 @@ pub async fn coins(
     let session = match what {
         Coin::Present => None,
         Coin::Balance | Coin::Pay | Coin::Cancel => {
-            match session::live(outside, node, request.openid, request.now).await {
+            match session::live(clients, node, request.openid, request.now).await {
                 Ok(Some(session)) => Some(session),
                 Ok(None) => return None,
                 Err(error) => return Some(Err(CallError::unknown(error))),
@@ -79,5 +79,5 @@ pub async fn coins(
         body.insert("payitem".to_owned(), json!(request.payitem.unwrap_or(&items)));
         body.insert("remark".to_owned(), json!(request.remark.unwrap_or_default()));
     }
-    Some(xpay(outside, node, name, body, session.as_ref(), request.now).await)
+    Some(xpay(clients, node, name, body, session.as_ref(), request.now).await)
 }

@@ -6,7 +6,7 @@ use crate::common::wechat_login;
 use crate::driver::{Client, Cx, DAY, Driver, MARGIN, Shape};
 use crate::{
     CallError, CallbackError, CallbackRequest, CreateRequest, Created, Goods, GoodsRequest, Login, Merchant, Notice,
-    Outside, ProviderReply, RefundRequest, RefundStanding, Standing, Verdict, text_of,
+    ProviderClients, ProviderReply, RefundRequest, RefundStanding, Standing, Verdict, text_of,
 };
 use config::{Reader, Section};
 use domain::{Attempt, Code, Failure, Fen, Order, Refund};
@@ -147,7 +147,7 @@ impl Driver for VirtualNode {
 
     async fn read_callback(
         merchant: &Merchant,
-        clients: &Outside,
+        clients: &ProviderClients,
         request: &CallbackRequest<'_>,
     ) -> Result<Notice, CallbackError> {
         push::read(merchant, clients, request).await

@@ -18,7 +18,7 @@ pub use coins::{Coin, CoinRequest};
 pub(crate) use session::keep as keep_session;
 pub(crate) use transport::host;
 
-use super::{CallError, CreateRequest, Created, Outside};
+use super::{CallError, CreateRequest, Created, ProviderClients};
 use crypto::hash;
 use serde_json::{Map, Value, json};
 
@@ -33,13 +33,13 @@ const fn env(node: &VirtualNode) -> u64 {
 /// Signs what the client hands to `wx.requestVirtualPayment`. WeChat is not asked. The parameters are made
 /// anew each time, because a new login makes the session key that signed the old ones void.
 pub(super) async fn create(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &VirtualNode,
     request: &CreateRequest<'_>,
 ) -> Result<Created, CallError> {
     let attempt = request.attempt;
     let openid = attempt.openid.as_deref().unwrap_or_default();
-    let session = session::live(outside, node, openid, request.now).await.map_err(CallError::unknown)?;
+    let session = session::live(clients, node, openid, request.now).await.map_err(CallError::unknown)?;
     let session = session.ok_or_else(|| CallError::unknown("the session has ended"))?;
     let data = sign_data(node, &attempt.goods, &attempt.number);
     let pay_sig = pay_sig(node, CLIENT_CALL, data.as_bytes());

@@ -2,7 +2,7 @@
 
 use super::transport::xpay;
 use crate::virtual_pay::VirtualNode;
-use crate::{CallError, Outside, RefundProgress, RefundRequest, RefundStanding, Standing, if_known};
+use crate::{CallError, ProviderClients, RefundProgress, RefundRequest, RefundStanding, Standing, if_known};
 use domain::{Attempt, Fen, Order, Payment, Provider, Refund};
 use serde_json::{Map, Value, json};
 
@@ -15,13 +15,13 @@ fn body_of(attempt: &Attempt, number: &str) -> Map<String, Value> {
 
 /// The order object of a number, ours or a refund's.
 async fn ask(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &VirtualNode,
     attempt: &Attempt,
     number: &str,
     now: i64,
 ) -> Result<Map<String, Value>, CallError> {
-    let mut answer = xpay(outside, node, "query_order", body_of(attempt, number), None, now).await?;
+    let mut answer = xpay(clients, node, "query_order", body_of(attempt, number), None, now).await?;
     let Some(Value::Object(order)) = answer.remove("order") else {
         return Err(CallError::unknown("query_order: no order in the answer"));
     };
@@ -37,14 +37,14 @@ fn number_of(order: &Map<String, Value>, name: &str) -> Option<u64> {
 }
 
 pub(crate) async fn query(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &VirtualNode,
     merchant: &str,
     _order: &Order,
     attempt: &Attempt,
     now: i64,
 ) -> Result<Standing, CallError> {
-    let order = ask(outside, node, attempt, &attempt.number, now).await;
+    let order = ask(clients, node, attempt, &attempt.number, now).await;
     let Some(order) = if_known(order)? else { return Ok(Standing::Missing) };
     let left = number_of(&order, "left_fee").unwrap_or(0);
     let status = number_of(&order, "status");
@@ -107,14 +107,14 @@ fn paid(
 
 /// Starts a refund. What is left there must be named, so it is asked for just before.
 pub(crate) async fn refund(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &VirtualNode,
     request: &RefundRequest<'_>,
 ) -> Result<RefundStanding, CallError> {
     let attempt = request.attempt;
     // Where it is refused nothing was sent yet, but whether the refund can be made is not known either.
-    let order = ask(outside, node, attempt, &attempt.number, request.now).await;
-    let order = order.map_err(|error| error.untold("query_order"))?;
+    let order = ask(clients, node, attempt, &attempt.number, request.now).await;
+    let order = order.map_err(|error| error.as_unknown("query_order"))?;
     let Some(left) = number_of(&order, "left_fee") else {
         return Err(CallError::unknown("query_order: no left_fee"));
     };
@@ -126,13 +126,13 @@ pub(crate) async fn refund(
     // "Other reason", "other source": WeChat's own words for neither fault nor complaint.
     body.insert("refund_reason".to_owned(), json!("5"));
     body.insert("req_from".to_owned(), json!("3"));
-    let answer = xpay(outside, node, "refund_order", body, None, request.now).await?;
+    let answer = xpay(clients, node, "refund_order", body, None, request.now).await?;
     let refund_id = answer.get("refund_wx_order_id").and_then(Value::as_str).map(str::to_owned);
     Ok(RefundStanding { progress: RefundProgress::Processing(None), refund_id, refund: None, refunded_at: None })
 }
 
 pub(crate) async fn query_refund(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &VirtualNode,
     _order: &Order,
     attempt: &Attempt,
@@ -140,7 +140,7 @@ pub(crate) async fn query_refund(
     now: i64,
 ) -> Result<RefundStanding, CallError> {
     let standing = |progress| RefundStanding { progress, refund_id: None, refund: None, refunded_at: None };
-    let order = ask(outside, node, attempt, &refund.out_refund_no, now).await;
+    let order = ask(clients, node, attempt, &refund.out_refund_no, now).await;
     // The same number again is the same refund there, so it may be sent again.
     let Some(order) = if_known(order)? else { return Ok(standing(RefundProgress::Missing)) };
     // The number of a payment is not the number of a refund.
@@ -157,10 +157,10 @@ pub(crate) async fn query_refund(
 }
 
 /// Tells WeChat that the goods were delivered, where its push did not come or was not confirmed.
-pub(crate) async fn delivered(outside: &Outside, node: &VirtualNode, attempt: &Attempt, now: i64) {
+pub(crate) async fn delivered(clients: &ProviderClients, node: &VirtualNode, attempt: &Attempt, now: i64) {
     let mut body = Map::new();
     body.insert("order_id".to_owned(), json!(attempt.number));
-    match xpay(outside, node, "notify_provide_goods", body, None, now).await {
+    match xpay(clients, node, "notify_provide_goods", body, None, now).await {
         Ok(_) => {}
         Err(CallError::Refused(refusal)) => {
             tracing::warn!(number = attempt.number, code = refusal.code, "WeChat does not take the delivery");

@@ -9,8 +9,8 @@ use crate::Merchant;
 use crate::common::xml;
 use crate::virtual_pay::VirtualNode;
 use crate::{
-    CallbackError, CallbackRequest, Hint, Notice, Outside, ProviderReply, RefundNotice, RefundProgress, RefundStanding,
-    Verdict, missing_key,
+    CallbackError, CallbackRequest, Hint, Notice, ProviderClients, ProviderReply, RefundNotice, RefundProgress,
+    RefundStanding, Verdict, missing_key,
 };
 use crypto::{aes, from_base64, hash};
 use domain::{Fen, Parties, Payment, Provider};
@@ -28,7 +28,7 @@ const REFUND: &str = "xpay_refund_notify";
 /// Reads a push.
 pub(crate) async fn read(
     merchant: &Merchant,
-    _outside: &Outside,
+    _outside: &ProviderClients,
     request: &CallbackRequest<'_>,
 ) -> Result<Notice, CallbackError> {
     let node = merchant.virtual_pay.values().next().ok_or(CallbackError::Forged("wxpay-virtual is not configured"))?;

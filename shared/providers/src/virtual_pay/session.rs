@@ -3,7 +3,7 @@
 use crate::Login;
 use crate::common::wechat_login::App;
 use crate::virtual_pay::VirtualNode;
-use crate::{CallError, Outside};
+use crate::{CallError, ProviderClients};
 use domain::{Code, Failure, Secret, TokenStoreError};
 
 fn name(app_id: &str, openid: &str) -> String {
@@ -15,29 +15,29 @@ fn name(app_id: &str, openid: &str) -> String {
 /// # Errors
 /// When the table cannot be written.
 pub(crate) async fn keep(
-    outside: &Outside,
+    clients: &ProviderClients,
     app_id: &str,
     secret: &Secret,
     openid: &str,
     key: &Secret,
     until: i64,
 ) -> Result<(), TokenStoreError> {
-    outside.tokens.put(&name(app_id, openid), secret, key, until).await
+    clients.tokens.put(&name(app_id, openid), secret, key, until).await
 }
 
 /// The live session key of a payer.
 pub(super) async fn live(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &VirtualNode,
     openid: &str,
     now: i64,
 ) -> Result<Option<Secret>, TokenStoreError> {
-    outside.tokens.get(&name(&node.app_id, openid), &node.secret, now).await
+    clients.tokens.get(&name(&node.app_id, openid), &node.secret, now).await
 }
 
 /// The payer of a request: from a fresh login code, else the one that is named, with a live session.
 pub(crate) async fn payer(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &VirtualNode,
     openid: Option<&str>,
     code: Option<&str>,
@@ -45,7 +45,7 @@ pub(crate) async fn payer(
 ) -> Result<String, Failure> {
     let openid = match code {
         Some(code) => match App::of_virtual(node)
-            .session(outside, code, node.session_ttl, now)
+            .session(clients, code, node.session_ttl, now)
             .await
             .map_err(CallError::for_client)?
         {
@@ -54,7 +54,7 @@ pub(crate) async fn payer(
         },
         None => openid.ok_or(Code::OPENID)?.to_owned(),
     };
-    match live(outside, node, &openid, now).await {
+    match live(clients, node, &openid, now).await {
         Ok(Some(_)) => Ok(openid),
         Ok(None) => Err(Code::SESSION.into()),
         Err(error) => Err(Failure::new(Code::INTERNAL).private(error.to_string())),

@@ -2,7 +2,7 @@
 
 use super::{env, pay_sig};
 use crate::virtual_pay::VirtualNode;
-use crate::{CallError, Meaning, Outside, Refusal, says_no_such_order};
+use crate::{CallError, Meaning, ProviderClients, Refusal, says_no_such_order};
 use crypto::hash;
 use domain::Secret;
 use net::provider_http::Request;
@@ -24,7 +24,7 @@ pub(crate) fn host(api_base: Option<&String>) -> &str {
 /// Calls `/xpay/<name>`. `session` signs too, for the calls that need the payer's session. A duplicate of a
 /// call that succeeded is a success.
 pub(super) async fn xpay(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &VirtualNode,
     name: &str,
     mut body: Map<String, Value>,
@@ -36,8 +36,8 @@ pub(super) async fn xpay(
     let bytes = Value::Object(body).to_string().into_bytes();
     let mut stale = None;
     loop {
-        let token = token(outside, node, stale.as_ref(), now).await;
-        let token = token.map_err(|error| error.untold("no access token"))?;
+        let token = token(clients, node, stale.as_ref(), now).await;
+        let token = token.map_err(|error| error.as_unknown("no access token"))?;
         let mut query = vec![("access_token", token.expose().to_owned()), ("pay_sig", pay_sig(node, &path, &bytes))];
         if let Some(session) = session {
             query.push(("signature", hash::hmac_sha256_hex(session.expose().as_bytes(), &bytes)));
@@ -45,7 +45,7 @@ pub(super) async fn xpay(
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
         let url = format!("{}{path}?{}", host(node.api_base.as_ref()), query);
         let request = Request::post_json(&url, bytes.clone());
-        let answer = outside.http.send(request).await.map_err(CallError::unknown)?;
+        let answer = clients.http.send(request).await.map_err(CallError::unknown)?;
         let answer = match serde_json::from_slice(&answer.body) {
             Ok(Value::Object(map)) if answer.status == 200 => map,
             _ => return Err(CallError::Unknown(format!("{name}: HTTP {}", answer.status))),
@@ -75,16 +75,21 @@ pub(crate) fn refusal(code: i64, answer: &Map<String, Value>) -> Refusal {
 
 /// The access token that all instances share. One that WeChat refused is fetched anew, and forced if WeChat
 /// gives the same again.
-async fn token(outside: &Outside, node: &VirtualNode, stale: Option<&Secret>, now: i64) -> Result<Secret, CallError> {
+async fn token(
+    clients: &ProviderClients,
+    node: &VirtualNode,
+    stale: Option<&Secret>,
+    now: i64,
+) -> Result<Secret, CallError> {
     let name = format!("token:{}", node.app_id);
-    let fetch = async || match fetch(outside, node, false).await {
-        Ok((token, _)) if stale.is_some_and(|stale| stale.matches(token.expose())) => fetch(outside, node, true).await,
+    let fetch = async || match fetch(clients, node, false).await {
+        Ok((token, _)) if stale.is_some_and(|stale| stale.matches(token.expose())) => fetch(clients, node, true).await,
         fetched => fetched,
     };
-    outside.tokens.token(&name, &node.secret, stale, now, fetch).await
+    clients.tokens.token(&name, &node.secret, stale, now, fetch).await
 }
 
-async fn fetch(outside: &Outside, node: &VirtualNode, force: bool) -> Result<(Secret, i64), CallError> {
+async fn fetch(clients: &ProviderClients, node: &VirtualNode, force: bool) -> Result<(Secret, i64), CallError> {
     let body = json!({
         "grant_type": "client_credential",
         "appid": node.app_id,
@@ -93,7 +98,7 @@ async fn fetch(outside: &Outside, node: &VirtualNode, force: bool) -> Result<(Se
     });
     let url = format!("{}/cgi-bin/stable_token", host(node.api_base.as_ref()));
     let request = Request::post_json(&url, body.to_string().into_bytes());
-    let answer = outside.http.send(request).await.map_err(CallError::unknown)?;
+    let answer = clients.http.send(request).await.map_err(CallError::unknown)?;
     if answer.status != 200 {
         return Err(CallError::Unknown(format!("stable_token: HTTP {}", answer.status)));
     }

@@ -1,7 +1,7 @@
 //! One call of VksPay: JSON to one endpoint, MD5 over the sorted fields (`docs/protocols/vkspay.md#vkspay`).
 
 use crate::vkspay::VkspayNode;
-use crate::{CallError, Outside};
+use crate::{CallError, ProviderClients};
 use crypto::hash;
 use domain::Secret;
 use http::Method;
@@ -29,7 +29,7 @@ pub fn signing_text(fields: &Map<String, Value>, key: &Secret) -> String {
 /// # Errors
 /// When there is no answer, or one that is none.
 pub(super) async fn call(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &VkspayNode,
     key: &Secret,
     method: &str,
@@ -53,7 +53,7 @@ pub(super) async fn call(
         body: Value::Object(body).to_string().into_bytes(),
         identity: None,
     };
-    let answer = outside.http.send_within(request, Duration::from_secs(node.timeout)).await;
+    let answer = clients.http.send_within(request, Duration::from_secs(node.timeout)).await;
     let answer = answer.map_err(CallError::unknown)?;
     match serde_json::from_slice(&answer.body) {
         Ok(Value::Object(map)) if answer.status == 200 && map.get("return_code").is_some_and(Value::is_string) => {

@@ -4,8 +4,8 @@ use super::config::{IGNORED, VkspayNode, VkspayProtocol};
 use super::{create, epay, notice, query, query_refund, refund};
 use crate::driver::{Client, Cx, DAY, Driver, MARGIN, Shape};
 use crate::{
-    CallError, CallbackError, CallbackRequest, CreateRequest, Created, Goods, GoodsRequest, Merchant, Notice, Outside,
-    ProviderReply, RefundRequest, RefundStanding, Standing, Verdict,
+    CallError, CallbackError, CallbackRequest, CreateRequest, Created, Goods, GoodsRequest, Merchant, Notice,
+    ProviderClients, ProviderReply, RefundRequest, RefundStanding, Standing, Verdict,
 };
 use config::{Reader, Section};
 use domain::{Attempt, Code, Failure, Order, Refund};
@@ -128,7 +128,7 @@ impl Driver for VkspayNode {
 
     async fn read_callback(
         merchant: &Merchant,
-        clients: &Outside,
+        clients: &ProviderClients,
         request: &CallbackRequest<'_>,
     ) -> Result<Notice, CallbackError> {
         notice::read(merchant, clients, request).await

@@ -7,8 +7,9 @@ use super::words::{self, Said};
 use crate::common::raw;
 use crate::vkspay::{VkspayNode, VkspayProtocol};
 use crate::{
-    CallError, CallbackError, CallbackRequest, CreateRequest, Created, Meaning, Notice, Outside, RefundProgress,
-    RefundRequest, RefundStanding, Refusal, Standing, if_known, missing_key, says_no_such_order, text_of,
+    CallError, CallbackError, CallbackRequest, CreateRequest, Created, Meaning, Notice, ProviderClients,
+    RefundProgress, RefundRequest, RefundStanding, Refusal, Standing, if_known, missing_key, says_no_such_order,
+    text_of,
 };
 use crypto::hash;
 use domain::{Attempt, Fen, Order, Payment, Provider, Refund};
@@ -114,7 +115,7 @@ const fn is_rsa(node: &VkspayNode) -> bool {
 
 /// Calls the site. A success of v2 must be signed by the site; a refusal may come without a signature.
 async fn call(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &VkspayNode,
     path: &str,
     method: Method,
@@ -131,7 +132,7 @@ async fn call(
         body: if get { Vec::new() } else { form.into_bytes() },
         identity: None,
     };
-    let answer = outside.http.send_within(request, Duration::from_secs(node.timeout)).await;
+    let answer = clients.http.send_within(request, Duration::from_secs(node.timeout)).await;
     let answer = answer.map_err(CallError::unknown)?;
     let body = match serde_json::from_slice(&answer.body) {
         Ok(Value::Object(map)) if answer.status == 200 => map,
@@ -174,7 +175,7 @@ fn fields_of(node: &VkspayNode, more: &[(&str, String)], now: i64) -> Fields {
 }
 
 pub(super) async fn create(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &VkspayNode,
     request: &CreateRequest<'_>,
 ) -> Result<Created, CallError> {
@@ -207,7 +208,7 @@ pub(super) async fn create(
     let mut fields = fields_of(node, &more, request.now);
     fields.retain(|_, value| !value.is_empty());
     sign(node, &mut fields)?;
-    let body = call(outside, node, path, Method::POST, &fields).await?;
+    let body = call(clients, node, path, Method::POST, &fields).await?;
     if code(&body) != Some(if is_rsa(node) { 0 } else { 1 }) {
         return Err(CallError::Refused(refusal(&body)));
     }
@@ -225,18 +226,23 @@ pub(super) async fn create(
 
 /// The order object of the site. A refusal means [`Meaning::Missing`] only by a site's words for "no such order":
 /// code -1 and the text of the public source, or a text of the configuration.
-async fn order(outside: &Outside, node: &VkspayNode, number: &str, now: i64) -> Result<Map<String, Value>, CallError> {
+async fn order(
+    clients: &ProviderClients,
+    node: &VkspayNode,
+    number: &str,
+    now: i64,
+) -> Result<Map<String, Value>, CallError> {
     let more = [("out_trade_no", number.to_owned())];
     let mut fields = fields_of(node, &more, now);
     let (body, good) = match &node.protocol {
         VkspayProtocol::EpayMd5 { key, .. } => {
             fields.insert("key".to_owned(), key.expose().to_owned());
-            (flattened(call(outside, node, "api.php?act=order", Method::GET, &fields).await?)?, 1)
+            (flattened(call(clients, node, "api.php?act=order", Method::GET, &fields).await?)?, 1)
         }
         // What is not at the top level is not signed.
         _ => {
             sign(node, &mut fields)?;
-            (call(outside, node, "api/pay/query", Method::POST, &fields).await?, 0)
+            (call(clients, node, "api/pay/query", Method::POST, &fields).await?, 0)
         }
     };
     match code(&body) {
@@ -263,10 +269,10 @@ async fn order(outside: &Outside, node: &VkspayNode, number: &str, now: i64) -> 
 /// Some sites put the order's fields into `data`: both levels are one object, unless they say different things.
 fn flattened(mut body: Map<String, Value>) -> Result<Map<String, Value>, CallError> {
     let Some(Value::Object(inner)) = body.get("data").cloned() else { return Ok(body) };
-    let (outside, inside) = (scalars(&body), scalars(&inner));
+    let (clients, inside) = (scalars(&body), scalars(&inner));
     // The texts of the two levels may differ: one is about the call.
     let differ = |(name, value): (&String, &String)| name != "msg" && inside.get(name).is_some_and(|own| own != value);
-    if outside.iter().any(differ) {
+    if clients.iter().any(differ) {
         return Err(CallError::unknown("query: the answer says two things"));
     }
     body.remove("data");
@@ -283,13 +289,13 @@ fn status(body: &Map<String, Value>) -> Option<i64> {
 }
 
 pub(super) async fn query(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &VkspayNode,
     merchant: &str,
     number: &str,
     now: i64,
 ) -> Result<Standing, CallError> {
-    let body = order(outside, node, number, now).await;
+    let body = order(clients, node, number, now).await;
     let Some(body) = if_known(body)? else { return Ok(Standing::Missing) };
     match words::epay(&body) {
         Said::Paid | Said::Refunded => {}
@@ -317,7 +323,7 @@ fn payment(node: &VkspayNode, merchant: &str, number: &str, fields: &Fields) -> 
 }
 
 pub(super) async fn refund(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &VkspayNode,
     request: &RefundRequest<'_>,
 ) -> Result<RefundStanding, CallError> {
@@ -326,10 +332,10 @@ pub(super) async fn refund(
     let VkspayProtocol::EpayMd5 { key, refund_success } = &node.protocol else {
         fields.insert("out_refund_no".to_owned(), request.out_refund_no.to_owned());
         sign(node, &mut fields)?;
-        let body = call(outside, node, "api/pay/refund", Method::POST, &fields).await?;
+        let body = call(clients, node, "api/pay/refund", Method::POST, &fields).await?;
         return match code(&body) {
             Some(0) => {
-                let state = refund_state(outside, node, request.out_refund_no, request.now).await;
+                let state = refund_state(clients, node, request.out_refund_no, request.now).await;
                 Ok(state.unwrap_or_else(|_| standing(false)))
             }
             Some(_) => Err(CallError::Refused(refusal(&body))),
@@ -337,7 +343,7 @@ pub(super) async fn refund(
         };
     };
     fields.insert("key".to_owned(), key.expose().to_owned());
-    let body = call(outside, node, "api.php?act=refund", Method::POST, &fields).await?;
+    let body = call(clients, node, "api.php?act=refund", Method::POST, &fields).await?;
     let good = match (code(&body), refund_success) {
         (Some(code), Some(wanted)) => u64::try_from(code) == Ok(*wanted),
         (Some(code), None) => code == 0 || code == 1,
@@ -355,12 +361,12 @@ pub(super) async fn refund(
     if request.refund < request.total {
         return Ok(standing(true));
     }
-    let state = order(outside, node, &request.attempt.number, request.now).await;
+    let state = order(clients, node, &request.attempt.number, request.now).await;
     Ok(standing(matches!(state, Ok(body) if words::epay(&body) == Said::Refunded)))
 }
 
 pub(super) async fn query_refund(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &VkspayNode,
     paid: &Order,
     attempt: &Attempt,
@@ -368,9 +374,9 @@ pub(super) async fn query_refund(
     now: i64,
 ) -> Result<RefundStanding, CallError> {
     if is_rsa(node) {
-        return refund_state(outside, node, &refund.out_refund_no, now).await;
+        return refund_state(clients, node, &refund.out_refund_no, now).await;
     }
-    match order(outside, node, &attempt.number, now).await {
+    match order(clients, node, &attempt.number, now).await {
         Ok(body) if words::epay(&body) == Said::Refunded && refund.refund_fee == paid.total_fee => Ok(standing(true)),
         Ok(_) | Err(CallError::Refused(_)) => {
             Err(CallError::unknown("epay v1 does not tell of refunds; see the site's console"))
@@ -380,14 +386,14 @@ pub(super) async fn query_refund(
 }
 
 async fn refund_state(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &VkspayNode,
     number: &str,
     now: i64,
 ) -> Result<RefundStanding, CallError> {
     let mut fields = fields_of(node, &[("out_refund_no", number.to_owned())], now);
     sign(node, &mut fields)?;
-    let body = call(outside, node, "api/pay/refundquery", Method::POST, &fields).await?;
+    let body = call(clients, node, "api/pay/refundquery", Method::POST, &fields).await?;
     match code(&body) {
         Some(0) => Ok(standing(status(&body) == Some(1))),
         _ => Err(CallError::unknown("refundquery: the site does not tell")),

@@ -16,8 +16,8 @@ pub use self::config::{VkspayNode, VkspayProtocol};
 pub use call::signing_text;
 
 use super::{
-    CallError, CreateRequest, Created, Meaning, Outside, RefundProgress, RefundRequest, RefundStanding, Refusal,
-    Standing, text_of,
+    CallError, CreateRequest, Created, Meaning, ProviderClients, RefundProgress, RefundRequest, RefundStanding,
+    Refusal, Standing, text_of,
 };
 use call::call;
 use domain::{Attempt, Fen, Order, Payment, Provider, Refund};
@@ -28,17 +28,17 @@ use words::Said;
 const LINK_MS: i64 = 300_000;
 
 pub(super) async fn create(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &VkspayNode,
     merchant: &str,
     request: &CreateRequest<'_>,
 ) -> Result<Created, CallError> {
-    let VkspayProtocol::Vkspay { key } = &node.protocol else { return epay::create(outside, node, request).await };
+    let VkspayProtocol::Vkspay { key } = &node.protocol else { return epay::create(clients, node, request).await };
     if let Some(code) = request.auth_code {
-        return micropay(outside, node, merchant, request, code).await;
+        return micropay(clients, node, merchant, request, code).await;
     }
     let fields = [("total_fee", request.order.total_fee.to_yuan()), ("notify_url", request.notify_url.to_owned())];
-    let answer = call(outside, node, key, "webpay", &fields, request.now).await?;
+    let answer = call(clients, node, key, "webpay", &fields, request.now).await?;
     if let Some(refusal) = refusal(&answer) {
         return Err(CallError::Refused(refusal));
     }
@@ -59,7 +59,7 @@ pub(super) async fn create(
 
 /// The payer's pay code. Whether it was paid is asked, as always.
 async fn micropay(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &VkspayNode,
     merchant: &str,
     request: &CreateRequest<'_>,
@@ -81,7 +81,7 @@ async fn micropay(
         ("source", word()),
         ("pay_cate", "pay".to_owned()),
     ];
-    let answer = call(outside, node, key, "micropay", &fields, request.now).await?;
+    let answer = call(clients, node, key, "micropay", &fields, request.now).await?;
     if let Some(refusal) = refusal(&answer) {
         return Err(CallError::Refused(refusal));
     }
@@ -89,7 +89,7 @@ async fn micropay(
     let Some(number) = data.get("out_trade_no").and_then(text_or_number) else {
         return Err(CallError::unknown("micropay: no number in the answer"));
     };
-    let payment = match ask(outside, node, merchant, &number, request.now).await {
+    let payment = match ask(clients, node, merchant, &number, request.now).await {
         Ok(Asked::Paid(payment)) => Some(*payment),
         Ok(Asked::Unpaid { .. }) | Err(_) => None,
     };
@@ -103,26 +103,26 @@ async fn micropay(
 }
 
 pub(super) async fn query(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &VkspayNode,
     merchant: &str,
     attempt: &Attempt,
     now: i64,
 ) -> Result<Standing, CallError> {
     if !matches!(node.protocol, VkspayProtocol::Vkspay { .. }) {
-        return epay::query(outside, node, merchant, &attempt.number, now).await;
+        return epay::query(clients, node, merchant, &attempt.number, now).await;
     }
     let mut paid = Vec::new();
-    let mut untold = None;
+    let mut failed = None;
     let mut at_it = false;
     for number in &attempt.numbers {
-        match ask(outside, node, merchant, number, now).await {
+        match ask(clients, node, merchant, number, now).await {
             Ok(Asked::Paid(payment)) => paid.push(*payment),
             Ok(Asked::Unpaid { paying }) => at_it |= paying,
-            Err(error) => untold = Some(error),
+            Err(error) => failed = Some(error),
         }
     }
-    match untold {
+    match failed {
         _ if !paid.is_empty() => Ok(Standing::Paid(paid)),
         Some(error) => Err(error),
         None => Ok(Standing::Unpaid { paying: at_it }),
@@ -136,10 +136,16 @@ enum Asked {
 }
 
 /// Whether one of VksPay's numbers is paid.
-async fn ask(outside: &Outside, node: &VkspayNode, merchant: &str, number: &str, now: i64) -> Result<Asked, CallError> {
+async fn ask(
+    clients: &ProviderClients,
+    node: &VkspayNode,
+    merchant: &str,
+    number: &str,
+    now: i64,
+) -> Result<Asked, CallError> {
     let unknown = |why: &str| CallError::Unknown(format!("orderquery: {why}"));
     let VkspayProtocol::Vkspay { key } = &node.protocol else { return Err(unknown("not VksPay")) };
-    let answer = call(outside, node, key, "orderquery", &[("out_trade_no", number.to_owned())], now).await?;
+    let answer = call(clients, node, key, "orderquery", &[("out_trade_no", number.to_owned())], now).await?;
     match words::vkspay(&answer, &node.unpaid_messages) {
         Said::Paid | Said::Refunded => {}
         Said::Unpaid { paying } => return Ok(Asked::Unpaid { paying }),
@@ -169,25 +175,25 @@ async fn ask(outside: &Outside, node: &VkspayNode, merchant: &str, number: &str,
 
 /// VksPay has no merchant's refund number, so this must never be sent twice.
 pub(super) async fn refund(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &VkspayNode,
     request: &RefundRequest<'_>,
 ) -> Result<RefundStanding, CallError> {
-    let VkspayProtocol::Vkspay { key } = &node.protocol else { return epay::refund(outside, node, request).await };
+    let VkspayProtocol::Vkspay { key } = &node.protocol else { return epay::refund(clients, node, request).await };
     let fields = [("out_trade_no", request.transaction_id.to_owned()), ("refund_fee", request.refund.to_yuan())];
-    let answer = call(outside, node, key, "orderrefund", &fields, request.now).await?;
+    let answer = call(clients, node, key, "orderrefund", &fields, request.now).await?;
     if let Some(refusal) = refusal(&answer) {
         return Err(CallError::Refused(refusal));
     }
     let data = answer.get("data").and_then(Value::as_object).unwrap_or(&answer);
     let refund_id = answer.get("out_refund_no").or_else(|| data.get("out_refund_no")).and_then(text_or_number);
     let Some(refund_id) = refund_id else { return Ok(standing(None, false)) };
-    let done = refunded(outside, node, request.transaction_id, &refund_id, request.now).await;
+    let done = refunded(clients, node, request.transaction_id, &refund_id, request.now).await;
     Ok(standing(Some(refund_id), done == Ok(true)))
 }
 
 pub(super) async fn query_refund(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &VkspayNode,
     order: &Order,
     attempt: &Attempt,
@@ -195,20 +201,26 @@ pub(super) async fn query_refund(
     now: i64,
 ) -> Result<RefundStanding, CallError> {
     if !matches!(node.protocol, VkspayProtocol::Vkspay { .. }) {
-        return epay::query_refund(outside, node, order, attempt, refund, now).await;
+        return epay::query_refund(clients, node, order, attempt, refund, now).await;
     }
     let paid = refund.transaction_id.as_ref().or(order.transaction_id.as_ref());
     let (Some(id), Some(number)) = (&refund.refund_id, paid) else {
         return Err(CallError::unknown("VksPay gave no number for this refund; see its console"));
     };
-    let done = refunded(outside, node, number, id, now).await?;
+    let done = refunded(clients, node, number, id, now).await?;
     Ok(standing(Some(id.clone()), done))
 }
 
-async fn refunded(outside: &Outside, node: &VkspayNode, number: &str, id: &str, now: i64) -> Result<bool, CallError> {
+async fn refunded(
+    clients: &ProviderClients,
+    node: &VkspayNode,
+    number: &str,
+    id: &str,
+    now: i64,
+) -> Result<bool, CallError> {
     let VkspayProtocol::Vkspay { key } = &node.protocol else { return Err(CallError::unknown("not VksPay")) };
     let fields = [("out_trade_no", number.to_owned()), ("out_refund_no", id.to_owned())];
-    let answer = call(outside, node, key, "orderrefundquery", &fields, now).await?;
+    let answer = call(clients, node, key, "orderrefundquery", &fields, now).await?;
     match words::vkspay(&answer, &[]) {
         Said::Paid | Said::Refunded => Ok(true),
         Said::Nothing(why) if refusal(&answer).is_none() => Err(CallError::Unknown(format!("orderrefundquery: {why}"))),

@@ -3,14 +3,14 @@
 use super::epay;
 use crate::Merchant;
 use crate::vkspay::VkspayProtocol;
-use crate::{CallbackError, CallbackRequest, Hint, Notice, Outside, ProviderReply, Verdict};
+use crate::{CallbackError, CallbackRequest, Hint, Notice, ProviderClients, ProviderReply, Verdict};
 use domain::Provider;
 use serde_json::Value;
 
 /// Reads a notice. Of VksPay's only the number counts, and it proves nothing.
 pub(crate) async fn read(
     merchant: &Merchant,
-    _outside: &Outside,
+    _outside: &ProviderClients,
     request: &CallbackRequest<'_>,
 ) -> Result<Notice, CallbackError> {
     let node = merchant.vkspay.values().next().ok_or(CallbackError::Forged("vkspay is not configured"))?;

@@ -12,7 +12,7 @@ use crate::bill::{
     read_download,
 };
 use crate::wxpay::{V3, WxpayNode};
-use crate::{CallError, Outside};
+use crate::{CallError, ProviderClients};
 use crypto;
 use domain::{Day, Fen};
 use flate2::bufread::MultiGzDecoder;
@@ -23,22 +23,22 @@ use std::io::{BufReader, Cursor, Read};
 
 /// The bill of a day.
 pub(crate) async fn bill(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &WxpayNode,
     v3: &V3,
     day: Day,
     now: i64,
 ) -> Result<Statement, CallError> {
-    match fetch(outside, node, v3, day, now).await {
+    match fetch(clients, node, v3, day, now).await {
         Err(CallError::Refused(refusal)) if refusal.code == "NO_STATEMENT_EXIST" => Ok(Statement::Empty),
         Err(CallError::Refused(refusal)) if refusal.code == "STATEMENT_CREATING" => Ok(Statement::NotYet),
         other => other.map(Statement::Ready),
     }
 }
 
-async fn fetch(outside: &Outside, node: &WxpayNode, v3: &V3, day: Day, now: i64) -> Result<Bill, CallError> {
+async fn fetch(clients: &ProviderClients, node: &WxpayNode, v3: &V3, day: Day, now: i64) -> Result<Bill, CallError> {
     let target = format!("/v3/bill/tradebill?bill_date={day}&bill_type=ALL&tar_type=GZIP");
-    let answer = call(outside, node, v3, Ask::get(&target), now).await?;
+    let answer = call(clients, node, v3, Ask::get(&target), now).await?;
     let field = |name: &str| {
         let text = answer.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         text.ok_or_else(|| CallError::unknown(format!("the answer has no {name}")))
@@ -67,7 +67,7 @@ async fn fetch(outside: &Outside, node: &WxpayNode, v3: &V3, day: Day, now: i64)
         body: Vec::new(),
         identity: None,
     };
-    let download = outside.http.download(request, MAX_FILE).await.map_err(|e| transport::not_sent(&e))?;
+    let download = clients.http.download(request, MAX_FILE).await.map_err(|e| transport::not_sent(&e))?;
     if download.status != 200 {
         return Err(CallError::unknown(format!("the file: HTTP {}", download.status)));
     }

@@ -8,8 +8,8 @@ use super::{certificates::NoKey, transaction, transfer, v2, v3_refund};
 use crate::Merchant;
 use crate::wxpay::{Api, Scheme, V3, WECHAT_PAY, WxpayNode};
 use crate::{
-    CallbackError, CallbackRequest, Notice, Outside, ProviderReply, RefundNotice, RefundProgress, TransferNotice,
-    Verdict, missing_key,
+    CallbackError, CallbackRequest, Notice, ProviderClients, ProviderReply, RefundNotice, RefundProgress,
+    TransferNotice, Verdict, missing_key,
 };
 use crypto::aes::open_gcm;
 use domain::{Parties, Provider};
@@ -37,11 +37,11 @@ fn version(request: &CallbackRequest<'_>) -> Version {
 
 pub(crate) async fn read(
     merchant: &Merchant,
-    outside: &Outside,
+    clients: &ProviderClients,
     request: &CallbackRequest<'_>,
 ) -> Result<Notice, CallbackError> {
     match version(request) {
-        Version::V3 => read_v3(&merchant.id, nodes(merchant), &WECHAT_PAY, outside, request).await,
+        Version::V3 => read_v3(&merchant.id, nodes(merchant), &WECHAT_PAY, clients, request).await,
         Version::V2 => v2::callback::read(merchant, request.body),
         Version::None => Err(CallbackError::Forged("not signed")),
     }
@@ -52,7 +52,7 @@ pub(crate) async fn read_v3(
     merchant: &str,
     nodes: Vec<(&WxpayNode, &V3)>,
     scheme: &Scheme,
-    outside: &Outside,
+    clients: &ProviderClients,
     request: &CallbackRequest<'_>,
 ) -> Result<Notice, CallbackError> {
     let signed = Signed::read(request.headers, scheme).map_err(|fault| match fault {
@@ -64,7 +64,7 @@ pub(crate) async fn read_v3(
     let mut unavailable = None;
     for (node, v3) in &nodes {
         let (node, v3) = (*node, *v3);
-        let key = match outside.wxpay.key(&outside.http, node, v3, signed.serial, request.now).await {
+        let key = match clients.wxpay.key(&clients.http, node, v3, signed.serial, request.now).await {
             Ok(key) => key,
             // With a public key configured, a message under a key that cannot be had is not the provider's;
             // it is sent again after a 4xx just as after a 5xx.

@@ -8,7 +8,8 @@ use crate::common::{raw, wechat_login};
 use crate::driver::{Client, Cx, Driver, Shape, unsupported};
 use crate::{
     Account, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Login, Merchant, Notice,
-    Outside, ProviderReply, RefundRequest, RefundStanding, Standing, TransferRequest, TransferStanding, Verdict,
+    ProviderClients, ProviderReply, RefundRequest, RefundStanding, Standing, TransferRequest, TransferStanding,
+    Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
 use domain::{Attempt, Code, Day, Failure, Order, Refund};
@@ -213,7 +214,7 @@ impl Driver for WxpayNode {
 
     async fn read_callback(
         merchant: &Merchant,
-        clients: &Outside,
+        clients: &ProviderClients,
         request: &CallbackRequest<'_>,
     ) -> Result<Notice, CallbackError> {
         callback::read(merchant, clients, request).await

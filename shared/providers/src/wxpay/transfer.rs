@@ -5,14 +5,14 @@ use super::signing::segment;
 use super::text;
 use super::transport::{Ask, call};
 use crate::wxpay::{V3, WxpayNode};
-use crate::{CallError, Outside, TransferRequest, TransferStanding};
+use crate::{CallError, ProviderClients, TransferRequest, TransferStanding};
 use domain::{Fen, TransferState};
 use serde_json::{Value, json};
 
 const BILLS: &str = "/v3/fund-app/mch-transfer/transfer-bills";
 
 pub(super) async fn transfer(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &WxpayNode,
     v3: &V3,
     request: &TransferRequest<'_>,
@@ -30,38 +30,38 @@ pub(super) async fn transfer(
         "transfer_scene_report_infos": transfer.transfer_scene_report_infos,
     }));
     let answer = match request.name {
-        None => call(outside, node, v3, Ask::json(BILLS, &body), request.now).await?,
+        None => call(clients, node, v3, Ask::json(BILLS, &body), request.now).await?,
         Some(name) => {
-            let key = outside.wxpay.sealing_key(&outside.http, node, v3, request.now).await;
+            let key = clients.wxpay.sealing_key(&clients.http, node, v3, request.now).await;
             let (serial, key) =
                 key.map_err(|_| CallError::unknown("there is no key to encrypt the payee's name to"))?;
             let sealed = key.encrypt_oaep(name.as_bytes());
             body["user_name"] = sealed.map_err(|_| ours("PARAM_ERROR", "user_name cannot be encrypted"))?.into();
-            call(outside, node, v3, Ask::json(BILLS, &body).sealed_to(&serial), request.now).await?
+            call(clients, node, v3, Ask::json(BILLS, &body).sealed_to(&serial), request.now).await?
         }
     };
     judge(node, request, &answer)
 }
 
 pub(super) async fn query(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &WxpayNode,
     v3: &V3,
     request: &TransferRequest<'_>,
 ) -> Result<Option<TransferStanding>, CallError> {
     let target = format!("{BILLS}/out-bill-no/{}", segment(&request.transfer.out_bill_no));
-    found(node, request, call(outside, node, v3, Ask::get(&target), request.now).await)
+    found(node, request, call(clients, node, v3, Ask::get(&target), request.now).await)
 }
 
 /// Takes a transfer back that the payee has not confirmed.
 pub(super) async fn cancel(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &WxpayNode,
     v3: &V3,
     request: &TransferRequest<'_>,
 ) -> Result<Option<TransferStanding>, CallError> {
     let target = format!("{BILLS}/out-bill-no/{}/cancel", segment(&request.transfer.out_bill_no));
-    found(node, request, call(outside, node, v3, Ask::post(&target), request.now).await)
+    found(node, request, call(clients, node, v3, Ask::post(&target), request.now).await)
 }
 
 /// `None` when WeChat Pay does not know the number. The page's own table of codes could not be read, so

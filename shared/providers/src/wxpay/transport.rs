@@ -6,7 +6,7 @@
 use super::failure::{judge_v3, ours};
 use super::signing::{self, Signed};
 use crate::wxpay::{V3, WxpayNode};
-use crate::{CallError, Outside};
+use crate::{CallError, ProviderClients};
 use crypto;
 use http::Method;
 use net::provider_http::{Answer, Http, HttpError, Request};
@@ -90,32 +90,44 @@ pub(super) fn not_sent(error: &HttpError) -> CallError {
 
 /// Calls and verifies. An empty answer (204) is `Value::Null`.
 pub(super) async fn call(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &WxpayNode,
     v3: &V3,
     ask: Ask<'_>,
     now: i64,
 ) -> Result<Value, CallError> {
-    let answer = send(&outside.http, node, v3, ask, now).await?;
-    read(outside, node, v3, &answer, now).await
+    let answer = send(&clients.http, node, v3, ask, now).await?;
+    read(clients, node, v3, &answer, now).await
 }
 
-async fn read(outside: &Outside, node: &WxpayNode, v3: &V3, answer: &Answer, now: i64) -> Result<Value, CallError> {
+async fn read(
+    clients: &ProviderClients,
+    node: &WxpayNode,
+    v3: &V3,
+    answer: &Answer,
+    now: i64,
+) -> Result<Value, CallError> {
     if answer.status == 202 || !(200..300).contains(&answer.status) {
         return Err(judge_v3(answer.status, &answer.body));
     }
-    verify(outside, node, v3, answer, now).await.map_err(CallError::unknown)?;
+    verify(clients, node, v3, answer, now).await.map_err(CallError::unknown)?;
     if answer.body.is_empty() {
         return Ok(Value::Null);
     }
     serde_json::from_slice(&answer.body).map_err(|_| CallError::unknown("the answer is not JSON"))
 }
 
-async fn verify(outside: &Outside, node: &WxpayNode, v3: &V3, answer: &Answer, now: i64) -> Result<(), &'static str> {
+async fn verify(
+    clients: &ProviderClients,
+    node: &WxpayNode,
+    v3: &V3,
+    answer: &Answer,
+    now: i64,
+) -> Result<(), &'static str> {
     let signed = Signed::read(&answer.headers, v3.scheme).map_err(|_| "the answer is not signed")?;
-    let key = outside
+    let key = clients
         .wxpay
-        .key(&outside.http, node, v3, signed.serial, now)
+        .key(&clients.http, node, v3, signed.serial, now)
         .await
         .map_err(|_| "the answer is signed with an unknown key")?;
     if !signed.verified_by(&key, &answer.body) {

@@ -7,13 +7,13 @@ use super::transport::{Ask, call};
 use super::{text, transaction};
 use crate::driver::Driver;
 use crate::wxpay::{V3, WxpayNode};
-use crate::{CallError, CreateRequest, Created, Meaning, Outside, Standing, if_known};
+use crate::{CallError, CreateRequest, Created, Meaning, ProviderClients, Standing, if_known};
 use crypto;
 use domain::Attempt;
 use serde_json::{Map, Value, json};
 
 pub(super) async fn create(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &WxpayNode,
     v3: &V3,
     merchant: &str,
@@ -26,11 +26,11 @@ pub(super) async fn create(
         Product::App => "app",
         Product::Native => "native",
         Product::Mweb => "h5",
-        Product::CodePay => return code_pay(outside, node, v3, merchant, request).await,
+        Product::CodePay => return code_pay(clients, node, v3, merchant, request).await,
     };
     let target = format!("{}/{name}", base(v3, attempt));
     let body = order_body(node, product, request)?;
-    let answer = call(outside, node, v3, Ask::json(&target, &body), request.now).await?;
+    let answer = call(clients, node, v3, Ask::json(&target, &body), request.now).await?;
     let field = |key: &str| {
         let text = answer.get(key).and_then(Value::as_str).filter(|t| !t.is_empty());
         text.ok_or_else(|| CallError::unknown(format!("the answer has no {key}")))
@@ -183,7 +183,7 @@ fn merge_other(body: &mut Map<String, Value>, other: &Map<String, Value>) {
 
 /// A payment by the payer's code, made at once; a payer who must still enter a password leaves it open.
 async fn code_pay(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &WxpayNode,
     v3: &V3,
     merchant: &str,
@@ -204,7 +204,7 @@ async fn code_pay(
         body.insert("scene_info".to_owned(), Value::Object(scene));
     }
     let target = format!("{}/codepay", base(v3, attempt));
-    let answer = call(outside, node, v3, Ask::json(&target, &Value::Object(body)), request.now).await;
+    let answer = call(clients, node, v3, Ask::json(&target, &Value::Object(body)), request.now).await;
     let payment = match answer {
         Ok(object) => match judge_order(node, attempt, merchant, &object) {
             Ok(Standing::Paid(payments)) => payments.into_iter().next(),
@@ -223,7 +223,7 @@ pub(super) fn code_paid(payment: Option<domain::Payment>, request: &CreateReques
 }
 
 pub(super) async fn query(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &WxpayNode,
     v3: &V3,
     merchant: &str,
@@ -238,7 +238,7 @@ pub(super) async fn query(
         }
         None => format!("{}/out-trade-no/{number}?mchid={mch_id}", base(v3, attempt)),
     };
-    let answer = call(outside, node, v3, Ask::get(&target), now).await;
+    let answer = call(clients, node, v3, Ask::get(&target), now).await;
     match if_known(answer)? {
         Some(object) => judge_order(node, attempt, merchant, &object),
         None => Ok(Standing::Missing),
@@ -265,7 +265,7 @@ fn judge_order(node: &WxpayNode, attempt: &Attempt, merchant: &str, object: &Val
 
 /// Closes; a pay-code order is reversed instead. Closing twice is closing once.
 pub(super) async fn close(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &WxpayNode,
     v3: &V3,
     attempt: &Attempt,
@@ -278,7 +278,7 @@ pub(super) async fn close(
     if !reverse {
         body.retain(|key, _| key.ends_with("mchid"));
     }
-    match call(outside, node, v3, Ask::json(&target, &Value::Object(body)), now).await {
+    match call(clients, node, v3, Ask::json(&target, &Value::Object(body)), now).await {
         Ok(_) => Ok(()),
         Err(error) if error.means(Meaning::Closed) => Ok(()),
         Err(error) => Err(error),

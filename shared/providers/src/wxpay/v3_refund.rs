@@ -4,12 +4,12 @@ use super::signing::segment;
 use super::text;
 use super::transport::{Ask, call};
 use crate::wxpay::{V3, WxpayNode};
-use crate::{ABNORMAL, CallError, Outside, RefundProgress, RefundRequest, RefundStanding, if_known};
+use crate::{ABNORMAL, CallError, ProviderClients, RefundProgress, RefundRequest, RefundStanding, if_known};
 use domain::{Attempt, Fen};
 use serde_json::{Value, json};
 
 pub(super) async fn refund(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &WxpayNode,
     v3: &V3,
     request: &RefundRequest<'_>,
@@ -23,7 +23,7 @@ pub(super) async fn refund(
         "notify_url": request.notify_url,
         "amount": { "refund": request.refund, "total": request.total, "currency": "CNY" },
     }));
-    let answer = call(outside, node, v3, Ask::json(v3.scheme.refunds, &body), request.now).await?;
+    let answer = call(clients, node, v3, Ask::json(v3.scheme.refunds, &body), request.now).await?;
     let transaction = answer.get("transaction_id").and_then(Value::as_str);
     if transaction.is_some_and(|id| id != request.transaction_id) {
         return Err(CallError::unknown("the answer is about another payment"));
@@ -32,7 +32,7 @@ pub(super) async fn refund(
 }
 
 pub(super) async fn query_refund(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &WxpayNode,
     v3: &V3,
     attempt: &Attempt,
@@ -43,7 +43,7 @@ pub(super) async fn query_refund(
     if let Some(sub) = &attempt.sub_mchid {
         target.push_str(&format!("?sub_mchid={}", segment(sub)));
     }
-    let answer = call(outside, node, v3, Ask::get(&target), now).await;
+    let answer = call(clients, node, v3, Ask::get(&target), now).await;
     match if_known(answer)? {
         Some(answer) => judge_refund(&answer, out_refund_no),
         None => {

@@ -4,7 +4,7 @@ use super::alipay_kit::{
     APP_ID, MINUTE, NOW, NUMBER, OURS, Script, TRADE_NO, attempt, failure, gateway, node, order, request, success,
 };
 use domain::{Fen, Order};
-use providers::{CallError, CreateRequest, Created, Meaning, Outside, alipay::signing};
+use providers::{CallError, CreateRequest, Created, Meaning, ProviderClients, alipay::signing};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -17,12 +17,12 @@ async fn create_at(
 ) -> Result<Created, CallError> {
     let mut more = more;
     more["apiBase"] = script.url.clone().into();
-    gateway(name, node(more)).create(&script.outside, request).await
+    gateway(name, node(more)).create(&script.clients, request).await
 }
 
 /// Creates where no call may be made.
 async fn create_offline(name: &str, more: Value, request: &CreateRequest<'_>) -> Created {
-    match gateway(name, node(more)).create(&Outside::default(), request).await {
+    match gateway(name, node(more)).create(&ProviderClients::default(), request).await {
         Ok(created) => created,
         other => panic!("{other:?}"),
     }

@@ -20,7 +20,7 @@ fn at(script: &Script, name: &str) -> Gateway {
 async fn query(answer: (u16, String)) -> Result<Standing, CallError> {
     let script = Script::with(vec![answer]).await;
     let order = order(json!({}));
-    let outcome = at(&script, "h5").query(&script.outside, &order, order.current(), NOW).await;
+    let outcome = at(&script, "h5").query(&script.clients, &order, order.current(), NOW).await;
     assert_eq!(script.biz(0)["out_trade_no"], NUMBER);
     outcome
 }
@@ -128,14 +128,14 @@ async fn no_answer_is_unknown() {
     drop(listener);
     let order = order(json!({}));
     let gone = gateway("h5", node(json!({ "apiBase": url })));
-    let outcome = gone.query(&script.outside, &order, order.current(), NOW).await;
+    let outcome = gone.query(&script.clients, &order, order.current(), NOW).await;
     assert!(matches!(outcome, Err(CallError::Unknown(_))));
 }
 
 async fn close(name: &str, answers: Vec<String>) -> (Result<providers::Closing, CallError>, Vec<String>) {
     let script = Script::of(answers).await;
     let order = order(json!({}));
-    let outcome = at(&script, name).close(&script.outside, &order, order.current(), NOW).await;
+    let outcome = at(&script, name).close(&script.clients, &order, order.current(), NOW).await;
     (outcome, script.methods())
 }
 
@@ -221,7 +221,7 @@ async fn refund(answers: Vec<String>) -> (Result<RefundStanding, CallError>, Vec
         notify_url: "https://shop.example/refund-notify/alipay/default",
         now: NOW,
     };
-    let outcome = at(&script, "h5").refund(&script.outside, &request).await;
+    let outcome = at(&script, "h5").refund(&script.clients, &request).await;
     let asked = (0..script.asked().len()).map(|n| script.biz(n)).collect();
     (outcome, asked)
 }
@@ -317,7 +317,7 @@ async fn query_refund(answer: String, age: i64) -> Result<RefundStanding, CallEr
         "provider": "alipay", "merchant": "default", "attempt": 1, "create_date": NOW - age,
     }))
     .expect("a refund");
-    at(&script, "h5").query_refund(&script.outside, &order(json!({})), &attempt(json!({})), &refund, NOW).await
+    at(&script, "h5").query_refund(&script.clients, &order(json!({})), &attempt(json!({})), &refund, NOW).await
 }
 
 #[tokio::test]

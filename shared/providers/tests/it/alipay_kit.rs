@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use crypto::base64;
 use crypto::rsa::{PrivateKey, PublicKey};
 use domain::{Attempt, Order, Provider};
-use providers::{CallbackError, CallbackRequest, CreateRequest, Gateway, Notice, Outside, alipay::signing};
+use providers::{CallbackError, CallbackRequest, CreateRequest, Gateway, Notice, ProviderClients, alipay::signing};
 use providers::{Config, Merchant};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, VecDeque};
@@ -145,7 +145,7 @@ pub fn failure(method: &str, code: &str, sub_code: &str) -> String {
 /// A gateway on loopback. Each call takes the next answer; one too many is HTTP 599.
 pub struct Script {
     pub url: String,
-    pub outside: Outside,
+    pub clients: ProviderClients,
     asked: Arc<Mutex<Vec<BTreeMap<String, String>>>>,
 }
 
@@ -159,7 +159,7 @@ impl Script {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/gateway.do", listener.local_addr().expect("an address"));
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { url, outside: Outside::default(), asked }
+        Self { url, clients: ProviderClients::default(), asked }
     }
 
     pub async fn of(answers: Vec<String>) -> Self {
@@ -236,7 +236,7 @@ pub fn signed_form(fields: &BTreeMap<String, String>, key: &PrivateKey) -> Strin
 pub fn read(merchant: &Merchant, body: &[u8]) -> Result<Notice, CallbackError> {
     let headers = http::HeaderMap::new();
     let request = CallbackRequest { method: &http::Method::POST, headers: &headers, query: "", body, now: NOW };
-    let outside = Outside::default();
-    let reading = providers::read_callback(Provider::Alipay, merchant, &outside, &request);
+    let clients = ProviderClients::default();
+    let reading = providers::read_callback(Provider::Alipay, merchant, &clients, &request);
     tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(reading)
 }

@@ -6,7 +6,9 @@ use crypto::{aes, cert::Certificate, hash, jws::Anchor, sm2::Sm2Key};
 use domain::{Fen, Provider, Secret};
 use http::{HeaderMap, Method};
 use providers::Config;
-use providers::{CallbackError, CallbackRequest, Notice, Outside, douyin, huawei, read_callback, virtual_pay, vkspay};
+use providers::{
+    CallbackError, CallbackRequest, Notice, ProviderClients, douyin, huawei, read_callback, virtual_pay, vkspay,
+};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -48,7 +50,7 @@ pub async fn read(
         Config::parse(&document.to_string(), Path::new(".")).unwrap_or_else(|faults| panic!("{faults:?}"));
     let method = if body.is_empty() { Method::GET } else { Method::POST };
     let request = CallbackRequest { method: &method, headers, query, body, now: 1_760_000_000_000 };
-    read_callback(provider, config.merchant("default").unwrap(), &Outside::default(), &request).await
+    read_callback(provider, config.merchant("default").unwrap(), &ProviderClients::default(), &request).await
 }
 
 fn signed_date(claims: &Map<String, Value>) -> Option<i64> {

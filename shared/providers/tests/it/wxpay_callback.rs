@@ -7,7 +7,9 @@ use domain::{Fen, Provider};
 use http::HeaderMap;
 use proptest::prelude::*;
 use providers::Config;
-use providers::{CallbackError, CallbackRequest, Notice, Outside, RefundProgress, Verdict, read_callback, reply};
+use providers::{
+    CallbackError, CallbackRequest, Notice, ProviderClients, RefundProgress, Verdict, read_callback, reply,
+};
 use serde_json::{Value, json};
 
 const NOWHERE: &str = "http://127.0.0.1:1";
@@ -18,7 +20,7 @@ fn v3_config() -> Config {
 
 async fn read(config: &Config, headers: &HeaderMap, body: &[u8]) -> Result<Notice, CallbackError> {
     let merchant = config.merchant("default").unwrap();
-    read_callback(Provider::Wxpay, merchant, &Outside::default(), &callback(headers, body)).await
+    read_callback(Provider::Wxpay, merchant, &ProviderClients::default(), &callback(headers, body)).await
 }
 
 fn headers_of(body: &[u8]) -> HeaderMap {
@@ -136,7 +138,7 @@ async fn content_type_host_and_query_have_no_say() {
         forged.insert(name, value.parse().unwrap());
         let request =
             CallbackRequest { method: &http::Method::POST, headers: &forged, query: "debug=1", body: &body, now: NOW };
-        let read = read_callback(Provider::Wxpay, merchant, &Outside::default(), &request).await;
+        let read = read_callback(Provider::Wxpay, merchant, &ProviderClients::default(), &request).await;
         assert!(matches!(read, Err(CallbackError::Forged(_))));
     }
 }

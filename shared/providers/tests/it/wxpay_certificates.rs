@@ -5,7 +5,7 @@ use domain::Provider;
 use http::HeaderMap;
 use providers::Config;
 use providers::wxpay::{KEEP_MS, PAUSE_MS};
-use providers::{CallbackError, CallbackRequest, Notice, Outside, Standing, read_callback};
+use providers::{CallbackError, CallbackRequest, Notice, ProviderClients, Standing, read_callback};
 use serde_json::json;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -38,20 +38,20 @@ fn body() -> Vec<u8> {
 
 async fn read_at(
     config: &Config,
-    outside: &Outside,
+    clients: &ProviderClients,
     headers: &HeaderMap,
     body: &[u8],
     now: i64,
 ) -> Result<Notice, CallbackError> {
     let request = CallbackRequest { method: &http::Method::POST, headers, query: "", body, now };
-    read_callback(Provider::Wxpay, config.merchant("default").unwrap(), outside, &request).await
+    read_callback(Provider::Wxpay, config.merchant("default").unwrap(), clients, &request).await
 }
 
 /// A callback signed by a pair at a time, read at that time.
 async fn from(server: &Server, config: &Config, signer: &Pair, now: i64) -> Result<Notice, CallbackError> {
     let body = body();
     let headers = signed_by(&signer.private, &signer.serial, now, &body);
-    read_at(config, &server.outside, &headers, &body, now).await
+    read_at(config, &server.clients, &headers, &body, now).await
 }
 
 fn stranger_with(serial: &str, now: i64) -> (HeaderMap, Vec<u8>) {
@@ -112,12 +112,12 @@ async fn strangers_with_unknown_serials_cause_one_download_a_minute() {
         let config = config_of("h5", node);
         for n in 0..50 {
             let (headers, body) = stranger_with(&format!("{n:040X}"), NOW);
-            let read = read_at(&config, &server.outside, &headers, &body, NOW + n).await;
+            let read = read_at(&config, &server.clients, &headers, &body, NOW + n).await;
             assert!(matches!(read, Err(CallbackError::Forged(_))), "{read:?}");
         }
         assert_eq!(server.seen().len(), 1);
         let (headers, body) = stranger_with(&"A".repeat(40), NOW + PAUSE_MS);
-        assert!(read_at(&config, &server.outside, &headers, &body, NOW + PAUSE_MS).await.is_err());
+        assert!(read_at(&config, &server.clients, &headers, &body, NOW + PAUSE_MS).await.is_err());
         assert_eq!(server.seen().len(), 2);
     }
 }
@@ -128,7 +128,7 @@ async fn a_number_that_no_certificate_can_have_is_not_asked_for() {
     let config = config_of("h5", certificate_node(&server.base));
     for serial in ["PUB_KEY_ID_9", "zz", &"A".repeat(41)] {
         let (headers, body) = stranger_with(serial, NOW);
-        let read = read_at(&config, &server.outside, &headers, &body, NOW).await;
+        let read = read_at(&config, &server.clients, &headers, &body, NOW).await;
         assert!(matches!(read, Err(CallbackError::Forged(_))));
     }
     assert!(server.seen().is_empty());
@@ -211,7 +211,7 @@ async fn a_certificate_under_another_number_spoils_the_list() {
     .await;
     let config = config_of("h5", certificate_node(&server.base));
     let (headers, body) = (signed_by(&PLATFORM.private, &STRANGER.serial, NOW, &body()), body());
-    assert!(read_at(&config, &server.outside, &headers, &body, NOW).await.is_err());
+    assert!(read_at(&config, &server.clients, &headers, &body, NOW).await.is_err());
 }
 
 #[tokio::test]
@@ -227,7 +227,7 @@ async fn during_the_migration_both_the_key_and_the_certificates_verify() {
     assert_eq!(server.last().headers["wechatpay-serial"], PUB_KEY_ID);
     let body = body();
     let headers = signed_by(&PLATFORM.private, PUB_KEY_ID, NOW, &body);
-    assert!(read_at(&config, &server.outside, &headers, &body, NOW).await.is_ok());
+    assert!(read_at(&config, &server.clients, &headers, &body, NOW).await.is_ok());
     assert_eq!(server.seen().len(), 1);
 }
 
@@ -261,7 +261,7 @@ async fn answers_are_verified_with_the_certificates_too() {
     .await;
     let config = config_of("h5", certificate_node(&server.base));
     let attempt = attempt("h5", json!({}));
-    let standing = gateway(&config, "h5").query(&server.outside, &order(json!({})), &attempt, NOW).await;
+    let standing = gateway(&config, "h5").query(&server.clients, &order(json!({})), &attempt, NOW).await;
     assert!(matches!(standing, Ok(Standing::Paid(_))), "{standing:?}");
     assert!(server.seen().iter().all(|seen| !seen.headers.contains_key("wechatpay-serial")));
 }

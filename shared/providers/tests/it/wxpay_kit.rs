@@ -12,7 +12,8 @@ use http::HeaderMap;
 use providers::Config;
 use providers::wxpay::v2::{Params, sign};
 use providers::{
-    CallbackRequest, CreateRequest, Gateway, Outside, RefundRequest, common::xml, wxpay::signing::answer_message,
+    CallbackRequest, CreateRequest, Gateway, ProviderClients, RefundRequest, common::xml,
+    wxpay::signing::answer_message,
 };
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, SerialNumber, date_time_ymd};
 use serde_json::{Value, json};
@@ -284,7 +285,7 @@ impl Canned {
 /// A server in WeChat Pay's place.
 pub struct Server {
     pub base: String,
-    pub outside: Outside,
+    pub clients: ProviderClients,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
@@ -312,7 +313,7 @@ impl Server {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let app = axum::Router::new().fallback(handler);
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { base, outside: Outside::default(), seen }
+        Self { base, clients: ProviderClients::default(), seen }
     }
 
     pub fn seen(&self) -> Vec<Seen> {

@@ -16,7 +16,7 @@ async fn create(
     more: Value,
 ) -> Result<Created, CallError> {
     let attempt = attempt(node, more);
-    gateway(config, node).create(&server.outside, &create_request(order, &attempt)).await
+    gateway(config, node).create(&server.clients, &create_request(order, &attempt)).await
 }
 
 async fn prepay_server() -> Server {
@@ -270,7 +270,7 @@ async fn query(
 ) -> (Result<Standing, CallError>, Seen) {
     let server = Server::start(move |_| answer()).await;
     let config = config_of("h5", v3_node(&server.base));
-    let standing = gateway(&config, "h5").query(&server.outside, &order(json!({})), &attempt("h5", more), NOW).await;
+    let standing = gateway(&config, "h5").query(&server.clients, &order(json!({})), &attempt("h5", more), NOW).await;
     (standing, server.last())
 }
 
@@ -360,7 +360,7 @@ async fn close(answer: impl Fn() -> Canned + Send + Sync + 'static) -> (Result<p
     let server = Server::start(move |_| answer()).await;
     let config = config_of("h5", v3_node(&server.base));
     let attempt = attempt("h5", json!({}));
-    (gateway(&config, "h5").close(&server.outside, &order(json!({})), &attempt, NOW).await, server.last())
+    (gateway(&config, "h5").close(&server.clients, &order(json!({})), &attempt, NOW).await, server.last())
 }
 
 #[tokio::test]
@@ -394,7 +394,7 @@ async fn a_pay_code_is_paid_at_once_or_left_to_be_asked_for() {
         let mut request = create_request(&order, &attempt);
         request.auth_code = Some("130061098828009406");
         request.store_id = Some("0001");
-        let created = done(gateway(&config, "codepay").create(&server.outside, &request).await);
+        let created = done(gateway(&config, "codepay").create(&server.clients, &request).await);
         assert_eq!((created.order_info, created.payment.is_some()), (info, paid));
         let body = server.last().json();
         assert_eq!(body["payer"], json!({ "auth_code": "130061098828009406" }));

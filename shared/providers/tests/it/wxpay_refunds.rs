@@ -21,7 +21,7 @@ async fn refund(
     let config = config_of("h5", v3_node(&server.base));
     let (order, attempt) = (order(json!({})), attempt("h5", more));
     let request = refund_request(&order, &attempt);
-    (gateway(&config, "h5").refund(&server.outside, &request).await, server.last())
+    (gateway(&config, "h5").refund(&server.clients, &request).await, server.last())
 }
 
 async fn query(
@@ -32,7 +32,7 @@ async fn query(
     let config = config_of("h5", v3_node(&server.base));
     let attempt = attempt("h5", more);
     let standing =
-        gateway(&config, "h5").query_refund(&server.outside, &order(json!({})), &attempt, &stored_refund(), NOW).await;
+        gateway(&config, "h5").query_refund(&server.clients, &order(json!({})), &attempt, &stored_refund(), NOW).await;
     (standing, server.last())
 }
 

@@ -44,7 +44,7 @@ async fn create(
     let (order, attempt) = (order(order_with), attempt(node, more));
     let mut request = create_request(&order, &attempt);
     request.auth_code = (node == "codepay").then_some("130061098828009406");
-    gateway(&config, node).create(&server.outside, &request).await
+    gateway(&config, node).create(&server.clients, &request).await
 }
 
 fn done<T: std::fmt::Debug>(outcome: Result<T, CallError>) -> T {
@@ -172,7 +172,7 @@ async fn query(change: Value) -> Result<Standing, CallError> {
     let server = server(move || answer(fields.clone(), false)).await;
     let config = config_of("h5", v2_node(&server.base, "MD5"));
     let attempt = attempt("h5", json!({}));
-    gateway(&config, "h5").query(&server.outside, &order(json!({})), &attempt, NOW).await
+    gateway(&config, "h5").query(&server.clients, &order(json!({})), &attempt, NOW).await
 }
 
 #[tokio::test]
@@ -229,7 +229,7 @@ async fn a_pay_code_waits_for_the_payer_and_is_reversed_with_a_certificate() {
 
     let attempt = attempt("codepay", json!({}));
     let without = config_of("codepay", v2_node(&refused.base, "MD5"));
-    let closed = gateway(&without, "codepay").close(&refused.outside, &order(json!({})), &attempt, NOW).await;
+    let closed = gateway(&without, "codepay").close(&refused.clients, &order(json!({})), &attempt, NOW).await;
     assert!(matches!(closed, Err(CallError::Refused(_))));
     let turn = AtomicUsize::new(0);
     let again = server(move || {
@@ -238,13 +238,13 @@ async fn a_pay_code_waits_for_the_payer_and_is_reversed_with_a_certificate() {
     })
     .await;
     let config = config_of("codepay", certified(&again.base));
-    let closed = gateway(&config, "codepay").close(&again.outside, &order(json!({})), &attempt, NOW).await;
+    let closed = gateway(&config, "codepay").close(&again.clients, &order(json!({})), &attempt, NOW).await;
     assert_eq!(closed, Ok(providers::Closing::Closed));
     assert!(again.seen().iter().all(|seen| seen.target == "/secapi/pay/reverse"));
     assert_eq!(again.seen().len(), 2);
     let ever = server(|| answer(json!({ "recall": "Y" }), false)).await;
     let config = config_of("codepay", certified(&ever.base));
-    let closed = gateway(&config, "codepay").close(&ever.outside, &order(json!({})), &attempt, NOW).await;
+    let closed = gateway(&config, "codepay").close(&ever.clients, &order(json!({})), &attempt, NOW).await;
     assert!(matches!(closed, Err(CallError::Unknown(_))));
     assert_eq!(ever.seen().len(), 3);
 }
@@ -259,7 +259,7 @@ async fn a_close_is_verified_and_closing_twice_is_closing_once() {
         let server = server(move || canned(json!({}), false)).await;
         let config = config_of("h5", v2_node(&server.base, "MD5"));
         let attempt = attempt("h5", json!({}));
-        let closed = gateway(&config, "h5").close(&server.outside, &order(json!({})), &attempt, NOW).await;
+        let closed = gateway(&config, "h5").close(&server.clients, &order(json!({})), &attempt, NOW).await;
         match wanted {
             Some(wanted) => assert_eq!(closed, wanted),
             None => assert!(matches!(closed, Err(CallError::Refused(refusal)) if refusal.meaning == Meaning::Paid)),
@@ -272,7 +272,7 @@ async fn refund(canned: impl Fn() -> Canned + Send + Sync + 'static) -> (Result<
     let server = server(canned).await;
     let config = config_of("h5", certified(&server.base));
     let (order, attempt) = (order(json!({})), attempt("h5", json!({})));
-    let outcome = gateway(&config, "h5").refund(&server.outside, &refund_request(&order, &attempt)).await;
+    let outcome = gateway(&config, "h5").refund(&server.clients, &refund_request(&order, &attempt)).await;
     (outcome, server)
 }
 
@@ -282,7 +282,7 @@ async fn a_refund_needs_the_client_certificate() {
     let config = config_of("h5", v2_node(&server.base, "MD5"));
     let (order, attempt) = (order(json!({})), attempt("h5", json!({})));
     assert!(gateway(&config, "h5").can_refund(&attempt).is_err());
-    let outcome = gateway(&config, "h5").refund(&server.outside, &refund_request(&order, &attempt)).await;
+    let outcome = gateway(&config, "h5").refund(&server.clients, &refund_request(&order, &attempt)).await;
     assert!(matches!(outcome, Err(CallError::Refused(_))));
     assert!(server.seen().is_empty());
     assert!(gateway(&config_of("h5", certified(&server.base)), "h5").can_refund(&attempt).is_ok());
@@ -339,7 +339,7 @@ async fn the_right_one_of_several_refunds_is_read() {
         let config = config_of("h5", v2_node(&server.base, "MD5"));
         let attempt = attempt("h5", json!({}));
         let standing = gateway(&config, "h5")
-            .query_refund(&server.outside, &order(json!({})), &attempt, &stored_refund(), NOW)
+            .query_refund(&server.clients, &order(json!({})), &attempt, &stored_refund(), NOW)
             .await;
         let standing = done(standing);
         assert_eq!((standing.progress, standing.refund), (progress, Some(Fen(40))));
@@ -349,6 +349,6 @@ async fn the_right_one_of_several_refunds_is_read() {
     let config = config_of("h5", v2_node(&server.base, "MD5"));
     let attempt = attempt("h5", json!({}));
     let standing =
-        gateway(&config, "h5").query_refund(&server.outside, &order(json!({})), &attempt, &stored_refund(), NOW).await;
+        gateway(&config, "h5").query_refund(&server.clients, &order(json!({})), &attempt, &stored_refund(), NOW).await;
     assert_eq!(done(standing).progress, RefundProgress::Missing);
 }

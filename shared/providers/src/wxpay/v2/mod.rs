@@ -12,7 +12,7 @@ use super::failure::{judge, ours, refusal};
 use super::transport::{USER_AGENT, address, not_sent};
 use crate::common::xml;
 use crate::wxpay::{V2, WxpayNode};
-use crate::{CallError, Outside};
+use crate::{CallError, ProviderClients};
 use crypto::{self, hash};
 use domain::Secret;
 use http::Method;
@@ -60,7 +60,7 @@ fn params<const N: usize>(pairs: [(&str, &str); N]) -> Params {
 /// Adds the nonce and the sign, sends, and answers the verified parameters. With `certified` the merchant's
 /// client certificate is shown.
 async fn call(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &WxpayNode,
     v2: &V2,
     path: &str,
@@ -82,7 +82,7 @@ async fn call(
     let (url, _) = address(node, crate::wxpay::WECHAT_PAY.host, path);
     let headers = vec![("content-type", "text/xml; charset=utf-8".to_owned()), ("user-agent", USER_AGENT.to_owned())];
     let request = Request { method: Method::POST, url: &url, headers, body: body.into_bytes(), identity };
-    let answer = outside.http.send(request).await.map_err(|e| not_sent(&e))?;
+    let answer = clients.http.send(request).await.map_err(|e| not_sent(&e))?;
     if answer.status != 200 {
         return Err(CallError::unknown(format!("HTTP {}", answer.status)));
     }

@@ -8,7 +8,7 @@ use super::{Params, call, params, required, sign, sign_type};
 use crate::common::raw;
 use crate::driver::Driver;
 use crate::wxpay::{V2, WxpayNode};
-use crate::{CallError, CreateRequest, Created, Meaning, Outside, Standing, if_known};
+use crate::{CallError, CreateRequest, Created, Meaning, ProviderClients, Standing, if_known};
 use crypto;
 use domain::{Attempt, Parties, Payment, Provider};
 use serde_json::{Map, Value, json};
@@ -20,7 +20,7 @@ const REVERSALS: usize = 3;
 const REVERSAL_PAUSE: Duration = Duration::from_millis(400);
 
 pub(crate) async fn create(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &WxpayNode,
     v2: &V2,
     merchant: &str,
@@ -28,7 +28,7 @@ pub(crate) async fn create(
 ) -> Result<Created, CallError> {
     let product = Product::of(node).ok_or_else(|| ours("UNSUPPORTED", "this node takes no payments"))?;
     if product == Product::CodePay {
-        return micropay(outside, node, v2, merchant, request).await;
+        return micropay(clients, node, v2, merchant, request).await;
     }
     let attempt = request.attempt;
     let mut fields = order_fields(request)?;
@@ -58,7 +58,7 @@ pub(crate) async fn create(
         });
         fields.insert("scene_info".to_owned(), raw::escaped_json(&text::without_nulls(&json!({ "h5_info": h5_info }))));
     }
-    let answer = call(outside, node, v2, "/pay/unifiedorder", fields, false).await?;
+    let answer = call(clients, node, v2, "/pay/unifiedorder", fields, false).await?;
     match product {
         Product::Native => Ok(client::native(required(&answer, "code_url")?, request)),
         Product::Mweb => Ok(client::mweb(required(&answer, "mweb_url")?, request)),
@@ -176,7 +176,7 @@ fn invocation(node: &WxpayNode, v2: &V2, product: Product, request: &CreateReque
 
 /// Pay code. While the payer is at it, or nobody knows, there is no payment and the caller asks.
 async fn micropay(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &WxpayNode,
     v2: &V2,
     merchant: &str,
@@ -184,7 +184,7 @@ async fn micropay(
 ) -> Result<Created, CallError> {
     let mut fields = order_fields(request)?;
     fields.insert("auth_code".to_owned(), request.auth_code.unwrap_or_default().to_owned());
-    let payment = match call(outside, node, v2, "/pay/micropay", fields, false).await {
+    let payment = match call(clients, node, v2, "/pay/micropay", fields, false).await {
         Ok(answer) => payment(node, request.attempt, merchant, &answer).ok(),
         Err(CallError::Unknown(_)) => None,
         Err(refused) => return Err(refused),
@@ -193,7 +193,7 @@ async fn micropay(
 }
 
 pub(crate) async fn query(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &WxpayNode,
     v2: &V2,
     merchant: &str,
@@ -201,7 +201,7 @@ pub(crate) async fn query(
 ) -> Result<Standing, CallError> {
     let mut fields = asked_by(attempt);
     fields.insert("out_trade_no".to_owned(), attempt.number.clone());
-    let answer = call(outside, node, v2, "/pay/orderquery", fields, false).await;
+    let answer = call(clients, node, v2, "/pay/orderquery", fields, false).await;
     let Some(answer) = if_known(answer)? else { return Ok(Standing::Missing) };
     let state = required(&answer, "trade_state")?;
     if matches!(state, "SUCCESS" | "REFUND") {
@@ -273,13 +273,18 @@ pub(super) fn redacted(message: &Params) -> Value {
 }
 
 /// Closes; a pay-code order is reversed instead, which gives back what may have been paid.
-pub(crate) async fn close(outside: &Outside, node: &WxpayNode, v2: &V2, attempt: &Attempt) -> Result<(), CallError> {
+pub(crate) async fn close(
+    clients: &ProviderClients,
+    node: &WxpayNode,
+    v2: &V2,
+    attempt: &Attempt,
+) -> Result<(), CallError> {
     let mut fields = asked_by(attempt);
     fields.insert("out_trade_no".to_owned(), attempt.number.clone());
     if node.reverses() {
-        return reverse(outside, node, v2, fields).await;
+        return reverse(clients, node, v2, fields).await;
     }
-    match call(outside, node, v2, "/pay/closeorder", fields, false).await {
+    match call(clients, node, v2, "/pay/closeorder", fields, false).await {
         Ok(_) => Ok(()),
         Err(error) if error.means(Meaning::Closed) => Ok(()),
         Err(error) => Err(error),
@@ -287,12 +292,12 @@ pub(crate) async fn close(outside: &Outside, node: &WxpayNode, v2: &V2, attempt:
 }
 
 /// Sends the reversal again while WeChat Pay says `recall=Y`, a few times.
-async fn reverse(outside: &Outside, node: &WxpayNode, v2: &V2, fields: Params) -> Result<(), CallError> {
+async fn reverse(clients: &ProviderClients, node: &WxpayNode, v2: &V2, fields: Params) -> Result<(), CallError> {
     for round in 0..REVERSALS {
         if round > 0 {
             tokio::time::sleep(REVERSAL_PAUSE).await;
         }
-        match call(outside, node, v2, "/secapi/pay/reverse", fields.clone(), true).await {
+        match call(clients, node, v2, "/secapi/pay/reverse", fields.clone(), true).await {
             Ok(answer) if answer.get("recall").is_some_and(|r| r == "Y") => {}
             Ok(_) => return Ok(()),
             Err(error) if error.means(Meaning::Closed) => return Ok(()),

@@ -4,11 +4,11 @@ use super::super::text;
 use super::order::asked_by;
 use super::{Params, call, required};
 use crate::wxpay::{V2, WxpayNode};
-use crate::{ABNORMAL, CallError, Outside, RefundProgress, RefundRequest, RefundStanding, if_known};
+use crate::{ABNORMAL, CallError, ProviderClients, RefundProgress, RefundRequest, RefundStanding, if_known};
 use domain::Attempt;
 
 pub(crate) async fn refund(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &WxpayNode,
     v2: &V2,
     request: &RefundRequest<'_>,
@@ -23,7 +23,7 @@ pub(crate) async fn refund(
         ("refund_desc", &text::cut(request.reason, 80)),
         ("notify_url", request.notify_url),
     ]));
-    let answer = call(outside, node, v2, "/secapi/pay/refund", fields, true).await?;
+    let answer = call(clients, node, v2, "/secapi/pay/refund", fields, true).await?;
     let other = answer.get("transaction_id").is_some_and(|id| id != request.transaction_id);
     if other || required(&answer, "out_refund_no")? != request.out_refund_no {
         return Err(CallError::unknown("the answer is about another refund"));
@@ -37,7 +37,7 @@ pub(crate) async fn refund(
 }
 
 pub(crate) async fn query_refund(
-    outside: &Outside,
+    clients: &ProviderClients,
     node: &WxpayNode,
     v2: &V2,
     attempt: &Attempt,
@@ -45,7 +45,7 @@ pub(crate) async fn query_refund(
 ) -> Result<RefundStanding, CallError> {
     let mut fields = asked_by(attempt);
     fields.insert("out_refund_no".to_owned(), out_refund_no.to_owned());
-    let answer = call(outside, node, v2, "/pay/refundquery", fields, false).await;
+    let answer = call(clients, node, v2, "/pay/refundquery", fields, false).await;
     let Some(answer) = if_known(answer)? else {
         let progress = RefundProgress::Missing;
         return Ok(RefundStanding { progress, refund_id: None, refund: None, refunded_at: None });

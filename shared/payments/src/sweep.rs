@@ -55,7 +55,7 @@ const AT_ONCE: usize = 8;
 ///
 /// # Errors
 /// When the index cannot be read; an item that cannot be brought on is counted, and never stops the run.
-pub async fn reconcile(cx: &Context<'_>, at: i64, max_calls: u64, counts: &Counts) -> Result<bool, Failure> {
+pub async fn sweep(cx: &Context<'_>, at: i64, max_calls: u64, counts: &Counts) -> Result<bool, Failure> {
     let ends = Instant::now() + BUDGET;
     let spent = || counts.asked.load(Ordering::Relaxed) >= max_calls || Instant::now() >= ends;
     // Runs begin at different shards, so that a run that ends early starves none of them.
@@ -326,7 +326,7 @@ async fn certainly_unpaid(
     if !gateway.closes() {
         let watched = gateway.watched_until(order, attempt) > order.time_expire;
         return Ok(match ask(cx, order, attempt, counts).await? {
-            Asked::Untold { refused } => Over::Waits { refused },
+            Asked::Unknown { refused } => Over::Waits { refused },
             Asked::Unpaid { paying: true } => Over::Waits { refused: false },
             Asked::Unpaid { paying: false } | Asked::Misfit { whole: false, .. } if watched => Over::LeftOpen,
             Asked::Unpaid { paying: false } | Asked::Misfit { .. } | Asked::Closed => Over::Ended,
@@ -366,7 +366,7 @@ async fn end_others(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<
             continue;
         }
         match ask(cx, order, attempt, counts).await? {
-            Asked::Untold { .. } => return Err(Code::OUTCOME_UNKNOWN.into()),
+            Asked::Unknown { .. } => return Err(Code::OUTCOME_UNKNOWN.into()),
             // Nothing else of it can be paid.
             Asked::Misfit { whole: true, .. } if attempt.state != AttemptState::Paid => {
                 cx.store.end_attempt(order, attempt, AttemptState::Closed, &entry()).await?;

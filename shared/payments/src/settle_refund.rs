@@ -1,11 +1,12 @@
-//! What a verified callback says, beyond a payment: hints that something changed, events, refunds. Refunds that
-//! were made elsewhere are taken into the table.
+//! What a verified callback says of a refund: the end of one of ours, or one that was made elsewhere, which is taken into
+//! the table.
 
-use super::confirm::{Confirmed, alarm, confirm, confirm_taken_back, find_order, other_party};
+use super::confirm::{Confirmed, confirm, confirm_taken_back, find_order, other_party};
 use super::query::Asked;
+use super::settle_callback::{Settled, raised, unanswered};
 use super::{Context, Source, returned};
-use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Payment, Refund, RefundState, other_number};
-use providers::{ABNORMAL, Alert, CallError, Event, Hint, Notice, RefundNotice, RefundProgress};
+use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Refund, RefundState, other_number};
+use providers::{ABNORMAL, CallError, RefundNotice, RefundProgress};
 use serde_json::{Value, json};
 use store::{Claimed, HistoryEntry, Incident, IncidentName, StoreError};
 
@@ -13,206 +14,6 @@ use store::{Claimed, HistoryEntry, Incident, IncidentName, StoreError};
 const ROUNDS: usize = 12;
 /// The description of a refund that was not made through here.
 pub(super) const ELSEWHERE: &str = "refunded elsewhere";
-
-/// Takes what a verified callback says. `source` is how it came: by the provider's call, or because we asked for it.
-///
-/// # Errors
-/// When the table or, for a refund whose payment is not known yet, the provider cannot be reached;
-/// [`Code::NO_ORDER`] for a transfer that is not known, which is the sender's fault.
-pub async fn settle_notice(cx: &Context<'_>, notice: &Notice, source: Source) -> Result<Settled, Failure> {
-    match notice {
-        Notice::Payment(payment) => Ok(match confirm(cx, payment, source).await? {
-            Confirmed::Credited => Settled { credited: true, ..Settled::default() },
-            Confirmed::Already | Confirmed::Reversed => Settled::default(),
-            Confirmed::Unsettled => Settled { later: true, ..Settled::default() },
-            Confirmed::Untold => return Err(untold(cx, payment).await),
-            Confirmed::Incident { new, .. } => Settled { incident: new, ..Settled::default() },
-        }),
-        Notice::Refund(refund) => settle_refund(cx, refund, source).await,
-        Notice::Transfer(transfer) => super::transfer::settle_transfer(cx, transfer).await.map(|()| Settled::default()),
-        Notice::Hint(hint) => settle_hint(cx, hint).await.map(|()| Settled::default()),
-        Notice::Event(event) => settle_event(cx, event, source).await,
-        Notice::Echo(_) => Ok(Settled::default()),
-        Notice::Other(name) => {
-            tracing::info!(name, "a callback that asks for nothing");
-            Ok(Settled::default())
-        }
-    }
-}
-
-/// A signed payment whose reversal was asked for, and of which its provider does not tell: it comes again, and from the
-/// third time on it is an incident.
-async fn untold(cx: &Context<'_>, payment: &Payment) -> Failure {
-    let hint = Hint {
-        says_paid: true,
-        provider: payment.provider,
-        merchant: payment.merchant.clone(),
-        number: Some(payment.number.clone()),
-        out_refund_no: None,
-    };
-    let order = match find_order(cx, payment.provider, &payment.merchant, &payment.number).await {
-        Ok(order) => order,
-        Err(error) => return error.into(),
-    };
-    let no = order.map_or_else(|| payment.number.clone(), |order| order.out_trade_no);
-    super::doubt::unconfirmed(cx, &hint, &no, &payment.number, "the provider does not tell of its reversal").await
-}
-
-/// What a message changed by itself; what a hint made us ask for is not in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Settled {
-    /// An order was paid.
-    pub credited: bool,
-    /// A refund ended, or one that was made elsewhere was counted.
-    pub refunded: bool,
-    /// An incident is new.
-    pub incident: bool,
-    /// Nothing is known yet, because the payment may just be reversed: the message is to come again. That is no fault,
-    /// and a payer can bring it about.
-    pub later: bool,
-}
-
-/// How often and how long an unproven message waits for its turn to ask the provider.
-const HINT_ROUNDS: usize = 5;
-const HINT_PAUSE: std::time::Duration = std::time::Duration::from_millis(300);
-
-/// Asks the provider because a message said so. What the table does not know is nobody's business.
-async fn settle_hint(cx: &Context<'_>, hint: &Hint) -> Result<(), Failure> {
-    if let Some(number) = &hint.out_refund_no {
-        return settle_refund_hint(cx, hint, number).await;
-    }
-    let Some(number) = &hint.number else { return Ok(()) };
-    let Some(order) = find_order(cx, hint.provider, &hint.merchant, number).await? else {
-        return unknown_number(cx, hint, number).await;
-    };
-    let Some(attempt) = order.attempt_for(hint.provider, &hint.merchant, number) else {
-        return unknown_number(cx, hint, number).await;
-    };
-    for round in 0..HINT_ROUNDS {
-        if round > 0 {
-            tokio::time::sleep(HINT_PAUSE).await;
-        }
-        if cx.store.claim_query(&order.out_trade_no, cx.now(), super::query::PAUSE_MS).await? {
-            // What was credited by this number before needs no second proof.
-            let known = attempt.state == AttemptState::Paid && attempt.numbers.len() < 2;
-            let doubt = match super::query::ask(cx, &order, attempt, Source::Callback).await? {
-                Asked::Paid | Asked::Misfit { .. } => return Ok(()),
-                _ if known => return Ok(()),
-                Asked::Untold { refused: true } => "the provider refuses to tell",
-                Asked::Untold { refused: false } => "the provider does not tell",
-                Asked::Unpaid { .. } | Asked::Closed if !hint.says_paid => return Ok(()),
-                Asked::Unpaid { .. } => "the provider says that it is not",
-                Asked::Closed => "the provider says that it is closed",
-            };
-            if !hint.says_paid {
-                return Err(Failure::new(Code::OUTCOME_UNKNOWN).private(doubt));
-            }
-            return Err(super::doubt::unconfirmed(cx, hint, &order.out_trade_no, number, doubt).await);
-        }
-    }
-    // Somebody else asks all the time; what they found may be this.
-    match cx.store.order(&order.out_trade_no).await? {
-        Some(order) if order.paid_attempt().is_some_and(|a| a.n == attempt.n && a.numbers.len() < 2) => Ok(()),
-        // Anybody can send what nobody signs, and the others' questions are as good as one for this.
-        _ if !hint.says_paid => Ok(()),
-        _ => Err(Failure::new(Code::BUSY).private("too many messages about one order")),
-    }
-}
-
-/// A message about a number that the table does not know. One that its sender signed and that says "paid" is an
-/// incident: there is a payment that nobody here waits for.
-async fn unknown_number(cx: &Context<'_>, hint: &Hint, number: &str) -> Result<(), Failure> {
-    let shaped = |b: u8| b.is_ascii_alphanumeric() || b"_-|*@.".contains(&b);
-    if !hint.says_paid || !(1..=64).contains(&number.len()) || !number.bytes().all(shaped) {
-        tracing::info!(provider = %hint.provider, length = number.len(), "a message about a number that is not known");
-        return Ok(());
-    }
-    let incident = Incident {
-        out_trade_no: Some(number.to_owned()),
-        actual: Some(json!(number)),
-        ..Incident::new(IncidentName::UnknownOrder, hint.provider, &hint.merchant)
-    };
-    alarm(cx, &incident, false).await?;
-    Ok(())
-}
-
-async fn settle_refund_hint(cx: &Context<'_>, hint: &Hint, out_refund_no: &str) -> Result<(), Failure> {
-    let Some(no) = cx.store.order_of_refund_number(hint.provider, &hint.merchant, out_refund_no).await? else {
-        return Ok(());
-    };
-    let (Some(order), Some(refund)) = (cx.store.order(&no).await?, cx.store.refund(&no, out_refund_no).await?) else {
-        return Ok(());
-    };
-    let Some(attempt) = order.attempt(refund.attempt) else { return Ok(()) };
-    match cx.gateway(attempt)?.query_refund(cx.outside, &order, attempt, &refund, cx.now()).await {
-        Ok(standing) if contradicts(&refund, &standing.progress) => {
-            let incident = Incident {
-                out_trade_no: Some(no),
-                out_refund_no: Some(refund.out_refund_no.clone()),
-                expected: Some(json!(refund.state)),
-                actual: Some(ended_as(&standing.progress)),
-                ..Incident::new(IncidentName::RefundMismatch, hint.provider, &hint.merchant)
-            };
-            raised(cx, &incident, true).await.map(|_| ())
-        }
-        Ok(standing) => super::refund::apply(cx, &order, &refund, &standing, Source::Callback).await.map(|_| ()),
-        Err(error) => Err(error.unanswered()),
-    }
-}
-
-async fn order_of_event(cx: &Context<'_>, event: &Event) -> Result<Option<Order>, StoreError> {
-    let mut found = None;
-    for id in &event.transactions {
-        if let Some(no) = cx.store.order_of_transaction(event.provider, &event.merchant, id).await? {
-            found = cx.store.order(&no).await?;
-            break;
-        }
-    }
-    if found.is_none()
-        && let Some(number) = &event.number
-    {
-        found = find_order(cx, event.provider, &event.merchant, number).await?;
-    }
-    Ok(found)
-}
-
-/// Records an event on its order, once; the order's state stays. What was taken back before an order was credited for
-/// it is credited to none.
-async fn settle_event(cx: &Context<'_>, event: &Event, source: Source) -> Result<Settled, Failure> {
-    let mut found = order_of_event(cx, event).await?;
-    if let (Some(Alert::TakenBack), Some(id)) = (event.alert, event.transactions.first())
-        && !cx.store.take_back(event.provider, &event.merchant, id, cx.now()).await?
-        && found.is_none()
-    {
-        found = order_of_event(cx, event).await?;
-    }
-    let Some(order) = found else {
-        tracing::info!(name = event.name, provider = %event.provider, "an event of no order that is known");
-        return Ok(Settled::default());
-    };
-    let no = order.out_trade_no;
-    let transaction_id = event.transactions.first();
-    let entry = HistoryEntry::new("event", source.name(), event.at)
-        .with("name", &event.name)
-        .with("transaction_id", &transaction_id);
-    cx.store.append_event(&no, &event.id, &entry).await?;
-    let name = match event.alert {
-        None => return Ok(Settled::default()),
-        Some(Alert::TakenBack | Alert::Doubtful) => IncidentName::Chargeback,
-        Some(Alert::RefundUndone) => IncidentName::RefundMismatch,
-    };
-    let incident = Incident {
-        out_trade_no: Some(no),
-        transaction_id: transaction_id.cloned(),
-        actual: Some(json!({ "event": event.name, "id": event.id })),
-        ..Incident::new(name, event.provider, &event.merchant)
-    };
-    raised(cx, &incident, true).await
-}
-
-pub(super) async fn raised(cx: &Context<'_>, incident: &Incident, known: bool) -> Result<Settled, Failure> {
-    Ok(Settled { incident: alarm(cx, incident, known).await?, ..Settled::default() })
-}
 
 /// The order and attempt of a refund: by the number that the provider knows, else by the refund's own number,
 /// else by the payment. A purchase in a store goes by the payment first, which is surer than what the buyer's
@@ -248,7 +49,7 @@ async fn refunded_order(cx: &Context<'_>, notice: &RefundNotice) -> Result<Optio
 
 /// The refund of an order by its number, when it is of this attempt: where numbers are a payment's, another attempt
 /// may have one of the same number.
-async fn known_refund(
+pub(super) async fn known_refund(
     cx: &Context<'_>,
     no: &str,
     attempt: &Attempt,
@@ -295,7 +96,7 @@ async fn known_as(cx: &Context<'_>, notice: &RefundNotice) -> Result<Option<Refu
     Ok(Some(notice))
 }
 
-async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) -> Result<Settled, Failure> {
+pub(super) async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) -> Result<Settled, Failure> {
     let renamed = known_as(cx, notice).await?;
     let notice = renamed.as_ref().unwrap_or(notice);
     let mut found = order_of(cx, notice).await?;
@@ -329,7 +130,6 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
     }
     // A payment that was sent back leaves its order as it is.
     let sent_back = ours.as_ref().is_some_and(|refund| refund.incident.is_some());
-    // What is refunded was paid: the order may not know yet, or was paid by another attempt meanwhile.
     let credited = order.trade_state.is_paid() && (ours.is_some() || attempt.state == AttemptState::Paid);
     if !credited
         && let Some(id) = taken_back(notice)
@@ -338,70 +138,17 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
         // Told before its number was an order's.
         return Ok(Settled::default());
     }
-    if !credited && !sent_back {
-        let told = match &notice.payment {
-            Some(payment) => {
-                let confirmed = match is_whole(notice, order.total_fee) {
-                    true => confirm_taken_back(cx, payment, source).await?,
-                    false => confirm(cx, payment, source).await?,
-                };
-                match confirmed {
-                    // It is the reversal that this tells of.
-                    Confirmed::Reversed => return Ok(Settled::default()),
-                    Confirmed::Unsettled => return Ok(Settled { later: true, ..Settled::default() }),
-                    Confirmed::Untold => return Err(untold(cx, payment).await),
-                    Confirmed::Credited | Confirmed::Already | Confirmed::Incident { .. } => true,
-                }
-            }
-            None => {
-                // One that is only sealed is no proof that all has gone back.
-                let asked = match notice.signed && is_whole(notice, order.total_fee) {
-                    true => super::query::ask_taken_back(cx, &order, &attempt, Source::Query).await?,
-                    false => super::query::ask(cx, &order, &attempt, Source::Query).await?,
-                };
-                !matches!(asked, Asked::Untold { .. })
-            }
-        };
-        order = cx.store.order(&no).await?.ok_or(Code::NO_ORDER)?;
-        attempt = order.attempt(attempt.n).cloned().unwrap_or(attempt);
-        // Its payment fits no order, or comes second.
-        if let Some(recorded) = returned::incident_of(cx, notice, &order, &attempt).await? {
-            return returned::settle(cx, &recorded, &order, &attempt, notice, source).await;
-        }
-        if !told {
-            return Err(Code::OUTCOME_UNKNOWN.into());
-        }
-        if !order.trade_state.is_paid() {
-            // The provider has no such payment.
-            let (expected, actual) = (json!(order.trade_state), json!(notice.standing.refund));
-            return raised(cx, &incident_of(notice, &no, IncidentName::RefundMismatch, expected, actual), true).await;
-        }
+    if !credited
+        && !sent_back
+        && let Some(settled) = learn_of_payment(cx, notice, &mut order, &mut attempt, source).await?
+    {
+        return Ok(settled);
     }
     // Somebody bought twice for one order, and this is the other purchase.
     if notice.share.is_some() && order.transaction_id != notice.transaction_id {
         return elsewhere(cx, notice, &no).await;
     }
-    let settled = match known_refund(cx, &no, &attempt, &notice.out_refund_no).await? {
-        Some(refund) if notice.standing.refund.is_some_and(|amount| amount != refund.refund_fee) => {
-            let (expected, actual) = (json!(refund.refund_fee), json!(notice.standing.refund));
-            raised(cx, &incident_of(notice, &no, IncidentName::RefundMismatch, expected, actual), true).await?
-        }
-        Some(refund) if contradicts(&refund, &notice.standing.progress) => {
-            let actual = ended_as(&notice.standing.progress);
-            let incident = incident_of(notice, &no, IncidentName::RefundMismatch, json!(refund.state), actual);
-            raised(cx, &incident, true).await?
-        }
-        Some(refund) => {
-            let (_, now) = super::refund::apply(cx, &order, &refund, &notice.standing, source).await?;
-            let refunded = refund.state == RefundState::Processing && now.state != RefundState::Processing;
-            Settled { refunded, ..Settled::default() }
-        }
-        None if differs(notice, &order, &attempt) => {
-            let (expected, actual) = (json!(order.transaction_id), json!(notice.transaction_id));
-            raised(cx, &incident_of(notice, &no, IncidentName::RefundMismatch, expected, actual), true).await?
-        }
-        None => adopt(cx, &order, &attempt, notice, source).await?,
-    };
+    let settled = settle_own(cx, notice, &order, &attempt, source).await?;
     let settled = complete(cx, &no, &attempt, notice, source, settled).await?;
     if order.user_order_success == Some(false)
         && let Some(now) = cx.store.order(&no).await?
@@ -410,6 +157,91 @@ async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) 
         super::delivery::end_by_refund(cx, &now).await?;
     }
     Ok(settled)
+}
+
+/// What is refunded was paid: the order may not know yet, or was paid by another attempt meanwhile. Learns of the payment,
+/// and answers what became of the refund where that ends it.
+async fn learn_of_payment(
+    cx: &Context<'_>,
+    notice: &RefundNotice,
+    order: &mut Order,
+    attempt: &mut Attempt,
+    source: Source,
+) -> Result<Option<Settled>, Failure> {
+    let no = order.out_trade_no.clone();
+    let told = match &notice.payment {
+        Some(payment) => {
+            let confirmed = match is_whole(notice, order.total_fee) {
+                true => confirm_taken_back(cx, payment, source).await?,
+                false => confirm(cx, payment, source).await?,
+            };
+            match confirmed {
+                // It is the reversal that this tells of.
+                Confirmed::Reversed => return Ok(Some(Settled::default())),
+                Confirmed::Unsettled => return Ok(Some(Settled { later: true, ..Settled::default() })),
+                Confirmed::Unknown => return Err(unanswered(cx, payment).await),
+                Confirmed::Credited | Confirmed::Already | Confirmed::Incident { .. } => true,
+            }
+        }
+        None => {
+            // One that is only sealed is no proof that all has gone back.
+            let asked = match notice.signed && is_whole(notice, order.total_fee) {
+                true => super::query::ask_taken_back(cx, order, attempt, Source::Query).await?,
+                false => super::query::ask(cx, order, attempt, Source::Query).await?,
+            };
+            !matches!(asked, Asked::Unknown { .. })
+        }
+    };
+    *order = cx.store.order(&no).await?.ok_or(Code::NO_ORDER)?;
+    if let Some(now) = order.attempt(attempt.n) {
+        *attempt = now.clone();
+    }
+    // Its payment fits no order, or comes second.
+    if let Some(recorded) = returned::incident_of(cx, notice, order, attempt).await? {
+        return returned::settle(cx, &recorded, order, attempt, notice, source).await.map(Some);
+    }
+    if !told {
+        return Err(Code::OUTCOME_UNKNOWN.into());
+    }
+    if !order.trade_state.is_paid() {
+        // The provider has no such payment.
+        let (expected, actual) = (json!(order.trade_state), json!(notice.standing.refund));
+        let incident = incident_of(notice, &no, IncidentName::RefundMismatch, expected, actual);
+        return raised(cx, &incident, true).await.map(Some);
+    }
+    Ok(None)
+}
+
+/// Takes a refund into an order that was credited with its payment: one of ours, or one that was made elsewhere.
+async fn settle_own(
+    cx: &Context<'_>,
+    notice: &RefundNotice,
+    order: &Order,
+    attempt: &Attempt,
+    source: Source,
+) -> Result<Settled, Failure> {
+    let no = order.out_trade_no.clone();
+    match known_refund(cx, &no, attempt, &notice.out_refund_no).await? {
+        Some(refund) if notice.standing.refund.is_some_and(|amount| amount != refund.refund_fee) => {
+            let (expected, actual) = (json!(refund.refund_fee), json!(notice.standing.refund));
+            raised(cx, &incident_of(notice, &no, IncidentName::RefundMismatch, expected, actual), true).await
+        }
+        Some(refund) if contradicts(&refund, &notice.standing.progress) => {
+            let actual = ended_as(&notice.standing.progress);
+            let incident = incident_of(notice, &no, IncidentName::RefundMismatch, json!(refund.state), actual);
+            raised(cx, &incident, true).await
+        }
+        Some(refund) => {
+            let (_, now) = super::refund::apply(cx, order, &refund, &notice.standing, source).await?;
+            let refunded = refund.state == RefundState::Processing && now.state != RefundState::Processing;
+            Ok(Settled { refunded, ..Settled::default() })
+        }
+        None if differs(notice, order, attempt) => {
+            let (expected, actual) = (json!(order.transaction_id), json!(notice.transaction_id));
+            raised(cx, &incident_of(notice, &no, IncidentName::RefundMismatch, expected, actual), true).await
+        }
+        None => adopt(cx, order, attempt, notice, source).await,
+    }
 }
 
 /// A refund of a payment that its order was not credited with.
@@ -428,7 +260,7 @@ async fn unrefunded(cx: &Context<'_>, no: &str) -> Result<(Order, bool), Failure
             continue;
         }
         let Some(attempt) = order.attempt(refund.attempt) else { continue };
-        let asked = cx.gateway(attempt)?.query_refund(cx.outside, &order, attempt, &refund, cx.now()).await;
+        let asked = cx.gateway(attempt)?.query_refund(cx.clients, &order, attempt, &refund, cx.now()).await;
         if let Ok(standing) = asked {
             super::refund::apply(cx, &order, &refund, &standing, Source::Query).await?;
         }
@@ -496,7 +328,7 @@ fn refunded_entry(refund: &Refund, source: Source, now: i64) -> HistoryEntry {
 }
 
 /// Whether the provider tells another end of a refund than the one that it has here.
-const fn contradicts(refund: &Refund, told: &RefundProgress) -> bool {
+pub(super) const fn contradicts(refund: &Refund, told: &RefundProgress) -> bool {
     match (refund.state, told) {
         (RefundState::Refused | RefundState::Closed, RefundProgress::Success) => true,
         (RefundState::Success, RefundProgress::Closed(_)) => true,
@@ -505,7 +337,7 @@ const fn contradicts(refund: &Refund, told: &RefundProgress) -> bool {
 }
 
 /// An end, as an incident has it.
-fn ended_as(told: &RefundProgress) -> Value {
+pub(super) fn ended_as(told: &RefundProgress) -> Value {
     match told {
         RefundProgress::Success => json!(RefundState::Success),
         RefundProgress::Closed(_) => json!(RefundState::Closed),
@@ -548,7 +380,7 @@ async fn adopt(
     };
     let mut order = order.clone();
     if !notice.signed || notice.standing.refund.is_none() && notice.share.is_none() {
-        match cx.gateway(attempt)?.query_refund(cx.outside, &order, attempt, &refund, cx.now()).await {
+        match cx.gateway(attempt)?.query_refund(cx.clients, &order, attempt, &refund, cx.now()).await {
             Ok(standing) if !notice.signed && standing.progress != RefundProgress::Success => {
                 // The provider itself does not say so.
                 let (expected, actual) = (ended_as(&standing.progress), json!(refund.refund_fee));

@@ -64,7 +64,7 @@ pub(super) async fn settled(
         Confirmed::Credited | Confirmed::Already => CREDITED.to_owned(),
         Confirmed::Reversed => "the payment has gone back".to_owned(),
         Confirmed::Incident { name, .. } => format!("the payment has its own incident: {}", name.name()),
-        Confirmed::Unsettled | Confirmed::Untold => return Ok(()),
+        Confirmed::Unsettled | Confirmed::Unknown => return Ok(()),
     };
     end(cx, &incident(payment.provider, &payment.merchant, out_trade_no, &payment.number), &note).await
 }
