@@ -373,8 +373,16 @@ impl Step {
             95 => Self::Rerun(any_order()),
             96 => Self::Receiver(chance(|c| c.permille(500))),
             _ => {
-                let ops =
-                    [Op::Create, Op::Query, Op::Close, Op::Refund, Op::RefundQuery, Op::Transfer, Op::TransferQuery];
+                let ops = [
+                    Op::Create,
+                    Op::Query,
+                    Op::Close,
+                    Op::Reverse,
+                    Op::Refund,
+                    Op::RefundQuery,
+                    Op::Transfer,
+                    Op::TransferQuery,
+                ];
                 let op = chance(|c| *c.pick(&ops));
                 let what = chance(|c| {
                     *c.pick(&[
