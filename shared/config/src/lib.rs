@@ -8,6 +8,7 @@ mod client_may_choose;
 mod handlers;
 mod material;
 mod nodes;
+mod parsed;
 mod reader;
 mod source;
 mod spelling;

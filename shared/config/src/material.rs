@@ -16,14 +16,6 @@ use std::collections::HashMap;
 /// How long before its end a certificate is remarked on, s.
 const NOTICE: i64 = 30 * 86_400;
 
-/// The keys that were parsed so far: the same usually stands in several nodes. By the digest of their text.
-#[derive(Default)]
-pub(super) struct Parsed {
-    private_keys: RefCell<HashMap<String, PrivateKey>>,
-    public_keys: RefCell<HashMap<String, PublicKey>>,
-    certificates: RefCell<HashMap<String, Vec<Certificate>>>,
-}
-
 /// Key material with the name of the key that held it, for faults about it.
 pub struct Material<T> {
     /// What was given.

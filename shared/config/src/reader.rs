@@ -8,7 +8,7 @@
 //! fault writes `<path>: <what>` to the shared list and goes on with `None`: so one start reports all
 //! faults of a document, not the first. No fault text repeats a value: it might be a secret.
 
-use super::material::Parsed;
+use super::parsed::Parsed;
 use super::spelling;
 use super::weakness::{is_placeholder, weakness};
 use domain::Secret;

@@ -5,7 +5,9 @@
 
 use super::pem::{Kind, all_of, der_of};
 use super::{CryptoError, hash};
+use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::der::{Decode, Encode};
+use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
 
 /// A parsed certificate.
 #[derive(Clone)]
@@ -13,6 +15,9 @@ pub struct Certificate(Box<x509_cert::Certificate>);
 
 /// The RSA family of signature algorithms: only such roots count in `alipay_root_cert_sn`.
 const RSA_FAMILY: &str = "1.2.840.113549.1.1.";
+
+const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
+const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 
 impl Certificate {
     /// Reads a certificate: PEM, or bare base64 DER. Of a chain it is the one that issued none of the others.
@@ -73,7 +78,7 @@ impl Certificate {
     /// Whether it can be a root: it names itself as its issuer, and does not say that it issues nothing.
     pub fn is_root(&self) -> bool {
         let tbs = self.0.tbs_certificate();
-        tbs.issuer() == tbs.subject() && super::jws::authority(&self.0) != Some(false)
+        tbs.issuer() == tbs.subject() && authority(&self.0) != Some(false)
     }
 
     /// The certificate in PEM.
@@ -152,4 +157,21 @@ pub fn identity_of_pkcs12(archive: &[u8], pass_phrase: &str) -> Option<String> {
 
 fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", super::base64(der))
+}
+
+pub(super) fn extension(certificate: &x509_cert::Certificate, oid: ObjectIdentifier) -> Option<&[u8]> {
+    let mut extensions = certificate.tbs_certificate().extensions()?.iter();
+    extensions.find(|extension| extension.extn_id == oid).map(|extension| extension.extn_value.as_bytes())
+}
+
+/// Whether a certificate may issue others; `None` when it does not say so. An unreadable extension is no.
+pub(super) fn authority(certificate: &x509_cert::Certificate) -> Option<bool> {
+    let constraints = BasicConstraints::from_der(extension(certificate, BASIC_CONSTRAINTS)?);
+    let usage = extension(certificate, KEY_USAGE).map(KeyUsage::from_der);
+    let may_sign = match usage {
+        None => true,
+        Some(Ok(usage)) => usage.key_cert_sign(),
+        Some(Err(_)) => false,
+    };
+    Some(constraints.is_ok_and(|c| c.ca) && may_sign)
 }

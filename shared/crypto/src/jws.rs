@@ -5,7 +5,7 @@
 //! Apple's own verifier does offline (`docs/protocols/apple.md#signed-objects`).
 
 use super::CryptoError;
-use super::cert::Certificate;
+use super::cert::{Certificate, authority, extension};
 use super::pem::{Kind, der_of};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
@@ -20,7 +20,6 @@ use std::sync::Arc;
 use thiserror::Error;
 use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::der::{Decode, Encode};
-use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
 
 /// What is longer is no signed object of a store, bytes.
 const LONGEST: usize = 64 * 1024;
@@ -29,8 +28,6 @@ const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
 const ECDSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
-const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
-const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 
 /// Why a signed object was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -147,25 +144,8 @@ fn object(part: &str) -> Option<Map<String, Value>> {
     }
 }
 
-fn extension(certificate: &x509_cert::Certificate, oid: ObjectIdentifier) -> Option<&[u8]> {
-    let mut extensions = certificate.tbs_certificate().extensions()?.iter();
-    extensions.find(|extension| extension.extn_id == oid).map(|extension| extension.extn_value.as_bytes())
-}
-
 fn has(certificate: &x509_cert::Certificate, oid: ObjectIdentifier) -> bool {
     extension(certificate, oid).is_some()
-}
-
-/// Whether a certificate may issue others; `None` when it does not say so. An unreadable extension is no.
-pub(super) fn authority(certificate: &x509_cert::Certificate) -> Option<bool> {
-    let constraints = BasicConstraints::from_der(extension(certificate, BASIC_CONSTRAINTS)?);
-    let usage = extension(certificate, KEY_USAGE).map(KeyUsage::from_der);
-    let may_sign = match usage {
-        None => true,
-        Some(Ok(usage)) => usage.key_cert_sign(),
-        Some(Err(_)) => false,
-    };
-    Some(constraints.is_ok_and(|c| c.ca) && may_sign)
 }
 
 fn valid_at(certificate: &x509_cert::Certificate, at: i64) -> bool {

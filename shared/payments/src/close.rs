@@ -30,7 +30,7 @@ pub async fn close_payment(cx: &Context<'_>, caller: &Caller, out_trade_no: &str
             }
         }
         let entry = HistoryEntry::new("closed", &caller.source, cx.now());
-        let due = Some(super::sweep::first_watch(cx, &order, &left_open, cx.now()));
+        let due = Some(super::watch::first_watch(cx, &order, &left_open, cx.now()));
         if cx.store.close_order(&order, &left_open, due, cx.now(), &entry).await? {
             return Ok(cx.store.order(out_trade_no).await?.unwrap_or(order));
         }

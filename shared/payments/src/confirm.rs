@@ -4,67 +4,17 @@
 //! read, the provider's number made unique, the history, and the handler's writes. Whoever comes second finds
 //! the condition refused, which is a result. What does not fit the order is an incident and never credits.
 
-use super::{Context, delivery};
+use super::holder::find_order;
+use super::incident_record::{Misfit, incident_about, record, record_of, ring};
+use super::{Confirmed, Context, Source, delivery};
 use config::{DuplicatePayment, LatePayment};
-use domain::{Attempt, AttemptState, Order, Parties, Payment, Provider, Status, Task, TaskName};
+use domain::{Attempt, AttemptState, Order, Parties, Payment, Status, Task, TaskName};
 use providers::Stands;
 use serde_json::{Value, json};
 use store::{
-    Accepted, Action, Claimed, Committed, HistoryEntry, Holder, Incident, IncidentName, IncidentStatus, PaymentCommit,
-    Recorded, Recording, StoreError, Verdict,
+    Accepted, Action, Claimed, Committed, HistoryEntry, Incident, IncidentName, IncidentStatus, PaymentCommit,
+    Recorded, StoreError, Verdict,
 };
-
-/// How the bundle learnt of something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// The provider's callback.
-    Callback,
-    /// Asking the provider.
-    Query,
-}
-
-impl Source {
-    /// As the history names it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Callback => "callback",
-            Self::Query => "query",
-        }
-    }
-
-    /// VK-Pay's `notify_mode`.
-    const fn notify_mode(self) -> u8 {
-        match self {
-            Self::Callback => 1,
-            Self::Query => 0,
-        }
-    }
-}
-
-/// What became of a payment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Confirmed {
-    /// The order is paid now, by this.
-    Credited,
-    /// It was, by the same payment.
-    Already,
-    /// It was reversed, and has gone back.
-    Reversed,
-    /// Its reversal may be on its way: nothing is known yet.
-    Unsettled,
-    /// Its reversal was asked for some time ago, and its provider does not tell what became of it.
-    Unknown,
-    /// It does not fit, and is recorded.
-    Incident {
-        /// In what.
-        name: IncidentName,
-        /// Whether this is the first record of it.
-        new: bool,
-    },
-}
-
-/// How often a refund's number may be taken before we give up.
-const NUMBERS: usize = 12;
 
 /// Credits a payment to its order, at most once.
 ///
@@ -267,31 +217,6 @@ async fn order_of(cx: &Context<'_>, payment: &Payment) -> Result<Option<Order>, 
     find_order(cx, payment.provider, &payment.merchant, &payment.number).await
 }
 
-/// The order that a provider's number belongs to: by the claim on the number, and by nothing else. It may have no
-/// attempt of this provider and merchant; then the number went out to another.
-pub(super) async fn find_order(
-    cx: &Context<'_>,
-    provider: Provider,
-    merchant: &str,
-    number: &str,
-) -> Result<Option<Order>, StoreError> {
-    let ours = match cx.store.holder(number).await? {
-        Some(Holder::Order(order)) => Some(*order),
-        Some(Holder::Attempt(no)) => cx.store.order(&no).await?,
-        None => None,
-    };
-    if ours.as_ref().is_some_and(|order| order.attempt_for(provider, merchant, number).is_some()) {
-        return Ok(ours);
-    }
-    if let Some(no) = cx.store.order_of_number(provider, merchant, number).await? {
-        return cx.store.order(&no).await;
-    }
-    Ok(ours.filter(|order| order.attempts.iter().any(|attempt| attempt.has_number(number))))
-}
-
-/// How something does not fit: the name of the incident, what was expected, what came.
-type Misfit = (IncidentName, Value, Value);
-
 /// Where a payment differs from the order: currency, amount, goods, merchant, application.
 fn mismatch(order: &Order, attempt: &Attempt, payment: &Payment) -> Option<Misfit> {
     if payment.currency != order.currency {
@@ -337,78 +262,6 @@ pub(super) fn other_party(attempt: &Attempt, named: &Parties) -> Option<(Inciden
         return Some((IncidentName::AppMismatch, expected, json!({ "sub_appid": named.sub_app_id })));
     }
     None
-}
-
-fn incident_about(payment: &Payment, order: Option<&Order>, (name, expected, actual): Misfit) -> Incident {
-    let no = order.map_or(&payment.number, |order| &order.out_trade_no);
-    Incident {
-        out_trade_no: Some(no.clone()),
-        transaction_id: Some(payment.transaction_id.clone()),
-        expected: Some(expected).filter(|v| !v.is_null()),
-        actual: Some(actual).filter(|v| !v.is_null()),
-        payment: Some(payment.clone()),
-        ..Incident::new(name, payment.provider, &payment.merchant)
-    }
-}
-
-async fn record(
-    cx: &Context<'_>,
-    payment: &Payment,
-    order: Option<&Order>,
-    misfit: Misfit,
-) -> Result<Confirmed, StoreError> {
-    let name = misfit.0;
-    let incident = incident_about(payment, order, misfit);
-    let new = alarm(cx, &incident, order.is_some()).await?;
-    Ok(Confirmed::Incident { name, new })
-}
-
-/// Records a payment that an order has no use for; with `back`, the attempt it came through, it goes back.
-async fn record_of(
-    cx: &Context<'_>,
-    payment: &Payment,
-    order: &Order,
-    misfit: Misfit,
-    back: Option<&Attempt>,
-) -> Result<Confirmed, StoreError> {
-    let name = misfit.0;
-    let incident = incident_about(payment, Some(order), misfit);
-    let back = back.filter(|attempt| super::incidents::can_go_back(cx, attempt, payment));
-    let Some(attempt) = back else {
-        let new = alarm(cx, &incident, true).await?;
-        return Ok(Confirmed::Incident { name, new });
-    };
-    for n in 1..=NUMBERS {
-        let refund = super::incidents::refund_of(cx, order, attempt, payment, &incident.id(), n);
-        let new = match cx.store.record_incident(&incident, true, Some(&refund), cx.now()).await? {
-            Recording::New => {
-                ring(&incident);
-                true
-            }
-            Recording::Known => false,
-            Recording::NumberTaken => continue,
-            // Another order was credited for it: it stays there.
-            Recording::Credited => alarm(cx, &incident, true).await?,
-        };
-        return Ok(Confirmed::Incident { name, new });
-    }
-    Err(StoreError::new("incident", "no refund number is free"))
-}
-
-/// Records an incident and logs it as an alarm, once: true for the first time.
-pub(super) async fn alarm(cx: &Context<'_>, incident: &Incident, known: bool) -> Result<bool, StoreError> {
-    let new = cx.store.record_incident(incident, known, None, cx.now()).await? == Recording::New;
-    if new {
-        ring(incident);
-    }
-    Ok(new)
-}
-
-/// The line of the log that the alarm listens for.
-pub(super) fn ring(incident: &Incident) {
-    let number = incident.out_trade_no.as_ref().or(incident.out_bill_no.as_ref());
-    let number = number.map_or("-", String::as_str);
-    telemetry::alarm(incident.incident.name(), &[("out_trade_no", &number), ("provider", &incident.provider)]);
 }
 
 /// Runs the handler and commits. A refused condition of the handler runs it again on fresh reads; a handler

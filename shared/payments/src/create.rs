@@ -3,9 +3,9 @@
 use super::payee::payee;
 use super::query::Asked;
 use super::wanted::{Wanted, read};
-use super::{Caller, Confirmed, Context, Fields, confirm::Source};
+use super::{Caller, Confirmed, Context, Fields, Source};
 use crypto::hash;
-use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Parameters, Provider, REVERSAL_MS, Status};
+use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Parameters, REVERSAL_MS, Status};
 use providers::{CallError, CreateRequest, Created, Gateway, Meaning};
 use serde_json::{Map, Value};
 use store::{Added, HistoryEntry, Holder, Kept};
@@ -296,7 +296,7 @@ async fn resume(
             if order.is_exhausted() {
                 return Err(Code::TOO_MANY_ATTEMPTS.into());
             }
-            let number = next_number(&order, gateway, wanted.provider, "");
+            let number = super::holder::next_number(&order, gateway, wanted.provider, "");
             let attempt = attempt_of(wanted, gateway, &order.other, last.n + 1, number, now);
             // Before the earlier attempt ends: what cannot be paid must not end what can.
             let url = format!("{}/pay-notify/{}/{}", order.notify_url, attempt.provider, attempt.merchant);
@@ -338,7 +338,7 @@ async fn add(
             Added::OrderMoved => return Ok(None),
             Added::NumberTaken => {
                 let tail = hex::encode(crypto::random::<4>());
-                attempt.number = next_number(&order, gateway, attempt.provider, &tail);
+                attempt.number = super::holder::next_number(&order, gateway, attempt.provider, &tail);
             }
         }
     }
@@ -354,22 +354,6 @@ fn with_state(mut order: Order, state: AttemptState) -> Order {
         last.state = state;
     }
     order
-}
-
-/// The number for the next attempt at a provider: the order's own the first time, then with a suffix,
-/// because no provider takes a closed number again. Too long a number is shortened with a digest.
-fn next_number(order: &Order, gateway: &Gateway, provider: Provider, tail: &str) -> String {
-    let before = order.attempts.iter().filter(|a| a.provider == provider).count();
-    if before == 0 || gateway.gives_numbers() {
-        return order.out_trade_no.clone();
-    }
-    let suffix = format!("_{}{tail}", before + 1);
-    let room = gateway.number_limit() - suffix.len();
-    if order.out_trade_no.len() <= room {
-        return format!("{}{suffix}", order.out_trade_no);
-    }
-    let digest = &hash::sha256_hex(order.out_trade_no.as_bytes())[..10];
-    format!("{}{digest}{suffix}", &order.out_trade_no[..room - digest.len()])
 }
 
 /// Gives the pay parameters of the current attempt: the kept ones while they are fresh, else new ones.

@@ -4,8 +4,8 @@
 //! table does not take), leave the payment credited and the order undelivered: that is never silent. It is an
 //! incident, and it is tried again like a delivery to a handler by configuration.
 
-use super::{Caller, Context, HandlerError, PaidOrder, Tables};
-use domain::{Attempt, Code, Failure, Order};
+use super::{Context, HandlerError, PaidOrder, Tables};
+use domain::{Attempt, Order};
 use serde_json::json;
 use store::{Action, Incident, IncidentName, IncidentStatus, StoreError, Verdict};
 
@@ -55,29 +55,6 @@ pub(super) fn incident_of(name: IncidentName, order: &Order, attempt: &Attempt, 
         actual: reason.map(|reason| json!(reason)),
         ..Incident::new(name, attempt.provider, &attempt.merchant)
     }
-}
-
-/// Runs the handler of a paid order again, when it has not done its work.
-///
-/// # Errors
-/// 409 when it has, when the order is not paid, or when all of it went back or is on its way back; also while another
-/// attempt runs.
-pub async fn rerun_handler(cx: &Context<'_>, caller: &Caller, out_trade_no: &str) -> Result<Order, Failure> {
-    let order = cx.visible_order(caller, out_trade_no).await?;
-    if !order.trade_state.is_paid() {
-        return Err(Code::NOT_PAID.into());
-    }
-    if order.user_order_success == Some(true) {
-        return Err(Code::ALREADY_HANDLED.into());
-    }
-    if order.refund_fee >= order.total_fee {
-        return Err(Failure::new(Code::ALREADY_HANDLED).says("refunded"));
-    }
-    if order.goes_back() {
-        return Err(Failure::new(Code::BUSY).says("a refund of all of it is under way"));
-    }
-    super::tasks::deliver_again(cx, caller, &order).await?;
-    cx.visible_order(caller, out_trade_no).await
 }
 
 /// Ends the incident of an order that is not delivered and of which all has gone back.

@@ -1,39 +1,12 @@
 //! `pay/queryIncidents` and `pay/resolveIncident`: money that fits no order, and what is done about it.
 
 use super::confirm::Late;
+use super::incident_record::{can_go_back, refund_of};
 use super::{Caller, Confirmed, Context, Fields, Source};
-use domain::{Attempt, Code, Failure, Fen, Order, Payment, Refund, RefundState, Sale};
+use domain::{Code, Failure, Fen, Payment, Refund, RefundState, Sale};
 use providers::{CallError, Stands};
 use serde_json::Value;
 use store::{Action, IncidentName, IncidentPage, IncidentStatus, Recorded};
-
-/// Whether a payment can be sent back: the provider says how much it was, and takes refunds.
-pub(super) fn can_go_back(cx: &Context<'_>, attempt: &Attempt, payment: &Payment) -> bool {
-    payment.total.is_some_and(|total| total.0 > 0)
-        && payment.currency == "CNY"
-        && cx.gateway(attempt).is_ok_and(|gateway| gateway.can_refund(attempt).is_ok())
-}
-
-/// The refund of a payment that no order was credited for: all of it, at the provider that took it, under
-/// `<out_trade_no>X<n>`.
-pub(super) fn refund_of(
-    cx: &Context<'_>,
-    order: &Order,
-    attempt: &Attempt,
-    payment: &Payment,
-    incident: &str,
-    n: usize,
-) -> Refund {
-    let limit = cx.gateway(attempt).map_or(32, |gateway| gateway.refund_number_limit());
-    let number = super::refund::suffixed(&order.out_trade_no, &format!("X{n}"), limit);
-    Refund {
-        refund_desc: "订单未能入账，原路退回".to_owned(),
-        incident: Some(incident.to_owned()),
-        transaction_id: Some(payment.transaction_id.clone()),
-        total_fee: payment.total,
-        ..Refund::begun(order, attempt, number, payment.total.unwrap_or_default(), cx.now())
-    }
-}
 
 /// Incidents, newest first.
 ///

@@ -63,7 +63,7 @@ pub async fn verify_purchase(
             payment: Some(payment.clone()),
             ..Incident::new(IncidentName::UnusedReceipt, provider, &attempt.merchant)
         };
-        super::confirm::alarm(cx, &incident, true).await?;
+        super::incident_record::alarm(cx, &incident, true).await?;
         return Err(Failure::new(Code::PURCHASE).says("the purchase is older than receiptExpiresIn"));
     }
     if let Some(held) = bought.held.as_ref().filter(|held| cx.now().saturating_sub(held.at) > FRESH_MS) {
@@ -120,7 +120,7 @@ async fn broken_set_up(cx: &Context<'_>, order: &Order, attempt: &Attempt, refus
         actual: Some(json!({ "code": refusal.code, "message": refusal.message, "day": Day::of(cx.now()).to_string() })),
         ..Incident::new(IncidentName::ProviderSetup, provider, merchant)
     };
-    match super::confirm::alarm(cx, &incident, true).await {
+    match super::incident_record::alarm(cx, &incident, true).await {
         Ok(_) => Failure::new(Code::PROVIDER_SETUP).private(refusal.to_string()),
         Err(error) => error.into(),
     }

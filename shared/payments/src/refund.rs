@@ -1,7 +1,6 @@
 //! `pay/refund` and `pay/queryRefund`: reserve, call, settle or release.
 
 use super::{Caller, Context, Fields, Source};
-use crypto::hash;
 use domain::{Attempt, Code, Failure, Fen, MAX_REFUNDS, Order, Refund, RefundState};
 use providers::{ABNORMAL, CallError, Gateway, Meaning, RefundProgress, RefundRequest, RefundStanding};
 use serde_json::json;
@@ -116,17 +115,7 @@ fn exceeds(order: &Order) -> Failure {
 
 /// VK-Pay's automatic number: `<out_trade_no>-<n>`.
 fn automatic_number(order: &Order, limit: usize) -> String {
-    suffixed(&order.out_trade_no, &format!("-{}", order.refund_num + 1), limit)
-}
-
-/// A number with a suffix; too long a one is shortened with a digest.
-pub(super) fn suffixed(no: &str, suffix: &str, limit: usize) -> String {
-    let room = limit - suffix.len();
-    if no.len() <= room {
-        return format!("{no}{suffix}");
-    }
-    let digest = &hash::sha256_hex(no.as_bytes())[..10];
-    format!("{}{digest}{suffix}", &no[..room - digest.len()])
+    super::holder::suffixed(&order.out_trade_no, &format!("-{}", order.refund_num + 1), limit)
 }
 
 /// The same number again: the same refund. An unfinished one is asked about and, where the provider never
@@ -356,7 +345,7 @@ async fn stuck(cx: &Context<'_>, refund: &Refund, status: &str) -> Result<(), Fa
         actual: Some(json!(status)),
         ..Incident::new(IncidentName::RefundAbnormal, refund.provider, &refund.merchant)
     };
-    super::confirm::alarm(cx, &incident, true).await?;
+    super::incident_record::alarm(cx, &incident, true).await?;
     Ok(())
 }
 

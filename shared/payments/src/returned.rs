@@ -2,8 +2,7 @@
 //!
 //! It is recorded on the payment's own incident, which ends when all of it is back; the order keeps its state.
 
-use super::settle_callback::{Settled, raised};
-use super::settle_refund::{ELSEWHERE, incident_of as told_of};
+use super::settled::{ELSEWHERE, Settled, incident_of as told_of, raised};
 use super::{Context, Source};
 use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Provider, Refund, RefundState, payment_identity};
 use providers::{CallError, RefundNotice, RefundProgress};

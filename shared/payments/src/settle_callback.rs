@@ -1,11 +1,15 @@
 //! What a verified callback says, beyond a payment: hints that something changed, events, refunds. Refunds that
 //! were made elsewhere are taken into the table.
 
-use super::confirm::{Confirmed, alarm, confirm, find_order};
+use super::Confirmed;
+use super::confirm::confirm;
+use super::holder::find_order;
+use super::incident_record::alarm;
 use super::query::Asked;
 use super::settle_refund::{contradicts, ended_as, settle_refund};
+use super::settled::{Settled, raised, unanswered};
 use super::{Context, Source};
-use domain::{AttemptState, Code, Failure, Order, Payment};
+use domain::{AttemptState, Code, Failure, Order};
 use providers::{Alert, Event, Hint, Notice};
 use serde_json::json;
 use store::{HistoryEntry, Incident, IncidentName, StoreError};
@@ -34,38 +38,6 @@ pub async fn settle_callback(cx: &Context<'_>, notice: &Notice, source: Source) 
             Ok(Settled::default())
         }
     }
-}
-
-/// A signed payment whose reversal was asked for, and of which its provider does not tell: it comes again, and from the
-/// third time on it is an incident.
-pub(super) async fn unanswered(cx: &Context<'_>, payment: &Payment) -> Failure {
-    let hint = Hint {
-        says_paid: true,
-        provider: payment.provider,
-        merchant: payment.merchant.clone(),
-        number: Some(payment.number.clone()),
-        out_refund_no: None,
-    };
-    let order = match find_order(cx, payment.provider, &payment.merchant, &payment.number).await {
-        Ok(order) => order,
-        Err(error) => return error.into(),
-    };
-    let no = order.map_or_else(|| payment.number.clone(), |order| order.out_trade_no);
-    super::unconfirmed::unconfirmed(cx, &hint, &no, &payment.number, "the provider does not tell of its reversal").await
-}
-
-/// What a message changed by itself; what a hint made us ask for is not in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Settled {
-    /// An order was paid.
-    pub credited: bool,
-    /// A refund ended, or one that was made elsewhere was counted.
-    pub refunded: bool,
-    /// An incident is new.
-    pub incident: bool,
-    /// Nothing is known yet, because the payment may just be reversed: the message is to come again. That is no fault,
-    /// and a payer can bring it about.
-    pub later: bool,
 }
 
 /// How often and how long an unproven message waits for its turn to ask the provider.
@@ -204,8 +176,4 @@ async fn settle_event(cx: &Context<'_>, event: &Event, source: Source) -> Result
         ..Incident::new(name, event.provider, &event.merchant)
     };
     raised(cx, &incident, true).await
-}
-
-pub(super) async fn raised(cx: &Context<'_>, incident: &Incident, known: bool) -> Result<Settled, Failure> {
-    Ok(Settled { incident: alarm(cx, incident, known).await?, ..Settled::default() })
 }

@@ -1,9 +1,11 @@
 //! What a verified callback says of a refund: the end of one of ours, or one that was made elsewhere, which is taken into
 //! the table.
 
-use super::confirm::{Confirmed, confirm, confirm_taken_back, find_order, other_party};
+use super::Confirmed;
+use super::confirm::{confirm, confirm_taken_back, other_party};
+use super::holder::find_order;
 use super::query::Asked;
-use super::settle_callback::{Settled, raised, unanswered};
+use super::settled::{ELSEWHERE, Settled, incident_of, raised, unanswered};
 use super::{Context, Source, returned};
 use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Refund, RefundState, other_number};
 use providers::{ABNORMAL, CallError, RefundNotice, RefundProgress};
@@ -12,8 +14,6 @@ use store::{Claimed, HistoryEntry, Incident, IncidentName, StoreError};
 
 /// How often an order may change under our hands before we give up.
 const ROUNDS: usize = 12;
-/// The description of a refund that was not made through here.
-pub(super) const ELSEWHERE: &str = "refunded elsewhere";
 
 /// The order and attempt of a refund: by the number that the provider knows, else by the refund's own number,
 /// else by the payment. A purchase in a store goes by the payment first, which is surer than what the buyer's
@@ -438,21 +438,4 @@ fn share_of(order: &Order, notice: &RefundNotice) -> Option<Fen> {
     let share = u128::from(notice.share?.min(100_000));
     let fen = (u128::from(order.total_fee.0) * share).div_ceil(100_000);
     Some(Fen(u64::try_from(fen).ok()?).min(order.refundable))
-}
-
-pub(super) fn incident_of(
-    notice: &RefundNotice,
-    no: &str,
-    name: IncidentName,
-    expected: Value,
-    actual: Value,
-) -> Incident {
-    Incident {
-        out_trade_no: Some(no.to_owned()),
-        transaction_id: notice.transaction_id.clone(),
-        out_refund_no: Some(notice.out_refund_no.clone()),
-        expected: Some(expected).filter(|v| !v.is_null()),
-        actual: Some(actual).filter(|v| !v.is_null()),
-        ..Incident::new(name, notice.provider, &notice.merchant)
-    }
 }

@@ -5,8 +5,9 @@
 
 use super::close::Ended;
 use super::query::Asked;
+use super::watch::watched_until;
 use super::{Context, Ran, Source};
-use domain::{Attempt, AttemptState, Code, Failure, Order, REVERSAL_MS, RefundState, Status, ask_again, watch_again};
+use domain::{Attempt, AttemptState, Code, Failure, Order, RefundState, Status, ask_again, watch_again};
 use futures::StreamExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -246,25 +247,6 @@ fn next_look(cx: &Context<'_>, order: &Order, told: bool, at: i64) -> Option<i64
             let next = watch_again(ended, at);
             Some(if at < until { next.min(until) } else { next })
         }
-    }
-}
-
-/// Until when attempts of an order are asked about, Unix ms.
-fn watched_until(cx: &Context<'_>, order: &Order, open: &[&Attempt]) -> i64 {
-    let until = |attempt: &&Attempt| cx.gateway(attempt).map_or(order.time_expire, |g| g.watched_until(order, attempt));
-    open.iter().map(until).max().unwrap_or(order.time_expire)
-}
-
-/// When an order that is closed now is first looked at again for the attempts that stay open, by their `n`.
-pub(super) fn first_watch(cx: &Context<'_>, order: &Order, left_open: &[u64], at: i64) -> i64 {
-    let open: Vec<&Attempt> = order.attempts.iter().filter(|a| left_open.contains(&a.n)).collect();
-    // The payment by a pay code may be on its way to a provider that knew of none to reverse.
-    if open.iter().any(|attempt| cx.gateway(attempt).is_ok_and(|gateway| gateway.reverses())) {
-        return at + REVERSAL_MS;
-    }
-    match watched_until(cx, order, &open) > order.time_expire {
-        true => watch_again(at, at),
-        false => order.time_expire.max(at),
     }
 }
 

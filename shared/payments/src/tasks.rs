@@ -178,7 +178,7 @@ async fn deliver(
         match cx.store.end_delivery(&done).await? {
             Delivered::Done => {
                 if let IncidentChange::Written(incident) = change {
-                    super::confirm::ring(incident);
+                    super::incident_record::ring(incident);
                 }
                 return Ok(ran);
             }

@@ -202,7 +202,7 @@ async fn alarm(
         actual: Some(actual),
         ..Incident::new(IncidentName::TransferMismatch, transfer.provider, &transfer.merchant)
     };
-    super::confirm::alarm(cx, &incident, false).await?;
+    super::incident_record::alarm(cx, &incident, false).await?;
     Ok(())
 }
 

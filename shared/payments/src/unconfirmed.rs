@@ -1,7 +1,8 @@
 //! Notices that are signed and say "paid", while the provider's own answer does not: they are refused, so that they come
 //! again, and from the third time on the payment is an incident.
 
-use super::confirm::{alarm, find_order};
+use super::holder::find_order;
+use super::incident_record::alarm;
 use super::{Confirmed, Context};
 use domain::{AttemptState, Code, Failure, Payment, Provider};
 use providers::Hint;

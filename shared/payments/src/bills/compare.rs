@@ -2,9 +2,10 @@
 
 use super::books::{Books, Paid, Reversed};
 use super::{BillsReply, CALLS, Job, PATIENCE};
-use crate::confirm::{find_order, ring};
+use crate::holder::find_order;
+use crate::incident_record::ring;
 use crate::query::{Asked, ask};
-use crate::settle_refund::ELSEWHERE;
+use crate::settled::ELSEWHERE;
 use crate::{Context, Source, refund as refunds};
 use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Refund, RefundState};
 use providers::bill::{BilledPayment, BilledRefund};

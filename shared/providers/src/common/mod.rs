@@ -3,5 +3,6 @@
 pub mod members;
 pub mod raw;
 pub(crate) mod store;
+pub mod url;
 pub(crate) mod wechat_login;
 pub mod xml;

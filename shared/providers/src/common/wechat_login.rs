@@ -2,34 +2,50 @@
 //! (`docs/protocols/wxpay-virtual.md#access-tokens-and-sessions`).
 
 use crate::login::{Login, answer, known, refused_with};
-use crate::virtual_pay::{VirtualNode, host, keep_session};
-use crate::wxpay::WxpayNode;
 use crate::{CallError, ProviderClients};
-use domain::Secret;
+use domain::{Secret, TokenStoreError};
 use net::provider_http::Request;
 use serde_json::Value;
 
 /// For how long a session key is kept where no node of virtual payment says, s.
 pub(crate) const SESSION_TTL: u64 = 259_200;
 
-/// An application with its secret.
-pub(crate) struct App<'a> {
-    base: Option<&'a String>,
-    app_id: &'a str,
-    secret: &'a Secret,
+const WECHAT: &str = "https://api.weixin.qq.com";
+
+/// WeChat's host, or what a configuration has in its place.
+pub(crate) fn host(api_base: Option<&String>) -> &str {
+    api_base.map_or(WECHAT, String::as_str)
 }
 
-impl<'a> App<'a> {
-    /// The application of a node, where its secret is configured.
-    pub(crate) fn of(node: &'a WxpayNode) -> Option<Self> {
-        Some(Self { base: node.api_base.as_ref(), app_id: &node.app_id, secret: node.secret.as_ref()? })
-    }
+/// Under which name a payer's session key is kept.
+pub(crate) fn session_name(app_id: &str, openid: &str) -> String {
+    format!("session:{app_id}:{openid}")
+}
 
-    /// The mini program of a node of virtual payment.
-    pub(crate) fn of_virtual(node: &'a VirtualNode) -> Self {
-        Self { base: node.api_base.as_ref(), app_id: &node.app_id, secret: &node.secret }
-    }
+/// Keeps a session key for `ttl` seconds, sealed under the application's secret.
+///
+/// # Errors
+/// When the table cannot be written.
+async fn keep_session(
+    clients: &ProviderClients,
+    app_id: &str,
+    secret: &Secret,
+    openid: &str,
+    key: &Secret,
+    until: i64,
+) -> Result<(), TokenStoreError> {
+    clients.tokens.put(&session_name(app_id, openid), secret, key, until).await
+}
 
+/// An application with its secret.
+pub(crate) struct App<'a> {
+    /// Another host than WeChat's.
+    pub base: Option<&'a String>,
+    pub app_id: &'a str,
+    pub secret: &'a Secret,
+}
+
+impl App<'_> {
     /// The login of a page in WeChat's browser.
     pub(crate) async fn page(&self, clients: &ProviderClients, code: &str) -> Result<Login, CallError> {
         self.ask(clients, "/sns/oauth2/access_token", "code", code).await.map(|(login, _)| login)

@@ -169,7 +169,7 @@ pub(super) async fn query_refund(
     refund: &Refund,
     now: i64,
 ) -> Result<RefundStanding, CallError> {
-    let number = crate::wxpay::signing::segment(&refund.out_refund_no);
+    let number = crate::common::url::segment(&refund.out_refund_no);
     let path = format!("/api/v1/aggr/transactions/refunds/merc-orders/{number}?mercNo={}", keys.merc_no);
     let answer = call(clients, node, keys, &path, None, now).await;
     let Some(answer) = if_known(answer)? else { return Ok(standing(RefundProgress::Missing, &Map::new())) };

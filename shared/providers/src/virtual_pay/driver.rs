@@ -2,7 +2,6 @@
 
 use super::config::{ALIASES, IGNORED, NODES, VirtualNode};
 use super::{create, env, order, push, session};
-use crate::common::wechat_login;
 use crate::driver::{Client, Cx, DAY, Driver, MARGIN, Shape};
 use crate::{
     CallError, CallbackError, CallbackRequest, CreateRequest, Created, Goods, GoodsRequest, Login, Merchant, Notice,
@@ -138,7 +137,7 @@ impl Driver for VirtualNode {
 
     async fn login(cx: Cx<'_>, merchant: &Merchant, _platform: &str, code: &str) -> Option<Result<Login, CallError>> {
         let node = merchant.virtual_pay.get("mp-weixin")?;
-        Some(wechat_login::App::of_virtual(node).session(cx.clients, code, node.session_ttl, cx.now).await)
+        Some(session::app(node).session(cx.clients, code, node.session_ttl, cx.now).await)
     }
 
     fn recognises(callback: &Shape<'_>) -> bool {

@@ -15,8 +15,6 @@ mod transport;
 pub use self::config::{PushKey, VirtualNode};
 pub use coins::coins;
 pub use coins::{Coin, CoinRequest};
-pub(crate) use session::keep as keep_session;
-pub(crate) use transport::host;
 
 use super::{CallError, CreateRequest, Created, ProviderClients};
 use crypto::hash;

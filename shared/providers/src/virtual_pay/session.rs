@@ -1,29 +1,10 @@
 //! The payer's session key: kept sealed in the table under app and openid, and never handed out.
 
 use crate::Login;
-use crate::common::wechat_login::App;
+use crate::common::wechat_login::{App, session_name};
 use crate::virtual_pay::VirtualNode;
 use crate::{CallError, ProviderClients};
 use domain::{Code, Failure, Secret, TokenStoreError};
-
-fn name(app_id: &str, openid: &str) -> String {
-    format!("session:{app_id}:{openid}")
-}
-
-/// Keeps a session key for `ttl` seconds, sealed under the application's secret.
-///
-/// # Errors
-/// When the table cannot be written.
-pub(crate) async fn keep(
-    clients: &ProviderClients,
-    app_id: &str,
-    secret: &Secret,
-    openid: &str,
-    key: &Secret,
-    until: i64,
-) -> Result<(), TokenStoreError> {
-    clients.tokens.put(&name(app_id, openid), secret, key, until).await
-}
 
 /// The live session key of a payer.
 pub(super) async fn live(
@@ -32,7 +13,7 @@ pub(super) async fn live(
     openid: &str,
     now: i64,
 ) -> Result<Option<Secret>, TokenStoreError> {
-    clients.tokens.get(&name(&node.app_id, openid), &node.secret, now).await
+    clients.tokens.get(&session_name(&node.app_id, openid), &node.secret, now).await
 }
 
 /// The payer of a request: from a fresh login code, else the one that is named, with a live session.
@@ -44,14 +25,12 @@ pub(crate) async fn payer(
     now: i64,
 ) -> Result<String, Failure> {
     let openid = match code {
-        Some(code) => match App::of_virtual(node)
-            .session(clients, code, node.session_ttl, now)
-            .await
-            .map_err(CallError::for_client)?
-        {
-            Login { openid: own, .. } if openid.is_none_or(|named| named == own) => own,
-            _ => return Err(Failure::new(Code::OPENID).says("openid is another payer's than code")),
-        },
+        Some(code) => {
+            match app(node).session(clients, code, node.session_ttl, now).await.map_err(CallError::for_client)? {
+                Login { openid: own, .. } if openid.is_none_or(|named| named == own) => own,
+                _ => return Err(Failure::new(Code::OPENID).says("openid is another payer's than code")),
+            }
+        }
         None => openid.ok_or(Code::OPENID)?.to_owned(),
     };
     match live(clients, node, &openid, now).await {
@@ -59,4 +38,9 @@ pub(crate) async fn payer(
         Ok(None) => Err(Code::SESSION.into()),
         Err(error) => Err(Failure::new(Code::INTERNAL).private(error.to_string())),
     }
+}
+
+/// The mini program of a node.
+pub(super) fn app(node: &VirtualNode) -> App<'_> {
+    App { base: node.api_base.as_ref(), app_id: &node.app_id, secret: &node.secret }
 }

@@ -1,6 +1,7 @@
 //! One call of the server API `/xpay/…`: signed with the AppKey, under a shared access token.
 
 use super::{env, pay_sig};
+use crate::common::wechat_login::host;
 use crate::virtual_pay::VirtualNode;
 use crate::{CallError, Meaning, ProviderClients, Refusal, says_no_such_order};
 use crypto::hash;
@@ -8,18 +9,12 @@ use domain::Secret;
 use net::provider_http::Request;
 use serde_json::{Map, Value, json};
 
-const WECHAT: &str = "https://api.weixin.qq.com";
-
 /// What the answer's `errcode` says that is neither done nor refused.
 const LATER: [i64; 6] = [-1, 268_490_011, 268_490_012, 268_490_014, 268_490_015, 45_009];
 /// The same call succeeded before.
 pub(super) const DUPLICATE: i64 = 268_490_004;
 /// A parameter is wrong; what is wrong with it, an order that does not exist among others, only the text says.
 const PARAMETERS: i64 = 268_490_002;
-
-pub(crate) fn host(api_base: Option<&String>) -> &str {
-    api_base.map_or(WECHAT, String::as_str)
-}
 
 /// Calls `/xpay/<name>`. `session` signs too, for the calls that need the payer's session. A duplicate of a
 /// call that succeeded is a success.

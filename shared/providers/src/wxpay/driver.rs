@@ -184,11 +184,11 @@ impl Driver for WxpayNode {
     /// Of a page in WeChat's browser, or of a mini program.
     async fn login(cx: Cx<'_>, merchant: &Merchant, platform: &str, code: &str) -> Option<Result<Login, CallError>> {
         if matches!(platform, "h5" | "h5-weixin") {
-            let site = wechat_login::App::of(merchant.wxpay.get("h5-weixin")?)?;
+            let site = app(merchant.wxpay.get("h5-weixin")?)?;
             return Some(site.page(cx.clients, code).await);
         }
         let node = merchant.wxpay.get("mp-weixin")?;
-        let app = wechat_login::App::of(node)?;
+        let app = app(node)?;
         let virtual_node = merchant.virtual_pay.values().find(|other| other.app_id == node.app_id);
         let ttl = virtual_node.map_or(wechat_login::SESSION_TTL, |other| other.session_ttl);
         Some(app.session(cx.clients, code, ttl, cx.now).await)
@@ -231,4 +231,9 @@ const fn transfer_keys(node: &WxpayNode) -> Option<&V3> {
         Api::V3(v3) => Some(v3),
         Api::V2(_) => None,
     }
+}
+
+/// The application of a node, where its secret is configured.
+fn app(node: &WxpayNode) -> Option<wechat_login::App<'_>> {
+    Some(wechat_login::App { base: node.api_base.as_ref(), app_id: &node.app_id, secret: node.secret.as_ref()? })
 }

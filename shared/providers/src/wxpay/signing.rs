@@ -6,21 +6,12 @@
 use crate::wxpay::{Scheme, WECHAT_PAY};
 use crypto::rsa::PublicKey;
 use http::HeaderMap;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Signatures that begin so are WeChat Pay's probes: deliberately wrong, and to be refused.
 pub const PROBE: &str = "WECHATPAY/SIGNTEST/";
 
 /// The width of the freshness window, ms: younger than this, and not further in the future.
 pub const WINDOW_MS: i64 = 300_000;
-
-/// What a path segment or a query value keeps: the unreserved characters of RFC 3986.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-
-/// One segment of a path, or one value of a query, percent-encoded as it is sent and signed.
-pub fn segment(text: &str) -> String {
-    utf8_percent_encode(text, SEGMENT).to_string()
-}
 
 /// The five lines of a request: method, path with query, Unix seconds, nonce, body.
 pub fn request_message(method: &str, target: &str, timestamp: i64, nonce: &str, body: &[u8]) -> Vec<u8> {

@@ -1,9 +1,9 @@
 //! Merchant transfers (`docs/protocols/wechat.md#transfers`). The payee's name travels encrypted to WeChat Pay's key.
 
 use super::failure::ours;
-use super::signing::segment;
 use super::text;
 use super::transport::{Ask, call};
+use crate::common::url::segment;
 use crate::wxpay::{V3, WxpayNode};
 use crate::{CallError, ProviderClients, TransferRequest, TransferStanding};
 use domain::{Fen, TransferState};

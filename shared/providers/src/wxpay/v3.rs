@@ -2,9 +2,10 @@
 
 use super::client::{self, Product, client_app, fresh_until};
 use super::failure::ours;
-use super::signing::{self, segment};
+use super::signing;
 use super::transport::{Ask, call};
 use super::{text, transaction};
+use crate::common::url::segment;
 use crate::driver::Driver;
 use crate::wxpay::{V3, WxpayNode};
 use crate::{CallError, CreateRequest, Created, Meaning, ProviderClients, Standing, if_known};

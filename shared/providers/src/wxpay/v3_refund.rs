@@ -1,8 +1,8 @@
 //! Refunds over APIv3 (`docs/protocols/wechat.md#refunds`). An accepted refund is on its way, not done.
 
-use super::signing::segment;
 use super::text;
 use super::transport::{Ask, call};
+use crate::common::url::segment;
 use crate::wxpay::{V3, WxpayNode};
 use crate::{ABNORMAL, CallError, ProviderClients, RefundProgress, RefundRequest, RefundStanding, if_known};
 use domain::{Attempt, Fen};

@@ -5,7 +5,8 @@ use crypto::aes::{self, Mode, open_gcm};
 use crypto::hash::md5_hex;
 use crypto::rsa::{PrivateKey, PublicKey};
 use domain::Secret;
-use providers::wxpay::signing::{answer_message, authorization, invoke_message, request_message, segment};
+use providers::common::url::segment;
+use providers::wxpay::signing::{answer_message, authorization, invoke_message, request_message};
 use providers::wxpay::v2;
 use serde_json::Value;
 
