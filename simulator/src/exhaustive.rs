@@ -64,7 +64,7 @@ pub const SCOPES: [Scope; 14] = [
 
 fn created(provider: &str, kind: &str) -> Step {
     Step::Create(json!({
-        "provider": provider, "out_trade_no": "ORDER_0", "total_fee": 100, "subject": "sim", "type": kind,
+        "provider": provider, "out_trade_no": NO, "total_fee": 100, "subject": "sim", "type": kind,
         "vk_platform": "h5", "needQRcode": true, "custom": { "user_id": "user_0" },
     }))
 }
@@ -77,6 +77,186 @@ pub fn run_in_order(scope: Scope, seed: u64) -> Result<(), String> {
     run(scope, seed, usize::MAX, usize::MAX).map(|_| ())
 }
 
+/// The only order of a scope.
+const NO: &str = "ORDER_0";
+
+fn refund(n: u8) -> Step {
+    Step::Refund(json!({ "out_trade_no": NO, "out_refund_no": format!("{NO}_R{n}"), "refund_fee": 60 }))
+}
+
+fn told(provider: Provider) -> Step {
+    Step::Told(provider, NO.to_owned())
+}
+
+fn closed() -> Step {
+    Step::Close(NO.to_owned())
+}
+
+fn asked() -> Step {
+    Step::Query(NO.to_owned())
+}
+
+impl Scope {
+    /// The type of its order.
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::Forwarded => "mine",
+            // Its handler writes nothing, so no condition of a handler helps.
+            Self::Rivals | Self::Changed => "custom",
+            _ => "recharge",
+        }
+    }
+
+    /// Where its order is paid.
+    const fn payee(self) -> Provider {
+        match self {
+            Self::Repeated | Self::Reissued | Self::Unopened => Provider::Alipay,
+            Self::Watched | Self::Outlived | Self::Refused | Self::Contradicted => Provider::Vkspay,
+            _ => Provider::Wxpay,
+        }
+    }
+
+    /// Whether its order is paid though that is closed.
+    const fn is_forced(self) -> bool {
+        matches!(self, Self::Late | Self::Changed)
+    }
+
+    /// Its order, up to where it is paid.
+    async fn begin(self, world: &World) {
+        let create = || created(self.payee().name(), self.kind()).run(world);
+        if self == Self::Rivals {
+            created("alipay", self.kind()).run(world).await;
+        }
+        if self == Self::Reissued {
+            world.sandbox.misbehave(Fault::once(Op::Create, Misbehaviour::SystemErrorAfterCommit));
+            create().await;
+            world.sandbox.misbehave(Fault::once(Op::Create, Misbehaviour::TooMany));
+        }
+        create().await;
+        match self {
+            Self::Late | Self::Unopened | Self::Watched => closed().run(world).await,
+            Self::Changed => {
+                // It is closed there; the answer is lost, and the next query learns of it.
+                world.sandbox.misbehave(Fault::once(Op::Close, Misbehaviour::SystemErrorAfterCommit));
+                closed().run(world).await;
+                asked().run(world).await;
+            }
+            Self::Outlived => {
+                // The first link has ended, so that another is given out; then the order's own time is over.
+                tokio::time::advance(Duration::from_mins(100)).await;
+                create().await;
+                tokio::time::advance(Duration::from_mins(25)).await;
+                Step::Reconcile(200).run(world).await;
+            }
+            _ => {}
+        }
+    }
+
+    /// How its order is paid at a provider.
+    fn way(self, provider: Provider) -> Pay {
+        Pay { provider: Some(provider), force: self.is_forced(), notify: false, ..Pay::default() }
+    }
+
+    /// The order is paid. The number that its provider knows it by.
+    async fn pay(self, world: &World) -> Result<String, String> {
+        // VksPay makes the number itself.
+        let number = match self {
+            Self::Watched | Self::Refused | Self::Contradicted => {
+                world.sandbox.trades().first().ok_or("no trade")?.number.clone()
+            }
+            Self::Outlived => world.sandbox.trades().last().ok_or("no trade")?.number.clone(),
+            _ => NO.to_owned(),
+        };
+        if self != Self::Contradicted {
+            world.sandbox.pay(&number, self.way(self.payee())).await?;
+        }
+        if self.is_forced() {
+            world.forced.lock().expect("not poisoned").insert((self.payee(), NO.to_owned()));
+        }
+        Ok(number)
+    }
+
+    /// The two things that happen at once, after what leads to them.
+    async fn two_things(self, world: &World, number: String) -> Result<[Step; 2], String> {
+        let payee = self.payee();
+        Ok(match self {
+            Self::Refunds => {
+                told(payee).run(world).await;
+                [refund(1), refund(2)]
+            }
+            Self::Repeated => {
+                told(payee).run(world).await;
+                world.sandbox.misbehave(Fault::once(Op::Refund, Misbehaviour::TooMany));
+                // So that the second may overtake the first.
+                world.weather.wire.store(300, Ordering::Relaxed);
+                [refund(1), refund(1)]
+            }
+            Self::Payout => paid_out(world).await,
+            Self::Rivals => {
+                // Alipay does not know a trade before its payer has opened it, so it could not be closed there.
+                world.sandbox.pay(NO, self.way(Provider::Alipay)).await?;
+                [told(payee), told(Provider::Alipay)]
+            }
+            Self::Unopened => {
+                tokio::time::advance(Duration::from_hours(3)).await;
+                [told(payee), Step::Reconcile(200)]
+            }
+            Self::Watched => {
+                tokio::time::advance(Duration::from_mins(11)).await;
+                twisted(world, Misbehaviour::Refuse, 1);
+                [Step::Reconcile(200), Step::Told(payee, number)]
+            }
+            Self::Reissued | Self::Outlived => {
+                tokio::time::advance(Duration::from_hours(3)).await;
+                [Step::Reconcile(200), asked()]
+            }
+            Self::Refused => {
+                tokio::time::advance(Duration::from_mins(3)).await;
+                twisted(world, Misbehaviour::Refuse, 2);
+                [closed(), asked()]
+            }
+            Self::Contradicted => {
+                twisted(world, Misbehaviour::Contradict, 2);
+                [asked(), closed()]
+            }
+            Self::Changed => [told(payee), created("alipay", self.kind())],
+            Self::Callbacks | Self::Late | Self::Forwarded => [told(payee), told(payee)],
+        })
+    }
+
+    /// What comes after them.
+    async fn end(self, world: &World, second: usize) {
+        match self {
+            // The stream may die too.
+            Self::Late | Self::Forwarded => Mortal::new(Step::Dispatch(10, true).run(world), second).await,
+            Self::Changed => {
+                // Where the other way was never begun, there is nothing to pay.
+                let _ = world.sandbox.pay(NO, Pay { force: false, ..self.way(Provider::Alipay) }).await;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// So many queries go wrong.
+fn twisted(world: &World, what: Misbehaviour, times: usize) {
+    for _ in 0..times {
+        world.sandbox.misbehave(Fault::once(Op::Query, what));
+    }
+}
+
+/// A transfer that never arrived, cancelled and sent again.
+async fn paid_out(world: &World) -> [Step; 2] {
+    let payout = json!({
+        "out_bill_no": "PAYOUT0", "provider": "wxpay", "pid": "second", "transfer_amount": 250,
+        "transfer_remark": "sim", "openid": "payee-1",
+    });
+    world.sandbox.misbehave(Fault::once(Op::Transfer, Misbehaviour::SystemError));
+    Step::Transfer(payout.clone()).run(world).await;
+    tokio::time::advance(Duration::from_mins(3)).await;
+    [Step::CancelTransfer(payout.clone()), Step::Transfer(payout)]
+}
+
 /// Runs a scope in which the first of two things dies after `first` polls and the second after `second`.
 /// Answers which of them lived to their end.
 ///
@@ -86,126 +266,9 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
     virtually(|| async {
         let world = World::new(seed, 0).await;
         let mut seen = Seen::default();
-        let told = |provider| Step::Told(provider, "ORDER_0".to_owned());
-        let refund = |n: u8| {
-            Step::Refund(
-                json!({ "out_trade_no": "ORDER_0", "out_refund_no": format!("ORDER_0_R{n}"), "refund_fee": 60 }),
-            )
-        };
-        let kind = match scope {
-            Scope::Forwarded => "mine",
-            // Its handler writes nothing, so no condition of a handler helps.
-            Scope::Rivals | Scope::Changed => "custom",
-            _ => "recharge",
-        };
-        if scope == Scope::Rivals {
-            created("alipay", kind).run(&world).await;
-        }
-        let (name, payee) = match scope {
-            Scope::Repeated | Scope::Reissued | Scope::Unopened => ("alipay", Provider::Alipay),
-            Scope::Watched | Scope::Outlived | Scope::Refused | Scope::Contradicted => ("vkspay", Provider::Vkspay),
-            _ => ("wxpay", Provider::Wxpay),
-        };
-        if scope == Scope::Reissued {
-            for what in [Misbehaviour::SystemErrorAfterCommit, Misbehaviour::TooMany] {
-                world.sandbox.misbehave(Fault::once(Op::Create, what));
-                created(name, kind).run(&world).await;
-            }
-        } else {
-            created(name, kind).run(&world).await;
-        }
-        if matches!(scope, Scope::Late | Scope::Unopened | Scope::Watched) {
-            Step::Close("ORDER_0".to_owned()).run(&world).await;
-        }
-        if scope == Scope::Changed {
-            // It is closed there; the answer is lost, and the next query learns of it.
-            world.sandbox.misbehave(Fault::once(Op::Close, Misbehaviour::SystemErrorAfterCommit));
-            Step::Close("ORDER_0".to_owned()).run(&world).await;
-            Step::Query("ORDER_0".to_owned()).run(&world).await;
-        }
-        if scope == Scope::Outlived {
-            // The first link has ended, so that another is given out; then the order's own time is over.
-            tokio::time::advance(Duration::from_mins(100)).await;
-            created(name, kind).run(&world).await;
-            tokio::time::advance(Duration::from_mins(25)).await;
-            Step::Reconcile(200).run(&world).await;
-        }
-        let force = matches!(scope, Scope::Late | Scope::Changed);
-        let paid = |provider| Pay { provider: Some(provider), force, notify: false, ..Pay::default() };
-        // VksPay makes the number itself.
-        let number = match scope {
-            Scope::Watched | Scope::Refused | Scope::Contradicted => {
-                world.sandbox.trades().first().ok_or("no trade")?.number.clone()
-            }
-            Scope::Outlived => world.sandbox.trades().last().ok_or("no trade")?.number.clone(),
-            _ => "ORDER_0".to_owned(),
-        };
-        if scope != Scope::Contradicted {
-            world.sandbox.pay(&number, paid(payee)).await?;
-        }
-        if force {
-            world.forced.lock().expect("not poisoned").insert((payee, "ORDER_0".to_owned()));
-        }
-        let steps = match scope {
-            Scope::Refunds => {
-                told(Provider::Wxpay).run(&world).await;
-                [refund(1), refund(2)]
-            }
-            Scope::Repeated => {
-                told(payee).run(&world).await;
-                world.sandbox.misbehave(Fault::once(Op::Refund, Misbehaviour::TooMany));
-                // So that the second may overtake the first.
-                world.weather.wire.store(300, Ordering::Relaxed);
-                [refund(1), refund(1)]
-            }
-            Scope::Payout => {
-                let payout = json!({
-                    "out_bill_no": "PAYOUT0", "provider": "wxpay", "pid": "second", "transfer_amount": 250,
-                    "transfer_remark": "sim", "openid": "payee-1",
-                });
-                world.sandbox.misbehave(Fault::once(Op::Transfer, Misbehaviour::SystemError));
-                Step::Transfer(payout.clone()).run(&world).await;
-                tokio::time::advance(Duration::from_mins(3)).await;
-                [Step::CancelTransfer(payout.clone()), Step::Transfer(payout)]
-            }
-            Scope::Reissued => {
-                tokio::time::advance(Duration::from_hours(3)).await;
-                [Step::Reconcile(200), Step::Query("ORDER_0".to_owned())]
-            }
-            Scope::Rivals => {
-                // Alipay does not know a trade before its payer has opened it, so it could not be closed there.
-                world.sandbox.pay("ORDER_0", paid(Provider::Alipay)).await?;
-                [told(Provider::Wxpay), told(Provider::Alipay)]
-            }
-            Scope::Unopened => {
-                tokio::time::advance(Duration::from_hours(3)).await;
-                [told(payee), Step::Reconcile(200)]
-            }
-            Scope::Watched => {
-                tokio::time::advance(Duration::from_mins(11)).await;
-                world.sandbox.misbehave(Fault::once(Op::Query, Misbehaviour::Refuse));
-                [Step::Reconcile(200), Step::Told(payee, number)]
-            }
-            Scope::Outlived => {
-                tokio::time::advance(Duration::from_hours(3)).await;
-                [Step::Reconcile(200), Step::Query("ORDER_0".to_owned())]
-            }
-            Scope::Refused => {
-                tokio::time::advance(Duration::from_mins(3)).await;
-                for _ in 0..2 {
-                    world.sandbox.misbehave(Fault::once(Op::Query, Misbehaviour::Refuse));
-                }
-                [Step::Close("ORDER_0".to_owned()), Step::Query("ORDER_0".to_owned())]
-            }
-            Scope::Contradicted => {
-                for _ in 0..2 {
-                    world.sandbox.misbehave(Fault::once(Op::Query, Misbehaviour::Contradict));
-                }
-                [Step::Query("ORDER_0".to_owned()), Step::Close("ORDER_0".to_owned())]
-            }
-            Scope::Changed => [told(payee), created("alipay", kind)],
-            Scope::Callbacks | Scope::Late | Scope::Forwarded => [told(Provider::Wxpay), told(Provider::Wxpay)],
-        };
+        scope.begin(&world).await;
+        let number = scope.pay(&world).await?;
+        let steps = scope.two_things(&world, number).await?;
         let lived = [std::cell::Cell::new(false), std::cell::Cell::new(false)];
         let lives = steps.into_iter().zip([first, second]).zip(&lived).map(|((step, polls), lived)| {
             let world = &world;
@@ -216,14 +279,7 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
             Mortal::new(whole, polls)
         });
         join_all(lives).await;
-        if matches!(scope, Scope::Late | Scope::Forwarded) {
-            // The stream may die too.
-            Mortal::new(Step::Dispatch(10, true).run(&world), second).await;
-        }
-        if scope == Scope::Changed {
-            // Where the other way was never begun, there is nothing to pay.
-            let _ = world.sandbox.pay("ORDER_0", Pay { force: false, ..paid(Provider::Alipay) }).await;
-        }
+        scope.end(&world, second).await;
         laws::always(&world, &mut seen)?;
         laws::credited_once(&world)?;
         heal(&world).await;

@@ -6,6 +6,7 @@
 //! way may end, and the laws are checked against the sandbox's ledgers.
 
 pub mod chance;
+mod choice;
 pub mod exhaustive;
 pub mod laws;
 pub mod ops;
