@@ -19,7 +19,7 @@ const TREES: [Tree; 9] = [
         dir: "shared/crypto/src",
         prefix: "crate::",
         based: true,
-        layers: &[&["aes", "hash", "pem"], &["cert", "sm2"], &["jws", "rsa"]],
+        layers: &[&["aes", "hash", "pem"], &["cert", "sm2"], &["jws", "jwt", "rsa"]],
     },
     Tree {
         dir: "shared/net/src",

@@ -1,8 +1,7 @@
 //! JSON Web Key Sets by URL: fetched on use, one fetch at a time, and kept while their server does not answer. Nobody
 //! whose key is known waits for a fetch that others cause, and junk causes few of them.
 
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, JwkSet, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey};
+use crypto::jwt::{self, VerifyingKey};
 use net::provider_http::{Http, Request};
 use serde_json::Value;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,8 +15,6 @@ const PAUSE_MS: i64 = 60_000;
 /// The same while there is no set at all, so that nobody can call.
 const RETRY_MS: i64 = 10_000;
 
-type Key = (DecodingKey, Algorithm);
-
 #[derive(Default)]
 struct Kept {
     url: String,
@@ -30,11 +27,11 @@ struct Kept {
 /// What is known without a fetch.
 enum Known {
     /// The key, of a set that is fresh.
-    Fresh(Key),
+    Fresh(VerifyingKey),
     /// The key, of a set that should be fetched anew.
-    Aged(Key),
+    Aged(VerifyingKey),
     /// A fetch was tried a moment ago: there is no such key, or no set.
-    Pause(Result<Option<Key>, String>),
+    Pause(Result<Option<VerifyingKey>, String>),
     /// Only a fetch can tell.
     Unknown,
 }
@@ -47,7 +44,7 @@ impl Kept {
         let age = now - self.fetched_at;
         let set = self.set.as_ref().filter(|_| age < LIMIT_MS);
         let tried = |pause: i64| self.tried_at.is_some_and(|at| now - at < pause);
-        match set.map(|set| pick(set, kid)) {
+        match set.map(|set| jwt::key_of(set, kid)) {
             Some(Some(key)) if age < KEEP_MS => Known::Fresh(key),
             Some(Some(key)) if tried(PAUSE_MS) => Known::Pause(Ok(Some(key))),
             Some(Some(key)) => Known::Aged(key),
@@ -77,7 +74,13 @@ impl Jwks {
     ///
     /// # Errors
     /// When there is no set and it cannot be fetched; never a pass.
-    pub(crate) async fn key(&self, http: &Http, url: &str, kid: Option<&str>, now: i64) -> Result<Option<Key>, String> {
+    pub(crate) async fn key(
+        &self,
+        http: &Http,
+        url: &str,
+        kid: Option<&str>,
+        now: i64,
+    ) -> Result<Option<VerifyingKey>, String> {
         let known = self.kept().look(url, kid, now);
         let _fetching = match known {
             Known::Fresh(key) => return Ok(Some(key)),
@@ -101,11 +104,11 @@ impl Jwks {
         let mut kept = self.kept();
         if kept.url != url {
             // The configuration has changed meanwhile.
-            return fetched.map(|set| pick(&set, kid));
+            return fetched.map(|set| jwt::key_of(&set, kid));
         }
         match fetched {
             Ok(set) => {
-                let found = pick(&set, kid);
+                let found = jwt::key_of(&set, kid);
                 *kept = Kept { set: Some(set), fetched_at: now, failed: None, ..std::mem::take(&mut *kept) };
                 Ok(found)
             }
@@ -127,28 +130,8 @@ async fn fetch(http: &Http, url: &str) -> Result<Value, String> {
     }
     let set: Value = serde_json::from_slice(&answer.body).map_err(|_| "jwksUrl: no JSON".to_owned())?;
     // An answer that is no set does not take the place of one that is.
-    match serde_json::from_value::<JwkSet>(set.clone()) {
-        Ok(keys) if !keys.keys.is_empty() => Ok(set),
-        _ => Err("jwksUrl: no JSON Web Key Set with a key".to_owned()),
+    match jwt::is_key_set(&set) {
+        true => Ok(set),
+        false => Err("jwksUrl: no JSON Web Key Set with a key".to_owned()),
     }
-}
-
-/// The key of a set: by `kid`, or the only one; never one that is for encryption. RSA keys are RS256, P-256 keys ES256; others are none.
-pub(crate) fn pick(set: &Value, kid: Option<&str>) -> Option<(DecodingKey, Algorithm)> {
-    let set: JwkSet = serde_json::from_value(set.clone()).ok()?;
-    let key = match kid {
-        Some(kid) => {
-            set.find(kid).or_else(|| set.keys.first().filter(|k| set.keys.len() == 1 && k.common.key_id.is_none()))?
-        }
-        None => set.keys.first().filter(|_| set.keys.len() == 1)?,
-    };
-    if key.common.public_key_use == Some(PublicKeyUse::Encryption) {
-        return None;
-    }
-    let algorithm = match &key.algorithm {
-        AlgorithmParameters::RSA(_) => Algorithm::RS256,
-        AlgorithmParameters::EllipticCurve(curve) if curve.curve == EllipticCurve::P256 => Algorithm::ES256,
-        _ => return None,
-    };
-    Some((DecodingKey::from_jwk(key).ok()?, algorithm))
 }

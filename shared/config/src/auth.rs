@@ -213,9 +213,7 @@ fn read_jwt(jwt: &Reader<'_>) -> Option<Jwt> {
 
 fn read_jwks(jwt: &Reader<'_>) -> Option<Value> {
     let jwks = jwt.raw("jwks")?;
-    let usable =
-        serde_json::from_value::<jsonwebtoken::jwk::JwkSet>(jwks.clone()).is_ok_and(|set| !set.keys.is_empty());
-    if !usable {
+    if !crypto::jwt::is_key_set(jwks) {
         jwt.fault("jwks", "must be a JSON Web Key Set with at least one key");
         return None;
     }

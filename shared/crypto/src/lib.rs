@@ -8,6 +8,7 @@ pub mod aes;
 pub mod cert;
 pub mod hash;
 pub mod jws;
+pub mod jwt;
 pub(crate) mod pem;
 pub mod rsa;
 pub mod sm2;

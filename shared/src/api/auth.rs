@@ -1,15 +1,15 @@
 //! Who calls: keys, IAM, JWTs, and signed quotes.
 
 use super::Call;
-use crate::jwks::{self, Jwks};
-use config::{Auth, Jwt, JwtKeys, Mode, RequireQuote};
+use crate::jwks::Jwks;
+use config::{Auth, JwtKeys, Mode, RequireQuote};
+use crypto::jwt::{self, VerifyingKey};
 use domain::action::{Action, Payments};
 use domain::{Code, Failure};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use net::provider_http::Http;
 use payments::Caller;
 use providers::Config;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// Why one mode did not let a caller pass.
 enum No {
@@ -36,7 +36,7 @@ pub(super) async fn authenticate(
         let result = match mode {
             Mode::Key => key(&config.auth, call),
             Mode::Iam => iam(&config.auth, call),
-            Mode::Jwt => jwt(&config.auth, jwks, http, call, now).await,
+            Mode::Jwt => by_jwt(&config.auth, jwks, http, call, now).await,
             Mode::None => continue,
         };
         match result {
@@ -95,21 +95,23 @@ fn iam(auth: &Auth, call: &Call) -> Result<Caller, No> {
     Ok(Caller { source: format!("iam:{arn}"), user: None, trusted: true })
 }
 
-async fn jwt(auth: &Auth, jwks: &Jwks, http: &Http, call: &Call, now: i64) -> Result<Caller, No> {
+async fn by_jwt(auth: &Auth, jwks: &Jwks, http: &Http, call: &Call, now: i64) -> Result<Caller, No> {
     let settings = auth.jwt.as_ref().ok_or(No::Unknown)?;
     let token = bearer(call).or(call.uni_id_token.as_deref()).ok_or(No::Unknown)?;
-    let header = jsonwebtoken::decode_header(token).map_err(|_| No::Unknown)?;
-    if header.jwk.is_some() || header.jku.is_some() || header.x5u.is_some() {
-        return Err(No::Unknown);
-    }
-    let (key, algorithm) = match &settings.keys {
-        JwtKeys::Hs256(secret) => (DecodingKey::from_secret(secret.expose().as_bytes()), Algorithm::HS256),
-        JwtKeys::Jwks(set) => jwks::pick(set, header.kid.as_deref()).ok_or(No::Unknown)?,
+    let kid = jwt::key_id(token).ok_or(No::Unknown)?;
+    let key = match &settings.keys {
+        JwtKeys::Hs256(secret) => VerifyingKey::hs256(secret.expose().as_bytes()),
+        JwtKeys::Jwks(set) => jwt::key_of(set, kid.as_deref()).ok_or(No::Unknown)?,
         JwtKeys::JwksUrl(url) => {
-            jwks.key(http, url, header.kid.as_deref(), now).await.map_err(No::Unavailable)?.ok_or(No::Unknown)?
+            jwks.key(http, url, kid.as_deref(), now).await.map_err(No::Unavailable)?.ok_or(No::Unknown)?
         }
     };
-    let claims = decode(token, &key, algorithm, settings).ok_or(No::Unknown)?;
+    let rules = jwt::Rules {
+        issuer: settings.issuer.as_deref(),
+        audience: settings.audience.as_deref(),
+        leeway: settings.leeway,
+    };
+    let claims = jwt::claims(token, &key, &rules).ok_or(No::Unknown)?;
     let user = ["uid", "sub"]
         .iter()
         .find_map(|name| claims.get(*name).and_then(Value::as_str).filter(|text| !text.is_empty()))
@@ -124,36 +126,6 @@ async fn jwt(auth: &Auth, jwks: &Jwks, http: &Http, call: &Call, now: i64) -> Re
         return Err(No::Forbidden);
     }
     Ok(Caller { source: format!("user:{user}"), user: Some(user), trusted: admin })
-}
-
-fn decode(token: &str, key: &DecodingKey, algorithm: Algorithm, settings: &Jwt) -> Option<Map<String, Value>> {
-    if has_critical(token) {
-        return None;
-    }
-    let mut validation = Validation::new(algorithm);
-    validation.leeway = settings.leeway;
-    validation.validate_nbf = true;
-    validation.validate_aud = settings.audience.is_some();
-    let mut required = vec!["exp"];
-    if let Some(audience) = &settings.audience {
-        validation.set_audience(&[audience]);
-        required.push("aud");
-    }
-    if let Some(issuer) = &settings.issuer {
-        validation.set_issuer(&[issuer]);
-        required.push("iss");
-    }
-    validation.set_required_spec_claims(&required);
-    jsonwebtoken::decode::<Map<String, Value>>(token, key, &validation).ok().map(|data| data.claims)
-}
-
-/// Whether a token's header names extensions that must be understood (RFC 7515, 4.1.11). None is understood here, so
-/// that any makes the token one that cannot be checked; an unreadable header does as well.
-fn has_critical(token: &str) -> bool {
-    use base64::Engine;
-    let header = token.split('.').next().unwrap_or_default();
-    let header = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(header).unwrap_or_default();
-    serde_json::from_slice::<Map<String, Value>>(&header).map_or(true, |header| header.contains_key("crit"))
 }
 
 /// What a quote fixes.
@@ -180,16 +152,9 @@ pub(super) fn apply_quote(config: &Config, call: &mut Call, _now: i64) -> Result
         return if required { Err(forbidden()) } else { Ok(Vec::new()) };
     };
     let secret = config.auth.quote.as_ref().ok_or_else(forbidden)?;
-    let settings = Jwt {
-        keys: JwtKeys::Hs256(secret.clone()),
-        issuer: None,
-        audience: None,
-        leeway: 0,
-        admin_role: String::new(),
-    };
-    let key = DecodingKey::from_secret(secret.expose().as_bytes());
-    let claims =
-        quote.as_str().and_then(|token| decode(token, &key, Algorithm::HS256, &settings)).ok_or_else(forbidden)?;
+    let key = VerifyingKey::hs256(secret.expose().as_bytes());
+    let rules = jwt::Rules::default();
+    let claims = quote.as_str().and_then(|token| jwt::claims(token, &key, &rules)).ok_or_else(forbidden)?;
     let mut fixed = Vec::new();
     for name in QUOTED.into_iter().chain(MAY_BE_QUOTED) {
         let value = match claims.get(name).filter(|v| !v.is_null()) {
