@@ -10,8 +10,9 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 use shared::domain::action::Refunds;
-use shared::domain::{Fen, Provider, RefundState};
-use shared::store::{Action, IncidentName, IncidentStatus, Recorded};
+use shared::domain::{Fen, Provider};
+use shared::payments::possible_actions;
+use shared::store::{Action, IncidentStatus};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -158,45 +159,20 @@ fn said(value: &Value) -> Markup {
     }
 }
 
-/// The actions that an open incident may still take. The function has the last word.
+/// The actions that an open incident may still take.
 async fn fitting(console: &Console, id: &str) -> Vec<&'static str> {
-    let store = &console.app.store;
-    let Ok(Some(recorded)) = store.incident(id).await else { return Vec::new() };
-    let again = match refund_of(&recorded) {
-        Some((no, number)) => match store.refund(no, number).await {
-            Ok(Some(refund)) => matches!(refund.state, RefundState::Refused | RefundState::Closed),
-            _ => false,
-        },
-        None => false,
-    };
-    let undecided = recorded.action.is_none();
-    let incident = &recorded.incident;
-    let late = matches!(incident.incident, IncidentName::LatePayment | IncidentName::UnusedReceipt);
-    let payment = incident.payment.as_ref();
-    let returns = payment.is_some_and(|payment| {
-        payment.provider != Provider::Appleiap
-            && payment.currency == "CNY"
-            && payment.total.is_some_and(|total| total.0 > 0)
-            && incident.out_trade_no.is_some()
-    });
-    let mut fitting = Vec::new();
-    if late && payment.is_some() && (undecided || recorded.action == Some(Action::Accept)) {
-        fitting.push("accept");
-    }
-    if returns && (undecided || again) {
-        fitting.push("refund");
-    }
-    if undecided || again {
-        fitting.push("close");
-    }
-    fitting
+    let Ok(Some(recorded)) = console.app.store.incident(id).await else { return Vec::new() };
+    let context = console.app.context(console.app.config().await);
+    let possible = possible_actions(&context, &recorded).await.unwrap_or_default();
+    possible.into_iter().map(name_of_action).collect()
 }
 
-/// The refund that was decided: its order and number.
-fn refund_of(recorded: &Recorded) -> Option<(&str, &str)> {
-    let incident = &recorded.incident;
-    let decided = recorded.action == Some(Action::Refund);
-    incident.out_trade_no.as_deref().zip(incident.out_refund_no.as_deref()).filter(|_| decided)
+const fn name_of_action(action: Action) -> &'static str {
+    match action {
+        Action::Accept => "accept",
+        Action::Refund => "refund",
+        Action::Close => "close",
+    }
 }
 
 fn verb(lang: Lang, action: &str) -> &'static str {

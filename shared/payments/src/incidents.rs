@@ -6,7 +6,7 @@ use super::{Caller, Confirmed, Context, Fields, Source};
 use domain::{Code, Failure, Fen, Payment, Refund, RefundState, Sale};
 use providers::{CallError, Stands};
 use serde_json::Value;
-use store::{Action, IncidentName, IncidentPage, IncidentStatus, Recorded};
+use store::{Action, IncidentName, IncidentPage, IncidentStatus, Recorded, StoreError};
 
 /// Incidents, newest first.
 ///
@@ -72,6 +72,42 @@ pub async fn resolve_incident(
     Ok((find(cx, id).await?, refund))
 }
 
+/// Whether an incident's payment may be credited after all: it came too late, and nothing else was decided.
+fn may_be_accepted(recorded: &Recorded) -> bool {
+    let late = matches!(recorded.incident.incident, IncidentName::LatePayment | IncidentName::UnusedReceipt);
+    late && recorded.incident.payment.is_some() && matches!(recorded.action, None | Some(Action::Accept))
+}
+
+/// Whether the refund that was decided is under way, or has brought the money back.
+async fn is_going_back(cx: &Context<'_>, recorded: &Recorded) -> Result<bool, StoreError> {
+    let incident = &recorded.incident;
+    let decided = incident.out_trade_no.as_ref().zip(incident.out_refund_no.as_ref());
+    let Some((no, number)) = decided.filter(|_| recorded.action == Some(Action::Refund)) else { return Ok(false) };
+    let refund = cx.store.refund(no, number).await?;
+    Ok(refund.is_some_and(|refund| matches!(refund.state, RefundState::Processing | RefundState::Success)))
+}
+
+/// What may still be decided about an open incident. What its provider says of the payment then has the last word.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn possible_actions(cx: &Context<'_>, recorded: &Recorded) -> Result<Vec<Action>, StoreError> {
+    let incident = &recorded.incident;
+    let open = recorded.action != Some(Action::Accept) && !is_going_back(cx, recorded).await?;
+    let returns = match (&incident.payment, &incident.out_trade_no) {
+        (Some(payment), Some(no)) if open && payment.provider.sale() != Sale::Store => {
+            let order = cx.store.order(no).await?;
+            let attempt = order
+                .as_ref()
+                .and_then(|order| order.attempt_for(payment.provider, &payment.merchant, &payment.number));
+            attempt.is_some_and(|attempt| can_go_back(cx, attempt, payment))
+        }
+        _ => false,
+    };
+    let all = [(may_be_accepted(recorded), Action::Accept), (returns, Action::Refund), (open, Action::Close)];
+    Ok(all.into_iter().filter_map(|(may, action)| may.then_some(action)).collect())
+}
+
 async fn find(cx: &Context<'_>, id: &str) -> Result<Recorded, Failure> {
     cx.store.incident(id).await?.ok_or_else(|| Code::NO_INCIDENT.into())
 }
@@ -79,8 +115,8 @@ async fn find(cx: &Context<'_>, id: &str) -> Result<Recorded, Failure> {
 /// Credits a payment that came too late. The incident is claimed first, so that nobody sends the payment back
 /// meanwhile; then the provider is asked whether the money is still there.
 async fn accept(cx: &Context<'_>, caller: &Caller, recorded: &Recorded, note: Option<&str>) -> Result<(), Failure> {
-    let fits = matches!(recorded.incident.incident, IncidentName::LatePayment | IncidentName::UnusedReceipt);
-    let payment = recorded.incident.payment.as_ref().filter(|_| fits).ok_or(Code::INCIDENT_ACTION)?;
+    let payment = recorded.incident.payment.as_ref().filter(|_| may_be_accepted(recorded));
+    let payment = payment.ok_or(Code::INCIDENT_ACTION)?;
     if !cx.store.claim_acceptance(recorded).await? {
         return Err(Code::INCIDENT_ACTION.into());
     }
@@ -169,11 +205,8 @@ async fn send_back(cx: &Context<'_>, caller: &Caller, recorded: &Recorded) -> Re
     {
         return Err(unfit());
     }
-    if let (Some(Action::Refund), Some(number)) = (recorded.action, &incident.out_refund_no) {
-        let before = cx.store.refund(no, number).await?;
-        if before.is_some_and(|r| matches!(r.state, RefundState::Processing | RefundState::Success)) {
-            return Err(unfit());
-        }
+    if is_going_back(cx, recorded).await? {
+        return Err(unfit());
     }
     cx.gateway(attempt)?.can_refund(attempt)?;
     if !can_go_back(cx, attempt, payment) {

@@ -256,28 +256,20 @@ impl Store {
 
     /// Everything under a key of the listing from a time on.
     async fn all_listed<T: DeserializeOwned>(&self, list_key: &str, since: i64) -> Result<Vec<T>, StoreError> {
-        let mut found = Vec::new();
-        let mut start = None;
-        loop {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .index_name("listing")
-                .key_condition_expression("list_key = :key AND list_date >= :since")
-                .expression_attribute_values(":key", Av::S(list_key.to_owned()))
-                .expression_attribute_values(":since", Av::N(since.to_string()))
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|e| StoreError::sdk("listing", &e))?;
-            for item in page.items.unwrap_or_default() {
-                found.push(shape_of(&item)?);
-            }
-            match page.last_evaluated_key {
-                Some(key) if !key.is_empty() => start = Some(key),
-                _ => return Ok(found),
-            }
-        }
+        let items = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("listing")
+            .key_condition_expression("list_key = :key AND list_date >= :since")
+            .expression_attribute_values(":key", Av::S(list_key.to_owned()))
+            .expression_attribute_values(":since", Av::N(since.to_string()))
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<Item>, _>>()
+            .await
+            .map_err(|e| StoreError::sdk("listing", &e))?;
+        items.iter().map(shape_of).collect()
     }
 }
