@@ -32,6 +32,11 @@ pub fn ways() -> Vec<Way> {
     ]
 }
 
+/// One of them by its name.
+fn named(name: &str) -> Way {
+    ways().into_iter().find(|way| way.name == name).expect("a way of that name")
+}
+
 pub const NO: &str = "DOUBT_2026_0001";
 
 /// An order by a way, and what its client got.
@@ -71,13 +76,13 @@ async fn unconfirmed(world: &World) -> usize {
 }
 
 async fn epay_md5() -> (World, Value, Way) {
-    let way = ways().remove(1);
+    let way = named("epay md5");
     let (world, made) = begun(&way).await;
     (world, made, way)
 }
 
 async fn virtual_plain() -> (World, Value, Way) {
-    let mut way = ways().remove(3);
+    let mut way = named("virtual");
     way.mode.virtual_plain = true;
     let (world, made) = begun(&way).await;
     (world, made, way)
@@ -203,7 +208,7 @@ async fn e3_notices_that_nobody_signed_are_not_counted() {
     }
     assert!(world.kind("unconfirmed").await.is_empty(), "and nothing is written for them");
     // VksPay's own notices are not signed: they come again, and call nobody.
-    let way = ways().remove(0);
+    let way = named("vkspay");
     let (world, made) = begun(&way).await;
     pay_silently(&world, &way, &made).await;
     world.sandbox.misbehave(Fault::new(Op::Query, Misbehaviour::Refuse));
@@ -217,7 +222,7 @@ async fn e3_notices_that_nobody_signed_are_not_counted() {
 
 #[tokio::test]
 async fn many_unsigned_notices_of_an_unpaid_order_at_once_ring_no_alarm() {
-    let way = ways().remove(0);
+    let way = named("vkspay");
     let (world, made) = begun(&way).await;
     pay_silently(&world, &way, &made).await;
     world.sandbox.misbehave(Fault::new(Op::Query, Misbehaviour::Paying));

@@ -69,9 +69,9 @@ pub async fn pay(world: &World, way: &Way, created: &Value, notify: bool) -> Val
 }
 
 #[test]
-fn every_provider_whose_payments_begin_at_the_client_has_a_way() {
+fn every_provider_has_a_way_but_for_those_that_flow_pays_by_their_number() {
     let named: Vec<&str> = ways().iter().map(|way| way.provider.name()).collect();
-    crate::world::names_all(&named, Provider::begins_at_client);
+    crate::world::names_all(&named, |provider| !["wxpay", "alipay"].contains(&provider.name()));
 }
 
 #[tokio::test]

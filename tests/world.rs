@@ -286,6 +286,9 @@ fn serve(listener: TcpListener, router: Router) {
 
 /// Fails when a list leaves out a provider that is meant.
 pub fn names_all(list: &[&str], meant: impl Fn(sandbox::Provider) -> bool) {
+    let ours: Vec<&str> = shared::domain::Provider::ALL.into_iter().map(shared::domain::Provider::name).collect();
+    let theirs: Vec<&str> = sandbox::Provider::ALL.into_iter().map(|provider| provider.name()).collect();
+    assert_eq!(ours, theirs, "the bundle and the sandbox have the same providers");
     for provider in sandbox::Provider::ALL.into_iter().filter(|provider| meant(*provider)) {
         assert!(list.contains(&provider.name()), "{} is not in the list", provider.name());
     }

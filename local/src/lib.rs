@@ -1,6 +1,6 @@
 //! Everything in one process: the functions behind one address, an embedded DynamoDB, the sandbox, a web console.
 //!
-//! Modules, from the bottom to the top; each imports only from lines above its own (`tests/layers.rs`):
+//! Modules, from the bottom to the top; each imports only what is further down in the house, which is further up in this table (`tests/layers.rs`):
 //!
 //! | module | what |
 //! |---|---|

@@ -20,7 +20,8 @@ pub(crate) trait Desk: Sync {
     /// What a request is about; `None` if it is no request of this provider's.
     fn call(&self, inbound: &Inbound) -> Option<Call>;
 
-    /// Serves a request.
+    /// Serves a request. The faults that only the provider can play are its own: `Contradict` (of an unpaid trade too),
+    /// `Paying`, `HoldRefund`, an answer without a signature or with a bad one.
     fn handle(&self, sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Answer;
 
     /// Refuses a request without looking at it.

@@ -4,14 +4,14 @@
 //! The sandbox is the providers' side, written from their public pages and independent of the bundle's own client: it
 //! verifies signatures, enforces field rules, keeps a ledger, and sends signed callbacks on the providers' ladders.
 //!
-//! Modules, from the bottom to the top; each imports only from lines above its own (`tests/layers.rs`):
+//! Modules, from the bottom to the top; each imports only what is further down in the house, which is further up in this table (`tests/layers.rs`):
 //!
 //! | module | what |
 //! |---|---|
 //! | `crypto`, `ids` | the providers' half of the cryptography; numbers and times in their shapes |
 //! | `provider`, `profile` | who there is, and what the books need to know of them |
-//! | `faults`, `wire` | rules by which it misbehaves; requests and answers |
-//! | `common` | what several providers speak |
+//! | `faults`, `common` | rules by which it misbehaves; what several providers speak |
+//! | `wire` | requests and answers |
 //! | `merchant` | a registered merchant: an account with each provider |
 //! | `ledger`, `transfers`, `bills` | trades and refunds; transfers; bills of a day |
 //! | `outbox`, `forgery` | callbacks and their repetitions; the ways to spoil one |

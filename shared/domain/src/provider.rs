@@ -2,26 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The seven providers, by VK-Pay's names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Provider {
-    /// WeChat Pay.
-    Wxpay,
-    /// Alipay.
-    Alipay,
-    /// Apple in-app purchase.
-    Appleiap,
-    /// VksPay and the epay family: personal collection.
-    Vkspay,
-    /// WeChat's virtual payment of mini programs.
-    WxpayVirtual,
-    /// Douyin.
-    Douyin,
-    /// Huawei.
-    Huawei,
-}
-
 /// What names one payment at a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PaymentName {
@@ -64,25 +44,46 @@ const USUAL: Facts = Facts {
     refund_numbers_of_a_payment: false,
 };
 
-impl Provider {
-    /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Wxpay, Self::Alipay, Self::Appleiap, Self::Vkspay, Self::WxpayVirtual, Self::Douyin, Self::Huawei];
-
-    const fn facts(self) -> Facts {
-        match self {
-            Self::Wxpay => Facts { name: "wxpay", ..USUAL },
-            // `out_request_no`: two payments may each have a refund `1`.
-            Self::Alipay => Facts { name: "alipay", refund_numbers_of_a_payment: true, ..USUAL },
-            Self::Appleiap => Facts { name: "appleiap", sale: Sale::Store, restores: true, ..USUAL },
-            Self::Vkspay => Facts { name: "vkspay", payment: PaymentName::MerchantTransaction, ..USUAL },
-            // WeChat Pay's number, and the store's.
-            Self::WxpayVirtual => Facts { name: "wxpay-virtual", payment: PaymentName::MerchantNumber, ..USUAL },
-            Self::Douyin => Facts { name: "douyin", ..USUAL },
-            Self::Huawei => Facts { name: "huawei", sale: Sale::StoreIfProduct, ..USUAL },
+macro_rules! providers {
+    ($($(#[$doc:meta])* $variant:ident = $facts:expr;)*) => {
+        /// The providers, by VK-Pay's names. As orders store it, a variant is written in kebab case, which is its name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Provider {
+            $($(#[$doc])* $variant,)*
         }
-    }
 
+        impl Provider {
+            /// All of them.
+            pub const ALL: [Self; [$(stringify!($variant)),*].len()] = [$(Self::$variant),*];
+
+            const fn facts(self) -> Facts {
+                match self {
+                    $(Self::$variant => $facts,)*
+                }
+            }
+        }
+    };
+}
+
+providers! {
+    /// WeChat Pay.
+    Wxpay = Facts { name: "wxpay", ..USUAL };
+    /// Alipay. Two payments may each have a refund `1` (`out_request_no`).
+    Alipay = Facts { name: "alipay", refund_numbers_of_a_payment: true, ..USUAL };
+    /// Apple in-app purchase.
+    Appleiap = Facts { name: "appleiap", sale: Sale::Store, restores: true, ..USUAL };
+    /// VksPay and the epay family: personal collection.
+    Vkspay = Facts { name: "vkspay", payment: PaymentName::MerchantTransaction, ..USUAL };
+    /// WeChat's virtual payment of mini programs. A payment has WeChat Pay's number, and the store's.
+    WxpayVirtual = Facts { name: "wxpay-virtual", payment: PaymentName::MerchantNumber, ..USUAL };
+    /// Douyin.
+    Douyin = Facts { name: "douyin", ..USUAL };
+    /// Huawei.
+    Huawei = Facts { name: "huawei", sale: Sale::StoreIfProduct, ..USUAL };
+}
+
+impl Provider {
     /// VK-Pay's name of the provider.
     pub const fn name(self) -> &'static str {
         self.facts().name
@@ -122,5 +123,17 @@ impl Provider {
 impl std::fmt::Display for Provider {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Provider;
+
+    #[test]
+    fn a_provider_is_stored_by_its_name() {
+        for provider in Provider::ALL {
+            assert_eq!(serde_json::to_value(provider).ok(), Some(provider.name().into()), "{provider}");
+        }
     }
 }

@@ -26,7 +26,7 @@ pub fn dynamodb_from_env() -> Result<Client, &'static str> {
     Ok(dynamodb(region()?, credentials()?, endpoint("DYNAMODB")))
 }
 
-/// DynamoDB's client with time-outs that leave room for a second try within a callback's five seconds.
+/// DynamoDB's client with time-outs that leave a call room for a second try within a callback's five seconds.
 pub fn dynamodb(region: String, credentials: Credentials, endpoint: Option<String>) -> Client {
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(Duration::from_millis(1_500))
