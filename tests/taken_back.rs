@@ -213,3 +213,33 @@ async fn the_store_is_asked_about_a_proof_that_its_client_has_had_for_a_while() 
         assert_eq!(balance(&world).await, 200);
     }
 }
+
+#[tokio::test]
+async fn a_part_that_the_store_took_back_of_a_purchase_that_nobody_has_leaves_its_incident_open() {
+    let world = keyless().await;
+    order(&world, "appleiap", "PART_1").await;
+    let token = world.order("PART_1").await["attempts"][0]["number"].clone();
+    let close = json!({ "action": "pay/closePayment", "data": { "out_trade_no": "PART_1" } });
+    assert_eq!(world.call("create-payment", close).await.0, 200);
+    let bought = |id: &str| {
+        transaction(&world, id, json!({ "originalTransactionId": "95001", "appAccountToken": token.clone() }))
+    };
+    assert_eq!(notify(&world, "ONE_TIME_CHARGE", &bought("95001")).await, 200);
+    let mut part = refunded(&bought("95001"));
+    part["revocationType"] = json!("REFUND_PRORATED");
+    part["revocationPercentage"] = json!(40_000);
+    for _ in 0..2 {
+        assert_eq!(notify(&world, "REFUND", &part).await, 200);
+        let incident = world.incident_of("late_payment", "PART_1").await;
+        assert_eq!((&incident["status"], &incident["returned_fee"]), (&json!("open"), &json!(40)), "{incident}");
+    }
+    // The rest; and the same told anew after it was reversed.
+    for id in ["95002", "95003"] {
+        assert_eq!(notify(&world, "REFUND", &refunded(&bought(id))).await, 200, "{id}");
+        let incident = world.incident_of("late_payment", "PART_1").await;
+        let facts = (&incident["status"], &incident["action"], &incident["returned_fee"]);
+        assert_eq!(facts, (&json!("resolved"), &json!("refund"), &json!(100)), "{incident}");
+    }
+    assert_eq!(world.order("PART_1").await["trade_state"], "CLOSED");
+    assert_eq!(balance(&world).await, 0);
+}

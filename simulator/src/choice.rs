@@ -2,6 +2,7 @@
 
 use crate::chance::chance;
 use crate::ops::{GUESSED, ORDERS, Step, number};
+use crate::stores::{self, sold};
 use crate::world::{TABLE, USERS, World};
 use sandbox::{Forgery, Misbehaviour, Op, Provider, RefundOutcome, TransferOutcome};
 use serde_json::{Value, json};
@@ -9,6 +10,10 @@ use serde_json::{Value, json};
 impl Step {
     /// The next thing that happens.
     pub fn any(world: &World) -> Self {
+        // Drawn only where there is a store, so that all other runs of a seed stay as they are.
+        if world.sells && chance(|c| c.permille(350)) {
+            return stores::any(world);
+        }
         match chance(|c| c.below(128)) {
             0..=17 => Self::Create(creation()),
             18..=34 => payment(world),
@@ -213,13 +218,13 @@ fn rivals(world: &World, number: &str) -> Vec<(Provider, String)> {
     let whole = orders.iter().find(|order| order["attempts"].to_string().contains(number));
     let attempts = whole.map(|order| order["attempts"].to_string()).unwrap_or_default();
     let trades = world.sandbox.trades().into_iter();
-    let own = trades.filter(|t| t.paid.is_some() && (t.number == number || attempts.contains(&t.number)));
+    let own = trades.filter(|t| t.paid.is_some() && !sold(t) && (t.number == number || attempts.contains(&t.number)));
     own.map(|t| (t.provider, t.number)).collect()
 }
 
 /// A payment that was made, if there is one.
 fn paid(world: &World) -> Option<(Provider, String)> {
-    let trades: Vec<_> = world.sandbox.trades().into_iter().filter(|t| t.paid.is_some()).collect();
+    let trades: Vec<_> = world.sandbox.trades().into_iter().filter(|t| t.paid.is_some() && !sold(t)).collect();
     (!trades.is_empty()).then(|| chance(|c| c.pick(&trades).clone())).map(|t| (t.provider, t.number))
 }
 
@@ -231,7 +236,7 @@ fn payment(world: &World) -> Step {
         .trades()
         .into_iter()
         // A pay code that is closed cannot be paid, and nobody would be told.
-        .filter(|t| t.paid.is_none() && world.was_handed_out(t))
+        .filter(|t| t.paid.is_none() && world.was_handed_out(t) && !sold(t))
         .filter(|t| t.payable() || force && t.notify_url.is_some())
         .collect();
     if trades.is_empty() {
@@ -254,7 +259,11 @@ fn telling(world: &World) -> Step {
 /// A provider tells of a refund that has ended.
 fn telling_of_refund(world: &World) -> Step {
     // Alipay says nothing of a refund that failed.
-    let told = |r: &sandbox::Refund| r.provider != Provider::Alipay || r.state == sandbox::RefundState::Success;
+    let told = |r: &sandbox::Refund| match r.provider {
+        Provider::Appleiap => false,
+        Provider::Alipay => r.state == sandbox::RefundState::Success,
+        _ => true,
+    };
     let refunds: Vec<_> = world.sandbox.refunds().into_iter().filter(|r| r.settled.is_some() && told(r)).collect();
     match refunds.is_empty() {
         true => Step::QueryRefund(any_order()),

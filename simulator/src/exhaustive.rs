@@ -1,7 +1,8 @@
 //! Small scopes, whole: two callbacks and two refunds of one order, with a death at every await.
 
 use crate::laws::{self, Seen};
-use crate::ops::Step;
+use crate::ops::{Step, number};
+use crate::stores::{self, Sale, Shape};
 use crate::world::World;
 use crate::{Mortal, heal, virtually};
 use futures::future::join_all;
@@ -42,10 +43,18 @@ pub enum Scope {
     /// A callback of a payment that was taken though it was closed, while the payer chooses another way and pays
     /// that too.
     Changed,
+    /// A purchase in a store, told by the store while its client brings the proof.
+    Shown,
+    /// A purchase that names no order, brought at once for the order that it was bought for and for a thief's.
+    Thief,
+    /// The same, where the thief brings it under the number of a restoration.
+    Restored,
+    /// A purchase that its store has taken back, told of while its client brings the proof that it had been given.
+    TakenBack,
 }
 
 /// All of them.
-pub const SCOPES: [Scope; 14] = [
+pub const SCOPES: [Scope; 18] = [
     Scope::Callbacks,
     Scope::Refunds,
     Scope::Late,
@@ -60,6 +69,10 @@ pub const SCOPES: [Scope; 14] = [
     Scope::Refused,
     Scope::Contradicted,
     Scope::Changed,
+    Scope::Shown,
+    Scope::Thief,
+    Scope::Restored,
+    Scope::TakenBack,
 ];
 
 fn created(provider: &str, kind: &str) -> Step {
@@ -96,6 +109,17 @@ fn asked() -> Step {
     Step::Query(NO.to_owned())
 }
 
+/// Whose order is for the same goods, in the scopes of a store.
+const THIEF: usize = 3;
+
+fn proven(shape: Shape) -> Step {
+    Step::Sale(Sale::Prove(0, None, shape))
+}
+
+fn stolen(shape: Shape) -> Step {
+    Step::Sale(Sale::Prove(0, Some(number(THIEF)), shape))
+}
+
 impl Scope {
     /// The type of its order.
     const fn kind(self) -> &'static str {
@@ -112,6 +136,7 @@ impl Scope {
         match self {
             Self::Repeated | Self::Reissued | Self::Unopened => Provider::Alipay,
             Self::Watched | Self::Outlived | Self::Refused | Self::Contradicted => Provider::Vkspay,
+            Self::Shown | Self::Thief | Self::Restored | Self::TakenBack => Provider::Appleiap,
             _ => Provider::Wxpay,
         }
     }
@@ -123,6 +148,12 @@ impl Scope {
 
     /// Its order, up to where it is paid.
     async fn begin(self, world: &World) {
+        if self.payee() == Provider::Appleiap {
+            for i in [0, THIEF] {
+                Step::Create(stores::creation(i, self.kind())).run(world).await;
+            }
+            return;
+        }
         let create = || created(self.payee().name(), self.kind()).run(world);
         if self == Self::Rivals {
             created("alipay", self.kind()).run(world).await;
@@ -167,7 +198,9 @@ impl Scope {
             Self::Outlived => world.sandbox.trades().last().ok_or("no trade")?.number.clone(),
             _ => NO.to_owned(),
         };
-        if self != Self::Contradicted {
+        if self.payee() == Provider::Appleiap {
+            stores::buy(world, NO, matches!(self, Self::Thief | Self::Restored)).await;
+        } else if self != Self::Contradicted {
             world.sandbox.pay(&number, self.way(self.payee())).await?;
         }
         if self.is_forced() {
@@ -218,6 +251,13 @@ impl Scope {
             Self::Contradicted => {
                 twisted(world, Misbehaviour::Contradict, 2);
                 [asked(), closed()]
+            }
+            Self::Shown => [Step::Sale(Sale::Told(0)), proven(Shape::Held)],
+            Self::Thief => [proven(Shape::Held), stolen(Shape::Held)],
+            Self::Restored => [proven(Shape::Held), stolen(Shape::Restored)],
+            Self::TakenBack => {
+                Step::Sale(Sale::TakeBack(0, None)).run(world).await;
+                [Step::Sale(Sale::ToldTakenBack(0)), proven(Shape::Held)]
             }
             Self::Changed => [told(payee), created("alipay", self.kind())],
             Self::Callbacks | Self::Late | Self::Forwarded => [told(payee), told(payee)],

@@ -1,5 +1,6 @@
 //! What must always hold, and what must hold when all is quiet (`docs/invariants.md`).
 
+use crate::stores::sold;
 use crate::world::{PolicyOf, TABLE, USERS, World};
 use sandbox::Trade;
 use serde_json::Value;
@@ -78,6 +79,11 @@ pub fn always(world: &World, seen: &mut Seen) -> Result<(), String> {
             };
         }
     }
+    for order in world.orders().iter().filter(|order| order["provider"] == "appleiap") {
+        let gone = &world.sales.lock().expect("not poisoned").gone;
+        let given = order["user_order_success"] == true && gone.contains(text(order, "transaction_id"));
+        law!(!given, "{} was delivered after the store had told that it takes it back", text(order, "out_trade_no"));
+    }
     for trade in world.sandbox.trades() {
         law!(!world.pays_a_stranger(&trade), "{} pays somebody whom its merchant never named", trade.number);
         law!(trade.refunded() <= trade.amount(), "{}: more went back than was paid", trade.number);
@@ -133,6 +139,10 @@ fn credits(world: &World, items: &[Value]) -> Result<(), String> {
         let claims = kinds(items, "transaction").filter(|t| t["out_trade_no"] == *no).count();
         law!(claims == usize::from(paid), "{no}: {claims} transactions, paid {paid}");
     }
+    let mut bought: BTreeSet<&str> = BTreeSet::new();
+    for order in kinds(items, "order").filter(|o| o["provider"] == "appleiap" && !o["transaction_id"].is_null()) {
+        law!(bought.insert(text(order, "transaction_id")), "two orders by one purchase: {order}");
+    }
     let mut told: BTreeSet<(&str, &str)> = BTreeSet::new();
     for incident in kinds(items, "incident").filter(|incident| !incident["payment"].is_null()) {
         let payment = (text(incident, "provider"), text(incident, "transaction_id"));
@@ -158,6 +168,10 @@ pub fn quiet(world: &World) -> Result<(), String> {
     let orders: Vec<&Value> = kinds(&items, "order").collect();
     let trades = world.sandbox.trades();
     for trade in trades.iter().filter(|trade| trade.paid.is_some()) {
+        if sold(trade) {
+            purchased(&items, &orders, trade)?;
+            continue;
+        }
         settled(world, &items, &orders, trade)?;
     }
     for order in &orders {
@@ -315,6 +329,34 @@ fn settled(world: &World, items: &[Value], orders: &[&Value], trade: &Trade) -> 
     if world.policy == PolicyOf::Refund && !closed && (own("late_payment") || own("second_payment")) {
         law!(sent_back.is_some(), "{number} should go back by the policy: {incidents:?}");
     }
+    Ok(())
+}
+
+/// What the store sold is credited to an order or is an incident, and what it took back is never silent.
+fn purchased(items: &[Value], orders: &[&Value], trade: &Trade) -> Result<(), String> {
+    let id = trade.transaction_id.as_deref().unwrap_or_default();
+    let own = |item: &&Value| text(item, "transaction_id") == id && item["provider"] == "appleiap";
+    let incidents: Vec<&Value> = kinds(items, "incident").filter(own).collect();
+    let claim = format!("T#appleiap#{id}");
+    let taken = kinds(items, "taken_back").any(|claimed| claimed["pk"] == *claim);
+    let share = trade.refunds.first().map(|refund| refund.amount);
+    let Some(order) = orders.iter().copied().find(own) else {
+        law!(taken || !incidents.is_empty(), "{id} was bought, and is neither credited nor an incident: {trade:?}");
+        let told = incidents.iter().any(|i| {
+            let named = matches!(text(i, "incident"), "unknown_order" | "refund_elsewhere");
+            named || i["status"] == "resolved" || fen(i, "returned_fee") > 0
+        });
+        law!(share.is_none() || told, "{id} was taken back, and nobody is told: {incidents:?}");
+        let ended = incidents.iter().any(|i| i["status"] == "resolved" && i["action"] == "refund");
+        law!(!ended || share == Some(100_000), "{id} counts as sent back, and {share:?} of 100000 is: {incidents:?}");
+        return Ok(());
+    };
+    let (no, total) = (text(order, "out_trade_no"), fen(order, "total_fee"));
+    let attempts = order["attempts"].as_array().into_iter().flatten();
+    let named = attempts.filter(|a| a["provider"] == "appleiap").any(|a| a["goods"]["product_id"] == *trade.product);
+    law!(named, "{no} was credited with other goods: {}", trade.product);
+    let back = share.map_or(0, |share| (total * share).div_ceil(100_000));
+    law!(fen(order, "refund_fee") == back, "{no}: {back} went back, the order says {}", fen(order, "refund_fee"));
     Ok(())
 }
 

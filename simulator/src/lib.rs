@@ -10,6 +10,7 @@ mod choice;
 pub mod exhaustive;
 pub mod laws;
 pub mod ops;
+pub mod stores;
 pub mod wires;
 pub mod world;
 
@@ -142,6 +143,36 @@ fn pause() -> Duration {
     Duration::from_millis(ms as u64)
 }
 
+/// Alipay tells of what its console did. What was not taken.
+async fn tell_elsewhere(world: &World, made: Vec<(String, usize)>) -> Vec<(String, usize)> {
+    let mut still = Vec::new();
+    for (number, place) in made {
+        let callback = world.sandbox.callback_of_refund(sandbox::Provider::Alipay, &number, place);
+        let callback = callback.expect("a refund of the console");
+        if !(200..300).contains(&world.notify(&callback).await.status) {
+            still.push((number, place));
+        }
+    }
+    still
+}
+
+/// Providers tell of payments. What was not taken.
+async fn tell(world: &World, payments: Vec<(sandbox::Provider, String)>) -> Vec<(sandbox::Provider, String)> {
+    let mut still = Vec::new();
+    for (provider, number) in payments {
+        // WeChat Pay tells nobody of pay codes.
+        let Ok(callback) = world.sandbox.callback_of(Some(provider), &number, CallbackKind::Payment) else { continue };
+        let answer = world.notify(&callback).await;
+        if !(200..300).contains(&answer.status) {
+            if std::env::var_os("SIMULATE_TRACE").is_some() {
+                eprintln!("{} {number} is not taken: {answer:?}", world.now());
+            }
+            still.push((provider, number));
+        }
+    }
+    still
+}
+
 /// The weather clears: faults end, the receiver is up, refunds end, the stream and the schedule run until
 /// nothing is left to do.
 pub async fn heal(world: &World) {
@@ -151,7 +182,7 @@ pub async fn heal(world: &World) {
     world.goods(true);
     // What no query finds is told of until it is taken; whether the rest is told of too differs.
     let all = !world.silent && chance(|c| c.permille(500));
-    let paid = world.sandbox.trades().into_iter().filter(|trade| trade.paid.is_some());
+    let paid = world.sandbox.trades().into_iter().filter(|trade| trade.paid.is_some() && !stores::sold(trade));
     let told = paid.filter(|trade| all || world.no_query_finds(trade.provider, &trade.number));
     let mut untold: Vec<(sandbox::Provider, String)> = told.map(|trade| (trade.provider, trade.number)).collect();
     // Nobody asks for what was given back in a console: its provider tells until that is taken.
@@ -159,6 +190,8 @@ pub async fn heal(world: &World) {
     let mut backs: Vec<String> = backs.map(|refund| refund.out_refund_no).collect();
     // What a console did is found by no query either; Alipay tells until it is taken.
     let mut elsewhere = world.elsewhere.lock().expect("not poisoned").clone();
+    // A store tells until that is taken, or the client brings the proof.
+    let mut sold = stores::untold(world);
     for round in 0..600 {
         for refund in world.sandbox.refunds().into_iter().filter(|refund| refund.settled.is_none()) {
             world.sandbox.settle_refund(&refund.out_refund_no, RefundOutcome::Success);
@@ -166,32 +199,15 @@ pub async fn heal(world: &World) {
         for transfer in world.sandbox.transfers().into_iter().filter(|transfer| transfer.ended.is_none()) {
             let _ = world.sandbox.settle_transfer(&transfer.number, &TransferOutcome::Success);
         }
+        elsewhere = tell_elsewhere(world, elsewhere).await;
+        untold = tell(world, untold).await;
         let mut still = Vec::new();
-        for (number, place) in elsewhere {
-            let callback = world
-                .sandbox
-                .callback_of_refund(sandbox::Provider::Alipay, &number, place)
-                .expect("a refund of the console");
-            if !(200..300).contains(&world.notify(&callback).await.status) {
-                still.push((number, place));
+        for sale in sold {
+            if !stores::tell(world, sale).await {
+                still.push(sale);
             }
         }
-        elsewhere = still;
-        let mut still = Vec::new();
-        for (provider, number) in untold {
-            // WeChat Pay tells nobody of pay codes.
-            let Ok(callback) = world.sandbox.callback_of(Some(provider), &number, CallbackKind::Payment) else {
-                continue;
-            };
-            let answer = world.notify(&callback).await;
-            if !(200..300).contains(&answer.status) {
-                if std::env::var_os("SIMULATE_TRACE").is_some() {
-                    eprintln!("{} {number} is not taken: {answer:?}", world.now());
-                }
-                still.push((provider, number));
-            }
-        }
-        untold = still;
+        sold = still;
         let mut still = Vec::new();
         for number in backs {
             if !ops::told_of_refund(world, &number).await {
@@ -208,10 +224,12 @@ pub async fn heal(world: &World) {
         let next = due.filter_map(|item| item["due"].as_i64()).min();
         let records = !world.records.lock().expect("not poisoned").is_empty();
         match next {
-            None if !records && untold.is_empty() && backs.is_empty() && elsewhere.is_empty() => return,
+            None if !records && untold.is_empty() && backs.is_empty() && elsewhere.is_empty() && sold.is_empty() => {
+                return;
+            }
             next => {
                 // A provider tells for a day; a certificate that came without notice is trusted after half of one.
-                let told = untold.is_empty() && backs.is_empty();
+                let told = untold.is_empty() && backs.is_empty() && sold.is_empty();
                 // What is left after a while is watched for days: it is looked at together.
                 let least = match (told, round) {
                     (true, 0..12) => 15_000,

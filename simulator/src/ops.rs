@@ -1,5 +1,6 @@
 //! What happens in a run: things that callers, payers, providers, operators and AWS do.
 
+use crate::stores::Sale;
 use crate::world::World;
 use futures::future::join_all;
 use sandbox::{
@@ -79,6 +80,8 @@ pub enum Step {
     Choose(Value),
     /// The payer of a trade splits its signed callback so that it speaks of another order.
     Resplit(Provider, String, String),
+    /// Something happens in the store.
+    Sale(Sale),
 }
 
 async fn told(world: &World, provider: Provider, number: &str) {
@@ -175,6 +178,7 @@ impl Step {
                 let answer = world.notify(&split).await;
                 assert!(!(200..300).contains(&answer.status), "a callback split otherwise was taken: {answer:?}");
             }
+            Self::Sale(sale) => sale.run(world).await,
             Self::Receiver(down) => world.receiver.down.store(down, Ordering::Relaxed),
             Self::Misbehave(op, what) => world.sandbox.misbehave(Fault::once(op, what)),
         }
@@ -246,7 +250,7 @@ async fn chosen(world: &World, data: &Value) {
 }
 
 /// No answer has a secret in it.
-fn look(world: &World, response: &Response) {
+pub(crate) fn look(world: &World, response: &Response) {
     for secret in &world.secrets {
         assert!(!response.body.contains(secret.as_str()), "a reply has a secret in it: {}", response.body);
     }

@@ -2,6 +2,7 @@
 
 use crate::chance::{chance, pauses, seed};
 use crate::ops::ORDERS;
+use crate::stores::Sales;
 use crate::wires::{ProviderWire, Receiver, Weather, Written, table_client};
 use dynoxide::Database;
 use dynoxide::actions::delete_item::DeleteItemRequest;
@@ -98,6 +99,10 @@ pub struct World {
     pub forced: Mutex<BTreeSet<(Provider, String)>>,
     /// Refunds that were made in Alipay's console: the trade's number, and the place among its refunds.
     pub elsewhere: Mutex<Vec<(String, usize)>>,
+    /// Whether there is a store.
+    pub sells: bool,
+    /// What it sold.
+    pub sales: Mutex<Sales>,
     /// Secrets that must never stand in an item or a reply.
     pub secrets: Vec<String>,
 }
@@ -121,6 +126,7 @@ impl World {
         sandbox.register(first);
         sandbox.register(second);
         sandbox.register(stranger());
+        sandbox.set_console_url("shop", SITE, "default");
         let policy = chance(|c| *c.pick(&[PolicyOf::Refund, PolicyOf::Refund, PolicyOf::Accept, PolicyOf::Wait]));
         let silent = chance(|c| c.permille(300));
         let mut config = first.config_with(GATEWAY, Mode { wxpay_version: 2, ..Mode::default() });
@@ -172,6 +178,8 @@ impl World {
             hidden: Mutex::default(),
             forced,
             elsewhere: Mutex::default(),
+            sells: number % 4 == 3,
+            sales: Mutex::default(),
             secrets,
         };
         for user in 0..USERS {
@@ -293,6 +301,12 @@ impl World {
         &merchants()[0].wechat.sub_mchid
     }
 
+    /// What the store signs with: the leaf's key, and its certificates.
+    pub fn store_key(&self) -> (&'static str, &'static [String]) {
+        let authority = &merchants()[0].apple.authority;
+        (&authority.leaf_key, &authority.x5c)
+    }
+
     /// A provider's callback.
     pub async fn notify(&self, callback: &SignedRequest) -> Response {
         let path = callback.url.strip_prefix(SITE).unwrap_or(&callback.url);
@@ -338,8 +352,13 @@ impl World {
 fn secrets() -> Vec<String> {
     let mut all = vec![KEY.to_owned()];
     for keys in merchants() {
-        all.extend([keys.wechat.v3_key.clone(), keys.wechat.v2_key.clone(), keys.vkspay.key.clone()]);
-        for pem in [&keys.wechat.merchant_key, &keys.alipay.app_private_key] {
+        all.extend([
+            keys.wechat.v3_key.clone(),
+            keys.wechat.v2_key.clone(),
+            keys.vkspay.key.clone(),
+            keys.apple.password.clone(),
+        ]);
+        for pem in [&keys.wechat.merchant_key, &keys.alipay.app_private_key, &keys.apple.private_key] {
             let middle: String = pem.lines().nth(3).unwrap_or("no such line").to_owned();
             all.push(middle);
         }

@@ -2,7 +2,7 @@
 //!
 //! It is recorded on the payment's own incident, which ends when all of it is back; the order keeps its state.
 
-use super::settled::{ELSEWHERE, Settled, incident_of as told_of, raised};
+use super::settled::{ELSEWHERE, Settled, incident_of as told_of, raised, share_of};
 use super::{Context, Source};
 use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Provider, Refund, RefundState, payment_identity};
 use providers::{CallError, RefundNotice, RefundProgress};
@@ -110,11 +110,13 @@ pub(super) async fn settle(
         refund_date: notice.standing.refunded_at.or(Some(cx.now())),
         incident: Some(recorded.incident_id.clone()),
         transaction_id: payment.map(|payment| payment.transaction_id.clone()),
-        total_fee: payment.and_then(|payment| payment.total),
+        // A store tells no amount: what it sold is what the order costs.
+        total_fee: payment.and_then(|payment| payment.total).or_else(|| notice.share.map(|_| order.total_fee)),
         ..Refund::begun(order, attempt, notice.out_refund_no.clone(), Fen::ZERO, cx.now())
     };
     let mut amount = notice.standing.refund;
-    if !notice.signed || amount.is_none() {
+    let share = notice.share.map(|share| share_of(order.total_fee, share));
+    if !notice.signed || amount.is_none() && share.is_none() {
         match cx.gateway(attempt)?.query_refund(cx.clients, order, attempt, &refund, cx.now()).await {
             Ok(standing) if standing.progress == RefundProgress::Success => {
                 amount = standing.refund.or(amount);
@@ -130,7 +132,8 @@ pub(super) async fn settle(
         let left = total.and_then(|total| total.minus(now.returned_fee));
         // Without an amount the message tells the sum (Alipay), or speaks of all that is left.
         let rest = || sum_of(notice).map(|sum| sum.minus(now.returned_fee).unwrap_or_default());
-        refund.refund_fee = amount.or_else(rest).or(left).unwrap_or_default();
+        let shared = || share.map(|share| left.map_or(share, |left| share.min(left)));
+        refund.refund_fee = amount.or_else(rest).or_else(shared).or(left).unwrap_or_default();
         if refund.refund_fee == Fen::ZERO && sum_of(notice).is_some() {
             // The sum is counted already.
             return Ok(Settled::default());

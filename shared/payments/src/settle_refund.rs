@@ -5,7 +5,7 @@ use super::Confirmed;
 use super::confirm::{confirm, confirm_taken_back, other_party};
 use super::holder::find_order;
 use super::query::Asked;
-use super::settled::{ELSEWHERE, Settled, incident_of, raised, unanswered};
+use super::settled::{ELSEWHERE, Settled, incident_of, raised, share_of, unanswered};
 use super::{Context, Source, returned};
 use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Refund, RefundState, other_number};
 use providers::{ABNORMAL, CallError, RefundNotice, RefundProgress};
@@ -370,7 +370,7 @@ async fn adopt(
     if notice.standing.progress != RefundProgress::Success {
         return Ok(Settled::default());
     }
-    let amount = notice.standing.refund.or_else(|| share_of(order, notice)).unwrap_or_default();
+    let amount = notice.standing.refund.or_else(|| returned_of(order, notice)).unwrap_or_default();
     let mut refund = Refund {
         refund_id: notice.standing.refund_id.clone(),
         refund_desc: ELSEWHERE.to_owned(),
@@ -420,7 +420,7 @@ async fn adopt(
         let open;
         (order, open) = unrefunded(cx, &order.out_trade_no).await?;
         if notice.share.is_some() {
-            refund.refund_fee = share_of(&order, notice).unwrap_or_default();
+            refund.refund_fee = returned_of(&order, notice).unwrap_or_default();
         } else if refund.refund_fee > order.refundable {
             return match open {
                 // What is reserved may yet be refused there, because this one came first: the provider tells again.
@@ -433,9 +433,7 @@ async fn adopt(
     Err(Code::BUSY.into())
 }
 
-/// The share of a payment that went back, in fen, rounded up; never more than is left.
-fn share_of(order: &Order, notice: &RefundNotice) -> Option<Fen> {
-    let share = u128::from(notice.share?.min(100_000));
-    let fen = (u128::from(order.total_fee.0) * share).div_ceil(100_000);
-    Some(Fen(u64::try_from(fen).ok()?).min(order.refundable))
+/// The share of an order's payment that went back; never more than is left.
+fn returned_of(order: &Order, notice: &RefundNotice) -> Option<Fen> {
+    Some(share_of(order.total_fee, notice.share?).min(order.refundable))
 }

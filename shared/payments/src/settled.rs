@@ -3,7 +3,7 @@
 use super::Context;
 use super::holder::find_order;
 use super::incident_record::alarm;
-use domain::{Failure, Payment};
+use domain::{Failure, Fen, Payment};
 use providers::{Hint, RefundNotice};
 use serde_json::Value;
 use store::{Incident, IncidentName};
@@ -63,4 +63,10 @@ pub(super) fn incident_of(
         actual: Some(actual).filter(|v| !v.is_null()),
         ..Incident::new(name, notice.provider, &notice.merchant)
     }
+}
+
+/// So many 1/100 000 of an amount, in fen, rounded up.
+pub(super) fn share_of(total: Fen, share: u32) -> Fen {
+    let fen = (u128::from(total.0) * u128::from(share.min(100_000))).div_ceil(100_000);
+    Fen(u64::try_from(fen).unwrap_or(total.0))
 }

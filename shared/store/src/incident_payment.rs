@@ -308,7 +308,8 @@ impl Store {
         match recorded.returned_fee {
             Fen(0) => {
                 let returned = update.name("returned_fee");
-                update.when_raw(format!("attribute_not_exists({returned})"))
+                let none = update.value(attribute(&json!(0)));
+                update.when_raw(format!("(attribute_not_exists({returned}) OR {returned} = {none})"))
             }
             seen => update.when("returned_fee", "=", seen),
         };
