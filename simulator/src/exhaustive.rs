@@ -51,10 +51,14 @@ pub enum Scope {
     Restored,
     /// A purchase that its store has taken back, told of while its client brings the proof that it had been given.
     TakenBack,
+    /// A part of a purchase that came after its order was closed, taken back and told of with the purchase.
+    Part,
+    /// A purchase that its store has taken back, while nobody was told and its client brings the proof of before.
+    Old,
 }
 
 /// All of them.
-pub const SCOPES: [Scope; 18] = [
+pub const SCOPES: [Scope; 20] = [
     Scope::Callbacks,
     Scope::Refunds,
     Scope::Late,
@@ -73,6 +77,8 @@ pub const SCOPES: [Scope; 18] = [
     Scope::Thief,
     Scope::Restored,
     Scope::TakenBack,
+    Scope::Part,
+    Scope::Old,
 ];
 
 fn created(provider: &str, kind: &str) -> Step {
@@ -136,7 +142,7 @@ impl Scope {
         match self {
             Self::Repeated | Self::Reissued | Self::Unopened => Provider::Alipay,
             Self::Watched | Self::Outlived | Self::Refused | Self::Contradicted => Provider::Vkspay,
-            Self::Shown | Self::Thief | Self::Restored | Self::TakenBack => Provider::Appleiap,
+            Self::Shown | Self::Thief | Self::Restored | Self::TakenBack | Self::Part | Self::Old => Provider::Appleiap,
             _ => Provider::Wxpay,
         }
     }
@@ -151,6 +157,9 @@ impl Scope {
         if self.payee() == Provider::Appleiap {
             for i in [0, THIEF] {
                 Step::Create(stores::creation(i, self.kind())).run(world).await;
+            }
+            if self == Self::Part {
+                closed().run(world).await;
             }
             return;
         }
@@ -258,6 +267,15 @@ impl Scope {
             Self::TakenBack => {
                 Step::Sale(Sale::TakeBack(0, None)).run(world).await;
                 [Step::Sale(Sale::ToldTakenBack(0)), proven(Shape::Held)]
+            }
+            Self::Part => {
+                Step::Sale(Sale::TakeBack(0, Some(40_000))).run(world).await;
+                [Step::Sale(Sale::Told(0)), Step::Sale(Sale::ToldTakenBack(0))]
+            }
+            Self::Old => {
+                Step::Sale(Sale::TakeBack(0, None)).run(world).await;
+                tokio::time::advance(Duration::from_mins(20)).await;
+                [proven(Shape::Held), proven(Shape::Held)]
             }
             Self::Changed => [told(payee), created("alipay", self.kind())],
             Self::Callbacks | Self::Late | Self::Forwarded => [told(payee), told(payee)],

@@ -1,4 +1,4 @@
-//! `simulate [--seeds N] [--from SEED] [--steps N] [--jobs N] [--faults PERMILLE] [--exhaustive]`
+//! `simulate [--seeds N] [--from SEED] [--steps N] [--jobs N] [--faults PERMILLE] [--exhaustive] [--scope NAME]`
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what it prints is its purpose")]
 
@@ -15,8 +15,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let mut plan = Plan::default();
     let (mut seeds, mut from, mut jobs, mut all_scopes) = (100, 0, 2, false);
+    let mut scopes = SCOPES.to_vec();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
+        if argument == "--scope" {
+            let name = arguments.next().unwrap_or_default();
+            scopes.retain(|scope| format!("{scope:?}") == name);
+            all_scopes = true;
+            continue;
+        }
         let mut number = || arguments.next().and_then(|n| n.parse::<u64>().ok());
         let read = match argument.as_str() {
             "--seeds" => number().map(|n| seeds = n),
@@ -31,13 +38,15 @@ fn main() -> ExitCode {
             _ => None,
         };
         if read.is_none() {
-            eprintln!("simulate [--seeds N] [--from SEED] [--steps N] [--jobs N] [--faults PERMILLE] [--exhaustive]");
+            eprintln!(
+                "simulate [--seeds N] [--from SEED] [--steps N] [--jobs N] [--faults PERMILLE] [--exhaustive] [--scope NAME]"
+            );
             return ExitCode::from(2);
         }
     }
     let begin = Instant::now();
     let broken = match all_scopes {
-        true => at_once(jobs, SCOPES.into_iter(), whole),
+        true => at_once(jobs, scopes.iter().copied(), whole),
         false => at_once(jobs, from..from + seeds, |seed| one(seed, plan)),
     };
     for (what, why) in &broken {
@@ -47,7 +56,7 @@ fn main() -> ExitCode {
     println!(
         "{} of {what} broke a law; {} {what} of {} steps in {:.1} s",
         broken.len(),
-        if all_scopes { SCOPES.len() as u64 } else { seeds },
+        if all_scopes { scopes.len() as u64 } else { seeds },
         plan.steps,
         begin.elapsed().as_secs_f64()
     );
@@ -84,22 +93,30 @@ fn at_once<T>(
 
 /// One seed.
 fn one(seed: u64, plan: Plan) -> Result<(), Broken> {
-    let ended = std::panic::catch_unwind(|| run(seed, plan)).unwrap_or_else(|_| Err("panicked".to_owned()));
-    ended.map_err(|why| (format!("seed {seed}"), why))
+    caught(|| run(seed, plan)).map_err(|why| (format!("seed {seed}"), why))
 }
 
 /// Orders of things in which each scope runs without a death.
 const ORDERS: u64 = 150;
 
-/// Every pair of deaths in a scope, and many orders of things.
+/// What a run of a scope answers; a panic breaks a law too.
+fn caught<T>(run: impl FnOnce() -> Result<T, String> + std::panic::UnwindSafe) -> Result<T, String> {
+    std::panic::catch_unwind(run).unwrap_or_else(|_| Err("panicked".to_owned()))
+}
+
+/// Many orders of things in a scope, and every pair of deaths.
 fn whole(scope: Scope) -> Result<(), Broken> {
     let (mut runs, mut first) = (0, 0);
+    for seed in 0..ORDERS {
+        runs += 1;
+        caught(|| exhaustive::run_in_order(scope, seed)).map_err(|why| (format!("{scope:?}, order {seed}"), why))?;
+    }
     loop {
         let mut ended = [false, false];
         let mut second = 0;
         while !ended[1] {
             runs += 1;
-            ended = exhaustive::run(scope, 1, first, second)
+            ended = caught(|| exhaustive::run(scope, 1, first, second))
                 .map_err(|why| (format!("{scope:?}, deaths at {first} and {second}"), why))?;
             second += 1;
         }
@@ -107,10 +124,6 @@ fn whole(scope: Scope) -> Result<(), Broken> {
             break;
         }
         first += 1;
-    }
-    for seed in 0..ORDERS {
-        runs += 1;
-        exhaustive::run_in_order(scope, seed).map_err(|why| (format!("{scope:?}, order {seed}"), why))?;
     }
     println!("{scope:?}: {runs} runs");
     Ok(())
