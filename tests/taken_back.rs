@@ -243,3 +243,26 @@ async fn a_part_that_the_store_took_back_of_a_purchase_that_nobody_has_leaves_it
     assert_eq!(world.order("PART_1").await["trade_state"], "CLOSED");
     assert_eq!(balance(&world).await, 0);
 }
+
+#[tokio::test]
+async fn accepting_a_purchase_of_which_a_part_was_taken_back_does_not_end_it_as_sent_back() {
+    let world = World::start().await;
+    let info = order(&world, "appleiap", "PART_2").await;
+    let close = json!({ "action": "pay/closePayment", "data": { "out_trade_no": "PART_2" } });
+    assert_eq!(world.call("create-payment", close).await.0, 200);
+    let how = Pay { notify: false, merchant: Some("shop".to_owned()), ..Pay::default() };
+    let bought = world.sandbox.client_pay(Provider::Appleiap, &info, how).await.expect("bought").result;
+    let signed = bought["signedTransaction"].as_str().expect("signed");
+    assert_eq!(prove(&world, "appleiap", "PART_2", signed).await.0, 409);
+    // The store takes a part back, and its message is lost.
+    world.sandbox.misbehave(Fault::new(Op::Notify, Misbehaviour::Lose));
+    let token = info["appAccountToken"].as_str().expect("a token");
+    world.sandbox.store_refund(token, Some(40_000)).expect("refunded");
+    let incident = world.incident_of("late_payment", "PART_2").await;
+    let accept = json!({ "incident_id": incident["incident_id"], "action": "accept" });
+    let answer = world.call("refund", json!({ "action": "pay/resolveIncident", "data": accept })).await;
+    assert!((400..500).contains(&answer.0), "{answer:?}");
+    let incident = world.incident_of("late_payment", "PART_2").await;
+    assert_eq!((&incident["status"], &incident["action"]), (&json!("open"), &Value::Null), "{incident}");
+    assert_eq!(balance(&world).await, 0);
+}

@@ -3,7 +3,7 @@
 use crate::laws::{self, Seen};
 use crate::ops::{Step, number};
 use crate::stores::{self, Sale, Shape};
-use crate::world::World;
+use crate::world::{TABLE, World};
 use crate::{Mortal, heal, virtually};
 use futures::future::join_all;
 use sandbox::{Fault, Misbehaviour, Op, Pay, Provider};
@@ -53,12 +53,14 @@ pub enum Scope {
     TakenBack,
     /// A part of a purchase that came after its order was closed, taken back and told of with the purchase.
     Part,
+    /// The same, where an operator accepts the late purchase while the store tells.
+    Accepted,
     /// A purchase that its store has taken back, while nobody was told and its client brings the proof of before.
     Old,
 }
 
 /// All of them.
-pub const SCOPES: [Scope; 20] = [
+pub const SCOPES: [Scope; 21] = [
     Scope::Callbacks,
     Scope::Refunds,
     Scope::Late,
@@ -78,6 +80,7 @@ pub const SCOPES: [Scope; 20] = [
     Scope::Restored,
     Scope::TakenBack,
     Scope::Part,
+    Scope::Accepted,
     Scope::Old,
 ];
 
@@ -142,7 +145,9 @@ impl Scope {
         match self {
             Self::Repeated | Self::Reissued | Self::Unopened => Provider::Alipay,
             Self::Watched | Self::Outlived | Self::Refused | Self::Contradicted => Provider::Vkspay,
-            Self::Shown | Self::Thief | Self::Restored | Self::TakenBack | Self::Part | Self::Old => Provider::Appleiap,
+            Self::Shown | Self::Thief | Self::Restored | Self::TakenBack | Self::Part | Self::Accepted | Self::Old => {
+                Provider::Appleiap
+            }
             _ => Provider::Wxpay,
         }
     }
@@ -158,7 +163,7 @@ impl Scope {
             for i in [0, THIEF] {
                 Step::Create(stores::creation(i, self.kind())).run(world).await;
             }
-            if self == Self::Part {
+            if matches!(self, Self::Part | Self::Accepted) {
                 closed().run(world).await;
             }
             return;
@@ -272,6 +277,11 @@ impl Scope {
                 Step::Sale(Sale::TakeBack(0, Some(40_000))).run(world).await;
                 [Step::Sale(Sale::Told(0)), Step::Sale(Sale::ToldTakenBack(0))]
             }
+            Self::Accepted => {
+                Step::Sale(Sale::Told(0)).run(world).await;
+                Step::Sale(Sale::TakeBack(0, Some(40_000))).run(world).await;
+                [Step::Sale(Sale::ToldTakenBack(0)), Step::Resolve(incident(world), "accept")]
+            }
             Self::Old => {
                 Step::Sale(Sale::TakeBack(0, None)).run(world).await;
                 tokio::time::advance(Duration::from_mins(20)).await;
@@ -294,6 +304,12 @@ impl Scope {
             _ => {}
         }
     }
+}
+
+/// The only incident, if there is one.
+fn incident(world: &World) -> String {
+    let found = world.items(TABLE).into_iter().find(|item| item["kind"] == "incident");
+    found.and_then(|found| found["incident_id"].as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// So many queries go wrong.

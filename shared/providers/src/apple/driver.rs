@@ -154,5 +154,9 @@ async fn stands(cx: Cx<'_>, node: &AppleNode, transaction_id: &str) -> Result<St
         return Ok(Stands::CannotAsk);
     }
     let found = api::transaction(cx.clients, node, transaction_id, cx.now).await;
-    found.map(|found| if found.revoked { Stands::Back } else { Stands::Paid })
+    found.map(|found| match (found.revoked, found.share) {
+        (false, _) => Stands::Paid,
+        (true, 100_000..) => Stands::Back,
+        (true, _) => Stands::PartlyBack,
+    })
 }
