@@ -42,6 +42,6 @@ impl Account {
     /// See [`CallError`].
     pub async fn bill(&self, clients: &ProviderClients, day: Day, now: i64) -> Result<Statement, CallError> {
         let cx = Cx { clients, merchant: "", now };
-        on_node!(&self.node, node => node.bill(cx, day).await)
+        on_node!(&self.node, node => Box::pin(node.bill(cx, day)).await)
     }
 }

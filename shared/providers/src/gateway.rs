@@ -137,7 +137,7 @@ impl Gateway {
         code: Option<&str>,
         now: i64,
     ) -> Result<Option<String>, Failure> {
-        on_node!(&self.node, node => node.payer(self.cx(clients, now), openid, code).await)
+        on_node!(&self.node, node => Box::pin(node.payer(self.cx(clients, now), openid, code)).await)
     }
 
     /// Checks what the provider would refuse for its shape, before anything is stored.
@@ -153,7 +153,7 @@ impl Gateway {
     /// # Errors
     /// See [`CallError`].
     pub async fn create(&self, clients: &ProviderClients, request: &CreateRequest<'_>) -> Result<Created, CallError> {
-        on_node!(&self.node, node => node.create(self.cx(clients, request.now), request).await)
+        on_node!(&self.node, node => Box::pin(node.create(self.cx(clients, request.now), request)).await)
     }
 
     /// Asks how an attempt stands.
@@ -167,7 +167,7 @@ impl Gateway {
         attempt: &Attempt,
         now: i64,
     ) -> Result<Standing, CallError> {
-        on_node!(&self.node, node => node.query(self.cx(clients, now), order, attempt).await)
+        on_node!(&self.node, node => Box::pin(node.query(self.cx(clients, now), order, attempt)).await)
     }
 
     /// Asks how a payment stands that was told before.
@@ -182,7 +182,7 @@ impl Gateway {
         payment: &Payment,
         now: i64,
     ) -> Result<Stands, CallError> {
-        on_node!(&self.node, node => node.stands(self.cx(clients, now), order, attempt, payment).await)
+        on_node!(&self.node, node => Box::pin(node.stands(self.cx(clients, now), order, attempt, payment)).await)
     }
 
     /// Asks a store how a purchase stands now that was signed for its client before.
@@ -196,7 +196,7 @@ impl Gateway {
         held: &Held,
         now: i64,
     ) -> Result<Stands, CallError> {
-        on_node!(&self.node, node => node.brought(self.cx(clients, now), payment, held).await)
+        on_node!(&self.node, node => Box::pin(node.brought(self.cx(clients, now), payment, held)).await)
     }
 
     /// Closes an attempt. A pay-code attempt is reversed instead. Where the provider has no close, it is
@@ -211,7 +211,7 @@ impl Gateway {
         attempt: &Attempt,
         now: i64,
     ) -> Result<Closing, CallError> {
-        on_node!(&self.node, node => node.close(self.cx(clients, now), order, attempt).await)
+        on_node!(&self.node, node => Box::pin(node.close(self.cx(clients, now), order, attempt)).await)
     }
 
     /// Whether its close is a reversal, which gives back what was paid (pay codes).
@@ -255,7 +255,7 @@ impl Gateway {
         clients: &ProviderClients,
         request: &RefundRequest<'_>,
     ) -> Result<RefundStanding, CallError> {
-        on_node!(&self.node, node => node.refund(self.cx(clients, request.now), request).await)
+        on_node!(&self.node, node => Box::pin(node.refund(self.cx(clients, request.now), request)).await)
     }
 
     /// Asks how a refund stands.
@@ -270,7 +270,7 @@ impl Gateway {
         refund: &Refund,
         now: i64,
     ) -> Result<RefundStanding, CallError> {
-        on_node!(&self.node, node => node.query_refund(self.cx(clients, now), order, attempt, refund).await)
+        on_node!(&self.node, node => Box::pin(node.query_refund(self.cx(clients, now), order, attempt, refund)).await)
     }
 
     /// What this node says of transfers, when it can make any.
@@ -295,7 +295,7 @@ impl Gateway {
         clients: &ProviderClients,
         request: &TransferRequest<'_>,
     ) -> Result<TransferStanding, CallError> {
-        on_node!(&self.node, node => node.transfer(self.cx(clients, request.now), request).await)
+        on_node!(&self.node, node => Box::pin(node.transfer(self.cx(clients, request.now), request)).await)
     }
 
     /// Asks how a transfer stands; `None` when the provider does not know the number.
@@ -307,7 +307,7 @@ impl Gateway {
         clients: &ProviderClients,
         request: &TransferRequest<'_>,
     ) -> Result<Option<TransferStanding>, CallError> {
-        on_node!(&self.node, node => node.query_transfer(self.cx(clients, request.now), request).await)
+        on_node!(&self.node, node => Box::pin(node.query_transfer(self.cx(clients, request.now), request)).await)
     }
 
     /// Takes a transfer back that its payee has not confirmed; `None` when the provider does not know the number.
@@ -319,7 +319,7 @@ impl Gateway {
         clients: &ProviderClients,
         request: &TransferRequest<'_>,
     ) -> Result<Option<TransferStanding>, CallError> {
-        on_node!(&self.node, node => node.cancel_transfer(self.cx(clients, request.now), request).await)
+        on_node!(&self.node, node => Box::pin(node.cancel_transfer(self.cx(clients, request.now), request)).await)
     }
 
     /// Verifies an in-app purchase that a client brings for an attempt. Refused is what is not authentic,
@@ -334,13 +334,13 @@ impl Gateway {
         proof: Proof<'_>,
         now: i64,
     ) -> Result<Purchase, CallError> {
-        on_node!(&self.node, node => node.purchase(self.cx(clients, now), attempt, proof).await)
+        on_node!(&self.node, node => Box::pin(node.purchase(self.cx(clients, now), attempt, proof)).await)
     }
 
     /// Tells the provider that an order is delivered which was found paid by asking, where it wants to know.
     /// Nothing depends on its answer.
     pub async fn delivered(&self, clients: &ProviderClients, attempt: &Attempt, now: i64) {
-        on_node!(&self.node, node => node.delivered(self.cx(clients, now), attempt).await);
+        on_node!(&self.node, node => Box::pin(node.delivered(self.cx(clients, now), attempt)).await);
     }
 }
 
