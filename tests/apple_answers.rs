@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 const BUNDLE: &str = "com.example";
 
 fn now() -> i64 {
-    (shared::app::system_clock())()
+    (shared::app::system_clock())().get()
 }
 
 /// A store whose environments each answer everything with one thing; with what it was asked.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 pub const DAY: i64 = 86_400_000;
 
 pub fn now() -> i64 {
-    (shared::app::system_clock())()
+    (shared::app::system_clock())().get()
 }
 
 /// What the store itself would sign.

@@ -5,17 +5,17 @@ use aws_sdk_dynamodb::types::AttributeValue as Av;
 use sandbox::{BillTamper, Endpoint, Fault, Misbehaviour, Mode, Op, RefundOutcome};
 use serde_json::{Value, json};
 use shared::app::system_clock;
-use shared::domain::{Day, Provider};
+use shared::domain::{Day, Provider, UnixMs};
 use shared::payments::{BillsReply, check_bills};
 
 const DAY_MS: i64 = 86_400_000;
 
 fn now() -> i64 {
-    (system_clock())()
+    (system_clock())().get()
 }
 
 fn today() -> String {
-    Day::of(now()).to_string()
+    Day::of(UnixMs::new(now())).to_string()
 }
 
 fn there(provider: Provider) -> sandbox::Provider {
@@ -27,14 +27,14 @@ impl World {
     async fn bills(&self, provider: Provider) -> BillsReply {
         let app = self.app.as_ref().expect("an app");
         let cx = app.context(app.config().await);
-        check_bills(&cx, now() + DAY_MS, None, None, Some(provider)).await.expect("a run")
+        check_bills(&cx, UnixMs::new(now() + DAY_MS), None, None, Some(provider)).await.expect("a run")
     }
 
     /// The same, with today named.
     async fn bills_of(&self, day: &str, merchant: Option<&str>) -> BillsReply {
         let app = self.app.as_ref().expect("an app");
         let cx = app.context(app.config().await);
-        check_bills(&cx, now(), Some(day), merchant, None).await.expect("a run")
+        check_bills(&cx, UnixMs::new(now()), Some(day), merchant, None).await.expect("a run")
     }
 
     fn spoil(&self, provider: Provider, how: BillTamper) {
@@ -242,7 +242,7 @@ impl World {
             let no = task["out_trade_no"].as_str().unwrap();
             let name = format!("refund#{}", task["subject"].as_str().unwrap());
             let task = app.store.task(no, &name).await.unwrap().unwrap();
-            shared::payments::run_task(&cx, &task, now()).await.unwrap();
+            shared::payments::run_task(&cx, &task, UnixMs::new(now())).await.unwrap();
         }
     }
 }
@@ -360,11 +360,11 @@ async fn a_bill_that_is_being_made_is_asked_for_again_by_later_runs() {
     world.sandbox.mend_bills();
     let app = world.app.as_ref().unwrap();
     let cx = app.context(app.config().await);
-    let reply = check_bills(&cx, now() + 2 * DAY_MS, None, None, Some(Provider::Wxpay)).await.unwrap();
+    let reply = check_bills(&cx, UnixMs::new(now() + 2 * DAY_MS), None, None, Some(Provider::Wxpay)).await.unwrap();
     assert_eq!((reply.pending, reply.checked, reply.asked), (0, 2, 2), "the day's own, and the one that was open");
     let report = world.report(Provider::Wxpay).await;
     assert_eq!((&report["state"], report.get("reason")), (&json!("checked"), None), "{report}");
-    let reply = check_bills(&cx, now() + 2 * DAY_MS, None, None, Some(Provider::Wxpay)).await.unwrap();
+    let reply = check_bills(&cx, UnixMs::new(now() + 2 * DAY_MS), None, None, Some(Provider::Wxpay)).await.unwrap();
     assert_eq!(reply.asked, 1, "what is checked is left alone");
 }
 
@@ -646,10 +646,13 @@ async fn only_a_day_that_is_one_and_a_merchant_that_is_there_are_taken() {
     let app = world.app.as_ref().unwrap();
     let cx = app.context(app.config().await);
     for day in ["", "yesterday", "2026-02-30", "20260101", "2026-01-01T00:00:00Z", "2026-01"] {
-        assert!(check_bills(&cx, now(), Some(day), None, None).await.is_err(), "{day}");
+        assert!(check_bills(&cx, UnixMs::new(now()), Some(day), None, None).await.is_err(), "{day}");
     }
-    assert!(check_bills(&cx, now(), None, Some("nobody"), None).await.is_err());
-    assert_eq!(check_bills(&cx, now(), None, None, Some(Provider::Douyin)).await.unwrap(), BillsReply::default());
+    assert!(check_bills(&cx, UnixMs::new(now()), None, Some("nobody"), None).await.is_err());
+    assert_eq!(
+        check_bills(&cx, UnixMs::new(now()), None, None, Some(Provider::Douyin)).await.unwrap(),
+        BillsReply::default()
+    );
     assert!(world.sandbox.requests().is_empty(), "no provider was asked");
 }
 

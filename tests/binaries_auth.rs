@@ -14,6 +14,7 @@ use sandbox::Mode;
 use serde_json::{Value, json};
 use shared::app::{App, Settings};
 use shared::config::Source;
+use shared::domain::UnixMs;
 use shared::store::Store;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -25,7 +26,7 @@ pub const QUOTES: &str = "the-secret-of-the-signed-quotes";
 const ARN: &str = "arn:aws:sts::123456789012:assumed-role/shop/session-1";
 
 pub fn now() -> i64 {
-    (shared::app::system_clock())() / 1000
+    (shared::app::system_clock())().get() / 1000
 }
 
 fn b64(bytes: &[u8]) -> String {
@@ -437,7 +438,9 @@ impl Hours {
         let clock = Arc::new(AtomicI64::new(now() * 1000));
         let told = Arc::clone(&clock);
         let store = Store::new(dynamo::client(&world.dynamodb), TABLE, "");
-        let app = App::new(settings, store, Box::new(Registry), Arc::new(move || told.load(Ordering::SeqCst))).await;
+        let app =
+            App::new(settings, store, Box::new(Registry), Arc::new(move || UnixMs::new(told.load(Ordering::SeqCst))))
+                .await;
         let app = app.unwrap_or_else(|faults| panic!("the configuration is right: {faults:?}"));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         world.base = format!("http://{}", listener.local_addr().unwrap());

@@ -5,6 +5,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PKCS_RSA
 use sandbox::{DouyinProduct, Epay, MerchantKeys, Mode};
 use serde_json::{Value, json};
 use shared::config::Config;
+use shared::domain::UnixMs;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -38,7 +39,7 @@ pub fn with(mut document: Value, pointer: &str, value: Option<Value>) -> Value {
 /// Faults and remarks at a time, Unix ms.
 pub fn judged_at(document: &Value, now: i64) -> (Vec<String>, Vec<String>) {
     let lines = |list: Vec<shared::config::Fault>| list.iter().map(ToString::to_string).collect::<Vec<_>>();
-    match Config::parse_at(&document.to_string(), Path::new("."), now) {
+    match Config::parse_at(&document.to_string(), Path::new("."), UnixMs::new(now)) {
         Ok((_, remarks)) => (Vec::new(), lines(remarks)),
         Err(faults) => (lines(faults), Vec::new()),
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const DAY_MS: i64 = 86_400_000;
 
 fn now_ms() -> i64 {
-    (shared::app::system_clock())()
+    (shared::app::system_clock())().get()
 }
 
 /// Creates, pays and gives the order.

@@ -187,7 +187,7 @@ async fn two_vip_orders_paid_at_once_both_extend() {
 }
 
 fn now_ms() -> i64 {
-    (shared::app::system_clock())()
+    (shared::app::system_clock())().get()
 }
 
 #[tokio::test]

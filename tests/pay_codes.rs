@@ -15,7 +15,7 @@ async fn paid_by_code(world: &World, provider: &str, no: &str) -> String {
 
 /// The reversal was asked for a minute earlier than it was.
 async fn a_minute_passes(world: &World, no: &str) {
-    amend(world, no, "reversing", (shared::app::system_clock())() - 61_000).await;
+    amend(world, no, "reversing", (shared::app::system_clock())().get() - 61_000).await;
 }
 
 async fn amend(world: &World, no: &str, field: &str, value: i64) {
@@ -248,7 +248,7 @@ async fn a_creation_that_is_told_of_its_payment_while_it_is_reversed_is_asked_ab
         world.sandbox.behave();
         world.sandbox.misbehave(sandbox::Fault::new(sandbox::Op::Notify, sandbox::Misbehaviour::Lose));
         // Somebody closes it at this moment, and the reversal is on its way.
-        amend(&world, &no, "reversing", (shared::app::system_clock())()).await;
+        amend(&world, &no, "reversing", (shared::app::system_clock())().get()).await;
         amend(&world, &no, "fresh_until", 0).await;
         let (status, answer) = world.create(&no, data).await;
         let told = if first == firsts[0] { 200 } else { 409 };
@@ -272,5 +272,5 @@ async fn a_pay_code_that_its_provider_did_not_know_when_it_was_reversed_is_looke
     let close = json!({ "url": "pay/closePayment", "data": { "out_trade_no": "NOT_THERE_YET" } });
     assert_eq!(world.call("create-payment", close).await.0, 200);
     let due = world.order("NOT_THERE_YET").await["due"].as_i64().expect("due");
-    assert!(due <= (shared::app::system_clock())() + 60_000, "the payment may be on its way: {due}");
+    assert!(due <= (shared::app::system_clock())().get() + 60_000, "the payment may be on its way: {due}");
 }

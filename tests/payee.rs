@@ -23,7 +23,7 @@ pub fn twin() -> &'static MerchantKeys {
 fn quote(out_trade_no: &str, claims: Value) -> String {
     let mut all = json!({
         "out_trade_no": out_trade_no, "total_fee": 100, "type": "recharge", "custom": { "user_id": "user_001" },
-        "exp": (shared::app::system_clock())() / 1000 + 600,
+        "exp": (shared::app::system_clock())().get() / 1000 + 600,
     });
     merge(&mut all, claims);
     let [header, claims] = [json!({ "alg": "HS256" }), all].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));

@@ -108,7 +108,7 @@ async fn a_closed_order_is_watched_with_growing_pauses_as_long_as_its_provider_t
 #[tokio::test]
 async fn f14_an_end_in_seconds_or_as_a_date_is_refused_with_the_unit() {
     let world = World::start().await;
-    let seconds = (shared::app::system_clock())() / 1_000 + 3_600;
+    let seconds = (shared::app::system_clock())().get() / 1_000 + 3_600;
     for end in [json!(seconds), json!(seconds.to_string()), json!("2027-01-01T00:00:00Z"), json!(seconds * 1_000_000)] {
         for provider in ["wxpay", "alipay", "vkspay", "huawei", "appleiap", "douyin"] {
             let data = json!({ "provider": provider, "time_expire": end, "product_id": "coins_1", "vk_platform": match provider {
@@ -148,7 +148,7 @@ async fn every_provider_has_a_latest_end() {
     crate::world::names_all(&latest.each_ref().map(|(_, provider, ..)| *provider), |_| true);
     for (mode, provider, days, data) in latest {
         let world = World::with(mode, |_| {}).await;
-        let now = (shared::app::system_clock())();
+        let now = (shared::app::system_clock())().get();
         let mut data = data;
         data["provider"] = json!(provider);
         if data["vk_platform"].is_null() {

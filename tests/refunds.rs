@@ -275,7 +275,7 @@ impl World {
         })
         .to_string();
         let path = "/v3/refund/domestic/refunds";
-        let (seconds, nonce) = ((shared::app::system_clock())() / 1000, shared::crypto::nonce());
+        let (seconds, nonce) = ((shared::app::system_clock())().get() / 1000, shared::crypto::nonce());
         let signature = key.sign(format!("POST\n{path}\n{seconds}\n{nonce}\n{body}\n").as_bytes()).unwrap();
         let authorization = format!(
             "WECHATPAY2-SHA256-RSA2048 mchid=\"{}\",nonce_str=\"{nonce}\",signature=\"{signature}\",timestamp=\"{seconds}\",serial_no=\"{}\"",
@@ -297,7 +297,7 @@ impl World {
         // The sandbox settles a refund on the next request or delivery.
         for _ in 0..20 {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            self.sandbox.deliver_due((shared::app::system_clock())()).await;
+            self.sandbox.deliver_due((shared::app::system_clock())().get()).await;
         }
     }
 }

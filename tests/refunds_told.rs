@@ -57,7 +57,9 @@ async fn two_console_refunds_of_one_number_both_count_by_the_bill() {
     let bills = async || {
         let app = world.app.as_ref().expect("an app");
         let cx = app.context(app.config().await);
-        check_bills(&cx, (app.clock)() + 86_400_000, None, None, Some(Ours::Alipay)).await.expect("a run")
+        check_bills(&cx, (app.clock)() + std::time::Duration::from_hours(24), None, None, Some(Ours::Alipay))
+            .await
+            .expect("a run")
     };
     let reply = bills().await;
     assert_eq!((reply.refunds, reply.incidents, reply.errors), (2, 2, 0));
@@ -255,7 +257,7 @@ async fn a_console_refund_that_comes_before_one_of_ours_is_counted_once_ours_is_
     assert_eq!(told().await, 500, "which of the two it is shows only later: it comes again");
     assert_eq!(world.call("refund", own.clone()).await.0, 504, "for 10 s the query may not know what was taken");
     assert_eq!(world.order("CONTEST_1").await["refund_reserved"], 60);
-    let begun = (world.app.as_ref().unwrap().clock)() - 20_000;
+    let begun = (world.app.as_ref().unwrap().clock)().get() - 20_000;
     let key = [("pk", "O#CONTEST_1"), ("sk", "R#OWN")].map(|(k, v)| (k.to_owned(), Av::S(v.to_owned())));
     let update = world.tables.update_item().table_name(crate::world::TABLE).set_key(Some(key.into()));
     let update = update.update_expression("SET create_date = :at");

@@ -569,7 +569,7 @@ async fn a_token_that_they_signed_is_somebodys_and_with_one_bit_changed_nobodys(
         config["auth"]["jwt"] = json!({ "jwks": { "keys": [{ "kty": "RSA", "kid": "judge", "n": n, "e": e }] } });
     });
     let world = world.await;
-    let claims = json!({ "sub": "user_001", "exp": (shared::app::system_clock())() / 1000 + 600 });
+    let claims = json!({ "sub": "user_001", "exp": (shared::app::system_clock())().get() / 1000 + 600 });
     let query = async |alg: &str, sign: &dyn Fn(&[u8]) -> Vec<u8>| {
         let [header, claims] =
             [&json!({ "alg": alg, "kid": "judge" }), &claims].map(|p| part(p.to_string().as_bytes()));

@@ -185,7 +185,7 @@ async fn a_way_back_that_is_not_safe_is_refused_before_anything_is_stored() {
 #[tokio::test]
 async fn the_same_request_after_its_order_has_ended_is_told_so_and_a_new_one_that_is_over_is_malformed() {
     let world = World::start().await;
-    let now = (shared::app::system_clock())();
+    let now = (shared::app::system_clock())().get();
     let soon = json!({ "provider": "alipay", "time_expire": now + 2_500 });
     assert_eq!(world.create("EXPIRES_1", soon.clone()).await.0, 200);
     tokio::time::sleep(std::time::Duration::from_millis(2_600)).await;

@@ -140,7 +140,7 @@ impl World {
 
     /// A run of `reconcile` so many milliseconds from now.
     pub async fn reconcile(&self, ms_from_now: i64) -> Value {
-        self.reconcile_at((self.app().clock)() + ms_from_now).await
+        self.reconcile_at((self.app().clock)().get() + ms_from_now).await
     }
 
     /// A run of `reconcile` at a clock, Unix ms.

@@ -7,6 +7,7 @@ use sandbox::{DouyinProduct, Epay, MerchantKeys, Mode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::crypto::hash::sha256_hex;
+use shared::domain::UnixMs;
 use std::io;
 use std::path::Path;
 
@@ -138,7 +139,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// What DynamoDB says.
-pub async fn seed(client: &Client, prefix: &str, now: i64) -> Result<(), aws_sdk_dynamodb::Error> {
+pub async fn seed(client: &Client, prefix: &str, now: UnixMs) -> Result<(), aws_sdk_dynamodb::Error> {
     let text = |text: &str| Av::S(text.to_owned());
     let number = |number: i64| Av::N(number.to_string());
     let rows = [
@@ -148,7 +149,7 @@ pub async fn seed(client: &Client, prefix: &str, now: i64) -> Result<(), aws_sdk
                 ("_id", text(USER)),
                 ("nickname", text("演示用户")),
                 ("balance", number(0)),
-                ("register_date", number(now)),
+                ("register_date", number(now.get())),
             ],
         ),
         (

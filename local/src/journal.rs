@@ -8,7 +8,7 @@ use serde_json::Value;
 use shared::app::App;
 use shared::config::DEFAULT_MERCHANT;
 use shared::crypto::hash::sha256_hex;
-use shared::domain::Provider;
+use shared::domain::{Provider, UnixMs};
 use shared::providers::{CallbackRequest, Notice, read_callback};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,8 +23,8 @@ const MAX_BODY: usize = 1 << 20;
 pub struct Exchange {
     /// 1, 2, 3 …
     pub id: u64,
-    /// Unix ms.
-    pub at: i64,
+    /// When.
+    pub at: UnixMs,
     /// The order that it was about.
     pub out_trade_no: String,
     /// `pay/createPayment` …, or what was sent to the notify function.
@@ -42,8 +42,8 @@ pub struct Exchange {
 /// A callback as the notify function got it.
 #[derive(Debug, Clone)]
 pub struct Receipt {
-    /// When it arrived, Unix ms.
-    pub at: i64,
+    /// When it arrived.
+    pub at: UnixMs,
     /// Who was named in the path.
     pub provider: Provider,
     /// The merchant in the path.
@@ -161,7 +161,7 @@ async fn verify(
     merchant: &str,
     parts: &http::request::Parts,
     body: &[u8],
-    now: i64,
+    now: UnixMs,
 ) -> Result<(String, Option<String>), String> {
     let config = app.config().await;
     let merchant = config.merchant(merchant).ok_or("no such merchant")?;

@@ -10,6 +10,7 @@ use axum::routing::post;
 use serde_json::{Value, json};
 use shared::app::Clock;
 use shared::crypto::hash::sha256_hex;
+use shared::domain::UnixMs;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,8 +26,8 @@ const LENGTH: usize = 200;
 /// One delivery.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// Unix ms.
-    pub at: i64,
+    /// When.
+    pub at: UnixMs,
     /// The order.
     pub out_trade_no: String,
     /// `Idempotency-Key`: the same at each delivery of an order.

@@ -3,6 +3,7 @@
 use crate::jwks::Jwks;
 use config::{Fault, Source};
 use crypto::hash;
+use domain::UnixMs;
 use payments::{Context, Handlers};
 use providers::Config;
 use providers::{ProviderClients, TokenCache};
@@ -14,14 +15,14 @@ use tokio::sync::Mutex;
 /// How long a callback may wait for a new configuration before it goes on with the last good one.
 const REFRESH: Duration = Duration::from_secs(2);
 
-/// Unix milliseconds.
-pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+/// What tells the time.
+pub type Clock = Arc<dyn Fn() -> UnixMs + Send + Sync>;
 
 /// The system's clock.
 pub fn system_clock() -> Clock {
     Arc::new(|| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+        UnixMs::EPOCH + now
     })
 }
 
@@ -33,13 +34,13 @@ struct Loaded {
     faults: Vec<String>,
     /// A document that names key files is read again even when its text is the same.
     has_files: bool,
-    checked_at: i64,
+    checked_at: UnixMs,
 }
 
 /// One function's lifetime.
 pub struct App {
     source: Source,
-    ttl_ms: i64,
+    ttl: Duration,
     loaded: Mutex<Loaded>,
     /// The table.
     pub store: Store,
@@ -93,7 +94,7 @@ impl App {
         };
         Ok(Self {
             source: settings.source,
-            ttl_ms: i64::try_from(settings.config_ttl).unwrap_or(300).saturating_mul(1000),
+            ttl: Duration::from_secs(settings.config_ttl),
             loaded: Mutex::new(loaded),
             store,
             clients,
@@ -110,7 +111,7 @@ impl App {
     pub async fn config(&self) -> Arc<Config> {
         let mut loaded = self.loaded.lock().await;
         let now = (self.clock)();
-        if now - loaded.checked_at < self.ttl_ms {
+        if now < loaded.checked_at + self.ttl {
             return loaded.config.clone();
         }
         loaded.checked_at = now;
@@ -220,12 +221,12 @@ impl App {
     }
 }
 
-/// Reads a configuration at a time, Unix ms; it must not name a type that a Rust handler has already.
+/// Reads a configuration at a time; it must not name a type that a Rust handler has already.
 fn read(
     text: &str,
     base: &std::path::Path,
     handlers: &dyn Handlers,
-    now: i64,
+    now: UnixMs,
 ) -> Result<(Config, Vec<Fault>), Vec<Fault>> {
     let (config, remarks) = Config::parse_at(text, base, now)?;
     let twice = |kind: &&String| handlers.knows(kind);

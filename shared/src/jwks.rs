@@ -2,25 +2,27 @@
 //! whose key is known waits for a fetch that others cause, and junk causes few of them.
 
 use crypto::jwt::{self, VerifyingKey};
+use domain::UnixMs;
 use net::provider_http::{Http, Request};
 use serde_json::Value;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-/// How long a set is used before it is fetched anew, ms.
-const KEEP_MS: i64 = 600_000;
-/// How long a set is used at most while it cannot be fetched anew, ms from when it was fetched.
-const LIMIT_MS: i64 = 3_600_000;
-/// How often an unknown `kid`, and a set that cannot be fetched anew, may cause a fetch, ms.
-const PAUSE_MS: i64 = 60_000;
+/// How long a set is used before it is fetched anew.
+const KEEP: Duration = Duration::from_mins(10);
+/// How long a set is used at most while it cannot be fetched anew, from when it was fetched.
+const LIMIT: Duration = Duration::from_hours(1);
+/// How often an unknown `kid`, and a set that cannot be fetched anew, may cause a fetch.
+const PAUSE: Duration = Duration::from_mins(1);
 /// The same while there is no set at all, so that nobody can call.
-const RETRY_MS: i64 = 10_000;
+const RETRY: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
 struct Kept {
     url: String,
     set: Option<Value>,
-    fetched_at: i64,
-    tried_at: Option<i64>,
+    fetched_at: UnixMs,
+    tried_at: Option<UnixMs>,
     failed: Option<String>,
 }
 
@@ -37,19 +39,19 @@ enum Known {
 }
 
 impl Kept {
-    fn look(&mut self, url: &str, kid: Option<&str>, now: i64) -> Known {
+    fn look(&mut self, url: &str, kid: Option<&str>, now: UnixMs) -> Known {
         if self.url != url {
             *self = Self { url: url.to_owned(), ..Self::default() };
         }
-        let age = now - self.fetched_at;
-        let set = self.set.as_ref().filter(|_| age < LIMIT_MS);
-        let tried = |pause: i64| self.tried_at.is_some_and(|at| now - at < pause);
+        let age = now.since(self.fetched_at);
+        let set = self.set.as_ref().filter(|_| age < LIMIT);
+        let tried = |pause: Duration| self.tried_at.is_some_and(|at| now < at + pause);
         match set.map(|set| jwt::key_of(set, kid)) {
-            Some(Some(key)) if age < KEEP_MS => Known::Fresh(key),
-            Some(Some(key)) if tried(PAUSE_MS) => Known::Pause(Ok(Some(key))),
+            Some(Some(key)) if age < KEEP => Known::Fresh(key),
+            Some(Some(key)) if tried(PAUSE) => Known::Pause(Ok(Some(key))),
             Some(Some(key)) => Known::Aged(key),
-            Some(None) if tried(PAUSE_MS) => Known::Pause(Ok(None)),
-            None if tried(RETRY_MS) => {
+            Some(None) if tried(PAUSE) => Known::Pause(Ok(None)),
+            None if tried(RETRY) => {
                 Known::Pause(Err(self.failed.clone().unwrap_or_else(|| "jwksUrl: is being fetched".to_owned())))
             }
             Some(None) | None => Known::Unknown,
@@ -79,7 +81,7 @@ impl Jwks {
         http: &Http,
         url: &str,
         kid: Option<&str>,
-        now: i64,
+        now: UnixMs,
     ) -> Result<Option<VerifyingKey>, String> {
         let known = self.kept().look(url, kid, now);
         let _fetching = match known {

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use shared::api::{Request, Response};
 use shared::app::{App, Settings};
 use shared::config::Source;
+use shared::domain::UnixMs;
 use shared::net::egress::Receivers;
 use shared::net::provider_http::Http;
 use shared::store::Store;
@@ -154,7 +155,7 @@ impl World {
             notify_base: None,
             dead_letters: None,
         };
-        let app = App::new(settings, store, Box::new(Registry), clock).await;
+        let app = App::new(settings, store, Box::new(Registry), Arc::new(move || UnixMs::new(clock()))).await;
         let mut app = app.unwrap_or_else(|faults| panic!("the configuration is right: {faults:?}"));
         let receiver = Arc::new(Receiver { weather: weather.clone(), ..Receiver::default() });
         let wire = Arc::new(ProviderWire { router: sandbox.router(), weather: weather.clone() });
@@ -193,7 +194,7 @@ impl World {
 
     /// Now, Unix ms.
     pub fn now(&self) -> i64 {
-        (self.app.clock)()
+        (self.app.clock)().get()
     }
 
     fn put(&self, table: &str, id: &str, numbers: &[(&str, i64)]) {

@@ -5,7 +5,7 @@ use shared::api::{self, Call, Dialect, Reply, Request, Response};
 use shared::app::App;
 use shared::domain::{Code, Failure, action::Queries};
 use shared::payments::{
-    QueryInput, next_poll_ms, query_incidents, query_orders, query_payment, rerun_handler, verify_purchase,
+    QueryInput, next_poll, query_incidents, query_orders, query_payment, rerun_handler, verify_purchase,
 };
 
 /// Serves one request.
@@ -27,9 +27,9 @@ async fn payment(app: &App, call: &Call) -> Result<Reply, Failure> {
     if fields.flag("pay_order_info") {
         result.insert("payOrder".to_owned(), Value::Object(api::order_columns(&order, &call.caller)));
     }
-    let pause = next_poll_ms(&order, (app.clock)());
-    if let Some(ms) = pause {
-        result.insert("next_poll_ms".to_owned(), json!(ms));
+    let pause = next_poll(&order, (app.clock)());
+    if let Some(pause) = pause {
+        result.insert("next_poll_ms".to_owned(), json!(pause.as_millis()));
     }
     // An unpaid order is a state; VK-Pay's own dialect has a code for it.
     let reply = match call.dialect {
@@ -37,7 +37,7 @@ async fn payment(app: &App, call: &Call) -> Result<Reply, Failure> {
         Dialect::Action | Dialect::Url => Reply::ok(result),
     };
     Ok(match pause {
-        Some(ms) => reply.again_after(ms),
+        Some(pause) => reply.again_after(pause),
         None => reply,
     })
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use shared::app::App;
-use shared::domain::Provider;
+use shared::domain::{Provider, UnixMs};
 use shared::payments::{Counts, check_bills, missed_notices, sweep};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -50,7 +50,7 @@ pub async fn handle(app: &App, event: &Value) -> Result<Value, String> {
     let text = |name: &str| field(name).and_then(Value::as_str);
     let clock = match event.get("time").filter(|v| !v.is_null()) {
         None => (app.clock)(),
-        Some(time) => time.as_str().and_then(milliseconds).ok_or("time is not RFC 3339")?,
+        Some(time) => time.as_str().and_then(moment).ok_or("time is not RFC 3339")?,
     };
     let max_calls = match field("maxCalls") {
         None => MAX_CALLS,
@@ -102,11 +102,11 @@ pub async fn handle(app: &App, event: &Value) -> Result<Value, String> {
     Ok(reply)
 }
 
-fn milliseconds(text: &str) -> Option<i64> {
+fn moment(text: &str) -> Option<UnixMs> {
     let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()
+    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok().map(UnixMs::new)
 }
 
-fn rfc3339(ms: i64) -> Option<String> {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()?.format(&Rfc3339).ok()
+fn rfc3339(at: UnixMs) -> Option<String> {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.get()) * 1_000_000).ok()?.format(&Rfc3339).ok()
 }

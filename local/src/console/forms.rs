@@ -7,7 +7,7 @@ use crate::demo;
 use crate::guard::Form;
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
-use shared::domain::{Fen, Provider};
+use shared::domain::{Fen, Provider, UnixMs};
 
 /// The handler types in Rust.
 pub(super) const KINDS: [&str; 4] = ["recharge", "goods", "vip", "custom"];
@@ -53,7 +53,7 @@ pub(super) fn merchant_select(lang: Lang, demo: bool) -> Markup {
 }
 
 /// A new number: readable, and unlike any before.
-pub(super) fn new_number(now: i64) -> String {
+pub(super) fn new_number(now: UnixMs) -> String {
     format!("VK{}{}", compact(now), hex::encode(shared::crypto::random::<3>()))
 }
 
@@ -80,7 +80,7 @@ pub(super) fn custom_of(kind: &str) -> Map<String, Value> {
 ///
 /// # Errors
 /// A sentence, when `custom` is no JSON object.
-pub(super) fn create_data(form: &Form, lang: Lang, now: i64) -> Result<Map<String, Value>, String> {
+pub(super) fn create_data(form: &Form, lang: Lang, now: UnixMs) -> Result<Map<String, Value>, String> {
     let kind = form.filled("type").unwrap_or("recharge");
     let custom = match form.filled("custom") {
         None => custom_of(kind),

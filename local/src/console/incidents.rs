@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 use shared::domain::action::Refunds;
-use shared::domain::{Fen, Provider};
+use shared::domain::{Fen, Provider, UnixMs};
 use shared::payments::possible_actions;
 use shared::store::{Action, IncidentStatus};
 use std::collections::HashMap;
@@ -113,7 +113,7 @@ async fn item(console: &Console, view: &View, incident: &Map<String, Value>) -> 
     let open = text("status") == Some("open");
     let fitting = if open { fitting(console, id).await } else { Vec::new() };
     let provider = text("provider").and_then(Provider::parse);
-    let time = |name: &str| incident.get(name).and_then(Value::as_i64).map(moment);
+    let time = |name: &str| incident.get(name).and_then(Value::as_i64).map(|at| moment(UnixMs::new(at)));
     html! {
         article.card #(format!("i-{id}")) data-testid="incident-item" data-incident=(name) data-order=[text("out_trade_no")] data-action=[text("action")] {
             header.card-head {

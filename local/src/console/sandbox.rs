@@ -12,8 +12,10 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use sandbox::{DeliveryState, Fault, Misbehaviour, Op, Provider};
 use serde_json::json;
+use shared::domain::UnixMs;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 /// How many entries of each list are shown.
 const SHOWN: usize = 20;
@@ -198,7 +200,7 @@ fn lists(console: &Console, view: &View) -> Markup {
             header.card-head { h2 { (lang.t("渠道收到的请求", "Requests at the providers")) } span.muted { (wire.len()) } }
             @if wire.is_empty() { div.empty { p.muted { (lang.t("还没有请求。", "No requests yet.")) } } }
             ul.wire { @for request in wire.iter().rev().take(SHOWN) { li {
-                time { (moment(request.at)) }
+                time { (moment(UnixMs::new(request.at))) }
                 span.way data-provider=(request.provider.name()) { (request.provider.name()) }
                 code { (request.method) " " (request.path) }
                 span.status data-tone=(if request.verdict == "SUCCESS" { "good" } else { "wait" }) { (request.status) }
@@ -267,7 +269,7 @@ pub(super) async fn tomorrow(State(console): State<Arc<Console>>, _: Posted) -> 
         return StatusCode::NOT_FOUND.into_response();
     }
     let now = (console.app.clock)();
-    let event = json!({ "job": "due", "time": rfc3339(now + 25 * 3_600_000) });
+    let event = json!({ "job": "due", "time": rfc3339(now + Duration::from_hours(25)) });
     let (status, response) = match reconcile::handle(&console.app, &event).await {
         Ok(reply) => (200, reply),
         Err(why) => (500, json!({ "msg": why })),

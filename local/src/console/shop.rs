@@ -12,11 +12,12 @@ use maud::{Markup, PreEscaped, html};
 use serde_json::{Map, Value, json};
 use shared::config::{Config, Mode};
 use shared::domain::action::{Action, Payments, Queries};
-use shared::domain::{Fen, Order, Provider};
+use shared::domain::{Fen, Order, Provider, UnixMs};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How long a quoted price holds, seconds.
-const QUOTED_FOR: i64 = 2 * 3_600;
+const QUOTED_FOR: Duration = Duration::from_hours(2);
 
 struct Product {
     kind: &'static str,
@@ -131,7 +132,7 @@ fn open_to_pages(config: &Config) -> bool {
 }
 
 /// A new order: what `createPayment` is sent, with the shop's signature where there is a secret for it.
-fn order_of(config: &Config, lang: Lang, product: &Product, now: i64) -> String {
+fn order_of(config: &Config, lang: Lang, product: &Product, now: UnixMs) -> String {
     let mut order = json!({
         "out_trade_no": forms::new_number(now),
         "total_fee": product.price,
@@ -140,7 +141,7 @@ fn order_of(config: &Config, lang: Lang, product: &Product, now: i64) -> String 
     });
     let quote = config.auth.quote.as_ref().and_then(|secret| {
         let mut claims = order.clone();
-        claims["exp"] = json!(now / 1_000 + QUOTED_FOR);
+        claims["exp"] = json!((now + QUOTED_FOR).secs());
         jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(secret.expose().as_bytes())).ok()
     });
     if let Some(quote) = quote {

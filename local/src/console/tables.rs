@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde_json::{Map, Value};
+use shared::domain::UnixMs;
 use std::sync::Arc;
 
 /// How many items are shown.
@@ -86,7 +87,7 @@ fn field<'a>(item: &'a Map<String, Value>, column: &'a str) -> Option<&'a Value>
 fn cell(column: &str, value: &Value) -> Markup {
     match value {
         Value::Number(number) if column.ends_with("_date") || column == "time" => {
-            html! { time title=(number) { (moment(number.as_i64().unwrap_or_default())) } }
+            html! { time title=(number) { (moment(UnixMs::new(number.as_i64().unwrap_or_default()))) } }
         }
         Value::String(text) => {
             html! { (text.chars().take(48).collect::<String>()) @if text.chars().count() > 48 { "…" } }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use serde_json::Value;
-use shared::domain::{Fen, Status};
+use shared::domain::{Fen, Status, UnixMs};
 use time::macros::{format_description, offset};
 
 /// The language of a page.
@@ -59,33 +59,33 @@ pub(super) fn money(fen: Fen) -> Markup {
     html! { span.money { span.yen { "¥" } (fen.to_yuan()) } }
 }
 
-fn at(ms: i64) -> Option<time::OffsetDateTime> {
-    let at = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()?;
+fn shanghai(at: UnixMs) -> Option<time::OffsetDateTime> {
+    let at = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.get()) * 1_000_000).ok()?;
     Some(at.to_offset(offset!(+8)))
 }
 
 /// `10-03 14:05:09`, Shanghai.
-pub(super) fn moment(ms: i64) -> String {
+pub(super) fn moment(at: UnixMs) -> String {
     let format = format_description!("[month]-[day] [hour]:[minute]:[second]");
-    at(ms).and_then(|at| at.format(format).ok()).unwrap_or_default()
+    shanghai(at).and_then(|at| at.format(format).ok()).unwrap_or_default()
 }
 
 /// `14:05:09.123`, Shanghai.
-pub(super) fn clock(ms: i64) -> String {
+pub(super) fn clock(at: UnixMs) -> String {
     let format = format_description!("[hour]:[minute]:[second].[subsecond digits:3]");
-    at(ms).and_then(|at| at.format(format).ok()).unwrap_or_default()
+    shanghai(at).and_then(|at| at.format(format).ok()).unwrap_or_default()
 }
 
 /// RFC 3339, UTC.
-pub(super) fn rfc3339(ms: i64) -> Option<String> {
-    let at = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()?;
+pub(super) fn rfc3339(at: UnixMs) -> Option<String> {
+    let at = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.get()) * 1_000_000).ok()?;
     at.format(&time::format_description::well_known::Rfc3339).ok()
 }
 
 /// `20261003140509`, for numbers of orders.
-pub(super) fn compact(ms: i64) -> String {
+pub(super) fn compact(at: UnixMs) -> String {
     let format = format_description!("[year][month][day][hour][minute][second]");
-    at(ms).and_then(|at| at.format(format).ok()).unwrap_or_default()
+    shanghai(at).and_then(|at| at.format(format).ok()).unwrap_or_default()
 }
 
 /// The state of an order as a badge.

@@ -6,10 +6,10 @@ use super::{callbacks, incidents};
 use crate::journal::Receipt;
 use maud::{Markup, html};
 use serde_json::{Map, Value};
-use shared::domain::{Fen, Order};
+use shared::domain::{Fen, Order, UnixMs};
 
 struct Line {
-    at: i64,
+    at: UnixMs,
     tone: &'static str,
     event: String,
     title: String,
@@ -116,7 +116,7 @@ fn from_history(lang: Lang, mut item: Map<String, Value>) -> Line {
     let mut take = |name: &str| item.remove(name).unwrap_or_default();
     let event = take("event").as_str().unwrap_or_default().to_owned();
     let source = take("source").as_str().unwrap_or_default().to_owned();
-    let at = take("time").as_i64().unwrap_or_default();
+    let at = UnixMs::new(take("time").as_i64().unwrap_or_default());
     let detail = take("detail");
     let (tone, zh, en) = match event.as_str() {
         "created" => ("note", "订单已创建", "Order created"),

@@ -24,7 +24,7 @@ pub use reader::{Fault, Reader};
 pub use source::{Source, SourceError};
 pub use transfer::{TransferDefaults, report_infos};
 
-use domain::Secret;
+use domain::{Secret, UnixMs};
 use reader::{Shared, base_url, is_blank};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,21 +95,21 @@ impl<M: Sections> Document<M> {
     /// All faults, in the order of the document's sections.
     pub fn parse(text: &str, base: &Path) -> Result<(Self, Vec<Fault>), Vec<Fault>> {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Self::parse_at(text, base, i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
+        Self::parse_at(text, base, UnixMs::EPOCH + now)
     }
 
-    /// The same with certificates that must be valid at another time, Unix ms.
+    /// The same with certificates that must be valid at another time.
     ///
     /// # Errors
     /// As [`Document::parse`].
-    pub fn parse_at(text: &str, base: &Path, now: i64) -> Result<(Self, Vec<Fault>), Vec<Fault>> {
+    pub fn parse_at(text: &str, base: &Path, now: UnixMs) -> Result<(Self, Vec<Fault>), Vec<Fault>> {
         // Editors on Windows put a byte order mark before a document.
         let text = text.trim_start_matches('\u{feff}');
         let whole = |what: String| vec![Fault { path: "config".to_owned(), what }];
         let document: Value = serde_json::from_str(text)
             .map_err(|e| whole(format!("is not JSON (line {}, column {})", e.line(), e.column())))?;
         let Value::Object(document) = document else { return Err(whole("must be an object".to_owned())) };
-        let shared = Shared::below(base, now.div_euclid(1000));
+        let shared = Shared::below(base, now);
         let config = Self::read(&Reader::root(&shared, &document));
         let faults = shared.faults.into_inner();
         match config {

@@ -12,9 +12,10 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::time::Duration;
 
-/// How long before its end a certificate is remarked on, s.
-const NOTICE: i64 = 30 * 86_400;
+/// How long before its end a certificate is remarked on.
+const NOTICE: Duration = Duration::from_hours(30 * 24);
 
 /// Key material with the name of the key that held it, for faults about it.
 pub struct Material<T> {
@@ -213,13 +214,13 @@ impl<'a> Reader<'a> {
     /// so there both are remarks.
     pub fn check_dates(&self, material: &Material<Secret>, certificate: &Certificate, sandbox: bool) {
         let (begins, ends) = certificate.validity();
-        let now = self.shared.now;
+        let now = self.shared.now.secs();
         let key = &material.key;
         if ends < now && sandbox {
             self.remark(key, format!("is a certificate that ended on {}", day(ends)));
         } else if ends < now {
             self.fault(key, format!("is a certificate that ended on {}; put its successor in its place", day(ends)));
-        } else if ends - now < NOTICE {
+        } else if ends < (self.shared.now + NOTICE).secs() {
             self.remark(key, format!("is a certificate that ends on {}; put its successor in its place", day(ends)));
         } else if begins > now {
             self.remark(key, format!("is a certificate that begins on {}", day(begins)));

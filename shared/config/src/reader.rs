@@ -11,7 +11,7 @@
 use super::parsed::Parsed;
 use super::spelling;
 use super::weakness::{is_placeholder, weakness};
-use domain::Secret;
+use domain::{Secret, UnixMs};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -39,14 +39,14 @@ pub(super) struct Shared {
     pub remarks: RefCell<Vec<Fault>>,
     /// Relative `*Path` values are read from here.
     pub base: PathBuf,
-    /// When certificates must be valid, Unix seconds.
-    pub now: i64,
+    /// When certificates must be valid.
+    pub now: UnixMs,
     pub parsed: Parsed,
 }
 
 impl Shared {
     /// Nothing read yet; relative paths are read below `base`.
-    pub(crate) fn below(base: &std::path::Path, now: i64) -> Self {
+    pub(crate) fn below(base: &std::path::Path, now: UnixMs) -> Self {
         Self { base: base.to_owned(), now, ..Self::default() }
     }
 }

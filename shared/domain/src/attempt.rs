@@ -1,8 +1,9 @@
 //! One try to have an order paid, at one provider and product.
 
-use super::Provider;
+use super::{Provider, UnixMs};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::time::Duration;
 
 /// How an attempt stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,8 +21,8 @@ pub enum AttemptState {
     Paid,
 }
 
-/// How long a reversal that was asked for may take, ms: longer than all of its calls together may last.
-pub const REVERSAL_MS: i64 = 60_000;
+/// How long a reversal that was asked for may take: longer than all of its calls together may last.
+pub const REVERSAL: Duration = Duration::from_mins(1);
 
 /// An attempt keeps what was sent to the provider, so that the same can be sent again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,23 +70,23 @@ pub struct Attempt {
     pub auth_code_digest: Option<String>,
     /// How it stands.
     pub state: AttemptState,
-    /// When its provider was last asked to reverse it, Unix ms: what was paid by then goes back, whoever tells of it
+    /// When its provider was last asked to reverse it: what was paid by then goes back, whoever tells of it
     /// later. See [`Attempt::is_being_reversed`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reversing: Option<i64>,
+    pub reversing: Option<UnixMs>,
     /// True when signed notices of its payment could not be confirmed, and an operator was called: what becomes of the
     /// payment ends that incident.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub doubted: bool,
-    /// When it was made, Unix ms.
-    pub create_date: i64,
+    /// When it was made.
+    pub create_date: UnixMs,
     /// The payer's address that was sent.
     pub client_ip: String,
     /// Where the payer's browser returns to, as the pay parameters say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_url: Option<String>,
-    /// Until when its [`Parameters`] can be used, Unix ms; 0 when there are none yet.
-    pub fresh_until: i64,
+    /// Until when its [`Parameters`] can be used; [`UnixMs::EPOCH`] when there are none yet.
+    pub fresh_until: UnixMs,
 }
 
 /// The pay parameters of an attempt. They are an item of their own, so that no write of the order pays for them.
@@ -100,13 +101,13 @@ pub struct Parameters {
 
 impl Attempt {
     /// Whether a reversal may be on its way to the provider: until it is over, nothing that was said of a payment holds.
-    pub fn is_being_reversed(&self, now: i64) -> bool {
-        self.reversing.is_some_and(|asked| now < asked + REVERSAL_MS)
+    pub fn is_being_reversed(&self, now: UnixMs) -> bool {
+        self.reversing.is_some_and(|asked| now < asked + REVERSAL)
     }
 
     /// The note of a reversal that is over.
-    pub fn reversal_over(&self) -> Option<i64> {
-        self.reversing.map(|asked| asked - REVERSAL_MS)
+    pub fn reversal_over(&self) -> Option<UnixMs> {
+        self.reversing.map(|asked| asked - REVERSAL)
     }
 
     /// True while money may still come through this attempt.

@@ -1,5 +1,6 @@
 //! Days as the providers' books have them: Asia/Shanghai, which has been UTC+8 all year since 1991.
 
+use super::UnixMs;
 use time::macros::{format_description, offset};
 use time::{Date, OffsetDateTime, PrimitiveDateTime, Time};
 
@@ -8,9 +9,9 @@ use time::{Date, OffsetDateTime, PrimitiveDateTime, Time};
 pub struct Day(Date);
 
 impl Day {
-    /// The day of a time, Unix ms.
-    pub fn of(ms: i64) -> Self {
-        let time = OffsetDateTime::from_unix_timestamp(ms.div_euclid(1000)).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    /// The day of a moment.
+    pub fn of(at: UnixMs) -> Self {
+        let time = OffsetDateTime::from_unix_timestamp(at.secs()).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         Self(time.to_offset(offset!(+8)).date())
     }
 
@@ -22,9 +23,10 @@ impl Day {
         (digits && text.len() == 10).then_some(Self(date))
     }
 
-    /// When it begins, Unix ms.
-    pub fn begins(self) -> i64 {
-        PrimitiveDateTime::new(self.0, Time::MIDNIGHT).assume_offset(offset!(+8)).unix_timestamp() * 1000
+    /// When it begins.
+    pub fn begins(self) -> UnixMs {
+        let midnight = PrimitiveDateTime::new(self.0, Time::MIDNIGHT).assume_offset(offset!(+8));
+        UnixMs::new(midnight.unix_timestamp() * 1000)
     }
 
     /// So many days earlier.

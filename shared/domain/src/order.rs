@@ -1,6 +1,6 @@
 //! An order and its columns.
 
-use crate::{Attempt, AttemptState, Fen, Provider, Status};
+use crate::{Attempt, AttemptState, Fen, Provider, Status, UnixMs};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -10,7 +10,7 @@ pub const MAX_ATTEMPTS: usize = 20;
 /// How many refunds may be asked of one order. WeChat Pay makes at most 50 of one payment.
 pub const MAX_REFUNDS: u64 = 100;
 
-/// One order, with VK-Pay's column names (`docs/protocols/vkpay.md#order-columns`). All times are Unix milliseconds.
+/// One order, with VK-Pay's column names (`docs/protocols/vkpay.md#order-columns`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Order {
     /// The merchant's order number; the idempotency key of `createPayment`.
@@ -82,18 +82,18 @@ pub struct Order {
     /// And the path of the latest attempt's.
     pub notify_path: String,
     /// When the order was created.
-    pub create_date: i64,
+    pub create_date: UnixMs,
     /// When it ends unpaid.
-    pub time_expire: i64,
+    pub time_expire: UnixMs,
     /// When it was paid, as the provider says.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pay_date: Option<i64>,
+    pub pay_date: Option<UnixMs>,
     /// When the bundle learnt of it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub notify_date: Option<i64>,
+    pub notify_date: Option<UnixMs>,
     /// When it was closed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cancel_date: Option<i64>,
+    pub cancel_date: Option<UnixMs>,
     /// How the bundle learnt of the payment: 0 by asking, 1 by callback.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notify_mode: Option<u8>,
@@ -113,7 +113,7 @@ pub struct Order {
     pub attempts: Vec<Attempt>,
     /// When a provider was last asked about it.
     #[serde(default)]
-    pub queried_at: i64,
+    pub queried_at: UnixMs,
     /// Counts the writes of this item.
     pub version: u64,
 }

@@ -1,6 +1,6 @@
 //! A payment, as its provider states it; the same from every way in.
 
-use crate::{Fen, PaymentName, Provider, Sale};
+use crate::{Fen, PaymentName, Provider, Sale, UnixMs};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -31,8 +31,8 @@ pub struct Payment {
     pub parties: Parties,
     /// The payer at the provider.
     pub payer: Option<String>,
-    /// When it was paid, Unix ms.
-    pub paid_at: Option<i64>,
+    /// When it was paid.
+    pub paid_at: Option<UnixMs>,
     /// The provider's verified words, redacted: becomes `notify_info`.
     pub info: Value,
 }

@@ -1,6 +1,6 @@
 //! Refunds of an order.
 
-use super::{Attempt, Fen, Order, Provider};
+use super::{Attempt, Fen, Order, Provider, UnixMs};
 use serde::{Deserialize, Serialize};
 
 /// How a refund stands. Only `Processing` is not final.
@@ -40,7 +40,7 @@ impl RefundState {
     }
 }
 
-/// One refund. Times are Unix milliseconds.
+/// One refund.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refund {
     /// The order.
@@ -80,15 +80,15 @@ pub struct Refund {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// When it was begun.
-    pub create_date: i64,
+    pub create_date: UnixMs,
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub refund_date: Option<i64>,
+    pub refund_date: Option<UnixMs>,
 }
 
 impl Refund {
-    /// A refund of an order through the attempt that was paid, under way since `now`, Unix ms.
-    pub fn begun(order: &Order, attempt: &Attempt, out_refund_no: String, refund_fee: Fen, now: i64) -> Self {
+    /// A refund of an order through the attempt that was paid, under way since `now`.
+    pub fn begun(order: &Order, attempt: &Attempt, out_refund_no: String, refund_fee: Fen, now: UnixMs) -> Self {
         Self {
             out_trade_no: order.out_trade_no.clone(),
             out_refund_no,

@@ -1,6 +1,8 @@
 //! What must happen after a commit, written in the transaction that causes it.
 
+use super::UnixMs;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// What a task does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +28,7 @@ pub enum TaskState {
     Parked,
 }
 
-/// One task of an order. Times are Unix milliseconds.
+/// One task of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
     /// What it does.
@@ -34,18 +36,18 @@ pub struct Task {
     /// How it stands.
     pub state: TaskState,
     /// When it is to be done next. Claiming it moves this by the lease, so it is also what a claim is known by.
-    pub due: i64,
+    pub due: UnixMs,
     /// How often it was begun.
     pub attempts: u64,
     /// The order.
     pub out_trade_no: String,
     /// When it is given up.
-    pub until: i64,
+    pub until: UnixMs,
     /// When it was written.
-    pub create_date: i64,
+    pub create_date: UnixMs,
     /// Until when somebody is at it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub lease: Option<i64>,
+    pub lease: Option<UnixMs>,
     /// What it is about beside the order: a refund's number, the reason of an alarm.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
@@ -54,28 +56,28 @@ pub struct Task {
     pub last_error: Option<String>,
 }
 
-/// How long a claim lasts, ms.
-pub const LEASE_MS: i64 = 60_000;
+/// How long a claim lasts.
+pub const LEASE: Duration = MINUTE;
 
-const MINUTE: i64 = 60_000;
-/// How long what a handler has refused at once rests, ms.
-const FIRST_PAUSE: i64 = 10_000;
-const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
+const MINUTE: Duration = Duration::from_mins(1);
+/// How long what a handler has refused at once rests.
+const FIRST_PAUSE: Duration = Duration::from_secs(10);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 impl Task {
-    /// How long a task is tried, ms.
-    pub const PATIENCE_MS: i64 = DAY;
+    /// How long a task is tried.
+    pub const PATIENCE: Duration = DAY;
 
     /// A new task, due at once.
-    pub fn new(task: TaskName, out_trade_no: &str, subject: Option<&str>, at: i64) -> Self {
+    pub fn new(task: TaskName, out_trade_no: &str, subject: Option<&str>, at: UnixMs) -> Self {
         Self {
             task,
             state: TaskState::Due,
             due: at,
             attempts: 0,
             out_trade_no: out_trade_no.to_owned(),
-            until: at + Self::PATIENCE_MS,
+            until: at + Self::PATIENCE,
             create_date: at,
             lease: None,
             subject: subject.map(str::to_owned),
@@ -84,7 +86,7 @@ impl Task {
     }
 
     /// The task of a delivery that failed once already, when the order became paid.
-    pub fn redelivery(out_trade_no: &str, why: Option<&str>, at: i64) -> Self {
+    pub fn redelivery(out_trade_no: &str, why: Option<&str>, at: UnixMs) -> Self {
         Self {
             due: at + FIRST_PAUSE,
             attempts: 1,
@@ -109,8 +111,17 @@ impl Task {
     /// When a task that failed at a time is tried again: at once after its first attempt, then with growing
     /// pauses, each up to a fifth longer by `jitter` (0 to 999), and for the last time when its patience ends.
     /// `None` when it is given up.
-    pub fn next_due(&self, at: i64, jitter: i64) -> Option<i64> {
-        const PAUSES: [i64; 8] = [0, 10_000, 30_000, MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 30 * MINUTE];
+    pub fn next_due(&self, at: UnixMs, jitter: u32) -> Option<UnixMs> {
+        const PAUSES: [Duration; 8] = [
+            Duration::ZERO,
+            FIRST_PAUSE,
+            Duration::from_secs(30),
+            MINUTE,
+            Duration::from_mins(2),
+            Duration::from_mins(5),
+            Duration::from_mins(10),
+            Duration::from_mins(30),
+        ];
         if at >= self.until {
             return None;
         }
@@ -122,21 +133,30 @@ impl Task {
 
 /// When something unfinished is asked about next: 5 s, 30 s, 1, 3, 5, 10 and 30 minutes after `since`, then
 /// hourly, and after a week daily.
-pub fn ask_again(since: i64, now: i64) -> i64 {
-    const STEPS: [i64; 7] = [5_000, 30_000, MINUTE, 3 * MINUTE, 5 * MINUTE, 10 * MINUTE, 30 * MINUTE];
-    let age = now - since;
+pub fn ask_again(since: UnixMs, now: UnixMs) -> UnixMs {
+    const LAST: Duration = Duration::from_mins(30);
+    const STEPS: [Duration; 7] = [
+        Duration::from_secs(5),
+        Duration::from_secs(30),
+        MINUTE,
+        Duration::from_mins(3),
+        Duration::from_mins(5),
+        Duration::from_mins(10),
+        LAST,
+    ];
+    let age = now.since(since);
     if let Some(step) = STEPS.into_iter().find(|step| *step > age) {
         return since + step;
     }
-    let from = since + STEPS[6];
     let every = if age < 7 * DAY { HOUR } else { DAY };
-    from + ((now - from) / every + 1) * every
+    let rounds = (age - LAST).as_millis() / every.as_millis() + 1;
+    since + LAST + every.saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX))
 }
 
 /// When an attempt that may be paid though its order has ended is asked about next: after as long as the order has
 /// ended already, at least ten minutes and at most a day.
-pub fn watch_again(ended: i64, now: i64) -> i64 {
-    now + (now - ended).clamp(10 * MINUTE, DAY)
+pub fn watch_again(ended: UnixMs, now: UnixMs) -> UnixMs {
+    now + now.since(ended).clamp(Duration::from_mins(10), DAY)
 }
 
 #[cfg(test)]
@@ -145,45 +165,46 @@ mod tests {
 
     #[test]
     fn a_task_is_tried_at_once_then_with_growing_pauses_until_a_day_has_passed() {
-        let mut task = Task::new(TaskName::Handler, "T", None, 0);
-        let (mut at, mut pauses) = (0, Vec::new());
+        let mut task = Task::new(TaskName::Handler, "T", None, UnixMs::EPOCH);
+        let (mut at, mut pauses) = (UnixMs::EPOCH, Vec::new());
         loop {
             task.attempts += 1;
             let Some(next) = task.next_due(at, 0) else { break };
-            pauses.push(next - at);
+            pauses.push(next.since(at));
             at = next;
         }
-        assert_eq!(pauses[..9], [0, 10_000, 30_000, 60_000, 120_000, 300_000, 600_000, 1_800_000, 3_600_000]);
+        let ms: Vec<u128> = pauses[..9].iter().map(Duration::as_millis).collect();
+        assert_eq!(ms, [0, 10_000, 30_000, 60_000, 120_000, 300_000, 600_000, 1_800_000, 3_600_000]);
         assert!(pauses[8..pauses.len() - 1].iter().all(|pause| *pause == HOUR));
-        assert_eq!(at, DAY, "the last attempt is made when the day ends");
-        let mut late = Task::new(TaskName::Handler, "T", None, 0);
+        assert_eq!(at, UnixMs::EPOCH + DAY, "the last attempt is made when the day ends");
+        let mut late = Task::new(TaskName::Handler, "T", None, UnixMs::EPOCH);
         late.attempts = 3;
-        assert_eq!(late.next_due(0, 999), Some(30_000 + 5_994));
+        assert_eq!(late.next_due(UnixMs::EPOCH, 999), Some(UnixMs::new(30_000 + 5_994)));
     }
 
     #[test]
     fn what_has_ended_and_may_be_paid_is_asked_about_at_pauses_that_grow_to_a_day() {
-        let mut now = 0;
+        let mut now = UnixMs::EPOCH;
         let mut asked = Vec::new();
         for _ in 0..11 {
-            now = watch_again(0, now);
-            asked.push(now / MINUTE);
+            now = watch_again(UnixMs::EPOCH, now);
+            asked.push(now.get() / 60_000);
         }
         assert_eq!(asked, [10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 4_000, 5_440]);
     }
 
     #[test]
     fn what_is_unfinished_is_asked_about_at_growing_pauses() {
-        let mut now = 0;
+        let mut now = UnixMs::EPOCH;
         let mut asked = Vec::new();
         for _ in 0..9 {
-            now = ask_again(0, now);
-            asked.push(now);
+            now = ask_again(UnixMs::EPOCH, now);
+            asked.push(now.get());
         }
         assert_eq!(asked[..7], [5_000, 30_000, 60_000, 180_000, 300_000, 600_000, 1_800_000]);
         assert_eq!(asked[7..], [5_400_000, 9_000_000]);
-        assert_eq!(ask_again(0, 3 * HOUR), 3 * HOUR + 30 * MINUTE, "a run that comes late asks once");
-        let late = ask_again(0, 8 * DAY);
-        assert_eq!(ask_again(0, late) - late, DAY, "daily after a week");
+        let later = |span| ask_again(UnixMs::EPOCH, UnixMs::EPOCH + span).since(UnixMs::EPOCH);
+        assert_eq!(later(3 * HOUR), 3 * HOUR + 30 * MINUTE, "a run that comes late asks once");
+        assert_eq!(later(later(8 * DAY)) - later(8 * DAY), DAY, "daily after a week");
     }
 }

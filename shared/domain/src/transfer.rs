@@ -1,6 +1,6 @@
 //! Transfers: money that leaves the merchant.
 
-use super::{Fen, Provider};
+use super::{Fen, Provider, UnixMs};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -94,7 +94,7 @@ pub struct DailyLimits {
     pub per_payee: Option<Fen>,
 }
 
-/// One transfer: the ledger's item, and all that must be sent again unchanged. Times are Unix milliseconds.
+/// One transfer: the ledger's item, and all that must be sent again unchanged.
 ///
 /// The payee's real name is sealed under a key of the application's own; neither it nor the payee's account
 /// is in a reply or a log line.
@@ -113,11 +113,11 @@ pub struct Transfer {
     /// The node in the configuration.
     pub node: String,
     /// When it was first asked for.
-    pub create_date: i64,
+    pub create_date: UnixMs,
     /// When its provider was last called for it: until that call is surely over, not knowing the number proves
     /// nothing.
     #[serde(default)]
-    pub sent_at: i64,
+    pub sent_at: UnixMs,
     /// By whom: `key:<name>`, `iam:<arn>`, `user:<id>`.
     pub source: String,
     /// The application at the provider.
@@ -168,7 +168,7 @@ pub struct Transfer {
     pub result: Option<Value>,
     /// When it ended, as the bundle learnt it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub end_date: Option<i64>,
+    pub end_date: Option<UnixMs>,
     /// The day's counters that its amount was put on, by their keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<String>,
@@ -235,8 +235,8 @@ impl Transfer {
 }
 
 /// The day in Shanghai that a time falls into: `2026-01-02`.
-pub fn shanghai_day(ms: i64) -> String {
-    time::OffsetDateTime::from_unix_timestamp(ms.div_euclid(1000))
+pub fn shanghai_day(at: UnixMs) -> String {
+    time::OffsetDateTime::from_unix_timestamp(at.secs())
         .unwrap_or(time::OffsetDateTime::UNIX_EPOCH)
         .to_offset(time::macros::offset!(+8))
         .date()
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_day_begins_at_midnight_in_shanghai() {
-        assert_eq!(shanghai_day(1_767_283_199_999), "2026-01-01");
-        assert_eq!(shanghai_day(1_767_283_200_000), "2026-01-02");
+        assert_eq!(shanghai_day(UnixMs::new(1_767_283_199_999)), "2026-01-01");
+        assert_eq!(shanghai_day(UnixMs::new(1_767_283_200_000)), "2026-01-02");
     }
 }

@@ -2,8 +2,9 @@
 
 use super::query::Asked;
 use super::{Caller, Context, Source};
-use domain::{Attempt, AttemptState, Code, Failure, Order, Status};
+use domain::{Attempt, AttemptState, Code, Failure, Order, Status, UnixMs};
 use providers::{CallError, Closing, Meaning};
+use std::time::Duration;
 use store::HistoryEntry;
 
 /// Closes an unpaid order at every provider that may still take its money, then here. What a provider cannot
@@ -80,7 +81,7 @@ pub(super) async fn close_attempt(
         {
             return ended;
         }
-        let asked = cx.now().max(attempt.reversing.map_or(0, |before| before + 1));
+        let asked = cx.now().max(attempt.reversing.map_or(UnixMs::EPOCH, |before| before + Duration::from_millis(1)));
         let entry = HistoryEntry::new("reversal", source, cx.now()).with("attempt", &attempt.n);
         if !cx.store.begin_reversal(order, attempt, asked, &entry).await? {
             return Err(Code::BUSY.into());

@@ -5,9 +5,10 @@ use super::query::Asked;
 use super::wanted::{Wanted, read};
 use super::{Caller, Confirmed, Context, Fields, Source};
 use crypto::hash;
-use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Parameters, REVERSAL_MS, Status};
+use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Parameters, REVERSAL, Status, UnixMs};
 use providers::{CallError, CreateRequest, Created, Gateway, Meaning};
 use serde_json::{Map, Value};
+use std::time::Duration;
 use store::{Added, HistoryEntry, Holder, Kept};
 
 /// What the HTTP request tells of the client, beside the data.
@@ -106,7 +107,7 @@ fn check(
     order: &Order,
     attempt: &Attempt,
     notify_url: &str,
-    now: i64,
+    now: UnixMs,
 ) -> Result<(), Failure> {
     gateway.check(&request(wanted, order, attempt, notify_url, now)).map_err(|(field, what)| {
         let code = match field {
@@ -127,7 +128,7 @@ fn request<'a>(
     order: &'a Order,
     attempt: &'a Attempt,
     notify_url: &'a str,
-    now: i64,
+    now: UnixMs,
 ) -> CreateRequest<'a> {
     CreateRequest {
         order,
@@ -147,7 +148,7 @@ fn attempt_of(
     other: &Map<String, Value>,
     n: u64,
     number: String,
-    now: i64,
+    now: UnixMs,
 ) -> Attempt {
     Attempt {
         n,
@@ -171,7 +172,7 @@ fn attempt_of(
         create_date: now,
         client_ip: wanted.environment.client_ip.clone(),
         return_url: None,
-        fresh_until: 0,
+        fresh_until: UnixMs::EPOCH,
     }
 }
 
@@ -186,7 +187,7 @@ async fn begin(
     let (notify_url, notify_path) = cx.callback("pay-notify", wanted.provider, &gateway.merchant)?;
     let attempt = attempt_of(wanted, gateway, &wanted.other, 1, wanted.out_trade_no.to_owned(), now);
     let longest = gateway.longest_life(&attempt);
-    let ends = now + (i64::try_from(cx.config.policy.order_expire_minutes).unwrap_or(120) * 60_000).min(longest);
+    let ends = now + Duration::from_mins(cx.config.policy.order_expire_minutes).min(longest);
     super::request::check_end(wanted.time_expire, longest, now)?;
     let order = Order {
         out_trade_no: wanted.out_trade_no.to_owned(),
@@ -229,7 +230,7 @@ async fn begin(
         user_order_success: None,
         user_order_reason: None,
         attempts: vec![attempt],
-        queried_at: 0,
+        queried_at: UnixMs::EPOCH,
         version: 1,
     };
     let url = format!("{}{}", order.notify_url, order.notify_path);
@@ -283,7 +284,7 @@ async fn resume(
         Status::NotPay => {}
     }
     // Parameters that were given and have ended cannot be made anew under the same number.
-    let spent = gateway.spends_numbers() && last.fresh_until > 0 && last.fresh_until <= now;
+    let spent = gateway.spends_numbers() && last.fresh_until > UnixMs::EPOCH && last.fresh_until <= now;
     match last.state {
         AttemptState::Open if same_way && !spent => Ok(Some((order, true))),
         AttemptState::Failed if same_way => {
@@ -469,5 +470,5 @@ async fn keep(
 /// A provider has said that it is paid, and nothing came of that: its reversal may be on its way. Nobody tells of a
 /// payment by pay code a second time, so the schedule asks as soon as the reversal is over.
 async fn look_again(cx: &Context<'_>, order: &Order) -> Result<(), Failure> {
-    Ok(cx.store.look_at(&order.out_trade_no, cx.now() + REVERSAL_MS).await?)
+    Ok(cx.store.look_at(&order.out_trade_no, cx.now() + REVERSAL).await?)
 }

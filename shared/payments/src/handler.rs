@@ -1,6 +1,6 @@
 //! What the house expects of type handlers: effects as data.
 
-use domain::{Fen, Order};
+use domain::{Fen, Order, UnixMs};
 use futures::future::BoxFuture;
 use serde_json::{Map, Value};
 use store::{Store, StoreError, Write};
@@ -20,8 +20,8 @@ pub struct Draft<'a> {
 pub struct PaidOrder<'a> {
     /// The order, with its columns.
     pub order: &'a Order,
-    /// Now, Unix ms.
-    pub now: i64,
+    /// Now.
+    pub now: UnixMs,
 }
 
 impl PaidOrder<'_> {

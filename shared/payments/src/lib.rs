@@ -42,7 +42,7 @@ pub use login::login;
 pub use missed::missed_notices;
 pub use providers::virtual_pay::Coin;
 pub use purchase::verify_purchase;
-pub use query::{QueryInput, next_poll_ms, query_orders, query_payment};
+pub use query::{QueryInput, next_poll, query_orders, query_payment};
 pub use refund::{RefundInput, query_refund, refund};
 pub use request::Fields;
 pub use rerun::rerun_handler;
@@ -53,7 +53,7 @@ pub use sweep::{Counts, sweep};
 pub use tasks::{Ran, run_task};
 pub use transfer::{cancel_transfer, pursue_transfer, query_transfer, transfer};
 
-use domain::{Attempt, Code, Failure, Order};
+use domain::{Attempt, Code, Failure, Order, UnixMs};
 use providers::Config;
 use providers::{Gateway, ProviderClients};
 use std::sync::Arc;
@@ -69,8 +69,8 @@ pub struct Context<'a> {
     pub clients: &'a ProviderClients,
     /// The type handlers.
     pub handlers: &'a dyn Handlers,
-    /// The clock: Unix milliseconds.
-    pub clock: &'a (dyn Fn() -> i64 + Send + Sync),
+    /// The clock.
+    pub clock: &'a (dyn Fn() -> UnixMs + Send + Sync),
     /// Where callbacks go when the configuration does not say.
     pub notify_base: Option<&'a str>,
     /// The queue that is told of deliveries that are given up: its URL.
@@ -98,8 +98,8 @@ impl Caller {
 }
 
 impl Context<'_> {
-    /// Now, Unix ms.
-    pub fn now(&self) -> i64 {
+    /// Now.
+    pub fn now(&self) -> UnixMs {
         (self.clock)()
     }
 

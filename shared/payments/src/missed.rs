@@ -3,19 +3,20 @@
 
 use super::sweep::{BUDGET, Counts};
 use super::{Context, Settled, Source, settle_callback};
-use domain::{Code, Failure, Payment, Provider};
+use domain::{Code, Failure, Payment, Provider, UnixMs};
 use futures::StreamExt;
 use providers::Merchant;
 use providers::{CallError, Notice, RefundNotice, apple::Mailbox};
 use std::fmt::Display;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-/// How far back a run asks, ms. Apple gives a notification up after three days.
-const LOOK_BACK: i64 = 7 * 86_400_000;
+/// How far back a run asks. Apple gives a notification up after three days.
+const LOOK_BACK: Duration = Duration::from_hours(7 * 24);
 /// Notifications that are taken at once.
 const AT_ONCE: usize = 8;
 
-/// Takes the notifications of the week before `clock` (Unix ms) that did not arrive, with up to so many calls to
+/// Takes the notifications of the week before `clock` that did not arrive, with up to so many calls to
 /// providers. `merchant` and `provider` narrow the run. True when something is left.
 ///
 /// # Errors
@@ -23,7 +24,7 @@ const AT_ONCE: usize = 8;
 /// taken, are counted and never stop the run.
 pub async fn missed_notices(
     cx: &Context<'_>,
-    clock: i64,
+    clock: UnixMs,
     max_calls: u64,
     merchant: Option<&str>,
     provider: Option<Provider>,
@@ -38,7 +39,7 @@ pub async fn missed_notices(
     let mut merchants: Vec<&Merchant> =
         cx.config.merchants().filter(|own| merchant.is_none_or(|id| own.id == id)).collect();
     // Runs begin at different merchants, so that a run that ends early starves none of them.
-    let minute = usize::try_from(clock.div_euclid(60_000)).unwrap_or(0);
+    let minute = usize::try_from(clock.secs().div_euclid(60)).unwrap_or(0);
     let first = minute.checked_rem(merchants.len()).unwrap_or(0);
     merchants.rotate_left(first);
     for merchant in merchants {
@@ -72,8 +73,8 @@ impl Run<'_> {
     }
 
     /// True when something is left.
-    async fn empty(&self, clock: i64) -> bool {
-        let from = clock.saturating_sub(LOOK_BACK);
+    async fn empty(&self, clock: UnixMs) -> bool {
+        let from = clock - LOOK_BACK;
         let mut page = None;
         loop {
             if !self.may_ask() {

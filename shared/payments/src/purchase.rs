@@ -4,10 +4,11 @@ use super::{Caller, Confirmed, Context, Fields, Source};
 use domain::{Attempt, Code, Day, Failure, Order, Payment, Provider, other_number};
 use providers::{CallError, Held, Meaning, Proof, Refusal, Stands};
 use serde_json::{Value, json};
+use std::time::Duration;
 use store::{Claimed, Incident, IncidentName};
 
-/// For how long what a store signed is taken for what it would say now, ms.
-const FRESH_MS: i64 = 600_000;
+/// For how long what a store signed is taken for what it would say now.
+const FRESH: Duration = Duration::from_mins(10);
 
 /// Verifies a purchase and credits its order. What is checked, in this order: authenticity and environment,
 /// whose it is, that it was not taken back, its age; an old proof is
@@ -66,7 +67,7 @@ pub async fn verify_purchase(
         super::incident_record::alarm(cx, &incident, true).await?;
         return Err(Failure::new(Code::PURCHASE).says("the purchase is older than receiptExpiresIn"));
     }
-    if let Some(held) = bought.held.as_ref().filter(|held| cx.now().saturating_sub(held.at) > FRESH_MS) {
+    if let Some(held) = bought.held.as_ref().filter(|held| cx.now().since(held.at) > FRESH) {
         still_stands(cx, &order, attempt, payment, held).await?;
     }
     match super::confirm(cx, payment, Source::Query).await? {

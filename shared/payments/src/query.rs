@@ -2,13 +2,13 @@
 
 use super::confirm::confirm_taken_back;
 use super::{Caller, Confirmed, Context, Fields, Source};
-use domain::{Attempt, AttemptState, Code, Failure, Order, Provider, Status};
+use domain::{Attempt, AttemptState, Code, Failure, Order, Provider, Status, UnixMs};
 use providers::{CallError, Standing};
 use std::time::Duration;
 use store::{HistoryEntry, Listing};
 
-/// A provider is asked about one order at most once in this time, ms.
-pub(super) const PAUSE_MS: i64 = 1_000;
+/// A provider is asked about one order at most once in this time.
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
 /// How many attempts of one order are asked about at once.
 const ASKED_AT_ONCE: usize = 4;
 /// How long telling a provider of a delivery may take.
@@ -16,14 +16,22 @@ const TELL: Duration = Duration::from_secs(3);
 /// How often the table is looked at while waiting for a callback.
 const POLL: Duration = Duration::from_millis(250);
 
-/// When the client of an unpaid order should ask again: up to an age of its attempt, ms, this pause, ms.
-const PACE: [(i64, i64); 4] = [(30_000, 1_500), (120_000, 3_000), (600_000, 5_000), (i64::MAX, 10_000)];
-const _: () = assert!(PACE[0].1 > PAUSE_MS, "a client that asks more often than a provider is asked learns nothing");
+/// When the client of an unpaid order should ask again: up to an age of its attempt, this pause.
+const PACE: [(Duration, Duration); 4] = [
+    (Duration::from_secs(30), Duration::from_millis(1_500)),
+    (Duration::from_mins(2), Duration::from_secs(3)),
+    (Duration::from_mins(10), Duration::from_secs(5)),
+    (Duration::MAX, Duration::from_secs(10)),
+];
+const _: () = assert!(
+    PACE[0].1.as_millis() > PAUSE.as_millis(),
+    "a client that asks more often than a provider is asked learns nothing"
+);
 
-/// After how many milliseconds an order's client should ask again; `None` when there is nothing to wait for. It
+/// After how long an order's client should ask again; `None` when there is nothing to wait for. It
 /// grows with the age of what is being paid: most payers pay within the first minute.
-pub fn next_poll_ms(order: &Order, now: i64) -> Option<i64> {
-    let age = now.saturating_sub(order.current().create_date);
+pub fn next_poll(order: &Order, now: UnixMs) -> Option<Duration> {
+    let age = now.since(order.current().create_date);
     let pause = PACE.iter().find(|(until, _)| age < *until).map(|(_, pause)| *pause);
     pause.filter(|_| order.trade_state == Status::NotPay)
 }
@@ -34,7 +42,7 @@ pub struct QueryInput<'a> {
     transaction_id: Option<&'a str>,
     provider: Option<Provider>,
     await_notify: bool,
-    await_max_ms: i64,
+    await_max: Duration,
 }
 
 impl<'a> QueryInput<'a> {
@@ -48,12 +56,13 @@ impl<'a> QueryInput<'a> {
         if out_trade_no.is_none() && transaction_id.is_none() {
             return Err(Code::OUT_TRADE_NO.into());
         }
+        let await_max = fields.integer("await_max_time", 5..=40)?;
         Ok(Self {
             out_trade_no,
             transaction_id,
             provider: fields.provider()?,
             await_notify: fields.flag("await_notify"),
-            await_max_ms: fields.integer("await_max_time", 5..=40)?.unwrap_or(20) * 1_000,
+            await_max: Duration::from_secs(await_max.and_then(|s| u64::try_from(s).ok()).unwrap_or(20)),
         })
     }
 }
@@ -68,11 +77,11 @@ pub async fn query_payment(cx: &Context<'_>, caller: &Caller, input: &QueryInput
         (Some(no), _) => (no.to_owned(), cx.visible_order(caller, no).await?),
         (None, id) => named_by(cx, caller, input.provider, id.unwrap_or_default()).await?,
     };
-    let ends = cx.now() + input.await_max_ms;
+    let ends = cx.now() + input.await_max;
     loop {
         if order.trade_state == Status::NotPay
             && order.attempts.iter().any(Attempt::may_be_paid)
-            && cx.store.claim_query(&no, cx.now(), PAUSE_MS).await?
+            && cx.store.claim_query(&no, cx.now(), PAUSE).await?
         {
             for attempt in to_ask(&order, cx.now()) {
                 ask(cx, &order, attempt, Source::Query).await?;
@@ -89,10 +98,10 @@ pub async fn query_payment(cx: &Context<'_>, caller: &Caller, input: &QueryInput
 }
 
 /// The attempts that one query asks about: the latest, and of the earlier ones each in its turn.
-fn to_ask(order: &Order, now: i64) -> Vec<&Attempt> {
+fn to_ask(order: &Order, now: UnixMs) -> Vec<&Attempt> {
     let mut open: Vec<&Attempt> = order.attempts.iter().rev().filter(|a| a.may_be_paid()).collect();
     if open.len() > ASKED_AT_ONCE {
-        let turn = usize::try_from(now.div_euclid(PAUSE_MS)).unwrap_or(0) % (open.len() - 1);
+        let turn = usize::try_from(now.secs()).unwrap_or(0) % (open.len() - 1);
         open[1..].rotate_left(turn);
         open.truncate(ASKED_AT_ONCE);
     }

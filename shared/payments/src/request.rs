@@ -1,7 +1,8 @@
 //! Reading the fields of a request, each with the code that its fault has.
 
-use domain::{Code, Failure, Fen, Provider};
+use domain::{Code, Failure, Fen, Provider, UnixMs};
 use serde_json::{Map, Value};
+use std::time::Duration;
 
 /// The `data` of a request.
 pub struct Fields<'a>(pub &'a Map<String, Value>);
@@ -54,13 +55,14 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// `time_expire`, Unix ms.
+    /// `time_expire`.
     ///
     /// # Errors
     /// [`Code::FIELD`], with the unit, when it is a date or no number.
-    pub fn time_expire(&self) -> Result<Option<i64>, Failure> {
+    pub fn time_expire(&self) -> Result<Option<UnixMs>, Failure> {
         let not_ms = "time_expire: must be Unix ms (milliseconds), not a date and not seconds";
-        self.integer("time_expire", 1..=9_999_999_999_999).map_err(|failure| failure.says(not_ms))
+        let end = self.integer("time_expire", 1..=9_999_999_999_999).map_err(|failure| failure.says(not_ms))?;
+        Ok(end.map(UnixMs::new))
     }
 
     /// An object of bounded size.
@@ -115,15 +117,15 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Checks the end that a request gives its order, Unix ms: later than now, and at most `longest` ms ahead.
-pub(super) fn check_end(end: Option<i64>, longest: i64, now: i64) -> Result<(), Failure> {
+/// Checks the end that a request gives its order: later than now, and at most `longest` ahead.
+pub(super) fn check_end(end: Option<UnixMs>, longest: Duration, now: UnixMs) -> Result<(), Failure> {
     let bad = |what: &str| {
         Err(Failure::new(Code::FIELD).says(format!("time_expire: must be Unix ms (milliseconds), {what}")))
     };
     match end {
         Some(end) if end <= now => bad("later than now; seconds are not taken"),
-        Some(end) if end - now > longest => {
-            bad(&format!("at most {} days from now with this provider", longest / 86_400_000))
+        Some(end) if end.since(now) > longest => {
+            bad(&format!("at most {} days from now with this provider", longest.as_secs() / 86_400))
         }
         _ => Ok(()),
     }

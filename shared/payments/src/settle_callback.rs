@@ -60,7 +60,7 @@ async fn settle_hint(cx: &Context<'_>, hint: &Hint) -> Result<(), Failure> {
         if round > 0 {
             tokio::time::sleep(HINT_PAUSE).await;
         }
-        if cx.store.claim_query(&order.out_trade_no, cx.now(), super::query::PAUSE_MS).await? {
+        if cx.store.claim_query(&order.out_trade_no, cx.now(), super::query::PAUSE).await? {
             // What was credited by this number before needs no second proof.
             let known = attempt.state == AttemptState::Paid && attempt.numbers.len() < 2;
             let doubt = match super::query::ask(cx, &order, attempt, Source::Callback).await? {

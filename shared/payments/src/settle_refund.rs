@@ -7,7 +7,7 @@ use super::holder::find_order;
 use super::query::Asked;
 use super::settled::{ELSEWHERE, Settled, incident_of, raised, share_of, unanswered};
 use super::{Context, Source, returned};
-use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Refund, RefundState, other_number};
+use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Refund, RefundState, UnixMs, other_number};
 use providers::{ABNORMAL, CallError, RefundNotice, RefundProgress};
 use serde_json::{Value, json};
 use store::{Claimed, HistoryEntry, Incident, IncidentName, StoreError};
@@ -320,7 +320,7 @@ async fn complete(
     }
 }
 
-fn refunded_entry(refund: &Refund, source: Source, now: i64) -> HistoryEntry {
+fn refunded_entry(refund: &Refund, source: Source, now: UnixMs) -> HistoryEntry {
     HistoryEntry::new("refunded", source.name(), now)
         .with("out_refund_no", &refund.out_refund_no)
         .with("refund_fee", &refund.refund_fee)

@@ -7,7 +7,7 @@ use super::close::Ended;
 use super::query::Asked;
 use super::watch::watched_until;
 use super::{Context, Ran, Source};
-use domain::{Attempt, AttemptState, Code, Failure, Order, RefundState, Status, ask_again, watch_again};
+use domain::{Attempt, AttemptState, Code, Failure, Order, RefundState, Status, UnixMs, ask_again, watch_again};
 use futures::StreamExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -45,10 +45,10 @@ impl Counts {
 
 /// How long a run takes at most.
 pub(super) const BUDGET: Duration = Duration::from_secs(45);
-/// From then on, ms, what no provider ends is the operator's business; it is asked about once a day then.
-const TOO_LONG: i64 = 7 * 86_400_000;
-/// So long after its end an order's provider may be silent before somebody is called, ms.
-const SILENCE: i64 = 30 * 60_000;
+/// From then on what no provider ends is the operator's business; it is asked about once a day then.
+const TOO_LONG: Duration = Duration::from_hours(7 * 24);
+/// So long after its end an order's provider may be silent before somebody is called.
+const SILENCE: Duration = Duration::from_mins(30);
 /// Items that are brought on at once.
 const AT_ONCE: usize = 8;
 
@@ -56,12 +56,12 @@ const AT_ONCE: usize = 8;
 ///
 /// # Errors
 /// When the index cannot be read; an item that cannot be brought on is counted, and never stops the run.
-pub async fn sweep(cx: &Context<'_>, at: i64, max_calls: u64, counts: &Counts) -> Result<bool, Failure> {
+pub async fn sweep(cx: &Context<'_>, at: UnixMs, max_calls: u64, counts: &Counts) -> Result<bool, Failure> {
     let ends = Instant::now() + BUDGET;
     let spent = || counts.asked.load(Ordering::Relaxed) >= max_calls || Instant::now() >= ends;
     // Runs begin at different shards, so that a run that ends early starves none of them.
     let shards = Store::due_shards();
-    let first = u8::try_from(at.div_euclid(60_000).rem_euclid(i64::from(shards))).unwrap_or(0);
+    let first = u8::try_from(at.secs().div_euclid(60).rem_euclid(i64::from(shards))).unwrap_or(0);
     for shard in (0..shards).map(|i| (first + i) % shards) {
         let mut cursor = None;
         loop {
@@ -91,7 +91,7 @@ pub async fn sweep(cx: &Context<'_>, at: i64, max_calls: u64, counts: &Counts) -
     Ok(false)
 }
 
-async fn bring_on(cx: &Context<'_>, item: &DueItem, at: i64, counts: &Counts) {
+async fn bring_on(cx: &Context<'_>, item: &DueItem, at: UnixMs, counts: &Counts) {
     let done = match &item.what {
         Due::Task(no, name) => task(cx, no, name, at, counts).await,
         Due::Order(no) => order(cx, item, no, at, counts).await,
@@ -105,7 +105,7 @@ async fn bring_on(cx: &Context<'_>, item: &DueItem, at: i64, counts: &Counts) {
     }
 }
 
-async fn task(cx: &Context<'_>, no: &str, name: &str, at: i64, counts: &Counts) -> Result<(), Failure> {
+async fn task(cx: &Context<'_>, no: &str, name: &str, at: UnixMs, counts: &Counts) -> Result<(), Failure> {
     let Some(task) = cx.store.task(no, name).await? else { return Ok(()) };
     match super::run_task(cx, &task, at).await? {
         Ran::Done => Counts::add(&counts.tasks, 1),
@@ -120,7 +120,7 @@ async fn refund(
     item: &DueItem,
     no: &str,
     number: &str,
-    at: i64,
+    at: UnixMs,
     counts: &Counts,
 ) -> Result<(), Failure> {
     let Some(claim) = cx.store.claim_due(item, at).await? else { return Ok(()) };
@@ -141,7 +141,7 @@ async fn refund(
         return Ok(());
     }
     cx.store.due_next(item, claim, Some(ask_again(refund.create_date, at))).await?;
-    if at - refund.create_date > TOO_LONG {
+    if at.since(refund.create_date) > TOO_LONG {
         telemetry::alarm("refund_pending", &[("out_trade_no", &no), ("out_refund_no", &number)]);
     }
     match pursued {
@@ -150,7 +150,7 @@ async fn refund(
     }
 }
 
-async fn transfer(cx: &Context<'_>, item: &DueItem, key: &str, at: i64, counts: &Counts) -> Result<(), Failure> {
+async fn transfer(cx: &Context<'_>, item: &DueItem, key: &str, at: UnixMs, counts: &Counts) -> Result<(), Failure> {
     let Some(claim) = cx.store.claim_due(item, at).await? else { return Ok(()) };
     let Some(transfer) = cx.store.transfer_by_key(key).await?.filter(|t| t.state.is_open()) else {
         return Ok(cx.store.due_next(item, claim, None).await?);
@@ -162,7 +162,7 @@ async fn transfer(cx: &Context<'_>, item: &DueItem, key: &str, at: i64, counts: 
         return Ok(());
     }
     cx.store.due_next(item, claim, Some(ask_again(transfer.create_date, at))).await?;
-    if at - transfer.create_date > TOO_LONG {
+    if at.since(transfer.create_date) > TOO_LONG {
         telemetry::alarm("transfer_pending", &[("out_bill_no", &transfer.out_bill_no)]);
     }
     match pursued {
@@ -180,7 +180,7 @@ enum Looked {
     Waits { refused: bool },
 }
 
-async fn order(cx: &Context<'_>, item: &DueItem, no: &str, at: i64, counts: &Counts) -> Result<(), Failure> {
+async fn order(cx: &Context<'_>, item: &DueItem, no: &str, at: UnixMs, counts: &Counts) -> Result<(), Failure> {
     let Some(claim) = cx.store.claim_due(item, at).await? else { return Ok(()) };
     let Some(order) = cx.store.order(no).await? else {
         return Ok(cx.store.due_next(item, claim, None).await?);
@@ -203,7 +203,7 @@ async fn order(cx: &Context<'_>, item: &DueItem, no: &str, at: i64, counts: &Cou
     }
     let next = next_look(cx, &now, looked.is_ok(), at);
     cx.store.due_next(item, claim, next).await?;
-    let late = at - order.time_expire;
+    let late = at.since(order.time_expire);
     let unpaid = now.trade_state == Status::NotPay;
     if over && unpaid && next.is_some() && is_stuck(&looked, late) {
         telemetry::alarm("order_untold", &[("out_trade_no", &no), ("provider", &now.provider)]);
@@ -216,7 +216,7 @@ async fn order(cx: &Context<'_>, item: &DueItem, no: &str, at: i64, counts: &Cou
 
 /// Whether somebody must look why an order cannot be ended: at once when its provider refuses, after a while when it is
 /// silent or the payer never gets on.
-fn is_stuck(looked: &Result<Looked, Failure>, late: i64) -> bool {
+fn is_stuck(looked: &Result<Looked, Failure>, late: Duration) -> bool {
     match looked {
         Ok(Looked::Waits { refused }) => *refused || late >= SILENCE,
         Ok(Looked::Done) => false,
@@ -226,7 +226,7 @@ fn is_stuck(looked: &Result<Looked, Failure>, late: i64) -> bool {
 }
 
 /// When an order is looked at next: while it is unpaid, then as long as some attempt of it may be paid.
-fn next_look(cx: &Context<'_>, order: &Order, told: bool, at: i64) -> Option<i64> {
+fn next_look(cx: &Context<'_>, order: &Order, told: bool, at: UnixMs) -> Option<UnixMs> {
     let over = at >= order.time_expire;
     // From the end on the pauses begin anew.
     let usual = match over {

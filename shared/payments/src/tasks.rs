@@ -5,7 +5,7 @@
 use super::{Caller, Context, delivery};
 use config::{Forward, Target};
 use crypto::{aes, hash};
-use domain::{Code, Failure, Order, Task, TaskName, TaskState};
+use domain::{Code, Failure, Order, Task, TaskName, TaskState, UnixMs};
 use net::aws;
 use serde_json::{Map, Value, json};
 use std::fmt::Display;
@@ -32,8 +32,8 @@ const INLINE: Duration = Duration::from_secs(2);
 const CALLBACK: Duration = Duration::from_secs(3);
 /// Room to write down how the attempt ended.
 const MARGIN: Duration = Duration::from_millis(250);
-/// How long a delivery waits at least for the end of a refund, ms.
-const WAIT: i64 = 60_000;
+/// How long a delivery waits at least for the end of a refund.
+const WAIT: Duration = Duration::from_mins(1);
 /// The longest `user_order_reason`, characters.
 const REASON: usize = 200;
 
@@ -41,7 +41,7 @@ const REASON: usize = 200;
 ///
 /// # Errors
 /// When the table cannot be reached; a receiver or provider that fails is an ending, not an error.
-pub async fn run_task(cx: &Context<'_>, task: &Task, at: i64) -> Result<Ran, StoreError> {
+pub async fn run_task(cx: &Context<'_>, task: &Task, at: UnixMs) -> Result<Ran, StoreError> {
     if task.state != TaskState::Due || task.due > at {
         return Ok(Ran::Skipped);
     }
@@ -105,7 +105,7 @@ pub(super) async fn deliver_again(cx: &Context<'_>, caller: &Caller, order: &Ord
 async fn deliver(
     cx: &Context<'_>,
     claimed: &Task,
-    at: i64,
+    at: UnixMs,
     budget: Option<Duration>,
     by: &str,
 ) -> Result<Ran, StoreError> {
@@ -200,7 +200,7 @@ async fn nothing_to_deliver(cx: &Context<'_>, claimed: &Task, order: &Order) -> 
 }
 
 /// An order of which all is on its way back: how the refund ends decides.
-async fn postpone(cx: &Context<'_>, claimed: &Task, at: i64) -> Result<Ran, StoreError> {
+async fn postpone(cx: &Context<'_>, claimed: &Task, at: UnixMs) -> Result<Ran, StoreError> {
     let why = claimed.last_error.clone().unwrap_or_else(|| "全额退款处理中".to_owned());
     let end = match claimed.state {
         TaskState::Parked => TaskEnd::Parked(why),
@@ -210,10 +210,10 @@ async fn postpone(cx: &Context<'_>, claimed: &Task, at: i64) -> Result<Ran, Stor
     Ok(if ended { Ran::Failed } else { Ran::Skipped })
 }
 
-fn after_failure(claimed: &Task, at: i64, why: String) -> (TaskEnd, Ran) {
+fn after_failure(claimed: &Task, at: UnixMs, why: String) -> (TaskEnd, Ran) {
     // Spread over the orders, not over chance: the same attempt has the same pause.
     let spread = hash::sha256_hex(format!("{}#{}", claimed.out_trade_no, claimed.attempts).as_bytes());
-    let jitter = i64::from_str_radix(&spread[..8], 16).unwrap_or(0) % 1_000;
+    let jitter = u32::from_str_radix(&spread[..8], 16).unwrap_or(0) % 1_000;
     match claimed.next_due(at, jitter) {
         // What was given up stays so when an operator's own attempt fails.
         Some(due) if claimed.state == TaskState::Due => (TaskEnd::Again(due, why), Ran::Failed),
@@ -298,7 +298,7 @@ fn proxied(answer: Map<String, Value>) -> Map<String, Value> {
 
 /// Makes a refund that was decided, or finds that it is made. What the provider has taken is followed up as
 /// any refund; what it refuses is tried again.
-async fn send_back(cx: &Context<'_>, claimed: &Task, at: i64) -> Result<Ran, StoreError> {
+async fn send_back(cx: &Context<'_>, claimed: &Task, at: UnixMs) -> Result<Ran, StoreError> {
     let number = claimed.subject.as_deref().unwrap_or_default();
     let found = (cx.store.order(&claimed.out_trade_no).await?, cx.store.refund(&claimed.out_trade_no, number).await?);
     let (Some(order), Some(refund)) = found else {
@@ -327,7 +327,7 @@ async fn send_back(cx: &Context<'_>, claimed: &Task, at: i64) -> Result<Ran, Sto
 }
 
 /// Puts the message of a delivery that was given up into the dead-letter queue.
-async fn tell(cx: &Context<'_>, claimed: &Task, at: i64) -> Result<Ran, StoreError> {
+async fn tell(cx: &Context<'_>, claimed: &Task, at: UnixMs) -> Result<Ran, StoreError> {
     let no = &claimed.out_trade_no;
     let (order, task) = (cx.store.order(no).await?, cx.store.task(no, "handler").await?);
     let message = json!({

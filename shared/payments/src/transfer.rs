@@ -8,9 +8,10 @@
 use super::{Caller, Context, Fields};
 use config::{DEFAULT_MERCHANT, TransferDefaults, report_infos};
 use crypto::aes;
-use domain::{Code, Failure, Fen, Provider, ReportInfo, Transfer, TransferState};
+use domain::{Code, Failure, Fen, Provider, ReportInfo, Transfer, TransferState, UnixMs};
 use providers::{CallError, Gateway, Refusal, TransferNotice, TransferRequest, TransferStanding};
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 use store::{Begun, Incident, IncidentName};
 
 /// The node of both providers.
@@ -20,10 +21,10 @@ const LEAST: Fen = Fen(10);
 /// WeChat Pay wants the payee's name from here on, and none below the other (`docs/protocols/wechat.md#transfers`).
 const NAME_FROM: Fen = Fen(200_000);
 const NO_NAME_BELOW: Fen = Fen(30);
-/// WeChat Pay tells of a bill for 30 days; then not knowing a number means nothing, ms.
-const TOLD_MS: i64 = 29 * 24 * 3_600_000;
-/// A call that was made this long ago, ms, is surely over: longer than any function runs.
-const CALL_MS: i64 = 90_000;
+/// WeChat Pay tells of a bill for 30 days; then not knowing a number means nothing.
+const TOLD: Duration = Duration::from_hours(29 * 24);
+/// A call that was made this long ago is surely over: longer than any function runs.
+const CALL: Duration = Duration::from_secs(90);
 /// How often a transfer may move under our hands before we give up.
 const ROUNDS: usize = 8;
 
@@ -136,12 +137,12 @@ pub async fn pursue_transfer(cx: &Context<'_>, transfer: &Transfer, source: &str
             let mut begun = transfer.clone();
             match cx.store.begin_transfer_again(&mut begun, gateway.transfers()?.limits, cx.now()).await? {
                 // It was refused, so no call of before is under way.
-                Begun::Done => send(cx, &gateway, &begun, Some(0)).await,
+                Begun::Done => send(cx, &gateway, &begun, Some(UnixMs::EPOCH)).await,
                 Begun::OverLimit => Err(Code::TRANSFER_LIMIT.into()),
                 Begun::Moved => Err(Code::BUSY.into()),
             }
         }
-        Ok(None) if never_seen(transfer) && cx.now() - transfer.create_date < TOLD_MS => {
+        Ok(None) if never_seen(transfer) && cx.now().since(transfer.create_date) < TOLD => {
             tracing::info!(out_bill_no = %transfer.out_bill_no, source, "a transfer is sent again");
             match cx.store.repeat_transfer(transfer, cx.now()).await? {
                 Some(repeated) => send(cx, &gateway, &repeated, Some(transfer.sent_at)).await,
@@ -154,8 +155,8 @@ pub async fn pursue_transfer(cx: &Context<'_>, transfer: &Transfer, source: &str
 }
 
 /// True when a call of that time is surely over.
-const fn is_over(sent_at: i64, now: i64) -> bool {
-    now.saturating_sub(sent_at) >= CALL_MS
+fn is_over(sent_at: UnixMs, now: UnixMs) -> bool {
+    now.since(sent_at) >= CALL
 }
 
 /// True while the provider has never shown a bill of this number.
@@ -216,7 +217,7 @@ async fn send(
     cx: &Context<'_>,
     gateway: &Gateway,
     transfer: &Transfer,
-    earlier: Option<i64>,
+    earlier: Option<UnixMs>,
 ) -> Result<Transfer, Failure> {
     const TAKEN: [&str; 5] =
         ["ALREADY_EXISTS", "OUT_BILL_NO_USED", "DUPLICATE_REQUEST", "BIZ_UNIQUE_EXCEPTION", "REP_INCONSISTENT"];
@@ -290,7 +291,7 @@ async fn apply(
 }
 
 /// A transfer after what the provider says of it; `None` when that changes nothing.
-fn taken(seen: &Transfer, standing: &TransferStanding, now: i64) -> Option<Transfer> {
+fn taken(seen: &Transfer, standing: &TransferStanding, now: UnixMs) -> Option<Transfer> {
     let stays = seen.state == standing.state && seen.state.is_open();
     if !stays && !seen.state.may_become(standing.state) {
         return None;

@@ -2,7 +2,7 @@
 
 use super::payee::Payee;
 use super::{Caller, Context, CreateInput, Draft, Environment};
-use domain::{Code, Failure, Fen, Provider};
+use domain::{Code, Failure, Fen, Provider, UnixMs};
 use providers::{Client, Gateway, GoodsRequest};
 use serde_json::{Map, Value};
 
@@ -24,7 +24,7 @@ pub(super) struct Wanted<'a> {
     pub auth_code: Option<&'a str>,
     pub store_id: Option<&'a str>,
     pub return_url: Option<String>,
-    pub time_expire: Option<i64>,
+    pub time_expire: Option<UnixMs>,
     pub platform: String,
     pub node: &'static str,
     pub environment: &'a Environment,

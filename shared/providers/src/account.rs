@@ -3,7 +3,7 @@
 use crate::bill::Statement;
 use crate::driver::{Cx, Driver};
 use crate::{CallError, Merchant, Node, ProviderClients};
-use domain::{Day, Provider};
+use domain::{Day, Provider, UnixMs};
 
 /// A merchant at a provider that has bills: one file a day, whatever nodes of ours it has.
 pub struct Account {
@@ -36,11 +36,11 @@ impl Account {
         on_provider!(self.provider, P => P::billed_as(mch_id, app_id)) == Some(self.id.as_str())
     }
 
-    /// Asks for the bill of a day, downloads and reads it. `now` is Unix ms, for the signatures.
+    /// Asks for the bill of a day, downloads and reads it. `now` is for the signatures.
     ///
     /// # Errors
     /// See [`CallError`].
-    pub async fn bill(&self, clients: &ProviderClients, day: Day, now: i64) -> Result<Statement, CallError> {
+    pub async fn bill(&self, clients: &ProviderClients, day: Day, now: UnixMs) -> Result<Statement, CallError> {
         let cx = Cx { clients, merchant: "", now };
         on_node!(&self.node, node => Box::pin(node.bill(cx, day)).await)
     }

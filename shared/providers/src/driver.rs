@@ -10,18 +10,19 @@ use crate::{
     Refusal, Standing, Stands, TransferRequest, TransferStanding, Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
-use domain::{Attempt, Code, Day, Failure, Order, Payment, Refund};
+use domain::{Attempt, Code, Day, Failure, Order, Payment, Refund, UnixMs};
 use http::HeaderMap;
 use serde_json::{Map, Value};
+use std::time::Duration;
 
-/// The longest that an order lives where the provider names no limit, ms.
-pub(crate) const NO_LIMIT_NAMED: i64 = 7 * DAY;
+/// The longest that an order lives where the provider names no limit.
+pub(crate) const NO_LIMIT_NAMED: Duration = Duration::from_hours(7 * 24);
 /// What the key is derived for that seals the personal data of transfers.
 pub(crate) const SEALED_TRANSFERS: &str = "vk-pay transfers 1";
-/// A day, ms.
-pub(crate) const DAY: i64 = 24 * 60 * 60_000;
-/// What a provider has is taken to be told so long after nothing can be paid any more, ms.
-pub(crate) const MARGIN: i64 = DAY;
+/// A day.
+pub(crate) const DAY: Duration = Duration::from_hours(24);
+/// What a provider has is taken to be told so long after nothing can be paid any more.
+pub(crate) const MARGIN: Duration = DAY;
 
 /// What a call works with.
 #[derive(Clone, Copy)]
@@ -30,8 +31,8 @@ pub(crate) struct Cx<'a> {
     pub clients: &'a ProviderClients,
     /// The merchant in the configuration.
     pub merchant: &'a str,
-    /// Now, Unix ms.
-    pub now: i64,
+    /// Now.
+    pub now: UnixMs,
 }
 
 /// A request's client, as far as it decides which product is meant.
@@ -127,15 +128,15 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
         false
     }
 
-    /// The longest that a new order may live here, ms. Products check their own limits too.
-    fn longest_life(&self, _attempt: &Attempt) -> i64 {
+    /// The longest that a new order may live here. Products check their own limits too.
+    fn longest_life(&self, _attempt: &Attempt) -> Duration {
         NO_LIMIT_NAMED
     }
 
-    /// Until when an attempt that its provider did not close is asked about, Unix ms: as long as the provider itself
+    /// Until when an attempt that its provider did not close is asked about: as long as the provider itself
     /// takes money for it, and a day more. Where the order's own end was sent and binds, or where nothing can be
     /// asked for, that is the order's end.
-    fn watched_until(&self, order: &Order, attempt: &Attempt) -> i64;
+    fn watched_until(&self, order: &Order, attempt: &Attempt) -> UnixMs;
 
     /// Reads what a request buys, before anything is stored.
     ///

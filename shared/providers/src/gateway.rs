@@ -7,10 +7,11 @@ use crate::{
     TokenCache, TransferRequest, TransferStanding, Verdict, wxpay,
 };
 use config::TransferDefaults;
-use domain::{Attempt, Code, Failure, Order, Payment, Provider, Refund};
+use domain::{Attempt, Code, Failure, Order, Payment, Provider, Refund, UnixMs};
 use net::egress::Receivers;
 use net::provider_http::Http;
 use serde_json::{Map, Value};
+use std::time::Duration;
 
 /// What the providers keep for the process's lifetime.
 #[derive(Default)]
@@ -53,7 +54,7 @@ impl Gateway {
         on_provider!(self.node.provider(), P => P::NODE_IS_PLATFORM)
     }
 
-    fn cx<'a>(&'a self, clients: &'a ProviderClients, now: i64) -> Cx<'a> {
+    fn cx<'a>(&'a self, clients: &'a ProviderClients, now: UnixMs) -> Cx<'a> {
         Cx { clients, merchant: &self.merchant, now }
     }
 
@@ -108,13 +109,13 @@ impl Gateway {
         on_provider!(self.node.provider(), P => P::REFUND_NUMBER_LIMIT)
     }
 
-    /// The longest that a new order may live here, ms.
-    pub fn longest_life(&self, attempt: &Attempt) -> i64 {
+    /// The longest that a new order may live here.
+    pub fn longest_life(&self, attempt: &Attempt) -> Duration {
         on_node!(&self.node, node => node.longest_life(attempt))
     }
 
-    /// Until when an attempt that its provider did not close is asked about, Unix ms.
-    pub fn watched_until(&self, order: &Order, attempt: &Attempt) -> i64 {
+    /// Until when an attempt that its provider did not close is asked about.
+    pub fn watched_until(&self, order: &Order, attempt: &Attempt) -> UnixMs {
         on_node!(&self.node, node => node.watched_until(order, attempt))
     }
 
@@ -135,7 +136,7 @@ impl Gateway {
         clients: &ProviderClients,
         openid: Option<&str>,
         code: Option<&str>,
-        now: i64,
+        now: UnixMs,
     ) -> Result<Option<String>, Failure> {
         on_node!(&self.node, node => Box::pin(node.payer(self.cx(clients, now), openid, code)).await)
     }
@@ -165,7 +166,7 @@ impl Gateway {
         clients: &ProviderClients,
         order: &Order,
         attempt: &Attempt,
-        now: i64,
+        now: UnixMs,
     ) -> Result<Standing, CallError> {
         on_node!(&self.node, node => Box::pin(node.query(self.cx(clients, now), order, attempt)).await)
     }
@@ -180,7 +181,7 @@ impl Gateway {
         order: &Order,
         attempt: &Attempt,
         payment: &Payment,
-        now: i64,
+        now: UnixMs,
     ) -> Result<Stands, CallError> {
         on_node!(&self.node, node => Box::pin(node.stands(self.cx(clients, now), order, attempt, payment)).await)
     }
@@ -194,7 +195,7 @@ impl Gateway {
         clients: &ProviderClients,
         payment: &Payment,
         held: &Held,
-        now: i64,
+        now: UnixMs,
     ) -> Result<Stands, CallError> {
         on_node!(&self.node, node => Box::pin(node.brought(self.cx(clients, now), payment, held)).await)
     }
@@ -209,7 +210,7 @@ impl Gateway {
         clients: &ProviderClients,
         order: &Order,
         attempt: &Attempt,
-        now: i64,
+        now: UnixMs,
     ) -> Result<Closing, CallError> {
         on_node!(&self.node, node => Box::pin(node.close(self.cx(clients, now), order, attempt)).await)
     }
@@ -268,7 +269,7 @@ impl Gateway {
         order: &Order,
         attempt: &Attempt,
         refund: &Refund,
-        now: i64,
+        now: UnixMs,
     ) -> Result<RefundStanding, CallError> {
         on_node!(&self.node, node => Box::pin(node.query_refund(self.cx(clients, now), order, attempt, refund)).await)
     }
@@ -332,14 +333,14 @@ impl Gateway {
         clients: &ProviderClients,
         attempt: &Attempt,
         proof: Proof<'_>,
-        now: i64,
+        now: UnixMs,
     ) -> Result<Purchase, CallError> {
         on_node!(&self.node, node => Box::pin(node.purchase(self.cx(clients, now), attempt, proof)).await)
     }
 
     /// Tells the provider that an order is delivered which was found paid by asking, where it wants to know.
     /// Nothing depends on its answer.
-    pub async fn delivered(&self, clients: &ProviderClients, attempt: &Attempt, now: i64) {
+    pub async fn delivered(&self, clients: &ProviderClients, attempt: &Attempt, now: UnixMs) {
         on_node!(&self.node, node => Box::pin(node.delivered(self.cx(clients, now), attempt)).await);
     }
 }
@@ -352,7 +353,7 @@ pub async fn exchange(
     provider: Provider,
     platform: &str,
     code: &str,
-    now: i64,
+    now: UnixMs,
 ) -> Option<Result<Login, CallError>> {
     let cx = Cx { clients, merchant: &merchant.id, now };
     on_provider!(provider, P => P::login(cx, merchant, platform, code).await)

@@ -50,7 +50,7 @@ pub use token_cache::TokenCache;
 /// The merchant configuration, with the sections of all providers.
 pub type Config = config::Document<Merchant>;
 
-use domain::{Attempt, Code, Failure, Fen, Order, Parties, Payment, Provider, Transfer, TransferState};
+use domain::{Attempt, Code, Failure, Fen, Order, Parties, Payment, Provider, Transfer, TransferState, UnixMs};
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value};
 use std::fmt::Display;
@@ -172,8 +172,8 @@ pub struct CreateRequest<'a> {
     pub auth_code: Option<&'a str>,
     /// The shop (`store_id`), for `codepay`.
     pub store_id: Option<&'a str>,
-    /// Now, Unix ms.
-    pub now: i64,
+    /// Now.
+    pub now: UnixMs,
 }
 
 /// What is asked of a provider before there is an order.
@@ -241,8 +241,8 @@ pub struct Created {
     pub order_info: Value,
     /// The text of a QR code, where the product has one.
     pub code_url: Option<String>,
-    /// Until when these parameters can be used, Unix ms.
-    pub fresh_until: i64,
+    /// Until when these parameters can be used.
+    pub fresh_until: UnixMs,
     /// The provider's own number for this attempt, where callbacks and queries speak of that.
     pub number: Option<String>,
     /// `codepay`: the payment, when it was made at once.
@@ -295,8 +295,8 @@ pub struct RefundRequest<'a> {
     pub reason: &'a str,
     /// Where the provider tells its end, where it takes a URL.
     pub notify_url: &'a str,
-    /// Now, Unix ms.
-    pub now: i64,
+    /// Now.
+    pub now: UnixMs,
 }
 
 /// How a refund stands at a provider.
@@ -308,8 +308,8 @@ pub struct RefundStanding {
     pub refund_id: Option<String>,
     /// The amount, where the provider says.
     pub refund: Option<Fen>,
-    /// When it succeeded, Unix ms.
-    pub refunded_at: Option<i64>,
+    /// When it succeeded.
+    pub refunded_at: Option<UnixMs>,
 }
 
 /// The progress of a refund.
@@ -352,8 +352,8 @@ pub struct TransferRequest<'a> {
     pub transfer: &'a Transfer,
     /// The payee's real name, where it is sent.
     pub name: Option<&'a str>,
-    /// Now, Unix ms.
-    pub now: i64,
+    /// Now.
+    pub now: UnixMs,
 }
 
 /// How a transfer stands at a provider.
@@ -383,8 +383,8 @@ pub struct CallbackRequest<'a> {
     pub query: &'a str,
     /// The raw body, base64 of the Function URL already undone.
     pub body: &'a [u8],
-    /// Now, Unix ms.
-    pub now: i64,
+    /// Now.
+    pub now: UnixMs,
 }
 
 /// What a verified callback says.
@@ -433,8 +433,8 @@ pub struct Event {
     pub name: String,
     /// The provider's id of the message, the same when it is sent again.
     pub id: String,
-    /// When it was signed, Unix ms.
-    pub at: i64,
+    /// When it was signed.
+    pub at: UnixMs,
     /// The number that the provider knows.
     pub number: Option<String>,
     /// The provider's numbers of payments that it is about, the best first.

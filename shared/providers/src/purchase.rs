@@ -1,6 +1,6 @@
 //! In-app purchases: what a client brings as proof, and what the provider says of it.
 
-use domain::Payment;
+use domain::{Payment, UnixMs};
 /// What a client brings as proof of an in-app purchase.
 #[derive(Clone, Copy)]
 pub enum Proof<'a> {
@@ -40,8 +40,8 @@ pub struct Purchase {
 /// A signed purchase that its client had in hand; the store may have taken it back since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// When it was signed, Unix ms.
-    pub at: i64,
+    /// When it was signed.
+    pub at: UnixMs,
     /// By what the store can be asked about it: a number of the transaction, a token of the purchase.
     pub key: String,
 }

@@ -6,13 +6,13 @@
 
 use super::CallError;
 use crypto::{aes, hash};
-use domain::{Secret, TokenStore, TokenStoreError};
+use domain::{Secret, TokenStore, TokenStoreError, UnixMs};
 use std::time::Duration;
 
-/// How long one instance may take to fetch a token, ms.
-const LEASE_MS: i64 = 8_000;
-/// A token that ends sooner than this is fetched anew, ms.
-const MARGIN_MS: i64 = 300_000;
+/// How long one instance may take to fetch a token.
+const LEASE: Duration = Duration::from_secs(8);
+/// A token that ends sooner than this is fetched anew.
+const MARGIN: Duration = Duration::from_mins(5);
 /// How often a waiting instance looks.
 const LOOK: Duration = Duration::from_millis(150);
 
@@ -34,26 +34,26 @@ impl TokenCache {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn get(&self, name: &str, secret: &Secret, now: i64) -> Result<Option<Secret>, TokenStoreError> {
+    pub async fn get(&self, name: &str, secret: &Secret, now: UnixMs) -> Result<Option<Secret>, TokenStoreError> {
         Ok(self.kept(name, secret).await?.filter(|(_, until)| *until > now).map(|(value, _)| value))
     }
 
-    async fn kept(&self, name: &str, secret: &Secret) -> Result<Option<(Secret, i64)>, TokenStoreError> {
+    async fn kept(&self, name: &str, secret: &Secret) -> Result<Option<(Secret, UnixMs)>, TokenStoreError> {
         let Some((sealed, until)) = self.store()?.load(name).await? else { return Ok(None) };
         Ok(open(&sealed, name, secret).map(|value| (value, until)))
     }
 
-    /// Keeps a value under a name until a time, Unix ms.
+    /// Keeps a value under a name until a time.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn put(&self, name: &str, secret: &Secret, value: &Secret, until: i64) -> Result<(), TokenStoreError> {
+    pub async fn put(&self, name: &str, secret: &Secret, value: &Secret, until: UnixMs) -> Result<(), TokenStoreError> {
         let sealed = aes::seal_gcm(&key(secret), name.as_bytes(), value.expose().as_bytes());
         self.store()?.save(name, &sealed, until).await
     }
 
     /// A token that all instances use: the kept one, else a fetched one. `stale` is one that the provider
-    /// has just refused. `fetch` answers the token and how long it lives, ms; of instances that want it at
+    /// has just refused. `fetch` answers the token and how long it lives; of instances that want it at
     /// once one fetches, and the others wait.
     ///
     /// # Errors
@@ -63,11 +63,11 @@ impl TokenCache {
         name: &str,
         secret: &Secret,
         stale: Option<&Secret>,
-        now: i64,
+        now: UnixMs,
         fetch: F,
     ) -> Result<Secret, CallError>
     where
-        F: AsyncFnOnce() -> Result<(Secret, i64), CallError>,
+        F: AsyncFnOnce() -> Result<(Secret, Duration), CallError>,
     {
         if let Some(token) = self.shared(name, secret, stale, now).await.map_err(CallError::unknown)? {
             return Ok(token);
@@ -85,20 +85,20 @@ impl TokenCache {
         name: &str,
         secret: &Secret,
         stale: Option<&Secret>,
-        now: i64,
+        now: UnixMs,
     ) -> Result<Option<Secret>, TokenStoreError> {
         let started = tokio::time::Instant::now();
         loop {
-            let waited = i64::try_from(started.elapsed().as_millis()).unwrap_or(LEASE_MS);
+            let waited = started.elapsed();
             let now = now + waited;
             let kept = self.kept(name, secret).await?;
             let good = kept.filter(|(token, until)| {
-                *until > now + MARGIN_MS && stale.is_none_or(|stale| !stale.matches(token.expose()))
+                *until > now + MARGIN && stale.is_none_or(|stale| !stale.matches(token.expose()))
             });
             if let Some((token, _)) = good {
                 return Ok(Some(token));
             }
-            if self.store()?.claim(name, now, now + LEASE_MS).await? || waited >= LEASE_MS {
+            if self.store()?.claim(name, now, now + LEASE).await? || waited >= LEASE {
                 return Ok(None);
             }
             tokio::time::sleep(LOOK).await;

@@ -5,7 +5,7 @@ use crate::jwks::Jwks;
 use config::{Auth, JwtKeys, Mode, RequireQuote};
 use crypto::jwt::{self, VerifyingKey};
 use domain::action::{Action, Payments};
-use domain::{Code, Failure};
+use domain::{Code, Failure, UnixMs};
 use net::provider_http::Http;
 use payments::Caller;
 use providers::Config;
@@ -27,7 +27,7 @@ pub(super) async fn authenticate(
     jwks: &Jwks,
     http: &Http,
     call: &Call,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Caller, Failure> {
     let modes = config.auth.modes(call.action);
     let mut worst = Code::UNAUTHENTICATED;
@@ -95,7 +95,7 @@ fn iam(auth: &Auth, call: &Call) -> Result<Caller, No> {
     Ok(Caller { source: format!("iam:{arn}"), user: None, trusted: true })
 }
 
-async fn by_jwt(auth: &Auth, jwks: &Jwks, http: &Http, call: &Call, now: i64) -> Result<Caller, No> {
+async fn by_jwt(auth: &Auth, jwks: &Jwks, http: &Http, call: &Call, now: UnixMs) -> Result<Caller, No> {
     let settings = auth.jwt.as_ref().ok_or(No::Unknown)?;
     let token = bearer(call).or(call.uni_id_token.as_deref()).ok_or(No::Unknown)?;
     let kid = jwt::key_id(token).ok_or(No::Unknown)?;
@@ -137,7 +137,7 @@ const MAY_BE_QUOTED: [&str; 8] =
 
 /// Takes a signed quote into the data of `createPayment`: what is left out comes from it, what differs is
 /// refused. Answers the names that it fixed; none where there was no quote.
-pub(super) fn apply_quote(config: &Config, call: &mut Call, _now: i64) -> Result<Vec<&'static str>, Failure> {
+pub(super) fn apply_quote(config: &Config, call: &mut Call, _now: UnixMs) -> Result<Vec<&'static str>, Failure> {
     if call.action != Action::Payments(Payments::Create) {
         return Ok(Vec::new());
     }

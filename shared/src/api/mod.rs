@@ -46,7 +46,7 @@ pub struct Response {
     /// `Content-Type`; empty for none.
     pub content_type: &'static str,
     /// `Retry-After`, seconds.
-    pub retry_after: Option<i64>,
+    pub retry_after: Option<u64>,
     /// The body.
     pub body: String,
 }

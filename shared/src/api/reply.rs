@@ -3,13 +3,14 @@
 use super::Response;
 use domain::{Code, Failure};
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 /// A reply in the making.
 pub struct Reply {
     code: Code,
     status: u16,
     fields: Map<String, Value>,
-    retry_after: Option<i64>,
+    retry_after: Option<u64>,
 }
 
 impl Reply {
@@ -26,8 +27,8 @@ impl Reply {
     /// The same with `Retry-After`. It counts whole seconds, and must not hold back a client that reads the
     /// milliseconds: rounded down.
     #[must_use]
-    pub const fn again_after(mut self, ms: i64) -> Self {
-        self.retry_after = Some(ms / 1_000);
+    pub const fn again_after(mut self, pause: Duration) -> Self {
+        self.retry_after = Some(pause.as_secs());
         self
     }
 

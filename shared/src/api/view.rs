@@ -1,6 +1,6 @@
 //! What of an order a reply shows, in VK-Pay's names.
 
-use domain::{Order, Refund};
+use domain::{Order, Refund, UnixMs};
 use payments::Caller;
 use serde_json::{Map, Value, json};
 
@@ -86,9 +86,9 @@ pub fn refund_result(order: &Order, refund: &Refund) -> Map<String, Value> {
 }
 
 /// `yyyyMMddHHmmss` in Shanghai, as `time_end` of WeChat Pay's v2 and of the `url` dialect.
-fn time_end(ms: i64) -> String {
+fn time_end(at: UnixMs) -> String {
     let format = time::macros::format_description!("[year][month][day][hour][minute][second]");
-    time::OffsetDateTime::from_unix_timestamp(ms / 1000)
+    time::OffsetDateTime::from_unix_timestamp(at.secs())
         .ok()
         .map(|t| t.to_offset(time::macros::offset!(+8)))
         .and_then(|t| t.format(format).ok())

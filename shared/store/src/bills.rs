@@ -8,7 +8,7 @@
 use super::item::{Expression, Item, Key, attribute, item_of, shape_of};
 use super::{PaymentCommit, Store, StoreError, shard};
 use aws_sdk_dynamodb::types::AttributeValue as Av;
-use domain::{Day, Fen, Order, Provider, Refund};
+use domain::{Day, Fen, Order, Provider, Refund, UnixMs};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -108,8 +108,8 @@ pub struct BillReport {
     /// Why it is pending or failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// When it was checked last, ms.
-    pub check_date: i64,
+    /// When it was checked last.
+    pub check_date: UnixMs,
 }
 
 fn list_key(what: &str, provider: Provider, merchant: &str, day: Day, shard: u8) -> String {
@@ -138,7 +138,7 @@ pub(super) fn paid_item(key: &Key, commit: &PaymentCommit<'_>) -> Item {
 }
 
 /// What lists a refund that ended well by the day of its end; `at` is that time where the refund has none.
-pub(super) fn refunded_fields(order: &Order, refund: &Refund, at: i64) -> Map<String, Value> {
+pub(super) fn refunded_fields(order: &Order, refund: &Refund, at: UnixMs) -> Map<String, Value> {
     let ended = refund.refund_date.unwrap_or(at);
     let attempt = order.attempt(refund.attempt);
     let entry = RefundedEntry {
@@ -174,7 +174,7 @@ impl Store {
         day: Day,
         shard: u8,
     ) -> Result<Vec<PaidEntry>, StoreError> {
-        self.all_listed(&list_key("paid", provider, merchant, day, shard), 0).await
+        self.all_listed(&list_key("paid", provider, merchant, day, shard), UnixMs::EPOCH).await
     }
 
     /// Refunds of a merchant that ended well on a day: one shard of [`SHARDS`].
@@ -188,7 +188,7 @@ impl Store {
         day: Day,
         shard: u8,
     ) -> Result<Vec<RefundedEntry>, StoreError> {
-        self.all_listed(&list_key("refunded", provider, merchant, day, shard), 0).await
+        self.all_listed(&list_key("refunded", provider, merchant, day, shard), UnixMs::EPOCH).await
     }
 
     /// Notes the day whose bill has a payment that is listed under another.
@@ -255,7 +255,7 @@ impl Store {
     }
 
     /// Everything under a key of the listing from a time on.
-    async fn all_listed<T: DeserializeOwned>(&self, list_key: &str, since: i64) -> Result<Vec<T>, StoreError> {
+    async fn all_listed<T: DeserializeOwned>(&self, list_key: &str, since: UnixMs) -> Result<Vec<T>, StoreError> {
         let items = self
             .client
             .query()

@@ -2,9 +2,9 @@
 
 use super::item::{Expression, Item, Key};
 use super::orders::order_named;
-use super::{Accepted, HistoryEntry, Incident, Refused, Store, StoreError, Write, due_shard};
+use super::{Accepted, FIRST_LOOK, HistoryEntry, Incident, Refused, Store, StoreError, Write, due_shard};
 use aws_sdk_dynamodb::types::AttributeValue as Av;
-use domain::{Attempt, AttemptState, Order, Payment, Provider, Status, Task};
+use domain::{Attempt, AttemptState, Order, Payment, Provider, Status, Task, UnixMs};
 
 /// What the handler's run means for the order.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -125,7 +125,13 @@ impl Store {
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn take_back(&self, provider: Provider, merchant: &str, id: &str, at: i64) -> Result<bool, StoreError> {
+    pub async fn take_back(
+        &self,
+        provider: Provider,
+        merchant: &str,
+        id: &str,
+        at: UnixMs,
+    ) -> Result<bool, StoreError> {
         let mut item = Key::transaction(provider, merchant, id).attributes();
         item.insert("kind".to_owned(), Av::S(TAKEN_BACK.to_owned()));
         item.insert("create_date".to_owned(), Av::N(at.to_string()));
@@ -170,7 +176,7 @@ impl Store {
             .change("version", 1);
         // What else may be paid is looked after until the order's time is over.
         match order.attempts.iter().any(|a| if a.n == attempt.n { a.numbers.len() > 1 } else { a.may_be_paid() }) {
-            true => update.set("due_shard", due_shard(no)).set("due", commit.entry.at + 5_000),
+            true => update.set("due_shard", due_shard(no)).set("due", commit.entry.at + FIRST_LOOK),
             false => update.remove("due_shard").remove("due"),
         };
         let claim = Key::transaction(payment.provider, &payment.merchant, &payment.transaction_id);

@@ -2,10 +2,11 @@
 
 use super::item::{Expression, Key};
 use super::{Store, StoreError};
-use domain::{Attempt, Order, Provider};
+use domain::{Attempt, Order, Provider, UnixMs};
+use std::time::Duration;
 
-/// How long a count is kept, seconds: longer than any provider sends its notices again.
-const KEPT: i64 = 7 * 86_400;
+/// How long a count is kept: longer than any provider sends its notices again.
+const KEPT: Duration = Duration::from_hours(7 * 24);
 
 impl Store {
     /// Notes on an attempt that its payment is doubted, so that whatever becomes of the payment ends the doubt.
@@ -28,10 +29,10 @@ impl Store {
         provider: Provider,
         merchant: &str,
         number: &str,
-        now: i64,
+        now: UnixMs,
     ) -> Result<u64, StoreError> {
         let mut update = Expression::default();
-        update.set("kind", "unconfirmed").set("expire_at", now / 1_000 + KEPT).add("times", 1);
+        update.set("kind", "unconfirmed").set("expire_at", (now + KEPT).secs()).add("times", 1);
         let sent = self
             .client
             .update_item()

@@ -6,14 +6,14 @@
 use super::item::{Expression, Item, Key};
 use super::{SHARDS, Store, StoreError};
 use aws_sdk_dynamodb::types::AttributeValue as Av;
-use domain::LEASE_MS;
+use domain::{LEASE, UnixMs};
 
 /// An item that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueItem {
     key: Key,
-    /// When it was due, Unix ms.
-    pub due: i64,
+    /// When it was due.
+    pub due: UnixMs,
     /// What it is.
     pub what: Due,
 }
@@ -47,7 +47,7 @@ impl Store {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn due(&self, shard: u8, at: i64, cursor: Option<DueCursor>) -> Result<DuePage, StoreError> {
+    pub async fn due(&self, shard: u8, at: UnixMs, cursor: Option<DueCursor>) -> Result<DuePage, StoreError> {
         let page = self
             .client
             .query()
@@ -71,8 +71,8 @@ impl Store {
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn claim_due(&self, item: &DueItem, at: i64) -> Result<Option<i64>, StoreError> {
-        let claim = at + LEASE_MS;
+    pub async fn claim_due(&self, item: &DueItem, at: UnixMs) -> Result<Option<UnixMs>, StoreError> {
+        let claim = at + LEASE;
         let mut update = Expression::default();
         update.when("due", "=", item.due).set("due", claim);
         let shard = update.name("due_shard");
@@ -84,7 +84,7 @@ impl Store {
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn due_next(&self, item: &DueItem, claim: i64, next: Option<i64>) -> Result<(), StoreError> {
+    pub async fn due_next(&self, item: &DueItem, claim: UnixMs, next: Option<UnixMs>) -> Result<(), StoreError> {
         let mut update = Expression::default();
         update.when("due", "=", claim);
         let shard = update.name("due_shard");

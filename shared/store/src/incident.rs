@@ -4,7 +4,7 @@ use super::item::{Expression, Item, Key, attribute, item_of, plain, shape_of};
 use super::{HistoryEntry, Refused, Store, StoreError};
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use crypto::hash;
-use domain::{Fen, Payment, Provider, Refund, RefundState, Task, TaskName};
+use domain::{Fen, Payment, Provider, Refund, RefundState, Task, TaskName, UnixMs};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -156,12 +156,12 @@ pub struct Said {
     /// What the provider says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actual: Option<Value>,
-    /// When, Unix ms.
-    pub at: i64,
+    /// When.
+    pub at: UnixMs,
 }
 
 impl Said {
-    pub(super) fn of(incident: &Incident, at: i64) -> Self {
+    pub(super) fn of(incident: &Incident, at: UnixMs) -> Self {
         Self {
             incident: incident.incident,
             transaction_id: incident.transaction_id.clone(),
@@ -274,7 +274,7 @@ impl Incident {
         digest(&json!(["payment", provider, identity, out_trade_no]))
     }
 
-    pub(super) fn item(&self, at: i64) -> Item {
+    pub(super) fn item(&self, at: UnixMs) -> Item {
         let id = self.id();
         let mut item = item_of(&Key::incident(&id), "incident", self);
         for (name, value) in [
@@ -307,7 +307,7 @@ impl Store {
         incident: &Incident,
         known: bool,
         back: Option<&Refund>,
-        at: i64,
+        at: UnixMs,
     ) -> Result<Recording, StoreError> {
         let id = incident.id();
         let mut item = incident.item(at);
@@ -342,7 +342,7 @@ impl Store {
     }
 
     /// The refund of an incident, its number, and the task that makes it.
-    pub(super) fn sending_back(&self, refund: &Refund, at: i64) -> Vec<TransactWriteItem> {
+    pub(super) fn sending_back(&self, refund: &Refund, at: UnixMs) -> Vec<TransactWriteItem> {
         let task = Task::new(TaskName::Refund, &refund.out_trade_no, Some(&refund.out_refund_no), at);
         let mut writes = self.refund_insertions(refund).to_vec();
         writes.push(self.task_insertion(&task));
@@ -362,7 +362,13 @@ impl Store {
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn send_back(&self, recorded: &Recorded, refund: &Refund, by: &str, at: i64) -> Result<bool, StoreError> {
+    pub async fn send_back(
+        &self,
+        recorded: &Recorded,
+        refund: &Refund,
+        by: &str,
+        at: UnixMs,
+    ) -> Result<bool, StoreError> {
         let mut update = Expression::default();
         update.when("status", "=", IncidentStatus::Open);
         match &recorded.action {
@@ -423,7 +429,7 @@ impl Store {
         action: Action,
         by: &str,
         note: Option<&str>,
-        at: i64,
+        at: UnixMs,
     ) -> Result<bool, StoreError> {
         let mut update = Self::resolution(action, at);
         update.set("resolved_by", by).set_some("note", note);
@@ -455,7 +461,7 @@ impl Store {
     }
 
     /// What ends an open incident.
-    pub(super) fn resolution(action: Action, at: i64) -> Expression {
+    pub(super) fn resolution(action: Action, at: UnixMs) -> Expression {
         let mut update = Expression::default();
         update
             .when("status", "=", IncidentStatus::Open)

@@ -13,7 +13,7 @@ use super::{
     StoreError,
 };
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
-use domain::{Fen, Order, Payment, Provider, Refund};
+use domain::{Fen, Order, Payment, Provider, Refund, UnixMs};
 use serde_json::json;
 
 /// How often something is written anew that others have changed.
@@ -118,7 +118,7 @@ impl Store {
         incident: &Incident,
         known: bool,
         back: Option<&Refund>,
-        at: i64,
+        at: UnixMs,
     ) -> Result<Recording, StoreError> {
         for _ in 0..ROUNDS {
             let found = match (&incident.payment, &incident.out_trade_no) {
@@ -143,7 +143,7 @@ impl Store {
         recorded: &Recorded,
         incident: &Incident,
         known: bool,
-        at: i64,
+        at: UnixMs,
     ) -> Result<bool, StoreError> {
         let words = Said::of(incident, at);
         let first = Said::of(&recorded.incident, at);
@@ -174,7 +174,7 @@ impl Store {
         incident: &Incident,
         known: bool,
         back: Option<&Refund>,
-        at: i64,
+        at: UnixMs,
     ) -> Result<Option<Recording>, StoreError> {
         let id = recorded.incident_id.as_str();
         let mut update = Expression::default();

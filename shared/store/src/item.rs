@@ -1,7 +1,7 @@
 //! Items: our JSON shapes as DynamoDB attributes and back, the keys, and expressions.
 
 use aws_sdk_dynamodb::types::AttributeValue as Av;
-use domain::{PaymentName, Provider};
+use domain::{PaymentName, Provider, UnixMs};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -33,13 +33,13 @@ impl Key {
     }
 
     /// An entry of the order's history; sorts by time.
-    pub(crate) fn history(out_trade_no: &str, at: i64) -> Self {
+    pub(crate) fn history(out_trade_no: &str, at: UnixMs) -> Self {
         let tail = hex::encode(crypto::random::<4>());
         Self::new(format!("O#{out_trade_no}"), format!("H#{at:015}#{tail}"))
     }
 
     /// An event of the provider's in the order's history; the same event is the same item.
-    pub(crate) fn event(out_trade_no: &str, at: i64, id: &str) -> Self {
+    pub(crate) fn event(out_trade_no: &str, at: UnixMs, id: &str) -> Self {
         Self::new(format!("O#{out_trade_no}"), format!("H#{at:015}#{id}"))
     }
 

@@ -92,6 +92,9 @@ const RETRIES: u32 = 8;
 /// How long a transaction is tried in all: providers hang up on a callback after five seconds.
 const PATIENCE: Duration = Duration::from_millis(3_500);
 
+/// When the schedule first looks at what has just begun, so that whoever began it may end it.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
+
 /// The orders table and the business tables of the handlers.
 #[derive(Clone)]
 pub struct Store {

@@ -1,11 +1,12 @@
 //! Orders, their attempts and their history in the table.
 
 use super::item::{Expression, Item, Key, attribute, item_of, json, plain, shape_of};
-use super::{Refused, Store, StoreError, due_shard};
+use super::{FIRST_LOOK, Refused, Store, StoreError, due_shard};
 use aws_sdk_dynamodb::types::{AttributeValue as Av, Put, TransactWriteItem};
-use domain::{Attempt, AttemptState, MAX_ATTEMPTS, Order, Parameters, Provider, Status};
+use domain::{Attempt, AttemptState, MAX_ATTEMPTS, Order, Parameters, Provider, Status, UnixMs};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::time::Duration;
 
 /// One line of an order's history: what happened, when, by whom, with a redacted summary.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,14 +15,14 @@ pub struct HistoryEntry {
     pub event: &'static str,
     /// By whom: `callback`, `query`, `key:<name>`, `user:<id>` …
     pub source: String,
-    /// When, Unix ms.
-    pub at: i64,
+    /// When.
+    pub at: UnixMs,
     detail: Map<String, Value>,
 }
 
 impl HistoryEntry {
     /// An entry without details.
-    pub fn new(event: &'static str, source: impl Into<String>, at: i64) -> Self {
+    pub fn new(event: &'static str, source: impl Into<String>, at: UnixMs) -> Self {
         Self { event, source: source.into(), at, detail: Map::new() }
     }
 
@@ -132,7 +133,7 @@ impl Store {
             put("list_date", Av::N(order.create_date.to_string()));
         }
         put("due_shard", Av::S(due_shard(&order.out_trade_no)));
-        put("due", Av::N((order.create_date + 5_000).to_string()));
+        put("due", Av::N((order.create_date + FIRST_LOOK).to_string()));
         let mut writes = vec![self.insertion(item), self.history_insertion(&order.out_trade_no, entry)];
         writes.extend(self.number_claim(&order.out_trade_no, order.current()));
         self.commit_order(writes).await
@@ -248,7 +249,7 @@ impl Store {
         &self,
         order: &Order,
         attempt: &Attempt,
-        now: i64,
+        now: UnixMs,
         entry: &HistoryEntry,
     ) -> Result<bool, StoreError> {
         let mut update = Expression::default();
@@ -268,7 +269,7 @@ impl Store {
         &self,
         order: &Order,
         noted: &Attempt,
-        reversing: Option<i64>,
+        reversing: Option<UnixMs>,
     ) -> Result<bool, StoreError> {
         let path = format!("attempts[{}].reversing", noted.n - 1);
         let mut update = Expression::default();
@@ -307,13 +308,13 @@ impl Store {
         self.write_with_history(order, &update, entry).await
     }
 
-    /// Takes the right to ask the provider about an order: at most once in `pause_ms`.
+    /// Takes the right to ask the provider about an order: at most once in `pause`.
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn claim_query(&self, out_trade_no: &str, now: i64, pause_ms: i64) -> Result<bool, StoreError> {
+    pub async fn claim_query(&self, out_trade_no: &str, now: UnixMs, pause: Duration) -> Result<bool, StoreError> {
         let mut update = Expression::default();
-        update.when("queried_at", "<=", now - pause_ms).set("queried_at", now);
+        update.when("queried_at", "<=", now - pause).set("queried_at", now);
         self.update_if(&Key::order(out_trade_no), &update).await
     }
 
@@ -321,7 +322,7 @@ impl Store {
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn look_at(&self, out_trade_no: &str, due: i64) -> Result<(), StoreError> {
+    pub async fn look_at(&self, out_trade_no: &str, due: UnixMs) -> Result<(), StoreError> {
         let mut update = Expression::default();
         let key = Key::order(out_trade_no);
         let there = update.name("pk");
@@ -339,8 +340,8 @@ impl Store {
         &self,
         order: &Order,
         left_open: &[u64],
-        due: Option<i64>,
-        at: i64,
+        due: Option<UnixMs>,
+        at: UnixMs,
         entry: &HistoryEntry,
     ) -> Result<bool, StoreError> {
         let mut update = Expression::default();

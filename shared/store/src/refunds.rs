@@ -6,9 +6,9 @@
 
 use super::bills::refunded_fields;
 use super::item::{Expression, Item, Key, attribute, item_of, shape_of};
-use super::{Action, HistoryEntry, IncidentStatus, Refused, Store, StoreError, due_shard};
+use super::{Action, FIRST_LOOK, HistoryEntry, IncidentStatus, Refused, Store, StoreError, due_shard};
 use aws_sdk_dynamodb::types::{AttributeValue as Av, TransactWriteItem};
-use domain::{Fen, Order, Provider, Refund, RefundState, Status};
+use domain::{Fen, Order, Provider, Refund, RefundState, Status, UnixMs};
 use serde_json::json;
 
 /// How a reservation ended.
@@ -141,12 +141,12 @@ impl Store {
         let no = &refund.out_trade_no;
         let mut item = item_of(&Key::refund(no, &refund.out_refund_no), "refund", refund);
         item.insert("due_shard".to_owned(), Av::S(due_shard(no)));
-        item.insert("due".to_owned(), Av::N((refund.create_date + 5_000).to_string()));
+        item.insert("due".to_owned(), Av::N((refund.create_date + FIRST_LOOK).to_string()));
         [self.insertion(item), self.insertion(number_claim(refund))]
     }
 
     /// What lists a refund that ended well under its day, on the item of its number.
-    fn listing(&self, order: &Order, refund: &Refund, at: i64) -> Option<TransactWriteItem> {
+    fn listing(&self, order: &Order, refund: &Refund, at: UnixMs) -> Option<TransactWriteItem> {
         let mut update = Expression::default();
         for (name, value) in refunded_fields(order, refund, at) {
             update.set(&name, value);
@@ -307,14 +307,14 @@ pub(super) fn number_claim(refund: &Refund) -> Item {
 }
 
 /// A refused refund that begins again.
-fn begun_again(refund: &Refund, at: i64) -> Expression {
+fn begun_again(refund: &Refund, at: UnixMs) -> Expression {
     let mut update = Expression::default();
     update
         .when("state", "=", RefundState::Refused)
         .set("state", RefundState::Processing)
         .remove("repeated")
         .set("due_shard", due_shard(&refund.out_trade_no))
-        .set("due", at + 5_000);
+        .set("due", at + FIRST_LOOK);
     update
 }
 

@@ -3,8 +3,9 @@
 use super::item::{Expression, Item, Key, item_of, plain};
 use super::{Action, HistoryEntry, Incident, Refused, Store, StoreError, Write, due_shard};
 use aws_sdk_dynamodb::types::{AttributeValue as Av, TransactWriteItem};
-use domain::{LEASE_MS, Order, Task, TaskName, TaskState};
+use domain::{LEASE, Order, Task, TaskName, TaskState, UnixMs};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// How an attempt at a task ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +13,7 @@ pub enum TaskEnd {
     /// It is done.
     Done,
     /// It failed and is due again then.
-    Again(i64, String),
+    Again(UnixMs, String),
     /// It failed and is given up.
     Parked(String),
 }
@@ -100,9 +101,9 @@ impl Store {
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn claim_task(&self, task: &Task, at: i64) -> Result<Option<Task>, StoreError> {
+    pub async fn claim_task(&self, task: &Task, at: UnixMs) -> Result<Option<Task>, StoreError> {
         let mut claimed = task.clone();
-        claimed.due = (at + LEASE_MS).max(task.due + 1);
+        claimed.due = (at + LEASE).max(task.due + Duration::from_millis(1));
         claimed.attempts += 1;
         claimed.lease = Some(claimed.due);
         let mut update = Expression::default();

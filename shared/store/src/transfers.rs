@@ -6,14 +6,15 @@
 //! that ends it without the money being gone. So both happen once, whoever runs at once.
 
 use super::item::{Expression, Key, item_of, shape_of};
-use super::{Refused, Store, StoreError, due_shard};
+use super::{FIRST_LOOK, Refused, Store, StoreError, due_shard};
 use aws_sdk_dynamodb::types::{AttributeValue as Av, TransactWriteItem};
 use crypto::hash;
-use domain::{DailyLimits, Transfer, TransferState, shanghai_day};
+use domain::{DailyLimits, Transfer, TransferState, UnixMs, shanghai_day};
 use serde_json::json;
+use std::time::Duration;
 
-/// How long a day's counter is kept, seconds.
-const COUNTER_SECONDS: i64 = 62 * 86_400;
+/// How long a day's counter is kept.
+const COUNTED: Duration = Duration::from_hours(62 * 24);
 
 /// How beginning a transfer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,12 +68,12 @@ impl Store {
         &self,
         transfer: &mut Transfer,
         limits: DailyLimits,
-        at: i64,
+        at: UnixMs,
     ) -> Result<Begun, StoreError> {
         let Some(counters) = self.counting(transfer, limits, at) else { return Ok(Begun::OverLimit) };
         let mut item = item_of(&Key::transfer(&transfer.merchant, &transfer.out_bill_no), "transfer", transfer);
         item.insert("due_shard".to_owned(), Av::S(due_shard(&transfer.out_bill_no)));
-        item.insert("due".to_owned(), Av::N((transfer.create_date + 5_000).to_string()));
+        item.insert("due".to_owned(), Av::N((transfer.create_date + FIRST_LOOK).to_string()));
         item.insert("history".to_owned(), super::item::attribute(&json!([line("begun", transfer, at)])));
         let mut writes = vec![self.insertion(item)];
         writes.extend(counters);
@@ -88,7 +89,7 @@ impl Store {
         &self,
         transfer: &mut Transfer,
         limits: DailyLimits,
-        at: i64,
+        at: UnixMs,
     ) -> Result<Begun, StoreError> {
         let mut next = transfer.clone();
         next.state = TransferState::Unknown;
@@ -106,7 +107,7 @@ impl Store {
             .set("sent_at", next.sent_at)
             .set("version", next.version)
             .set("due_shard", due_shard(&next.out_bill_no))
-            .set("due", at + 5_000)
+            .set("due", at + FIRST_LOOK)
             .remove("fail_reason")
             .remove("provider_state")
             .grow("history", &line("begun again", &next, at));
@@ -124,7 +125,7 @@ impl Store {
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn repeat_transfer(&self, transfer: &Transfer, at: i64) -> Result<Option<Transfer>, StoreError> {
+    pub async fn repeat_transfer(&self, transfer: &Transfer, at: UnixMs) -> Result<Option<Transfer>, StoreError> {
         let next = Transfer { sent_at: at, version: transfer.version + 1, ..transfer.clone() };
         let mut update = Expression::default();
         update
@@ -147,7 +148,7 @@ impl Store {
 
     /// What puts a transfer's amount on the counters of its day, under the condition that there is room. The
     /// transfer remembers which. `None` when there can be none.
-    fn counting(&self, transfer: &mut Transfer, limits: DailyLimits, at: i64) -> Option<Vec<TransactWriteItem>> {
+    fn counting(&self, transfer: &mut Transfer, limits: DailyLimits, at: UnixMs) -> Option<Vec<TransactWriteItem>> {
         let day = shanghai_day(at);
         let of_node = format!("{}#{}#{day}", transfer.provider, transfer.merchant);
         // The payee is personal data, so the key has a digest.
@@ -178,7 +179,7 @@ impl Store {
         seen: &Transfer,
         next: &Transfer,
         source: &str,
-        at: i64,
+        at: UnixMs,
     ) -> Result<bool, StoreError> {
         let mut update = Expression::default();
         update
@@ -197,7 +198,7 @@ impl Store {
         if next.state != seen.state {
             update.grow("history", &line(source, next, at));
             if next.state.is_open() && !seen.state.is_open() {
-                update.set("due_shard", due_shard(&seen.out_bill_no)).set("due", at + 5_000);
+                update.set("due_shard", due_shard(&seen.out_bill_no)).set("due", at + FIRST_LOOK);
             }
             if !next.state.is_open() {
                 update.remove("due_shard").remove("due");
@@ -228,12 +229,12 @@ impl Store {
     }
 }
 
-fn count(update: &mut Expression, change: i64, at: i64) {
-    update.set("kind", "transfer_limit").set("expire_at", at / 1000 + COUNTER_SECONDS).add("reserved", change);
+fn count(update: &mut Expression, change: i64, at: UnixMs) {
+    update.set("kind", "transfer_limit").set("expire_at", (at + COUNTED).secs()).add("reserved", change);
 }
 
 /// A line of the item's history.
-fn line(source: &str, transfer: &Transfer, at: i64) -> serde_json::Value {
+fn line(source: &str, transfer: &Transfer, at: UnixMs) -> serde_json::Value {
     json!({
         "at": at,
         "source": source,

@@ -2,11 +2,13 @@
 
 use crate::{integer, names_a_user};
 use serde_json::{Value, json};
+use shared::domain::UnixMs;
 use shared::payments::{Draft, HandlerError, PaidOrder, Tables};
 use shared::store::{Condition, Write};
+use std::time::Duration;
 
 const DAYS: std::ops::RangeInclusive<i64> = 1..=36_500;
-const DAY_MS: i64 = 86_400_000;
+const DAY: Duration = Duration::from_hours(24);
 
 pub(crate) fn check(draft: &Draft<'_>) -> Result<(), String> {
     kind(draft.custom.get("vip_type"))?;
@@ -31,9 +33,10 @@ pub(crate) async fn vip(paid: &PaidOrder<'_>, tables: &Tables<'_>) -> Result<Vec
     let days = integer(&order.custom, "vip_days", DAYS)
         .map_err(HandlerError::Refused)?
         .ok_or_else(|| HandlerError::refused("custom.vip_days"))?;
+    let days = u32::try_from(days).unwrap_or(0);
     let member = tables.get("uni-id-users", user).await?.ok_or_else(unknown)?;
     let seen = member.get("vip_expire_date");
-    let running = seen.and_then(Value::as_i64).unwrap_or(0);
+    let running = UnixMs::new(seen.and_then(Value::as_i64).unwrap_or(0));
     // The condition is what was seen: of two orders paid at once, the second reads again and extends further.
     let as_seen = match seen {
         Some(date) => Condition::Equals("vip_expire_date".to_owned(), date.clone()),
@@ -52,7 +55,7 @@ pub(crate) async fn vip(paid: &PaidOrder<'_>, tables: &Tables<'_>) -> Result<Vec
         Write::update("uni-id-users", user)
             .set("is_vip", true)
             .set("vip_type", vip_type.clone())
-            .set("vip_expire_date", running.max(paid.now) + days * DAY_MS)
+            .set("vip_expire_date", running.max(paid.now) + DAY * days)
             .when(as_seen),
         Write::insert("vip_purchase_logs", &order.out_trade_no, log),
     ])

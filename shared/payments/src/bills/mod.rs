@@ -17,7 +17,7 @@ mod compare;
 use super::Context;
 use books::Books;
 use compare::Comparison;
-use domain::{Code, Day, Failure, Fen, Provider};
+use domain::{Code, Day, Failure, Fen, Provider, UnixMs};
 use providers::bill::Statement;
 use providers::{Account, Merchant};
 use std::collections::HashSet;
@@ -52,7 +52,7 @@ const CALLS: u64 = 200;
 /// For how many days an unfinished bill is asked for again.
 const LOOK_BACK: i64 = 7;
 
-/// Checks the bills of a day, `YYYY-MM-DD` in Asia/Shanghai; by default the day before `clock` (Unix ms), and
+/// Checks the bills of a day, `YYYY-MM-DD` in Asia/Shanghai; by default the day before `clock`, and
 /// then also those of the week before that are pending or failed. `merchant` and `provider` narrow the run.
 /// An error of one bill never stops the others.
 ///
@@ -60,7 +60,7 @@ const LOOK_BACK: i64 = 7;
 /// The field's code for a malformed `bill_date` or an unknown `merchant`; a table that cannot be read at all.
 pub async fn check_bills(
     cx: &Context<'_>,
-    clock: i64,
+    clock: UnixMs,
     bill_date: Option<&str>,
     merchant: Option<&str>,
     provider: Option<Provider>,
@@ -128,7 +128,7 @@ impl Job<'_> {
     }
 }
 
-async fn check(cx: &Context<'_>, clock: i64, job: &Job<'_>, reply: &mut BillsReply) -> Result<(), Failure> {
+async fn check(cx: &Context<'_>, clock: UnixMs, job: &Job<'_>, reply: &mut BillsReply) -> Result<(), Failure> {
     let accounts = Account::of(job.merchant, job.provider);
     let report = BillReport {
         provider: job.provider,

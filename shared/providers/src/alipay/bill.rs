@@ -13,7 +13,7 @@ use crate::bill::{
 };
 use crate::{CallError, ProviderClients};
 use csv::ByteRecord;
-use domain::{Day, Fen};
+use domain::{Day, Fen, UnixMs};
 use encoding_rs::GBK;
 use net::provider_http::Request;
 use serde_json::Map;
@@ -26,7 +26,7 @@ pub(crate) async fn bill(
     clients: &ProviderClients,
     node: &AlipayNode,
     day: Day,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Statement, CallError> {
     let mut biz = Map::new();
     biz.insert("bill_type".to_owned(), "trade".into());

@@ -6,6 +6,7 @@ use crate::alipay::AlipayNode;
 use crate::common::raw;
 use crate::{CallError, Meaning, ProviderClients, Refusal};
 use crypto::{CryptoError, aes};
+use domain::UnixMs;
 use http::Method;
 use net::provider_http::Request;
 use serde_json::{Map, Value};
@@ -42,7 +43,7 @@ impl<'a> Call<'a> {
     pub(super) fn signed(
         &self,
         node: &AlipayNode,
-        now: i64,
+        now: UnixMs,
         encrypt: bool,
     ) -> Result<Vec<(&'static str, String)>, CryptoError> {
         let mut params = vec![
@@ -87,7 +88,7 @@ impl<'a> Call<'a> {
         &self,
         clients: &ProviderClients,
         node: &AlipayNode,
-        now: i64,
+        now: UnixMs,
     ) -> Result<Map<String, Value>, CallError> {
         let params = self.signed(node, now, true);
         let params = params.map_err(|error| CallError::Unknown(format!("the request {error}")))?;

@@ -7,12 +7,13 @@ use crate::alipay::AlipayNode;
 use crate::common::raw;
 use crate::{CreateRequest, text_of};
 use domain::Fen;
+use std::time::Duration;
 
 const LONGEST_SUBJECT: usize = 256;
 const LONGEST_URL: usize = 256;
-/// VK-Pay takes an end one second ahead; the gateway none beyond 15 days. Both ms.
-const SOONEST_END: i64 = 1_000;
-const LATEST_END: i64 = 15 * 24 * 3_600_000;
+/// VK-Pay takes an end one second ahead; the gateway none beyond 15 days.
+const SOONEST_END: Duration = Duration::from_secs(1);
+const LATEST_END: Duration = Duration::from_hours(15 * 24);
 
 /// The gateway's own parameters. An address to return to is signed among them as it stands, and carried by the
 /// payer's browser.
@@ -54,7 +55,7 @@ pub(super) fn check(node: &AlipayNode, request: &CreateRequest<'_>) -> Result<()
     if !(Fen(1)..=Fen::MAX).contains(&order.total_fee) {
         return Err(fault("total_fee", "must be from 0.01 to 100 million yuan"));
     }
-    if !(SOONEST_END..=LATEST_END).contains(&order.time_expire.saturating_sub(request.now)) {
+    if !(SOONEST_END..=LATEST_END).contains(&order.time_expire.since(request.now)) {
         return Err(fault("time_expire", "must be Unix ms (milliseconds), from one second to 15 days ahead"));
     }
     check_url("notify_url", request.notify_url)?;

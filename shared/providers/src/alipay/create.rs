@@ -7,9 +7,10 @@ use super::{clock, payment, signing};
 use crate::alipay::AlipayNode;
 use crate::{CallError, CreateRequest, Created, Meaning, ProviderClients, Refusal, text_of};
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
-/// How long the text of a precreate QR code can be scanned, ms.
-const QR_LIFE: i64 = 2 * 3_600_000;
+/// How long the text of a precreate QR code can be scanned.
+const QR_LIFE: Duration = Duration::from_hours(2);
 
 /// Keys of `other` that never reach `biz_content`: ours to say, or meant for us. A currency would change what
 /// the amount means.
@@ -147,7 +148,7 @@ fn answered(product: Product, request: &CreateRequest<'_>, fields: &Map<String, 
     }
     let created = match product {
         Product::Precreate => word(fields, "qr_code").map(|code| {
-            let fresh_until = request.now.saturating_add(QR_LIFE).min(request.order.time_expire);
+            let fresh_until = (request.now + QR_LIFE).min(request.order.time_expire);
             let code_url = Some(code.to_owned());
             Created { code_url, fresh_until, ..created(request, json!({ "codeUrl": code })) }
         }),

@@ -10,8 +10,9 @@ use crate::{
     Verdict, text_of,
 };
 use config::{Reader, Section, TransferDefaults};
-use domain::{Attempt, Code, Day, Failure, Order, Refund};
+use domain::{Attempt, Code, Day, Failure, Order, Refund, UnixMs};
 use serde_json::{Map, Value};
+use std::time::Duration;
 
 impl Driver for AlipayNode {
     const SECTION: Section = Section {
@@ -58,11 +59,11 @@ impl Driver for AlipayNode {
         matches!(self.name.as_str(), "pc" | "wap" | "h5")
     }
 
-    fn longest_life(&self, _attempt: &Attempt) -> i64 {
+    fn longest_life(&self, _attempt: &Attempt) -> Duration {
         15 * DAY
     }
 
-    fn watched_until(&self, order: &Order, _attempt: &Attempt) -> i64 {
+    fn watched_until(&self, order: &Order, _attempt: &Attempt) -> UnixMs {
         order.time_expire
     }
 

@@ -5,6 +5,7 @@
 //! callback over its fields decoded once; only then is anything parsed.
 
 use crate::common::raw;
+use domain::UnixMs;
 pub mod answer;
 pub mod bill;
 mod call;
@@ -29,7 +30,7 @@ async fn login(
     clients: &ProviderClients,
     node: &AlipayNode,
     code: &str,
-    now: i64,
+    now: UnixMs,
 ) -> Result<super::login::Login, CallError> {
     if raw::unfit(code) {
         let message = format!("code {}", raw::UNFIT);

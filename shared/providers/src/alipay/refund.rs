@@ -9,11 +9,12 @@ use super::call::Call;
 use super::{clock, trade};
 use crate::alipay::AlipayNode;
 use crate::{CallError, ProviderClients, RefundProgress, RefundRequest, RefundStanding, Refusal, if_known};
-use domain::{Fen, Refund};
+use domain::{Fen, Refund, UnixMs};
 use serde_json::{Map, Value};
+use std::time::Duration;
 
-/// A refund may be unknown to the query for 10 s after its call, ms.
-const SETTLING: i64 = 10_000;
+/// A refund may be unknown to the query for 10 s after its call.
+const SETTLING: Duration = Duration::from_secs(10);
 
 /// The longest `refund_reason`, characters.
 const LONGEST_REASON: usize = 256;
@@ -64,12 +65,12 @@ pub(super) async fn query(
     node: &AlipayNode,
     number: &str,
     refund: &Refund,
-    now: i64,
+    now: UnixMs,
 ) -> Result<RefundStanding, CallError> {
     Ok(match ask(clients, node, number, &refund.out_refund_no, now).await? {
         Answered::Standing(standing) => standing,
         Answered::Missing => standing(RefundProgress::Missing),
-        Answered::Empty if now.saturating_sub(refund.create_date) > SETTLING => standing(RefundProgress::Missing),
+        Answered::Empty if now.since(refund.create_date) > SETTLING => standing(RefundProgress::Missing),
         Answered::Empty => standing(RefundProgress::Processing(None)),
     })
 }
@@ -89,7 +90,7 @@ async fn ask(
     node: &AlipayNode,
     number: &str,
     out_refund_no: &str,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Answered, CallError> {
     let mut biz = trade::by_number(number);
     biz.insert("out_request_no".to_owned(), out_refund_no.into());

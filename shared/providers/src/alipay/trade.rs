@@ -6,7 +6,7 @@ use super::payment;
 use crate::alipay::AlipayNode;
 use crate::driver::Driver;
 use crate::{CallError, Closing, Meaning, ProviderClients, Refusal, Standing, if_known};
-use domain::Fen;
+use domain::{Fen, UnixMs};
 use serde_json::{Map, Value};
 
 /// Asks how a number stands.
@@ -15,7 +15,7 @@ pub(super) async fn query(
     node: &AlipayNode,
     merchant: &str,
     number: &str,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Standing, CallError> {
     let answer = Call::new("alipay.trade.query", by_number(number)).send(clients, node, now).await;
     let Some(fields) = if_known(answer)? else { return Ok(Standing::Missing) };
@@ -61,7 +61,7 @@ pub(super) async fn close(
     clients: &ProviderClients,
     node: &AlipayNode,
     number: &str,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Closing, CallError> {
     if node.reverses() {
         return cancel(clients, node, number, now).await;
@@ -82,7 +82,7 @@ pub(super) async fn close(
 /// `alipay.trade.cancel`: closes an unpaid trade, refunds a paid one (`action`), and is asked once more
 /// when it says so (`retry_flag`). Works within 24 hours of the creation. Without `action` there was no trade to end: the
 /// payment may be on its way, and come after the cancellation.
-async fn cancel(clients: &ProviderClients, node: &AlipayNode, number: &str, now: i64) -> Result<Closing, CallError> {
+async fn cancel(clients: &ProviderClients, node: &AlipayNode, number: &str, now: UnixMs) -> Result<Closing, CallError> {
     let call = Call::new("alipay.trade.cancel", by_number(number));
     for _ in 0..2 {
         let fields = call.send(clients, node, now).await?;

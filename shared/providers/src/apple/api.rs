@@ -7,6 +7,7 @@ use crate::Merchant;
 use crate::apple::AppleNode;
 use crate::common::store::StoreKey;
 use crate::{CallError, CallbackError, CallbackRequest, Notice, ProviderClients};
+use domain::UnixMs;
 use http::{HeaderMap, Method};
 use net::provider_http::Request;
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a token to Apple is good, s; Apple's own client uses the same.
-const TOKEN_S: i64 = 300;
+const TOKEN: Duration = Duration::from_mins(5);
 
 /// One of Apple's two worlds, each with its own host and its own transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub(super) async fn transaction(
     clients: &ProviderClients,
     node: &AppleNode,
     id: &str,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Transaction, CallError> {
     if !(1..=64).contains(&id.len()) || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
         return refused("4000006", "not a transaction's number");
@@ -122,7 +123,7 @@ impl Mailbox {
         merchant: &Merchant,
         clients: &ProviderClients,
         body: &[u8],
-        now: i64,
+        now: UnixMs,
     ) -> Result<Notice, CallbackError> {
         let (method, headers) = (Method::POST, HeaderMap::new());
         let request = CallbackRequest { method: &method, headers: &headers, query: "", body, now };
@@ -133,11 +134,16 @@ impl Mailbox {
     ///
     /// # Errors
     /// See [`CallError`].
-    pub async fn stands(&self, clients: &ProviderClients, transaction_id: &str, now: i64) -> Result<bool, CallError> {
+    pub async fn stands(
+        &self,
+        clients: &ProviderClients,
+        transaction_id: &str,
+        now: UnixMs,
+    ) -> Result<bool, CallError> {
         transaction(clients, &self.node, transaction_id, now).await.map(|found| !found.revoked)
     }
 
-    /// Asks for a page of the notifications of a time (Unix ms) that never arrived, or that Apple still tries to
+    /// Asks for a page of the notifications of a time that never arrived, or that Apple still tries to
     /// deliver.
     ///
     /// # Errors
@@ -145,10 +151,10 @@ impl Mailbox {
     pub async fn missed(
         &self,
         clients: &ProviderClients,
-        from: i64,
-        to: i64,
+        from: UnixMs,
+        to: UnixMs,
         page: Option<&str>,
-        now: i64,
+        now: UnixMs,
     ) -> Result<Missed, CallError> {
         let Some(key) = &self.node.api else { return Ok(Missed::default()) };
         let query = page.map(|token| {
@@ -198,14 +204,13 @@ async fn call(
     key: &StoreKey,
     url: &str,
     body: Option<&Value>,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Answered, CallError> {
-    let seconds = now / 1_000;
     let header = json!({ "alg": "ES256", "kid": key.key_id, "typ": "JWT" });
     let claims = json!({
         "iss": key.issuer_id,
-        "iat": seconds,
-        "exp": seconds + TOKEN_S,
+        "iat": now.secs(),
+        "exp": (now + TOKEN).secs(),
         "aud": "appstoreconnect-v1",
         "bid": node.bundle_id,
     });

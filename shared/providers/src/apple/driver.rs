@@ -10,7 +10,7 @@ use crate::{
     text_of,
 };
 use config::{Reader, Section};
-use domain::{Attempt, Code, Failure, Order, Payment, Refund};
+use domain::{Attempt, Code, Failure, Order, Payment, Refund, UnixMs};
 use serde_json::json;
 
 impl Driver for AppleNode {
@@ -45,7 +45,7 @@ impl Driver for AppleNode {
         Some(account_token())
     }
 
-    fn watched_until(&self, order: &Order, _attempt: &Attempt) -> i64 {
+    fn watched_until(&self, order: &Order, _attempt: &Attempt) -> UnixMs {
         order.time_expire
     }
 
@@ -123,8 +123,8 @@ impl Driver for AppleNode {
             Proof::Order { .. } => refused("ORDER", "Apple has no purchase orders"),
         };
         let transaction = found?;
-        let age = cx.now.saturating_sub(transaction.purchased_at) / 1_000;
-        let too_old = u64::try_from(age).unwrap_or(0) > self.receipt_expires_in;
+        let age = cx.now.since(transaction.purchased_at);
+        let too_old = age.as_secs() > self.receipt_expires_in;
         let revoked = transaction.revoked;
         let held = transaction.signed_at.filter(|_| matches!(proof, Proof::Signed(_)));
         let held = held.map(|at| Held { at, key: transaction.id.clone() });

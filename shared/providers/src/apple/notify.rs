@@ -7,7 +7,7 @@ use crate::{
     Alert, CallError, CallbackError, CallbackRequest, Event, Notice, ProviderClients, ProviderReply, RefundNotice,
     RefundProgress, RefundStanding, Verdict,
 };
-use domain::{Parties, Provider};
+use domain::{Parties, Provider, UnixMs};
 use serde_json::{Map, Value};
 
 /// Reads a notification.
@@ -19,7 +19,10 @@ pub(crate) async fn read(
     let node = merchant.apple.values().next().ok_or(CallbackError::Forged("appleiap is not configured"))?;
     let body: Value = serde_json::from_slice(request.body).map_err(|_| CallbackError::Malformed("not JSON"))?;
     let signed = body.get("signedPayload").and_then(Value::as_str).ok_or(CallbackError::Malformed("signedPayload"))?;
-    let payload = node.anchor.open(signed, signed_date).map_err(|_| CallbackError::Forged("not signed by Apple"))?;
+    let payload = node
+        .anchor
+        .open(signed, |claims| signed_date(claims).map(UnixMs::get))
+        .map_err(|_| CallbackError::Forged("not signed by Apple"))?;
     let name = payload.get("notificationType").and_then(Value::as_str).unwrap_or_default();
     let data =
         ["data", "summary", "externalPurchaseToken", "appData"].iter().find_map(|key| payload.get(*key)?.as_object());

@@ -5,6 +5,7 @@ use super::transaction::{Transaction, allowed, first_bought, line_of};
 use super::{host, refused, set_up};
 use crate::apple::AppleNode;
 use crate::{CallError, ProviderClients, is_dated, is_said, text_of};
+use domain::UnixMs;
 use net::provider_http::Request;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -154,13 +155,14 @@ fn read(item: &Map<String, Value>, environment: &str) -> Result<Transaction, Cal
     let text = |name: &str| text_of(item, name);
     // Every number is a text here, and in old receipts a number now and then.
     let number = |name: &str| item.get(name).and_then(|v| v.as_i64().or_else(|| v.as_str()?.parse::<i64>().ok()));
+    let time = |name: &str| number(name).map(UnixMs::new);
     if text("in_app_ownership_type").is_some_and(|kind| kind != "PURCHASED") {
         return refused("OWNERSHIP", "the purchase is another person's (family sharing)");
     }
     let named = |name: &str| is_said(item, name).then(|| item.get(name)).flatten();
     let named = |name: &str| named(name).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
     let id = named("transaction_id");
-    let (Some(id), Some(product_id), Some(purchased_at)) = (id, text("product_id"), number("purchase_date_ms")) else {
+    let (Some(id), Some(product_id), Some(purchased_at)) = (id, text("product_id"), time("purchase_date_ms")) else {
         return refused("INCOMPLETE", "the receipt names no product or no date");
     };
     let quantity = match is_said(item, "quantity") {
@@ -193,10 +195,10 @@ fn read(item: &Map<String, Value>, environment: &str) -> Result<Transaction, Cal
         product_id: product_id.to_owned(),
         quantity,
         token: text("app_account_token").map(str::to_ascii_lowercase),
-        purchased_at: first_bought(renews, purchased_at, number("original_purchase_date_ms")),
+        purchased_at: first_bought(renews, purchased_at, time("original_purchase_date_ms")),
         signed_at: None,
         revoked: is_cancelled(item),
-        revoked_at: number("cancellation_date_ms"),
+        revoked_at: time("cancellation_date_ms"),
         share: 100_000,
         info: Value::Object(info),
     })

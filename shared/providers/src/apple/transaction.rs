@@ -3,7 +3,7 @@
 use super::refused;
 use crate::apple::AppleNode;
 use crate::{CallError, is_dated, is_said, text_of};
-use domain::{Attempt, Payment, Provider};
+use domain::{Attempt, Payment, Provider, UnixMs};
 use serde_json::{Map, Value, json};
 
 /// A transaction of this app, in an environment that counts.
@@ -21,12 +21,12 @@ pub(super) struct Transaction {
     pub quantity: u64,
     /// `appAccountToken`, lower case.
     pub token: Option<String>,
-    pub purchased_at: i64,
+    pub purchased_at: UnixMs,
     /// When the store said this, where it signed it.
-    pub signed_at: Option<i64>,
+    pub signed_at: Option<UnixMs>,
     pub revoked: bool,
     /// When it was taken back, and the part of it in 1/100 000.
-    pub revoked_at: Option<i64>,
+    pub revoked_at: Option<UnixMs>,
     pub share: u32,
     pub info: Value,
 }
@@ -44,7 +44,7 @@ impl Transaction {
 
     /// Verifies a signed transaction and checks whose it is.
     pub(super) fn signed(node: &AppleNode, compact: &str) -> Result<Self, CallError> {
-        match node.anchor.open(compact.trim(), signed_date) {
+        match node.anchor.open(compact.trim(), |claims| signed_date(claims).map(UnixMs::get)) {
             Ok(claims) => Self::of_claims(node, &claims),
             Err(error) => refused("NOT_AUTHENTIC", &error.to_string()),
         }
@@ -64,12 +64,12 @@ impl Transaction {
         let (Some(id), Some(product_id)) = (text("transactionId"), text("productId")) else {
             return refused("INCOMPLETE", "the transaction names no product");
         };
-        let time = |name: &str| claims.get(name).and_then(Value::as_i64);
+        let time = |name: &str| claims.get(name).and_then(Value::as_i64).map(UnixMs::new);
         let renews = match text("type") {
             Some(kind) => kind == "Auto-Renewable Subscription",
             None => is_dated(claims, "expiresDate"),
         };
-        let purchased_at = time("purchaseDate").unwrap_or(0);
+        let purchased_at = time("purchaseDate").unwrap_or(UnixMs::EPOCH);
         let whole = text("revocationType") != Some("REFUND_PRORATED");
         let percentage = claims.get("revocationPercentage").and_then(Value::as_u64).filter(|_| !whole);
         const KEPT: [&str; 15] = [
@@ -167,13 +167,13 @@ pub(super) fn line_of(number: &str) -> String {
 }
 
 /// When it was paid: a restoration has a date of its own.
-pub(super) fn first_bought(renews: bool, at: i64, original: Option<i64>) -> i64 {
-    original.filter(|first| !renews && *first > 0).map_or(at, |first| first.min(at))
+pub(super) fn first_bought(renews: bool, at: UnixMs, original: Option<UnixMs>) -> UnixMs {
+    original.filter(|first| !renews && *first > UnixMs::EPOCH).map_or(at, |first| first.min(at))
 }
 
 /// `signedDate`, or of an app's own receipt `receiptCreationDate`.
-pub(super) fn signed_date(claims: &Map<String, Value>) -> Option<i64> {
-    claims.get("signedDate").or_else(|| claims.get("receiptCreationDate"))?.as_i64()
+pub(super) fn signed_date(claims: &Map<String, Value>) -> Option<UnixMs> {
+    claims.get("signedDate").or_else(|| claims.get("receiptCreationDate"))?.as_i64().map(UnixMs::new)
 }
 
 /// Whether an environment counts: `Production`, with `sandbox: true` also `Sandbox`, never another.

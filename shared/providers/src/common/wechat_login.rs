@@ -3,9 +3,10 @@
 
 use crate::login::{Login, answer, known, refused_with};
 use crate::{CallError, ProviderClients};
-use domain::{Secret, TokenStoreError};
+use domain::{Secret, TokenStoreError, UnixMs};
 use net::provider_http::Request;
 use serde_json::Value;
+use std::time::Duration;
 
 /// For how long a session key is kept where no node of virtual payment says, s.
 pub(crate) const SESSION_TTL: u64 = 259_200;
@@ -32,7 +33,7 @@ async fn keep_session(
     secret: &Secret,
     openid: &str,
     key: &Secret,
-    until: i64,
+    until: UnixMs,
 ) -> Result<(), TokenStoreError> {
     clients.tokens.put(&session_name(app_id, openid), secret, key, until).await
 }
@@ -57,11 +58,11 @@ impl App<'_> {
         clients: &ProviderClients,
         code: &str,
         ttl: u64,
-        now: i64,
+        now: UnixMs,
     ) -> Result<Login, CallError> {
         let (login, key) = self.ask(clients, "/sns/jscode2session", "js_code", code).await?;
         let Some(key) = key else { return Err(CallError::unknown("jscode2session: no session key")) };
-        let until = now.saturating_add(i64::try_from(ttl).unwrap_or(0) * 1_000);
+        let until = now + Duration::from_secs(ttl);
         let kept = keep_session(clients, self.app_id, self.secret, &login.openid, &key, until).await;
         kept.map(|()| login).map_err(CallError::unknown)
     }

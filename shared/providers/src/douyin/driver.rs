@@ -3,18 +3,19 @@
 use super::config::{ALIASES, DouyinNode, DouyinProduct, IGNORED, NODES};
 use super::{ecpay, login, open, reply, trade};
 use crate::common::raw;
-use crate::driver::{Client, Cx, DAY, Driver, MARGIN, NO_LIMIT_NAMED, Shape, close_by_asking};
+use crate::driver::{Client, Cx, Driver, MARGIN, NO_LIMIT_NAMED, Shape, close_by_asking};
 use crate::{
     CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Login, Merchant,
     Notice, ProviderClients, ProviderReply, RefundRequest, RefundStanding, Standing, Verdict,
 };
 use config::{Reader, Section};
-use domain::{Attempt, Failure, Order, Refund};
+use domain::{Attempt, Failure, Order, Refund, UnixMs};
 use serde_json::{Map, json};
+use std::time::Duration;
 
 /// The least and the most of ecpay's `valid_time`, and taken for the trade system's `payExpireSeconds`, whose limit is
 /// not public.
-const LIFE: std::ops::RangeInclusive<i64> = 5 * 60_000..=2 * DAY;
+const LIFE: std::ops::RangeInclusive<Duration> = Duration::from_mins(5)..=Duration::from_hours(48);
 
 impl Driver for DouyinNode {
     const SECTION: Section = Section {
@@ -48,15 +49,15 @@ impl Driver for DouyinNode {
         if self.can_close() { 32 } else { 64 }
     }
 
-    fn longest_life(&self, _attempt: &Attempt) -> i64 {
+    fn longest_life(&self, _attempt: &Attempt) -> Duration {
         if self.can_close() { NO_LIMIT_NAMED } else { *LIFE.end() }
     }
 
-    fn watched_until(&self, order: &Order, attempt: &Attempt) -> i64 {
+    fn watched_until(&self, order: &Order, attempt: &Attempt) -> UnixMs {
         match self.can_close() {
             true => order.time_expire,
             // What is shorter than they take is sent as the shortest.
-            false => order.time_expire.max(attempt.create_date + LIFE.start()) + MARGIN,
+            false => order.time_expire.max(attempt.create_date + *LIFE.start()) + MARGIN,
         }
     }
 

@@ -9,12 +9,13 @@ use crate::{
     RefundProgress, RefundRequest, RefundStanding, Standing, if_known, text_of,
 };
 use crypto::hash;
-use domain::{Attempt, Fen, Parties, Payment, Provider, Refund, Secret};
+use domain::{Attempt, Fen, Parties, Payment, Provider, Refund, Secret, UnixMs};
 use net::provider_http::Request;
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
-/// How long an order may live there, s.
-const VALID_S: std::ops::RangeInclusive<i64> = 300..=172_800;
+/// How long an order may live there.
+const VALID: std::ops::RangeInclusive<Duration> = Duration::from_mins(5)..=Duration::from_hours(48);
 
 /// The text whose MD5 is `sign`: the values that are not empty, and the salt among them, sorted by bytes.
 pub fn signing_text(body: &Map<String, Value>, salt: &Secret) -> String {
@@ -76,15 +77,16 @@ pub(super) async fn create(
     request: &CreateRequest<'_>,
 ) -> Result<Created, CallError> {
     let (order, attempt) = (request.order, request.attempt);
-    let left = (order.time_expire - request.now).div_euclid(1_000);
-    let valid = left.clamp(*VALID_S.start(), *VALID_S.end());
+    // In whole seconds, as it is sent.
+    let left = Duration::from_secs(order.time_expire.since(request.now).as_secs());
+    let valid = left.clamp(*VALID.start(), *VALID.end());
     let subject = cut(&order.description);
     let fields = vec![
         ("out_order_no", json!(attempt.number)),
         ("total_amount", json!(order.total_fee)),
         ("subject", json!(subject)),
         ("body", json!(subject)),
-        ("valid_time", json!(valid)),
+        ("valid_time", json!(valid.as_secs())),
         ("notify_url", json!(request.notify_url)),
     ];
     let answer = call(clients, node, keys, "create_order", fields).await?;
@@ -99,7 +101,7 @@ pub(super) async fn create(
     Ok(Created {
         order_info: json!({ "order_id": id, "order_token": token }),
         code_url: None,
-        fresh_until: order.time_expire.min(request.now + valid * 1_000),
+        fresh_until: order.time_expire.min(request.now + valid),
         number: None,
         payment: None,
     })
@@ -202,7 +204,7 @@ fn standing(
     refund: Option<Fen>,
     seconds: Option<i64>,
 ) -> RefundStanding {
-    let refunded_at = seconds.filter(|s| *s > 0).and_then(|s| s.checked_mul(1_000));
+    let refunded_at = seconds.filter(|s| *s > 0).and_then(UnixMs::from_secs);
     RefundStanding { progress, refund_id, refund, refunded_at }
 }
 
@@ -253,7 +255,7 @@ pub(super) fn read(
             Ok(Notice::Payment(Box::new(Payment {
                 total: Some(amount("total_amount").ok_or(CallbackError::Malformed("total_amount"))?),
                 app_id: Some(node.app_id.clone()),
-                paid_at: seconds("paid_at").and_then(|s| s.checked_mul(1_000)),
+                paid_at: seconds("paid_at").and_then(UnixMs::from_secs),
                 info: crate::kept(&KEPT, &message),
                 ..Payment::new(
                     Provider::Douyin,

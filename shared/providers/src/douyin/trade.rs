@@ -7,10 +7,11 @@ use crate::{
     CallError, CallbackError, CallbackRequest, CreateRequest, Created, Notice, ProviderClients, RefundNotice,
     RefundProgress, RefundRequest, RefundStanding, Standing, if_known, text_of,
 };
-use domain::{Attempt, Fen, Parties, Payment, Provider, Refund, Secret};
+use domain::{Attempt, Fen, Parties, Payment, Provider, Refund, Secret, UnixMs};
 use http::Method;
 use net::provider_http::Request;
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 /// Tokens that are void: `err_no` of the open platform.
 const VOID: [i64; 4] = [2_190_002, 2_190_008, 28_001_003, 28_001_008];
@@ -34,7 +35,7 @@ pub(super) fn create(node: &DouyinNode, keys: &Trade, request: &CreateRequest<'_
     if let Some(group) = &keys.tag_group_id {
         sku.insert("tagGroupId".to_owned(), json!(group));
     }
-    let seconds = (order.time_expire - request.now).div_euclid(1_000).max(60);
+    let seconds = order.time_expire.since(request.now).as_secs().max(60);
     let mut data = Map::new();
     data.insert("skuList".to_owned(), json!([sku]));
     data.insert("outOrderNo".to_owned(), json!(attempt.number));
@@ -51,7 +52,7 @@ pub(super) fn create(node: &DouyinNode, keys: &Trade, request: &CreateRequest<'_
         }
     }
     let data = Value::Object(data).to_string();
-    let (timestamp, nonce) = (request.now.div_euclid(1_000), crypto::nonce());
+    let (timestamp, nonce) = (request.now.secs(), crypto::nonce());
     let Ok(signature) = keys.private_key.sign(signing_text(timestamp, &nonce, &data).as_bytes()) else {
         return Err(CallError::unknown("the order cannot be signed"));
     };
@@ -99,7 +100,7 @@ async fn token(
     clients: &ProviderClients,
     node: &DouyinNode,
     stale: Option<&Secret>,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Secret, CallError> {
     let Some(secret) = &node.secret else { return Err(CallError::unknown("secret is not configured")) };
     let fetch = async || {
@@ -110,9 +111,9 @@ async fn token(
         });
         let answer = post(clients, node, "/oauth/client_token/", None, &body).await?;
         let data = answer.get("data").and_then(Value::as_object).unwrap_or(&answer);
-        let lives = data.get("expires_in").and_then(Value::as_i64).filter(|s| (1..=2_592_000).contains(s));
+        let lives = data.get("expires_in").and_then(Value::as_u64).filter(|s| (1..=2_592_000).contains(s));
         match text_of(data, "access_token").filter(|token| !token.is_empty()).zip(lives) {
-            Some((token, seconds)) => Ok((Secret::new(token), seconds * 1_000)),
+            Some((token, seconds)) => Ok((Secret::new(token), Duration::from_secs(seconds))),
             None => Err(CallError::Unknown(format!("client_token: {:?}", data.get("error_code")))),
         }
     };
@@ -125,7 +126,7 @@ async fn call(
     node: &DouyinNode,
     name: &str,
     body: &Value,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Map<String, Value>, CallError> {
     let mut stale = None;
     loop {
@@ -153,7 +154,7 @@ pub(super) async fn query(
     node: &DouyinNode,
     merchant: &str,
     attempt: &Attempt,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Standing, CallError> {
     let data = call(clients, node, "order_query", &json!({ "out_order_no": attempt.number }), now).await;
     let Some(data) = if_known(data)? else { return Ok(Standing::Missing) };
@@ -186,7 +187,7 @@ pub(super) async fn query(
 fn payment(node: &DouyinNode, merchant: &str, number: &str, data: &Map<String, Value>) -> Option<Payment> {
     const KEPT: [&str; 7] =
         ["order_id", "pay_status", "status", "total_amount", "discount_amount", "pay_channel", "channel_pay_id"];
-    let at = data.get("event_time").and_then(Value::as_i64);
+    let at = data.get("event_time").and_then(Value::as_i64).map(UnixMs::new);
     Some(Payment {
         total: Some(Fen(data.get("total_amount")?.as_u64()?)),
         app_id: Some(node.app_id.clone()),
@@ -237,7 +238,7 @@ pub(super) async fn query_refund(
     clients: &ProviderClients,
     node: &DouyinNode,
     refund: &Refund,
-    now: i64,
+    now: UnixMs,
 ) -> Result<RefundStanding, CallError> {
     let asked = json!({ "out_refund_no": refund.out_refund_no });
     let data = call(clients, node, "refund_query", &asked, now).await?;

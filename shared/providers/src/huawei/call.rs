@@ -3,6 +3,7 @@
 use super::canonical::{canonical, canonical_without};
 use crate::huawei::{HuaweiNode, PaymentKit};
 use crate::{CallError, Meaning, ProviderClients, Refusal, text_of};
+use domain::UnixMs;
 use http::Method;
 use net::provider_http::Request;
 use serde_json::{Map, Value, json};
@@ -17,7 +18,7 @@ fn host(node: &HuaweiNode) -> &str {
 }
 
 /// `PayMercAuth`: who calls, and two signatures, the second over the first.
-fn authorization(keys: &PaymentKit, signed: &str, now: i64) -> Option<String> {
+fn authorization(keys: &PaymentKit, signed: &str, now: UnixMs) -> Option<String> {
     let body_sign = keys.private_key.sign_pss(signed.as_bytes()).ok()?;
     let mut header = Map::new();
     header.insert("callerId".to_owned(), json!(keys.merc_no));
@@ -37,7 +38,7 @@ pub(super) async fn call(
     keys: &PaymentKit,
     path: &str,
     body: Option<&Value>,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Map<String, Value>, CallError> {
     let text = body.map(Value::to_string).unwrap_or_default();
     let signed = if body.is_some() { canonical(&text) } else { Some(path.to_owned()) };

@@ -3,17 +3,18 @@
 use super::config::{ALIASES, HuaweiNode, IGNORED, NODES};
 use super::{iap, is_iap, notify, pay, unconfigured};
 use crate::common::raw;
-use crate::driver::{Client, Cx, DAY, Driver, MARGIN, NO_LIMIT_NAMED, Shape};
+use crate::driver::{Client, Cx, Driver, MARGIN, NO_LIMIT_NAMED, Shape};
 use crate::{
     CallError, CallbackError, CallbackRequest, CreateRequest, Created, Goods, GoodsRequest, Held, Merchant, Notice,
     Proof, ProviderClients, ProviderReply, Purchase, RefundRequest, RefundStanding, Standing, Stands, Verdict,
 };
 use config::{Reader, Section};
-use domain::{Attempt, Code, Failure, Order, Payment, Refund};
+use domain::{Attempt, Code, Failure, Order, Payment, Refund, UnixMs};
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 /// `expireTime` of Payment Kit.
-const LONGEST_LIFE: i64 = 180 * DAY;
+const LONGEST_LIFE: Duration = Duration::from_hours(180 * 24);
 
 impl Driver for HuaweiNode {
     const SECTION: Section = Section {
@@ -53,11 +54,11 @@ impl Driver for HuaweiNode {
         46
     }
 
-    fn longest_life(&self, attempt: &Attempt) -> i64 {
+    fn longest_life(&self, attempt: &Attempt) -> Duration {
         if is_iap(attempt) { NO_LIMIT_NAMED } else { LONGEST_LIFE }
     }
 
-    fn watched_until(&self, order: &Order, attempt: &Attempt) -> i64 {
+    fn watched_until(&self, order: &Order, attempt: &Attempt) -> UnixMs {
         if is_iap(attempt) { order.time_expire } else { order.time_expire + MARGIN }
     }
 

@@ -8,7 +8,7 @@ use crate::{
     Alert, CallError, CallbackError, Event, Notice, ProviderClients, RefundNotice, RefundProgress, RefundStanding,
     text_of,
 };
-use domain::{Parties, Payment, Provider};
+use domain::{Parties, Payment, Provider, UnixMs};
 use serde_json::{Value, json};
 
 /// The kind of product that is a subscription, which renews and is asked about elsewhere.
@@ -18,7 +18,7 @@ const SUBSCRIPTION: i64 = 2;
 struct Told<'a> {
     name: &'a str,
     id: &'a str,
-    at: i64,
+    at: UnixMs,
     order: &'a str,
     token: Option<&'a str>,
     subscription: bool,
@@ -29,12 +29,12 @@ pub(super) async fn read(
     merchant: &Merchant,
     clients: &ProviderClients,
     signed: &str,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Notice, CallbackError> {
     let mut why = "not signed by Huawei";
     for node in merchant.huawei.values() {
         let Some(kit) = &node.iap else { continue };
-        let Ok(claims) = kit.anchor.open(signed, iap::signed_time) else { continue };
+        let Ok(claims) = kit.anchor.open(signed, |claims| iap::signed_time(claims).map(UnixMs::get)) else { continue };
         let name = text_of(&claims, "notificationType").unwrap_or("no type");
         let Some(meta) = claims.get("notificationMetaData").and_then(Value::as_object) else {
             return Ok(other(name));
@@ -69,7 +69,7 @@ async fn meaning(
     kit: &IapKit,
     merchant: &str,
     told: &Told<'_>,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Notice, CallbackError> {
     let back = match told.name {
         "DID_NEW_TRANSACTION" | "SYNC" => false,
@@ -88,7 +88,7 @@ async fn meaning(
     };
     match iap::stands(clients, node, kit, merchant, (told.order, token), now).await {
         Ok((purchase, claims)) if purchase.revoked => {
-            let at = claims.get("revocationTime").and_then(Value::as_i64).filter(|at| *at > 0);
+            let at = claims.get("revocationTime").and_then(Value::as_i64).filter(|at| *at > 0).map(UnixMs::new);
             Ok(refund(merchant, told, Some(purchase.payment), at))
         }
         Ok((purchase, _)) if !back => Ok(Notice::Payment(Box::new(purchase.payment))),
@@ -103,7 +103,7 @@ async fn meaning(
 }
 
 /// A purchase that was taken back whole, with the purchase itself where it is known.
-fn refund(merchant: &str, told: &Told<'_>, payment: Option<Payment>, at: Option<i64>) -> Notice {
+fn refund(merchant: &str, told: &Told<'_>, payment: Option<Payment>, at: Option<UnixMs>) -> Notice {
     Notice::Refund(Box::new(RefundNotice {
         provider: Provider::Huawei,
         merchant: merchant.to_owned(),

@@ -7,14 +7,15 @@ use crate::{
     CallError, CreateRequest, Created, Held, Proof, ProviderClients, Purchase, Stands, is_dated, is_said, text_of,
 };
 use crypto::hash;
-use domain::{Attempt, Fen, Payment, Provider};
+use domain::{Attempt, Fen, Payment, Provider, UnixMs};
 use http::Method;
 use net::provider_http::Request;
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 const LIVE: &str = "https://iap.cloud.huawei.com";
-/// How long a token to Huawei is good, s.
-const TOKEN_S: i64 = 300;
+/// How long a token to Huawei is good.
+const TOKEN: Duration = Duration::from_mins(5);
 
 /// What the client's `createPurchase` takes; our number travels as `developerPayload`.
 pub(super) fn sheet(request: &CreateRequest<'_>) -> Created {
@@ -32,8 +33,8 @@ pub(super) fn sheet(request: &CreateRequest<'_>) -> Created {
     }
 }
 
-pub(super) fn signed_time(claims: &Map<String, Value>) -> Option<i64> {
-    claims.get("signedTime")?.as_i64()
+pub(super) fn signed_time(claims: &Map<String, Value>) -> Option<UnixMs> {
+    claims.get("signedTime")?.as_i64().map(UnixMs::new)
 }
 
 /// Verifies what a client brings.
@@ -55,7 +56,7 @@ pub(crate) async fn purchase(
             return refused("PROOF", "Huawei takes a signed order, or an order's id and token");
         }
     };
-    let claims = match kit.anchor.open(signed, signed_time) {
+    let claims = match kit.anchor.open(signed, |claims| signed_time(claims).map(UnixMs::get)) {
         Ok(claims) => claims,
         Err(error) => return refused("NOT_AUTHENTIC", &error.to_string()),
     };
@@ -65,10 +66,10 @@ pub(crate) async fn purchase(
         return refused("ORDER", "Huawei names another order");
     }
     read(node, cx.merchant, Some(&attempt.number), &claims).map(|purchase| {
-        let age = cx.now.saturating_sub(purchase.payment.paid_at.unwrap_or(0)) / 1_000;
+        let age = cx.now.since(purchase.payment.paid_at.unwrap_or_default());
         let token = text_of(&claims, "purchaseToken").filter(|_| matches!(proof, Proof::Signed(_)));
         let held = signed_time(&claims).zip(token).map(|(at, token)| Held { at, key: token.to_owned() });
-        Purchase { too_old: u64::try_from(age).unwrap_or(0) > kit.receipt_expires_in, held, ..purchase }
+        Purchase { too_old: age.as_secs() > kit.receipt_expires_in, held, ..purchase }
     })
 }
 
@@ -78,7 +79,7 @@ pub(crate) async fn brought(
     node: &HuaweiNode,
     merchant: &str,
     names: (&str, &str),
-    now: i64,
+    now: UnixMs,
 ) -> Result<Stands, CallError> {
     match &node.iap {
         Some(kit) if kit.api.is_some() => stands(clients, node, kit, merchant, names, now)
@@ -110,7 +111,7 @@ pub(super) fn read(
         return refused("INCOMPLETE", "the order names no product");
     };
     // Where nothing was bought yet, no time says when.
-    let Some(paid_at) = claims.get("purchaseTime").and_then(Value::as_i64).filter(|at| *at > 0) else {
+    let Some(paid_at) = claims.get("purchaseTime").and_then(Value::as_i64).filter(|at| *at > 0).map(UnixMs::new) else {
         return refused("UNPAID", "the purchase is not completed");
     };
     let total = price(claims, text("productType").as_deref(), text("currency").as_deref())?;
@@ -177,10 +178,10 @@ pub(super) async fn stands(
     kit: &IapKit,
     merchant: &str,
     (id, token): (&str, &str),
-    now: i64,
+    now: UnixMs,
 ) -> Result<(Purchase, Map<String, Value>), CallError> {
     let signed = ask(clients, node, kit, id, token, now).await?;
-    match kit.anchor.open(&signed, signed_time) {
+    match kit.anchor.open(&signed, |claims| signed_time(claims).map(UnixMs::get)) {
         Ok(claims) if text_of(&claims, "purchaseOrderId") == Some(id) => {
             read(node, merchant, None, &claims).map(|purchase| (purchase, claims))
         }
@@ -196,18 +197,17 @@ async fn ask(
     kit: &IapKit,
     id: &str,
     token: &str,
-    now: i64,
+    now: UnixMs,
 ) -> Result<String, CallError> {
     let Some(key) = &kit.api else {
         return refused("NO_KEY", "purchase_order_id needs issuerId, keyId and privateKeyContent");
     };
     let body = json!({ "purchaseOrderId": id, "purchaseToken": token }).to_string();
-    let seconds = now.div_euclid(1_000);
     let claims = json!({
         "iss": key.issuer_id,
         "aud": "iap-v1",
-        "iat": seconds,
-        "exp": seconds + TOKEN_S,
+        "iat": now.secs(),
+        "exp": (now + TOKEN).secs(),
         "aid": node.app_id,
         "digest": hash::sha256_hex(body.as_bytes()),
     });

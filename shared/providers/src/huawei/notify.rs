@@ -127,7 +127,7 @@ fn history(merchant: &str, status: &str, message: &Map<String, Value>) -> Notice
         merchant: merchant.to_owned(),
         name: status.chars().take(64).collect(),
         id: id.chars().take(64).collect(),
-        at: text_of(message, "callbackTime").and_then(pay::from_utc).unwrap_or(0),
+        at: text_of(message, "callbackTime").and_then(pay::from_utc).unwrap_or_default(),
         number,
         transactions: Vec::new(),
         alert: None,

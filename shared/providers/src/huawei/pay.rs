@@ -7,25 +7,26 @@ use crate::{
     CallError, CreateRequest, Created, ProviderClients, RefundProgress, RefundRequest, RefundStanding, Standing,
     if_known, text_of,
 };
-use domain::{Attempt, Fen, Payment, Provider, Refund};
+use domain::{Attempt, Fen, Payment, Provider, Refund, UnixMs};
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-/// A `prepayId` lives for so long, ms.
-const PREPAY_MS: i64 = 600_000;
+/// A `prepayId` lives for so long.
+const PREPAY: Duration = Duration::from_mins(10);
 
-fn utc(ms: i64) -> Option<String> {
+fn utc(at: UnixMs) -> Option<String> {
     let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].000+0000");
-    OffsetDateTime::from_unix_timestamp(ms.div_euclid(1_000)).ok()?.format(format).ok()
+    OffsetDateTime::from_unix_timestamp(at.secs()).ok()?.format(format).ok()
 }
 
-/// Unix ms of `2025-10-09T17:50:12.000+0000`.
-pub(super) fn from_utc(text: &str) -> Option<i64> {
+/// Reads `2025-10-09T17:50:12.000+0000`.
+pub(super) fn from_utc(text: &str) -> Option<UnixMs> {
     let format = format_description!(
         "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond][offset_hour sign:mandatory][offset_minute]"
     );
-    OffsetDateTime::parse(text, format).ok()?.unix_timestamp().checked_mul(1_000)
+    UnixMs::from_secs(OffsetDateTime::parse(text, format).ok()?.unix_timestamp())
 }
 
 pub(super) async fn create(
@@ -60,7 +61,7 @@ pub(super) async fn create(
         Some(text) => Ok(Created {
             order_info: json!(text),
             code_url: None,
-            fresh_until: order.time_expire.min(request.now + PREPAY_MS),
+            fresh_until: order.time_expire.min(request.now + PREPAY),
             number: None,
             payment: None,
         }),
@@ -69,7 +70,7 @@ pub(super) async fn create(
 }
 
 /// `orderStr`: one JSON text, signed for the client.
-fn order_text(node: &HuaweiNode, keys: &PaymentKit, prepay_id: &str, now: i64) -> Option<String> {
+fn order_text(node: &HuaweiNode, keys: &PaymentKit, prepay_id: &str, now: UnixMs) -> Option<String> {
     let mut text = Map::new();
     text.insert("app_id".to_owned(), json!(node.app_id));
     text.insert("merc_no".to_owned(), json!(keys.merc_no));
@@ -91,7 +92,7 @@ pub(super) async fn query(
     keys: &PaymentKit,
     merchant: &str,
     attempt: &Attempt,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Standing, CallError> {
     let path = format!("/api/v2/aggr/transactions/merc-orders/{}?mercNo={}", attempt.number, keys.merc_no);
     let answer = call(clients, node, keys, &path, None, now).await;
@@ -167,7 +168,7 @@ pub(super) async fn query_refund(
     node: &HuaweiNode,
     keys: &PaymentKit,
     refund: &Refund,
-    now: i64,
+    now: UnixMs,
 ) -> Result<RefundStanding, CallError> {
     let number = crate::common::url::segment(&refund.out_refund_no);
     let path = format!("/api/v1/aggr/transactions/refunds/merc-orders/{number}?mercNo={}", keys.merc_no);

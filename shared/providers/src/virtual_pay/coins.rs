@@ -4,6 +4,7 @@ use super::session;
 use super::transport::xpay;
 use crate::virtual_pay::VirtualNode;
 use crate::{CallError, ProviderClients};
+use domain::UnixMs;
 use serde_json::{Map, Value, json};
 
 /// What is done with coins.
@@ -35,8 +36,8 @@ pub struct CoinRequest<'a> {
     pub payitem: Option<&'a str>,
     /// [`Coin::Pay`]: a remark.
     pub remark: Option<&'a str>,
-    /// Now, Unix ms.
-    pub now: i64,
+    /// Now.
+    pub now: UnixMs,
 }
 
 /// Calls WeChat. `None` where the payer has no live session that the call needs.

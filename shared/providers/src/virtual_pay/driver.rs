@@ -2,17 +2,18 @@
 
 use super::config::{ALIASES, IGNORED, NODES, VirtualNode};
 use super::{create, env, order, push, session};
-use crate::driver::{Client, Cx, DAY, Driver, MARGIN, Shape};
+use crate::driver::{Client, Cx, Driver, MARGIN, Shape};
 use crate::{
     CallError, CallbackError, CallbackRequest, CreateRequest, Created, Goods, GoodsRequest, Login, Merchant, Notice,
     ProviderClients, ProviderReply, RefundRequest, RefundStanding, Standing, Verdict, text_of,
 };
 use config::{Reader, Section};
-use domain::{Attempt, Code, Failure, Fen, Order, Refund};
+use domain::{Attempt, Code, Failure, Fen, Order, Refund, UnixMs};
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 /// WeChat's session key, which signs the parameters of a virtual payment.
-const SESSION: i64 = 3 * DAY;
+const SESSION: Duration = Duration::from_hours(3 * 24);
 
 impl Driver for VirtualNode {
     const SECTION: Section = Section {
@@ -47,7 +48,7 @@ impl Driver for VirtualNode {
         32
     }
 
-    fn watched_until(&self, order: &Order, _attempt: &Attempt) -> i64 {
+    fn watched_until(&self, order: &Order, _attempt: &Attempt) -> UnixMs {
         order.time_expire + SESSION + MARGIN
     }
 

@@ -3,7 +3,7 @@
 use super::transport::xpay;
 use crate::virtual_pay::VirtualNode;
 use crate::{CallError, ProviderClients, RefundProgress, RefundRequest, RefundStanding, Standing, if_known};
-use domain::{Attempt, Fen, Order, Payment, Provider, Refund};
+use domain::{Attempt, Fen, Order, Payment, Provider, Refund, UnixMs};
 use serde_json::{Map, Value, json};
 
 fn body_of(attempt: &Attempt, number: &str) -> Map<String, Value> {
@@ -19,7 +19,7 @@ async fn ask(
     node: &VirtualNode,
     attempt: &Attempt,
     number: &str,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Map<String, Value>, CallError> {
     let mut answer = xpay(clients, node, "query_order", body_of(attempt, number), None, now).await?;
     let Some(Value::Object(order)) = answer.remove("order") else {
@@ -42,7 +42,7 @@ pub(crate) async fn query(
     merchant: &str,
     _order: &Order,
     attempt: &Attempt,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Standing, CallError> {
     let order = ask(clients, node, attempt, &attempt.number, now).await;
     let Some(order) = if_known(order)? else { return Ok(Standing::Missing) };
@@ -99,7 +99,7 @@ fn paid(
         goods,
         app_id: Some(node.app_id.clone()),
         payer: attempt.openid.clone(),
-        paid_at: number_of(order, "paid_time").and_then(|s| i64::try_from(s).ok()?.checked_mul(1_000)),
+        paid_at: number_of(order, "paid_time").and_then(|s| UnixMs::from_secs(i64::try_from(s).ok()?)),
         info: Value::Object(info),
         ..Payment::new(Provider::WxpayVirtual, merchant, attempt.number.as_str(), id)
     }]))
@@ -137,7 +137,7 @@ pub(crate) async fn query_refund(
     _order: &Order,
     attempt: &Attempt,
     refund: &Refund,
-    now: i64,
+    now: UnixMs,
 ) -> Result<RefundStanding, CallError> {
     let standing = |progress| RefundStanding { progress, refund_id: None, refund: None, refunded_at: None };
     let order = ask(clients, node, attempt, &refund.out_refund_no, now).await;
@@ -157,7 +157,7 @@ pub(crate) async fn query_refund(
 }
 
 /// Tells WeChat that the goods were delivered, where its push did not come or was not confirmed.
-pub(crate) async fn delivered(clients: &ProviderClients, node: &VirtualNode, attempt: &Attempt, now: i64) {
+pub(crate) async fn delivered(clients: &ProviderClients, node: &VirtualNode, attempt: &Attempt, now: UnixMs) {
     let mut body = Map::new();
     body.insert("order_id".to_owned(), json!(attempt.number));
     match xpay(clients, node, "notify_provide_goods", body, None, now).await {

@@ -13,7 +13,7 @@ use crate::{
     RefundStanding, Verdict, missing_key,
 };
 use crypto::{aes, from_base64, hash};
-use domain::{Fen, Parties, Payment, Provider};
+use domain::{Fen, Parties, Payment, Provider, UnixMs};
 use http::Method;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -170,7 +170,7 @@ fn proven(node: &VirtualNode, merchant: &str, message: &Fields) -> Result<Notice
                 goods,
                 app_id: Some(node.app_id.clone()),
                 payer: text("OpenId").map(str::to_owned),
-                paid_at: number("WeChatPayInfo.PaidTime").and_then(|s| i64::try_from(s).ok()?.checked_mul(1_000)),
+                paid_at: number("WeChatPayInfo.PaidTime").and_then(|s| UnixMs::from_secs(i64::try_from(s).ok()?)),
                 info,
                 ..Payment::new(Provider::WxpayVirtual, merchant, no, id)
             })))
@@ -189,7 +189,7 @@ fn proven(node: &VirtualNode, merchant: &str, message: &Fields) -> Result<Notice
                 progress: RefundProgress::Success,
                 refund_id: text("WxRefundId").map(str::to_owned),
                 refund: number("RefundFee").map(Fen),
-                refunded_at: number("RefundSuccTimestamp").and_then(|s| i64::try_from(s).ok()?.checked_mul(1_000)),
+                refunded_at: number("RefundSuccTimestamp").and_then(|s| UnixMs::from_secs(i64::try_from(s).ok()?)),
             },
             mch_id: None,
             parties: Parties::default(),

@@ -4,14 +4,14 @@ use crate::Login;
 use crate::common::wechat_login::{App, session_name};
 use crate::virtual_pay::VirtualNode;
 use crate::{CallError, ProviderClients};
-use domain::{Code, Failure, Secret, TokenStoreError};
+use domain::{Code, Failure, Secret, TokenStoreError, UnixMs};
 
 /// The live session key of a payer.
 pub(super) async fn live(
     clients: &ProviderClients,
     node: &VirtualNode,
     openid: &str,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Option<Secret>, TokenStoreError> {
     clients.tokens.get(&session_name(&node.app_id, openid), &node.secret, now).await
 }
@@ -22,7 +22,7 @@ pub(crate) async fn payer(
     node: &VirtualNode,
     openid: Option<&str>,
     code: Option<&str>,
-    now: i64,
+    now: UnixMs,
 ) -> Result<String, Failure> {
     let openid = match code {
         Some(code) => {

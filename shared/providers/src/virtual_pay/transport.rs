@@ -5,9 +5,10 @@ use crate::common::wechat_login::host;
 use crate::virtual_pay::VirtualNode;
 use crate::{CallError, Meaning, ProviderClients, Refusal, says_no_such_order};
 use crypto::hash;
-use domain::Secret;
+use domain::{Secret, UnixMs};
 use net::provider_http::Request;
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 /// What the answer's `errcode` says that is neither done nor refused.
 const LATER: [i64; 6] = [-1, 268_490_011, 268_490_012, 268_490_014, 268_490_015, 45_009];
@@ -24,7 +25,7 @@ pub(super) async fn xpay(
     name: &str,
     mut body: Map<String, Value>,
     session: Option<&Secret>,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Map<String, Value>, CallError> {
     body.insert("env".to_owned(), json!(env(node)));
     let path = format!("/xpay/{name}");
@@ -74,7 +75,7 @@ async fn token(
     clients: &ProviderClients,
     node: &VirtualNode,
     stale: Option<&Secret>,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Secret, CallError> {
     let name = format!("token:{}", node.app_id);
     let fetch = async || match fetch(clients, node, false).await {
@@ -84,7 +85,7 @@ async fn token(
     clients.tokens.token(&name, &node.secret, stale, now, fetch).await
 }
 
-async fn fetch(clients: &ProviderClients, node: &VirtualNode, force: bool) -> Result<(Secret, i64), CallError> {
+async fn fetch(clients: &ProviderClients, node: &VirtualNode, force: bool) -> Result<(Secret, Duration), CallError> {
     let body = json!({
         "grant_type": "client_credential",
         "appid": node.app_id,
@@ -101,9 +102,9 @@ async fn fetch(clients: &ProviderClients, node: &VirtualNode, force: bool) -> Re
         return Err(CallError::unknown("stable_token: not JSON"));
     };
     let token = answer.get("access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
-    let lives = answer.get("expires_in").and_then(Value::as_i64).filter(|s| (1..=86_400).contains(s));
+    let lives = answer.get("expires_in").and_then(Value::as_u64).filter(|s| (1..=86_400).contains(s));
     match (token, lives, answer.get("errcode").and_then(Value::as_i64)) {
-        (Some(token), Some(seconds), _) => Ok((Secret::new(token), seconds * 1_000)),
+        (Some(token), Some(seconds), _) => Ok((Secret::new(token), Duration::from_secs(seconds))),
         (_, _, Some(code)) if code != -1 => Err(CallError::Refused(refusal(code, &answer))),
         _ => Err(CallError::unknown("stable_token: no token in the answer")),
     }

@@ -3,7 +3,7 @@
 use crate::vkspay::VkspayNode;
 use crate::{CallError, ProviderClients};
 use crypto::hash;
-use domain::Secret;
+use domain::{Secret, UnixMs};
 use http::Method;
 use net::provider_http::Request;
 use serde_json::{Map, Value, json};
@@ -34,14 +34,14 @@ pub(super) async fn call(
     key: &Secret,
     method: &str,
     fields: &[(&str, String)],
-    now: i64,
+    now: UnixMs,
 ) -> Result<Map<String, Value>, CallError> {
     let digits: String = crypto::random::<8>().iter().map(|b| char::from(b'1' + b % 9)).collect();
     let mut body = Map::new();
     body.insert("method".to_owned(), json!(method));
     body.insert("merchantno".to_owned(), json!(node.mch_id));
     body.insert("signaturenonce".to_owned(), json!(digits));
-    body.insert("timestamp".to_owned(), json!(now / 1_000));
+    body.insert("timestamp".to_owned(), json!(now.secs()));
     body.insert("version".to_owned(), json!("2.0"));
     body.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
     let sign = hash::md5_hex(signing_text(&body, key).as_bytes());

@@ -2,17 +2,18 @@
 
 use super::config::{IGNORED, VkspayNode, VkspayProtocol};
 use super::{create, epay, notice, query, query_refund, refund};
-use crate::driver::{Client, Cx, DAY, Driver, MARGIN, Shape};
+use crate::driver::{Client, Cx, Driver, MARGIN, Shape};
 use crate::{
     CallError, CallbackError, CallbackRequest, CreateRequest, Created, Goods, GoodsRequest, Merchant, Notice,
     ProviderClients, ProviderReply, RefundRequest, RefundStanding, Standing, Verdict,
 };
 use config::{Reader, Section};
-use domain::{Attempt, Code, Failure, Order, Refund};
+use domain::{Attempt, Code, Failure, Order, Refund, UnixMs};
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 /// How long a link of VksPay or of an epay site may be paid after it was given out: not public, so a week is assumed.
-const LINK: i64 = 7 * DAY;
+const LINK: Duration = Duration::from_hours(7 * 24);
 
 impl Driver for VkspayNode {
     /// One for all clients.
@@ -66,7 +67,7 @@ impl Driver for VkspayNode {
         !matches!(self.protocol, VkspayProtocol::Vkspay { .. })
     }
 
-    fn watched_until(&self, order: &Order, _attempt: &Attempt) -> i64 {
+    fn watched_until(&self, order: &Order, _attempt: &Attempt) -> UnixMs {
         order.time_expire + LINK + MARGIN
     }
 

@@ -12,7 +12,7 @@ use crate::{
     text_of,
 };
 use crypto::hash;
-use domain::{Attempt, Fen, Order, Payment, Provider, Refund};
+use domain::{Attempt, Fen, Order, Payment, Provider, Refund, UnixMs};
 use http::Method;
 use net::provider_http::Request;
 use serde_json::{Map, Value, json};
@@ -21,10 +21,10 @@ use std::time::Duration;
 
 type Fields = BTreeMap<String, String>;
 
-/// How far a signed time may be off, s (v2).
-const WINDOW_S: i64 = 300;
-/// A link is handed out again for so long, ms.
-const LINK_MS: i64 = 300_000;
+/// How far a signed time may be off (v2).
+const WINDOW: Duration = Duration::from_mins(5);
+/// A link is handed out again for so long.
+const LINK: Duration = Duration::from_mins(5);
 
 /// The fields of requests and notices.
 const FIELDS: [&str; 19] = [
@@ -165,11 +165,11 @@ fn refusal(body: &Map<String, Value>) -> Refusal {
     Refusal { code, message: text_of(body, "msg").unwrap_or_default().to_owned(), meaning: Meaning::No }
 }
 
-fn fields_of(node: &VkspayNode, more: &[(&str, String)], now: i64) -> Fields {
+fn fields_of(node: &VkspayNode, more: &[(&str, String)], now: UnixMs) -> Fields {
     let mut fields: Fields = more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     fields.insert("pid".to_owned(), node.mch_id.clone());
     if is_rsa(node) {
-        fields.insert("timestamp".to_owned(), (now / 1_000).to_string());
+        fields.insert("timestamp".to_owned(), now.secs().to_string());
     }
     fields
 }
@@ -218,7 +218,7 @@ pub(super) async fn create(
     Ok(Created {
         order_info: json!({ "codeUrl": link }),
         code_url: Some(link),
-        fresh_until: (request.now + LINK_MS).min(order.time_expire),
+        fresh_until: (request.now + LINK).min(order.time_expire),
         number: None,
         payment: None,
     })
@@ -230,7 +230,7 @@ async fn order(
     clients: &ProviderClients,
     node: &VkspayNode,
     number: &str,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Map<String, Value>, CallError> {
     let more = [("out_trade_no", number.to_owned())];
     let mut fields = fields_of(node, &more, now);
@@ -293,7 +293,7 @@ pub(super) async fn query(
     node: &VkspayNode,
     merchant: &str,
     number: &str,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Standing, CallError> {
     let body = order(clients, node, number, now).await;
     let Some(body) = if_known(body)? else { return Ok(Standing::Missing) };
@@ -371,7 +371,7 @@ pub(super) async fn query_refund(
     paid: &Order,
     attempt: &Attempt,
     refund: &Refund,
-    now: i64,
+    now: UnixMs,
 ) -> Result<RefundStanding, CallError> {
     if is_rsa(node) {
         return refund_state(clients, node, &refund.out_refund_no, now).await;
@@ -389,7 +389,7 @@ async fn refund_state(
     clients: &ProviderClients,
     node: &VkspayNode,
     number: &str,
-    now: i64,
+    now: UnixMs,
 ) -> Result<RefundStanding, CallError> {
     let mut fields = fields_of(node, &[("out_refund_no", number.to_owned())], now);
     sign(node, &mut fields)?;
@@ -431,7 +431,7 @@ pub(super) fn read(node: &VkspayNode, merchant: &str, request: &CallbackRequest<
     if is_rsa(node) {
         let at: i64 =
             fields.get("timestamp").and_then(|t| t.parse().ok()).ok_or(CallbackError::Malformed("timestamp"))?;
-        if (request.now / 1_000).abs_diff(at) > WINDOW_S.unsigned_abs() {
+        if request.now.secs().abs_diff(at) > WINDOW.as_secs() {
             return Err(CallbackError::Stale);
         }
     }

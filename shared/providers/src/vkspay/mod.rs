@@ -20,12 +20,13 @@ use super::{
     Refusal, Standing, text_of,
 };
 use call::call;
-use domain::{Attempt, Fen, Order, Payment, Provider, Refund};
+use domain::{Attempt, Fen, Order, Payment, Provider, Refund, UnixMs};
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 use words::Said;
 
-/// A link is handed out again for so long, ms.
-const LINK_MS: i64 = 300_000;
+/// A link is handed out again for so long.
+const LINK: Duration = Duration::from_mins(5);
 
 pub(super) async fn create(
     clients: &ProviderClients,
@@ -51,7 +52,7 @@ pub(super) async fn create(
     Ok(Created {
         order_info: json!({ "codeUrl": link }),
         code_url: Some(link),
-        fresh_until: (request.now + LINK_MS).min(request.order.time_expire),
+        fresh_until: (request.now + LINK).min(request.order.time_expire),
         number: Some(number),
         payment: None,
     })
@@ -107,7 +108,7 @@ pub(super) async fn query(
     node: &VkspayNode,
     merchant: &str,
     attempt: &Attempt,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Standing, CallError> {
     if !matches!(node.protocol, VkspayProtocol::Vkspay { .. }) {
         return epay::query(clients, node, merchant, &attempt.number, now).await;
@@ -141,7 +142,7 @@ async fn ask(
     node: &VkspayNode,
     merchant: &str,
     number: &str,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Asked, CallError> {
     let unknown = |why: &str| CallError::Unknown(format!("orderquery: {why}"));
     let VkspayProtocol::Vkspay { key } = &node.protocol else { return Err(unknown("not VksPay")) };
@@ -198,7 +199,7 @@ pub(super) async fn query_refund(
     order: &Order,
     attempt: &Attempt,
     refund: &Refund,
-    now: i64,
+    now: UnixMs,
 ) -> Result<RefundStanding, CallError> {
     if !matches!(node.protocol, VkspayProtocol::Vkspay { .. }) {
         return epay::query_refund(clients, node, order, attempt, refund, now).await;
@@ -216,7 +217,7 @@ async fn refunded(
     node: &VkspayNode,
     number: &str,
     id: &str,
-    now: i64,
+    now: UnixMs,
 ) -> Result<bool, CallError> {
     let VkspayProtocol::Vkspay { key } = &node.protocol else { return Err(CallError::unknown("not VksPay")) };
     let fields = [("out_trade_no", number.to_owned()), ("out_refund_no", id.to_owned())];

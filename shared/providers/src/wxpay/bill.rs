@@ -14,7 +14,7 @@ use crate::bill::{
 use crate::wxpay::{V3, WxpayNode};
 use crate::{CallError, ProviderClients};
 use crypto;
-use domain::{Day, Fen};
+use domain::{Day, Fen, UnixMs};
 use flate2::bufread::MultiGzDecoder;
 use http::Method;
 use net::provider_http::Request;
@@ -27,7 +27,7 @@ pub(crate) async fn bill(
     node: &WxpayNode,
     v3: &V3,
     day: Day,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Statement, CallError> {
     match fetch(clients, node, v3, day, now).await {
         Err(CallError::Refused(refusal)) if refusal.code == "NO_STATEMENT_EXIST" => Ok(Statement::Empty),
@@ -36,7 +36,7 @@ pub(crate) async fn bill(
     }
 }
 
-async fn fetch(clients: &ProviderClients, node: &WxpayNode, v3: &V3, day: Day, now: i64) -> Result<Bill, CallError> {
+async fn fetch(clients: &ProviderClients, node: &WxpayNode, v3: &V3, day: Day, now: UnixMs) -> Result<Bill, CallError> {
     let target = format!("/v3/bill/tradebill?bill_date={day}&bill_type=ALL&tar_type=GZIP");
     let answer = call(clients, node, v3, Ask::get(&target), now).await?;
     let field = |name: &str| {
@@ -50,7 +50,7 @@ async fn fetch(clients: &ProviderClients, node: &WxpayNode, v3: &V3, day: Day, n
     let gateway = node.api_base.as_deref().unwrap_or(v3.scheme.host);
     let url = file_url(field("download_url")?, gateway).map_err(CallError::unknown)?;
     let line = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
-    let (timestamp, nonce) = (now.div_euclid(1000), crypto::nonce());
+    let (timestamp, nonce) = (now.secs(), crypto::nonce());
     let message = signing::request_message("GET", &line, timestamp, &nonce, b"");
     let signature = v3.private_key.sign(&message).map_err(|_| ours("SIGN", "the request cannot be signed"))?;
     let request = Request {

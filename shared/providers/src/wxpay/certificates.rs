@@ -2,7 +2,7 @@
 //! (`docs/protocols/wechat.md#keys-and-certificates`).
 //!
 //! A frozen Lambda runs no background refresh, so a list is fetched when it is needed and older than
-//! [`KEEP_MS`]. One download at a time per merchant, at most one a minute ([`PAUSE_MS`]) whatever serial
+//! [`KEEP`]. One download at a time per merchant, at most one a minute ([`PAUSE`]) whatever serial
 //! numbers strangers send, and none longer than [`BUDGET`], because a callback wants its answer within five
 //! seconds. The first list is authenticated by AES-GCM under the APIv3 key; while certificates are held, a
 //! further list must be signed with one of them, or with the configured public key. When a download fails,
@@ -15,16 +15,17 @@ use crate::wxpay::{V3, WxpayNode};
 use crypto::aes::open_gcm;
 use crypto::cert::Certificate;
 use crypto::rsa::PublicKey;
+use domain::UnixMs;
 use net::provider_http::{Answer, Http};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long a list is used before it is fetched anew, ms. WeChat Pay asks for less than 12 hours.
-pub const KEEP_MS: i64 = 11 * 3_600_000;
-/// The least pause between two downloads of one merchant, ms.
-pub const PAUSE_MS: i64 = 60_000;
+/// How long a list is used before it is fetched anew. WeChat Pay asks for less than 12 hours.
+pub const KEEP: Duration = Duration::from_hours(11);
+/// The least pause between two downloads of one merchant.
+pub const PAUSE: Duration = Duration::from_mins(1);
 /// The longest that a download may take.
 const BUDGET: Duration = Duration::from_secs(3);
 /// The most certificates that are read from one list.
@@ -49,10 +50,10 @@ pub(super) enum NoKey {
 #[derive(Default)]
 struct Shelf {
     known: HashMap<String, Known>,
-    /// When the list was last fetched and verified, Unix ms.
-    fetched: Option<i64>,
-    /// When a download was last begun, Unix ms.
-    tried: Option<i64>,
+    /// When the list was last fetched and verified.
+    fetched: Option<UnixMs>,
+    /// When a download was last begun.
+    tried: Option<UnixMs>,
     /// Why that one failed, if it did.
     fault: Option<NoKey>,
 }
@@ -71,7 +72,7 @@ impl Certificates {
         node: &WxpayNode,
         v3: &V3,
         serial: &str,
-        now: i64,
+        now: UnixMs,
     ) -> Result<PublicKey, NoKey> {
         if let Some((_, key)) = v3.public_key.as_ref().filter(|(id, _)| id == serial) {
             return Ok(key.clone());
@@ -82,15 +83,13 @@ impl Certificates {
         }
         let shelf = self.shelf(node);
         let mut shelf = shelf.lock().await;
-        let stale = shelf.fetched.is_none_or(|at| now.abs_diff(at) >= KEEP_MS.unsigned_abs());
-        let rested = shelf.tried.is_none_or(|at| now.abs_diff(at) >= PAUSE_MS.unsigned_abs());
+        let stale = shelf.fetched.is_none_or(|at| now.abs_diff(at) >= KEEP);
+        let rested = shelf.tried.is_none_or(|at| now.abs_diff(at) >= PAUSE);
         if (stale || !shelf.known.contains_key(serial)) && rested {
             shelf.refresh(http, node, v3, stale, now).await;
         }
         match shelf.known.get(serial) {
-            Some(known) if (known.validity.0..=known.validity.1).contains(&now.div_euclid(1000)) => {
-                Ok(known.key.clone())
-            }
+            Some(known) if (known.validity.0..=known.validity.1).contains(&now.secs()) => Ok(known.key.clone()),
             Some(_) => Err(NoKey::Unknown),
             None => Err(shelf.fault.clone().unwrap_or(NoKey::Unknown)),
         }
@@ -103,19 +102,19 @@ impl Certificates {
         http: &Http,
         node: &WxpayNode,
         v3: &V3,
-        now: i64,
+        now: UnixMs,
     ) -> Result<(String, PublicKey), NoKey> {
         if let Some((id, key)) = &v3.public_key {
             return Ok((id.clone(), key.clone()));
         }
         let shelf = self.shelf(node);
         let mut shelf = shelf.lock().await;
-        let stale = shelf.fetched.is_none_or(|at| now.abs_diff(at) >= KEEP_MS.unsigned_abs());
-        let rested = shelf.tried.is_none_or(|at| now.abs_diff(at) >= PAUSE_MS.unsigned_abs());
+        let stale = shelf.fetched.is_none_or(|at| now.abs_diff(at) >= KEEP);
+        let rested = shelf.tried.is_none_or(|at| now.abs_diff(at) >= PAUSE);
         if stale && rested {
             shelf.refresh(http, node, v3, stale, now).await;
         }
-        let seconds = now.div_euclid(1000);
+        let seconds = now.secs();
         let valid = shelf.known.iter().filter(|(_, known)| (known.validity.0..=known.validity.1).contains(&seconds));
         match valid.max_by_key(|(_, known)| known.validity.0) {
             Some((serial, known)) => Ok((serial.clone(), known.key.clone())),
@@ -131,7 +130,7 @@ impl Certificates {
 
 impl Shelf {
     /// Fetches the list anew. When that fails, what is held stays.
-    async fn refresh(&mut self, http: &Http, node: &WxpayNode, v3: &V3, stale: bool, now: i64) {
+    async fn refresh(&mut self, http: &Http, node: &WxpayNode, v3: &V3, stale: bool, now: UnixMs) {
         self.tried = Some(now);
         let download = tokio::time::timeout(BUDGET, download(http, node, v3, self, stale, now)).await;
         match download.unwrap_or_else(|_| Err(NoKey::Unavailable("the certificates took too long".to_owned()))) {
@@ -152,7 +151,7 @@ async fn download(
     v3: &V3,
     shelf: &Shelf,
     stale: bool,
-    now: i64,
+    now: UnixMs,
 ) -> Result<HashMap<String, Known>, NoKey> {
     let unavailable = |what: &str| NoKey::Unavailable(what.to_owned());
     let answer = match send(http, node, v3, Ask::get(v3.scheme.certificates), now).await {

@@ -7,11 +7,12 @@ use crate::CreateRequest;
 use crate::common::raw;
 use crate::wxpay::{Api, WxpayNode};
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// The longest that an order may live: the shortest of the limits that WeChat Pay's pages name.
-const LONGEST_MS: i64 = 7 * 24 * 3_600_000;
+const LONGEST: Duration = Duration::from_hours(7 * 24);
 /// The shortest is one minute; five seconds of it may pass on the way here.
-const SHORTEST_MS: i64 = 55_000;
+const SHORTEST: Duration = Duration::from_secs(55);
 
 type Fault = (&'static str, String);
 
@@ -79,11 +80,11 @@ fn notify_url(text: &str) -> Result<(), Fault> {
 }
 
 fn expiry(request: &CreateRequest<'_>) -> Result<(), Fault> {
-    let left = request.order.time_expire.saturating_sub(request.now);
-    if left < SHORTEST_MS {
+    let left = request.order.time_expire.since(request.now);
+    if left < SHORTEST {
         return Err(("time_expire", "must be Unix ms (milliseconds), at least one minute from now".to_owned()));
     }
-    if left > LONGEST_MS {
+    if left > LONGEST {
         return Err(("time_expire", "must be Unix ms (milliseconds), at most seven days from now".to_owned()));
     }
     Ok(())

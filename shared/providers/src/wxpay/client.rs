@@ -3,8 +3,9 @@
 
 use crate::wxpay::{Scheme, WxpayNode};
 use crate::{CreateRequest, Created};
-use domain::Attempt;
+use domain::{Attempt, UnixMs};
 use serde_json::json;
+use std::time::Duration;
 
 /// What a product of WeChat Pay is called with: the node decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,16 +37,16 @@ impl Product {
 }
 
 /// `prepay_id` and `code_url` live for two hours; five minutes of them are left to the payer.
-const PREPAY_MS: i64 = 115 * 60_000;
+const PREPAY: Duration = Duration::from_mins(115);
 /// `h5_url` lives for five minutes.
-const MWEB_MS: i64 = 270_000;
+const MWEB: Duration = Duration::from_secs(270);
 
 /// Until when what was just created can be used: never past the order's own end.
-pub(super) fn fresh_until(product: Product, request: &CreateRequest<'_>) -> i64 {
+pub(super) fn fresh_until(product: Product, request: &CreateRequest<'_>) -> UnixMs {
     let end = request.order.time_expire;
     match product {
-        Product::Jsapi | Product::App | Product::Native => end.min(request.now + PREPAY_MS),
-        Product::Mweb => end.min(request.now + MWEB_MS),
+        Product::Jsapi | Product::App | Product::Native => end.min(request.now + PREPAY),
+        Product::Mweb => end.min(request.now + MWEB),
         Product::CodePay => end,
     }
 }

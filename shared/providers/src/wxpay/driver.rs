@@ -12,7 +12,7 @@ use crate::{
     Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
-use domain::{Attempt, Code, Day, Failure, Order, Refund};
+use domain::{Attempt, Code, Day, Failure, Order, Refund, UnixMs};
 
 impl Driver for WxpayNode {
     const SECTION: Section = Section {
@@ -61,7 +61,7 @@ impl Driver for WxpayNode {
         self.name == "mweb"
     }
 
-    fn watched_until(&self, order: &Order, _attempt: &Attempt) -> i64 {
+    fn watched_until(&self, order: &Order, _attempt: &Attempt) -> UnixMs {
         order.time_expire
     }
 

@@ -34,4 +34,4 @@ mod v3_refund;
 pub(crate) use self::config::read_v3;
 pub use self::config::{Api, H5Info, Scheme, V2, V3, WECHAT_PAY, WxpayNode};
 pub(crate) use callback::read_v3 as read_v3_callback;
-pub use certificates::{Certificates, KEEP_MS, PAUSE_MS};
+pub use certificates::{Certificates, KEEP, PAUSE};

@@ -5,13 +5,15 @@
 
 use crate::wxpay::{Scheme, WECHAT_PAY};
 use crypto::rsa::PublicKey;
+use domain::UnixMs;
 use http::HeaderMap;
+use std::time::Duration;
 
 /// Signatures that begin so are WeChat Pay's probes: deliberately wrong, and to be refused.
 pub const PROBE: &str = "WECHATPAY/SIGNTEST/";
 
-/// The width of the freshness window, ms: younger than this, and not further in the future.
-pub const WINDOW_MS: i64 = 300_000;
+/// The width of the freshness window: younger than this, and not further in the future.
+pub const WINDOW: Duration = Duration::from_mins(5);
 
 /// The five lines of a request: method, path with query, Unix seconds, nonce, body.
 pub fn request_message(method: &str, target: &str, timestamp: i64, nonce: &str, body: &[u8]) -> Vec<u8> {
@@ -64,7 +66,8 @@ pub(super) struct Signed<'a> {
     timestamp: &'a str,
     nonce: &'a str,
     signature: &'a str,
-    seconds: i64,
+    /// The timestamp, read.
+    at: UnixMs,
 }
 
 /// Why the headers are none.
@@ -92,8 +95,13 @@ impl<'a> Signed<'a> {
             return Err(HeaderFault::Bad("another signature type"));
         }
         let digits = timestamp.len() <= 12 && timestamp.bytes().all(|b| b.is_ascii_digit());
-        let seconds = timestamp.parse().ok().filter(|_| digits).ok_or(HeaderFault::Bad("bad timestamp header"))?;
-        Ok(Self { serial, timestamp, nonce, signature, seconds })
+        let at = timestamp
+            .parse()
+            .ok()
+            .filter(|_| digits)
+            .and_then(UnixMs::from_secs)
+            .ok_or(HeaderFault::Bad("bad timestamp header"))?;
+        Ok(Self { serial, timestamp, nonce, signature, at })
     }
 
     /// Whether this key signed that body under these headers.
@@ -101,9 +109,9 @@ impl<'a> Signed<'a> {
         key.verify(&answer_message(self.timestamp, self.nonce, body), self.signature)
     }
 
-    /// Whether the signed time lies within [`WINDOW_MS`] of `now`, Unix ms.
-    pub(super) const fn is_fresh(&self, now: i64) -> bool {
-        now.abs_diff(self.seconds * 1000) < WINDOW_MS.unsigned_abs()
+    /// Whether the signed time lies within [`WINDOW`] of `now`.
+    pub(super) fn is_fresh(&self, now: UnixMs) -> bool {
+        now.abs_diff(self.at) < WINDOW
     }
 }
 

@@ -1,6 +1,6 @@
 //! Small readings that both API versions share: amounts, times, texts, and what `other` may add.
 
-use domain::Fen;
+use domain::{Fen, UnixMs};
 use serde_json::{Map, Value};
 use time::format_description::well_known::Rfc3339;
 use time::macros::{format_description, offset};
@@ -10,29 +10,29 @@ use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
 const BEIJING: UtcOffset = offset!(+8);
 
 /// RFC 3339 at +08:00 in whole seconds, as `time_expire` of APIv3.
-pub(super) fn rfc3339(ms: i64) -> Option<String> {
-    let time = OffsetDateTime::from_unix_timestamp(ms.div_euclid(1000)).ok()?.to_offset(BEIJING);
+pub(super) fn rfc3339(at: UnixMs) -> Option<String> {
+    let time = OffsetDateTime::from_unix_timestamp(at.secs()).ok()?.to_offset(BEIJING);
     time.format(&Rfc3339).ok()
 }
 
-/// RFC 3339 to Unix ms.
-pub(super) fn from_rfc3339(text: &str) -> Option<i64> {
+/// Reads RFC 3339.
+pub(super) fn from_rfc3339(text: &str) -> Option<UnixMs> {
     let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()
+    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok().map(UnixMs::new)
 }
 
 /// `yyyyMMddHHmmss`, Beijing time, as APIv2 writes it.
-pub(super) fn compact(ms: i64) -> Option<String> {
-    let time = OffsetDateTime::from_unix_timestamp(ms.div_euclid(1000)).ok()?.to_offset(BEIJING);
+pub(super) fn compact(at: UnixMs) -> Option<String> {
+    let time = OffsetDateTime::from_unix_timestamp(at.secs()).ok()?.to_offset(BEIJING);
     time.format(format_description!("[year][month][day][hour][minute][second]")).ok()
 }
 
-/// `yyyyMMddHHmmss` or `yyyy-MM-dd HH:mm:ss`, Beijing time, to Unix ms.
-pub(super) fn from_v2_time(text: &str) -> Option<i64> {
+/// Reads `yyyyMMddHHmmss` or `yyyy-MM-dd HH:mm:ss`, Beijing time.
+pub(super) fn from_v2_time(text: &str) -> Option<UnixMs> {
     let compact = format_description!("[year][month][day][hour][minute][second]");
     let spaced = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
     let time = PrimitiveDateTime::parse(text, compact).or_else(|_| PrimitiveDateTime::parse(text, spaced)).ok()?;
-    Some(time.assume_offset(BEIJING).unix_timestamp() * 1000)
+    UnixMs::from_secs(time.assume_offset(BEIJING).unix_timestamp())
 }
 
 /// An amount of APIv2: the canonical decimal text of fen.

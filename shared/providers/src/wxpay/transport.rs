@@ -8,6 +8,7 @@ use super::signing::{self, Signed};
 use crate::wxpay::{V3, WxpayNode};
 use crate::{CallError, ProviderClients};
 use crypto;
+use domain::UnixMs;
 use http::Method;
 use net::provider_http::{Answer, Http, HttpError, Request};
 use serde_json::Value;
@@ -56,11 +57,17 @@ impl<'a> Ask<'a> {
 }
 
 /// Signs and sends; the answer is not verified yet.
-pub(super) async fn send(http: &Http, node: &WxpayNode, v3: &V3, ask: Ask<'_>, now: i64) -> Result<Answer, CallError> {
+pub(super) async fn send(
+    http: &Http,
+    node: &WxpayNode,
+    v3: &V3,
+    ask: Ask<'_>,
+    now: UnixMs,
+) -> Result<Answer, CallError> {
     let Ask { method, target, body, serial } = ask;
     let serial = serial.or(v3.public_key.as_ref().map(|(id, _)| id.as_str()));
     let (url, line) = address(node, v3.scheme.host, target);
-    let (timestamp, nonce) = (now.div_euclid(1000), crypto::nonce());
+    let (timestamp, nonce) = (now.secs(), crypto::nonce());
     let message = signing::request_message(method.as_str(), &line, timestamp, &nonce, &body);
     let signature = v3.private_key.sign(&message).map_err(|_| ours("SIGN", "the request cannot be signed"))?;
     let mut headers = vec![
@@ -94,7 +101,7 @@ pub(super) async fn call(
     node: &WxpayNode,
     v3: &V3,
     ask: Ask<'_>,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Value, CallError> {
     let answer = send(&clients.http, node, v3, ask, now).await?;
     read(clients, node, v3, &answer, now).await
@@ -105,7 +112,7 @@ async fn read(
     node: &WxpayNode,
     v3: &V3,
     answer: &Answer,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Value, CallError> {
     if answer.status == 202 || !(200..300).contains(&answer.status) {
         return Err(judge_v3(answer.status, &answer.body));
@@ -122,7 +129,7 @@ async fn verify(
     node: &WxpayNode,
     v3: &V3,
     answer: &Answer,
-    now: i64,
+    now: UnixMs,
 ) -> Result<(), &'static str> {
     let signed = Signed::read(&answer.headers, v3.scheme).map_err(|_| "the answer is not signed")?;
     let key = clients

@@ -10,7 +10,7 @@ use crate::driver::Driver;
 use crate::wxpay::{V3, WxpayNode};
 use crate::{CallError, CreateRequest, Created, Meaning, ProviderClients, Standing, if_known};
 use crypto;
-use domain::Attempt;
+use domain::{Attempt, UnixMs};
 use serde_json::{Map, Value, json};
 
 pub(super) async fn create(
@@ -52,7 +52,7 @@ fn invocation(
     prepay_id: &str,
 ) -> Result<Created, CallError> {
     let app_id = client_app(request.attempt);
-    let (timestamp, nonce) = (request.now.div_euclid(1000), crypto::nonce());
+    let (timestamp, nonce) = (request.now.secs(), crypto::nonce());
     let package = format!("prepay_id={prepay_id}");
     let line4 = if product == Product::App { prepay_id } else { &package };
     let sign = v3.private_key.sign(&signing::invoke_message(app_id, timestamp, &nonce, line4));
@@ -229,7 +229,7 @@ pub(super) async fn query(
     v3: &V3,
     merchant: &str,
     attempt: &Attempt,
-    now: i64,
+    now: UnixMs,
 ) -> Result<Standing, CallError> {
     let number = segment(&attempt.number);
     let mch_id = segment(&node.mch_id);
@@ -270,7 +270,7 @@ pub(super) async fn close(
     node: &WxpayNode,
     v3: &V3,
     attempt: &Attempt,
-    now: i64,
+    now: UnixMs,
 ) -> Result<(), CallError> {
     let reverse = node.reverses();
     let verb = if reverse { "reverse" } else { "close" };

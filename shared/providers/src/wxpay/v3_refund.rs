@@ -5,7 +5,7 @@ use super::transport::{Ask, call};
 use crate::common::url::segment;
 use crate::wxpay::{V3, WxpayNode};
 use crate::{ABNORMAL, CallError, ProviderClients, RefundProgress, RefundRequest, RefundStanding, if_known};
-use domain::{Attempt, Fen};
+use domain::{Attempt, Fen, UnixMs};
 use serde_json::{Value, json};
 
 pub(super) async fn refund(
@@ -37,7 +37,7 @@ pub(super) async fn query_refund(
     v3: &V3,
     attempt: &Attempt,
     out_refund_no: &str,
-    now: i64,
+    now: UnixMs,
 ) -> Result<RefundStanding, CallError> {
     let mut target = format!("{}/{}", v3.scheme.refunds, segment(out_refund_no));
     if let Some(sub) = &attempt.sub_mchid {

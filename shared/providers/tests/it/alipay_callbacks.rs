@@ -3,7 +3,7 @@
 use super::alipay_kit::{
     ALIPAY, APP_ID, NUMBER, OURS, STRANGER, TRADE_NO, config, node, paid_fields, read, signed_form, with_merchant,
 };
-use domain::Fen;
+use domain::{Fen, UnixMs};
 use proptest::prelude::*;
 use providers::Config;
 use providers::{CallbackError, CallbackRequest, Notice, RefundProgress, Verdict, reply};
@@ -37,7 +37,7 @@ fn a_payment_is_stated_whole() {
     assert_eq!(payment.app_id.as_deref(), Some(APP_ID));
     assert_eq!(payment.mch_id, None, "no account was configured to compare with");
     assert_eq!(payment.payer.as_deref(), Some("2088000000000001"));
-    assert_eq!(payment.paid_at, Some(1_767_323_046_000));
+    assert_eq!(payment.paid_at, Some(UnixMs::new(1_767_323_046_000)));
     assert_eq!(payment.info["subject"], "1+1 杯 100%2B");
     assert_eq!(payment.info.get("seller_email"), None);
     assert_eq!(payment.info.get("sign"), None);
@@ -92,7 +92,7 @@ fn a_refund_is_told_by_its_own_number_and_not_by_the_cumulative_amount() {
         assert_eq!(refund.transaction_id.as_deref(), Some(TRADE_NO));
         assert_eq!(refund.standing.progress, RefundProgress::Success);
         assert_eq!(refund.standing.refund, None);
-        assert_eq!(refund.standing.refunded_at, Some(1_767_405_600_000));
+        assert_eq!(refund.standing.refunded_at, Some(UnixMs::new(1_767_405_600_000)));
         assert_eq!(refund.payment.expect("the payment too").total, Some(Fen(1230)));
     }
     let Ok(Notice::Refund(refund)) = read_ours(&genuine(&[("refund_fee", "12.30")])) else { panic!("not a refund") };
@@ -287,7 +287,8 @@ fn empty_fields_mean_nothing_but_may_be_signed() {
 #[test]
 fn alipay_is_answered_in_its_own_words() {
     let headers = http::HeaderMap::new();
-    let request = CallbackRequest { method: &http::Method::POST, headers: &headers, query: "", body: b"", now: 0 };
+    let request =
+        CallbackRequest { method: &http::Method::POST, headers: &headers, query: "", body: b"", now: UnixMs::EPOCH };
     for (verdict, status, body) in
         [(Verdict::Accepted, 200, "success"), (Verdict::Rejected, 400, "fail"), (Verdict::Retry, 500, "fail")]
     {

@@ -3,7 +3,7 @@
 use super::alipay_kit::{
     APP_ID, MINUTE, NOW, NUMBER, OURS, Script, TRADE_NO, attempt, failure, gateway, node, order, request, success,
 };
-use domain::{Fen, Order};
+use domain::{Fen, Order, UnixMs};
 use providers::{CallError, CreateRequest, Created, Meaning, ProviderClients, alipay::signing};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -107,7 +107,7 @@ async fn h5_is_a_qr_code_that_lives_two_hours_or_as_long_as_the_order() {
         let Ok(created) = create_at(&script, "h5", json!({}), &request(&order)).await else { panic!() };
         assert_eq!(created.order_info, json!({ "codeUrl": "https://qr.alipay.com/bax1" }));
         assert_eq!(created.code_url.as_deref(), Some("https://qr.alipay.com/bax1"));
-        assert_eq!(created.fresh_until, NOW + fresh * MINUTE);
+        assert_eq!(created.fresh_until.get(), NOW + fresh * MINUTE);
     }
 }
 
@@ -206,7 +206,7 @@ async fn a_pay_code_pays_at_once() {
     };
     let payment = created.payment.expect("a payment");
     assert_eq!((payment.number.as_str(), payment.total), (NUMBER, Some(Fen(1230))));
-    assert_eq!((payment.merchant.as_str(), payment.paid_at), ("default", Some(1_767_323_046_000)));
+    assert_eq!((payment.merchant.as_str(), payment.paid_at), ("default", Some(UnixMs::new(1_767_323_046_000))));
     let biz = script.biz(0);
     assert_eq!((&biz["scene"], &biz["auth_code"]), (&json!("bar_code"), &json!("281234567890123456")));
     assert_eq!(biz["store_id"], "NJ_001");

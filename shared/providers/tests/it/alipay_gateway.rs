@@ -3,7 +3,7 @@
 use super::alipay_kit::{
     ALIPAY, NOW, NUMBER, Script, TRADE_NO, attempt, failure, gateway, node, order, signed_answer, success,
 };
-use domain::{Fen, Payment, Refund};
+use domain::{Fen, Payment, Refund, UnixMs};
 use providers::{CallError, Gateway, Meaning, RefundProgress, RefundRequest, RefundStanding, Standing};
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ fn at(script: &Script, name: &str) -> Gateway {
 async fn query(answer: (u16, String)) -> Result<Standing, CallError> {
     let script = Script::with(vec![answer]).await;
     let order = order(json!({}));
-    let outcome = at(&script, "h5").query(&script.clients, &order, order.current(), NOW).await;
+    let outcome = at(&script, "h5").query(&script.clients, &order, order.current(), UnixMs::new(NOW)).await;
     assert_eq!(script.biz(0)["out_trade_no"], NUMBER);
     outcome
 }
@@ -54,7 +54,7 @@ async fn a_paid_trade_is_stated_whole() {
         assert_eq!((payment.total, payment.currency.as_str()), (Some(Fen(1230)), "CNY"));
         assert_eq!((payment.app_id, payment.mch_id), (None, None));
         assert_eq!(payment.payer.as_deref(), Some("2088000000000001"));
-        assert_eq!(payment.paid_at, Some(1_767_323_046_000));
+        assert_eq!(payment.paid_at, Some(UnixMs::new(1_767_323_046_000)));
         assert_eq!(payment.info["fund_bill_list"][0]["fund_channel"], "PCREDIT");
         assert_eq!(payment.info.get("buyer_user_name"), None);
     }
@@ -128,14 +128,14 @@ async fn no_answer_is_unknown() {
     drop(listener);
     let order = order(json!({}));
     let gone = gateway("h5", node(json!({ "apiBase": url })));
-    let outcome = gone.query(&script.clients, &order, order.current(), NOW).await;
+    let outcome = gone.query(&script.clients, &order, order.current(), UnixMs::new(NOW)).await;
     assert!(matches!(outcome, Err(CallError::Unknown(_))));
 }
 
 async fn close(name: &str, answers: Vec<String>) -> (Result<providers::Closing, CallError>, Vec<String>) {
     let script = Script::of(answers).await;
     let order = order(json!({}));
-    let outcome = at(&script, name).close(&script.clients, &order, order.current(), NOW).await;
+    let outcome = at(&script, name).close(&script.clients, &order, order.current(), UnixMs::new(NOW)).await;
     (outcome, script.methods())
 }
 
@@ -219,7 +219,7 @@ async fn refund(answers: Vec<String>) -> (Result<RefundStanding, CallError>, Vec
         refund: Fen(405),
         reason: "不要了",
         notify_url: "https://shop.example/refund-notify/alipay/default",
-        now: NOW,
+        now: UnixMs::new(NOW),
     };
     let outcome = at(&script, "h5").refund(&script.clients, &request).await;
     let asked = (0..script.asked().len()).map(|n| script.biz(n)).collect();
@@ -259,7 +259,7 @@ async fn a_refund_succeeds_when_money_moved_and_its_amount_is_not_the_cumulative
     let Ok(standing) = outcome else { panic!("{outcome:?}") };
     assert_eq!(standing.progress, RefundProgress::Success);
     assert_eq!(standing.refund, None);
-    assert_eq!(standing.refunded_at, Some(1_767_323_100_000));
+    assert_eq!(standing.refunded_at, Some(UnixMs::new(1_767_323_100_000)));
     assert_eq!(asked.len(), 1);
     assert_eq!((&asked[0]["refund_amount"], &asked[0]["out_request_no"]), (&json!("4.05"), &json!("R_1")));
     assert_eq!((&asked[0]["trade_no"], &asked[0]["refund_reason"]), (&json!(TRADE_NO), &json!("不要了")));
@@ -317,14 +317,16 @@ async fn query_refund(answer: String, age: i64) -> Result<RefundStanding, CallEr
         "provider": "alipay", "merchant": "default", "attempt": 1, "create_date": NOW - age,
     }))
     .expect("a refund");
-    at(&script, "h5").query_refund(&script.clients, &order(json!({})), &attempt(json!({})), &refund, NOW).await
+    at(&script, "h5")
+        .query_refund(&script.clients, &order(json!({})), &attempt(json!({})), &refund, UnixMs::new(NOW))
+        .await
 }
 
 #[tokio::test]
 async fn a_refund_is_asked_for_by_its_number() {
     let Ok(standing) = query_refund(refund_known("REFUND_SUCCESS"), 1).await else { panic!() };
     assert_eq!((standing.progress, standing.refund), (RefundProgress::Success, Some(Fen(405))));
-    assert_eq!(standing.refunded_at, Some(1_767_323_100_000));
+    assert_eq!(standing.refunded_at, Some(UnixMs::new(1_767_323_100_000)));
     for status in ["", "REFUND_FAIL", "REFUND_PROCESSING"] {
         let outcome = query_refund(refund_known(status), 3_600_000).await;
         assert!(matches!(progress(outcome), RefundProgress::Processing(_)), "{status}");

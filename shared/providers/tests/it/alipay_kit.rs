@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use crypto::base64;
 use crypto::rsa::{PrivateKey, PublicKey};
-use domain::{Attempt, Order, Provider};
+use domain::{Attempt, Order, Provider, UnixMs};
 use providers::{CallbackError, CallbackRequest, CreateRequest, Gateway, Notice, ProviderClients, alipay::signing};
 use providers::{Config, Merchant};
 use serde_json::{Map, Value, json};
@@ -119,7 +119,7 @@ pub fn request(order: &Order) -> CreateRequest<'_> {
         platform: "",
         auth_code: None,
         store_id: None,
-        now: NOW,
+        now: UnixMs::new(NOW),
     }
 }
 
@@ -235,7 +235,8 @@ pub fn signed_form(fields: &BTreeMap<String, String>, key: &PrivateKey) -> Strin
 /// Reads a callback with the keys of this merchant.
 pub fn read(merchant: &Merchant, body: &[u8]) -> Result<Notice, CallbackError> {
     let headers = http::HeaderMap::new();
-    let request = CallbackRequest { method: &http::Method::POST, headers: &headers, query: "", body, now: NOW };
+    let request =
+        CallbackRequest { method: &http::Method::POST, headers: &headers, query: "", body, now: UnixMs::new(NOW) };
     let clients = ProviderClients::default();
     let reading = providers::read_callback(Provider::Alipay, merchant, &clients, &request);
     tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(reading)

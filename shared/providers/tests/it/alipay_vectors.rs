@@ -2,7 +2,7 @@
 
 use super::alipay_kit::{fixture, fixture_json, pairs, read};
 use crypto::{aes, cert, from_base64, rsa::PublicKey};
-use domain::Fen;
+use domain::{Fen, UnixMs};
 use providers::alipay::answer::{self, Answer, AnswerError, Keys};
 use providers::{CallbackError, Notice, alipay::signing};
 use serde_json::{Value, json};
@@ -82,7 +82,7 @@ fn a_genuine_callback_is_read_whole_in_certificate_mode() {
         assert_eq!(payment.app_id.as_deref(), Some("9021000122682882"));
         assert_eq!(payment.mch_id.as_deref(), Some("2088721003899159"));
         assert_eq!(payment.payer.as_deref(), Some("2088722003899169"));
-        assert_eq!(payment.paid_at, Some(1_703_147_203_000));
+        assert_eq!(payment.paid_at, Some(UnixMs::new(1_703_147_203_000)));
         assert_eq!(payment.info["subject"], "yansongda+测试 - 1");
     });
 }

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use crypto::{aes, cert::Certificate, hash, jws::Anchor, sm2::Sm2Key};
-use domain::{Fen, Provider, Secret};
+use domain::{Fen, Provider, Secret, UnixMs};
 use http::{HeaderMap, Method};
 use providers::Config;
 use providers::{
@@ -49,7 +49,7 @@ pub async fn read(
     let (config, _) =
         Config::parse(&document.to_string(), Path::new(".")).unwrap_or_else(|faults| panic!("{faults:?}"));
     let method = if body.is_empty() { Method::GET } else { Method::POST };
-    let request = CallbackRequest { method: &method, headers, query, body, now: 1_760_000_000_000 };
+    let request = CallbackRequest { method: &method, headers, query, body, now: UnixMs::new(1_760_000_000_000) };
     read_callback(provider, config.merchant("default").unwrap(), &ProviderClients::default(), &request).await
 }
 

@@ -3,7 +3,7 @@
 use super::wxpay_kit::*;
 use crypto::aes::{Mode, encrypt};
 use crypto::hash::md5_hex;
-use domain::{Fen, Provider};
+use domain::{Fen, Provider, UnixMs};
 use http::HeaderMap;
 use proptest::prelude::*;
 use providers::Config;
@@ -46,7 +46,7 @@ async fn a_signed_payment_is_read_whole() {
     assert_eq!(payment.app_id.as_deref(), Some(APP));
     assert_eq!(payment.mch_id.as_deref(), Some(MCH));
     assert_eq!(payment.payer.as_deref(), Some("oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"));
-    assert_eq!(payment.paid_at, Some(NOW));
+    assert_eq!(payment.paid_at, Some(UnixMs::new(NOW)));
     assert_eq!(payment.info["bank_type"], "CMC");
     assert!(payment.info.get("trade_state_desc").is_none());
 }
@@ -136,8 +136,13 @@ async fn content_type_host_and_query_have_no_say() {
         assert!(read(&config, &headers, &body).await.is_ok());
         let mut forged = signed_by(&STRANGER.private, PUB_KEY_ID, NOW, &body);
         forged.insert(name, value.parse().unwrap());
-        let request =
-            CallbackRequest { method: &http::Method::POST, headers: &forged, query: "debug=1", body: &body, now: NOW };
+        let request = CallbackRequest {
+            method: &http::Method::POST,
+            headers: &forged,
+            query: "debug=1",
+            body: &body,
+            now: UnixMs::new(NOW),
+        };
         let read = read_callback(Provider::Wxpay, merchant, &ProviderClients::default(), &request).await;
         assert!(matches!(read, Err(CallbackError::Forged(_))));
     }
@@ -304,7 +309,7 @@ async fn a_signed_v2_payment_is_read_whole() {
     for (sign_type, hmac) in [("MD5", false), ("HMAC-SHA256", true)] {
         let Ok(Notice::Payment(payment)) = read_v2(sign_type, &signed_xml(&paid_v2(), hmac)).await else { panic!() };
         assert_eq!((payment.total, payment.currency.as_str()), (Some(Fen(100)), "CNY"));
-        assert_eq!(payment.paid_at, Some(NOW));
+        assert_eq!(payment.paid_at, Some(UnixMs::new(NOW)));
         assert_eq!(payment.mch_id.as_deref(), Some(MCH));
         assert!(payment.info.get("sign").is_none());
     }
@@ -408,7 +413,7 @@ fn refund_v2(key: &str, mch_id: &str, amount: &str) -> Vec<u8> {
 async fn a_v2_refund_is_authenticated_by_its_decryption() {
     let Ok(Notice::Refund(notice)) = read_v2("MD5", &refund_v2(V2_KEY, MCH, "40")).await else { panic!() };
     assert_eq!(notice.standing.progress, RefundProgress::Success);
-    assert_eq!((notice.standing.refund, notice.standing.refunded_at), (Some(Fen(40)), Some(NOW)));
+    assert_eq!((notice.standing.refund, notice.standing.refunded_at), (Some(Fen(40)), Some(UnixMs::new(NOW))));
     assert_eq!(notice.mch_id.as_deref(), Some(MCH));
     let other_key = refund_v2("exposed_your_key_here_have_risks", MCH, "40");
     assert!(matches!(read_v2("MD5", &other_key).await, Err(CallbackError::Forged(_))));

@@ -1,14 +1,15 @@
 //! Platform certificates: fetched on use, kept, never fetched in a storm, never believed unsigned.
 
 use super::wxpay_kit::*;
-use domain::Provider;
+use domain::{Provider, UnixMs};
 use http::HeaderMap;
 use providers::Config;
-use providers::wxpay::{KEEP_MS, PAUSE_MS};
+use providers::wxpay::{KEEP, PAUSE};
 use providers::{CallbackError, CallbackRequest, Notice, ProviderClients, Standing, read_callback};
 use serde_json::json;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
 
 /// A platform certificate that has run out.
 static EXPIRED: LazyLock<Pair> = LazyLock::new(|| Pair::new(0x44, (2020, 2025)));
@@ -32,6 +33,10 @@ fn signed_list(pairs: &[&Pair], key: &str, signer: &Pair, now: i64) -> Canned {
     Canned { status: 200, headers: signed_by(&signer.private, &signer.serial, now, &body), body }
 }
 
+fn ms(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap()
+}
+
 fn body() -> Vec<u8> {
     event("TRANSACTION.SUCCESS", &paid_order()).to_string().into_bytes()
 }
@@ -43,7 +48,7 @@ async fn read_at(
     body: &[u8],
     now: i64,
 ) -> Result<Notice, CallbackError> {
-    let request = CallbackRequest { method: &http::Method::POST, headers, query: "", body, now };
+    let request = CallbackRequest { method: &http::Method::POST, headers, query: "", body, now: UnixMs::new(now) };
     read_callback(Provider::Wxpay, config.merchant("default").unwrap(), clients, &request).await
 }
 
@@ -116,8 +121,8 @@ async fn strangers_with_unknown_serials_cause_one_download_a_minute() {
             assert!(matches!(read, Err(CallbackError::Forged(_))), "{read:?}");
         }
         assert_eq!(server.seen().len(), 1);
-        let (headers, body) = stranger_with(&"A".repeat(40), NOW + PAUSE_MS);
-        assert!(read_at(&config, &server.clients, &headers, &body, NOW + PAUSE_MS).await.is_err());
+        let (headers, body) = stranger_with(&"A".repeat(40), NOW + ms(PAUSE));
+        assert!(read_at(&config, &server.clients, &headers, &body, NOW + ms(PAUSE)).await.is_err());
         assert_eq!(server.seen().len(), 2);
     }
 }
@@ -136,7 +141,7 @@ async fn a_number_that_no_certificate_can_have_is_not_asked_for() {
 
 #[tokio::test]
 async fn a_list_is_fetched_anew_before_twelve_hours_and_kept_when_that_fails() {
-    const { assert!(KEEP_MS < 12 * 3_600_000) };
+    const { assert!(KEEP.as_secs() < 12 * 3_600) };
     let ill = Arc::new(AtomicUsize::new(0));
     let switch = ill.clone();
     let clock = Arc::new(Mutex::new(NOW));
@@ -148,13 +153,13 @@ async fn a_list_is_fetched_anew_before_twelve_hours_and_kept_when_that_fails() {
     .await;
     let config = config_of("h5", certificate_node(&server.base));
     assert!(from(&server, &config, &PLATFORM, NOW).await.is_ok());
-    assert!(from(&server, &config, &PLATFORM, NOW + KEEP_MS - 1_000).await.is_ok());
+    assert!(from(&server, &config, &PLATFORM, NOW + ms(KEEP) - 1_000).await.is_ok());
     assert_eq!(server.seen().len(), 1);
-    *clock.lock().unwrap() = NOW + KEEP_MS;
-    assert!(from(&server, &config, &PLATFORM, NOW + KEEP_MS).await.is_ok());
+    *clock.lock().unwrap() = NOW + ms(KEEP);
+    assert!(from(&server, &config, &PLATFORM, NOW + ms(KEEP)).await.is_ok());
     assert_eq!(server.seen().len(), 2);
     ill.store(1, Ordering::SeqCst);
-    assert!(from(&server, &config, &PLATFORM, NOW + 2 * KEEP_MS).await.is_ok(), "what is held stays in use");
+    assert!(from(&server, &config, &PLATFORM, NOW + 2 * ms(KEEP)).await.is_ok(), "what is held stays in use");
     assert_eq!(server.seen().len(), 3);
 }
 
@@ -181,15 +186,15 @@ async fn while_certificates_are_held_a_new_list_must_be_signed_by_one_of_them() 
     let turn = impostor.clone();
     let server = Server::start(move |_| match turn.fetch_add(1, Ordering::SeqCst) {
         0 => signed_list(&[&PLATFORM], V3_KEY, &PLATFORM, NOW),
-        1 => signed_list(&[&STRANGER], V3_KEY, &STRANGER, NOW + PAUSE_MS),
-        _ => signed_list(&[&PLATFORM, &STRANGER], V3_KEY, &PLATFORM, NOW + 2 * PAUSE_MS),
+        1 => signed_list(&[&STRANGER], V3_KEY, &STRANGER, NOW + ms(PAUSE)),
+        _ => signed_list(&[&PLATFORM, &STRANGER], V3_KEY, &PLATFORM, NOW + 2 * ms(PAUSE)),
     })
     .await;
     let config = config_of("h5", certificate_node(&server.base));
     assert!(from(&server, &config, &PLATFORM, NOW).await.is_ok());
-    assert!(from(&server, &config, &STRANGER, NOW + PAUSE_MS).await.is_err(), "signed only by itself");
-    assert!(from(&server, &config, &PLATFORM, NOW + PAUSE_MS).await.is_ok());
-    assert!(from(&server, &config, &STRANGER, NOW + 2 * PAUSE_MS).await.is_ok(), "a rotation, rightly signed");
+    assert!(from(&server, &config, &STRANGER, NOW + ms(PAUSE)).await.is_err(), "signed only by itself");
+    assert!(from(&server, &config, &PLATFORM, NOW + ms(PAUSE)).await.is_ok());
+    assert!(from(&server, &config, &STRANGER, NOW + 2 * ms(PAUSE)).await.is_ok(), "a rotation, rightly signed");
 }
 
 #[tokio::test]
@@ -261,7 +266,7 @@ async fn answers_are_verified_with_the_certificates_too() {
     .await;
     let config = config_of("h5", certificate_node(&server.base));
     let attempt = attempt("h5", json!({}));
-    let standing = gateway(&config, "h5").query(&server.clients, &order(json!({})), &attempt, NOW).await;
+    let standing = gateway(&config, "h5").query(&server.clients, &order(json!({})), &attempt, UnixMs::new(NOW)).await;
     assert!(matches!(standing, Ok(Standing::Paid(_))), "{standing:?}");
     assert!(server.seen().iter().all(|seen| !seen.headers.contains_key("wechatpay-serial")));
 }

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use crypto::{base64, rsa::PrivateKey};
-use domain::{Attempt, Order, Provider, Refund, Secret};
+use domain::{Attempt, Order, Provider, Refund, Secret, UnixMs};
 use http::HeaderMap;
 use providers::Config;
 use providers::wxpay::v2::{Params, sign};
@@ -143,7 +143,7 @@ pub fn create_request<'a>(order: &'a Order, attempt: &'a Attempt) -> CreateReque
         platform: "",
         auth_code: None,
         store_id: None,
-        now: NOW,
+        now: UnixMs::new(NOW),
     }
 }
 
@@ -157,7 +157,7 @@ pub fn refund_request<'a>(order: &'a Order, attempt: &'a Attempt) -> RefundReque
         refund: domain::Fen(40),
         reason: "商品缺货",
         notify_url: "https://pay.test/refund-notify/wxpay/default",
-        now: NOW,
+        now: UnixMs::new(NOW),
     }
 }
 
@@ -216,7 +216,7 @@ pub fn paid_order() -> Value {
 }
 
 pub fn callback<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> CallbackRequest<'a> {
-    CallbackRequest { method: &http::Method::POST, headers, query: "", body, now: NOW }
+    CallbackRequest { method: &http::Method::POST, headers, query: "", body, now: UnixMs::new(NOW) }
 }
 
 /// Parameters from JSON texts.

@@ -2,7 +2,7 @@
 
 use super::wxpay_kit::*;
 use crypto::rsa::PublicKey;
-use domain::{Fen, Order};
+use domain::{Fen, Order, UnixMs};
 use providers::Config;
 use providers::wxpay::signing::{invoke_message, request_message};
 use providers::{CallError, Created, Meaning, Standing};
@@ -74,7 +74,7 @@ async fn a_native_order_sends_what_is_set_and_nothing_else() {
     );
     assert_eq!(created.order_info, json!({ "codeUrl": "weixin://wxpay/bizpayurl?pr=p4lpSuKzz" }));
     assert_eq!(created.code_url.as_deref(), Some("weixin://wxpay/bizpayurl?pr=p4lpSuKzz"));
-    assert!(created.fresh_until > NOW && created.fresh_until < NOW + 7_200_000);
+    assert!(created.fresh_until.get() > NOW && created.fresh_until.get() < NOW + 7_200_000);
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn mweb_says_who_pays_where_and_lives_five_minutes_at_most() {
     );
     assert_eq!(created.order_info["mwebUrl"], created.order_info["mweb_url"]);
     assert!(created.order_info["mwebUrl"].as_str().unwrap().starts_with("https://wx.tenpay.com/"));
-    assert!(created.fresh_until < NOW + 300_000);
+    assert!(created.fresh_until.get() < NOW + 300_000);
 }
 
 #[tokio::test]
@@ -133,7 +133,7 @@ async fn nothing_is_fresh_after_the_orders_own_end() {
     let config = config_of("h5", v3_node(&server.base));
     let order = order(json!({ "time_expire": NOW + 90_000 }));
     let created = done(create("h5", &config, &server, &order, json!({})).await);
-    assert_eq!(created.fresh_until, NOW + 90_000);
+    assert_eq!(created.fresh_until.get(), NOW + 90_000);
 }
 
 #[tokio::test]
@@ -270,7 +270,8 @@ async fn query(
 ) -> (Result<Standing, CallError>, Seen) {
     let server = Server::start(move |_| answer()).await;
     let config = config_of("h5", v3_node(&server.base));
-    let standing = gateway(&config, "h5").query(&server.clients, &order(json!({})), &attempt("h5", more), NOW).await;
+    let standing =
+        gateway(&config, "h5").query(&server.clients, &order(json!({})), &attempt("h5", more), UnixMs::new(NOW)).await;
     (standing, server.last())
 }
 
@@ -288,7 +289,7 @@ async fn a_query_asks_by_number_with_the_path_encoded() {
     let Ok(Standing::Paid(payments)) = standing else { panic!("{standing:?}") };
     let payment = &payments[0];
     assert_eq!((payment.total, payment.currency.as_str()), (Some(Fen(100)), "CNY"));
-    assert_eq!(payment.paid_at, Some(NOW));
+    assert_eq!(payment.paid_at, Some(UnixMs::new(NOW)));
     let (_, seen) = query(|| Canned::error(404, "ORDER_NOT_EXIST"), json!({ "number": "a|b*c-d" })).await;
     assert_eq!(seen.target, format!("/v3/pay/transactions/out-trade-no/a%7Cb%2Ac-d?mchid={MCH}"));
     assert_signed(&seen);
@@ -360,7 +361,7 @@ async fn close(answer: impl Fn() -> Canned + Send + Sync + 'static) -> (Result<p
     let server = Server::start(move |_| answer()).await;
     let config = config_of("h5", v3_node(&server.base));
     let attempt = attempt("h5", json!({}));
-    (gateway(&config, "h5").close(&server.clients, &order(json!({})), &attempt, NOW).await, server.last())
+    (gateway(&config, "h5").close(&server.clients, &order(json!({})), &attempt, UnixMs::new(NOW)).await, server.last())
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Refunds over APIv3: accepted is not done, and a rate limit is not a refusal.
 
 use super::wxpay_kit::*;
-use domain::Fen;
+use domain::{Fen, UnixMs};
 use providers::{CallError, Meaning, RefundProgress, RefundStanding};
 use serde_json::{Value, json};
 
@@ -31,8 +31,9 @@ async fn query(
     let server = Server::start(move |_| answer()).await;
     let config = config_of("h5", v3_node(&server.base));
     let attempt = attempt("h5", more);
-    let standing =
-        gateway(&config, "h5").query_refund(&server.clients, &order(json!({})), &attempt, &stored_refund(), NOW).await;
+    let standing = gateway(&config, "h5")
+        .query_refund(&server.clients, &order(json!({})), &attempt, &stored_refund(), UnixMs::new(NOW))
+        .await;
     (standing, server.last())
 }
 

@@ -1,7 +1,7 @@
 //! APIv2: signed requests, verified answers, and what only a client certificate may ask.
 
 use super::wxpay_kit::*;
-use domain::{Fen, Secret};
+use domain::{Fen, Secret, UnixMs};
 use providers::wxpay::v2::{is_signed, sign};
 use providers::{CallError, Created, Meaning, RefundProgress, RefundStanding, Standing};
 use serde_json::{Value, json};
@@ -172,7 +172,7 @@ async fn query(change: Value) -> Result<Standing, CallError> {
     let server = server(move || answer(fields.clone(), false)).await;
     let config = config_of("h5", v2_node(&server.base, "MD5"));
     let attempt = attempt("h5", json!({}));
-    gateway(&config, "h5").query(&server.clients, &order(json!({})), &attempt, NOW).await
+    gateway(&config, "h5").query(&server.clients, &order(json!({})), &attempt, UnixMs::new(NOW)).await
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn only_explicit_states_move_an_order_in_v2() {
         let Ok(Standing::Paid(payments)) = query(json!({ "trade_state": state })).await else { panic!() };
         let payment = &payments[0];
         assert_eq!((payment.total, payment.currency.as_str()), (Some(Fen(100)), "CNY"));
-        assert_eq!(payment.paid_at, Some(NOW));
+        assert_eq!(payment.paid_at, Some(UnixMs::new(NOW)));
     }
     for change in [
         json!({ "out_trade_no": "T202601010002" }),
@@ -229,7 +229,8 @@ async fn a_pay_code_waits_for_the_payer_and_is_reversed_with_a_certificate() {
 
     let attempt = attempt("codepay", json!({}));
     let without = config_of("codepay", v2_node(&refused.base, "MD5"));
-    let closed = gateway(&without, "codepay").close(&refused.clients, &order(json!({})), &attempt, NOW).await;
+    let closed =
+        gateway(&without, "codepay").close(&refused.clients, &order(json!({})), &attempt, UnixMs::new(NOW)).await;
     assert!(matches!(closed, Err(CallError::Refused(_))));
     let turn = AtomicUsize::new(0);
     let again = server(move || {
@@ -238,13 +239,13 @@ async fn a_pay_code_waits_for_the_payer_and_is_reversed_with_a_certificate() {
     })
     .await;
     let config = config_of("codepay", certified(&again.base));
-    let closed = gateway(&config, "codepay").close(&again.clients, &order(json!({})), &attempt, NOW).await;
+    let closed = gateway(&config, "codepay").close(&again.clients, &order(json!({})), &attempt, UnixMs::new(NOW)).await;
     assert_eq!(closed, Ok(providers::Closing::Closed));
     assert!(again.seen().iter().all(|seen| seen.target == "/secapi/pay/reverse"));
     assert_eq!(again.seen().len(), 2);
     let ever = server(|| answer(json!({ "recall": "Y" }), false)).await;
     let config = config_of("codepay", certified(&ever.base));
-    let closed = gateway(&config, "codepay").close(&ever.clients, &order(json!({})), &attempt, NOW).await;
+    let closed = gateway(&config, "codepay").close(&ever.clients, &order(json!({})), &attempt, UnixMs::new(NOW)).await;
     assert!(matches!(closed, Err(CallError::Unknown(_))));
     assert_eq!(ever.seen().len(), 3);
 }
@@ -259,7 +260,7 @@ async fn a_close_is_verified_and_closing_twice_is_closing_once() {
         let server = server(move || canned(json!({}), false)).await;
         let config = config_of("h5", v2_node(&server.base, "MD5"));
         let attempt = attempt("h5", json!({}));
-        let closed = gateway(&config, "h5").close(&server.clients, &order(json!({})), &attempt, NOW).await;
+        let closed = gateway(&config, "h5").close(&server.clients, &order(json!({})), &attempt, UnixMs::new(NOW)).await;
         match wanted {
             Some(wanted) => assert_eq!(closed, wanted),
             None => assert!(matches!(closed, Err(CallError::Refused(refusal)) if refusal.meaning == Meaning::Paid)),
@@ -339,16 +340,17 @@ async fn the_right_one_of_several_refunds_is_read() {
         let config = config_of("h5", v2_node(&server.base, "MD5"));
         let attempt = attempt("h5", json!({}));
         let standing = gateway(&config, "h5")
-            .query_refund(&server.clients, &order(json!({})), &attempt, &stored_refund(), NOW)
+            .query_refund(&server.clients, &order(json!({})), &attempt, &stored_refund(), UnixMs::new(NOW))
             .await;
         let standing = done(standing);
         assert_eq!((standing.progress, standing.refund), (progress, Some(Fen(40))));
-        assert_eq!((standing.refund_id.as_deref(), standing.refunded_at), (Some("5031"), Some(NOW)));
+        assert_eq!((standing.refund_id.as_deref(), standing.refunded_at), (Some("5031"), Some(UnixMs::new(NOW))));
     }
     let server = server(|| failed("REFUNDNOTEXIST")).await;
     let config = config_of("h5", v2_node(&server.base, "MD5"));
     let attempt = attempt("h5", json!({}));
-    let standing =
-        gateway(&config, "h5").query_refund(&server.clients, &order(json!({})), &attempt, &stored_refund(), NOW).await;
+    let standing = gateway(&config, "h5")
+        .query_refund(&server.clients, &order(json!({})), &attempt, &stored_refund(), UnixMs::new(NOW))
+        .await;
     assert_eq!(done(standing).progress, RefundProgress::Missing);
 }

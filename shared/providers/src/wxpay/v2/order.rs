@@ -138,7 +138,7 @@ pub(in crate::wxpay) fn check(request: &CreateRequest<'_>) -> Result<(), (&'stat
 /// The second sign, for the client, of the same kind as the order's.
 fn invocation(node: &WxpayNode, v2: &V2, product: Product, request: &CreateRequest<'_>, prepay_id: &str) -> Created {
     let app_id = client_app(request.attempt);
-    let (timestamp, nonce) = (request.now.div_euclid(1000), crypto::nonce());
+    let (timestamp, nonce) = (request.now.secs(), crypto::nonce());
     let order_info = if product == Product::App {
         // In partner mode the sub-merchant's, whosever application it is (pay.weixin.qq.com/doc/v2/partner/4011986561).
         let partner = request.attempt.sub_mchid.as_deref().unwrap_or(&node.mch_id);
