@@ -68,6 +68,8 @@ async fn virtual_payment_needs_a_live_session_and_keeps_its_key_sealed() {
     let kept = world.kind("kept").await;
     assert!(kept.iter().any(|item| item["pk"].as_str().is_some_and(|pk| pk.starts_with("V#session:"))), "{kept:?}");
     let data: Value = serde_json::from_str(created["orderInfo"]["signData"].as_str().unwrap()).unwrap();
+    let names: Vec<&String> = data.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["offerId", "buyQuantity", "env", "currencyType", "outTradeNo", "attach"]);
     assert_eq!(
         (&data["buyQuantity"], &data["outTradeNo"], &data["env"]),
         (&json!(100), &json!("SESSION_0001"), &json!(0))

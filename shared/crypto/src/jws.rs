@@ -15,6 +15,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use thiserror::Error;
@@ -181,6 +182,11 @@ fn signed_by(child: &x509_cert::Certificate, parent: &x509_cert::Certificate) ->
         && UnparsedPublicKey::new(algorithm, point).verify(&signed, signature).is_ok()
 }
 
+/// A part of a token, before it is signed.
+fn part(value: &impl Serialize) -> Result<String, CryptoError> {
+    serde_json::to_vec(value).map(|text| URL_SAFE_NO_PAD.encode(text)).map_err(|_| CryptoError::Sign)
+}
+
 /// A private P-256 key that signs tokens (`.p8`).
 #[derive(Clone)]
 pub struct EcKey(Arc<EcdsaKeyPair>);
@@ -204,13 +210,12 @@ impl EcKey {
         self.0.public_key().as_ref().to_vec()
     }
 
-    /// A compact JWS, ES256.
+    /// A compact JWS, ES256: the fields of header and claims in their own order.
     ///
     /// # Errors
     /// [`CryptoError::Sign`].
-    pub fn sign_jwt(&self, header: &Value, claims: &Value) -> Result<String, CryptoError> {
-        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let signed = format!("{}.{}", part(header), part(claims));
+    pub fn sign_jwt(&self, header: &impl Serialize, claims: &impl Serialize) -> Result<String, CryptoError> {
+        let signed = format!("{}.{}", part(header)?, part(claims)?);
         let signature = self.0.sign(&SystemRandom::new(), signed.as_bytes()).map_err(|_| CryptoError::Sign)?;
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref())))
     }

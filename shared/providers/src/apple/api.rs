@@ -10,6 +10,7 @@ use crate::{CallError, CallbackError, CallbackRequest, Notice, ProviderClients};
 use domain::UnixMs;
 use http::{HeaderMap, Method};
 use net::provider_http::Request;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -197,6 +198,24 @@ impl Answered {
     }
 }
 
+/// The header of a token.
+#[derive(Serialize)]
+struct Header<'a> {
+    alg: &'static str,
+    kid: &'a str,
+    typ: &'static str,
+}
+
+/// What a token says.
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    iat: i64,
+    exp: i64,
+    aud: &'static str,
+    bid: &'a str,
+}
+
 /// Calls with a fresh token: a body is posted. No answer is an error.
 async fn call(
     clients: &ProviderClients,
@@ -206,14 +225,14 @@ async fn call(
     body: Option<&Value>,
     now: UnixMs,
 ) -> Result<Answered, CallError> {
-    let header = json!({ "alg": "ES256", "kid": key.key_id, "typ": "JWT" });
-    let claims = json!({
-        "iss": key.issuer_id,
-        "iat": now.secs(),
-        "exp": (now + TOKEN).secs(),
-        "aud": "appstoreconnect-v1",
-        "bid": node.bundle_id,
-    });
+    let header = Header { alg: "ES256", kid: &key.key_id, typ: "JWT" };
+    let claims = Claims {
+        iss: &key.issuer_id,
+        iat: now.secs(),
+        exp: (now + TOKEN).secs(),
+        aud: "appstoreconnect-v1",
+        bid: &node.bundle_id,
+    };
     let token = key.private_key.sign_jwt(&header, &claims);
     let token = token.map_err(|_| CallError::unknown("the token cannot be signed"))?;
     let mut headers = vec![("authorization", format!("Bearer {token}")), ("accept", "application/json".to_owned())];

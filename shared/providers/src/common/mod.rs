@@ -1,5 +1,6 @@
 //! What several providers speak.
 
+pub(crate) mod body;
 pub mod members;
 pub mod raw;
 pub(crate) mod store;

@@ -2,6 +2,7 @@
 //! text that we sign; the server asks and refunds under a token; callbacks are signed with the platform's key.
 
 use super::judged;
+use crate::common::body;
 use crate::douyin::{DouyinNode, Trade};
 use crate::{
     CallError, CallbackError, CallbackRequest, CreateRequest, Created, Notice, ProviderClients, RefundNotice,
@@ -10,6 +11,7 @@ use crate::{
 use domain::{Attempt, Fen, Parties, Payment, Provider, Refund, Secret, UnixMs};
 use http::Method;
 use net::provider_http::Request;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -21,37 +23,66 @@ pub(super) fn signing_text(timestamp: i64, nonce: &str, data: &str) -> String {
     format!("POST\n/requestOrder\n{timestamp}\n{nonce}\n{data}\n")
 }
 
+/// What is sold, where the order's `other` does not say it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Sku<'a> {
+    sku_id: &'a str,
+    price: Fen,
+    quantity: u64,
+    title: &'a str,
+    image_list: [&'static str; 0],
+    #[serde(rename = "type")]
+    kind: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag_group_id: Option<&'a str>,
+}
+
+/// `data`: the very text that is signed and handed out.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OrderData<'a> {
+    sku_list: Value,
+    out_order_no: &'a str,
+    total_amount: Fen,
+    pay_expire_seconds: u64,
+    pay_notify_url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merchant_uid: Option<&'a str>,
+    order_entry_schema: EntrySchema<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit_pay_way_list: Option<&'a Value>,
+}
+
+/// Which page of the mini program shows the order.
+#[derive(Serialize)]
+struct EntrySchema<'a> {
+    path: &'a str,
+    params: &'a str,
+}
+
 /// Signs what the client hands to `tt.requestOrder`. Douyin is not asked.
 pub(super) fn create(node: &DouyinNode, keys: &Trade, request: &CreateRequest<'_>) -> Result<Created, CallError> {
     let (order, attempt) = (request.order, request.attempt);
-    let mut sku = Map::new();
-    let id = text_of(&order.custom, "goods_id").unwrap_or(&order.out_trade_no);
-    sku.insert("skuId".to_owned(), json!(id));
-    sku.insert("price".to_owned(), json!(order.total_fee));
-    sku.insert("quantity".to_owned(), json!(1));
-    sku.insert("title".to_owned(), json!(order.description));
-    sku.insert("imageList".to_owned(), json!([]));
-    sku.insert("type".to_owned(), json!(keys.sku_type));
-    if let Some(group) = &keys.tag_group_id {
-        sku.insert("tagGroupId".to_owned(), json!(group));
-    }
-    let seconds = order.time_expire.since(request.now).as_secs().max(60);
-    let mut data = Map::new();
-    data.insert("skuList".to_owned(), json!([sku]));
-    data.insert("outOrderNo".to_owned(), json!(attempt.number));
-    data.insert("totalAmount".to_owned(), json!(order.total_fee));
-    data.insert("payExpireSeconds".to_owned(), json!(seconds));
-    data.insert("payNotifyUrl".to_owned(), json!(request.notify_url));
-    if let Some(mch_id) = &node.mch_id {
-        data.insert("merchantUid".to_owned(), json!(mch_id));
-    }
-    data.insert("orderEntrySchema".to_owned(), json!({ "path": keys.entry.0, "params": keys.entry.1 }));
-    for name in ["skuList", "limitPayWayList"] {
-        if let Some(value) = order.other.get(name) {
-            data.insert(name.to_owned(), value.clone());
-        }
-    }
-    let data = Value::Object(data).to_string();
+    let own = Sku {
+        sku_id: text_of(&order.custom, "goods_id").unwrap_or(&order.out_trade_no),
+        price: order.total_fee,
+        quantity: 1,
+        title: &order.description,
+        image_list: [],
+        kind: keys.sku_type,
+        tag_group_id: keys.tag_group_id.as_deref(),
+    };
+    let data = body::text_of(&OrderData {
+        sku_list: order.other.get("skuList").cloned().unwrap_or_else(|| json!([own])),
+        out_order_no: &attempt.number,
+        total_amount: order.total_fee,
+        pay_expire_seconds: order.time_expire.since(request.now).as_secs().max(60),
+        pay_notify_url: request.notify_url,
+        merchant_uid: node.mch_id.as_deref(),
+        order_entry_schema: EntrySchema { path: &keys.entry.0, params: &keys.entry.1 },
+        limit_pay_way_list: order.other.get("limitPayWayList"),
+    });
     let (timestamp, nonce) = (request.now.secs(), crypto::nonce());
     let Ok(signature) = keys.private_key.sign(signing_text(timestamp, &nonce, &data).as_bytes()) else {
         return Err(CallError::unknown("the order cannot be signed"));

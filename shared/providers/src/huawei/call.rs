@@ -1,12 +1,14 @@
 //! One call of Payment Kit: signed with RSASSA-PSS, its answer verified with SM2 (`docs/protocols/huawei.md#signing`).
 
 use super::canonical::{canonical, canonical_without};
+use crate::common::body;
 use crate::huawei::{HuaweiNode, PaymentKit};
 use crate::{CallError, Meaning, ProviderClients, Refusal, text_of};
 use domain::UnixMs;
 use http::Method;
 use net::provider_http::Request;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// `resultCode` of refusals that say by `subCode` what they mean.
 const BUSINESS: &str = "400000";
@@ -17,31 +19,43 @@ fn host(node: &HuaweiNode) -> &str {
     node.api_base.as_deref().unwrap_or(if node.sandbox { SANDBOX } else { LIVE })
 }
 
-/// `PayMercAuth`: who calls, and two signatures, the second over the first.
-fn authorization(keys: &PaymentKit, signed: &str, now: UnixMs) -> Option<String> {
-    let body_sign = keys.private_key.sign_pss(signed.as_bytes()).ok()?;
-    let mut header = Map::new();
-    header.insert("callerId".to_owned(), json!(keys.merc_no));
-    header.insert("traceId".to_owned(), json!(format!("{now}{}", hex::encode(crypto::random::<8>()))));
-    header.insert("time".to_owned(), json!(now));
-    header.insert("authId".to_owned(), json!(keys.auth_id));
-    header.insert("bodySign".to_owned(), json!(body_sign));
-    let text = canonical_without(&Value::Object(header.clone()).to_string(), "headerSign")?;
-    header.insert("headerSign".to_owned(), json!(keys.private_key.sign_pss(text.as_bytes()).ok()?));
-    Some(Value::Object(header).to_string())
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PayMercAuth<'a> {
+    caller_id: &'a str,
+    trace_id: String,
+    time: UnixMs,
+    auth_id: &'a str,
+    body_sign: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    header_sign: Option<String>,
 }
 
-/// Calls a path (with its query, as sent). Without a right signature an answer proves nothing.
+/// `PayMercAuth`: who calls, and two signatures, the second over the first.
+fn authorization(keys: &PaymentKit, signed: &str, now: UnixMs) -> Option<String> {
+    let mut header = PayMercAuth {
+        caller_id: &keys.merc_no,
+        trace_id: format!("{now}{}", hex::encode(crypto::random::<8>())),
+        time: now,
+        auth_id: &keys.auth_id,
+        body_sign: keys.private_key.sign_pss(signed.as_bytes()).ok()?,
+        header_sign: None,
+    };
+    let text = canonical_without(&body::text_of(&header), "headerSign")?;
+    header.header_sign = Some(keys.private_key.sign_pss(text.as_bytes()).ok()?);
+    Some(body::text_of(&header))
+}
+
+/// Calls a path (with its query, as sent); a body is signed as it stands. Without a right signature an answer proves nothing.
 pub(super) async fn call(
     clients: &ProviderClients,
     node: &HuaweiNode,
     keys: &PaymentKit,
     path: &str,
-    body: Option<&Value>,
+    body: Option<String>,
     now: UnixMs,
 ) -> Result<Map<String, Value>, CallError> {
-    let text = body.map(Value::to_string).unwrap_or_default();
-    let signed = if body.is_some() { canonical(&text) } else { Some(path.to_owned()) };
+    let signed = body.as_deref().map_or_else(|| Some(path.to_owned()), canonical);
     let Some(authorization) = signed.and_then(|signed| authorization(keys, &signed, now)) else {
         return Err(CallError::unknown("the request cannot be signed"));
     };
@@ -53,7 +67,7 @@ pub(super) async fn call(
             ("accept", "application/json".to_owned()),
             ("paymercauth", authorization),
         ],
-        body: text.into_bytes(),
+        body: body.unwrap_or_default().into_bytes(),
         identity: None,
     };
     let answer = clients.http.send(request).await.map_err(CallError::unknown)?;

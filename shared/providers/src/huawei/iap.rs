@@ -1,6 +1,7 @@
 //! IAP Kit of HarmonyOS, virtual goods (`docs/protocols/huawei.md#iap-kit`): signed orders, as Apple has them.
 
 use super::{refused, set_up};
+use crate::common::body;
 use crate::driver::Cx;
 use crate::huawei::{HuaweiNode, IapKit};
 use crate::{
@@ -10,6 +11,7 @@ use crypto::hash;
 use domain::{Attempt, Fen, Payment, Provider, UnixMs};
 use http::Method;
 use net::provider_http::Request;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -190,6 +192,33 @@ pub(super) async fn stands(
     }
 }
 
+/// The body of a query; its digest is signed.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusBody<'a> {
+    purchase_order_id: &'a str,
+    purchase_token: &'a str,
+}
+
+/// The header of a token.
+#[derive(Serialize)]
+struct Header<'a> {
+    alg: &'static str,
+    typ: &'static str,
+    kid: &'a str,
+}
+
+/// What a token says.
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    aud: &'static str,
+    iat: i64,
+    exp: i64,
+    aid: &'a str,
+    digest: String,
+}
+
 /// Asks for an order by its id and token; the answer is a signed order.
 async fn ask(
     clients: &ProviderClients,
@@ -202,16 +231,16 @@ async fn ask(
     let Some(key) = &kit.api else {
         return refused("NO_KEY", "purchase_order_id needs issuerId, keyId and privateKeyContent");
     };
-    let body = json!({ "purchaseOrderId": id, "purchaseToken": token }).to_string();
-    let claims = json!({
-        "iss": key.issuer_id,
-        "aud": "iap-v1",
-        "iat": now.secs(),
-        "exp": (now + TOKEN).secs(),
-        "aid": node.app_id,
-        "digest": hash::sha256_hex(body.as_bytes()),
-    });
-    let header = json!({ "alg": "ES256", "typ": "JWT", "kid": key.key_id });
+    let body = body::text_of(&StatusBody { purchase_order_id: id, purchase_token: token });
+    let claims = Claims {
+        iss: &key.issuer_id,
+        aud: "iap-v1",
+        iat: now.secs(),
+        exp: (now + TOKEN).secs(),
+        aid: &node.app_id,
+        digest: hash::sha256_hex(body.as_bytes()),
+    };
+    let header = Header { alg: "ES256", typ: "JWT", kid: &key.key_id };
     let Ok(token) = key.private_key.sign_jwt(&header, &claims) else {
         return Err(CallError::unknown("the token cannot be signed"));
     };

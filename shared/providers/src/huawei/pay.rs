@@ -2,12 +2,14 @@
 
 use super::call::call;
 use super::canonical::canonical;
+use crate::common::body;
 use crate::huawei::{HuaweiNode, PaymentKit};
 use crate::{
     CallError, CreateRequest, Created, ProviderClients, RefundProgress, RefundRequest, RefundStanding, Standing,
     if_known, text_of,
 };
 use domain::{Attempt, Fen, Payment, Provider, Refund, UnixMs};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -29,6 +31,51 @@ pub(super) fn from_utc(text: &str) -> Option<UnixMs> {
     UnixMs::from_secs(OffsetDateTime::parse(text, format).ok()?.unix_timestamp())
 }
 
+/// The body of an order.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PreorderBody<'a> {
+    app_id: &'a str,
+    merc_order_no: &'a str,
+    merc_no: &'a str,
+    trade_summary: String,
+    total_amount: Fen,
+    currency: &'static str,
+    callback_url: &'a str,
+    payload: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expire_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    biz_type: Option<&'a Value>,
+}
+
+/// What the client hands to Huawei.
+#[derive(Serialize)]
+struct OrderText<'a> {
+    app_id: &'a str,
+    merc_no: &'a str,
+    prepay_id: &'a str,
+    timestamp: String,
+    noncestr: String,
+    auth_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reserved: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sign: Option<String>,
+}
+
+/// The body of a refund.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RefundBody<'a> {
+    merc_order_no: &'a str,
+    merc_refund_order_no: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    callback_url: &'a str,
+    refund_amount: Fen,
+}
+
 pub(super) async fn create(
     clients: &ProviderClients,
     node: &HuaweiNode,
@@ -36,24 +83,21 @@ pub(super) async fn create(
     request: &CreateRequest<'_>,
 ) -> Result<Created, CallError> {
     let (order, attempt) = (request.order, request.attempt);
-    let mut body = Map::new();
-    body.insert("appId".to_owned(), json!(node.app_id));
-    body.insert("mercOrderNo".to_owned(), json!(attempt.number));
-    body.insert("mercNo".to_owned(), json!(keys.merc_no));
-    body.insert("tradeSummary".to_owned(), json!(order.description.chars().take(128).collect::<String>()));
-    body.insert("totalAmount".to_owned(), json!(order.total_fee));
-    body.insert("currency".to_owned(), json!("CNY"));
-    body.insert("callbackUrl".to_owned(), json!(request.notify_url));
-    body.insert("payload".to_owned(), json!(order.out_trade_no));
-    if let Some(end) = utc(order.time_expire) {
-        body.insert("expireTime".to_owned(), json!(end));
-    }
-    if let Some(kind) = attempt.goods.get("biz_type") {
-        body.insert("bizType".to_owned(), kind.clone());
-    }
+    let body = PreorderBody {
+        app_id: &node.app_id,
+        merc_order_no: &attempt.number,
+        merc_no: &keys.merc_no,
+        trade_summary: order.description.chars().take(128).collect(),
+        total_amount: order.total_fee,
+        currency: "CNY",
+        callback_url: request.notify_url,
+        payload: &order.out_trade_no,
+        expire_time: utc(order.time_expire),
+        biz_type: attempt.goods.get("biz_type"),
+    };
     let kind = if node.name == "mp-harmony" { "fa" } else { "app" };
     let path = format!("/api/v2/aggr/preorder/create/{kind}");
-    let answer = call(clients, node, keys, &path, Some(&Value::Object(body)), request.now).await?;
+    let answer = call(clients, node, keys, &path, Some(body::text_of(&body)), request.now).await?;
     let Some(prepay) = text_of(&answer, "prepayId").filter(|id| !id.is_empty()) else {
         return Err(CallError::unknown("preorder: no prepayId"));
     };
@@ -71,19 +115,19 @@ pub(super) async fn create(
 
 /// `orderStr`: one JSON text, signed for the client.
 fn order_text(node: &HuaweiNode, keys: &PaymentKit, prepay_id: &str, now: UnixMs) -> Option<String> {
-    let mut text = Map::new();
-    text.insert("app_id".to_owned(), json!(node.app_id));
-    text.insert("merc_no".to_owned(), json!(keys.merc_no));
-    text.insert("prepay_id".to_owned(), json!(prepay_id));
-    text.insert("timestamp".to_owned(), json!(now.to_string()));
-    text.insert("noncestr".to_owned(), json!(hex::encode(crypto::random::<16>())));
-    text.insert("auth_id".to_owned(), json!(keys.auth_id));
-    if node.sandbox {
-        text.insert("reserved".to_owned(), json!(r#"{"sandbox_flag": true}"#));
-    }
-    let signed = canonical(&Value::Object(text.clone()).to_string())?;
-    text.insert("sign".to_owned(), json!(keys.private_key.sign_pss(signed.as_bytes()).ok()?));
-    Some(Value::Object(text).to_string())
+    let mut text = OrderText {
+        app_id: &node.app_id,
+        merc_no: &keys.merc_no,
+        prepay_id,
+        timestamp: now.to_string(),
+        noncestr: hex::encode(crypto::random::<16>()),
+        auth_id: &keys.auth_id,
+        reserved: node.sandbox.then_some(r#"{"sandbox_flag": true}"#),
+        sign: None,
+    };
+    let signed = canonical(&body::text_of(&text))?;
+    text.sign = Some(keys.private_key.sign_pss(signed.as_bytes()).ok()?);
+    Some(body::text_of(&text))
 }
 
 pub(super) async fn query(
@@ -143,16 +187,15 @@ pub(super) async fn refund(
     keys: &PaymentKit,
     request: &RefundRequest<'_>,
 ) -> Result<RefundStanding, CallError> {
-    let mut body = Map::new();
-    body.insert("mercOrderNo".to_owned(), json!(request.attempt.number));
-    body.insert("mercRefundOrderNo".to_owned(), json!(request.out_refund_no));
-    if !request.reason.is_empty() {
-        body.insert("reason".to_owned(), json!(request.reason));
-    }
-    body.insert("callbackUrl".to_owned(), json!(request.notify_url));
-    body.insert("refundAmount".to_owned(), json!(request.refund));
+    let body = RefundBody {
+        merc_order_no: &request.attempt.number,
+        merc_refund_order_no: request.out_refund_no,
+        reason: Some(request.reason).filter(|reason| !reason.is_empty()),
+        callback_url: request.notify_url,
+        refund_amount: request.refund,
+    };
     let path = "/api/v1/aggr/transactions/refunds";
-    let answer = call(clients, node, keys, path, Some(&Value::Object(body)), request.now).await;
+    let answer = call(clients, node, keys, path, Some(body::text_of(&body)), request.now).await;
     let answer = answer.map_err(|error| match error {
         CallError::Refused(refusal) if refusal.code == "RETRY_TOO_MANY" => CallError::Unknown(refusal.message),
         other => other,

@@ -5,6 +5,7 @@ use super::transport::xpay;
 use crate::virtual_pay::VirtualNode;
 use crate::{CallError, ProviderClients};
 use domain::UnixMs;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// What is done with coins.
@@ -40,6 +41,24 @@ pub struct CoinRequest<'a> {
     pub now: UnixMs,
 }
 
+/// The body of a movement, or of the question for the balance: what the call takes.
+#[derive(Serialize)]
+struct CoinBody<'a> {
+    openid: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_ip: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pay_order_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payitem: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remark: Option<&'a str>,
+}
+
 /// Calls WeChat. `None` where the payer has no live session that the call needs.
 pub async fn coins(
     clients: &ProviderClients,
@@ -57,28 +76,22 @@ pub async fn coins(
             }
         }
     };
-    let mut body = Map::new();
-    body.insert("openid".to_owned(), json!(request.openid));
     let name = match what {
         Coin::Balance => "query_user_balance",
         Coin::Pay => "currency_pay",
         Coin::Cancel => "cancel_currency_pay",
         Coin::Present => "present_currency",
     };
-    if what != Coin::Present {
-        body.insert("user_ip".to_owned(), json!(request.user_ip));
-    }
-    if what != Coin::Balance {
-        body.insert("order_id".to_owned(), json!(request.number));
-        body.insert("amount".to_owned(), json!(request.amount));
-    }
-    if what == Coin::Cancel {
-        body.insert("pay_order_id".to_owned(), json!(request.pay_number));
-    }
-    if what == Coin::Pay {
-        let items = json!([{ "productid": request.number, "unit_price": request.amount, "quantity": 1 }]).to_string();
-        body.insert("payitem".to_owned(), json!(request.payitem.unwrap_or(&items)));
-        body.insert("remark".to_owned(), json!(request.remark.unwrap_or_default()));
-    }
-    Some(xpay(clients, node, name, body, session.as_ref(), request.now).await)
+    let items = json!([{ "productid": request.number, "unit_price": request.amount, "quantity": 1 }]).to_string();
+    let (moves, pays) = (what != Coin::Balance, what == Coin::Pay);
+    let body = CoinBody {
+        openid: request.openid,
+        user_ip: (what != Coin::Present).then_some(request.user_ip),
+        order_id: moves.then_some(request.number),
+        amount: moves.then_some(request.amount),
+        pay_order_id: (what == Coin::Cancel).then_some(request.pay_number),
+        payitem: pays.then(|| request.payitem.unwrap_or(&items)),
+        remark: pays.then(|| request.remark.unwrap_or_default()),
+    };
+    Some(xpay(clients, node, name, &body, session.as_ref(), request.now).await)
 }

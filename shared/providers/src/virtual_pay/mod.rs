@@ -16,8 +16,10 @@ pub use self::config::{PushKey, VirtualNode};
 pub use coins::coins;
 pub use coins::{Coin, CoinRequest};
 
+use super::common::body;
 use super::{CallError, CreateRequest, Created, ProviderClients};
 use crypto::hash;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// The client's call, as the AppKey signs it: here without a leading slash.
@@ -51,20 +53,35 @@ pub(super) async fn create(
     Ok(Created { order_info, code_url: None, fresh_until: request.now, number: None, payment: None })
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SignData<'a> {
+    offer_id: &'a str,
+    buy_quantity: Option<&'a Value>,
+    env: u64,
+    currency_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    product_id: Option<&'a Value>,
+    /// With the product.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    goods_price: Option<Option<&'a Value>>,
+    out_trade_no: &'a str,
+    attach: &'a str,
+}
+
 /// `signData`: the very text that is signed and handed out.
 fn sign_data(node: &VirtualNode, goods: &Map<String, Value>, number: &str) -> String {
-    let mut data = Map::new();
-    data.insert("offerId".to_owned(), json!(node.offer_id));
-    data.insert("buyQuantity".to_owned(), json!(goods.get("buy_quantity")));
-    data.insert("env".to_owned(), json!(env(node)));
-    data.insert("currencyType".to_owned(), json!("CNY"));
-    if let Some(product) = goods.get("product_id") {
-        data.insert("productId".to_owned(), product.clone());
-        data.insert("goodsPrice".to_owned(), json!(goods.get("goods_price")));
-    }
-    data.insert("outTradeNo".to_owned(), json!(number));
-    data.insert("attach".to_owned(), json!(number));
-    Value::Object(data).to_string()
+    let product_id = goods.get("product_id");
+    body::text_of(&SignData {
+        offer_id: &node.offer_id,
+        buy_quantity: goods.get("buy_quantity"),
+        env: env(node),
+        currency_type: "CNY",
+        product_id,
+        goods_price: product_id.map(|_| goods.get("goods_price")),
+        out_trade_no: number,
+        attach: number,
+    })
 }
 
 /// The AppKey's signature over a call and its text, lower-case hex.

@@ -4,13 +4,33 @@ use super::transport::xpay;
 use crate::virtual_pay::VirtualNode;
 use crate::{CallError, ProviderClients, RefundProgress, RefundRequest, RefundStanding, Standing, if_known};
 use domain::{Attempt, Fen, Order, Payment, Provider, Refund, UnixMs};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-fn body_of(attempt: &Attempt, number: &str) -> Map<String, Value> {
-    let mut body = Map::new();
-    body.insert("openid".to_owned(), json!(attempt.openid));
-    body.insert("order_id".to_owned(), json!(number));
-    body
+/// Names an order, ours or a refund's.
+#[derive(Serialize)]
+struct OrderBody<'a> {
+    openid: Option<&'a str>,
+    order_id: &'a str,
+}
+
+/// The body of a refund.
+#[derive(Serialize)]
+struct RefundBody<'a> {
+    openid: Option<&'a str>,
+    order_id: &'a str,
+    refund_order_id: &'a str,
+    left_fee: u64,
+    refund_fee: Fen,
+    biz_meta: &'a str,
+    refund_reason: &'static str,
+    req_from: &'static str,
+}
+
+/// The body that says what was delivered.
+#[derive(Serialize)]
+struct DeliveredBody<'a> {
+    order_id: &'a str,
 }
 
 /// The order object of a number, ours or a refund's.
@@ -21,7 +41,8 @@ async fn ask(
     number: &str,
     now: UnixMs,
 ) -> Result<Map<String, Value>, CallError> {
-    let mut answer = xpay(clients, node, "query_order", body_of(attempt, number), None, now).await?;
+    let body = OrderBody { openid: attempt.openid.as_deref(), order_id: number };
+    let mut answer = xpay(clients, node, "query_order", &body, None, now).await?;
     let Some(Value::Object(order)) = answer.remove("order") else {
         return Err(CallError::unknown("query_order: no order in the answer"));
     };
@@ -118,15 +139,18 @@ pub(crate) async fn refund(
     let Some(left) = number_of(&order, "left_fee") else {
         return Err(CallError::unknown("query_order: no left_fee"));
     };
-    let mut body = body_of(attempt, &attempt.number);
-    body.insert("refund_order_id".to_owned(), json!(request.out_refund_no));
-    body.insert("left_fee".to_owned(), json!(left));
-    body.insert("refund_fee".to_owned(), json!(request.refund));
-    body.insert("biz_meta".to_owned(), json!(request.reason));
-    // "Other reason", "other source": WeChat's own words for neither fault nor complaint.
-    body.insert("refund_reason".to_owned(), json!("5"));
-    body.insert("req_from".to_owned(), json!("3"));
-    let answer = xpay(clients, node, "refund_order", body, None, request.now).await?;
+    let body = RefundBody {
+        openid: attempt.openid.as_deref(),
+        order_id: &attempt.number,
+        refund_order_id: request.out_refund_no,
+        left_fee: left,
+        refund_fee: request.refund,
+        biz_meta: request.reason,
+        // "Other reason", "other source": WeChat's own words for neither fault nor complaint.
+        refund_reason: "5",
+        req_from: "3",
+    };
+    let answer = xpay(clients, node, "refund_order", &body, None, request.now).await?;
     let refund_id = answer.get("refund_wx_order_id").and_then(Value::as_str).map(str::to_owned);
     Ok(RefundStanding { progress: RefundProgress::Processing(None), refund_id, refund: None, refunded_at: None })
 }
@@ -158,9 +182,8 @@ pub(crate) async fn query_refund(
 
 /// Tells WeChat that the goods were delivered, where its push did not come or was not confirmed.
 pub(crate) async fn delivered(clients: &ProviderClients, node: &VirtualNode, attempt: &Attempt, now: UnixMs) {
-    let mut body = Map::new();
-    body.insert("order_id".to_owned(), json!(attempt.number));
-    match xpay(clients, node, "notify_provide_goods", body, None, now).await {
+    let body = DeliveredBody { order_id: &attempt.number };
+    match xpay(clients, node, "notify_provide_goods", &body, None, now).await {
         Ok(_) => {}
         Err(CallError::Refused(refusal)) => {
             tracing::warn!(number = attempt.number, code = refusal.code, "WeChat does not take the delivery");

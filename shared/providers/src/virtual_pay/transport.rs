@@ -1,12 +1,14 @@
 //! One call of the server API `/xpay/…`: signed with the AppKey, under a shared access token.
 
 use super::{env, pay_sig};
+use crate::common::body;
 use crate::common::wechat_login::host;
 use crate::virtual_pay::VirtualNode;
 use crate::{CallError, Meaning, ProviderClients, Refusal, says_no_such_order};
 use crypto::hash;
 use domain::{Secret, UnixMs};
 use net::provider_http::Request;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -17,19 +19,26 @@ pub(super) const DUPLICATE: i64 = 268_490_004;
 /// A parameter is wrong; what is wrong with it, an order that does not exist among others, only the text says.
 const PARAMETERS: i64 = 268_490_002;
 
+/// A body with what all of them end with.
+#[derive(Serialize)]
+struct Signed<'a, B> {
+    #[serde(flatten)]
+    body: &'a B,
+    env: u64,
+}
+
 /// Calls `/xpay/<name>`. `session` signs too, for the calls that need the payer's session. A duplicate of a
 /// call that succeeded is a success.
 pub(super) async fn xpay(
     clients: &ProviderClients,
     node: &VirtualNode,
     name: &str,
-    mut body: Map<String, Value>,
+    body: &impl Serialize,
     session: Option<&Secret>,
     now: UnixMs,
 ) -> Result<Map<String, Value>, CallError> {
-    body.insert("env".to_owned(), json!(env(node)));
     let path = format!("/xpay/{name}");
-    let bytes = Value::Object(body).to_string().into_bytes();
+    let bytes = body::text_of(&Signed { body, env: env(node) }).into_bytes();
     let mut stale = None;
     loop {
         let token = token(clients, node, stale.as_ref(), now).await;

@@ -1,15 +1,36 @@
 //! Merchant transfers (`docs/protocols/wechat.md#transfers`). The payee's name travels encrypted to WeChat Pay's key.
 
 use super::failure::ours;
-use super::text;
 use super::transport::{Ask, call};
 use crate::common::url::segment;
 use crate::wxpay::{V3, WxpayNode};
 use crate::{CallError, ProviderClients, TransferRequest, TransferStanding};
-use domain::{Fen, TransferState};
-use serde_json::{Value, json};
+use domain::{Fen, ReportInfo, TransferState};
+use serde::Serialize;
+use serde_json::Value;
 
 const BILLS: &str = "/v3/fund-app/mch-transfer/transfer-bills";
+
+/// The body of a transfer: only what is set.
+#[derive(Serialize)]
+struct TransferBody<'a> {
+    appid: &'a str,
+    out_bill_no: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transfer_scene_id: Option<&'a str>,
+    openid: &'a str,
+    transfer_amount: Fen,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transfer_remark: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notify_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_recv_perception: Option<&'a str>,
+    transfer_scene_report_infos: &'a [ReportInfo],
+    /// Encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_name: Option<String>,
+}
 
 pub(super) async fn transfer(
     clients: &ProviderClients,
@@ -18,17 +39,18 @@ pub(super) async fn transfer(
     request: &TransferRequest<'_>,
 ) -> Result<TransferStanding, CallError> {
     let transfer = request.transfer;
-    let mut body = text::without_nulls(&json!({
-        "appid": transfer.app_id,
-        "out_bill_no": transfer.out_bill_no,
-        "transfer_scene_id": transfer.transfer_scene,
-        "openid": transfer.payee,
-        "transfer_amount": transfer.transfer_amount,
-        "transfer_remark": transfer.transfer_remark,
-        "notify_url": transfer.notify_url,
-        "user_recv_perception": transfer.user_recv_perception,
-        "transfer_scene_report_infos": transfer.transfer_scene_report_infos,
-    }));
+    let mut body = TransferBody {
+        appid: &transfer.app_id,
+        out_bill_no: &transfer.out_bill_no,
+        transfer_scene_id: transfer.transfer_scene.as_deref(),
+        openid: &transfer.payee,
+        transfer_amount: transfer.transfer_amount,
+        transfer_remark: transfer.transfer_remark.as_deref(),
+        notify_url: transfer.notify_url.as_deref(),
+        user_recv_perception: transfer.user_recv_perception.as_deref(),
+        transfer_scene_report_infos: &transfer.transfer_scene_report_infos,
+        user_name: None,
+    };
     let answer = match request.name {
         None => call(clients, node, v3, Ask::json(BILLS, &body), request.now).await?,
         Some(name) => {
@@ -36,7 +58,7 @@ pub(super) async fn transfer(
             let (serial, key) =
                 key.map_err(|_| CallError::unknown("there is no key to encrypt the payee's name to"))?;
             let sealed = key.encrypt_oaep(name.as_bytes());
-            body["user_name"] = sealed.map_err(|_| ours("PARAM_ERROR", "user_name cannot be encrypted"))?.into();
+            body.user_name = Some(sealed.map_err(|_| ours("PARAM_ERROR", "user_name cannot be encrypted"))?);
             call(clients, node, v3, Ask::json(BILLS, &body).sealed_to(&serial), request.now).await?
         }
     };

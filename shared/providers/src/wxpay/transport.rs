@@ -5,12 +5,14 @@
 
 use super::failure::{judge_v3, ours};
 use super::signing::{self, Signed};
+use crate::common::body;
 use crate::wxpay::{V3, WxpayNode};
 use crate::{CallError, ProviderClients};
 use crypto;
 use domain::UnixMs;
 use http::Method;
 use net::provider_http::{Answer, Http, HttpError, Request};
+use serde::Serialize;
 use serde_json::Value;
 
 pub(super) const USER_AGENT: &str = concat!("vk-pay-bundle/", env!("CARGO_PKG_VERSION"), " rust");
@@ -45,9 +47,9 @@ impl<'a> Ask<'a> {
         Self { method: Method::POST, target, body: Vec::new(), serial: None }
     }
 
-    /// Posts a body.
-    pub(super) fn json(target: &'a str, body: &Value) -> Self {
-        Self { body: body.to_string().into_bytes(), ..Self::post(target) }
+    /// Posts a body; its text is signed.
+    pub(super) fn json(target: &'a str, body: &impl Serialize) -> Self {
+        Self { body: body::text_of(body).into_bytes(), ..Self::post(target) }
     }
 
     /// With fields that are encrypted to WeChat Pay's key of that serial number.

@@ -10,7 +10,8 @@ use crate::driver::Driver;
 use crate::wxpay::{V3, WxpayNode};
 use crate::{CallError, CreateRequest, Created, Meaning, ProviderClients, Standing, if_known};
 use crypto;
-use domain::{Attempt, UnixMs};
+use domain::{Attempt, Fen, Order, UnixMs};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 pub(super) async fn create(
@@ -78,108 +79,199 @@ fn base(v3: &V3, attempt: &Attempt) -> &'static str {
 }
 
 /// Who asks: the merchant, or the service provider for a sub-merchant.
-fn parties(node: &WxpayNode, attempt: &Attempt) -> Map<String, Value> {
-    let mut body = Map::new();
-    let mut set = |key: &str, value: &str| body.insert(key.to_owned(), value.into());
-    match &attempt.sub_mchid {
-        Some(sub_mchid) => {
-            set("sp_appid", &attempt.app_id);
-            set("sp_mchid", &node.mch_id);
-            if let Some(sub_appid) = &attempt.sub_appid {
-                set("sub_appid", sub_appid);
-            }
-            set("sub_mchid", sub_mchid);
-        }
-        None => {
-            set("appid", &attempt.app_id);
-            set("mchid", &node.mch_id);
-        }
-    }
-    body
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Parties<'a> {
+    Merchant {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        appid: Option<&'a str>,
+        mchid: &'a str,
+    },
+    Partner {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sp_appid: Option<&'a str>,
+        sp_mchid: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sub_appid: Option<&'a str>,
+        sub_mchid: &'a str,
+    },
 }
 
-fn payer(attempt: &Attempt) -> Value {
-    let key = match (&attempt.sub_mchid, &attempt.sub_appid) {
-        (Some(_), Some(_)) => "sub_openid",
-        (Some(_), None) => "sp_openid",
-        (None, _) => "openid",
-    };
-    json!({ key: attempt.openid })
+impl<'a> Parties<'a> {
+    fn of(node: &'a WxpayNode, attempt: &'a Attempt) -> Self {
+        match &attempt.sub_mchid {
+            Some(sub_mchid) => Self::Partner {
+                sp_appid: Some(&attempt.app_id),
+                sp_mchid: &node.mch_id,
+                sub_appid: attempt.sub_appid.as_deref(),
+                sub_mchid,
+            },
+            None => Self::Merchant { appid: Some(&attempt.app_id), mchid: &node.mch_id },
+        }
+    }
+
+    /// The merchants alone.
+    fn without_apps(self) -> Self {
+        match self {
+            Self::Merchant { mchid, .. } => Self::Merchant { appid: None, mchid },
+            Self::Partner { sp_mchid, sub_mchid, .. } => {
+                Self::Partner { sp_appid: None, sp_mchid, sub_appid: None, sub_mchid }
+            }
+        }
+    }
+}
+
+/// The payer, by the one name that the product wants.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Payer<'a> {
+    Openid(Option<&'a str>),
+    SpOpenid(Option<&'a str>),
+    SubOpenid(Option<&'a str>),
+    AuthCode(Option<&'a str>),
+}
+
+impl<'a> Payer<'a> {
+    fn of(attempt: &'a Attempt) -> Self {
+        let openid = attempt.openid.as_deref();
+        match (&attempt.sub_mchid, &attempt.sub_appid) {
+            (Some(_), Some(_)) => Self::SubOpenid(openid),
+            (Some(_), None) => Self::SpOpenid(openid),
+            (None, _) => Self::Openid(openid),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Amount {
+    total: Fen,
+    currency: &'static str,
+}
+
+impl Amount {
+    const fn of(order: &Order) -> Self {
+        Self { total: order.total_fee, currency: "CNY" }
+    }
 }
 
 /// The body of an order: only what is set, because null and unknown fields are refused.
-fn order_body(node: &WxpayNode, product: Product, request: &CreateRequest<'_>) -> Result<Value, CallError> {
+#[derive(Serialize)]
+struct OrderBody<'a> {
+    #[serde(flatten)]
+    parties: Parties<'a>,
+    description: &'a str,
+    out_trade_no: &'a str,
+    time_expire: String,
+    notify_url: &'a str,
+    amount: Amount,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payer: Option<Payer<'a>>,
+    /// What the order's `other` adds, and the scene.
+    #[serde(flatten)]
+    more: Map<String, Value>,
+}
+
+/// The body of a payment by pay code.
+#[derive(Serialize)]
+struct CodePayBody<'a> {
+    #[serde(flatten)]
+    parties: Parties<'a>,
+    description: &'a str,
+    out_trade_no: &'a str,
+    payer: Payer<'a>,
+    amount: Amount,
+    /// What the order's `other` adds, and the scene.
+    #[serde(flatten)]
+    more: Map<String, Value>,
+}
+
+#[derive(Serialize)]
+struct H5Info<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app_url: Option<&'a str>,
+}
+
+fn order_body<'a>(
+    node: &'a WxpayNode,
+    product: Product,
+    request: &CreateRequest<'a>,
+) -> Result<OrderBody<'a>, CallError> {
     let (order, attempt) = (request.order, request.attempt);
-    let mut body = parties(node, attempt);
-    let expire = text::rfc3339(order.time_expire).ok_or_else(|| ours("PARAM_ERROR", "time_expire"))?;
-    body.insert("description".to_owned(), order.description.as_str().into());
-    body.insert("out_trade_no".to_owned(), attempt.number.as_str().into());
-    body.insert("time_expire".to_owned(), expire.into());
-    body.insert("notify_url".to_owned(), request.notify_url.into());
-    body.insert("amount".to_owned(), json!({ "total": order.total_fee, "currency": "CNY" }));
-    if product == Product::Jsapi {
-        body.insert("payer".to_owned(), payer(attempt));
-    }
-    merge_other(&mut body, &order.other);
+    let mut more = more_of(&order.other);
     // A scene without the payer's address is refused.
-    let mut scene = scene(&body);
+    let mut scene = scene(&more);
     if product == Product::Mweb || !scene.is_empty() {
         scene.insert("payer_client_ip".to_owned(), attempt.client_ip.as_str().into());
     }
     if product == Product::Mweb {
         let info = node.h5_info.as_ref();
-        let h5_info = json!({
-            "type": info.map_or("Wap", |i| i.kind.as_str()),
-            "app_name": info.and_then(|i| i.name.as_deref()),
-            "app_url": info.and_then(|i| i.url.as_deref()),
-        });
-        scene.insert("h5_info".to_owned(), text::without_nulls(&h5_info));
+        let h5_info = H5Info {
+            kind: info.map_or("Wap", |i| i.kind.as_str()),
+            app_name: info.and_then(|i| i.name.as_deref()),
+            app_url: info.and_then(|i| i.url.as_deref()),
+        };
+        scene.insert("h5_info".to_owned(), json!(h5_info));
     }
     if !scene.is_empty() {
-        body.insert("scene_info".to_owned(), Value::Object(scene));
+        more.insert("scene_info".to_owned(), Value::Object(scene));
     }
-    Ok(Value::Object(body))
+    Ok(OrderBody {
+        parties: Parties::of(node, attempt),
+        description: &order.description,
+        out_trade_no: &attempt.number,
+        time_expire: text::rfc3339(order.time_expire).ok_or_else(|| ours("PARAM_ERROR", "time_expire"))?,
+        notify_url: request.notify_url,
+        amount: Amount::of(order),
+        payer: (product == Product::Jsapi).then(|| Payer::of(attempt)),
+        more,
+    })
 }
 
-fn scene(body: &Map<String, Value>) -> Map<String, Value> {
-    body.get("scene_info").and_then(Value::as_object).cloned().unwrap_or_default()
+fn scene(more: &Map<String, Value>) -> Map<String, Value> {
+    more.get("scene_info").and_then(Value::as_object).cloned().unwrap_or_default()
 }
 
-/// Adds what the order's `other` says, by WeChat Pay's names, without ever touching a field of ours.
-fn merge_other(body: &mut Map<String, Value>, other: &Map<String, Value>) {
+/// What the order's `other` says, by WeChat Pay's names; never a field of ours.
+fn more_of(other: &Map<String, Value>) -> Map<String, Value> {
+    let mut more = Map::new();
     for (key, value) in other.iter().filter(|(key, value)| !value.is_null() && !text::is_ours(key)) {
         let value = text::without_nulls(value);
         match key.as_str() {
             "profit_sharing" => {
                 if let Some(flag) = text::flag(&value) {
-                    let mut settle = body.get("settle_info").and_then(Value::as_object).cloned().unwrap_or_default();
+                    let mut settle = more.get("settle_info").and_then(Value::as_object).cloned().unwrap_or_default();
                     settle.insert("profit_sharing".to_owned(), flag.into());
-                    body.insert("settle_info".to_owned(), Value::Object(settle));
+                    more.insert("settle_info".to_owned(), Value::Object(settle));
                 }
             }
             "settle_info" => {
                 let mut settle = text::object(&value).unwrap_or_default();
-                settle.extend(body.get("settle_info").and_then(Value::as_object).cloned().unwrap_or_default());
-                body.insert(key.clone(), Value::Object(settle));
+                settle.extend(more.get("settle_info").and_then(Value::as_object).cloned().unwrap_or_default());
+                more.insert(key.clone(), Value::Object(settle));
             }
             "detail" | "scene_info" => {
                 if let Some(object) = text::object(&value) {
-                    body.insert(key.clone(), Value::Object(object));
+                    more.insert(key.clone(), Value::Object(object));
                 }
             }
             "limit_pay" if value.is_string() => {
-                body.insert(key.clone(), json!([value]));
+                more.insert(key.clone(), json!([value]));
             }
             "support_fapiao" => {
                 if let Some(flag) = text::flag(&value) {
-                    body.insert(key.clone(), flag.into());
+                    more.insert(key.clone(), flag.into());
                 }
             }
             _ => {
-                body.insert(key.clone(), value);
+                more.insert(key.clone(), value);
             }
         }
     }
+    more
 }
 
 /// A payment by the payer's code, made at once; a payer who must still enter a password leaves it open.
@@ -191,21 +283,24 @@ async fn code_pay(
     request: &CreateRequest<'_>,
 ) -> Result<Created, CallError> {
     let (order, attempt) = (request.order, request.attempt);
-    let mut body = parties(node, attempt);
-    body.insert("description".to_owned(), order.description.as_str().into());
-    body.insert("out_trade_no".to_owned(), attempt.number.as_str().into());
-    body.insert("payer".to_owned(), json!({ "auth_code": request.auth_code }));
-    body.insert("amount".to_owned(), json!({ "total": order.total_fee, "currency": "CNY" }));
-    merge_other(&mut body, &order.other);
-    let mut scene = scene(&body);
+    let mut more = more_of(&order.other);
+    let mut scene = scene(&more);
     if let Some(store) = request.store_id {
         scene.insert("store_info".to_owned(), json!({ "id": store }));
     }
     if !scene.is_empty() {
-        body.insert("scene_info".to_owned(), Value::Object(scene));
+        more.insert("scene_info".to_owned(), Value::Object(scene));
     }
+    let body = CodePayBody {
+        parties: Parties::of(node, attempt),
+        description: &order.description,
+        out_trade_no: &attempt.number,
+        payer: Payer::AuthCode(request.auth_code),
+        amount: Amount::of(order),
+        more,
+    };
     let target = format!("{}/codepay", base(v3, attempt));
-    let answer = call(clients, node, v3, Ask::json(&target, &Value::Object(body)), request.now).await;
+    let answer = call(clients, node, v3, Ask::json(&target, &body), request.now).await;
     let payment = match answer {
         Ok(object) => match judge_order(node, attempt, merchant, &object) {
             Ok(Standing::Paid(payments)) => payments.into_iter().next(),
@@ -275,11 +370,9 @@ pub(super) async fn close(
     let reverse = node.reverses();
     let verb = if reverse { "reverse" } else { "close" };
     let target = format!("{}/out-trade-no/{}/{verb}", base(v3, attempt), segment(&attempt.number));
-    let mut body = parties(node, attempt);
-    if !reverse {
-        body.retain(|key, _| key.ends_with("mchid"));
-    }
-    match call(clients, node, v3, Ask::json(&target, &Value::Object(body)), now).await {
+    let parties = Parties::of(node, attempt);
+    let body = if reverse { parties } else { parties.without_apps() };
+    match call(clients, node, v3, Ask::json(&target, &body), now).await {
         Ok(_) => Ok(()),
         Err(error) if error.means(Meaning::Closed) => Ok(()),
         Err(error) => Err(error),

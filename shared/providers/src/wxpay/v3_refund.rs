@@ -6,7 +6,28 @@ use crate::common::url::segment;
 use crate::wxpay::{V3, WxpayNode};
 use crate::{ABNORMAL, CallError, ProviderClients, RefundProgress, RefundRequest, RefundStanding, if_known};
 use domain::{Attempt, Fen, UnixMs};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+
+/// The body of a refund: only what is set.
+#[derive(Serialize)]
+struct RefundBody<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub_mchid: Option<&'a str>,
+    transaction_id: &'a str,
+    out_refund_no: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    notify_url: &'a str,
+    amount: Amount,
+}
+
+#[derive(Serialize)]
+struct Amount {
+    refund: Fen,
+    total: Fen,
+    currency: &'static str,
+}
 
 pub(super) async fn refund(
     clients: &ProviderClients,
@@ -15,14 +36,14 @@ pub(super) async fn refund(
     request: &RefundRequest<'_>,
 ) -> Result<RefundStanding, CallError> {
     let reason = text::cut(request.reason, 80);
-    let body = text::without_nulls(&json!({
-        "sub_mchid": request.attempt.sub_mchid,
-        "transaction_id": request.transaction_id,
-        "out_refund_no": request.out_refund_no,
-        "reason": (!reason.is_empty()).then_some(reason),
-        "notify_url": request.notify_url,
-        "amount": { "refund": request.refund, "total": request.total, "currency": "CNY" },
-    }));
+    let body = RefundBody {
+        sub_mchid: request.attempt.sub_mchid.as_deref(),
+        transaction_id: request.transaction_id,
+        out_refund_no: request.out_refund_no,
+        reason: (!reason.is_empty()).then_some(reason),
+        notify_url: request.notify_url,
+        amount: Amount { refund: request.refund, total: request.total, currency: "CNY" },
+    };
     let answer = call(clients, node, v3, Ask::json(v3.scheme.refunds, &body), request.now).await?;
     let transaction = answer.get("transaction_id").and_then(Value::as_str);
     if transaction.is_some_and(|id| id != request.transaction_id) {

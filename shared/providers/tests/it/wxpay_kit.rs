@@ -245,6 +245,11 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// The body as it was sent.
+    pub fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }

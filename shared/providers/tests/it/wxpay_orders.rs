@@ -65,12 +65,13 @@ async fn a_native_order_sends_what_is_set_and_nothing_else() {
     assert_eq!((seen.method.as_str(), seen.target.as_str()), ("POST", "/v3/pay/transactions/native"));
     assert_eq!(seen.headers["content-type"], "application/json");
     assert_eq!(
-        seen.json(),
+        seen.text(),
         json!({
             "appid": APP, "mchid": MCH, "description": "余额充值", "out_trade_no": "T202601010001",
             "time_expire": "2026-01-01T10:00:00+08:00", "notify_url": "https://pay.test/pay-notify/wxpay/default",
             "amount": { "total": 100, "currency": "CNY" },
         })
+        .to_string()
     );
     assert_eq!(created.order_info, json!({ "codeUrl": "weixin://wxpay/bizpayurl?pr=p4lpSuKzz" }));
     assert_eq!(created.code_url.as_deref(), Some("weixin://wxpay/bizpayurl?pr=p4lpSuKzz"));
@@ -136,6 +137,11 @@ async fn nothing_is_fresh_after_the_orders_own_end() {
     assert_eq!(created.fresh_until.get(), NOW + 90_000);
 }
 
+/// The names of a body in the order in which they were sent.
+fn names(body: &Value) -> Vec<&str> {
+    body.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
 #[tokio::test]
 async fn a_partner_order_names_both_merchants() {
     let server = prepay_server().await;
@@ -144,6 +150,10 @@ async fn a_partner_order_names_both_merchants() {
     done(create("mp-weixin", &config, &server, &order(json!({})), plain).await);
     let body = server.last().json();
     assert_eq!(server.last().target, "/v3/pay/partner/transactions/jsapi");
+    assert_eq!(
+        names(&body).join(" "),
+        "sp_appid sp_mchid sub_mchid description out_trade_no time_expire notify_url amount payer"
+    );
     assert_eq!((&body["sp_appid"], &body["sp_mchid"]), (&json!(APP), &json!(MCH)));
     assert_eq!(body["sub_mchid"], "1900000109");
     assert_eq!(body["payer"], json!({ "sp_openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o" }));
@@ -170,6 +180,11 @@ async fn other_is_merged_and_never_touches_what_is_ours() {
     } }));
     done(create("h5", &config, &server, &order, json!({})).await);
     let body = server.last().json();
+    assert_eq!(
+        names(&body).join(" "),
+        "appid mchid description out_trade_no time_expire notify_url amount \
+         attach goods_tag settle_info support_fapiao limit_pay detail scene_info"
+    );
     assert_eq!(body["attach"], "a");
     assert_eq!(body["goods_tag"], "WXG");
     assert_eq!(body["settle_info"], json!({ "profit_sharing": true }));
@@ -398,6 +413,7 @@ async fn a_pay_code_is_paid_at_once_or_left_to_be_asked_for() {
         let created = done(gateway(&config, "codepay").create(&server.clients, &request).await);
         assert_eq!((created.order_info, created.payment.is_some()), (info, paid));
         let body = server.last().json();
+        assert_eq!(names(&body).join(" "), "appid mchid description out_trade_no payer amount scene_info");
         assert_eq!(body["payer"], json!({ "auth_code": "130061098828009406" }));
         assert_eq!(body["scene_info"], json!({ "store_info": { "id": "0001" } }));
         assert!(body.get("notify_url").is_none());

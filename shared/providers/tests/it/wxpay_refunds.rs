@@ -42,12 +42,13 @@ async fn a_refund_names_the_payment_and_where_to_call_back() {
     let (outcome, seen) = refund(|| Canned::json(&refund_object("PROCESSING")), json!({})).await;
     assert_eq!(seen.target, "/v3/refund/domestic/refunds");
     assert_eq!(
-        seen.json(),
+        seen.text(),
         json!({
             "transaction_id": "4200000001", "out_refund_no": "R202601010001", "reason": "商品缺货",
             "notify_url": "https://pay.test/refund-notify/wxpay/default",
             "amount": { "refund": 40, "total": 100, "currency": "CNY" },
         })
+        .to_string()
     );
     let Ok(standing) = outcome else { panic!("{outcome:?}") };
     assert_eq!(standing.progress, RefundProgress::Processing(None));
