@@ -101,6 +101,7 @@ pub async fn query_payment(cx: &Context<'_>, caller: &Caller, input: &QueryInput
 fn to_ask(order: &Order, now: UnixMs) -> Vec<&Attempt> {
     let mut open: Vec<&Attempt> = order.attempts.iter().rev().filter(|a| a.may_be_paid()).collect();
     if open.len() > ASKED_AT_ONCE {
+        // The turn changes with each second, as often as a provider may be asked ([`PAUSE`]).
         let turn = usize::try_from(now.secs()).unwrap_or(0) % (open.len() - 1);
         open[1..].rotate_left(turn);
         open.truncate(ASKED_AT_ONCE);
