@@ -83,12 +83,32 @@ def parameter_sets(region):
     return sets | urls if region == GLOBAL[0] else urls
 
 
+def edge_sets():
+    """What edge.yaml is deployed with, by name."""
+    given = {
+        "DomainName": "pay.shop.example",
+        "CertificateArn": f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/00000000-0000-4000-8000-000000000002",
+        "OriginSecret": "a" * 32,
+    }
+    doors = ["CreatePayment", "QueryPayment", "Refund", "Transfer", "Login", "Notify"]
+    urls = {f"{door}Url": f"https://{door.lower()}.lambda-url.ap-east-1.on.aws/" for door in doors}
+    return {
+        "Function URLs": {**given, **urls},
+        "an HTTP API, servers exempt": {
+            **given,
+            "ApiUrl": "https://a1b2c3d4e5.execute-api.ap-east-1.amazonaws.com",
+            "ServerAddresses": "203.0.113.7/32,203.0.113.8/32",
+        },
+    }
+
+
 class Resolver:
     """Decides a template's conditions for a set of parameters."""
 
     def __init__(self, template, given, region):
         self.conditions = template.get("Conditions", {})
         self.parameters = {name: parameter.get("Default", "") for name, parameter in template["Parameters"].items()}
+        self.types = {name: parameter["Type"] for name, parameter in template["Parameters"].items()}
         unknown = given.keys() - self.parameters.keys()
         assert not unknown, f"no such parameter: {unknown}"
         self.parameters |= given
@@ -107,7 +127,7 @@ class Resolver:
         ((function, argument),) = node.items()
         if function == "Ref":
             value = self.parameters[argument]
-            return value if argument != "CorsOrigins" and argument != "HandlerFunctionArns" else str(value).split(",")
+            return str(value).split(",") if self.types.get(argument) == "CommaDelimitedList" else value
         if function == "Fn::Join":
             return argument[0].join(self.value(argument[1]))
         if function == "Fn::Split":
@@ -156,7 +176,7 @@ class Resolver:
         template.pop("Conditions", None)
         template.pop("Metadata", None)
         body = json.dumps([template["Resources"], template["Outputs"]])
-        used = {n: p for n, p in template["Parameters"].items() if f'"{n}"' in body or "${" + n + "}" in body}
+        used = {n: p for n, p in template["Parameters"].items() if f'{{"Ref": "{n}"}}' in body or "${" + n + "}" in body}
         # Without their limits, which the linter would take for values.
         template["Parameters"] = {n: {"Type": p["Type"], "Default": self.parameters[n]} for n, p in used.items()}
         return template
@@ -242,6 +262,7 @@ def main():
         for region in GLOBAL + CHINA
         for name, given in parameter_sets(region).items()
     ]
+    good += [check(ROOT / "edge.yaml", name, given, "us-east-1") for name, given in edge_sets().items()]
     return 0 if all(good) else 1
 
 
