@@ -102,6 +102,17 @@ def edge_sets():
     }
 
 
+def infra_sets(region):
+    """What infra.yaml is deployed with, by name: its parameters are those of template.yaml that it still needs."""
+    needed = yaml_parse((ROOT / "infra.yaml").read_text())["Parameters"].keys()
+    _, options, existing, *_ = parameter_sets(region).values()
+    return {
+        "before the functions": {},
+        "after them, all options": {k: v for k, v in options.items() if k in needed} | {"FunctionsAreThere": "true"},
+        "a table that is there": {k: v for k, v in existing.items() if k in needed} | {"FunctionsAreThere": "true"},
+    }
+
+
 class Resolver:
     """Decides a template's conditions for a set of parameters."""
 
@@ -261,6 +272,11 @@ def main():
         check(ROOT / "template.yaml", name, given, region)
         for region in GLOBAL + CHINA
         for name, given in parameter_sets(region).items()
+    ]
+    good += [
+        check(ROOT / "infra.yaml", name, given, region)
+        for region in [GLOBAL[0], CHINA[0]]
+        for name, given in infra_sets(region).items()
     ]
     good += [check(ROOT / "edge.yaml", name, given, "us-east-1") for name, given in edge_sets().items()]
     return 0 if all(good) else 1

@@ -25,6 +25,7 @@ mod citations;
 mod config_faults;
 mod config_forms;
 mod crypto;
+mod deploy;
 mod douyin_open;
 mod emulator;
 mod envelope;
