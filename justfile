@@ -32,6 +32,10 @@ web:
 ci:
     .ci/run
 
+# the archives for those who build nothing, for both processors: just release ~/vk-pay-release
+release folder:
+    deploy/release.sh {{folder}}
+
 # to AWS, in the account of your credentials: see docs/deploy.md
 deploy *options:
     sam build

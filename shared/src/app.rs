@@ -1,5 +1,6 @@
 //! What a function holds for its lifetime: configuration, table, providers, clock.
 
+use crate::api::Origin;
 use crate::jwks::Jwks;
 use config::{Fault, Source};
 use crypto::hash;
@@ -49,6 +50,7 @@ pub struct App {
     /// The clock.
     pub clock: Clock,
     pub(crate) jwks: Jwks,
+    pub(crate) origin: Option<Origin>,
     handlers: Box<dyn Handlers>,
     notify_base: Option<String>,
     dead_letters: Option<String>,
@@ -100,10 +102,18 @@ impl App {
             clients,
             clock,
             jwks: Jwks::default(),
+            origin: None,
             handlers,
             notify_base: settings.notify_base.map(|url| url.trim_end_matches('/').to_owned()),
             dead_letters: settings.dead_letters,
         })
+    }
+
+    /// The same app behind CloudFront: its doors let in only what shows one of these secrets.
+    #[must_use]
+    pub fn behind(mut self, origin: Option<Origin>) -> Self {
+        self.origin = origin;
+        self
     }
 
     /// The configuration as it is now: looked at again when its time is over, the last good one when the
@@ -191,6 +201,9 @@ impl App {
                     text.parse().map_err(|_| fault("PAY_CONFIG_TTL", "must be a whole number of seconds".to_owned()))?
                 }
             };
+            // Not by `variable`: a blank secret must not mean that there is none.
+            let origin = std::env::var("PAY_ORIGIN_SECRET").ok().map(|text| Origin::parse(&text)).transpose();
+            let origin = origin.map_err(|what| fault("PAY_ORIGIN_SECRET", what))?;
             let client = store::client::dynamodb_from_env().map_err(|name| fault(name, "is not set".to_owned()))?;
             let store = Store::new(
                 client,
@@ -203,10 +216,13 @@ impl App {
                 notify_base: variable("PAY_NOTIFY_URL"),
                 dead_letters: variable("PAY_DEAD_LETTER_QUEUE"),
             };
-            Self::new(settings, store, handlers, system_clock()).await
+            Self::new(settings, store, handlers, system_clock()).await.map(|app| app.behind(origin))
         };
         match started.await {
             Ok(app) => {
+                if let Some(release) = variable("PAY_RELEASE") {
+                    tracing::info!(release, "started");
+                }
                 app.store.warm().await;
                 app
             }

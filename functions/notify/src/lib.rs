@@ -14,6 +14,10 @@ use tokio::time::Instant;
 
 /// Serves one callback.
 pub async fn handle(app: &App, request: Request) -> Response {
+    let request = match api::admit(app, request) {
+        Ok(request) => request,
+        Err(refused) => return refused,
+    };
     let callback = CallbackRequest {
         method: &request.method,
         headers: &request.headers,

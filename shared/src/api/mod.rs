@@ -2,10 +2,12 @@
 
 mod auth;
 mod envelope;
+mod origin;
 mod reply;
 mod view;
 
 pub use envelope::{Call, Dialect};
+pub use origin::Origin;
 pub use reply::Reply;
 pub use view::{order_columns, payment_result, qrcode_image, refund_result};
 
@@ -30,7 +32,7 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The raw body.
     pub body: Vec<u8>,
-    /// The client's address as the platform saw it.
+    /// The client's address as the platform saw it; behind CloudFront, as CloudFront did.
     pub source_ip: String,
     /// The caller that Lambda verified (`requestContext.authorizer.iam.userArn`).
     pub iam_arn: Option<String>,
@@ -115,12 +117,28 @@ impl<T> BuilderOf for http::Response<T> {
     }
 }
 
+/// Lets a request in: each does this before anything else. Where the function stands behind CloudFront, what came
+/// another way is refused, and the client's address is taken from what CloudFront says.
+///
+/// # Errors
+/// The answer to what is refused.
+pub fn admit(app: &App, request: Request) -> Result<Request, Response> {
+    match &app.origin {
+        Some(origin) => origin.admit(request),
+        None => Ok(request),
+    }
+}
+
 /// Serves one request of the function that has these actions. Every fault is a reply.
 pub async fn serve<A: Actions, F, R>(app: &App, request: Request, handle: F) -> Response
 where
     F: AsyncFnOnce(A, Call) -> R,
     R: Into<Result<Reply, Failure>>,
 {
+    let request = match admit(app, request) {
+        Ok(request) => request,
+        Err(refused) => return refused,
+    };
     let request_id = request.request_id.clone();
     let english = reply::prefers_english(request.header("accept-language"));
     let result = async {
