@@ -114,7 +114,7 @@ fn f3_ones_own_key_in_the_providers_place_is_a_fault_at_start() {
 
 #[test]
 fn f3_the_key_of_the_own_certificate_in_a_public_key_file_is_a_fault_too() {
-    let own = shared::crypto::rsa::PrivateKey::parse(&keys()[0].wechat.merchant_key).unwrap().public_spki().unwrap();
+    let own = shared::crypto::rsa::PrivateKey::parse(&keys()[0].wechat.merchant_key).unwrap().public_spki().to_vec();
     let changed =
         with(document(Mode::default()), "/wxpay/h5/wxpayPublicKeyContent", Some(json!(shared::crypto::base64(&own))));
     faulty(&changed, &["wxpay.h5.wxpayPublicKeyContent: is your own key; "]);

@@ -25,7 +25,7 @@ const TREES: [Tree; 9] = [
         dir: "shared/net/src",
         prefix: "crate::",
         based: true,
-        layers: &[&["loopback", "provider_http"], &["aws", "egress"]],
+        layers: &[&["loopback", "tls"], &["provider_http"], &["aws", "egress"]],
     },
     Tree {
         dir: "shared/config/src",

@@ -33,6 +33,7 @@ mod epay_links;
 mod events;
 mod faults_handlers;
 mod faults_table;
+mod first_call;
 mod flow;
 mod forgeries;
 mod forwarded;

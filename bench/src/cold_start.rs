@@ -19,14 +19,14 @@ pub(crate) struct Figures {
 
 /// Least, middle and largest, µs.
 pub(crate) struct Spread {
-    least: u64,
+    pub least: u64,
     /// The middle value.
     pub median: u64,
-    largest: u64,
+    pub largest: u64,
 }
 
 impl Spread {
-    fn of(mut values: Vec<Duration>) -> Self {
+    pub(crate) fn of(mut values: Vec<Duration>) -> Self {
         values.sort_unstable();
         let at = |n: usize| values.get(n).map_or(0, |v| u64::try_from(v.as_micros()).unwrap_or(u64::MAX));
         Self { least: at(0), median: at(values.len() / 2), largest: at(values.len().saturating_sub(1)) }

@@ -1,6 +1,8 @@
 //! What the figures in the README come from: `cargo run --release -p bench [RUNS [target/lambda]]`, or only
 //! what one payment costs in the table: `cargo run -p bench units`.
 //!
+//! `compare` prints only the comparison with Go and Node.
+//!
 //! It builds the functions' release binaries (or takes those that `cargo lambda build` or `sam build` left in
 //! `target/lambda`), runs them as Lambda would, and prints each figure beside its limit.
 //! Nothing is asserted: on a busy machine the figures are worse, and the minimum says most.
@@ -9,9 +11,13 @@
 
 mod callback;
 mod cold_start;
+mod compare;
+mod front;
+mod peers;
 mod setup;
 mod units;
 
+use std::path::Path;
 use tests::binaries::{self, Binaries, FUNCTIONS};
 
 /// Limits of a stripped binary, of start to first answer, and of peak memory.
@@ -26,8 +32,15 @@ async fn main() {
         print_units().await;
         return;
     }
+    let compared = arguments.next_if(|argument| argument == "compare").is_some();
     let runs = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(20).max(1);
-    let binaries = match arguments.next() {
+    if compared {
+        let (ours, before) = (arguments.next(), arguments.next());
+        compare::run(runs, ours.as_deref().map(Path::new), before.as_deref().map(Path::new)).await;
+        return;
+    }
+    let folder = arguments.next();
+    let binaries = match &folder {
         Some(folder) => Binaries::built_by_cargo_lambda(folder.as_ref()),
         None => binaries::build("release"),
     };
@@ -59,6 +72,8 @@ async fn main() {
     println!("{:45} {}", "the whole function (embedded table, loopback)", figures.with_store);
     println!("{:45} {}", "DynamoDB calls", figures.operations.join(", "));
     print_units().await;
+    println!();
+    compare::run(runs, folder.as_deref().map(Path::new), None).await;
     println!("\nlimits: binary 8 MB, start to first answer 30 ms (median), peak RSS 25 MB");
 }
 
@@ -75,6 +90,12 @@ async fn print_units() {
     }
     let (least, median, most) = units.shards;
     println!("1000 orders of a second over 16 shards of the due index: {least} / {median} / {most}");
+}
+
+/// Thousandths as a number with two decimals: 7894 is `7.89`.
+fn in_hundredths(value: u64) -> String {
+    let hundredths = (value + 5) / 10;
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
 fn judged(text: String, value: u64, limit: u64) -> String {

@@ -190,42 +190,8 @@ impl App {
     pub async fn from_env(handlers: Box<dyn Handlers>) -> Self {
         let usual = tracing_subscriber::filter::Targets::new().with_default(tracing::Level::INFO);
         telemetry::start(usual, std::io::stdout);
-        let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-        let started = async {
-            let fault = |path: &str, what: String| vec![Fault { path: path.to_owned(), what }];
-            let text = variable("PAY_CONFIG").ok_or_else(|| fault("PAY_CONFIG", "is missing".to_owned()))?;
-            let source = Source::parse(&text).map_err(|e| fault("PAY_CONFIG", e.to_string()))?;
-            let config_ttl = match variable("PAY_CONFIG_TTL") {
-                None => 300,
-                Some(text) => {
-                    text.parse().map_err(|_| fault("PAY_CONFIG_TTL", "must be a whole number of seconds".to_owned()))?
-                }
-            };
-            // Not by `variable`: a blank secret must not mean that there is none.
-            let origin = std::env::var("PAY_ORIGIN_SECRET").ok().map(|text| Origin::parse(&text)).transpose();
-            let origin = origin.map_err(|what| fault("PAY_ORIGIN_SECRET", what))?;
-            let client = store::client::dynamodb_from_env().map_err(|name| fault(name, "is not set".to_owned()))?;
-            let store = Store::new(
-                client,
-                variable("PAY_TABLE").unwrap_or_else(|| "vk-pay-orders".to_owned()),
-                variable("PAY_TABLE_PREFIX").unwrap_or_default(),
-            );
-            let settings = Settings {
-                source,
-                config_ttl,
-                notify_base: variable("PAY_NOTIFY_URL"),
-                dead_letters: variable("PAY_DEAD_LETTER_QUEUE"),
-            };
-            Self::new(settings, store, handlers, system_clock()).await.map(|app| app.behind(origin))
-        };
-        match started.await {
-            Ok(app) => {
-                if let Some(release) = variable("PAY_RELEASE") {
-                    tracing::info!(release, "started");
-                }
-                app.store.warm().await;
-                app
-            }
+        match Self::started(handlers).await {
+            Ok(app) => app,
             Err(faults) => {
                 for fault in &faults {
                     tracing::error!("{fault}");
@@ -235,6 +201,57 @@ impl App {
             }
         }
     }
+
+    /// An app by the environment. The connection to the table is opened meanwhile, and is waited for only where no event
+    /// waits.
+    async fn started(handlers: Box<dyn Handlers>) -> Result<Self, Vec<Fault>> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+        let fault = |path: &str, what: String| vec![Fault { path: path.to_owned(), what }];
+        let text = variable("PAY_CONFIG").ok_or_else(|| fault("PAY_CONFIG", "is missing".to_owned()))?;
+        let source = Source::parse(&text).map_err(|e| fault("PAY_CONFIG", e.to_string()))?;
+        let config_ttl = match variable("PAY_CONFIG_TTL") {
+            None => 300,
+            Some(text) => {
+                text.parse().map_err(|_| fault("PAY_CONFIG_TTL", "must be a whole number of seconds".to_owned()))?
+            }
+        };
+        // Not by `variable`: a blank secret must not mean that there is none.
+        let origin = std::env::var("PAY_ORIGIN_SECRET").ok().map(|text| Origin::parse(&text)).transpose();
+        let origin = origin.map_err(|what| fault("PAY_ORIGIN_SECRET", what))?;
+        let client = store::client::dynamodb_from_env().map_err(|name| fault(name, "is not set".to_owned()))?;
+        let store = Store::new(
+            client,
+            variable("PAY_TABLE").unwrap_or_else(|| "vk-pay-orders".to_owned()),
+            variable("PAY_TABLE_PREFIX").unwrap_or_default(),
+        );
+        let settings = Settings {
+            source,
+            config_ttl,
+            notify_base: variable("PAY_NOTIFY_URL"),
+            dead_letters: variable("PAY_DEAD_LETTER_QUEUE"),
+        };
+        let warm = tokio::spawn({
+            let store = store.clone();
+            async move { store.warm().await }
+        });
+        // The connection is on its way while the configuration is read.
+        tokio::task::yield_now().await;
+        let app = Self::new(settings, store, handlers, system_clock()).await?.behind(origin);
+        if let Some(release) = variable("PAY_RELEASE") {
+            tracing::info!(release, "started");
+        }
+        if !event_waits() {
+            // It fails only if it was cancelled; then the first request opens the connection.
+            let _ = warm.await;
+        }
+        Ok(app)
+    }
+}
+
+/// Whether an event waits for this start, so that what is not ready yet is better finished while the event is taken.
+/// An environment that is made beforehand is frozen as soon as it asks for work, and has to be ready by then.
+fn event_waits() -> bool {
+    std::env::var("AWS_LAMBDA_INITIALIZATION_TYPE").is_ok_and(|kind| kind == "on-demand")
 }
 
 /// Reads a configuration at a time; it must not name a type that a Rust handler has already.

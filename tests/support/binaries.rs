@@ -28,7 +28,7 @@ impl Binaries {
     /// # Panics
     /// When there is no such function.
     pub fn path(&self, function: &str) -> &Path {
-        self.0.get(function).unwrap_or_else(|| panic!("{function} is not one of {FUNCTIONS:?}"))
+        self.0.get(function).unwrap_or_else(|| panic!("{function} was not built"))
     }
 }
 
@@ -43,12 +43,20 @@ pub fn binaries() -> &'static Binaries {
 /// # Panics
 /// When cargo fails; what it says is on standard error.
 pub fn build(profile: &str) -> Binaries {
+    build_packages(profile, &FUNCTIONS)
+}
+
+/// Builds some packages whose binaries have their names.
+///
+/// # Panics
+/// When cargo fails; what it says is on standard error.
+pub fn build_packages(profile: &str, packages: &[&str]) -> Binaries {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace above this crate");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
     let mut command = Command::new(cargo);
     command.current_dir(root).args(["build", "--message-format=json-render-diagnostics", "--profile", profile]);
-    for function in FUNCTIONS {
-        command.args(["--package", function, "--bin", function]);
+    for package in packages {
+        command.args(["--package", package, "--bin", package]);
     }
     // Cargo sets these for the crate under test; a build script that asks for them would be run again.
     for (key, _) in std::env::vars_os() {
@@ -57,7 +65,7 @@ pub fn build(profile: &str) -> Binaries {
         }
     }
     let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().expect("cargo can be run");
-    assert!(output.status.success(), "cargo build of the functions failed");
+    assert!(output.status.success(), "cargo build of {packages:?} failed");
     let paths = String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
@@ -65,9 +73,9 @@ pub fn build(profile: &str) -> Binaries {
         .filter_map(|artifact| {
             let name = artifact["target"]["name"].as_str()?;
             let path = artifact["executable"].as_str()?;
-            FUNCTIONS.contains(&name).then(|| (name.to_owned(), PathBuf::from(path)))
+            packages.contains(&name).then(|| (name.to_owned(), PathBuf::from(path)))
         })
         .collect::<BTreeMap<_, _>>();
-    assert_eq!(paths.len(), FUNCTIONS.len(), "cargo built {:?}", paths.keys());
+    assert_eq!(paths.len(), packages.len(), "cargo built {:?}", paths.keys());
     Binaries(paths)
 }

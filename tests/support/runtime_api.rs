@@ -288,6 +288,15 @@ impl Function {
         self.pid
     }
 
+    /// CPU time so far of the threads that it has (`schedstat`); `None` when the process is gone.
+    pub fn cpu(&self) -> Option<Duration> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid)).ok()?;
+        let of = |path: std::path::PathBuf| -> Option<u64> {
+            std::fs::read_to_string(path.join("schedstat")).ok()?.split(' ').next()?.parse().ok()
+        };
+        Some(Duration::from_nanos(threads.filter_map(|thread| of(thread.ok()?.path())).sum()))
+    }
+
     /// Peak resident memory so far, kB (`VmHWM`); `None` when the process is gone.
     pub fn peak_rss(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;

@@ -141,7 +141,9 @@ impl<'a> Reader<'a> {
 
     /// A private RSA key.
     pub fn private_key(&self, material: &Material<Secret>) -> Option<PrivateKey> {
-        self.once(material, &self.shared.parsed.private_keys, PrivateKey::parse)
+        self.once(material, &self.shared.parsed.private_keys, |text| {
+            PrivateKey::parse_from(text, &self.at(&material.key))
+        })
     }
 
     /// A public RSA key, also out of a certificate.
@@ -231,7 +233,7 @@ impl<'a> Reader<'a> {
         &self,
         material: &Material<Secret>,
         parsed: &RefCell<HashMap<String, T>>,
-        parse: fn(&str) -> Result<T, CryptoError>,
+        parse: impl FnOnce(&str) -> Result<T, CryptoError>,
     ) -> Option<T> {
         let text = material.value.expose();
         let id = hash::sha256_hex(text.as_bytes());

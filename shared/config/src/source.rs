@@ -1,10 +1,21 @@
 //! Where the configuration document comes from: `PAY_CONFIG`.
 
-use net::aws::{JsonService, call};
+use net::aws::{AwsError, JsonService, call};
 use net::provider_http::Http;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use thiserror::Error;
+use tokio::time::{Instant, sleep};
+
+/// How long a service is asked in all, sleeps included. Lambda gives a start ten seconds.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// How long one answer is waited for.
+const ATTEMPT: Duration = Duration::from_millis(2_500);
+/// The longest pause after a first failure, ms; it doubles up to [`LONGEST`]. The pause itself is any time up to that,
+/// so that many instances that start at once do not ask again at once.
+const FIRST: u32 = 100;
+const LONGEST: u32 = 1_600;
 
 /// A place that a configuration can be read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +59,7 @@ impl Source {
         }
     }
 
-    /// Fetches the document's text.
+    /// Fetches the document's text. A service that is busy or does not answer is asked again for up to 8 s.
     ///
     /// # Errors
     /// When the file, parameter or secret cannot be read.
@@ -60,18 +71,36 @@ impl Source {
             Self::Ssm(name) => {
                 let service = JsonService { name: "ssm", variable: "SSM" };
                 let body = json!({ "Name": name, "WithDecryption": true });
-                let answer = call(http, &service, "AmazonSSM.GetParameter", &body).await;
+                let answer = patiently(http, &service, "AmazonSSM.GetParameter", &body).await;
                 let answer = answer.map_err(|e| SourceError(format!("ssm:{name} cannot be read: {e}")))?;
                 let value = answer["Parameter"]["Value"].as_str();
                 value.map(str::to_owned).ok_or_else(|| SourceError(format!("ssm:{name} has no value")))
             }
             Self::SecretsManager(id) => {
                 let service = JsonService { name: "secretsmanager", variable: "SECRETS_MANAGER" };
-                let answer = call(http, &service, "secretsmanager.GetSecretValue", &json!({ "SecretId": id })).await;
+                let body = json!({ "SecretId": id });
+                let answer = patiently(http, &service, "secretsmanager.GetSecretValue", &body).await;
                 let answer = answer.map_err(|e| SourceError(format!("secretsmanager:{id} cannot be read: {e}")))?;
                 let value = answer["SecretString"].as_str();
                 value.map(str::to_owned).ok_or_else(|| SourceError(format!("secretsmanager:{id} has no text")))
             }
         }
+    }
+}
+
+/// Calls a service, and again while what it answers may pass.
+async fn patiently(http: &Http, service: &JsonService, operation: &str, body: &Value) -> Result<Value, AwsError> {
+    let ends = Instant::now() + PATIENCE;
+    let mut longest = FIRST;
+    loop {
+        let left = ends.saturating_duration_since(Instant::now());
+        let answer = call(http, service, operation, body, ATTEMPT.min(left)).await;
+        let Err(AwsError::Passing(_)) = answer else { return answer };
+        let pause = Duration::from_millis(u64::from(u32::from_be_bytes(crypto::random()) % longest));
+        if Instant::now() + pause >= ends {
+            return answer;
+        }
+        sleep(pause).await;
+        longest = (longest * 2).min(LONGEST);
     }
 }

@@ -35,6 +35,9 @@ pub enum CryptoError {
     /// The text is readable, and is another thing than the one that is needed.
     #[error("{0}")]
     Mistaken(&'static str),
+    /// The numbers of a private key do not belong together.
+    #[error("is a damaged private key: its numbers do not belong together")]
+    Damaged,
     /// A private-key operation failed.
     #[error("cannot be signed")]
     Sign,

@@ -10,6 +10,7 @@ use aws_sigv4::sign::v4;
 use http::Method;
 use serde_json::Value;
 use std::time::{Duration, SystemTime};
+use thiserror::Error;
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|v| !v.is_empty())
@@ -61,6 +62,17 @@ struct Call<'a> {
 /// How long a call may take whose caller does not say.
 const WHOLE: Duration = Duration::from_secs(10);
 
+/// Why a service gave no result.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AwsError {
+    /// The same is refused again until somebody mends it: the error's code.
+    #[error("{0}")]
+    Refused(String),
+    /// Throttled, a failure of the service, or no answer: the same may succeed a moment later.
+    #[error("{0}")]
+    Passing(String),
+}
+
 /// Signs a request (Signature Version 4) and sends it.
 ///
 /// # Errors
@@ -84,12 +96,20 @@ pub struct JsonService {
     pub variable: &'static str,
 }
 
-/// Calls an operation (`AmazonSSM.GetParameter`) of a service.
+/// Calls an operation (`AmazonSSM.GetParameter`) of a service, once.
 ///
 /// # Errors
-/// The error's code, or that there was no answer.
-pub async fn call(http: &Http, service: &JsonService, operation: &str, body: &Value) -> Result<Value, String> {
-    let region = region().map_err(|name| format!("{name} is not set"))?;
+/// See [`AwsError`].
+pub async fn call(
+    http: &Http,
+    service: &JsonService,
+    operation: &str,
+    body: &Value,
+    timeout: Duration,
+) -> Result<Value, AwsError> {
+    let unset = |name: &str| AwsError::Refused(format!("{name} is not set"));
+    let region = region().map_err(unset)?;
+    credentials().map_err(unset)?;
     let url = endpoint(service.variable).unwrap_or_else(|| host(service.name, &region));
     let url = format!("{}/", url.trim_end_matches('/'));
     let call = Call {
@@ -99,15 +119,26 @@ pub async fn call(http: &Http, service: &JsonService, operation: &str, body: &Va
         content_type: "application/x-amz-json-1.1",
         target: Some(operation),
         body,
-        timeout: WHOLE,
+        timeout,
     };
-    let answer = signed_call(http, call).await?;
+    let answer = signed_call(http, call).await.map_err(AwsError::Passing)?;
     let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     if answer.status == 200 {
         return Ok(document);
     }
     let code = document["__type"].as_str().and_then(|kind| kind.rsplit('#').next());
-    Err(code.map_or_else(|| format!("HTTP {}", answer.status), str::to_owned))
+    let text = code.map_or_else(|| format!("HTTP {}", answer.status), str::to_owned);
+    Err(match passes(answer.status, &text) {
+        true => AwsError::Passing(text),
+        false => AwsError::Refused(text),
+    })
+}
+
+/// Whether an error's status and code say that the same may succeed later.
+fn passes(status: u16, code: &str) -> bool {
+    status >= 500
+        || status == 429
+        || ["Throttl", "TooManyRequests", "RequestLimit"].iter().any(|part| code.contains(part))
 }
 
 /// Puts a message into a queue, by its URL.

@@ -7,6 +7,7 @@
 
 use crate::literal;
 use crate::provider_http::{Carrier, Request};
+use crate::tls::Clients;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -156,8 +157,8 @@ impl Resolve for Checked {
 /// The clients for receivers, for the process's lifetime.
 #[derive(Default)]
 pub struct Receivers {
-    public: OnceLock<reqwest::Client>,
-    private: OnceLock<reqwest::Client>,
+    public: OnceLock<Clients>,
+    private: OnceLock<Clients>,
     carrier: Option<Arc<dyn Carrier>>,
 }
 
@@ -167,19 +168,18 @@ impl Receivers {
         Self { carrier: Some(carrier), ..Self::default() }
     }
 
-    fn client(&self, allow_private: bool) -> &reqwest::Client {
+    fn clients(&self, allow_private: bool) -> &Clients {
         let cell = if allow_private { &self.private } else { &self.public };
-        cell.get_or_init(|| {
-            let client = reqwest::Client::builder()
+        let settings = move || {
+            reqwest::Client::builder()
                 .connect_timeout(CONNECT)
                 .redirect(reqwest::redirect::Policy::none())
                 .no_proxy()
                 // An address is checked when it is connected to, so no connection is kept.
                 .pool_max_idle_per_host(0)
                 .dns_resolver(Arc::new(Checked { allow_private }))
-                .build();
-            client.expect("a client without a certificate of its own can be built")
-        })
+        };
+        cell.get_or_init(|| Clients::new(settings))
     }
 
     /// Posts JSON and reads the small answer: its status and body.
@@ -202,7 +202,7 @@ impl Receivers {
             let answer = carried.ok().and_then(Result::ok).ok_or(EgressError::Lost)?;
             return Ok((answer.status, answer.body));
         }
-        let client = self.client(allow_private);
+        let client = self.clients(allow_private).of(url.as_str());
         let mut request = client.post(url).timeout(timeout).body(body);
         request = request.header("content-type", "application/json; charset=utf-8");
         for (name, value) in headers {

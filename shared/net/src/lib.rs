@@ -4,5 +4,6 @@ pub mod aws;
 pub mod egress;
 mod loopback;
 pub mod provider_http;
+pub mod tls;
 
 pub use loopback::{is_loopback, literal};

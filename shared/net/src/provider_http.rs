@@ -3,12 +3,13 @@
 //! It is built on first use, because most callbacks never call out. A connection that could not be made is
 //! tried once more, because nothing was sent; everything else is the caller's to judge.
 
+use crate::tls::{self, Clients};
 use crypto::hash;
 use domain::Secret;
 use futures::future::BoxFuture;
 use http::{HeaderMap, Method};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -109,7 +110,9 @@ pub trait Carrier: Send + Sync {
 /// The client, for the process's lifetime.
 #[derive(Default)]
 pub struct Http {
-    clients: Mutex<HashMap<String, reqwest::Client>>,
+    anonymous: OnceLock<Clients>,
+    /// By the digest of the certificate that they show.
+    identified: Mutex<HashMap<String, reqwest::Client>>,
     carrier: Option<Arc<dyn Carrier>>,
 }
 
@@ -159,7 +162,7 @@ impl Http {
     }
 
     async fn begin(&self, request: &Request<'_>, whole: Duration) -> Result<(reqwest::Response, String), HttpError> {
-        let client = self.client(request.identity)?;
+        let client = self.client(request)?;
         let url = reqwest::Url::parse(request.url).map_err(|_| HttpError::Connect("an invalid URL".to_owned()))?;
         let host = url.host_str().unwrap_or_default().to_owned();
         let mut tries = 0;
@@ -181,25 +184,27 @@ impl Http {
         }
     }
 
-    fn client(&self, identity: Option<&Secret>) -> Result<reqwest::Client, HttpError> {
-        let id = identity.map(|i| hash::sha256_hex(i.expose().as_bytes())).unwrap_or_default();
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+    fn client(&self, request: &Request<'_>) -> Result<reqwest::Client, HttpError> {
+        let Some(identity) = request.identity else {
+            return Ok(self.anonymous.get_or_init(|| Clients::new(settings)).of(request.url).clone());
+        };
+        let id = hash::sha256_hex(identity.expose().as_bytes());
+        let mut clients = self.identified.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&id) {
             return Ok(client.clone());
         }
-        let mut builder = reqwest::Client::builder()
-            .connect_timeout(CONNECT)
-            .timeout(WHOLE)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .pool_idle_timeout(IDLE);
-        if let Some(identity) = identity {
-            let identity =
-                reqwest::Identity::from_pem(identity.expose().as_bytes()).map_err(|_| HttpError::Identity)?;
-            builder = builder.identity(identity);
-        }
-        let client = builder.build().map_err(|_| HttpError::Identity)?;
+        let tls = tls::identified(identity.expose()).ok_or(HttpError::Identity)?;
+        let client = settings().tls_backend_preconfigured(tls).build().map_err(|_| HttpError::Identity)?;
         clients.insert(id, client.clone());
         Ok(client)
     }
+}
+
+fn settings() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT)
+        .timeout(WHOLE)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .pool_idle_timeout(IDLE)
 }

@@ -13,10 +13,15 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use http::Method;
 use net::aws::{credentials, endpoint, region};
+use net::tls::Clients;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Sooner than DynamoDB closes an idle connection, and a frozen function sees none die.
 const IDLE: Duration = Duration::from_secs(20);
+/// How long a request waits for the connection that another is opening.
+const OPENING: Duration = Duration::from_millis(500);
 
 /// DynamoDB's client by the environment.
 ///
@@ -44,17 +49,44 @@ pub fn dynamodb(region: String, credentials: Credentials, endpoint: Option<Strin
 
 /// The SDK's way out.
 #[derive(Debug, Clone)]
-struct Wire(reqwest::Client);
+struct Wire(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    clients: Clients,
+    /// Held by the first request, which opens the connection.
+    opening: tokio::sync::Mutex<()>,
+    /// Whether a first request has ended, however.
+    opened: AtomicBool,
+}
 
 impl Wire {
     fn new() -> Self {
-        let client = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(1))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .pool_idle_timeout(IDLE)
-            .build();
-        Self(client.expect("a client without a certificate of its own can be built"))
+        let settings = || {
+            reqwest::Client::builder()
+                .connect_timeout(Duration::from_secs(1))
+                .redirect(reqwest::redirect::Policy::none())
+                .no_proxy()
+                .pool_idle_timeout(IDLE)
+        };
+        let clients = Clients::new(settings);
+        Self(Arc::new(Inner { clients, opening: tokio::sync::Mutex::new(()), opened: AtomicBool::new(false) }))
+    }
+
+    /// Sends a request. While the first is under way the others wait for its connection, which is there sooner than one
+    /// of their own; but not for long, because a function that was frozen meanwhile has lost it.
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let Inner { clients, opening, opened } = &*self.0;
+        let client = clients.of(request.uri()).clone();
+        if opened.load(Ordering::Acquire) {
+            return exchange(client, request).await;
+        }
+        let first = tokio::time::timeout(OPENING, opening.lock()).await.ok();
+        // Whoever waited goes on together with the others.
+        let _first = first.filter(|_| !opened.load(Ordering::Acquire));
+        let answer = exchange(client, request).await;
+        opened.store(true, Ordering::Release);
+        answer
     }
 }
 
@@ -66,8 +98,8 @@ impl HttpClient for Wire {
 
 impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let client = self.0.clone();
-        HttpConnectorFuture::new(async move { exchange(client, request).await })
+        let wire = self.clone();
+        HttpConnectorFuture::new(async move { wire.send(request).await })
     }
 }
 

@@ -36,7 +36,7 @@ fn pair() -> Pair {
     let der: Pkcs8V1Der<'_> = made.as_der().expect("PKCS#8");
     let private_text = base64(der.as_ref());
     let private = PrivateKey::parse(&private_text).expect("a private key");
-    let spki = private.public_spki().expect("a public key");
+    let spki = private.public_spki().to_vec();
     Pair { private, private_text, public: PublicKey::from_der(&spki).expect("a key"), public_text: base64(&spki) }
 }
 
