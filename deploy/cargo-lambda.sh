@@ -13,7 +13,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 stack=${STACK:-vk-pay} processor=${PROCESSOR:-arm64} auth=${AUTH_TYPE:-NONE}
 # First the one whose URL the others are told.
-functions=(notify create-payment query-payment refund transfer login dispatch reconcile)
+functions=(notify create-payment query-payment refund transfer login dispatch reconcile worker)
 mkdir -p "${CARGO_TARGET_DIR:-target}"
 target=$(cd "${CARGO_TARGET_DIR:-target}" && pwd)
 work=$(mktemp -d)
@@ -81,7 +81,7 @@ for function in "${functions[@]}"; do
     (cd "functions/$function" && cargo lambda deploy "$name" --binary-name "$function" --lambda-dir "$target/lambda" \
         --alias live --role "$(output "$(stem "$function")RoleArn")" --env-file "$work/environment")
     case $function in
-        dispatch | reconcile) ;;
+        dispatch | reconcile | worker) ;;
         notify)
             address=$(url "$name" NONE)
             base=${base:-${address%/}}

@@ -13,7 +13,7 @@ shift
 cd "$(dirname "$0")/.."
 root=$PWD
 functions=("$@")
-[[ $# -gt 0 ]] || functions=(create-payment query-payment refund transfer login notify dispatch reconcile)
+[[ $# -gt 0 ]] || functions=(create-payment query-payment refund transfer login notify dispatch reconcile worker)
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 
 rm -rf "$folder"

@@ -151,8 +151,8 @@ async fn a_key_passes_in_the_authorization_header_and_nowhere_else() {
 async fn the_key_that_called_stands_in_the_history_by_its_name() {
     let shop = Shop::with_auth(json!({ "keys": { "till-7": KEY } })).await;
     assert_eq!(shop.create(&bearer(KEY), json!({ "out_trade_no": "NAMED_1" })).await.0, 200);
-    let history = shop.world.kind("history").await;
-    assert!(history.iter().any(|h| h["source"] == "key:till-7"), "{history:?}");
+    let history = shop.world.history("NAMED_1").await;
+    assert!(history.iter().any(|h| h["event"] == "created" && h["source"] == "key:till-7"), "{history:?}");
     assert_eq!(shop.create("", json!({ "out_trade_no": "NAMED_2" })).await.0, 401);
     assert!(shop.world.order("NAMED_2").await.is_null(), "nothing is stored for a stranger");
 }
@@ -434,6 +434,7 @@ impl Hours {
             config_ttl: 300,
             notify_base: None,
             dead_letters: None,
+            queues: None,
         };
         let clock = Arc::new(AtomicI64::new(now() * 1000));
         let told = Arc::clone(&clock);

@@ -2,9 +2,13 @@
 //! configuration in a file.
 
 use crate::world::{Answer, TABLE, World};
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
 use sandbox::{CallbackKind, MerchantKeys, Mode, SignedRequest};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 use tests::binaries::{FUNCTIONS, binaries};
@@ -208,4 +212,43 @@ pub fn secrets(keys: &MerchantKeys) -> Vec<(&'static str, String)> {
         ("bearer key", crate::world::KEY.to_owned()),
         ("app secret", "0123456789abcdef0123456789abcdef".to_owned()),
     ]
+}
+
+/// A function and a queue that stand where Lambda and SQS would.
+pub struct Aws {
+    pub base: String,
+    calls: Arc<Mutex<Vec<(String, axum::http::HeaderMap, Value)>>>,
+    pub answer: Arc<Mutex<(bool, String)>>,
+}
+
+impl Aws {
+    pub async fn start() -> Self {
+        let calls: Arc<Mutex<Vec<(String, axum::http::HeaderMap, Value)>>> = Arc::default();
+        let answer = Arc::new(Mutex::new((false, r#"{"code":0}"#.to_owned())));
+        let (log, told) = (calls.clone(), answer.clone());
+        let app = Router::new().fallback(move |request: Request| {
+            let (log, told) = (log.clone(), told.clone());
+            async move {
+                let (parts, body) = request.into_parts();
+                let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+                let path = parts.uri.path().to_owned();
+                log.lock().unwrap().push((path.clone(), parts.headers, serde_json::from_slice(&body).unwrap()));
+                let (failed, answer) = told.lock().unwrap().clone();
+                let mut response = Response::builder();
+                if failed && path.contains("/functions/") {
+                    response = response.header("x-amz-function-error", "Unhandled");
+                }
+                response.body(axum::body::Body::from(answer)).unwrap()
+            }
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { base, calls, answer }
+    }
+
+    pub fn calls(&self, path: &str) -> Vec<(axum::http::HeaderMap, Value)> {
+        let calls = self.calls.lock().unwrap();
+        calls.iter().filter(|(p, ..)| p.contains(path)).map(|(_, h, b)| (h.clone(), b.clone())).collect()
+    }
 }

@@ -61,7 +61,7 @@ fn cargo_lambda_alone_opens_each_url_by_both_rights_and_runs_the_others_last() {
         let words = format!("deploy {name} --binary-name {function}");
         assert_eq!(with(&calls, &[&words, "--alias live", "--role arn:aws:iam::"]).len(), 1, "{function}");
         let rights = with(&calls, &["add-permission", &format!("{name} --qualifier live")]);
-        if function == "dispatch" || function == "reconcile" {
+        if ["dispatch", "reconcile", "worker"].contains(&function) {
             assert!(rights.is_empty(), "{rights:?}");
             continue;
         }

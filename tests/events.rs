@@ -20,7 +20,7 @@ fn events() -> Vec<(String, String)> {
     events
 }
 
-/// Events of the two functions that have no URL.
+/// Events of the functions that have no URL.
 fn of(function: &str) -> Vec<(String, Value)> {
     let own = |(name, text): (String, String)| {
         name.starts_with(&format!("{function}-")).then(|| (name, serde_json::from_str(&text).unwrap()))
@@ -31,7 +31,7 @@ fn of(function: &str) -> Vec<(String, Value)> {
 }
 
 fn has_url(name: &str) -> bool {
-    !name.starts_with("dispatch-") && !name.starts_with("reconcile-")
+    !["dispatch-", "reconcile-", "worker-"].iter().any(|function| name.starts_with(function))
 }
 
 #[test]
@@ -66,6 +66,15 @@ async fn a_batch_of_the_stream_fails_no_record_that_the_table_knows_nothing_of()
             assert!(record["dynamodb"]["SequenceNumber"].is_string(), "{name}");
         }
         assert_eq!(dispatch::handle(&app, &event).await, json!({ "batchItemFailures": [] }), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_about_an_order_that_nobody_has_is_done_with() {
+    let world = World::start().await;
+    let app = world.app.clone().unwrap();
+    for (name, event) in of("worker") {
+        assert_eq!(worker::handle(&app, &event).await, json!({ "batchItemFailures": [] }), "{name}");
     }
 }
 

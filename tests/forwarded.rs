@@ -1,6 +1,6 @@
 //! Handlers by configuration: a paid order is handed to them at least once, whatever happens to them.
 
-use crate::binaries_kit::Shop;
+use crate::binaries_kit::{Aws, Shop};
 use crate::world::World;
 use axum::Router;
 use axum::extract::Request;
@@ -226,7 +226,7 @@ async fn what_a_payer_writes_never_stands_for_a_column_of_the_order() {
     assert!(!body.to_string().contains("made up"), "{body}");
     let columns = world.order("FWD_NAMES").await;
     for name in columns.as_object().unwrap().keys().filter(|name| !["pk", "sk", "kind"].contains(&name.as_str())) {
-        let listing = ["list_key", "list_date", "due_shard", "due", "expire_at"].contains(&name.as_str());
+        let listing = ["created_by", "list_key", "list_date", "due_shard", "due", "expire_at"].contains(&name.as_str());
         assert!(listing || shared::domain::COLUMNS.contains(&name.as_str()), "{name} is a column too");
     }
 }
@@ -324,45 +324,6 @@ async fn records_that_are_no_due_tasks_are_skipped() {
     .into();
     for event in [json!({ "Records": records }), json!({}), json!([]), json!({ "Records": "x" })] {
         assert_eq!(dispatch::handle(&app, &event).await, json!({ "batchItemFailures": [] }));
-    }
-}
-
-/// A function and a queue that stand where Lambda and SQS would.
-struct Aws {
-    base: String,
-    calls: Arc<Mutex<Vec<(String, axum::http::HeaderMap, Value)>>>,
-    answer: Arc<Mutex<(bool, String)>>,
-}
-
-impl Aws {
-    async fn start() -> Self {
-        let calls: Arc<Mutex<Vec<(String, axum::http::HeaderMap, Value)>>> = Arc::default();
-        let answer = Arc::new(Mutex::new((false, r#"{"code":0}"#.to_owned())));
-        let (log, told) = (calls.clone(), answer.clone());
-        let app = Router::new().fallback(move |request: Request| {
-            let (log, told) = (log.clone(), told.clone());
-            async move {
-                let (parts, body) = request.into_parts();
-                let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-                let path = parts.uri.path().to_owned();
-                log.lock().unwrap().push((path.clone(), parts.headers, serde_json::from_slice(&body).unwrap()));
-                let (failed, answer) = told.lock().unwrap().clone();
-                let mut response = Response::builder();
-                if failed && path.contains("/functions/") {
-                    response = response.header("x-amz-function-error", "Unhandled");
-                }
-                response.body(axum::body::Body::from(answer)).unwrap()
-            }
-        });
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { base, calls, answer }
-    }
-
-    fn calls(&self, path: &str) -> Vec<(axum::http::HeaderMap, Value)> {
-        let calls = self.calls.lock().unwrap();
-        calls.iter().filter(|(p, ..)| p.contains(path)).map(|(_, h, b)| (h.clone(), b.clone())).collect()
     }
 }
 

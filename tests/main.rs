@@ -57,6 +57,7 @@ mod provider_doubts;
 mod provider_watch;
 mod providers_config;
 mod providers_flow;
+mod queues;
 mod quotes;
 mod reconcile;
 mod refunds;

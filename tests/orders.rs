@@ -467,3 +467,29 @@ async fn a_handler_that_refused_runs_again_when_its_reason_is_mended() {
     assert_eq!(rerun("RERUN_1").await.0, 409, "and never twice");
     assert_eq!(world.row("uni-id-users", "nobody_yet").await["balance"], 101);
 }
+
+#[tokio::test]
+async fn an_orders_history_is_one_list_wherever_its_lines_stand() {
+    let world = World::start().await;
+    world.create("LINES_0001", json!({})).await;
+    world.pay("LINES_0001").await;
+    let history = world.history("LINES_0001").await;
+    let events: Vec<&str> = history.iter().filter_map(|line| line["event"].as_str()).collect();
+    assert_eq!(events, ["created", "issued", "paid"], "{history:?}");
+    assert_eq!(history[0]["source"], "key:shop");
+    assert_eq!(history[0]["detail"], json!({ "total_fee": 100, "pay_type": "wxpay_h5" }));
+    assert_eq!(history[1]["detail"], json!({ "attempt": 1, "pay_type": "wxpay_h5", "number": "LINES_0001" }));
+    assert!(history.iter().all(|line| line["out_trade_no"] == "LINES_0001"), "{history:?}");
+}
+
+#[tokio::test]
+async fn parameters_that_are_given_again_leave_the_line_of_those_before() {
+    let world = World::start().await;
+    for return_url in ["https://shop.example/a", "https://shop.example/b"] {
+        let data = json!({ "provider": "alipay", "vk_platform": "pc", "return_url": return_url });
+        assert_eq!(world.create("AGAIN_0001", data).await.0, 200);
+    }
+    let history = world.history("AGAIN_0001").await;
+    let events: Vec<&str> = history.iter().filter_map(|line| line["event"].as_str()).collect();
+    assert_eq!(events.iter().filter(|event| **event == "issued").count(), 2, "{history:?}");
+}

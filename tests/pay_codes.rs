@@ -25,6 +25,14 @@ async fn amend(world: &World, no: &str, field: &str, value: i64) {
     update.expression_attribute_values(":v", Av::N(value.to_string())).send().await.expect("written");
 }
 
+/// The parameters of an order's first attempt have ended, if it has any.
+async fn outdate(world: &World, no: &str) {
+    let update = world.tables.update_item().table_name(TABLE);
+    let update = update.key("pk", Av::S(format!("O#{no}"))).key("sk", Av::S("P#1".to_owned()));
+    let update = update.update_expression("SET fresh_until = :v").condition_expression("attribute_exists(pk)");
+    let _ = update.expression_attribute_values(":v", Av::N("0".to_owned())).send().await;
+}
+
 fn has_gone_back(world: &World, no: &str) -> bool {
     let trade = world.sandbox.trade(no).expect("a trade");
     trade.state == sandbox::TradeState::Revoked || trade.refunds.iter().map(|refund| refund.amount).sum::<u64>() == 100
@@ -249,7 +257,7 @@ async fn a_creation_that_is_told_of_its_payment_while_it_is_reversed_is_asked_ab
         world.sandbox.misbehave(sandbox::Fault::new(sandbox::Op::Notify, sandbox::Misbehaviour::Lose));
         // Somebody closes it at this moment, and the reversal is on its way.
         amend(&world, &no, "reversing", (shared::app::system_clock())().get()).await;
-        amend(&world, &no, "fresh_until", 0).await;
+        outdate(&world, &no).await;
         let (status, answer) = world.create(&no, data).await;
         let told = if first == firsts[0] { 200 } else { 409 };
         assert_eq!(status, told, "{provider} {first:?}: {answer}");

@@ -50,8 +50,8 @@ async fn another_link_is_watched_though_one_was_paid_by_a_wrong_amount_before_th
     let way = ways().remove(0);
     let (world, first) = begun(&way).await;
     let update = world.tables.update_item().table_name(TABLE);
-    let update = update.key("pk", Av::S(format!("O#{NO}"))).key("sk", Av::S("O".to_owned()));
-    let update = update.update_expression("SET attempts[0].fresh_until = :v");
+    let update = update.key("pk", Av::S(format!("O#{NO}"))).key("sk", Av::S("P#1".to_owned()));
+    let update = update.update_expression("SET fresh_until = :v");
     update.expression_attribute_values(":v", Av::N("1".to_owned())).send().await.expect("written");
     let (status, second) = world.create(NO, json!({ "provider": "vkspay", "vk_platform": null })).await;
     assert_eq!(status, 200, "{second}");

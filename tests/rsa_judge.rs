@@ -439,7 +439,7 @@ fn a_public_key_that_they_wrote_is_the_same_key_to_us_in_every_form() {
             is_public(pair, &read, &form);
         }
         let ours = pair.ours.public_spki();
-        assert_eq!(RsaPublicKey::from_public_key_der(&ours).unwrap(), pair.their_public, "what we write they read");
+        assert_eq!(RsaPublicKey::from_public_key_der(ours).unwrap(), pair.their_public, "what we write they read");
     }
 }
 

@@ -490,6 +490,7 @@ async fn an_unfinished_transfer_is_brought_on_by_its_key() {
         config_ttl: 300,
         notify_base: None,
         dead_letters: None,
+        queues: None,
     };
     let store = Store::new(vk_pay_local::dynamo::client(&world.dynamodb), TABLE, "");
     let app = App::new(settings, store, Box::new(handlers::Registry), system_clock()).await;

@@ -62,6 +62,7 @@ impl World {
             config_ttl: 300,
             notify_base: None,
             dead_letters: None,
+            queues: None,
         };
         let store = Store::new(dynamo::client(&world.dynamodb), TABLE, "");
         let app = App::new(settings, store, Box::new(Registry), system_clock()).await;
@@ -244,6 +245,12 @@ impl World {
     pub async fn items(&self, table: &str) -> Vec<Value> {
         let page = self.tables.scan().table_name(table).send().await.expect("read");
         page.items.unwrap_or_default().iter().map(plain).collect()
+    }
+
+    /// The lines of an order's history, wherever they stand.
+    pub async fn history(&self, out_trade_no: &str) -> Vec<Map<String, Value>> {
+        let store = Store::new(dynamo::client(&self.dynamodb), TABLE, "");
+        store.history(out_trade_no).await.expect("read")
     }
 
     /// The items of the orders table of one kind.

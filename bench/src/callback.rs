@@ -4,11 +4,13 @@ use handlers::Registry;
 use sandbox::{CallbackKind, MerchantKeys, Options, Pay, Sandbox, SignedRequest};
 use serde_json::json;
 use shared::api::Request;
-use shared::app::{App, Settings, system_clock};
+use shared::app::{App, Clock, Settings, system_clock};
 use shared::config::Source;
 use shared::domain::Provider;
+use shared::payments::Queues;
 use shared::providers::{CallbackRequest, ProviderClients, read_callback};
 use shared::store::Store;
+use std::sync::Arc;
 use std::time::Instant;
 use tests::dynamo_proxy::DynamoProxy;
 use vk_pay_local::dynamo;
@@ -47,7 +49,13 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) async fn open() -> Self {
-        let sandbox = Sandbox::new(Options { auto_deliver: false, ..Options::default() });
+        Self::open_at(system_clock()).await
+    }
+
+    /// The same whose provider goes by a clock.
+    pub(crate) async fn open_at(clock: Clock) -> Self {
+        let clock = Some(Arc::new(move || clock().get()) as Arc<dyn Fn() -> i64 + Send + Sync>);
+        let sandbox = Sandbox::new(Options { auto_deliver: false, clock, ..Options::default() });
         let keys = MerchantKeys::generate("bench");
         sandbox.register(&keys);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -111,10 +119,20 @@ fn micros(start: Instant) -> u64 {
 }
 
 pub(crate) async fn app(config: &serde_json::Value, dynamodb: &str) -> App {
-    let settings =
-        Settings { source: Source::Inline(config.to_string()), config_ttl: 300, notify_base: None, dead_letters: None };
+    app_with(config, dynamodb, system_clock(), None).await
+}
+
+/// The same with a clock and queues of one's own.
+pub(crate) async fn app_with(
+    config: &serde_json::Value,
+    dynamodb: &str,
+    clock: Clock,
+    queues: Option<Arc<dyn Queues>>,
+) -> App {
+    let source = Source::Inline(config.to_string());
+    let settings = Settings { source, config_ttl: 300, notify_base: None, dead_letters: None, queues };
     let store = Store::new(dynamo::client(dynamodb), TABLE, "");
-    let app = App::new(settings, store, Box::new(Registry), system_clock()).await;
+    let app = App::new(settings, store, Box::new(Registry), clock).await;
     app.unwrap_or_else(|faults| panic!("the configuration is right: {faults:?}"))
 }
 

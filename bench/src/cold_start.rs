@@ -84,6 +84,7 @@ fn first_event(function: &str) -> Value {
         "transfer" => include_str!("../../events/wxpay-virtual-balance.json"),
         "login" => include_str!("../../events/code2session.json"),
         "dispatch" => include_str!("../../events/dispatch-due-task.json"),
+        "worker" => include_str!("../../events/worker-ask.json"),
         "reconcile" => include_str!("../../events/reconcile-due.json"),
         _ => include_str!("../../events/notify-wxpay-forged.json"),
     };

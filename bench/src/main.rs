@@ -12,6 +12,7 @@
 mod callback;
 mod cold_start;
 mod compare;
+mod cost;
 mod front;
 mod peers;
 mod setup;
@@ -83,13 +84,15 @@ async fn print_units() {
     println!("{:22} {:>6} {:>7} {:>9}   operations", "step", "reads", "writes", "µs");
     for step in &units.steps {
         let operations = step.operations.join(", ");
-        println!("{:22} {:>6} {:>7} {:>9}   {operations}", step.name, step.reads, step.writes, step.micros);
+        let reads = format!("{}{}", step.half_reads / 2, if step.half_reads % 2 == 1 { ".5" } else { "" });
+        println!("{:22} {reads:>6} {:>7} {:>9}   {operations}", step.name, step.writes, step.micros);
     }
     for (kind, (items, bytes)) in &units.items {
         println!("{kind:22} {items} items, {bytes} bytes");
     }
     let (least, median, most) = units.shards;
-    println!("1000 orders of a second over 16 shards of the due index: {least} / {median} / {most}");
+    cost::print(&units.steps);
+    println!("\n1000 orders of a second over 16 shards of the due index: {least} / {median} / {most}");
 }
 
 /// Thousandths as a number with two decimals: 7894 is `7.89`.

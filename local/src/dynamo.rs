@@ -53,11 +53,11 @@ pub async fn create_tables(client: &Client, table: &str, prefix: &str) -> Result
 }
 
 fn orders(client: &Client, table: &str) -> CreateTableFluentBuilder {
-    let index = |name: &str, hash: &str, range: &str, projection: ProjectionType| {
+    let index = |name: &str, hash: &str, range: &str| {
         GlobalSecondaryIndex::builder()
             .index_name(name)
             .set_key_schema(Some(keys(&[(hash, KeyType::Hash), (range, KeyType::Range)])))
-            .projection(Projection::builder().projection_type(projection).build())
+            .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
             .build()
             .expect("name and keys are set")
     };
@@ -70,8 +70,8 @@ fn orders(client: &Client, table: &str) -> CreateTableFluentBuilder {
         .attribute_definitions(attribute("list_date", ScalarAttributeType::N))
         .attribute_definitions(attribute("due_shard", ScalarAttributeType::S))
         .attribute_definitions(attribute("due", ScalarAttributeType::N))
-        .global_secondary_indexes(index("listing", "list_key", "list_date", ProjectionType::All))
-        .global_secondary_indexes(index("due", "due_shard", "due", ProjectionType::KeysOnly))
+        .global_secondary_indexes(index("listing", "list_key", "list_date"))
+        .global_secondary_indexes(index("due", "due_shard", "due"))
         .stream_specification(
             StreamSpecification::builder()
                 .stream_enabled(true)

@@ -24,6 +24,7 @@ pub mod functions;
 pub mod guard;
 pub mod journal;
 pub mod options;
+pub mod queues;
 pub mod receiver;
 mod stack;
 pub mod stream;

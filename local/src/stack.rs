@@ -7,6 +7,7 @@ use crate::functions;
 use crate::guard::{self, Guard};
 use crate::journal::{self, Journal, Recorder};
 use crate::options::Options;
+use crate::queues::{self, MemoryQueues};
 use crate::receiver::{self, Receiver};
 use crate::stream::{self, Stream};
 use aws_sdk_dynamodb::Client;
@@ -17,6 +18,7 @@ use sandbox::Sandbox;
 use serde_json::Value;
 use shared::app::{App, Settings, system_clock};
 use shared::config::Source;
+use shared::payments::Queues;
 use shared::store::Store;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -116,8 +118,15 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     }
     let store = Store::new(dynamodb.clone(), TABLE, "");
     // A configuration of the merchant's own is looked at again before each request: edit, save, try.
-    let settings =
-        Settings { source, config_ttl: 0, notify_base: Some(format!("{base_url}/notify")), dead_letters: None };
+    // As much faster than AWS's as the schedule is.
+    let queues = options.schedule.map(|period| Arc::new(MemoryQueues::new(clock.clone(), period)));
+    let settings = Settings {
+        source,
+        config_ttl: 0,
+        notify_base: Some(format!("{base_url}/notify")),
+        dead_letters: None,
+        queues: queues.clone().map(|queues| queues as Arc<dyn Queues>),
+    };
     let app = App::new(settings, store, Box::new(handlers::Registry), clock)
         .await
         .map_err(|faults| StartError::Config(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
@@ -148,6 +157,9 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     }));
     let stream = Stream::open(database, TABLE).map_err(StartError::Tables)?;
     tasks.push(tokio::spawn(stream::feed(app.clone(), stream, stopped(&stop))));
+    if let Some(queues) = queues {
+        tasks.push(tokio::spawn(queues::feed(app.clone(), queues, stopped(&stop))));
+    }
     tasks.push(tokio::spawn(stream::schedule(app.clone(), options.schedule, stopped(&stop))));
     tasks.reverse();
     Ok(Running { base_url, app, sandbox: simulated, config, demo_key, dynamodb, stop, tasks })

@@ -2,10 +2,11 @@
 
 use crate::api::Origin;
 use crate::jwks::Jwks;
+use crate::queues::Sqs;
 use config::{Fault, Source};
 use crypto::hash;
 use domain::UnixMs;
-use payments::{Context, Handlers};
+use payments::{Context, Handlers, Message, Queues};
 use providers::Config;
 use providers::{ProviderClients, TokenCache};
 use std::sync::Arc;
@@ -54,6 +55,7 @@ pub struct App {
     handlers: Box<dyn Handlers>,
     notify_base: Option<String>,
     dead_letters: Option<String>,
+    queues: Option<Arc<dyn Queues>>,
 }
 
 /// What a function is started with.
@@ -66,6 +68,8 @@ pub struct Settings {
     pub notify_base: Option<String>,
     /// The queue that is told of deliveries that are given up: its URL.
     pub dead_letters: Option<String>,
+    /// The queues of work; without them the schedule does it all.
+    pub queues: Option<Arc<dyn Queues>>,
 }
 
 impl App {
@@ -106,6 +110,7 @@ impl App {
             handlers,
             notify_base: settings.notify_base.map(|url| url.trim_end_matches('/').to_owned()),
             dead_letters: settings.dead_letters,
+            queues: settings.queues,
         })
     }
 
@@ -171,6 +176,21 @@ impl App {
         loaded.config.clone()
     }
 
+    /// Puts messages into their queues; says how many could not be, all of them where there are no queues.
+    pub async fn send(&self, messages: Vec<Message>) -> usize {
+        match &self.queues {
+            Some(queues) => queues.send(messages).await,
+            None => messages.len(),
+        }
+    }
+
+    /// Hides a message that was received, by its queue's ARN and its receipt, for so long from now.
+    pub async fn hide(&self, queue: &str, receipt: &str, time: Duration) {
+        if let Some(queues) = &self.queues {
+            queues.hide(queue, receipt, time).await;
+        }
+    }
+
     /// What a use case works with, for a request that begins with this configuration.
     pub fn context(&self, config: Arc<Config>) -> Context<'_> {
         Context {
@@ -181,6 +201,7 @@ impl App {
             clock: &*self.clock,
             notify_base: self.notify_base.as_deref(),
             dead_letters: self.dead_letters.as_deref(),
+            queues: self.queues.as_deref(),
             began: tokio::time::Instant::now(),
         }
     }
@@ -215,6 +236,11 @@ impl App {
                 text.parse().map_err(|_| fault("PAY_CONFIG_TTL", "must be a whole number of seconds".to_owned()))?
             }
         };
+        let due_shards = match variable("PAY_DUE_SHARDS").map(|text| text.parse()) {
+            None => store::SHARDS,
+            Some(Ok(count)) if (1..=store::MOST_DUE_SHARDS).contains(&count) => count,
+            Some(_) => return Err(fault("PAY_DUE_SHARDS", "must be a whole number, 1 to 128".to_owned())),
+        };
         // Not by `variable`: a blank secret must not mean that there is none.
         let origin = std::env::var("PAY_ORIGIN_SECRET").ok().map(|text| Origin::parse(&text)).transpose();
         let origin = origin.map_err(|what| fault("PAY_ORIGIN_SECRET", what))?;
@@ -223,12 +249,14 @@ impl App {
             client,
             variable("PAY_TABLE").unwrap_or_else(|| "vk-pay-orders".to_owned()),
             variable("PAY_TABLE_PREFIX").unwrap_or_default(),
-        );
+        )
+        .with_due_shards(due_shards);
         let settings = Settings {
             source,
             config_ttl,
             notify_base: variable("PAY_NOTIFY_URL"),
             dead_letters: variable("PAY_DEAD_LETTER_QUEUE"),
+            queues: variable("PAY_QUEUES").map(|prefix| Arc::new(Sqs::new(prefix)) as Arc<dyn Queues>),
         };
         let warm = tokio::spawn({
             let store = store.clone();

@@ -1,7 +1,7 @@
 //! What happens next in a run, by chance.
 
 use crate::chance::chance;
-use crate::ops::{GUESSED, ORDERS, Step, number};
+use crate::ops::{GUESSED, Luck, ORDERS, Step, number};
 use crate::stores::{self, sold};
 use crate::world::{TABLE, USERS, World};
 use sandbox::{Forgery, Misbehaviour, Op, Provider, RefundOutcome, TransferOutcome};
@@ -10,9 +10,12 @@ use serde_json::{Value, json};
 impl Step {
     /// The next thing that happens.
     pub fn any(world: &World) -> Self {
-        // Drawn only where there is a store, so that all other runs of a seed stay as they are.
+        // Drawn only where there is a store, or queues, so that all other runs of a seed stay as they are.
         if world.sells && chance(|c| c.permille(350)) {
             return stores::any(world);
+        }
+        if world.queues.is_some() && chance(|c| c.permille(150)) {
+            return Self::Work(chance(|c| *c.pick(&[Luck::Good, Luck::Good, Luck::Twice, Luck::Lost])));
         }
         match chance(|c| c.below(128)) {
             0..=17 => Self::Create(creation()),

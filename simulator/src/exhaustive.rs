@@ -1,7 +1,7 @@
 //! Small scopes, whole: two callbacks and two refunds of one order, with a death at every await.
 
 use crate::laws::{self, Seen};
-use crate::ops::{Step, number};
+use crate::ops::{Luck, Step, number};
 use crate::stores::{self, Sale, Shape};
 use crate::world::{TABLE, World};
 use crate::{Mortal, heal, virtually};
@@ -57,10 +57,14 @@ pub enum Scope {
     Accepted,
     /// A purchase that its store has taken back, while nobody was told and its client brings the proof of before.
     Old,
+    /// A payment that nobody tells of, asked about by a message that comes twice, while its client asks.
+    Asked,
+    /// The same, where every message was lost and the order's time is over, found by two runs of the schedule at once.
+    Forgotten,
 }
 
 /// All of them.
-pub const SCOPES: [Scope; 21] = [
+pub const SCOPES: [Scope; 23] = [
     Scope::Callbacks,
     Scope::Refunds,
     Scope::Late,
@@ -82,6 +86,8 @@ pub const SCOPES: [Scope; 21] = [
     Scope::Part,
     Scope::Accepted,
     Scope::Old,
+    Scope::Asked,
+    Scope::Forgotten,
 ];
 
 fn created(provider: &str, kind: &str) -> Step {
@@ -287,6 +293,17 @@ impl Scope {
                 tokio::time::advance(Duration::from_mins(20)).await;
                 [proven(Shape::Held), proven(Shape::Held)]
             }
+            Self::Asked => {
+                tokio::time::advance(Duration::from_secs(80)).await;
+                [Step::Work(Luck::Twice), asked()]
+            }
+            Self::Forgotten => {
+                if let Some(queues) = &world.queues {
+                    queues.lose();
+                }
+                tokio::time::advance(Duration::from_hours(3)).await;
+                [Step::Reconcile(200), Step::Reconcile(200)]
+            }
             Self::Changed => [told(payee), created("alipay", self.kind())],
             Self::Callbacks | Self::Late | Self::Forwarded => [told(payee), told(payee)],
         })
@@ -338,7 +355,7 @@ async fn paid_out(world: &World) -> [Step; 2] {
 /// The law that was broken, and by what.
 pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool; 2], String> {
     virtually(|| async {
-        let world = World::new(seed, 0).await;
+        let world = World::with_queues(seed, 0, matches!(scope, Scope::Asked | Scope::Forgotten)).await;
         let mut seen = Seen::default();
         scope.begin(&world).await;
         let number = scope.pay(&world).await?;

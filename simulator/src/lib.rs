@@ -9,6 +9,7 @@ pub mod chance;
 mod choice;
 pub mod exhaustive;
 pub mod laws;
+pub mod load;
 pub mod ops;
 pub mod stores;
 pub mod wires;
@@ -17,9 +18,10 @@ pub mod world;
 use chance::chance;
 use futures::future::join_all;
 use laws::Seen;
-use ops::Step;
+use ops::{Luck, Step};
 use sandbox::{CallbackKind, RefundOutcome, TransferOutcome};
 use serde_json::json;
+use shared::domain::UnixMs;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
@@ -218,10 +220,12 @@ pub async fn heal(world: &World) {
         Step::Dispatch(usize::MAX, false).run(world).await;
         let event = json!({ "time": ops::rfc3339(world.now()) });
         reconcile::handle(&world.app, &event).await.expect("a run in fair weather");
+        Step::Work(Luck::Good).run(world).await;
         world.collect_records();
         let items = world.items(world::TABLE);
         let due = items.iter().filter(|item| !item["due_shard"].is_null() && !laws::is_untold(item));
-        let next = due.filter_map(|item| item["due"].as_i64()).min();
+        let asked = world.queues.as_ref().and_then(|queues| queues.next());
+        let next = due.filter_map(|item| item["due"].as_i64()).chain(asked.map(UnixMs::get)).min();
         let records = !world.records.lock().expect("not poisoned").is_empty();
         match next {
             None if !records && untold.is_empty() && backs.is_empty() && elsewhere.is_empty() && sold.is_empty() => {

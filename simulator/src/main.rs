@@ -1,8 +1,10 @@
-//! `simulate [--seeds N] [--from SEED] [--steps N] [--jobs N] [--faults PERMILLE] [--exhaustive] [--scope NAME]`
+//! `simulate [--seeds N] [--from SEED] [--steps N] [--jobs N] [--faults PERMILLE] [--exhaustive] [--scope NAME]`,
+//! `simulate --load RATE [--minutes N]`
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what it prints is its purpose")]
 
 use simulator::exhaustive::{self, SCOPES, Scope};
+use simulator::load::{self, Load};
 use simulator::{Plan, run};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -15,6 +17,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let mut plan = Plan::default();
     let (mut seeds, mut from, mut jobs, mut all_scopes) = (100, 0, 2, false);
+    let (mut rate, mut minutes) = (None, 10);
     let mut scopes = SCOPES.to_vec();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -31,6 +34,8 @@ fn main() -> ExitCode {
             "--jobs" => number().map(|n| jobs = n),
             "--steps" => number().map(|n| plan.steps = usize::try_from(n).unwrap_or(200)),
             "--faults" => number().map(|n| plan.faults = usize::try_from(n).unwrap_or(40)),
+            "--load" => number().map(|n| rate = Some(n.max(1))),
+            "--minutes" => number().map(|n| minutes = n),
             "--exhaustive" => {
                 all_scopes = true;
                 Some(())
@@ -39,10 +44,14 @@ fn main() -> ExitCode {
         };
         if read.is_none() {
             eprintln!(
-                "simulate [--seeds N] [--from SEED] [--steps N] [--jobs N] [--faults PERMILLE] [--exhaustive] [--scope NAME]"
+                "simulate [--seeds N] [--from SEED] [--steps N] [--jobs N] [--faults PERMILLE] [--exhaustive] [--scope NAME]\n\
+                 simulate --load RATE [--minutes N]"
             );
             return ExitCode::from(2);
         }
+    }
+    if let Some(rate) = rate {
+        return sale(Load { rate, minutes });
     }
     let begin = Instant::now();
     let broken = match all_scopes {
@@ -61,6 +70,42 @@ fn main() -> ExitCode {
         begin.elapsed().as_secs_f64()
     );
     if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A sale day.
+fn sale(load: Load) -> ExitCode {
+    let begin = Instant::now();
+    let loaded = match load::run(load) {
+        Ok(loaded) => loaded,
+        Err(why) => {
+            println!("{why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("minute  messages ready: providers that are up, the one that is down; overdue in the index");
+    for (minute, [up, down, overdue]) in loaded.backlog.iter().enumerate() {
+        println!("{:6}  {up:>8} {down:>8} {overdue:>8}", minute + 1);
+    }
+    let found = &loaded.found;
+    let at = |share: usize| found.get((found.len() * share / 100).min(found.len().saturating_sub(1)));
+    let seconds = |share: usize| at(share).map_or(0, |ms| ms / 1_000);
+    println!(
+        "{} orders, {} paid and credited; {} lost callbacks of providers that were up were made good after {} s \
+         (median), {} s (95 in 100), {} s (the last)",
+        loaded.created,
+        loaded.paid,
+        found.len(),
+        seconds(50),
+        seconds(95),
+        seconds(100)
+    );
+    println!(
+        "{} provider calls while orders came, {} in all; {:.1} s",
+        loaded.calls[0],
+        loaded.calls[1],
+        begin.elapsed().as_secs_f64()
+    );
+    ExitCode::SUCCESS
 }
 
 /// What broke a law, and how.

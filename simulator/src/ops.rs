@@ -8,6 +8,7 @@ use sandbox::{
 };
 use serde_json::{Value, json};
 use shared::api::{Request, Response};
+use shared::payments::Lane;
 use std::sync::atomic::Ordering;
 
 /// How many orders a run has.
@@ -15,6 +16,17 @@ pub const ORDERS: usize = 8;
 
 /// What an order under a guessed number is for.
 pub const GUESSED: &str = "guessed";
+
+/// What becomes of a queue's messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Luck {
+    /// They are handed out once.
+    Good,
+    /// They are handed out twice at one moment.
+    Twice,
+    /// They are lost.
+    Lost,
+}
 
 /// One thing that happens, with everything about it decided.
 #[derive(Debug, Clone)]
@@ -48,6 +60,8 @@ pub enum Step {
     Settle(String, RefundOutcome),
     /// The schedule.
     Reconcile(u64),
+    /// The queues hand out what is there to be seen.
+    Work(Luck),
     /// The stream, with so many records, and whether they come again.
     Dispatch(usize, bool),
     /// An operator decides.
@@ -82,6 +96,24 @@ pub enum Step {
     Resplit(Provider, String, String),
     /// Something happens in the store.
     Sale(Sale),
+}
+
+/// Every queue hands out a batch, where it has one.
+async fn worked(world: &World, luck: Luck) {
+    let Some(queues) = &world.queues else { return };
+    for lane in Lane::all() {
+        let batch = queues.receive(lane);
+        if batch.is_empty() {
+            continue;
+        }
+        let event = json!({ "Records": batch });
+        let answer = match luck {
+            Luck::Good => worker::handle(&world.app, &event).await,
+            Luck::Twice => futures::join!(worker::handle(&world.app, &event), worker::handle(&world.app, &event)).0,
+            Luck::Lost => Value::Null,
+        };
+        queues.delete(lane, &batch, &answer);
+    }
 }
 
 async fn told(world: &World, provider: Provider, number: &str) {
@@ -144,6 +176,7 @@ impl Step {
                 let event = json!({ "time": rfc3339(world.now()), "maxCalls": max_calls });
                 let _ = reconcile::handle(&world.app, &event).await;
             }
+            Self::Work(luck) => worked(world, luck).await,
             Self::Dispatch(records, again) => dispatched(world, records, again).await,
             Self::Resolve(id, action) => {
                 let request = call(world, "resolveIncident", &json!({ "incident_id": id, "action": action }));

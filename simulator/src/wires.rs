@@ -16,15 +16,18 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use dynoxide::Database;
 use futures::future::{BoxFuture, FutureExt};
+use sandbox::Provider;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use shared::net::provider_http::{Answer, Carrier, HttpError, Request};
+use shared::payments::{Message, Queues};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tower::ServiceExt;
+use vk_pay_local::queues::MemoryQueues;
 
 /// How bad the weather is, in faults per thousand exchanges.
 #[derive(Debug, Default)]
@@ -35,9 +38,49 @@ pub struct Weather {
     pub wire: AtomicUsize,
     /// The functions have no right to the users' table.
     pub denied: AtomicBool,
+    /// How long a provider takes, ms.
+    pace: AtomicU64,
+    /// Providers were called so often.
+    asked: AtomicU64,
+    /// The provider that answers nobody.
+    down: Mutex<Option<Provider>>,
 }
 
 impl Weather {
+    /// Every provider takes so long for an answer.
+    pub fn pace(&self, time: Duration) {
+        self.pace.store(u64::try_from(time.as_millis()).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// How often providers were called.
+    pub fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// A provider goes down, or none is down any more.
+    pub fn set_down(&self, provider: Option<Provider>) {
+        *self.down.lock().expect("not poisoned") = provider;
+    }
+
+    /// Whether a provider is down.
+    pub fn is_down(&self, provider: Provider) -> bool {
+        *self.down.lock().expect("not poisoned") == Some(provider)
+    }
+
+    /// Whether the provider that an address belongs to is down.
+    fn is_dead(&self, url: &str) -> bool {
+        let alipay = url.contains("gateway.do");
+        let vkspay = url.contains("/vkspay");
+        let whose = if alipay {
+            Provider::Alipay
+        } else if vkspay {
+            Provider::Vkspay
+        } else {
+            Provider::Wxpay
+        };
+        self.is_down(whose)
+    }
+
     /// No faults any more.
     pub fn clear(&self) {
         self.table.store(0, Ordering::Relaxed);
@@ -163,11 +206,12 @@ impl TableWire {
 
     fn perform(&self, operation: &str, body: &[u8]) -> (u16, String) {
         let db = &self.database;
-        if !matches!(operation, "GetItem" | "Query") {
+        if !matches!(operation, "BatchGetItem" | "GetItem" | "Query") {
             self.written.note(body);
         }
         match operation {
             "GetItem" => answered(body, |r| db.get_item(r)),
+            "BatchGetItem" => answered(body, |r| db.batch_get_item(r)),
             "PutItem" => answered(body, |r| db.put_item(r)),
             "UpdateItem" => answered(body, |r| db.update_item(r)),
             "Query" => answered(body, |r| db.query(r)),
@@ -217,6 +261,11 @@ impl Carrier for ProviderWire {
         async move {
             hold().await;
             let lost = || HttpError::Lost("the sandbox".to_owned());
+            self.weather.asked.fetch_add(1, Ordering::Relaxed);
+            if self.weather.is_dead(request.url) {
+                // Longer than anybody waits.
+                tokio::time::sleep(Duration::from_mins(1)).await;
+            }
             let permille = self.weather.wire.load(Ordering::Relaxed);
             let fault = chance(|c| c.permille(permille).then(|| c.below(4)));
             if fault == Some(0) {
@@ -235,7 +284,7 @@ impl Carrier for ProviderWire {
             let slow = match fault {
                 Some(2) => 30_000,
                 Some(3) => chance(|c| c.below(4_000)) as u64,
-                _ => 0,
+                _ => self.weather.pace.load(Ordering::Relaxed),
             };
             tokio::time::sleep(Duration::from_millis(slow)).await;
             let (parts, body) = answer.into_parts();
@@ -289,6 +338,35 @@ impl Carrier for Receiver {
             answer(200, r#"{"code":0}"#)
         }
         .boxed()
+    }
+}
+
+/// Queues that now and then take nothing, or take it and do not say so.
+pub struct FaultyQueues {
+    /// The queues.
+    pub queues: Arc<MemoryQueues>,
+    /// The faults.
+    pub weather: Arc<Weather>,
+}
+
+impl Queues for FaultyQueues {
+    fn send(&self, messages: Vec<Message>) -> BoxFuture<'_, usize> {
+        let permille = self.weather.wire.load(Ordering::Relaxed);
+        let fault = chance(|c| c.permille(permille).then(|| c.below(2)));
+        let all = messages.len();
+        async move {
+            hold().await;
+            if fault == Some(0) {
+                return all;
+            }
+            let lost = self.queues.send(messages).await;
+            if fault.is_some() { all } else { lost }
+        }
+        .boxed()
+    }
+
+    fn hide<'a>(&'a self, queue: &'a str, receipt: &'a str, time: Duration) -> BoxFuture<'a, ()> {
+        self.queues.hide(queue, receipt, time)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::chance::{chance, pauses, seed};
 use crate::ops::ORDERS;
 use crate::stores::Sales;
-use crate::wires::{ProviderWire, Receiver, Weather, Written, table_client};
+use crate::wires::{FaultyQueues, ProviderWire, Receiver, Weather, Written, table_client};
 use dynoxide::Database;
 use dynoxide::actions::delete_item::DeleteItemRequest;
 use dynoxide::actions::get_item::GetItemRequest;
@@ -14,16 +14,19 @@ use handlers::Registry;
 use sandbox::{MerchantKeys, Mode, Options, Provider, Sandbox, SignedRequest, Trade};
 use serde_json::{Map, Value, json};
 use shared::api::{Request, Response};
-use shared::app::{App, Settings};
+use shared::app::{App, Clock, Settings};
 use shared::config::Source;
 use shared::domain::UnixMs;
 use shared::net::egress::Receivers;
 use shared::net::provider_http::Http;
+use shared::payments::Queues;
 use shared::store::Store;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 use vk_pay_local::dynamo;
+use vk_pay_local::queues::MemoryQueues;
 use vk_pay_local::stream::Stream;
 
 /// The key that the merchant calls with.
@@ -100,6 +103,8 @@ pub struct World {
     pub forced: Mutex<BTreeSet<(Provider, String)>>,
     /// Refunds that were made in Alipay's console: the trade's number, and the place among its refunds.
     pub elsewhere: Mutex<Vec<(String, usize)>>,
+    /// The queues of work, where there are any.
+    pub queues: Option<Arc<MemoryQueues>>,
     /// Whether there is a store.
     pub sells: bool,
     /// What it sold.
@@ -115,8 +120,13 @@ impl World {
         trades.any(|t| t.provider == provider && t.number == number && t.notify_url.is_some())
     }
 
-    /// The world of a seed.
+    /// The world of a seed: every fourth has a store, every fourth queues.
     pub async fn new(number: u64, faults: usize) -> Self {
+        Self::with_queues(number, faults, number % 4 == 2).await
+    }
+
+    /// The same, with queues or without.
+    pub async fn with_queues(number: u64, faults: usize, queued: bool) -> Self {
         seed(number);
         let start = tokio::time::Instant::now();
         let clock = Arc::new(move || {
@@ -149,13 +159,17 @@ impl World {
         let client = table_client(&database, &weather, &written);
         dynamo::create_tables(&client, TABLE, "").await.expect("tables");
         let store = Store::new(client, TABLE, "").pausing(pauses);
+        let clock: Clock = Arc::new(move || UnixMs::new(clock()));
+        let queues = queued.then(|| Arc::new(MemoryQueues::new(clock.clone(), Duration::from_mins(1))));
+        let faulty = queues.clone().map(|queues| FaultyQueues { queues, weather: weather.clone() });
         let settings = Settings {
             source: Source::Inline(config.to_string()),
             config_ttl: 300,
             notify_base: None,
             dead_letters: None,
+            queues: faulty.map(|queues| Arc::new(queues) as Arc<dyn Queues>),
         };
-        let app = App::new(settings, store, Box::new(Registry), Arc::new(move || UnixMs::new(clock()))).await;
+        let app = App::new(settings, store, Box::new(Registry), clock).await;
         let mut app = app.unwrap_or_else(|faults| panic!("the configuration is right: {faults:?}"));
         let receiver = Arc::new(Receiver { weather: weather.clone(), ..Receiver::default() });
         let wire = Arc::new(ProviderWire { router: sandbox.router(), weather: weather.clone() });
@@ -179,6 +193,7 @@ impl World {
             hidden: Mutex::default(),
             forced,
             elsewhere: Mutex::default(),
+            queues,
             sells: number % 4 == 3,
             sales: Mutex::default(),
             secrets,

@@ -10,8 +10,8 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 /// The functions; package, binary and folder have the same name.
-pub const FUNCTIONS: [&str; 8] =
-    ["create-payment", "query-payment", "refund", "transfer", "login", "notify", "dispatch", "reconcile"];
+pub const FUNCTIONS: [&str; 9] =
+    ["create-payment", "query-payment", "refund", "transfer", "login", "notify", "dispatch", "reconcile", "worker"];
 
 /// Where the functions' binaries are, by name.
 #[derive(Debug)]

@@ -4,7 +4,9 @@
 use serde_json::{Value, json};
 use shared::app::App;
 use shared::domain::{Provider, UnixMs};
-use shared::payments::{Counts, check_bills, missed_notices, sweep};
+use shared::payments::{Counts, Sweep, check_bills, missed_notices, sweep};
+use shared::store::MOST_DUE_SHARDS;
+use std::ops::RangeInclusive;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use time::OffsetDateTime;
@@ -60,11 +62,23 @@ pub async fn handle(app: &App, event: &Value) -> Result<Value, String> {
         None => None,
         Some(name) => Some(Provider::parse(name).ok_or("provider is not known")?),
     };
+    let shards = match field("shards") {
+        None => None,
+        Some(range) => Some(range.as_str().and_then(shards).ok_or("shards is no range, as 0-7")?),
+    };
+    let direct = match field("direct") {
+        None => false,
+        Some(flag) => flag.as_bool().ok_or("direct is neither true nor false")?,
+    };
     let mut counts = Counts::default();
-    let context = app.context(app.config().await);
+    let mut context = app.context(app.config().await);
+    if direct {
+        context.queues = None;
+    }
+    let queues = context.queues.is_some();
     let job = Job::named(text("job").unwrap_or(Job::Due.name())).ok_or("job is none of due, notices and bills")?;
     let more = match job {
-        Job::Due => sweep(&context, clock, max_calls, &counts).await,
+        Job::Due => sweep(&context, &Sweep { at: clock, shards, max_calls }, &counts).await,
         Job::Notices => missed_notices(&context, clock, max_calls, text("merchant"), provider, &counts).await,
         Job::Bills => {
             let checked = check_bills(&context, clock, text("bill_date"), text("merchant"), provider).await;
@@ -84,7 +98,7 @@ pub async fn handle(app: &App, event: &Value) -> Result<Value, String> {
     let more =
         more.map_err(|failure| failure.private.or(failure.says).unwrap_or_else(|| failure.code.en.to_owned()))?;
     let count = |counter: &AtomicU64| counter.load(Relaxed);
-    let reply = json!({
+    let mut reply = json!({
         "job": job.name(),
         "time": rfc3339(clock),
         "asked": count(&counts.asked),
@@ -96,10 +110,20 @@ pub async fn handle(app: &App, event: &Value) -> Result<Value, String> {
         "parked": count(&counts.parked),
         "incidents": count(&counts.incidents),
         "errors": count(&counts.errors),
-        "more": more,
     });
+    if queues {
+        reply["queued"] = json!(count(&counts.queued));
+    }
+    reply["more"] = json!(more);
     tracing::info!(%reply, "a run has ended");
     Ok(reply)
+}
+
+/// `0-7`: the shards of the index that a run looks at.
+fn shards(text: &str) -> Option<RangeInclusive<u8>> {
+    let (from, to) = text.split_once('-')?;
+    let (from, to): (u8, u8) = (from.parse().ok()?, to.parse().ok()?);
+    (from <= to && to < MOST_DUE_SHARDS).then_some(from..=to)
 }
 
 fn moment(text: &str) -> Option<UnixMs> {

@@ -269,7 +269,7 @@ pub(super) async fn tomorrow(State(console): State<Arc<Console>>, _: Posted) -> 
         return StatusCode::NOT_FOUND.into_response();
     }
     let now = (console.app.clock)();
-    let event = json!({ "job": "due", "time": rfc3339(now + Duration::from_hours(25)) });
+    let event = json!({ "job": "due", "time": rfc3339(now + Duration::from_hours(25)), "direct": true });
     let (status, response) = match reconcile::handle(&console.app, &event).await {
         Ok(reply) => (200, reply),
         Err(why) => (500, json!({ "msg": why })),

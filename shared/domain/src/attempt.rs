@@ -82,11 +82,6 @@ pub struct Attempt {
     pub create_date: UnixMs,
     /// The payer's address that was sent.
     pub client_ip: String,
-    /// Where the payer's browser returns to, as the pay parameters say it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub return_url: Option<String>,
-    /// Until when its [`Parameters`] can be used; [`UnixMs::EPOCH`] when there are none yet.
-    pub fresh_until: UnixMs,
 }
 
 /// The pay parameters of an attempt. They are an item of their own, so that no write of the order pays for them.
@@ -97,6 +92,12 @@ pub struct Parameters {
     /// The text of the QR code, where the product has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_url: Option<String>,
+    /// Where the payer's browser returns to, as they say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub return_url: Option<String>,
+    /// Until when they can be used.
+    #[serde(default)]
+    pub fresh_until: UnixMs,
 }
 
 impl Attempt {

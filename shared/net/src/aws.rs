@@ -8,7 +8,7 @@ use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 use thiserror::Error;
 
@@ -146,23 +146,53 @@ fn passes(status: u16, code: &str) -> bool {
 /// # Errors
 /// That there was no answer, or its status.
 pub async fn send_message(http: &Http, queue: &str, message: &Value) -> Result<(), String> {
+    let body = json!({ "QueueUrl": queue, "MessageBody": message.to_string() });
+    sqs(http, queue, "SendMessage", &body).await.map(|_| ())
+}
+
+/// Puts up to ten messages into a queue, by its URL, each with the seconds that nobody sees it; the places of those
+/// that it did not take.
+///
+/// # Errors
+/// That there was no answer, or its status.
+pub async fn send_messages(http: &Http, queue: &str, messages: &[(Value, u64)]) -> Result<Vec<usize>, String> {
+    let entry = |(i, (message, delay)): (usize, &(Value, u64))| json!({ "Id": i.to_string(), "MessageBody": message.to_string(), "DelaySeconds": delay });
+    let entries: Vec<Value> = messages.iter().enumerate().map(entry).collect();
+    let answer = sqs(http, queue, "SendMessageBatch", &json!({ "QueueUrl": queue, "Entries": entries })).await?;
+    let failed = answer["Failed"].as_array().map(Vec::as_slice).unwrap_or_default();
+    Ok(failed.iter().filter_map(|entry| entry["Id"].as_str()?.parse().ok()).collect())
+}
+
+/// Hides a message of a queue that was received, by its receipt, for so many seconds from now.
+///
+/// # Errors
+/// That there was no answer, or its status.
+pub async fn hide_message(http: &Http, queue: &str, receipt: &str, seconds: u64) -> Result<(), String> {
+    let body = json!({ "QueueUrl": queue, "ReceiptHandle": receipt, "VisibilityTimeout": seconds });
+    sqs(http, queue, "ChangeMessageVisibility", &body).await.map(|_| ())
+}
+
+/// One call to a queue's service.
+async fn sqs(http: &Http, queue: &str, operation: &str, body: &Value) -> Result<Value, String> {
     let region = region().map_err(|name| format!("{name} is not set"))?;
     let host = endpoint("SQS").or_else(|| {
         let url = reqwest::Url::parse(queue).ok()?;
         Some(url.origin().ascii_serialization())
     });
     let url = format!("{}/", host.ok_or("the queue's URL is none")?.trim_end_matches('/'));
+    let target = format!("AmazonSQS.{operation}");
     let call = Call {
         service: "sqs",
         region: &region,
         url: &url,
         content_type: "application/x-amz-json-1.0",
-        target: Some("AmazonSQS.SendMessage"),
-        body: &serde_json::json!({ "QueueUrl": queue, "MessageBody": message.to_string() }),
+        target: Some(&target),
+        body,
         timeout: WHOLE,
     };
-    match signed_call(http, call).await?.status {
-        200 => Ok(()),
+    let answer = signed_call(http, call).await?;
+    match answer.status {
+        200 => Ok(serde_json::from_slice(&answer.body).unwrap_or_default()),
         status => Err(format!("HTTP {status}")),
     }
 }

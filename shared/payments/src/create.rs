@@ -71,17 +71,12 @@ pub async fn create_payment(
                 break;
             }
         }
-        let (order, again) = match seen.take() {
-            None => match begin(cx, caller, &wanted, &gateway).await? {
-                Some(order) => (order, false),
-                None => continue,
-            },
-            Some(order) => match resume(cx, caller, &wanted, &gateway, order).await? {
-                Some(resumed) => resumed,
-                None => continue,
-            },
+        let begun = match seen.take() {
+            None => begin(cx, caller, &wanted, &gateway).await?,
+            Some(order) => resume(cx, caller, &wanted, &gateway, order).await?,
         };
-        if let Some(reply) = issue(cx, caller, &wanted, &gateway, order, again).await? {
+        let Some(begun) = begun else { continue };
+        if let Some(reply) = issue(cx, caller, &wanted, &gateway, begun).await? {
             return Ok(reply);
         }
     }
@@ -123,6 +118,21 @@ fn check(
     })
 }
 
+/// An order whose current attempt wants pay parameters.
+struct Begun {
+    order: Order,
+    /// Whether the provider may have been called for it already.
+    again: bool,
+    /// The parameters that it has.
+    kept: Option<Parameters>,
+}
+
+impl Begun {
+    const fn new(order: Order) -> Self {
+        Self { order, again: false, kept: None }
+    }
+}
+
 fn request<'a>(
     wanted: &'a Wanted<'_>,
     order: &'a Order,
@@ -134,7 +144,7 @@ fn request<'a>(
         order,
         attempt,
         notify_url,
-        return_url: wanted.return_url.as_deref().or(attempt.return_url.as_deref()),
+        return_url: wanted.return_url.as_deref(),
         platform: &wanted.platform,
         auth_code: wanted.auth_code,
         store_id: wanted.store_id,
@@ -171,8 +181,6 @@ fn attempt_of(
         doubted: false,
         create_date: now,
         client_ip: wanted.environment.client_ip.clone(),
-        return_url: None,
-        fresh_until: UnixMs::EPOCH,
     }
 }
 
@@ -182,7 +190,7 @@ async fn begin(
     caller: &Caller,
     wanted: &Wanted<'_>,
     gateway: &Gateway,
-) -> Result<Option<Order>, Failure> {
+) -> Result<Option<Begun>, Failure> {
     let now = cx.now();
     let (notify_url, notify_path) = cx.callback("pay-notify", wanted.provider, &gateway.merchant)?;
     let attempt = attempt_of(wanted, gateway, &wanted.other, 1, wanted.out_trade_no.to_owned(), now);
@@ -235,22 +243,19 @@ async fn begin(
     };
     let url = format!("{}{}", order.notify_url, order.notify_path);
     check(wanted, gateway, &order, &order.attempts[0], &url, now)?;
-    let entry = HistoryEntry::new("created", &caller.source, now)
-        .with("total_fee", &order.total_fee)
-        .with("pay_type", &order.pay_type);
-    Ok(cx.store.insert_order(&order, &entry).await?.then_some(order))
+    let due = super::ask::first_due(cx, &order);
+    Ok(cx.store.insert_order(&order, due, &caller.source).await?.then(|| Begun::new(order)))
 }
 
 /// The order that has this number: the same request goes on with it, another content is refused, another
-/// way to pay begins a new attempt. With it comes whether the provider may have been called for its current
-/// attempt already. `None` when it changed meanwhile.
+/// way to pay begins a new attempt. `None` when it changed meanwhile.
 async fn resume(
     cx: &Context<'_>,
     caller: &Caller,
     wanted: &Wanted<'_>,
     gateway: &Gateway,
     mut order: Order,
-) -> Result<Option<(Order, bool)>, Failure> {
+) -> Result<Option<Begun>, Failure> {
     if !caller.trusted && caller.user.is_some() && order.user_id != caller.user {
         return Err(Code::ORDER_DIFFERS.into());
     }
@@ -275,23 +280,26 @@ async fn resume(
         && last.sub_mchid == wanted.payee.sub_mchid
         && last.sub_appid == wanted.payee.sub_appid
         && last.auth_code_digest == digest_of(wanted);
+    let kept = cx.store.parameters(&order.out_trade_no, last.n).await?;
     match order.trade_state {
         // A pay code is paid by the request itself, so the same request again is the same success.
-        Status::Success if same_way && wanted.auth_code.is_some() => return Ok(Some((order, true))),
+        Status::Success if same_way && wanted.auth_code.is_some() => {
+            return Ok(Some(Begun { order, again: true, kept }));
+        }
         Status::Success | Status::Refund => return Err(Code::ALREADY_PAID.into()),
         Status::Closed => return Err(Code::ORDER_CLOSED.into()),
         Status::NotPay if order.time_expire <= now => return Err(Code::ORDER_CLOSED.into()),
         Status::NotPay => {}
     }
     // Parameters that were given and have ended cannot be made anew under the same number.
-    let spent = gateway.spends_numbers() && last.fresh_until > UnixMs::EPOCH && last.fresh_until <= now;
+    let spent = gateway.spends_numbers() && kept.as_ref().is_some_and(|kept| kept.fresh_until <= now);
     match last.state {
-        AttemptState::Open if same_way && !spent => Ok(Some((order, true))),
+        AttemptState::Open if same_way && !spent => Ok(Some(Begun { order, again: true, kept })),
         AttemptState::Failed if same_way => {
             let entry = HistoryEntry::new("retried", &caller.source, now).with("attempt", &last.n);
             let reopened = cx.store.reopen_attempt(&order, last.n, &entry).await?;
             order.version += 1;
-            Ok(reopened.then_some((with_state(order, AttemptState::Open), false)))
+            Ok(reopened.then(|| Begun::new(with_state(order, AttemptState::Open))))
         }
         _ => {
             if order.is_exhausted() {
@@ -325,7 +333,7 @@ async fn add(
     mut order: Order,
     mut attempt: Attempt,
     ended: AttemptState,
-) -> Result<Option<(Order, bool)>, Failure> {
+) -> Result<Option<Begun>, Failure> {
     for _ in 0..ROUNDS {
         let entry = HistoryEntry::new("attempt", &caller.source, cx.now())
             .with("attempt", &attempt.n)
@@ -334,7 +342,7 @@ async fn add(
             Added::Done => {
                 order.attempts.push(attempt);
                 order.version += 1;
-                return Ok(Some((order, false)));
+                return Ok(Some(Begun::new(order)));
             }
             Added::OrderMoved => return Ok(None),
             Added::NumberTaken => {
@@ -365,17 +373,18 @@ async fn issue(
     caller: &Caller,
     wanted: &Wanted<'_>,
     gateway: &Gateway,
-    order: Order,
-    again: bool,
+    begun: Begun,
 ) -> Result<Option<CreateReply>, Failure> {
     let now = cx.now();
+    let Begun { order, again, kept } = begun;
     let attempt = order.current();
-    let elsewhere = wanted.return_url.is_some() && wanted.return_url != attempt.return_url;
-    if ((attempt.fresh_until > now && !elsewhere) || order.trade_state.is_paid())
-        && let Some(kept) = cx.store.parameters(&order.out_trade_no, attempt.n).await?
+    let before = kept.as_ref().and_then(|kept| kept.return_url.as_deref());
+    let elsewhere = wanted.return_url.is_some() && wanted.return_url.as_deref() != before;
+    if let Some(kept) = &kept
+        && ((kept.fresh_until > now && !elsewhere) || order.trade_state.is_paid())
         && let Ok(order_info) = serde_json::from_str(&kept.order_info)
     {
-        return Ok(Some(CreateReply { order, order_info, qr_text: kept.code_url }));
+        return Ok(Some(CreateReply { order, order_info, qr_text: kept.code_url.clone() }));
     }
     if attempt.numbered_there && !attempt.numbers.is_empty() && order.is_exhausted() {
         return Err(Code::TOO_MANY_ATTEMPTS.into());
@@ -384,9 +393,19 @@ async fn issue(
     if elsewhere {
         check(wanted, gateway, &order, attempt, &url, now)?;
     }
-    let created = gateway.create(cx.clients, &request(wanted, &order, attempt, &url, now)).await;
+    let mut request = request(wanted, &order, attempt, &url, now);
+    request.return_url = request.return_url.or(before);
+    let creating = gateway.create(cx.clients, &request);
+    let created = match kept.is_some() {
+        // Its messages are on their way since then.
+        true => creating.await,
+        false => futures::join!(creating, super::ask::begin(cx, &order, attempt)).0,
+    };
     match created {
-        Ok(created) => keep(cx, wanted, order, created, again).await.map(Some),
+        Ok(created) => {
+            let return_url = request.return_url.map(str::to_owned);
+            keep(cx, order, return_url, created, again).await.map(Some)
+        }
         Err(CallError::Refused(refusal)) => {
             let entry = HistoryEntry::new("refused", format!("{}", attempt.provider), cx.now())
                 .with("attempt", &attempt.n)
@@ -430,24 +449,28 @@ async fn issue(
 
 async fn keep(
     cx: &Context<'_>,
-    wanted: &Wanted<'_>,
     mut order: Order,
+    return_url: Option<String>,
     created: Created,
     again: bool,
 ) -> Result<CreateReply, Failure> {
-    let Some(attempt) = order.attempts.last_mut() else { return Err(Code::INTERNAL.into()) };
-    attempt.fresh_until = created.fresh_until;
-    if wanted.return_url.is_some() {
-        attempt.return_url.clone_from(&wanted.return_url);
-    }
+    let attempt = order.current();
     let entry = HistoryEntry::new("issued", format!("{}", attempt.provider), cx.now())
         .with("attempt", &attempt.n)
         .with("pay_type", &attempt.pay_type)
         .with("number", &attempt.number);
-    let number = created.number.as_deref().filter(|number| !order.current().has_number(number));
-    let parameters = Parameters { order_info: created.order_info.to_string(), code_url: created.code_url.clone() };
-    if cx.store.keep_parameters(&order, order.current(), &parameters, number, &entry).await? == Kept::TooMany {
-        return Err(Code::TOO_MANY_ATTEMPTS.into());
+    let parameters = Parameters {
+        order_info: created.order_info.to_string(),
+        code_url: created.code_url.clone(),
+        return_url,
+        fresh_until: created.fresh_until,
+    };
+    match created.number.as_deref().filter(|number| !attempt.has_number(number)) {
+        None => cx.store.keep_parameters(&order, attempt, &parameters, &entry).await?,
+        Some(number) => match cx.store.keep_numbered(&order, attempt, &parameters, number, &entry).await? {
+            Kept::Done => {}
+            Kept::TooMany => return Err(Code::TOO_MANY_ATTEMPTS.into()),
+        },
     }
     if again {
         // Another call for it may have been refused meanwhile.

@@ -1,5 +1,6 @@
 //! The use cases: create, query, close, refund, transfer, tasks, incidents, bills, missed notices; and `confirm`, the one room in which an order becomes paid.
 
+mod ask;
 mod bills;
 mod close;
 mod coins;
@@ -15,6 +16,7 @@ mod missed;
 mod payee;
 mod purchase;
 mod query;
+mod queue;
 mod refund;
 mod request;
 mod rerun;
@@ -31,6 +33,7 @@ mod unconfirmed;
 mod wanted;
 mod watch;
 
+pub use ask::{Worked, work};
 pub use bills::{BillsReply, check_bills};
 pub use close::close_payment;
 pub use coins::coins;
@@ -43,13 +46,14 @@ pub use missed::missed_notices;
 pub use providers::virtual_pay::Coin;
 pub use purchase::verify_purchase;
 pub use query::{QueryInput, next_poll, query_orders, query_payment};
+pub use queue::{Lane, Message, Queues, Work};
 pub use refund::{RefundInput, query_refund, refund};
 pub use request::Fields;
 pub use rerun::rerun_handler;
 pub use settle_callback::settle_callback;
 pub use settled::Settled;
 pub use source::{Confirmed, Source};
-pub use sweep::{Counts, sweep};
+pub use sweep::{Counts, Sweep, sweep};
 pub use tasks::{Ran, run_task};
 pub use transfer::{cancel_transfer, pursue_transfer, query_transfer, transfer};
 
@@ -75,6 +79,8 @@ pub struct Context<'a> {
     pub notify_base: Option<&'a str>,
     /// The queue that is told of deliveries that are given up: its URL.
     pub dead_letters: Option<&'a str>,
+    /// The queues of work; without them the schedule does it all.
+    pub queues: Option<&'a dyn Queues>,
     /// When the request began.
     pub began: tokio::time::Instant,
 }

@@ -5,13 +5,15 @@
 
 use super::close::Ended;
 use super::query::Asked;
+use super::queue::{Message, Queues};
 use super::watch::watched_until;
 use super::{Context, Ran, Source};
-use domain::{Attempt, AttemptState, Code, Failure, Order, RefundState, Status, UnixMs, ask_again, watch_again};
+use domain::{Attempt, AttemptState, Code, Failure, LEASE, Order, RefundState, Status, UnixMs, ask_again, watch_again};
 use futures::StreamExt;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use store::{Due, DueItem, HistoryEntry, Store};
+use store::{Claim, Due, DueItem, HistoryEntry};
 use tokio::time::Instant;
 
 /// What a run counts.
@@ -35,6 +37,8 @@ pub struct Counts {
     pub incidents: AtomicU64,
     /// Items that could not be brought on.
     pub errors: AtomicU64,
+    /// Items that were put into queues.
+    pub queued: AtomicU64,
 }
 
 impl Counts {
@@ -51,33 +55,58 @@ const TOO_LONG: Duration = Duration::from_hours(7 * 24);
 const SILENCE: Duration = Duration::from_mins(30);
 /// Items that are brought on at once.
 const AT_ONCE: usize = 8;
+/// Items that are claimed and put into queues at once.
+const QUEUED_AT_ONCE: usize = 32;
+/// How often the schedule runs.
+const PERIOD: Duration = Duration::from_mins(1);
+/// How long what waits in a queue is nobody else's. After that it is put into it again.
+const QUEUED: Duration = Duration::from_mins(10);
 
-/// Brings on what is due at a clock, up to so many provider calls. True when something is left.
+/// Which part of what is due a run looks at, and how much of it.
+pub struct Sweep {
+    /// What decides what is due, expired or given up.
+    pub at: UnixMs,
+    /// The shards of the `due` index; all of them, when nothing is said. Several runs can share them.
+    pub shards: Option<RangeInclusive<u8>>,
+    /// Provider calls at most, where there are no queues.
+    pub max_calls: u64,
+}
+
+/// Brings on what is due: where there are queues by putting it into them, else itself, up to so many provider calls.
+/// True when something is left.
 ///
 /// # Errors
 /// When the index cannot be read; an item that cannot be brought on is counted, and never stops the run.
-pub async fn sweep(cx: &Context<'_>, at: UnixMs, max_calls: u64, counts: &Counts) -> Result<bool, Failure> {
+pub async fn sweep(cx: &Context<'_>, sweep: &Sweep, counts: &Counts) -> Result<bool, Failure> {
+    let at = sweep.at;
     let ends = Instant::now() + BUDGET;
-    let spent = || counts.asked.load(Ordering::Relaxed) >= max_calls || Instant::now() >= ends;
+    let spent = || counts.asked.load(Ordering::Relaxed) >= sweep.max_calls || Instant::now() >= ends;
+    let shards = sweep.shards.clone().unwrap_or(0..=cx.store.due_shards() - 1);
     // Runs begin at different shards, so that a run that ends early starves none of them.
-    let shards = Store::due_shards();
-    let first = u8::try_from(at.secs().div_euclid(60).rem_euclid(i64::from(shards))).unwrap_or(0);
-    for shard in (0..shards).map(|i| (first + i) % shards) {
+    let count = shards.clone().count().max(1);
+    let first = usize::try_from(at.secs().div_euclid(60)).unwrap_or(0) % count;
+    for shard in shards.clone().skip(first).chain(shards.take(first)) {
         let mut cursor = None;
         loop {
             let (items, next) = cx.store.due(shard, at, cursor).await?;
-            let work: Vec<_> = items
-                .iter()
-                .map(|item| async {
-                    if spent() {
-                        return true;
-                    }
-                    bring_on(cx, item, at, counts).await;
+            let left = match cx.queues {
+                Some(queues) => {
+                    queue(cx, queues, &items, at, counts).await;
                     false
-                })
-                .collect();
-            let left: Vec<bool> = futures::stream::iter(work).buffered(AT_ONCE).collect().await;
-            let left = left.contains(&true);
+                }
+                None => {
+                    let work = items.iter().map(|item| async {
+                        if spent() {
+                            return true;
+                        }
+                        claim_and_bring_on(cx, item, at, counts).await;
+                        false
+                    });
+                    let work: Vec<_> = work.collect();
+                    let left: Vec<bool> = futures::stream::iter(work).buffered(AT_ONCE).collect().await;
+                    left.contains(&true)
+                }
+            };
             if left {
                 return Ok(true);
             }
@@ -91,17 +120,68 @@ pub async fn sweep(cx: &Context<'_>, at: UnixMs, max_calls: u64, counts: &Counts
     Ok(false)
 }
 
-async fn bring_on(cx: &Context<'_>, item: &DueItem, at: UnixMs, counts: &Counts) {
-    let done = match &item.what {
-        Due::Task(no, name) => task(cx, no, name, at, counts).await,
-        Due::Order(no) => order(cx, item, no, at, counts).await,
-        Due::Refund(no, number) => refund(cx, item, no, number, at, counts).await,
-        Due::Transfer(key) => transfer(cx, item, key, at, counts).await,
+/// Puts what is due into queues. An order that is due since this minute is not claimed, which spares the two writes that
+/// most orders would have beside their end: a second message for it does no harm. What is still due then, and money that
+/// is under way, is claimed, so that nothing is put into a queue each minute; what a queue does not take is due again
+/// when its claim ends.
+async fn queue(cx: &Context<'_>, queues: &dyn Queues, items: &[DueItem], at: UnixMs, counts: &Counts) {
+    let new = |item: &&DueItem| matches!(item.what, Due::Order(_)) && at.since(item.due) < PERIOD;
+    let (orders, others): (Vec<&DueItem>, Vec<&DueItem>) = items.iter().partition(new);
+    let orders: Vec<DueItem> = orders.into_iter().cloned().collect();
+    let mut claims = cx.store.unclaimed(&orders).await.unwrap_or_else(|error| {
+        Counts::add(&counts.errors, orders.len() as u64);
+        tracing::error!(%error, "unfinished orders could not be read");
+        Vec::new()
+    });
+    let claiming: Vec<_> = others
+        .into_iter()
+        .map(|item| async move {
+            // Who runs a task claims it by itself.
+            if matches!(item.what, Due::Task(..)) {
+                return Some(Claim::none(item));
+            }
+            cx.store.claim_due(item, at, QUEUED).await.unwrap_or_else(|error| {
+                Counts::add(&counts.errors, 1);
+                tracing::error!(what = ?item.what, %error, "an unfinished item could not be claimed");
+                None
+            })
+        })
+        .collect();
+    let claimed: Vec<Option<Claim>> = futures::stream::iter(claiming).buffered(QUEUED_AT_ONCE).collect().await;
+    claims.extend(claimed.into_iter().flatten());
+    let messages: Vec<Message> = claims.into_iter().map(|claim| Message::due(claim, at)).collect();
+    let all = messages.len() as u64;
+    let lost = if all == 0 { 0 } else { queues.send(messages).await as u64 };
+    Counts::add(&counts.queued, all - lost.min(all));
+    if lost > 0 {
+        Counts::add(&counts.errors, lost);
+        tracing::error!(lost, "items could not be put into their queues");
+    }
+}
+
+async fn claim_and_bring_on(cx: &Context<'_>, item: &DueItem, at: UnixMs, counts: &Counts) {
+    let done = match item.what {
+        Due::Task(..) => bring_on(cx, &Claim::none(item), at, counts).await,
+        Due::Order(_) | Due::Refund(..) | Due::Transfer(_) => match cx.store.claim_due(item, at, LEASE).await {
+            Ok(Some(claim)) => bring_on(cx, &claim, at, counts).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error.into()),
+        },
     };
     if let Err(failure) = done {
         Counts::add(&counts.errors, 1);
         let detail = failure.private.as_deref().or(failure.says.as_deref()).unwrap_or(failure.code.en);
         tracing::error!(what = ?item.what, detail, "an unfinished item could not be brought on");
+    }
+}
+
+/// Brings on what was claimed, at a clock.
+pub(super) async fn bring_on(cx: &Context<'_>, claim: &Claim, at: UnixMs, counts: &Counts) -> Result<(), Failure> {
+    match &claim.item.what {
+        Due::Task(no, name) => task(cx, no, name, at, counts).await,
+        Due::Order(no) => order(cx, claim, no, at, counts).await,
+        Due::Refund(no, number) => refund(cx, claim, no, number, at, counts).await,
+        Due::Transfer(key) => transfer(cx, claim, key, at, counts).await,
     }
 }
 
@@ -117,18 +197,17 @@ async fn task(cx: &Context<'_>, no: &str, name: &str, at: UnixMs, counts: &Count
 
 async fn refund(
     cx: &Context<'_>,
-    item: &DueItem,
+    claim: &Claim,
     no: &str,
     number: &str,
     at: UnixMs,
     counts: &Counts,
 ) -> Result<(), Failure> {
-    let Some(claim) = cx.store.claim_due(item, at).await? else { return Ok(()) };
     let (Some(order), Some(refund)) = (cx.store.order(no).await?, cx.store.refund(no, number).await?) else {
-        return Ok(cx.store.due_next(item, claim, None).await?);
+        return Ok(cx.store.due_next(claim, None).await?);
     };
     if refund.state != RefundState::Processing {
-        return Ok(cx.store.due_next(item, claim, None).await?);
+        return Ok(cx.store.due_next(claim, None).await?);
     }
     Counts::add(&counts.asked, 1);
     let pursued = super::refund::pursue(cx, &order, &refund, "reconcile").await;
@@ -140,7 +219,7 @@ async fn refund(
         Counts::add(&counts.refunds, 1);
         return Ok(());
     }
-    cx.store.due_next(item, claim, Some(ask_again(refund.create_date, at))).await?;
+    cx.store.due_next(claim, Some(ask_again(refund.create_date, at))).await?;
     if at.since(refund.create_date) > TOO_LONG {
         telemetry::alarm("refund_pending", &[("out_trade_no", &no), ("out_refund_no", &number)]);
     }
@@ -150,10 +229,9 @@ async fn refund(
     }
 }
 
-async fn transfer(cx: &Context<'_>, item: &DueItem, key: &str, at: UnixMs, counts: &Counts) -> Result<(), Failure> {
-    let Some(claim) = cx.store.claim_due(item, at).await? else { return Ok(()) };
+async fn transfer(cx: &Context<'_>, claim: &Claim, key: &str, at: UnixMs, counts: &Counts) -> Result<(), Failure> {
     let Some(transfer) = cx.store.transfer_by_key(key).await?.filter(|t| t.state.is_open()) else {
-        return Ok(cx.store.due_next(item, claim, None).await?);
+        return Ok(cx.store.due_next(claim, None).await?);
     };
     Counts::add(&counts.asked, 1);
     let pursued = super::transfer::pursue_transfer(cx, &transfer, "reconcile").await;
@@ -161,7 +239,7 @@ async fn transfer(cx: &Context<'_>, item: &DueItem, key: &str, at: UnixMs, count
         Counts::add(&counts.transfers, 1);
         return Ok(());
     }
-    cx.store.due_next(item, claim, Some(ask_again(transfer.create_date, at))).await?;
+    cx.store.due_next(claim, Some(ask_again(transfer.create_date, at))).await?;
     if at.since(transfer.create_date) > TOO_LONG {
         telemetry::alarm("transfer_pending", &[("out_bill_no", &transfer.out_bill_no)]);
     }
@@ -180,10 +258,9 @@ enum Looked {
     Waits { refused: bool },
 }
 
-async fn order(cx: &Context<'_>, item: &DueItem, no: &str, at: UnixMs, counts: &Counts) -> Result<(), Failure> {
-    let Some(claim) = cx.store.claim_due(item, at).await? else { return Ok(()) };
+async fn order(cx: &Context<'_>, claim: &Claim, no: &str, at: UnixMs, counts: &Counts) -> Result<(), Failure> {
     let Some(order) = cx.store.order(no).await? else {
-        return Ok(cx.store.due_next(item, claim, None).await?);
+        return Ok(cx.store.due_next(claim, None).await?);
     };
     let over = at >= order.time_expire;
     let looked = match order.trade_state {
@@ -202,7 +279,7 @@ async fn order(cx: &Context<'_>, item: &DueItem, no: &str, at: UnixMs, counts: &
         Counts::add(&counts.closed, 1);
     }
     let next = next_look(cx, &now, looked.is_ok(), at);
-    cx.store.due_next(item, claim, next).await?;
+    cx.store.due_next(claim, next).await?;
     let late = at.since(order.time_expire);
     let unpaid = now.trade_state == Status::NotPay;
     if over && unpaid && next.is_some() && is_stuck(&looked, late) {
@@ -259,7 +336,7 @@ async fn ask_all(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<(),
 }
 
 /// Asks about one attempt, and counts that and what it brings.
-async fn ask(cx: &Context<'_>, order: &Order, attempt: &Attempt, counts: &Counts) -> Result<Asked, Failure> {
+pub(super) async fn ask(cx: &Context<'_>, order: &Order, attempt: &Attempt, counts: &Counts) -> Result<Asked, Failure> {
     Counts::add(&counts.asked, 1);
     let asked = super::query::ask(cx, order, attempt, Source::Query).await?;
     if let Asked::Misfit { new, .. } = asked {

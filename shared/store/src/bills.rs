@@ -9,7 +9,6 @@ use super::item::{Expression, Item, Key, attribute, item_of, shape_of};
 use super::{PaymentCommit, Store, StoreError, shard};
 use aws_sdk_dynamodb::types::AttributeValue as Av;
 use domain::{Day, Fen, Order, Provider, Refund, UnixMs};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -130,7 +129,8 @@ pub(super) fn paid_item(key: &Key, commit: &PaymentCommit<'_>) -> Item {
         sub_mchid: attempt.sub_mchid.clone(),
         bill_date: None,
     };
-    let list = list_key("paid", payment.provider, &attempt.merchant, Day::of(paid_at), shard(&order.out_trade_no));
+    let list =
+        list_key("paid", payment.provider, &attempt.merchant, Day::of(paid_at), shard(&order.out_trade_no, SHARDS));
     let mut item = item_of(key, "transaction", &entry);
     item.insert("list_key".to_owned(), Av::S(list));
     item.insert("list_date".to_owned(), Av::N(paid_at.to_string()));
@@ -156,7 +156,8 @@ pub(super) fn refunded_fields(order: &Order, refund: &Refund, at: UnixMs) -> Map
         Ok(Value::Object(fields)) => fields,
         _ => Map::new(),
     };
-    let list = list_key("refunded", refund.provider, &refund.merchant, Day::of(ended), shard(&refund.out_trade_no));
+    let list =
+        list_key("refunded", refund.provider, &refund.merchant, Day::of(ended), shard(&refund.out_trade_no, SHARDS));
     fields.insert("list_key".to_owned(), json!(list));
     fields.insert("list_date".to_owned(), json!(ended));
     fields
@@ -252,24 +253,5 @@ impl Store {
     /// When the table cannot be read.
     pub async fn bill_reports_since(&self, day: Day) -> Result<Vec<BillReport>, StoreError> {
         self.all_listed(REPORTS, day.begins()).await
-    }
-
-    /// Everything under a key of the listing from a time on.
-    async fn all_listed<T: DeserializeOwned>(&self, list_key: &str, since: UnixMs) -> Result<Vec<T>, StoreError> {
-        let items = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name("listing")
-            .key_condition_expression("list_key = :key AND list_date >= :since")
-            .expression_attribute_values(":key", Av::S(list_key.to_owned()))
-            .expression_attribute_values(":since", Av::N(since.to_string()))
-            .into_paginator()
-            .items()
-            .send()
-            .collect::<Result<Vec<Item>, _>>()
-            .await
-            .map_err(|e| StoreError::sdk("listing", &e))?;
-        items.iter().map(shape_of).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::item::{Expression, Item, Key};
 use super::orders::order_named;
-use super::{Accepted, FIRST_LOOK, HistoryEntry, Incident, Refused, Store, StoreError, Write, due_shard};
+use super::{Accepted, FIRST_LOOK, HistoryEntry, Incident, Refused, Store, StoreError, Write};
 use aws_sdk_dynamodb::types::AttributeValue as Av;
 use domain::{Attempt, AttemptState, Order, Payment, Provider, Status, Task, UnixMs};
 
@@ -176,7 +176,7 @@ impl Store {
             .change("version", 1);
         // What else may be paid is looked after until the order's time is over.
         match order.attempts.iter().any(|a| if a.n == attempt.n { a.numbers.len() > 1 } else { a.may_be_paid() }) {
-            true => update.set("due_shard", due_shard(no)).set("due", commit.entry.at + FIRST_LOOK),
+            true => update.set("due_shard", self.due_shard(no)).set("due", commit.entry.at + FIRST_LOOK),
             false => update.remove("due_shard").remove("due"),
         };
         let claim = Key::transaction(payment.provider, &payment.merchant, &payment.transaction_id);

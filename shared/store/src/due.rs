@@ -4,9 +4,11 @@
 //! conditional write of the value that was seen, and a claim of a process that died ends by itself.
 
 use super::item::{Expression, Item, Key};
-use super::{SHARDS, Store, StoreError};
-use aws_sdk_dynamodb::types::AttributeValue as Av;
-use domain::{LEASE, UnixMs};
+use super::{SHARDS, Store, StoreError, shard_name};
+use aws_sdk_dynamodb::types::{AttributeValue as Av, ReturnValue};
+use domain::{Provider, UnixMs};
+use serde_json::{Value, json};
+use std::time::Duration;
 
 /// An item that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +33,37 @@ pub enum Due {
     Transfer(String),
 }
 
+/// An item that one run has to itself for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// What is claimed.
+    pub item: DueItem,
+    /// Its end, by which it is recognized.
+    until: UnixMs,
+    /// Whom it is asked of, where the item says.
+    pub provider: Option<Provider>,
+}
+
+impl Claim {
+    /// What nobody has claimed yet, for tasks: who runs one claims it by itself.
+    pub fn none(item: &DueItem) -> Self {
+        Self { item: item.clone(), until: item.due, provider: None }
+    }
+
+    /// As a queue carries it.
+    pub fn to_json(&self) -> Value {
+        json!({ "pk": self.item.key.pk, "sk": self.item.key.sk, "due": self.item.due, "until": self.until })
+    }
+
+    /// As [`Self::to_json`] gave it.
+    pub fn from_json(value: &Value) -> Option<Self> {
+        let text = |name: &str| Some(value.get(name)?.as_str()?.to_owned());
+        let moment = |name: &str| value[name].as_i64().map(UnixMs::new);
+        let item = DueItem::of(text("pk")?, text("sk")?, moment("due")?)?;
+        Some(Self { item, until: moment("until")?, provider: None })
+    }
+}
+
 /// Items of one shard, and where the next page begins.
 pub type DuePage = (Vec<DueItem>, Option<DueCursor>);
 
@@ -38,9 +71,9 @@ pub type DuePage = (Vec<DueItem>, Option<DueCursor>);
 pub struct DueCursor(Item);
 
 impl Store {
-    /// How many shards the index has.
-    pub const fn due_shards() -> u8 {
-        SHARDS
+    /// How many shards of the index may hold something: those that items are put into now, and the usual ones.
+    pub fn due_shards(&self) -> u8 {
+        self.due_shards.max(SHARDS)
     }
 
     /// A page of what is due in a shard at a time, the longest due first.
@@ -55,7 +88,7 @@ impl Store {
             .index_name("due")
             .key_condition_expression("due_shard = :shard AND #due <= :at")
             .expression_attribute_names("#due", "due")
-            .expression_attribute_values(":shard", Av::S(format!("due#{:02}", shard % SHARDS)))
+            .expression_attribute_values(":shard", Av::S(shard_name(shard)))
             .expression_attribute_values(":at", Av::N(at.to_string()))
             .limit(50)
             .set_exclusive_start_key(cursor.map(|c| c.0))
@@ -66,48 +99,68 @@ impl Store {
         Ok((items, page.last_evaluated_key.filter(|key| !key.is_empty()).map(DueCursor)))
     }
 
-    /// Claims an item for the time of a lease. The claim, or `None` when somebody else has it or it is not due
-    /// any more.
+    /// Claims an item for so long. `None` when somebody else has it or it is not due any more.
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn claim_due(&self, item: &DueItem, at: UnixMs) -> Result<Option<UnixMs>, StoreError> {
-        let claim = at + LEASE;
+    pub async fn claim_due(&self, item: &DueItem, at: UnixMs, lease: Duration) -> Result<Option<Claim>, StoreError> {
+        let until = at + lease;
         let mut update = Expression::default();
-        update.when("due", "=", item.due).set("due", claim);
+        update.when("due", "=", item.due).set("due", until);
         let shard = update.name("due_shard");
         update.when_raw(format!("attribute_exists({shard})"));
-        Ok(self.update_if(&item.key, &update).await?.then_some(claim))
+        let Some(was) = self.update_giving(&item.key, &update, ReturnValue::AllOld).await? else { return Ok(None) };
+        let provider = was.get("provider").and_then(|name| Provider::parse(name.as_s().ok()?));
+        Ok(Some(Claim { item: item.clone(), until, provider }))
+    }
+
+    /// What is due without a claim, with whom each is asked of: two may be at it at once. What is not there is left out.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn unclaimed(&self, items: &[DueItem]) -> Result<Vec<Claim>, StoreError> {
+        let keys: Vec<Item> = items.iter().map(|item| item.key.attributes()).collect();
+        let found = self.whole(&keys).await?;
+        let provider = |key: &Key| {
+            let own = |item: &&Item| key.attributes().iter().all(|(name, value)| item.get(name) == Some(value));
+            Provider::parse(found.iter().find(own)?.get("provider")?.as_s().ok()?)
+        };
+        let claim = |item: &DueItem| Some(Claim { provider: Some(provider(&item.key)?), ..Claim::none(item) });
+        Ok(items.iter().filter_map(claim).collect())
     }
 
     /// Says when a claimed item that is still unfinished is due next; never, when `next` is `None`.
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn due_next(&self, item: &DueItem, claim: UnixMs, next: Option<UnixMs>) -> Result<(), StoreError> {
+    pub async fn due_next(&self, claim: &Claim, next: Option<UnixMs>) -> Result<(), StoreError> {
         let mut update = Expression::default();
-        update.when("due", "=", claim);
+        update.when("due", "=", claim.until);
         let shard = update.name("due_shard");
         update.when_raw(format!("attribute_exists({shard})"));
         match next {
             Some(next) => update.set("due", next),
             None => update.remove("due_shard").remove("due"),
         };
-        self.update_if(&item.key, &update).await.map(|_| ())
+        self.update_if(&claim.item.key, &update).await.map(|_| ())
+    }
+}
+
+impl DueItem {
+    fn of(pk: String, sk: String, due: UnixMs) -> Option<Self> {
+        let order = pk.strip_prefix("O#").map(str::to_owned);
+        let what = match (order, sk.split_once('#')) {
+            (Some(no), None) => Due::Order(no),
+            (Some(no), Some(("R", number))) => Due::Refund(no, number.to_owned()),
+            (Some(no), Some(("K", name))) => Due::Task(no, name.to_owned()),
+            (None, _) if pk.starts_with("X#") => Due::Transfer(pk.clone()),
+            _ => return None,
+        };
+        Some(Self { key: Key { pk, sk }, due, what })
     }
 }
 
 fn read(item: &Item) -> Option<DueItem> {
     let text = |name: &str| item.get(name).and_then(|a| a.as_s().ok()).cloned();
-    let (pk, sk) = (text("pk")?, text("sk")?);
-    let due = item.get("due")?.as_n().ok()?.parse().ok()?;
-    let order = pk.strip_prefix("O#").map(str::to_owned);
-    let what = match (order, sk.split_once('#')) {
-        (Some(no), None) => Due::Order(no),
-        (Some(no), Some(("R", number))) => Due::Refund(no, number.to_owned()),
-        (Some(no), Some(("K", name))) => Due::Task(no, name.to_owned()),
-        (None, _) if pk.starts_with("X#") => Due::Transfer(pk.clone()),
-        _ => return None,
-    };
-    Some(DueItem { key: Key { pk, sk }, due, what })
+    DueItem::of(text("pk")?, text("sk")?, item.get("due")?.as_n().ok()?.parse().ok()?)
 }

@@ -15,6 +15,7 @@ mod due;
 mod incident;
 mod incident_payment;
 mod item;
+mod listing;
 mod orders;
 mod refunds;
 mod tasks;
@@ -24,7 +25,7 @@ mod write;
 
 pub use bills::{BillReport, BillState, PaidEntry, RefundedEntry, SHARDS};
 pub use credit::{Claimed, Committed, PaymentCommit, Verdict};
-pub use due::{Due, DueCursor, DueItem, DuePage};
+pub use due::{Claim, Due, DueCursor, DueItem, DuePage};
 pub use incident::{Action, Incident, IncidentName, IncidentPage, IncidentStatus, Recorded, Recording, Said};
 pub use incident_payment::{Accepted, Returned};
 pub use orders::{Added, HistoryEntry, Holder, Kept, Listing};
@@ -36,7 +37,7 @@ pub use write::{Condition, Write};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue as Av, ConditionCheck, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue as Av, ConditionCheck, Put, ReturnValue, TransactWriteItem, Update};
 use item::{Expression, Item, Key};
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -102,19 +103,31 @@ pub struct Store {
     table: String,
     prefix: String,
     pauses: fn() -> u32,
+    due_shards: u8,
 }
 
 impl Store {
     /// A store on a table; `prefix` stands before the names of business tables.
     pub fn new(client: Client, table: impl Into<String>, prefix: impl Into<String>) -> Self {
         let pauses = || u32::from_be_bytes(crypto::random());
-        Self { client, table: table.into(), prefix: prefix.into(), pauses }
+        Self { client, table: table.into(), prefix: prefix.into(), pauses, due_shards: SHARDS }
     }
 
     /// The same with another source of chance for the pauses between two tries.
     #[must_use]
     pub fn pausing(self, pauses: fn() -> u32) -> Self {
         Self { pauses, ..self }
+    }
+
+    /// The same that puts what is due into so many shards of its index, 1 to [`MOST_DUE_SHARDS`].
+    #[must_use]
+    pub fn with_due_shards(self, count: u8) -> Self {
+        Self { due_shards: count.clamp(1, MOST_DUE_SHARDS), ..self }
+    }
+
+    /// The shard of the `due` index that what belongs to a number falls into.
+    fn due_shard(&self, number: &str) -> String {
+        due_shard(number, self.due_shards)
     }
 
     /// Opens the connection, so that the first callback does not wait for it.
@@ -187,6 +200,31 @@ impl Store {
         TransactWriteItem::builder().put(put).build()
     }
 
+    /// Inserts an item by itself; false when its key is taken.
+    async fn insert(&self, item: Item) -> Result<bool, StoreError> {
+        let sent = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+                Ok(false)
+            }
+            Err(error) => Err(StoreError::sdk("insert", &error)),
+        }
+    }
+
+    /// Writes an item over what is there.
+    async fn put(&self, item: Item, operation: &'static str) -> Result<(), StoreError> {
+        let sent = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await;
+        sent.map(|_| ()).map_err(|e| StoreError::sdk(operation, &e))
+    }
+
     fn updating(&self, key: &Key, expression: &Expression) -> TransactWriteItem {
         let update = Update::builder()
             .table_name(&self.table)
@@ -247,6 +285,16 @@ impl Store {
 
     /// One conditional update; false when its condition refused it.
     async fn update_if(&self, key: &Key, expression: &Expression) -> Result<bool, StoreError> {
+        Ok(self.update_giving(key, expression, ReturnValue::None).await?.is_some())
+    }
+
+    /// The same, which gives the item as it was or is, or none of it; `None` when its condition refused it.
+    async fn update_giving(
+        &self,
+        key: &Key,
+        expression: &Expression,
+        gives: ReturnValue,
+    ) -> Result<Option<Item>, StoreError> {
         let sent = self
             .client
             .update_item()
@@ -256,12 +304,13 @@ impl Store {
             .set_condition_expression(expression.condition())
             .set_expression_attribute_names(expression.names())
             .set_expression_attribute_values(expression.values())
+            .return_values(gives)
             .send()
             .await;
         match sent {
-            Ok(_) => Ok(true),
+            Ok(answer) => Ok(Some(answer.attributes.unwrap_or_default())),
             Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
-                Ok(false)
+                Ok(None)
             }
             Err(error) => Err(StoreError::sdk("update", &error)),
         }
@@ -300,15 +349,23 @@ fn judge<R>(error: &SdkError<TransactWriteItemsError, R>) -> Judged {
     }
 }
 
-/// The shard of the `due` index that an order's items fall into.
-pub fn due_shard(out_trade_no: &str) -> String {
-    format!("due#{:02}", shard(out_trade_no))
+/// The most shards that the `due` index can have.
+pub const MOST_DUE_SHARDS: u8 = 128;
+
+/// The shard of the `due` index that what belongs to a number falls into, of so many.
+pub fn due_shard(number: &str, of: u8) -> String {
+    shard_name(shard(number, of))
 }
 
-/// The shard of an order, of [`SHARDS`].
-fn shard(out_trade_no: &str) -> u8 {
-    let hash = crypto::hash::sha256_hex(out_trade_no.as_bytes());
-    u8::from_str_radix(&hash[..2], 16).unwrap_or(0) % SHARDS
+/// A shard's name in the `due` index.
+fn shard_name(shard: u8) -> String {
+    format!("due#{shard:02}")
+}
+
+/// The shard of a number, of so many.
+fn shard(number: &str, of: u8) -> u8 {
+    let hash = crypto::hash::sha256_hex(number.as_bytes());
+    u8::from_str_radix(&hash[..2], 16).unwrap_or(0) % of
 }
 
 impl From<StoreError> for domain::Failure {

@@ -1,7 +1,7 @@
 //! Orders, their attempts and their history in the table.
 
-use super::item::{Expression, Item, Key, attribute, item_of, json, plain, shape_of};
-use super::{FIRST_LOOK, Refused, Store, StoreError, due_shard};
+use super::item::{Expression, Item, Key, attribute, item_of, plain, shape_of};
+use super::{Refused, Store, StoreError};
 use aws_sdk_dynamodb::types::{AttributeValue as Av, Put, TransactWriteItem};
 use domain::{Attempt, AttemptState, MAX_ATTEMPTS, Order, Parameters, Provider, Status, UnixMs};
 use serde::Serialize;
@@ -121,22 +121,25 @@ impl Store {
         Ok(self.get(key).await?.as_ref().and_then(order_named))
     }
 
-    /// Inserts a new order. False when its number is taken.
+    /// Inserts a new order that somebody made and that is first due at a time. The first line of its history is
+    /// in it. False when its number is taken.
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn insert_order(&self, order: &Order, entry: &HistoryEntry) -> Result<bool, StoreError> {
+    pub async fn insert_order(&self, order: &Order, due: UnixMs, source: &str) -> Result<bool, StoreError> {
         let mut item = item_of(&Key::order(&order.out_trade_no), "order", order);
         let mut put = |name: &str, value: Av| item.insert(name.to_owned(), value);
         if let Some(user_id) = &order.user_id {
             put("list_key", Av::S(format!("user#{user_id}")));
             put("list_date", Av::N(order.create_date.to_string()));
         }
-        put("due_shard", Av::S(due_shard(&order.out_trade_no)));
-        put("due", Av::N((order.create_date + FIRST_LOOK).to_string()));
-        let mut writes = vec![self.insertion(item), self.history_insertion(&order.out_trade_no, entry)];
-        writes.extend(self.number_claim(&order.out_trade_no, order.current()));
-        self.commit_order(writes).await
+        put("due_shard", Av::S(self.due_shard(&order.out_trade_no)));
+        put("due", Av::N(due.to_string()));
+        put("created_by", Av::S(source.to_owned()));
+        match self.number_claim(&order.out_trade_no, order.current()) {
+            Some(claim) => self.commit_order(vec![self.insertion(item), claim]).await,
+            None => self.insert(item).await,
+        }
     }
 
     /// Adds an attempt, when the order is as it was read and nobody has its number. `ended` tells how the one
@@ -174,8 +177,8 @@ impl Store {
         })
     }
 
-    /// Keeps the pay parameters of an attempt, and the provider's own number of it, where it gave one: that is the
-    /// attempt's alone from then on.
+    /// Keeps the pay parameters of an attempt, where there are none yet or others, with the line of history that says so.
+    /// A line of before is kept by itself.
     ///
     /// # Errors
     /// When the table cannot be written.
@@ -184,37 +187,58 @@ impl Store {
         order: &Order,
         attempt: &Attempt,
         parameters: &Parameters,
-        number: Option<&str>,
+        entry: &HistoryEntry,
+    ) -> Result<(), StoreError> {
+        let no = &order.out_trade_no;
+        let mut item = item_of(&Key::parameters(no, attempt.n), "parameters", parameters);
+        item.extend(history_fields(entry));
+        if self.insert(item.clone()).await? {
+            return Ok(());
+        }
+        let before = self.get(&Key::parameters(no, attempt.n)).await?;
+        if before.as_ref() == Some(&item) {
+            return Ok(());
+        }
+        if let Some(before) = before.as_ref().and_then(line_of) {
+            let mut line = Key::history(no, before.time).attributes();
+            line.extend(before.fields);
+            self.put(line, "history").await?;
+        }
+        self.put(item, "parameters").await
+    }
+
+    /// The same with a number that the provider itself gave: that is the attempt's alone from then on.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn keep_numbered(
+        &self,
+        order: &Order,
+        attempt: &Attempt,
+        parameters: &Parameters,
+        number: &str,
         entry: &HistoryEntry,
     ) -> Result<Kept, StoreError> {
         let path = format!("attempts[{}]", attempt.n - 1);
         let mut update = Expression::default();
-        update
-            .when(&format!("{path}.n"), "=", attempt.n)
-            .set_some(&format!("{path}.return_url"), attempt.return_url.as_ref())
-            .set(&format!("{path}.fresh_until"), attempt.fresh_until)
-            .change("version", 1);
-        if let Some(number) = number {
-            let numbers = update.name(&format!("{path}.numbers"));
-            let most = update.value(Av::N(MAX_ATTEMPTS.to_string()));
-            update.when_raw(format!("(attribute_not_exists({numbers}) OR size({numbers}) < {most})"));
-            update.grow(&format!("{path}.numbers"), &number);
-        }
+        update.when(&format!("{path}.n"), "=", attempt.n).change("version", 1);
+        let numbers = update.name(&format!("{path}.numbers"));
+        let most = update.value(Av::N(MAX_ATTEMPTS.to_string()));
+        update.when_raw(format!("(attribute_not_exists({numbers}) OR size({numbers}) < {most})"));
+        update.grow(&format!("{path}.numbers"), &number);
         let no = &order.out_trade_no;
         let kept = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item_of(&Key::parameters(no, attempt.n), "parameters", parameters)))
             .build()
             .expect("table and item are set");
-        let mut writes = vec![
+        let claim = Key::number(attempt.provider.name(), &attempt.merchant, number);
+        let writes = vec![
             self.updating(&Key::order(no), &update),
             self.history_insertion(no, entry),
             TransactWriteItem::builder().put(kept).build(),
+            self.insertion(number_item(&claim, no)),
         ];
-        writes.extend(number.map(|number| {
-            let key = Key::number(attempt.provider.name(), &attempt.merchant, number);
-            self.insertion(number_item(&key, no))
-        }));
         match self.commit(writes).await? {
             Ok(()) => Ok(Kept::Done),
             Err(Refused::Conditions(at)) if at.contains(&0) => Ok(Kept::TooMany),
@@ -278,7 +302,7 @@ impl Store {
     }
 
     /// Marks an attempt that its provider refused to create, unless somebody else had to do with the order since
-    /// it was read.
+    /// it was read, or has parameters for it.
     ///
     /// # Errors
     /// When the table cannot be written.
@@ -290,7 +314,16 @@ impl Store {
             .when("version", "=", order.version)
             .set(&path, AttemptState::Failed)
             .change("version", 1);
-        self.write_with_history(order, &update, entry).await
+        let no = &order.out_trade_no;
+        let mut none = Expression::default();
+        let there = none.name("pk");
+        none.when_raw(format!("attribute_not_exists({there})"));
+        let writes = vec![
+            self.updating(&Key::order(no), &update),
+            self.history_insertion(no, entry),
+            self.checking(&Key::parameters(no, n), &none),
+        ];
+        self.commit_order(writes).await
     }
 
     /// Opens an attempt again that the provider had refused to create.
@@ -327,7 +360,7 @@ impl Store {
         let key = Key::order(out_trade_no);
         let there = update.name("pk");
         update.when_raw(format!("attribute_exists({there})"));
-        update.set("due_shard", due_shard(out_trade_no)).set("due", due);
+        update.set("due_shard", self.due_shard(out_trade_no)).set("due", due);
         self.update_if(&key, &update).await.map(|_| ())
     }
 
@@ -364,13 +397,30 @@ impl Store {
         self.write_with_history(order, &update, entry).await
     }
 
-    /// The history of an order, oldest first.
+    /// The history of an order, oldest first: lines of their own, and those that stand in its item and in those of pay
+    /// parameters.
     ///
     /// # Errors
     /// When the table cannot be read.
     pub async fn history(&self, out_trade_no: &str) -> Result<Vec<Map<String, Value>>, StoreError> {
-        let items = self.partition(&Key::order(out_trade_no).pk, "H#").await?;
-        Ok(items.iter().map(plain).collect())
+        let items = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", Av::S(Key::order(out_trade_no).pk))
+            .expression_attribute_values(":from", Av::S("H#".to_owned()))
+            .expression_attribute_values(":to", Av::S("P#~".to_owned()))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<Item>, _>>()
+            .await
+            .map_err(|e| StoreError::sdk("history", &e))?;
+        let mut lines: Vec<Line> = items.iter().filter_map(line_of).collect();
+        lines.sort_by_key(|line| line.time);
+        Ok(lines.iter().map(|line| plain(&line.fields)).collect())
     }
 
     /// Claims an attempt's number, where it is not its order's own.
@@ -395,9 +445,7 @@ impl Store {
     /// # Errors
     /// When the table cannot be written.
     pub async fn append_history(&self, out_trade_no: &str, entry: &HistoryEntry) -> Result<(), StoreError> {
-        let item = history_item(out_trade_no, entry);
-        let sent = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await;
-        sent.map(|_| ()).map_err(|e| StoreError::sdk("history", &e))
+        self.put(history_item(out_trade_no, entry), "history").await
     }
 
     /// Orders of a user, newest first, filtered; `cursor` is what the page before gave.
@@ -412,61 +460,6 @@ impl Store {
         wanted: impl Fn(&Order) -> bool,
     ) -> Result<Option<Listing>, StoreError> {
         self.listed(&format!("user#{user_id}"), page_size, cursor, shape_of, wanted).await
-    }
-
-    /// A page of a listing: what of its items is wanted, as `read` reads it.
-    pub(super) async fn listed<T>(
-        &self,
-        list_key: &str,
-        page_size: usize,
-        cursor: Option<&str>,
-        read: impl Fn(&Item) -> Result<T, StoreError>,
-        wanted: impl Fn(&T) -> bool,
-    ) -> Result<Option<(Vec<T>, Option<String>)>, StoreError> {
-        let mut start = match cursor.map(|c| decode_cursor(c, list_key)) {
-            Some(None) => return Ok(None),
-            Some(Some(key)) => Some(key),
-            None => None,
-        };
-        let mut page = Vec::new();
-        loop {
-            let (items, next) = self.listing_page(list_key, 100, start).await?;
-            for item in items {
-                let shape = read(&item)?;
-                if wanted(&shape) {
-                    page.push(shape);
-                    if page.len() == page_size {
-                        return Ok(Some((page, Some(encode_cursor(&item)))));
-                    }
-                }
-            }
-            match next {
-                Some(key) => start = Some(key),
-                None => return Ok(Some((page, None))),
-            }
-        }
-    }
-
-    pub(super) async fn listing_page(
-        &self,
-        list_key: &str,
-        limit: i32,
-        start: Option<Item>,
-    ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
-        let page = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name("listing")
-            .key_condition_expression("list_key = :key")
-            .expression_attribute_values(":key", Av::S(list_key.to_owned()))
-            .scan_index_forward(false)
-            .limit(limit)
-            .set_exclusive_start_key(start)
-            .send()
-            .await
-            .map_err(|e| StoreError::sdk("listing", &e))?;
-        Ok((page.items.unwrap_or_default(), page.last_evaluated_key.filter(|k| !k.is_empty())))
     }
 
     pub(super) fn history_insertion(&self, out_trade_no: &str, entry: &HistoryEntry) -> TransactWriteItem {
@@ -507,35 +500,47 @@ pub(super) fn order_named(item: &Item) -> Option<String> {
 
 fn history_item(out_trade_no: &str, entry: &HistoryEntry) -> Item {
     let mut item = Key::history(out_trade_no, entry.at).attributes();
+    item.insert("kind".to_owned(), Av::S("history".to_owned()));
+    item.insert("out_trade_no".to_owned(), Av::S(out_trade_no.to_owned()));
+    item.extend(history_fields(entry));
+    item
+}
+
+fn history_fields(entry: &HistoryEntry) -> [(String, Av); 4] {
     let fields = [
-        ("kind", Av::S("history".to_owned())),
-        ("out_trade_no", Av::S(out_trade_no.to_owned())),
         ("event", Av::S(entry.event.to_owned())),
         ("source", Av::S(entry.source.clone())),
         ("time", Av::N(entry.at.to_string())),
         ("detail", attribute(&Value::Object(entry.detail.clone()))),
     ];
-    item.extend(fields.map(|(k, v)| (k.to_owned(), v)));
-    item
+    fields.map(|(name, value)| (name.to_owned(), value))
 }
 
-/// A cursor is the index key of the last item, as base64 of JSON.
-fn encode_cursor(item: &Item) -> String {
-    let key: Map<String, Value> = ["pk", "sk", "list_key", "list_date"]
-        .iter()
-        .filter_map(|name| item.get(*name).map(|a| ((*name).to_owned(), json(a))))
-        .collect();
-    crypto::base64(Value::Object(key).to_string().as_bytes())
+/// A line of an order's history.
+struct Line {
+    time: UnixMs,
+    fields: Item,
 }
 
-fn decode_cursor(cursor: &str, list_key: &str) -> Option<Item> {
-    let bytes = crypto::from_base64(cursor).ok()?;
-    let key: Map<String, Value> = serde_json::from_slice(&bytes).ok()?;
-    let said = |name: &str| key.get(name).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
-    let right = key.get("list_key")?.as_str()? == list_key
-        && key.len() == 4
-        && said("pk")
-        && said("sk")
-        && key.get("list_date")?.is_i64();
-    right.then(|| key.iter().map(|(k, v)| (k.clone(), attribute(v))).collect())
+/// The line of history that an item is or holds.
+fn line_of(item: &Item) -> Option<Line> {
+    let text = |name: &str| item.get(name).and_then(|a| a.as_s().ok());
+    if text("kind").is_some_and(|kind| kind == "order") {
+        let source = text("created_by")?.clone();
+        let order: Order = shape_of(item).ok()?;
+        let first = order.attempts.first()?;
+        let entry = HistoryEntry::new("created", source, order.create_date)
+            .with("total_fee", &order.total_fee)
+            .with("pay_type", &first.pay_type);
+        return Some(Line { time: order.create_date, fields: history_item(&order.out_trade_no, &entry) });
+    }
+    let time = item.get("time")?.as_n().ok()?.parse().ok()?;
+    let mut fields = Item::new();
+    for name in ["event", "source", "time", "detail"] {
+        fields.insert(name.to_owned(), item.get(name)?.clone());
+    }
+    let no = text("out_trade_no").cloned().or_else(|| Some(text("pk")?.strip_prefix("O#")?.to_owned()))?;
+    fields.insert("kind".to_owned(), Av::S("history".to_owned()));
+    fields.insert("out_trade_no".to_owned(), Av::S(no));
+    Some(Line { time, fields })
 }

@@ -6,7 +6,7 @@
 
 use super::bills::refunded_fields;
 use super::item::{Expression, Item, Key, attribute, item_of, shape_of};
-use super::{Action, FIRST_LOOK, HistoryEntry, IncidentStatus, Refused, Store, StoreError, due_shard};
+use super::{Action, FIRST_LOOK, HistoryEntry, IncidentStatus, Refused, Store, StoreError};
 use aws_sdk_dynamodb::types::{AttributeValue as Av, TransactWriteItem};
 use domain::{Fen, Order, Provider, Refund, RefundState, Status, UnixMs};
 use serde_json::json;
@@ -104,7 +104,7 @@ impl Store {
         let key = Key::refund(no, &refund.out_refund_no);
         let mut writes = vec![self.updating(&Key::order(no), &order)];
         if again {
-            writes.push(self.updating(&key, &begun_again(refund, entry.at)));
+            writes.push(self.updating(&key, &begun_again(self.due_shard(no), entry.at)));
         } else {
             writes.extend(self.refund_insertions(refund));
         }
@@ -126,7 +126,7 @@ impl Store {
             .when("out_refund_no", "=", &refund.out_refund_no)
             .set("action", Action::Refund);
         let writes = vec![
-            self.updating(&Key::refund(no, &refund.out_refund_no), &begun_again(refund, entry.at)),
+            self.updating(&Key::refund(no, &refund.out_refund_no), &begun_again(self.due_shard(no), entry.at)),
             self.updating(&Key::incident(refund.incident.as_deref().unwrap_or_default()), &incident),
             self.history_insertion(no, entry),
         ];
@@ -140,7 +140,7 @@ impl Store {
     pub(super) fn refund_insertions(&self, refund: &Refund) -> [TransactWriteItem; 2] {
         let no = &refund.out_trade_no;
         let mut item = item_of(&Key::refund(no, &refund.out_refund_no), "refund", refund);
-        item.insert("due_shard".to_owned(), Av::S(due_shard(no)));
+        item.insert("due_shard".to_owned(), Av::S(self.due_shard(no)));
         item.insert("due".to_owned(), Av::N((refund.create_date + FIRST_LOOK).to_string()));
         [self.insertion(item), self.insertion(number_claim(refund))]
     }
@@ -307,13 +307,13 @@ pub(super) fn number_claim(refund: &Refund) -> Item {
 }
 
 /// A refused refund that begins again.
-fn begun_again(refund: &Refund, at: UnixMs) -> Expression {
+fn begun_again(shard: String, at: UnixMs) -> Expression {
     let mut update = Expression::default();
     update
         .when("state", "=", RefundState::Refused)
         .set("state", RefundState::Processing)
         .remove("repeated")
-        .set("due_shard", due_shard(&refund.out_trade_no))
+        .set("due_shard", shard)
         .set("due", at + FIRST_LOOK);
     update
 }

@@ -1,7 +1,7 @@
 //! Tasks in the table, beside their order: written with what causes them, claimed by one conditional write.
 
 use super::item::{Expression, Item, Key, item_of, plain};
-use super::{Action, HistoryEntry, Incident, Refused, Store, StoreError, Write, due_shard};
+use super::{Action, HistoryEntry, Incident, Refused, Store, StoreError, Write};
 use aws_sdk_dynamodb::types::{AttributeValue as Av, TransactWriteItem};
 use domain::{LEASE, Order, Task, TaskName, TaskState, UnixMs};
 use serde_json::{Value, json};
@@ -84,7 +84,7 @@ impl Store {
 
     pub(super) fn task_insertion(&self, task: &Task) -> TransactWriteItem {
         let mut item = item_of(&Key::task(&task.out_trade_no, &task.name()), "task", task);
-        item.insert("due_shard".to_owned(), Av::S(due_shard(&task.out_trade_no)));
+        item.insert("due_shard".to_owned(), Av::S(self.due_shard(&task.out_trade_no)));
         self.insertion(item)
     }
 
@@ -112,7 +112,7 @@ impl Store {
             .when("due", "=", task.due)
             .set("due", claimed.due)
             .set("lease", claimed.due)
-            .set("due_shard", due_shard(&task.out_trade_no))
+            .set("due_shard", self.due_shard(&task.out_trade_no))
             .set("attempts", claimed.attempts);
         let key = Key::task(&task.out_trade_no, &task.name());
         Ok(self.update_if(&key, &update).await?.then_some(claimed))

@@ -6,7 +6,7 @@
 //! that ends it without the money being gone. So both happen once, whoever runs at once.
 
 use super::item::{Expression, Key, item_of, shape_of};
-use super::{FIRST_LOOK, Refused, Store, StoreError, due_shard};
+use super::{FIRST_LOOK, Refused, Store, StoreError};
 use aws_sdk_dynamodb::types::{AttributeValue as Av, TransactWriteItem};
 use crypto::hash;
 use domain::{DailyLimits, Transfer, TransferState, UnixMs, shanghai_day};
@@ -72,7 +72,7 @@ impl Store {
     ) -> Result<Begun, StoreError> {
         let Some(counters) = self.counting(transfer, limits, at) else { return Ok(Begun::OverLimit) };
         let mut item = item_of(&Key::transfer(&transfer.merchant, &transfer.out_bill_no), "transfer", transfer);
-        item.insert("due_shard".to_owned(), Av::S(due_shard(&transfer.out_bill_no)));
+        item.insert("due_shard".to_owned(), Av::S(self.due_shard(&transfer.out_bill_no)));
         item.insert("due".to_owned(), Av::N((transfer.create_date + FIRST_LOOK).to_string()));
         item.insert("history".to_owned(), super::item::attribute(&json!([line("begun", transfer, at)])));
         let mut writes = vec![self.insertion(item)];
@@ -106,7 +106,7 @@ impl Store {
             .set("limits", &next.limits)
             .set("sent_at", next.sent_at)
             .set("version", next.version)
-            .set("due_shard", due_shard(&next.out_bill_no))
+            .set("due_shard", self.due_shard(&next.out_bill_no))
             .set("due", at + FIRST_LOOK)
             .remove("fail_reason")
             .remove("provider_state")
@@ -198,7 +198,7 @@ impl Store {
         if next.state != seen.state {
             update.grow("history", &line(source, next, at));
             if next.state.is_open() && !seen.state.is_open() {
-                update.set("due_shard", due_shard(&seen.out_bill_no)).set("due", at + FIRST_LOOK);
+                update.set("due_shard", self.due_shard(&seen.out_bill_no)).set("due", at + FIRST_LOOK);
             }
             if !next.state.is_open() {
                 update.remove("due_shard").remove("due");
