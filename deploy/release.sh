@@ -5,7 +5,7 @@
 #   deploy/release.sh FOLDER [function …]
 #
 # Needs Rust with both targets, cargo-lambda and zig (docs/deploy.md). The builds are those of `sam build`: run in the
-# function's folder with the same options, so neither does again what the other has done.
+# function's folder with the same options, so that with CARGO_TARGET_DIR=target/release-arm64 it finds them done.
 set -euo pipefail
 [[ $# -ge 1 ]] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2; }
 folder=$(realpath -m "$1")
@@ -18,14 +18,15 @@ target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 
 rm -rf "$folder"
 mkdir -p "$folder"
-for processor in arm64 x86_64; do
-    option=--arm64
-    [[ $processor = arm64 ]] || option=--x86-64
+# Everything for one processor, in a target of its own: linking takes one core for each function, so both go at once.
+archives() {
+    local processor=$1 option=$2 function
+    export CARGO_TARGET_DIR=$target/release-$processor
     for function in "${functions[@]}"; do
         # Not at the root: there, cargo would build with the features that the simulator and the console ask for.
         (cd "functions/$function" && cargo lambda build --locked --release "$option" --bin "$function" --quiet)
         # The same bytes from the same binary, whenever it is packed.
-        python3 - "$target/lambda/$function/bootstrap" "$folder/$function-$processor.zip" <<'PACK'
+        python3 - "$CARGO_TARGET_DIR/lambda/$function/bootstrap" "$folder/$function-$processor.zip" <<'PACK'
 import sys, zipfile
 source, archive = sys.argv[1:]
 entry = zipfile.ZipInfo("bootstrap", (2020, 1, 1, 0, 0, 0))
@@ -41,6 +42,13 @@ PACK
         -e "s|^    Default: arm64\$|    Default: $processor|" \
         -e "s|^    AllowedValues: \[arm64, x86_64\]\$|    AllowedValues: [$processor]|" \
         "$root/template.yaml" >"$folder/template-$processor.yaml"
-done
+}
+
+archives arm64 --arm64 &
+arm64=$!
+archives x86_64 --x86-64 &
+x86_64=$!
+wait "$arm64"
+wait "$x86_64"
 cp edge.yaml "$folder"
 (cd "$folder" && sha256sum -- * >SHA256SUMS)
