@@ -59,7 +59,7 @@ pub enum Scope {
     Old,
     /// A payment that nobody tells of, asked about by a message that comes twice, while its client asks.
     Asked,
-    /// The same, where every message was lost and the order's time is over, found by two runs of the schedule at once.
+    /// The same, where every message was lost and the order's time is over: the schedule finds it while its client asks.
     Forgotten,
 }
 
@@ -302,7 +302,7 @@ impl Scope {
                     queues.lose();
                 }
                 tokio::time::advance(Duration::from_hours(3)).await;
-                [Step::Reconcile(200), Step::Reconcile(200)]
+                [Step::Reconcile(200), asked()]
             }
             Self::Changed => [told(payee), created("alipay", self.kind())],
             Self::Callbacks | Self::Late | Self::Forwarded => [told(payee), told(payee)],
