@@ -2,8 +2,17 @@
 //! is the simulator's.
 
 use crate::binaries_kit::{Aws, Shop};
+use crate::world::{KEY, TABLE, World};
+use futures::future::BoxFuture;
 use sandbox::Mode;
 use serde_json::{Value, json};
+use shared::api::Request;
+use shared::app::{App, Settings, system_clock};
+use shared::config::Source;
+use shared::payments::{Message, Queues};
+use shared::store::Store;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A shop whose functions put work into queues at `aws`.
 async fn shop(aws: &Aws) -> Shop {
@@ -123,4 +132,46 @@ async fn an_order_whose_message_no_queue_takes_is_asked_about_by_the_schedule() 
     let item = shop.world.order("QUEUED_5").await;
     let after = item["due"].as_i64().unwrap() - item["create_date"].as_i64().unwrap();
     assert!((75_000..80_000).contains(&after), "{after}");
+}
+
+/// Queues that take messages and say nothing.
+struct Silent;
+
+impl Queues for Silent {
+    fn send(&self, _: Vec<Message>) -> BoxFuture<'_, usize> {
+        Box::pin(std::future::pending())
+    }
+
+    fn hide<'a>(&'a self, _: &'a str, _: &'a str, _: Duration) -> BoxFuture<'a, ()> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_queue_that_says_nothing_holds_up_no_payer_for_long_and_the_schedule_asks() {
+    let world = World::start().await;
+    let settings = Settings {
+        source: Source::Inline(world.config.to_string()),
+        config_ttl: 300,
+        notify_base: None,
+        dead_letters: None,
+        queues: Some(Arc::new(Silent)),
+    };
+    let store = Store::new(vk_pay_local::dynamo::client(&world.dynamodb), TABLE, "");
+    let app = App::new(settings, store, Box::new(handlers::Registry), system_clock()).await;
+    let app = app.unwrap_or_else(|faults| panic!("the configuration is right: {faults:?}"));
+    let body = json!({
+        "provider": "wxpay", "out_trade_no": "QUEUED_6", "total_fee": 100, "subject": "测试", "type": "custom",
+        "vk_platform": "h5",
+    });
+    let method = http::Method::POST;
+    let mut request = Request { method, body: body.to_string().into_bytes(), ..Request::default() };
+    request.headers.insert("authorization", format!("Bearer {KEY}").parse().unwrap());
+    let began = Instant::now();
+    let answer = create_payment::handle(&app, request).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let order = world.order("QUEUED_6").await;
+    let after = order["due"].as_i64().unwrap() - order["create_date"].as_i64().unwrap();
+    assert!((75_000..85_000).contains(&after), "{after}");
 }

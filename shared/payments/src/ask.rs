@@ -52,12 +52,17 @@ pub(super) fn first_due(cx: &Context<'_>, order: &Order) -> UnixMs {
     }
 }
 
-/// Has an attempt asked about that goes out to its provider now. Where its queue takes nothing the schedule asks.
+/// How long a payer waits for a queue at most.
+const SENDING: Duration = Duration::from_secs(2);
+
+/// Has an attempt asked about that goes out to its provider now. Where its queue takes nothing, or does not say so in
+/// time, the schedule asks.
 pub(super) async fn begin(cx: &Context<'_>, order: &Order, attempt: &Attempt) {
     let Some(queues) = cx.queues else { return };
     let Some(message) = message(order, attempt, 0, cx.now()) else { return };
     let due = cx.now() + Duration::from_secs(PAUSES[0]);
-    if queues.send(vec![message]).await > 0
+    let sent = tokio::time::timeout(SENDING, queues.send(vec![message])).await;
+    if sent != Ok(0)
         && let Err(error) = cx.store.look_at(&order.out_trade_no, due).await
     {
         tracing::error!(out_trade_no = %order.out_trade_no, %error, "an order is asked about at its end only");
