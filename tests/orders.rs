@@ -493,3 +493,20 @@ async fn parameters_that_are_given_again_leave_the_line_of_those_before() {
     let events: Vec<&str> = history.iter().filter_map(|line| line["event"].as_str()).collect();
     assert_eq!(events.iter().filter(|event| **event == "issued").count(), 2, "{history:?}");
 }
+
+#[tokio::test]
+async fn a_page_of_orders_reads_no_more_items_than_it_gives() {
+    let table = crate::world::TABLE;
+    let world = World::start().await;
+    for i in 0..9 {
+        world.create(&format!("PAGE_000{i}"), json!({ "user_id": "user_001" })).await;
+    }
+    let proxy = tests::dynamo_proxy::DynamoProxy::start(&world.dynamodb).await;
+    let store = shared::store::Store::new(vk_pay_local::dynamo::client(proxy.base()), table, "");
+    let (page, next) = store.orders_of("user_001", 3, None, |_| true).await.unwrap().expect("a page");
+    assert_eq!((page.len(), next.is_some()), (3, true));
+    let calls = proxy.calls();
+    let read = calls.iter().filter(|call| call.operation == "BatchGetItem");
+    let items: usize = read.map(|call| call.body["RequestItems"][table]["Keys"].as_array().map_or(0, Vec::len)).sum();
+    assert_eq!(items, 3);
+}

@@ -39,12 +39,15 @@ impl Store {
         let mut page = Vec::new();
         loop {
             let (keys, next) = self.listing_page(list_key, start).await?;
-            for item in self.whole(&keys).await? {
-                let shape = read(&item)?;
-                if wanted(&shape) {
-                    page.push(shape);
-                    if page.len() == page_size {
-                        return Ok(Some((page, Some(encode_cursor(&item)))));
+            // No more than the page may need: each item is read from the table, and paid for.
+            for keys in keys.chunks(page_size.max(1)) {
+                for item in self.whole(keys).await? {
+                    let shape = read(&item)?;
+                    if wanted(&shape) {
+                        page.push(shape);
+                        if page.len() == page_size {
+                            return Ok(Some((page, Some(encode_cursor(&item)))));
+                        }
                     }
                 }
             }
