@@ -151,4 +151,10 @@ async fn a_damaged_private_key_is_named_by_its_path_when_it_is_first_needed_and_
     }
     function.logged("appPrivateKeyContent: is a damaged private key").await;
     assert_eq!(function.log().matches("is a damaged private key").count(), 1, "{}", function.log());
+    // Before any payer: the schedule looks, and calls the operator.
+    let emulator = Emulator::start().await;
+    let schedule = started(&emulator, &world, "reconcile", &world.dynamodb, "on-demand").await;
+    schedule.ready().await.unwrap();
+    emulator.invoke(json!({ "job": "due" })).await.unwrap();
+    schedule.logged("alarm=damaged_key path=wxpay.").await;
 }

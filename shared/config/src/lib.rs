@@ -24,6 +24,7 @@ pub use reader::{Fault, Reader};
 pub use source::{Source, SourceError};
 pub use transfer::{TransferDefaults, report_infos};
 
+use crypto::rsa::PrivateKey;
 use domain::{Secret, UnixMs};
 use reader::{Shared, base_url, is_blank};
 use serde_json::{Map, Value};
@@ -85,6 +86,7 @@ pub struct Document<M> {
     pub policy: Policy,
     /// Only these users may pay, when set.
     pub user_whitelist: Option<BTreeSet<String>>,
+    private_keys: Vec<PrivateKey>,
 }
 
 impl<M: Sections> Document<M> {
@@ -113,7 +115,10 @@ impl<M: Sections> Document<M> {
         let config = Self::read(&Reader::root(&shared, &document));
         let faults = shared.faults.into_inner();
         match config {
-            Some(config) if faults.is_empty() => Ok((config, shared.remarks.into_inner())),
+            Some(config) if faults.is_empty() => {
+                let private_keys = shared.parsed.private_keys.into_inner().into_values().collect();
+                Ok((Self { private_keys, ..config }, shared.remarks.into_inner()))
+            }
             _ => Err(faults),
         }
     }
@@ -160,12 +165,27 @@ impl<M: Sections> Document<M> {
         }
         let user_whitelist = root.texts("userWhitelist").map(|ids| ids.into_iter().collect());
         root.ignore_unknown(&["autoDeleteExpiredOrders"]);
-        Some(Self { merchants, notify_url, notify_key, auth: auth?, handlers: forwards, policy, user_whitelist })
+        Some(Self {
+            merchants,
+            notify_url,
+            notify_key,
+            auth: auth?,
+            handlers: forwards,
+            policy,
+            user_whitelist,
+            private_keys: Vec::new(),
+        })
     }
 
     /// All merchants, by id.
     pub fn merchants(&self) -> impl Iterator<Item = &M> {
         self.merchants.values()
+    }
+
+    /// The paths of private keys whose numbers do not belong together, with which nothing can be signed. That takes a
+    /// millisecond for each key the first time, so a start does not ask.
+    pub fn damaged_keys(&self) -> impl Iterator<Item = &str> {
+        self.private_keys.iter().filter(|key| key.check().is_err()).map(PrivateKey::place)
     }
 
     /// A merchant by id (`data.pid`, or the last part of a callback URL).

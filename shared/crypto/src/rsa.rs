@@ -64,6 +64,19 @@ impl PrivateKey {
         Ok(Self { pair: Arc::new(OnceLock::from(Some(pair))), pkcs8: Arc::new(pkcs8), spki, place })
     }
 
+    /// Checks that its numbers belong together, which every use does too. It is calculated once.
+    ///
+    /// # Errors
+    /// [`CryptoError::Damaged`].
+    pub fn check(&self) -> Result<(), CryptoError> {
+        self.pair().map(|_| ())
+    }
+
+    /// Where it was read, as a path in the configuration.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
     /// The key, checked.
     fn pair(&self) -> Result<&KeyPair, CryptoError> {
         let pair = self.pair.get_or_init(|| {

@@ -78,6 +78,10 @@ pub struct Sweep {
 /// # Errors
 /// When the index cannot be read; an item that cannot be brought on is counted, and never stops the run.
 pub async fn sweep(cx: &Context<'_>, sweep: &Sweep, counts: &Counts) -> Result<bool, Failure> {
+    // No start looks, and each payer would be the first to learn of it.
+    for path in cx.config.damaged_keys() {
+        telemetry::alarm("damaged_key", &[("path", &path)]);
+    }
     let at = sweep.at;
     let ends = Instant::now() + BUDGET;
     let spent = || counts.asked.load(Ordering::Relaxed) >= sweep.max_calls || Instant::now() >= ends;
