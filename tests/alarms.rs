@@ -1,86 +1,104 @@
 //! The alarm rings for what this code has found, and for nothing that somebody sends.
 //!
-//! `template.yaml` turns lines into a metric by filter patterns; [`Pattern`] is what CloudWatch documents of their
-//! space-delimited form (Filter pattern syntax, "Match terms in space-delimited log events"): fields in their order,
-//! text in brackets or double quotes is one field, `=` compares, `*` stands for any text, `...` for any more fields.
+//! `template.yaml` turns lines into a metric by filter patterns; [`Pattern`] is what CloudWatch documents of their form
+//! for JSON (Filter pattern syntax, "Match terms in JSON log events"): selectors from `$`, `=` and `!=` with a string,
+//! in which `*` stands for any text, `&&` before `||`, parentheses. A line that is not JSON matches none.
 
 use crate::binaries_kit::Shop;
 use crate::world::{KEY, World};
 use http::{HeaderMap, Method};
 use sandbox::{CallbackKind, Mode};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::api::Request;
 use shared::telemetry;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
+use tracing::Instrument;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 
-/// A space-delimited filter pattern.
-struct Pattern(Vec<Field>);
-
-enum Field {
-    /// A name, and what it must equal.
-    Named(Option<String>),
-    /// `...`
-    Rest,
+/// A filter pattern for JSON.
+enum Pattern {
+    /// The members from the root, what it must equal, and whether it must.
+    Is(Vec<String>, String, bool),
+    And(Box<Pattern>, Box<Pattern>),
+    Or(Box<Pattern>, Box<Pattern>),
 }
 
 impl Pattern {
     fn parse(text: &str) -> Self {
-        let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).expect("brackets");
-        let field = |part: &str| match part.trim() {
-            "..." => Field::Rest,
-            part => match part.split_once('=') {
-                None => Field::Named(None),
-                Some((_, wanted)) => {
-                    let wanted = wanted.trim();
-                    // What is not a word must be quoted; nothing that stands here needs it.
-                    assert!(wanted.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '*'), "{text}");
-                    Field::Named(Some(wanted.to_owned()))
-                }
-            },
-        };
-        Self(inner.split(',').map(field).collect())
+        let inner = text.trim().strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).expect("braces");
+        let mut rest = inner.trim();
+        let pattern = Self::either(&mut rest);
+        assert_eq!(rest, "", "{text}");
+        pattern
+    }
+
+    fn either(rest: &mut &str) -> Self {
+        let mut pattern = Self::both(rest);
+        while take(rest, "||") {
+            pattern = Self::Or(Box::new(pattern), Box::new(Self::both(rest)));
+        }
+        pattern
+    }
+
+    fn both(rest: &mut &str) -> Self {
+        let mut pattern = Self::one(rest);
+        while take(rest, "&&") {
+            pattern = Self::And(Box::new(pattern), Box::new(Self::one(rest)));
+        }
+        pattern
+    }
+
+    fn one(rest: &mut &str) -> Self {
+        if take(rest, "(") {
+            let pattern = Self::either(rest);
+            assert!(take(rest, ")"), "a parenthesis before {rest}");
+            return pattern;
+        }
+        assert!(take(rest, "$."), "a selector at {rest}");
+        let end = rest.find([' ', '=', '!']).expect("an operator");
+        // Members alone: a name in brackets or an index would be another rule.
+        assert!(rest[..end].chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.'), "{rest}");
+        let path = rest[..end].split('.').map(str::to_owned).collect();
+        *rest = rest[end..].trim_start();
+        let equal = !take(rest, "!=");
+        assert!(!equal || take(rest, "="), "an operator at {rest}");
+        assert!(take(rest, "\""), "a string at {rest}");
+        let end = rest.find('"').expect("the end of the string");
+        let wanted = rest[..end].to_owned();
+        *rest = rest[end + 1..].trim_start();
+        Self::Is(path, wanted, equal)
     }
 
     fn matches(&self, line: &str) -> bool {
-        let mut words = words(line).into_iter();
-        for field in &self.0 {
-            match field {
-                Field::Rest => return true,
-                Field::Named(wanted) => {
-                    let Some(word) = words.next() else { return false };
-                    if wanted.as_ref().is_some_and(|wanted| !equals(wanted, &word)) {
-                        return false;
-                    }
-                }
+        serde_json::from_str(line).is_ok_and(|event: Value| event.is_object() && self.holds(&event))
+    }
+
+    fn holds(&self, event: &Value) -> bool {
+        match self {
+            Self::And(one, other) => one.holds(event) && other.holds(event),
+            Self::Or(one, other) => one.holds(event) || other.holds(event),
+            Self::Is(path, wanted, equal) => {
+                let found = path.iter().try_fold(event, |value, name| value.get(name));
+                // What is not there is neither equal nor unequal.
+                found.and_then(Value::as_str).is_some_and(|text| equals(wanted, text) == *equal)
             }
         }
-        words.next().is_none()
     }
 }
 
-/// The fields of a line.
-fn words(line: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut rest = line.trim_start_matches(' ');
-    while !rest.is_empty() {
-        let closing = match rest.as_bytes()[0] {
-            b'[' => rest.find(']'),
-            b'"' => rest[1..].find('"').map(|at| at + 1),
-            _ => None,
-        };
-        let end = match closing {
-            Some(at) => at + 1,
-            None => rest.find(' ').unwrap_or(rest.len()),
-        };
-        words.push(rest[..end].trim_matches(['[', ']', '"']).to_owned());
-        rest = rest[end..].trim_start_matches(' ');
+/// Takes a token off the beginning, and the space behind it.
+fn take(rest: &mut &str, token: &str) -> bool {
+    match rest.strip_prefix(token) {
+        Some(behind) => {
+            *rest = behind.trim_start();
+            true
+        }
+        None => false,
     }
-    words
 }
 
 fn equals(wanted: &str, word: &str) -> bool {
@@ -143,7 +161,7 @@ impl Log {
         let writer = log.clone();
         // The table and the sandbox run in this process too, and are no part of it on AWS.
         let ours = Targets::new().with_default(LevelFilter::INFO).with_target("dynoxide", LevelFilter::OFF);
-        let subscriber = tracing_subscriber::registry().with(ours).with(telemetry::layer(move || writer.clone()));
+        let subscriber = tracing_subscriber::registry().with(ours).with(telemetry::json(move || writer.clone(), None));
         (log, tracing::subscriber::set_default(subscriber))
     }
 
@@ -205,12 +223,12 @@ fn sources() -> Vec<(PathBuf, String)> {
 fn kinds() -> Vec<&'static str> {
     let mut kinds = Vec::new();
     for (path, text) in sources() {
-        for part in text.split("telemetry::alarm(").skip(1) {
+        for part in text.split("telemetry::alarm!(").skip(1) {
             let argument = part.trim_start();
             if let Some(rest) = argument.strip_prefix('"') {
                 kinds.push(rest.split('"').next().expect("a text").to_owned());
             } else {
-                assert!(argument.starts_with("incident.incident.name()"), "{}: {argument:.60}", path.display());
+                assert!(argument.starts_with("name, "), "{}: {argument:.60}", path.display());
             }
         }
         if path.ends_with("store/src/incident.rs") {
@@ -226,7 +244,7 @@ fn kinds() -> Vec<&'static str> {
 fn d2_alarms_are_written_in_one_place() {
     for (path, text) in sources() {
         let home = path.ends_with("shared/telemetry/src/lib.rs");
-        assert!(home || !text.contains("alarm="), "{}: use telemetry::alarm", path.display());
+        assert!(home || !text.contains("ALARM"), "{}: use telemetry::alarm", path.display());
         assert!(home || !text.contains("target: \"alarm\""), "{}: use telemetry::alarm", path.display());
     }
     assert!(kinds().len() > 20, "{:?}", kinds());
@@ -238,19 +256,21 @@ fn d2_every_alarm_rings_by_its_kind_whatever_its_fields_are() {
         let values = hostile().into_iter().filter(|value| n == 0 || value.len() < 20_000);
         for value in values.chain(["ORDER_1".to_owned(), String::new()]) {
             let (log, guard) = Log::open();
-            telemetry::alarm(kind, &[("out_trade_no", &value), ("provider", &"wxpay")]);
+            telemetry::alarm!(kind, out_trade_no = value, provider = %"wxpay");
             drop(guard);
             let events = log.events();
             assert_eq!(events.len(), 1, "{kind} {value:.80?}: {events:.200?}");
             assert!(rings(&events[0]), "{kind}: {:.200}", events[0]);
-            assert!(events[0].contains(&format!(" ERROR alarm alarm={kind} out_trade_no=")), "{:.200}", events[0]);
+            let said: Value = serde_json::from_str(&events[0]).expect("JSON");
+            if value.len() < 10_000 {
+                assert_eq!((&said["fields"]["alarm"], &said["fields"]["out_trade_no"]), (&json!(kind), &json!(value)));
+            } else {
+                // Told of by its beginning.
+                let begins = said["fields"]["message"].as_str().expect("a message");
+                assert!(begins.contains(&format!("\"alarm\":\"{kind}\"")), "{begins:.200}");
+            }
         }
     }
-    let (log, guard) = Log::open();
-    telemetry::alarm("late_payment", &[("out_trade_no", &"ORDER_1"), ("why", &"two words")]);
-    drop(guard);
-    let line = &log.events()[0];
-    assert!(line.ends_with(r#" ERROR alarm alarm=late_payment out_trade_no=ORDER_1 why="two words""#), "{line}");
 }
 
 #[test]
@@ -271,7 +291,7 @@ fn d2_no_value_of_any_line_rings_or_begins_a_line() {
         assert_eq!(events.len(), 7, "{value:.80?}");
         for event in events {
             assert!(!rings(&event), "{event:.200}");
-            assert!(!event.contains("alarm="), "{event:.200}");
+            assert!(serde_json::from_str::<Value>(&event).is_ok_and(|said| said["target"] != "alarm"), "{event:.200}");
             assert!(!event.chars().any(char::is_control), "{event:.200?}");
             assert!(event.len() < 64 * 1024, "{} bytes", event.len());
         }
@@ -280,13 +300,16 @@ fn d2_no_value_of_any_line_rings_or_begins_a_line() {
 
 #[test]
 fn the_patterns_rules_are_those_that_are_documented() {
-    let pattern = Pattern::parse("[ip, user, status=4*, ...]");
-    assert!(pattern.matches("127.0.0.1 frank 404 1534"));
-    assert!(pattern.matches(r#"[10/Oct/2000 13:25] "two words" 404"#));
-    assert!(!pattern.matches("127.0.0.1 frank 200 404"));
-    assert!(!pattern.matches("127.0.0.1 frank"));
-    assert!(Pattern::parse("[a, b=x]").matches("1 x"));
-    assert!(!Pattern::parse("[a, b=x]").matches("1 x 2"));
+    let pattern = Pattern::parse(r#"{ ($.eventType = "Update*") && ($.user.id = "1" || $.user.id != "*2") }"#);
+    assert!(pattern.matches(r#"{"eventType":"UpdateTrail","user":{"id":"1"}}"#));
+    assert!(pattern.matches(r#"{"eventType":"UpdateTrail","user":{"id":"3"}}"#));
+    assert!(!pattern.matches(r#"{"eventType":"UpdateTrail","user":{"id":"12"}}"#));
+    assert!(!pattern.matches(r#"{"eventType":"UpdateTrail"}"#));
+    assert!(!pattern.matches(r#"{"eventType":"StopTrail","user":{"id":"1"}}"#));
+    assert!(!pattern.matches(r#"x {"eventType":"UpdateTrail","user":{"id":"1"}}"#), "no JSON");
+    assert!(!Pattern::parse(r#"{ $.level = "ERROR" }"#).matches(r#"[{"level":"ERROR"}]"#));
+    let (both, either) = (r#"{ $.a = "1" || $.b = "1" && $.c = "1" }"#, r#"{"a":"1","b":"0","c":"0"}"#);
+    assert!(Pattern::parse(both).matches(either), "&& binds closer");
 }
 
 /// A request of a stranger.
@@ -335,7 +358,9 @@ async fn d2_no_stranger_rings_by_path_query_header_or_body() {
                     json!({ "signedPayload": value, "id": value, "msg": value, "event_type": value }).to_string();
                 let xml = format!("<xml><return_code>SUCCESS</return_code><mch_id>{value}</mch_id></xml>");
                 for body in [form, json, xml] {
-                    let reply = notify::handle(&app, request(&path, &value, body.as_bytes(), &headers)).await;
+                    let call = telemetry::request("notify", &value, Some(&value));
+                    let asked = request(&path, &value, body.as_bytes(), &headers);
+                    let reply = notify::handle(&app, asked).instrument(call).await;
                     assert!(reply.status < 500, "{path:.80}: {}", reply.status);
                 }
             }
@@ -349,10 +374,11 @@ async fn d2_no_stranger_rings_by_path_query_header_or_body() {
             let key = format!("Bearer {KEY}");
             let headers = [("authorization", key.as_str()), ("accept-language", &value), ("user-agent", &value)];
             let asked = request("/", "", data.to_string().as_bytes(), &headers);
+            let call = telemetry::request("create-payment", "1", None);
             let reply = match function {
-                "create" => create_payment::handle(&app, asked).await,
-                "query" => query_payment::handle(&app, asked).await,
-                _ => refund::handle(&app, asked).await,
+                "create" => create_payment::handle(&app, asked).instrument(call).await,
+                "query" => query_payment::handle(&app, asked).instrument(call).await,
+                _ => refund::handle(&app, asked).instrument(call).await,
             };
             assert!(reply.status < 500, "{data:.200}: {}", reply.body);
         }
@@ -362,7 +388,12 @@ async fn d2_no_stranger_rings_by_path_query_header_or_body() {
     assert!(events.len() > 1_000, "there is a log to look at: {}", events.len());
     for event in &events {
         assert!(!rings(event), "{event:.300}");
-        assert!(!event.contains("late_payment"), "nothing made up stands in a line: {event:.300}");
+        // The platform's ids were made up here too; they stand where only ids stand.
+        let mut said: Value = serde_json::from_str(event).expect("JSON");
+        for id in ["request_id", "xray_trace_id"] {
+            said["span"][id].take();
+        }
+        assert!(!said.to_string().contains("late_payment"), "nothing made up stands in a line: {event:.300}");
         assert!(!event.chars().any(char::is_control), "{event:.300?}");
     }
 }
@@ -391,5 +422,7 @@ async fn d2_the_functions_own_lines_ring_for_an_incident_and_not_for_a_path() {
     let log = shop.log();
     let rung: Vec<&str> = log.lines().filter(|line| rings(line)).collect();
     assert_eq!(rung.len(), 1, "{log}");
-    assert!(rung[0].contains(" alarm=amount_mismatch out_trade_no=D2_ORDER_2 provider=wxpay"), "{}", rung[0]);
+    let said: Value = serde_json::from_str(rung[0]).expect("JSON");
+    let fields = [&said["fields"]["alarm"], &said["fields"]["out_trade_no"], &said["span"]["function"]];
+    assert_eq!(fields, ["amount_mismatch", "D2_ORDER_2", "notify"], "{}", rung[0]);
 }

@@ -85,7 +85,7 @@ async fn eight_identical_callbacks_at_once_over_four_processes_credit_once() {
     }
     assert_eq!(shop.world.row("uni-id-users", "user_001").await["balance"], 200);
     assert!(shop.world.kind("incident").await.is_empty(), "a duplicate is no second payment");
-    let took = |p: &&tests::runtime_api::Function| p.log().contains("a callback was answered");
+    let took = |p: &&tests::runtime_api::Function| p.log().contains(r#""message":"answered""#);
     assert!(shop.processes["notify"].iter().filter(took).count() > 1, "more than one process took part");
 }
 

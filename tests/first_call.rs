@@ -156,5 +156,5 @@ async fn a_damaged_private_key_is_named_by_its_path_when_it_is_first_needed_and_
     let schedule = started(&emulator, &world, "reconcile", &world.dynamodb, "on-demand").await;
     schedule.ready().await.unwrap();
     emulator.invoke(json!({ "job": "due" })).await.unwrap();
-    schedule.logged("alarm=damaged_key path=wxpay.").await;
+    schedule.logged(r#""alarm":"damaged_key","path":"wxpay."#).await;
 }

@@ -384,5 +384,5 @@ async fn a_lambda_function_gets_the_order_and_the_queue_learns_of_what_is_given_
         (&json!("handler"), &json!("LAMBDA_3"), &json!("plain"))
     );
     assert!(message["attempts"].as_u64().unwrap() >= 2 && message["reason"].is_string());
-    assert!(shop.log().contains("alarm=handler_parked out_trade_no=LAMBDA_3"));
+    assert!(shop.log().contains(r#""alarm":"handler_parked","out_trade_no":"LAMBDA_3""#));
 }

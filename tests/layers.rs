@@ -257,8 +257,8 @@ const FLOORS: [(&str, &[&str]); 8] = [
     ("net", &["crypto", "domain"]),
     ("telemetry", &["crypto"]),
     ("config", &["crypto", "domain", "net"]),
-    ("providers", &["config", "crypto", "domain", "net"]),
-    ("store", &["crypto", "domain", "net"]),
+    ("providers", &["config", "crypto", "domain", "net", "telemetry"]),
+    ("store", &["crypto", "domain", "net", "telemetry"]),
     ("payments", &["config", "crypto", "domain", "net", "providers", "store", "telemetry"]),
 ];
 

@@ -46,6 +46,7 @@ mod judges;
 mod judges_stores;
 mod layers;
 mod login;
+mod metrics;
 mod missing_key;
 mod mtls;
 mod numbers;

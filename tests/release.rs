@@ -104,7 +104,7 @@ async fn every_bootstrap_of_a_release_starts_and_answers_or_says_why_not() {
         ];
         let process = emulator.spawn(&file, &environment).await;
         process.ready().await.unwrap_or_else(|fault| panic!("{function}: {fault}\n{}", process.log()));
-        process.logged("release=\"checked\"").await;
+        process.logged(r#""release":"checked""#).await;
         if ["dispatch", "worker"].contains(&function.as_str()) {
             let reply = emulator.invoke(json!({ "Records": [] })).await.expect("a reply");
             assert_eq!(reply, json!({ "batchItemFailures": [] }));

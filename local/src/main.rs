@@ -42,7 +42,7 @@ fn fail(text: &str) -> ExitCode {
 fn log_to_stderr() {
     // The table warns of every condition that is refused, and refusing is what conditions are for.
     let usual = Targets::new().with_default(tracing::Level::WARN).with_target("dynoxide", tracing::Level::ERROR);
-    shared::telemetry::start(usual, std::io::stderr);
+    shared::telemetry::start(usual, shared::telemetry::text(std::io::stderr));
 }
 
 /// Ctrl-C, or SIGTERM where there is one.

@@ -210,7 +210,8 @@ impl App {
     /// the process: it never asks for work.
     pub async fn from_env(handlers: Box<dyn Handlers>) -> Self {
         let usual = tracing_subscriber::filter::Targets::new().with_default(tracing::Level::INFO);
-        telemetry::start(usual, std::io::stdout);
+        let namespace = std::env::var("PAY_METRICS").ok().filter(|name| !name.is_empty());
+        telemetry::start(usual, telemetry::json(std::io::stdout, namespace));
         match Self::started(handlers).await {
             Ok(app) => app,
             Err(faults) => {

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use shared::app::App;
 use shared::config::Config;
 use shared::payments::run_task;
+use shared::telemetry;
 use std::sync::Arc;
+use tracing::Instrument;
 
 /// Tasks of one batch that run at once.
 const AT_ONCE: usize = 8;
@@ -17,7 +19,13 @@ const AT_ONCE: usize = 8;
 pub async fn handle(app: &App, event: &Value) -> Value {
     let config = app.config().await;
     let records = event["Records"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let looks: Vec<_> = records.iter().map(|record| look(app, config.clone(), record)).collect();
+    let looks: Vec<_> = records
+        .iter()
+        .map(|record| {
+            let span = telemetry::item(record["eventID"].as_str().unwrap_or_default());
+            look(app, config.clone(), record).instrument(span)
+        })
+        .collect();
     let looked: Vec<Option<Value>> = futures::stream::iter(looks).buffered(AT_ONCE).collect().await;
     json!({ "batchItemFailures": looked.into_iter().flatten().collect::<Vec<_>>() })
 }

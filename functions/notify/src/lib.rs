@@ -9,11 +9,13 @@ use shared::config::DEFAULT_MERCHANT;
 use shared::domain::{Code, Provider};
 use shared::payments::{Context, Source, settle_callback};
 use shared::providers::{self, CallbackError, CallbackRequest, Notice, ProviderReply, Verdict};
-use shared::telemetry;
+use shared::telemetry::{self, Metric};
 use tokio::time::Instant;
 
 /// Serves one callback.
 pub async fn handle(app: &App, request: Request) -> Response {
+    // The provider's patience began before the configuration was looked at.
+    let began = Instant::now();
     let request = match api::admit(app, request) {
         Ok(request) => request,
         Err(refused) => return refused,
@@ -28,13 +30,15 @@ pub async fn handle(app: &App, request: Request) -> Response {
     let Some((provider, merchant_id)) = addressee(&request.path, &callback) else {
         return api::not_found(&request);
     };
-    let reply = match judge(app, provider, merchant_id, &callback).await {
+    let reply = match judge(app, began, (provider, merchant_id), &callback).await {
         Judged::Verdict(verdict) => providers::reply(provider, &callback, verdict),
         // Not taken, so that it comes again; and no 5xx, which would ring the alarm of failed callbacks.
         Judged::Later => ProviderReply { status: 409, ..providers::reply(provider, &callback, Verdict::Retry) },
         Judged::Echo(text) => ProviderReply { status: 200, content_type: "text/plain; charset=utf-8", body: text },
     };
-    tracing::info!(request_id = request.request_id, %provider, status = reply.status, "a callback was answered");
+    telemetry::note("provider", provider);
+    telemetry::note("status", reply.status);
+    telemetry::measure_time(Metric::CallbackMs, None, began.elapsed());
     Response { status: reply.status, content_type: reply.content_type, retry_after: None, body: reply.body }
 }
 
@@ -64,9 +68,12 @@ fn addressee<'a>(path: &'a str, callback: &CallbackRequest<'_>) -> Option<(Provi
     Some((provider, DEFAULT_MERCHANT))
 }
 
-async fn judge(app: &App, provider: Provider, merchant_id: &str, callback: &CallbackRequest<'_>) -> Judged {
-    // The provider's patience began before the configuration was looked at.
-    let began = Instant::now();
+async fn judge(
+    app: &App,
+    began: Instant,
+    (provider, merchant_id): (Provider, &str),
+    callback: &CallbackRequest<'_>,
+) -> Judged {
     let context = Context { began, ..app.context(app.config().await) };
     let Some(merchant) = context.config.merchant(merchant_id) else {
         let name = telemetry::digest(merchant_id);
@@ -100,6 +107,9 @@ async fn judge(app: &App, provider: Provider, merchant_id: &str, callback: &Call
             Verdict::Retry
         }
         Err(error) => {
+            if matches!(error, CallbackError::Forged(_)) {
+                telemetry::count(Metric::SignatureFailed, None);
+            }
             tracing::warn!(%provider, merchant = merchant.id, %error, "a callback was refused");
             Verdict::Rejected
         }

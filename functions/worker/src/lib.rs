@@ -7,8 +7,10 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use shared::app::App;
 use shared::payments::{Counts, Work, Worked, work};
+use shared::telemetry;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+use tracing::Instrument;
 
 /// After how long a message that failed comes again, s: this, and each time twice as much.
 const PAUSE: u64 = 60;
@@ -19,7 +21,11 @@ const LONGEST: u64 = 900;
 pub async fn handle(app: &App, event: &Value) -> Value {
     let messages = event["Records"].as_array().map(Vec::as_slice).unwrap_or_default();
     let counts = Counts::default();
-    let worked = join_all(messages.iter().map(|message| serve(app, message, &counts))).await;
+    let worked = join_all(messages.iter().map(|message| {
+        let span = telemetry::item(message["messageId"].as_str().unwrap_or_default());
+        serve(app, message, &counts).instrument(span)
+    }))
+    .await;
     let mut again: Vec<&Value> = Vec::new();
     let mut next = Vec::new();
     let mut followed = Vec::new();

@@ -3,13 +3,16 @@
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use shared::app::App;
+use shared::telemetry;
 use std::convert::Infallible;
+use tracing::Instrument;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let app = &App::from_env(Box::new(handlers::Registry)).await;
     run(service_fn(async |event: LambdaEvent<Value>| {
-        Ok::<Value, Infallible>(worker::handle(app, &event.payload).await)
+        let span = telemetry::batch("worker", &event.context.request_id, event.context.xray_trace_id.as_deref());
+        Ok::<Value, Infallible>(worker::handle(app, &event.payload).instrument(span).await)
     }))
     .await
 }

@@ -87,6 +87,8 @@ pub struct Document<M> {
     /// Only these users may pay, when set.
     pub user_whitelist: Option<BTreeSet<String>>,
     private_keys: Vec<PrivateKey>,
+    /// When the first of its certificates ends, of those on which money depends.
+    pub first_certificate_end: Option<UnixMs>,
 }
 
 impl<M: Sections> Document<M> {
@@ -117,7 +119,8 @@ impl<M: Sections> Document<M> {
         match config {
             Some(config) if faults.is_empty() => {
                 let private_keys = shared.parsed.private_keys.into_inner().into_values().collect();
-                Ok((Self { private_keys, ..config }, shared.remarks.into_inner()))
+                let first_certificate_end = shared.first_end.get();
+                Ok((Self { private_keys, first_certificate_end, ..config }, shared.remarks.into_inner()))
             }
             _ => Err(faults),
         }
@@ -174,6 +177,7 @@ impl<M: Sections> Document<M> {
             policy,
             user_whitelist,
             private_keys: Vec::new(),
+            first_certificate_end: None,
         })
     }
 

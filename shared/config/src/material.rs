@@ -7,7 +7,7 @@ use crypto::jws::EcKey;
 use crypto::rsa::{PrivateKey, PublicKey};
 use crypto::sm2::Sm2Key;
 use crypto::{CryptoError, hash};
-use domain::Secret;
+use domain::{Secret, UnixMs};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -218,6 +218,10 @@ impl<'a> Reader<'a> {
         let (begins, ends) = certificate.validity();
         let now = self.shared.now.secs();
         let key = &material.key;
+        if !sandbox {
+            let first = self.shared.first_end.get().map_or(ends, |first| first.secs().min(ends));
+            self.shared.first_end.set(UnixMs::from_secs(first));
+        }
         if ends < now && sandbox {
             self.remark(key, format!("is a certificate that ended on {}", day(ends)));
         } else if ends < now {

@@ -13,7 +13,7 @@ use super::spelling;
 use super::weakness::{is_placeholder, weakness};
 use domain::{Secret, UnixMs};
 use serde_json::{Map, Value};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -41,6 +41,8 @@ pub(super) struct Shared {
     pub base: PathBuf,
     /// When certificates must be valid.
     pub now: UnixMs,
+    /// When the first of the certificates ends, of those on which money depends.
+    pub first_end: Cell<Option<UnixMs>>,
     pub parsed: Parsed,
 }
 

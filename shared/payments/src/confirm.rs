@@ -15,6 +15,7 @@ use store::{
     Accepted, Action, Claimed, Committed, HistoryEntry, Incident, IncidentName, IncidentStatus, PaymentCommit,
     Recorded, StoreError, Verdict,
 };
+use telemetry::Metric;
 
 /// Credits a payment to its order, at most once.
 ///
@@ -319,7 +320,9 @@ async fn credit(
             Committed::Done => {
                 let no = &order.out_trade_no;
                 tracing::info!(out_trade_no = %no, transaction_id = %payment.transaction_id, source = source.name(), "order {no} is paid");
+                telemetry::count(Metric::Paid, Some(payment.provider.name()));
                 if let Some(incident) = undelivered.as_ref().filter(|_| withheld.is_none()) {
+                    telemetry::count(Metric::Undelivered, None);
                     ring(incident);
                 }
                 if let (Some(task), true, Source::Callback) = (&task, forwarded, source) {

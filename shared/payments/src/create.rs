@@ -10,6 +10,7 @@ use providers::{CallError, CreateRequest, Created, Gateway, Meaning};
 use serde_json::{Map, Value};
 use std::time::Duration;
 use store::{Added, HistoryEntry, Holder, Kept};
+use telemetry::Metric;
 
 /// What the HTTP request tells of the client, beside the data.
 #[derive(Debug, Clone, Default)]
@@ -76,7 +77,11 @@ pub async fn create_payment(
             Some(order) => resume(cx, caller, &wanted, &gateway, order).await?,
         };
         let Some(begun) = begun else { continue };
+        let first = begun.kept.is_none() && begun.order.attempts.len() == 1;
         if let Some(reply) = issue(cx, caller, &wanted, &gateway, begun).await? {
+            if first {
+                telemetry::count(Metric::Created, Some(reply.order.current().provider.name()));
+            }
             return Ok(reply);
         }
     }

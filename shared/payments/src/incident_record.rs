@@ -5,6 +5,7 @@ use super::{Confirmed, Context};
 use domain::{Attempt, Order, Payment, Refund};
 use serde_json::Value;
 use store::{Incident, IncidentName, Recording, StoreError};
+use telemetry::Metric;
 
 /// How often a refund's number may be taken before we give up.
 const NUMBERS: usize = 12;
@@ -111,5 +112,7 @@ pub(super) async fn alarm(cx: &Context<'_>, incident: &Incident, known: bool) ->
 pub(super) fn ring(incident: &Incident) {
     let number = incident.out_trade_no.as_ref().or(incident.out_bill_no.as_ref());
     let number = number.map_or("-", String::as_str);
-    telemetry::alarm(incident.incident.name(), &[("out_trade_no", &number), ("provider", &incident.provider)]);
+    let name = incident.incident.name();
+    telemetry::alarm!(name, out_trade_no = number, provider = %incident.provider);
+    telemetry::count(Metric::Incidents, Some(name));
 }

@@ -7,7 +7,6 @@ use domain::{Code, Failure, Payment, Provider, UnixMs};
 use futures::StreamExt;
 use providers::Merchant;
 use providers::{CallError, Notice, RefundNotice, apple::Mailbox};
-use std::fmt::Display;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -84,10 +83,8 @@ impl Run<'_> {
                 Ok(missed) => missed,
                 Err(CallError::Refused(_)) if self.mailbox.may_be_absent() => return false,
                 Err(CallError::Refused(refusal)) => {
-                    let id = &self.merchant.id;
-                    let fields: [(_, &dyn Display); 3] =
-                        [("provider", &"appleiap"), ("merchant", id), ("why", &refusal)];
-                    telemetry::alarm("notices_failed", &fields);
+                    let merchant = &self.merchant.id;
+                    telemetry::alarm!("notices_failed", provider = "appleiap", merchant, why = %refusal);
                     Counts::add(&self.counts.errors, 1);
                     return false;
                 }

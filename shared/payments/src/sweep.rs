@@ -14,7 +14,9 @@ use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use store::{Claim, Due, DueItem, HistoryEntry};
+use telemetry::Metric;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 /// What a run counts.
 #[derive(Debug, Default)]
@@ -80,8 +82,32 @@ pub struct Sweep {
 pub async fn sweep(cx: &Context<'_>, sweep: &Sweep, counts: &Counts) -> Result<bool, Failure> {
     // No start looks, and each payer would be the first to learn of it.
     for path in cx.config.damaged_keys() {
-        telemetry::alarm("damaged_key", &[("path", &path)]);
+        telemetry::alarm!("damaged_key", path);
     }
+    telemetry::count(Metric::SweepRuns, None);
+    if let Some(end) = cx.config.first_certificate_end {
+        telemetry::measure(Metric::CertificateDays, None, end.since(sweep.at).as_secs() / 86_400);
+    }
+    let mut backlog = Backlog { items: 0, oldest: Duration::ZERO };
+    let swept = bring_on_all(cx, sweep, counts, &mut backlog).await;
+    telemetry::measure(Metric::DueBacklog, None, backlog.items);
+    telemetry::measure(Metric::OldestDueS, None, backlog.oldest.as_secs());
+    swept
+}
+
+/// What a run has found due.
+struct Backlog {
+    items: u64,
+    /// For how long the first of them has been due.
+    oldest: Duration,
+}
+
+async fn bring_on_all(
+    cx: &Context<'_>,
+    sweep: &Sweep,
+    counts: &Counts,
+    backlog: &mut Backlog,
+) -> Result<bool, Failure> {
     let at = sweep.at;
     let ends = Instant::now() + BUDGET;
     let spent = || counts.asked.load(Ordering::Relaxed) >= sweep.max_calls || Instant::now() >= ends;
@@ -93,6 +119,8 @@ pub async fn sweep(cx: &Context<'_>, sweep: &Sweep, counts: &Counts) -> Result<b
         let mut cursor = None;
         loop {
             let (items, next) = cx.store.due(shard, at, cursor).await?;
+            backlog.items += items.len() as u64;
+            backlog.oldest = items.iter().map(|item| at.since(item.due)).fold(backlog.oldest, Duration::max);
             let left = match cx.queues {
                 Some(queues) => {
                     queue(cx, queues, &items, at, counts).await;
@@ -103,7 +131,7 @@ pub async fn sweep(cx: &Context<'_>, sweep: &Sweep, counts: &Counts) -> Result<b
                         if spent() {
                             return true;
                         }
-                        claim_and_bring_on(cx, item, at, counts).await;
+                        claim_and_bring_on(cx, item, at, counts).instrument(telemetry::item("due")).await;
                         false
                     });
                     let work: Vec<_> = work.collect();
@@ -225,7 +253,7 @@ async fn refund(
     }
     cx.store.due_next(claim, Some(ask_again(refund.create_date, at))).await?;
     if at.since(refund.create_date) > TOO_LONG {
-        telemetry::alarm("refund_pending", &[("out_trade_no", &no), ("out_refund_no", &number)]);
+        telemetry::alarm!("refund_pending", out_trade_no = %no, out_refund_no = %number);
     }
     match pursued {
         Err(failure) if failure.code != Code::OUTCOME_UNKNOWN => Err(failure),
@@ -245,7 +273,7 @@ async fn transfer(cx: &Context<'_>, claim: &Claim, key: &str, at: UnixMs, counts
     }
     cx.store.due_next(claim, Some(ask_again(transfer.create_date, at))).await?;
     if at.since(transfer.create_date) > TOO_LONG {
-        telemetry::alarm("transfer_pending", &[("out_bill_no", &transfer.out_bill_no)]);
+        telemetry::alarm!("transfer_pending", out_bill_no = %transfer.out_bill_no);
     }
     match pursued {
         Err(failure) if failure.code != Code::OUTCOME_UNKNOWN => Err(failure),
@@ -287,10 +315,10 @@ async fn order(cx: &Context<'_>, claim: &Claim, no: &str, at: UnixMs, counts: &C
     let late = at.since(order.time_expire);
     let unpaid = now.trade_state == Status::NotPay;
     if over && unpaid && next.is_some() && is_stuck(&looked, late) {
-        telemetry::alarm("order_untold", &[("out_trade_no", &no), ("provider", &now.provider)]);
+        telemetry::alarm!("order_untold", out_trade_no = %no, provider = %now.provider);
     }
     if next.is_some() && late > TOO_LONG && (unpaid || looked.is_err()) {
-        telemetry::alarm("order_unsettled", &[("out_trade_no", &no)]);
+        telemetry::alarm!("order_unsettled", out_trade_no = %no);
     }
     looked.map(|_| ())
 }

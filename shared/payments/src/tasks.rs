@@ -8,11 +8,11 @@ use crypto::{aes, hash};
 use domain::{Code, Failure, Order, Task, TaskName, TaskState, UnixMs};
 use net::aws;
 use serde_json::{Map, Value, json};
-use std::fmt::Display;
 use std::time::Duration;
 use store::{
     Delivered, Delivery, HistoryEntry, IncidentChange, IncidentName, IncidentStatus, StoreError, TaskEnd, Verdict,
 };
+use telemetry::Metric;
 
 /// How an attempt at a task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,6 +178,9 @@ async fn deliver(
         match cx.store.end_delivery(&done).await? {
             Delivered::Done => {
                 if let IncidentChange::Written(incident) = change {
+                    if !given_up {
+                        telemetry::count(Metric::Undelivered, None);
+                    }
                     super::incident_record::ring(incident);
                 }
                 return Ok(ran);
@@ -320,8 +323,7 @@ async fn send_back(cx: &Context<'_>, claimed: &Task, at: UnixMs) -> Result<Ran, 
     };
     let ended = cx.store.end_task(claimed, &end).await?;
     if ended && ran == Ran::Parked {
-        let fields: [(_, &dyn Display); 2] = [("out_trade_no", &claimed.out_trade_no), ("out_refund_no", &number)];
-        telemetry::alarm("refund_parked", &fields);
+        telemetry::alarm!("refund_parked", out_trade_no = %claimed.out_trade_no, out_refund_no = %number);
     }
     Ok(if ended { ran } else { Ran::Skipped })
 }

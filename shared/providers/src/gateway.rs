@@ -8,10 +8,12 @@ use crate::{
 };
 use config::TransferDefaults;
 use domain::{Attempt, Code, Failure, Order, Payment, Provider, Refund, UnixMs};
+use futures::future::BoxFuture;
 use net::egress::Receivers;
 use net::provider_http::Http;
 use serde_json::{Map, Value};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use telemetry::Metric;
 
 /// What the providers keep for the process's lifetime.
 #[derive(Default)]
@@ -56,6 +58,17 @@ impl Gateway {
 
     fn cx<'a>(&'a self, clients: &'a ProviderClients, now: UnixMs) -> Cx<'a> {
         Cx { clients, merchant: &self.merchant, now }
+    }
+
+    /// Waits for what the provider says, and measures it.
+    async fn timed<T>(&self, call: BoxFuture<'_, Result<T, CallError>>) -> Result<T, CallError> {
+        let (provider, began) = (self.node.provider().name(), Instant::now());
+        let answer = call.await;
+        telemetry::measure_time(Metric::ProviderMs, Some(provider), began.elapsed());
+        if matches!(answer, Err(CallError::Unknown(_))) {
+            telemetry::count(Metric::ProviderFailed, Some(provider));
+        }
+        answer
     }
 
     /// The application at the provider.
@@ -154,7 +167,7 @@ impl Gateway {
     /// # Errors
     /// See [`CallError`].
     pub async fn create(&self, clients: &ProviderClients, request: &CreateRequest<'_>) -> Result<Created, CallError> {
-        on_node!(&self.node, node => Box::pin(node.create(self.cx(clients, request.now), request)).await)
+        on_node!(&self.node, node => self.timed(Box::pin(node.create(self.cx(clients, request.now), request))).await)
     }
 
     /// Asks how an attempt stands.
@@ -168,7 +181,7 @@ impl Gateway {
         attempt: &Attempt,
         now: UnixMs,
     ) -> Result<Standing, CallError> {
-        on_node!(&self.node, node => Box::pin(node.query(self.cx(clients, now), order, attempt)).await)
+        on_node!(&self.node, node => self.timed(Box::pin(node.query(self.cx(clients, now), order, attempt))).await)
     }
 
     /// Asks how a payment stands that was told before.
@@ -183,7 +196,7 @@ impl Gateway {
         payment: &Payment,
         now: UnixMs,
     ) -> Result<Stands, CallError> {
-        on_node!(&self.node, node => Box::pin(node.stands(self.cx(clients, now), order, attempt, payment)).await)
+        on_node!(&self.node, node => self.timed(Box::pin(node.stands(self.cx(clients, now), order, attempt, payment))).await)
     }
 
     /// Asks a store how a purchase stands now that was signed for its client before.
@@ -197,7 +210,7 @@ impl Gateway {
         held: &Held,
         now: UnixMs,
     ) -> Result<Stands, CallError> {
-        on_node!(&self.node, node => Box::pin(node.brought(self.cx(clients, now), payment, held)).await)
+        on_node!(&self.node, node => self.timed(Box::pin(node.brought(self.cx(clients, now), payment, held))).await)
     }
 
     /// Closes an attempt. A pay-code attempt is reversed instead. Where the provider has no close, it is
@@ -212,7 +225,7 @@ impl Gateway {
         attempt: &Attempt,
         now: UnixMs,
     ) -> Result<Closing, CallError> {
-        on_node!(&self.node, node => Box::pin(node.close(self.cx(clients, now), order, attempt)).await)
+        on_node!(&self.node, node => self.timed(Box::pin(node.close(self.cx(clients, now), order, attempt))).await)
     }
 
     /// Whether its close is a reversal, which gives back what was paid (pay codes).
@@ -256,7 +269,7 @@ impl Gateway {
         clients: &ProviderClients,
         request: &RefundRequest<'_>,
     ) -> Result<RefundStanding, CallError> {
-        on_node!(&self.node, node => Box::pin(node.refund(self.cx(clients, request.now), request)).await)
+        on_node!(&self.node, node => self.timed(Box::pin(node.refund(self.cx(clients, request.now), request))).await)
     }
 
     /// Asks how a refund stands.
@@ -271,7 +284,7 @@ impl Gateway {
         refund: &Refund,
         now: UnixMs,
     ) -> Result<RefundStanding, CallError> {
-        on_node!(&self.node, node => Box::pin(node.query_refund(self.cx(clients, now), order, attempt, refund)).await)
+        on_node!(&self.node, node => self.timed(Box::pin(node.query_refund(self.cx(clients, now), order, attempt, refund))).await)
     }
 
     /// What this node says of transfers, when it can make any.
@@ -296,7 +309,7 @@ impl Gateway {
         clients: &ProviderClients,
         request: &TransferRequest<'_>,
     ) -> Result<TransferStanding, CallError> {
-        on_node!(&self.node, node => Box::pin(node.transfer(self.cx(clients, request.now), request)).await)
+        on_node!(&self.node, node => self.timed(Box::pin(node.transfer(self.cx(clients, request.now), request))).await)
     }
 
     /// Asks how a transfer stands; `None` when the provider does not know the number.
@@ -308,7 +321,7 @@ impl Gateway {
         clients: &ProviderClients,
         request: &TransferRequest<'_>,
     ) -> Result<Option<TransferStanding>, CallError> {
-        on_node!(&self.node, node => Box::pin(node.query_transfer(self.cx(clients, request.now), request)).await)
+        on_node!(&self.node, node => self.timed(Box::pin(node.query_transfer(self.cx(clients, request.now), request))).await)
     }
 
     /// Takes a transfer back that its payee has not confirmed; `None` when the provider does not know the number.
@@ -320,7 +333,7 @@ impl Gateway {
         clients: &ProviderClients,
         request: &TransferRequest<'_>,
     ) -> Result<Option<TransferStanding>, CallError> {
-        on_node!(&self.node, node => Box::pin(node.cancel_transfer(self.cx(clients, request.now), request)).await)
+        on_node!(&self.node, node => self.timed(Box::pin(node.cancel_transfer(self.cx(clients, request.now), request))).await)
     }
 
     /// Verifies an in-app purchase that a client brings for an attempt. Refused is what is not authentic,
@@ -335,7 +348,7 @@ impl Gateway {
         proof: Proof<'_>,
         now: UnixMs,
     ) -> Result<Purchase, CallError> {
-        on_node!(&self.node, node => Box::pin(node.purchase(self.cx(clients, now), attempt, proof)).await)
+        on_node!(&self.node, node => self.timed(Box::pin(node.purchase(self.cx(clients, now), attempt, proof))).await)
     }
 
     /// Tells the provider that an order is delivered which was found paid by asking, where it wants to know.

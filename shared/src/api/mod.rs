@@ -12,7 +12,8 @@ pub use reply::Reply;
 pub use view::{order_columns, payment_result, qrcode_image, refund_result};
 
 use crate::app::App;
-use domain::{Code, Failure, action::Actions};
+use domain::action::Actions;
+use domain::{Code, Failure};
 use http::{HeaderMap, Method};
 use std::future::Future;
 
@@ -38,6 +39,14 @@ pub struct Request {
     pub iam_arn: Option<String>,
     /// The platform's id of this request.
     pub request_id: String,
+}
+
+/// The span of a call that Lambda brought, for the function's lines.
+pub fn span(function: &'static str, request: &lambda_http::Request) -> tracing::Span {
+    use lambda_http::RequestExt;
+    let context = request.lambda_context_ref();
+    let id = context.map_or("", |context| &context.request_id);
+    telemetry::request(function, id, context.and_then(|context| context.xray_trace_id.as_deref()))
 }
 
 /// An HTTP response.
@@ -144,6 +153,7 @@ where
     let result = async {
         let config = app.config().await;
         let (action, mut call) = envelope::read(request, config.clone())?;
+        telemetry::note("action", call.action.short_name());
         call.caller = auth::authenticate(&config, &app.jwks, &app.clients.http, &call, (app.clock)()).await?;
         call.quoted = auth::apply_quote(&config, &mut call, (app.clock)())?;
         handle(action, call).await.into()
@@ -152,12 +162,13 @@ where
         Ok(reply) => reply.into_response(&request_id, english),
         Err(failure) => {
             if let Some(detail) = &failure.private {
-                tracing::error!(request_id, code = failure.code.number, detail, "the request failed");
+                tracing::error!(code = failure.code.number, detail, "the request failed");
             }
+            telemetry::note("code", failure.code.number);
             reply::failed(&failure, &request_id, english)
         }
     };
-    tracing::info!(request_id, status = response.status, "answered");
+    telemetry::note("status", response.status);
     response
 }
 

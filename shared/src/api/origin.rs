@@ -38,7 +38,7 @@ impl Origin {
         let known = self.0.iter().fold(false, |known, secret| secret.matches(shown) | known);
         if !known {
             let english = reply::prefers_english(request.header("accept-language"));
-            tracing::warn!(request_id = request.request_id, "a request did not come through CloudFront");
+            tracing::warn!("a request did not come through CloudFront");
             return Err(reply::failed(&Failure::new(Code::FORBIDDEN), &request.request_id, english));
         }
         request.headers.remove(SECRET_HEADER);

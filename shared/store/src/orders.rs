@@ -93,7 +93,9 @@ impl Store {
         if item.get("kind").and_then(|kind| kind.as_s().ok()).is_some_and(|kind| kind == "number") {
             return Ok(order_named(&item).map(Holder::Attempt));
         }
-        shape_of(&item).map(|order| Some(Holder::Order(Box::new(order))))
+        let order: Order = shape_of(&item)?;
+        note(&order);
+        Ok(Some(Holder::Order(Box::new(order))))
     }
 
     /// The pay parameters of an attempt, where it has any.
@@ -127,6 +129,7 @@ impl Store {
     /// # Errors
     /// When the table cannot be written.
     pub async fn insert_order(&self, order: &Order, due: UnixMs, source: &str) -> Result<bool, StoreError> {
+        note(order);
         let mut item = item_of(&Key::order(&order.out_trade_no), "order", order);
         let mut put = |name: &str, value: Av| item.insert(name.to_owned(), value);
         if let Some(user_id) = &order.user_id {
@@ -523,6 +526,14 @@ struct Line {
 }
 
 /// The line of history that an item is or holds.
+/// Has the call's lines say which order it is about.
+fn note(order: &Order) {
+    let attempt = order.current();
+    telemetry::note("out_trade_no", &order.out_trade_no);
+    telemetry::note("provider", attempt.provider);
+    telemetry::note("merchant", &attempt.merchant);
+}
+
 fn line_of(item: &Item) -> Option<Line> {
     let text = |name: &str| item.get(name).and_then(|a| a.as_s().ok());
     if text("kind").is_some_and(|kind| kind == "order") {

@@ -163,10 +163,7 @@ async fn check(cx: &Context<'_>, clock: UnixMs, job: &Job<'_>, reply: &mut Bills
         if let Some(why) = &failed {
             reply.errors += 1;
             let (provider, merchant, day) = (job.provider, &job.merchant.id, job.day);
-            telemetry::alarm(
-                "bill_failed",
-                &[("provider", &provider), ("merchant", merchant), ("bill_date", &day), ("why", why)],
-            );
+            telemetry::alarm!("bill_failed", %provider, merchant, bill_date = %day, why);
         } else {
             reply.pending += 1;
         }
