@@ -12,6 +12,7 @@ import copy
 import json
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -46,6 +47,11 @@ def parameter_sets(region):
         "DataKmsKeyArn": f"{arn}:kms:{here}:key/00000000-0000-4000-8000-000000000001",
         "HandlerFunctionArns": f"{arn}:lambda:{here}:function:deliver",
         "AlarmTopicArn": f"{arn}:sns:{here}:alarms",
+        "AlarmEmail": "operator@shop.example",
+        "AlarmWebhook": "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=00000000-0000-4000-8000-000000000003",
+        "AlarmWebhookKind": "feishu",
+        "SystemLogLevel": "INFO",
+        "Tracing": "Active",
         "PermissionsBoundaryArn": f"{arn}:iam::{ACCOUNT}:policy/boundary",
         "DeploymentPreference": "Canary10Percent5Minutes",
         "ClientConcurrency": "50",
@@ -62,6 +68,9 @@ def parameter_sets(region):
         "TableArn": table,
         "TableStreamArn": f"{table}/stream/2026-01-01T00:00:00.000",
         "CreateBusinessTables": "false",
+        "Dashboard": "false",
+        "AlarmWebhook": "https://hooks.slack.com/services/T0/B0/0",
+        "AlarmWebhookKind": "slack",
     }
     domain = {
         "HttpApiDomain": "pay.shop.example",
@@ -253,12 +262,60 @@ def of_aliases(template):
             yield f"{name} has no permissions boundary"
 
 
+def text_of(node):
+    """What `Fn::Sub` and `Fn::Join` make, with a word in place of what only CloudFormation knows."""
+    if isinstance(node, list):
+        return [text_of(item) for item in node]
+    if not isinstance(node, dict):
+        return str(node)
+    ((function, argument),) = node.items()
+    if function == "Fn::Join":
+        return argument[0].join(text_of(argument[1]))
+    if function == "Fn::Sub":
+        text, values = argument if isinstance(argument, list) else (argument, {})
+        known = {name: text_of(value) for name, value in values.items()}
+        return re.sub(r"\$\{(!?)([^}]+)\}", lambda m: f"${{{m[2]}}}" if m[1] else known.get(m[2], m[2]), text)
+    return argument if isinstance(argument, str) else json.dumps(argument).translate({ord('"'): None})
+
+
+def of_alarms(template):
+    """What tells somebody is told everywhere: actions, the alarm over all, the rule of the robot, the dashboard."""
+    resources = template["Resources"]
+    alarms = {n: i["Properties"] for n, i in resources.items() if i["Type"] == "AWS::CloudWatch::Alarm"}
+    # It takes a version of notify back, and tells nobody.
+    alarms.pop("NotifyErrorsAlarm", None)
+    rule = text_of(resources["AnyAlarm"]["Properties"]["AlarmRule"])
+    dashboards = [i["Properties"] for i in resources.values() if i["Type"] == "AWS::CloudWatch::Dashboard"]
+    try:
+        boards = [json.loads(text_of(dashboard["DashboardBody"])) for dashboard in dashboards]
+    except json.JSONDecodeError as error:
+        yield f"the dashboard is no JSON: {error}"
+        return
+    listed = {arn for board in boards for arn in board["widgets"][0]["properties"]["alarms"]}
+    for name, alarm in alarms.items():
+        if text_of(alarm["AlarmName"]) != f"AWS::StackName/{name}":
+            yield f"{name} is not named as the rule of the robot looks for it"
+        if any(character in alarm["AlarmDescription"] for character in "\"\\<>\n"):
+            yield f"{name} has a description that breaks the robot's JSON"
+        if f'ALARM("{name}")' not in rule:
+            yield f"{name} is not in AnyAlarm"
+        if boards and f"{name}.Arn" not in listed and name != "AlarmWebhookAlarm":
+            yield f"{name} is not on the dashboard"
+    for target in resources.get("AlarmWebhookRule", {}).get("Properties", {}).get("Targets", []):
+        try:
+            json.loads(target["InputTransformer"]["InputTemplate"])
+        except json.JSONDecodeError as error:
+            yield f"the robot gets no JSON: {error}"
+
+
 def check(path, name, given, region):
     template = translated(path, given, region)
     template = Resolver(template, given, region).resolve(template)
     faults = [str(match) for match in lint(json.dumps(template, default=str), None, [region])]
     if path.name == "template.yaml":
         faults += of_aliases(template)
+    if path.name != "edge.yaml":
+        faults += of_alarms(template)
     if region in CHINA:
         faults += of_china(template)
     print(f"{path.name}: {region}, {name}: {len(template['Resources'])} resources, {len(faults)} faults")

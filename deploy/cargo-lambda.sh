@@ -2,13 +2,13 @@
 # Deploys all of it with cargo-lambda and the AWS CLI, without SAM: infra.yaml, the functions with their alias `live`,
 # their URLs, and what runs the functions that have none. Running it again updates.
 #
-#   STACK=vk-pay PROCESSOR=arm64 deploy/cargo-lambda.sh [Parameter=Value …]
+#   STACK=vk-pay PROCESSOR=arm64 BUCKET=… deploy/cargo-lambda.sh [Parameter=Value …]
 #
 # The parameters are those of infra.yaml. Beside them, in the environment:
 #   AUTH_TYPE        NONE, or AWS_IAM for the URLs that clients call
 #   PUBLIC_BASE_URL  a domain of your own under which notify is reached, as https://pay.shop.example
 #   ORIGIN_SECRET    that of edge.yaml
-#   BUCKET           a bucket for infra.yaml, should it be larger than CloudFormation takes directly
+#   BUCKET           a bucket of yours for infra.yaml, which is larger than CloudFormation takes directly
 set -euo pipefail
 cd "$(dirname "$0")/.."
 stack=${STACK:-vk-pay} processor=${PROCESSOR:-arm64} auth=${AUTH_TYPE:-NONE}
@@ -60,10 +60,21 @@ url() {
     aws lambda get-function-url-config --function-name "$name" --qualifier live --query FunctionUrl --output text
 }
 
+# How a function logs, which cargo-lambda cannot say; then it is published once more.
+logs() {
+    local name=$1 version
+    aws lambda update-function-configuration --function-name "$name" --logging-config "$logging" >/dev/null
+    aws lambda wait function-updated-v2 --function-name "$name"
+    version=$(aws lambda publish-version --function-name "$name" --query Version --output text)
+    aws lambda update-alias --function-name "$name" --name live --function-version "$version" >/dev/null
+}
+
 there=false
 aws lambda get-alias --function-name "$stack-reconcile" --name live >/dev/null 2>&1 && there=true
 infra FunctionsAreThere=$there "$@"
 
+logging=$(output LoggingConfig)
+tracing=$(output Tracing)
 base=${PUBLIC_BASE_URL:-}
 for function in "${functions[@]}"; do
     name=$stack-$function
@@ -79,7 +90,9 @@ for function in "${functions[@]}"; do
     } | grep = >"$work/environment"
     # Memory and time are those of the crate's package.metadata.lambda.deploy.
     (cd "functions/$function" && cargo lambda deploy "$name" --binary-name "$function" --lambda-dir "$target/lambda" \
-        --alias live --role "$(output "$(stem "$function")RoleArn")" --env-file "$work/environment")
+        --alias live --role "$(output "$(stem "$function")RoleArn")" --env-file "$work/environment" \
+        ${tracing:+--tracing "${tracing,,}"})
+    logs "$name"
     case $function in
         dispatch | reconcile | worker) ;;
         notify)

@@ -32,6 +32,7 @@ HEAD = """\
 # What the script sets itself: it knows the URL only afterwards, and an output would show the secret.
 BY_SCRIPT = {"PAY_NOTIFY_URL", "PAY_ORIGIN_SECRET", "PAY_RELEASE"}
 TRIGGERS = {"AWS::Lambda::EventSourceMapping", "AWS::Scheduler::Schedule", "AWS::Lambda::EventInvokeConfig"}
+DECIDED = {"IsFunctionUrl": True, "IsHttpApi": False, "HasHttpApiDomain": False}
 LEFT_OUT = ("AWS::Serverless::Function", "AWS::Lambda::Url", "AWS::Lambda::Permission", "AWS::ApiGatewayV2::")
 
 
@@ -56,6 +57,18 @@ def renamed(node, functions):
     return {key: renamed(value, functions) for key, value in node.items()}
 
 
+def by_urls(node):
+    """The node where requests come in by Function URLs, the only way that the script knows."""
+    if isinstance(node, list):
+        return [by_urls(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "Fn::If" in node and node["Fn::If"][0] in DECIDED:
+        condition, yes, no = node["Fn::If"]
+        return by_urls(yes if DECIDED[condition] else no)
+    return {key: by_urls(value) for key, value in node.items()}
+
+
 def references(node):
     """Names that the node refers to, and conditions that it asks."""
     if isinstance(node, dict):
@@ -78,7 +91,8 @@ def references(node):
 def infra():
     template = yaml_parse((ROOT / "template.yaml").read_text())
     functions = {n for n, r in template["Resources"].items() if r["Type"] == "AWS::Serverless::Function"}
-    common = template["Globals"]["Function"]["Environment"]["Variables"]
+    globals = template["Globals"]["Function"]
+    common = globals["Environment"]["Variables"]
     own = {n: template["Resources"][n]["Properties"].get("Environment", {}).get("Variables", {}) for n in functions}
     source = copy.deepcopy(template)
     for name in functions:
@@ -87,7 +101,7 @@ def infra():
 
     resources = {}
     for name, item in template["Resources"].items():
-        of_api = item.get("Condition") in ("IsHttpApi", "HasHttpApiDomain")
+        of_api = not DECIDED.get(item.get("Condition"), True)
         if not item["Type"].startswith(LEFT_OUT) and not of_api and name not in ("DeploymentRole", "NotifyErrorsAlarm"):
             resources[name] = item
     for name, item in translated.items():
@@ -107,13 +121,20 @@ def infra():
         pairs = [{"Fn::Join": ["=", [key, value]]} for key, value in variables.items() if key not in BY_SCRIPT]
         return {"Fn::Join": ["\n", pairs]} if pairs else None
 
-    outputs = {"Environment": {"Value": lines(common)}}
+    # How each function logs, as the AWS CLI takes it.
+    logging = [{"Fn::Join": ["=", [key, value]]} for key, value in globals["LoggingConfig"].items()]
+    outputs = {
+        "Environment": {"Value": lines(common)},
+        "LoggingConfig": {"Value": {"Fn::Join": [",", logging]}},
+        "Tracing": {"Value": globals["Tracing"]},
+        "DashboardName": template["Outputs"]["DashboardName"],
+    }
     for name in sorted(functions):
         stem = name.removesuffix("Function")
         outputs[f"{stem}RoleArn"] = {"Value": {"Fn::GetAtt": [f"{stem}Role", "Arn"]}}
         if lines(own[name]):
             outputs[f"{stem}Environment"] = {"Value": lines(own[name])}
-    resources, outputs = (renamed(section, functions) for section in (resources, outputs))
+    resources, outputs = (renamed(by_urls(section), functions) for section in (resources, outputs))
 
     parameters = template["Parameters"] | {
         "FunctionsAreThere": {
