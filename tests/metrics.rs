@@ -141,7 +141,7 @@ async fn every_line_of_a_call_says_which_call_and_which_order() {
     let created = said("create-payment");
     let answered = created.iter().find(|line| line["target"] == "request").expect("the line at the end");
     let span = &answered["span"];
-    assert_eq!((&span["request_id"], &span["status"]), (&made["request_id"], &json!("200")), "{answered}");
+    assert_eq!((&span["request_id"], &span["status"]), (&made["request_id"], &json!(200)), "{answered}");
     assert_eq!(
         [&span["action"], &span["provider"], &span["merchant"], &span["out_trade_no"]],
         ["createPayment", "wxpay", "default", "SPAN_1"],
@@ -175,6 +175,9 @@ fn alarms_and_dashboard_name_metrics_that_there_are() {
     for part in template.split("\"vk-pay/${AWS::StackName}\"").skip(1) {
         let name = part.trim_start_matches([',', ' ']).strip_prefix('"').and_then(|rest| rest.split('"').next());
         named.extend(name);
+    }
+    for part in template.split("MetricName=\\\"").skip(1) {
+        named.extend(part.split('\\').next());
     }
     assert!(named.len() > 10, "{named:?}");
     for name in &named {

@@ -37,7 +37,7 @@ pub async fn handle(app: &App, request: Request) -> Response {
         Judged::Echo(text) => ProviderReply { status: 200, content_type: "text/plain; charset=utf-8", body: text },
     };
     telemetry::note("provider", provider);
-    telemetry::note("status", reply.status);
+    telemetry::note_number("status", reply.status);
     telemetry::measure_time(Metric::CallbackMs, None, began.elapsed());
     Response { status: reply.status, content_type: reply.content_type, retry_after: None, body: reply.body }
 }

@@ -164,11 +164,11 @@ where
             if let Some(detail) = &failure.private {
                 tracing::error!(code = failure.code.number, detail, "the request failed");
             }
-            telemetry::note("code", failure.code.number);
+            telemetry::note_number("code", failure.code.number);
             reply::failed(&failure, &request_id, english)
         }
     };
-    telemetry::note("status", response.status);
+    telemetry::note_number("status", response.status);
     response
 }
 

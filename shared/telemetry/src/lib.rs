@@ -11,7 +11,7 @@ mod metrics;
 mod request;
 
 pub use metrics::{Metric, count, measure, measure_time};
-pub use request::{batch, item, note, request};
+pub use request::{batch, item, note, note_number, request};
 
 use crypto::hash;
 use lines::{JsonLine, TextLine};

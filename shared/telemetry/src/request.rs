@@ -55,12 +55,17 @@ pub fn item(item: &str) -> Span {
     )
 }
 
-/// Adds to the call that this is a part of: `action`, `provider`, `merchant`, `out_trade_no`, `status`, `code`.
-/// Merchants and numbers by their name in the configuration or the table, never as somebody sent them.
+/// Adds to the call that this is a part of: `action`, `provider`, `merchant`, `out_trade_no`. Merchants and numbers by
+/// their name in the configuration or the table, never as somebody sent them.
 pub fn note(field: &'static str, value: impl Display) {
     let value = value.to_string();
     let value = if value.len() <= LONGEST { value } else { super::digest(&value) };
     Span::current().record(field, display(value));
+}
+
+/// Adds a number to the call that this is a part of: `status`, `code`.
+pub fn note_number(field: &'static str, value: impl Into<i64>) {
+    Span::current().record(field, value.into());
 }
 
 /// What is kept of a call until it ends.
