@@ -11,6 +11,7 @@ Runs with the Python that has the SAM CLI: `python .ci/lint_templates.py`.
 import copy
 import json
 import logging
+import multiprocessing
 import os
 import re
 import sys
@@ -318,25 +319,28 @@ def check(path, name, given, region):
         faults += of_alarms(template)
     if region in CHINA:
         faults += of_china(template)
-    print(f"{path.name}: {region}, {name}: {len(template['Resources'])} resources, {len(faults)} faults")
-    for fault in faults:
-        print(f"    {fault}")
-    return not faults
+    head = f"{path.name}: {region}, {name}: {len(template['Resources'])} resources, {len(faults)} faults"
+    return faults, "\n    ".join([head, *faults])
 
 
 def main():
-    good = [
-        check(ROOT / "template.yaml", name, given, region)
+    sets = [
+        (ROOT / "template.yaml", name, given, region)
         for region in GLOBAL + CHINA
         for name, given in parameter_sets(region).items()
     ]
-    good += [
-        check(ROOT / "infra.yaml", name, given, region)
+    sets += [
+        (ROOT / "infra.yaml", name, given, region)
         for region in [GLOBAL[0], CHINA[0]]
         for name, given in infra_sets(region).items()
     ]
-    good += [check(ROOT / "edge.yaml", name, given, "us-east-1") for name, given in edge_sets().items()]
-    return 0 if all(good) else 1
+    sets += [(ROOT / "edge.yaml", name, given, "us-east-1") for name, given in edge_sets().items()]
+    good = True
+    with multiprocessing.Pool() as pool:
+        for faults, report in pool.starmap(check, sets, chunksize=1):
+            good = good and not faults
+            print(report, flush=True)
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
