@@ -47,6 +47,8 @@ def parameter_sets(region):
         "ConfigKmsKeyArn": f"{arn}:kms:{here}:key/00000000-0000-4000-8000-000000000000",
         "DataKmsKeyArn": f"{arn}:kms:{here}:key/00000000-0000-4000-8000-000000000001",
         "HandlerFunctionArns": f"{arn}:lambda:{here}:function:deliver",
+        "HandlerEventBusArns": f"{arn}:events:{here}:event-bus/deliveries",
+        "EventBusArn": f"{arn}:events:{here}:event-bus/shop",
         "AlarmTopicArn": f"{arn}:sns:{here}:alarms",
         "AlarmEmail": "operator@shop.example",
         "AlarmWebhook": "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=00000000-0000-4000-8000-000000000003",

@@ -10,6 +10,7 @@
 mod actions;
 mod addressees;
 mod alarms;
+mod announcements;
 mod anyone;
 mod apple_answers;
 mod apple_family;

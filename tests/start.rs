@@ -193,7 +193,12 @@ async fn a_faulty_configuration_is_refused_and_the_fault_named_by_its_path() {
         ("policy", json!({ "latePayment": "keep" }), "policy.latePayment", "must be one of"),
         ("policy", json!({ "duplicatePayment": "accept" }), "policy.duplicatePayment", "must be one of"),
         ("policy", json!({ "latepayment": "wait" }), "policy.latepayment", "is not known here"),
-        ("handlers", json!({ "mine": { "ftp": {} } }), "handlers.mine", "must have either http or lambda"),
+        (
+            "handlers",
+            json!({ "mine": { "ftp": {} } }),
+            "handlers.mine",
+            "must have one of http, lambda and eventBridge",
+        ),
         (
             "handlers",
             json!({ "recharge": { "lambda": { "function": "f" } } }),

@@ -56,6 +56,7 @@ pub struct App {
     notify_base: Option<String>,
     dead_letters: Option<String>,
     queues: Option<Arc<dyn Queues>>,
+    event_bus: Option<String>,
 }
 
 /// What a function is started with.
@@ -111,6 +112,7 @@ impl App {
             notify_base: settings.notify_base.map(|url| url.trim_end_matches('/').to_owned()),
             dead_letters: settings.dead_letters,
             queues: settings.queues,
+            event_bus: None,
         })
     }
 
@@ -119,6 +121,18 @@ impl App {
     pub fn behind(mut self, origin: Option<Origin>) -> Self {
         self.origin = origin;
         self
+    }
+
+    /// The same app that announces what happens on a bus of EventBridge, by its name or ARN.
+    #[must_use]
+    pub fn announcing_on(mut self, event_bus: Option<String>) -> Self {
+        self.event_bus = event_bus;
+        self
+    }
+
+    /// The bus that is told of what happens, if there is one.
+    pub fn event_bus(&self) -> Option<&str> {
+        self.event_bus.as_deref()
     }
 
     /// The configuration as it is now: looked at again when its time is over, the last good one when the
@@ -266,6 +280,7 @@ impl App {
         // The connection is on its way while the configuration is read.
         tokio::task::yield_now().await;
         let app = Self::new(settings, store, handlers, system_clock()).await?.behind(origin);
+        let app = app.announcing_on(variable("PAY_EVENT_BUS"));
         if let Some(release) = variable("PAY_RELEASE") {
             tracing::info!(release, "started");
         }

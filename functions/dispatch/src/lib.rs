@@ -1,15 +1,20 @@
-//! The stream of the orders table: runs the tasks that were written with what causes them.
+//! The stream of the orders table: runs the tasks that were written with what causes them, and announces what happened.
 //!
 //! An image in the stream may be old, so it only says where to look. Only a fault of ours fails a record; a
 //! receiver that does not take its order is a recorded attempt.
 
+mod announcements;
+
+use announcements::Announcement;
 use futures::StreamExt;
 use serde_json::{Value, json};
 use shared::app::App;
 use shared::config::Config;
+use shared::net::aws::{self, BusEvent};
 use shared::payments::run_task;
 use shared::telemetry;
 use std::sync::Arc;
+use std::time::Duration;
 use tracing::Instrument;
 
 /// Tasks of one batch that run at once.
@@ -30,8 +35,28 @@ pub async fn handle(app: &App, event: &Value) -> Value {
     json!({ "batchItemFailures": looked.into_iter().flatten().collect::<Vec<_>>() })
 }
 
-/// Runs what a record tells of; what is given must come again.
+/// How long a bus may take.
+const ANNOUNCING: Duration = Duration::from_secs(5);
+
+/// Does what a record asks for; what is given must come again.
 async fn look(app: &App, config: Arc<Config>, record: &Value) -> Option<Value> {
+    if let Some(bus) = app.event_bus()
+        && let Some(said) = Announcement::of(record)
+        && let Err(why) = announce(app, bus, &said).await
+    {
+        tracing::error!(kind = said.kind, why, "an event was not taken by its bus");
+        return Some(json!({ "itemIdentifier": record["dynamodb"]["SequenceNumber"] }));
+    }
+    run(app, config, record).await
+}
+
+async fn announce(app: &App, bus: &str, said: &Announcement) -> Result<(), String> {
+    let event = BusEvent { bus, source: "vk-pay", detail_type: said.kind, detail: &said.detail };
+    aws::put_event(&app.clients.http, &event, ANNOUNCING).await
+}
+
+/// Runs the task that a record tells of.
+async fn run(app: &App, config: Arc<Config>, record: &Value) -> Option<Value> {
     let (no, name) = due_task(record)?;
     let context = app.context(config);
     let ran = match context.store.task(no, name).await {

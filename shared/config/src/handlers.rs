@@ -1,4 +1,5 @@
-//! `handlers.<type>`: type handlers of the merchant's own, reached by HTTP or as a Lambda function.
+//! `handlers.<type>`: type handlers of the merchant's own, reached by HTTP, as a Lambda function, or
+//! by a bus of EventBridge.
 
 use super::reader::Reader;
 use super::weakness::weakness;
@@ -37,20 +38,32 @@ pub enum Target {
         /// The order is wrapped as `{"$url": url, "data": order}`, for VK's router.
         url: Option<String>,
     },
+    /// A bus of EventBridge. What it takes is delivered: it keeps the event, and tries its targets by itself.
+    EventBus {
+        /// Its name or ARN.
+        bus: String,
+        /// `Source` of the event.
+        source: String,
+        /// `DetailType` of the event.
+        detail_type: String,
+    },
 }
 
 const LONGEST_TYPE: usize = 64;
+/// What a handler may be, by the name of its object.
+const KINDS: [&str; 3] = ["http", "lambda", "eventBridge"];
 
 pub(super) fn read(handlers: &Reader<'_>, name: &str) -> Option<Forward> {
     if name.is_empty() || name.len() > LONGEST_TYPE {
         handlers.fault(name, "must be 1 to 64 bytes");
     }
     let kinds = handlers.object(name)?;
-    let forward = match (kinds.has("http"), kinds.has("lambda")) {
-        (true, false) => read_http(&kinds.object("http")?),
-        (false, true) => read_lambda(&kinds.object("lambda")?),
+    let forward = match KINDS.map(|kind| kinds.has(kind)) {
+        [true, false, false] => read_http(&kinds.object("http")?),
+        [false, true, false] => read_lambda(&kinds.object("lambda")?),
+        [false, false, true] => read_event_bus(&kinds.object("eventBridge")?),
         _ => {
-            handlers.fault(name, "must have either http or lambda");
+            handlers.fault(name, "must have one of http, lambda and eventBridge");
             return None;
         }
     };
@@ -88,6 +101,26 @@ fn read_lambda(lambda: &Reader<'_>) -> Option<Forward> {
     Some(Forward { target: Target::Lambda { function: function?, url }, encrypt, timeout })
 }
 
+fn read_event_bus(node: &Reader<'_>) -> Option<Forward> {
+    let bus = node.required("bus");
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:".contains(c);
+    if bus.as_ref().is_some_and(|name| name.len() > 1600 || !name.chars().all(plain)) {
+        node.fault("bus", "must be the name or the ARN of an event bus");
+    }
+    let source = node.text("source").unwrap_or_else(|| "vk-pay".to_owned());
+    // EventBridge keeps that beginning to itself.
+    if source.len() > 256 || source.starts_with("aws.") {
+        node.fault("source", "must be 1 to 256 bytes, and not begin with aws.");
+    }
+    let detail_type = node.text("detailType").unwrap_or_else(|| "order.delivery".to_owned());
+    if detail_type.len() > 128 {
+        node.fault("detailType", "must be 1 to 128 bytes");
+    }
+    let (encrypt, timeout) = read_common(node);
+    node.refuse_unknown();
+    Some(Forward { target: Target::EventBus { bus: bus?, source, detail_type }, encrypt, timeout })
+}
+
 fn read_common(node: &Reader<'_>) -> (Option<aes::Mode>, Duration) {
     let timeout = node.integer("timeoutMs", 100..=10_000).unwrap_or(5_000);
     let encrypt = match node.given("encrypt") {
@@ -109,7 +142,8 @@ fn read_common(node: &Reader<'_>) -> (Option<aes::Mode>, Duration) {
 pub(super) fn needs_key(handlers: &Reader<'_>) -> bool {
     handlers.keys().any(|name| {
         let kind = |kind: &str| handlers.raw(name).and_then(|h| h.get(kind)).and_then(|h| h.get("encrypt"));
-        [kind("http"), kind("lambda")]
+        KINDS
+            .map(kind)
             .into_iter()
             .flatten()
             .any(|value| value.as_bool() == Some(true) || value.as_str().is_some_and(|text| weakness(text).is_none()))

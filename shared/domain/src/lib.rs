@@ -21,7 +21,7 @@ pub use attempt::{Attempt, AttemptState, Parameters, REVERSAL};
 pub use code::{Code, Failure};
 pub use day::Day;
 pub use money::Fen;
-pub use order::{COLUMNS, MAX_ATTEMPTS, MAX_REFUNDS, Order};
+pub use order::{COLUMNS, MAX_ATTEMPTS, MAX_REFUNDS, Order, PRIVATE_COLUMNS};
 pub use payment::{Parties, Payment, other_number, payment_identity};
 pub use provider::{PaymentName, Provider, Sale};
 pub use refund::{Refund, RefundState};

@@ -174,6 +174,9 @@ pub const COLUMNS: [&str; 51] = [
     "version",
 ];
 
+/// Columns that only the merchant's own systems are shown: the payer's address and account, and the provider's words.
+pub const PRIVATE_COLUMNS: [&str; 4] = ["client_ip", "openid", "notify_info", "notify_path"];
+
 impl Order {
     /// The order's VK-Pay columns (`docs/protocols/vkpay.md#order-columns`), without what is only the bundle's.
     pub fn columns(&self) -> Map<String, Value> {

@@ -197,6 +197,40 @@ async fn sqs(http: &Http, queue: &str, operation: &str, body: &Value) -> Result<
     }
 }
 
+const EVENTS: JsonService = JsonService { name: "events", variable: "EVENTBRIDGE" };
+
+/// An event for a bus of EventBridge.
+pub struct BusEvent<'a> {
+    /// The bus, by its name or its ARN.
+    pub bus: &'a str,
+    /// Who says so.
+    pub source: &'a str,
+    /// What it is.
+    pub detail_type: &'a str,
+    /// What it says.
+    pub detail: &'a Value,
+}
+
+/// Puts an event on its bus.
+///
+/// # Errors
+/// That there was no answer, or why the bus did not take it.
+pub async fn put_event(http: &Http, event: &BusEvent<'_>, timeout: Duration) -> Result<(), String> {
+    let entry = json!({
+        "EventBusName": event.bus,
+        "Source": event.source,
+        "DetailType": event.detail_type,
+        "Detail": event.detail.to_string(),
+    });
+    let entries = json!({ "Entries": [entry] });
+    let answer = call(http, &EVENTS, "AWSEvents.PutEvents", &entries, timeout).await.map_err(|e| e.to_string())?;
+    match (answer["FailedEntryCount"].as_u64(), answer["Entries"][0]["ErrorCode"].as_str()) {
+        (Some(0), None) => Ok(()),
+        (_, Some(code)) => Err(code.to_owned()),
+        (_, None) => Err("an answer that does not say whether it was taken".to_owned()),
+    }
+}
+
 /// The largest answer of a function that is looked at, bytes.
 const MAX_PAYLOAD: usize = 10_000;
 

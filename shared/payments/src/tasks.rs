@@ -253,6 +253,14 @@ async fn send(cx: &Context<'_>, forward: &Forward, order: &Order, budget: Option
             }
             answer
         }
+        Target::EventBus { bus, source, detail_type } => {
+            if let Value::Object(body) = &mut body {
+                body.insert("idempotency_key".to_owned(), json!(key));
+            }
+            let event = aws::BusEvent { bus, source, detail_type, detail: &body };
+            let put = aws::put_event(&cx.clients.http, &event, timeout).await;
+            return put.map_err(|error| format!("事件总线未接收: {error}"));
+        }
         Target::Lambda { function, url } => {
             if let Value::Object(body) = &mut body {
                 body.insert("idempotency_key".to_owned(), json!(key));

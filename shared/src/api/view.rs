@@ -1,6 +1,6 @@
 //! What of an order a reply shows, in VK-Pay's names.
 
-use domain::{Order, Refund, UnixMs};
+use domain::{Order, PRIVATE_COLUMNS, Refund, UnixMs};
 use payments::Caller;
 use serde_json::{Map, Value, json};
 
@@ -26,9 +26,8 @@ const PUBLIC: [&str; 13] = [
 /// Callers that are not the merchant's own do not see the payer's address, account or the provider's words;
 /// callers that are nobody see number, state, amounts and times.
 pub fn order_columns(order: &Order, caller: &Caller) -> Map<String, Value> {
-    const PRIVATE: [&str; 4] = ["client_ip", "openid", "notify_info", "notify_path"];
     let mut columns = order.columns();
-    columns.retain(|key, _| caller.trusted || !PRIVATE.contains(&key.as_str()));
+    columns.retain(|key, _| caller.trusted || !PRIVATE_COLUMNS.contains(&key.as_str()));
     shown(columns, caller)
 }
 
