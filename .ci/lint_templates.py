@@ -44,6 +44,7 @@ def parameter_sets(region):
         "AuthType": "AWS_IAM",
         "CorsOrigins": "https://shop.example,https://m.shop.example",
         "PayConfig": "secretsmanager:vk-pay-config",
+        "MerchantDocuments": "ssm:/vk-pay/merchants/",
         "ConfigKmsKeyArn": f"{arn}:kms:{here}:key/00000000-0000-4000-8000-000000000000",
         "DataKmsKeyArn": f"{arn}:kms:{here}:key/00000000-0000-4000-8000-000000000001",
         "HandlerFunctionArns": f"{arn}:lambda:{here}:function:deliver",

@@ -47,6 +47,7 @@ mod judges;
 mod judges_stores;
 mod layers;
 mod login;
+mod merchant_documents;
 mod metrics;
 mod missing_key;
 mod mtls;

@@ -2,6 +2,7 @@
 
 use crate::api::Origin;
 use crate::jwks::Jwks;
+use crate::merchants::Directory;
 use crate::queues::Sqs;
 use config::{Fault, Source};
 use crypto::hash;
@@ -50,6 +51,7 @@ pub struct App {
     pub clients: ProviderClients,
     /// The clock.
     pub clock: Clock,
+    merchants: Directory,
     pub(crate) jwks: Jwks,
     pub(crate) origin: Option<Origin>,
     handlers: Box<dyn Handlers>,
@@ -105,6 +107,7 @@ impl App {
             loaded: Mutex::new(loaded),
             store,
             clients,
+            merchants: Directory::new(Duration::from_secs(settings.config_ttl), clock.clone()),
             clock,
             jwks: Jwks::default(),
             origin: None,
@@ -209,6 +212,7 @@ impl App {
     pub fn context(&self, config: Arc<Config>) -> Context<'_> {
         Context {
             config,
+            merchants: &self.merchants,
             store: &self.store,
             clients: &self.clients,
             handlers: &*self.handlers,

@@ -6,6 +6,7 @@
 pub mod api;
 pub mod app;
 mod jwks;
+mod merchants;
 mod queues;
 
 /// The configuration: how it is read, and what it says of the providers.

@@ -75,12 +75,19 @@ async fn judge(
     callback: &CallbackRequest<'_>,
 ) -> Judged {
     let context = Context { began, ..app.context(app.config().await) };
-    let Some(merchant) = context.config.merchant(merchant_id) else {
-        let name = telemetry::digest(merchant_id);
-        tracing::warn!(%provider, name, "a callback for a merchant that is not configured");
-        return Judged::Verdict(Verdict::Rejected);
+    let merchant = match context.merchant(merchant_id).await {
+        Ok(Some(merchant)) => merchant,
+        Ok(None) => {
+            let name = telemetry::digest(merchant_id);
+            tracing::warn!(%provider, name, "a callback for a merchant that is not configured");
+            return Judged::Verdict(Verdict::Rejected);
+        }
+        Err(error) => {
+            tracing::error!(%provider, %error, "a callback could not be checked");
+            return Judged::Verdict(Verdict::Retry);
+        }
     };
-    let verdict = match providers::read_callback(provider, merchant, &app.clients, callback).await {
+    let verdict = match providers::read_callback(provider, &merchant, &app.clients, callback).await {
         Ok(Notice::Echo(text)) => return Judged::Echo(text),
         Ok(notice) => match settle_callback(&context, &notice, Source::Callback).await {
             Ok(settled) if settled.later => {

@@ -7,6 +7,7 @@ mod auth;
 mod client_may_choose;
 mod handlers;
 mod material;
+mod merchant_documents;
 mod nodes;
 mod parsed;
 mod reader;
@@ -19,6 +20,7 @@ pub use auth::{Auth, Jwt, JwtKeys, Mode, RequireQuote};
 pub use client_may_choose::ClientMayChoose;
 pub use handlers::{Forward, Target};
 pub use material::Material;
+pub use merchant_documents::{MerchantDocument, MerchantDocuments, parse_merchant};
 pub use nodes::{Nodes, Section, read_nodes};
 pub use reader::{Fault, Reader};
 pub use source::{Source, SourceError};
@@ -26,10 +28,12 @@ pub use transfer::{TransferDefaults, report_infos};
 
 use crypto::rsa::PrivateKey;
 use domain::{Secret, UnixMs};
+use merchant_documents::is_id;
 use reader::{Shared, base_url, is_blank};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The id of the merchant whose sections stand at the top level.
 pub const DEFAULT_MERCHANT: &str = "default";
@@ -73,7 +77,9 @@ pub struct Policy {
 
 /// A checked configuration. `M` are the sections of one merchant.
 pub struct Document<M> {
-    merchants: BTreeMap<String, M>,
+    merchants: BTreeMap<String, Arc<M>>,
+    /// The merchants that have documents of their own.
+    pub merchant_documents: Option<MerchantDocuments>,
     /// Where providers send their callbacks; the function's own URL when absent.
     pub notify_url: Option<String>,
     /// VK-Pay's key for data that is handed to other systems.
@@ -130,18 +136,21 @@ impl<M: Sections> Document<M> {
         let notify_url = read_notify_url(root);
         let notify_key = read_notify_key(root);
         let mut merchants = BTreeMap::new();
-        merchants.insert(DEFAULT_MERCHANT.to_owned(), M::read(DEFAULT_MERCHANT, root));
+        merchants.insert(DEFAULT_MERCHANT.to_owned(), Arc::new(M::read(DEFAULT_MERCHANT, root)));
         if let Some(section) = root.object("merchants") {
             for id in section.keys() {
-                let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-                if id == DEFAULT_MERCHANT || id.is_empty() || id.len() > 64 || !id.chars().all(plain) {
-                    section.fault(id, "must be 1 to 64 letters, digits, - or _, and not default");
+                if !is_id(id) {
+                    section.fault(id, merchant_documents::ID);
                 } else if let Some(merchant) = section.object(id) {
                     let read = M::read(id, &merchant);
                     merchant.ignore_unknown(&[]);
-                    merchants.insert(id.clone(), read);
+                    merchants.insert(id.clone(), Arc::new(read));
                 }
             }
+        }
+        let merchant_documents = MerchantDocuments::read(root);
+        for id in merchant_documents.iter().flat_map(MerchantDocuments::ids).filter(|id| merchants.contains_key(*id)) {
+            root.fault("merchantDocuments.ids", format!("{id} stands under merchants too"));
         }
         let empty = Map::new();
         let auth = match root.has("auth") {
@@ -170,6 +179,7 @@ impl<M: Sections> Document<M> {
         root.ignore_unknown(&["autoDeleteExpiredOrders"]);
         Some(Self {
             merchants,
+            merchant_documents,
             notify_url,
             notify_key,
             auth: auth?,
@@ -181,9 +191,10 @@ impl<M: Sections> Document<M> {
         })
     }
 
-    /// All merchants, by id.
-    pub fn merchants(&self) -> impl Iterator<Item = &M> {
-        self.merchants.values()
+    /// The ids of all merchants, in order, also of those with documents of their own.
+    pub fn merchant_ids(&self) -> BTreeSet<&str> {
+        let elsewhere = self.merchant_documents.iter().flat_map(MerchantDocuments::ids);
+        self.merchants.keys().map(String::as_str).chain(elsewhere).collect()
     }
 
     /// The paths of private keys whose numbers do not belong together, with which nothing can be signed. That takes a
@@ -192,8 +203,8 @@ impl<M: Sections> Document<M> {
         self.private_keys.iter().filter(|key| key.check().is_err()).map(PrivateKey::place)
     }
 
-    /// A merchant by id (`data.pid`, or the last part of a callback URL).
-    pub fn merchant(&self, id: &str) -> Option<&M> {
+    /// A merchant of this document by its id (`data.pid`, or the last part of a callback URL).
+    pub fn merchant(&self, id: &str) -> Option<&Arc<M>> {
         self.merchants.get(id)
     }
 }

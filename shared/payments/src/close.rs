@@ -31,7 +31,7 @@ pub async fn close_payment(cx: &Context<'_>, caller: &Caller, out_trade_no: &str
             }
         }
         let entry = HistoryEntry::new("closed", &caller.source, cx.now());
-        let due = Some(super::watch::first_watch(cx, &order, &left_open, cx.now()));
+        let due = Some(super::watch::first_watch(cx, &order, &left_open, cx.now()).await?);
         if cx.store.close_order(&order, &left_open, due, cx.now(), &entry).await? {
             return Ok(cx.store.order(out_trade_no).await?.unwrap_or(order));
         }
@@ -70,7 +70,7 @@ pub(super) async fn close_attempt(
     attempt: &Attempt,
     source: &str,
 ) -> Result<Ended, Failure> {
-    let gateway = cx.gateway(attempt)?;
+    let gateway = cx.gateway(attempt).await?;
     let mut noted = None;
     if gateway.reverses() {
         // An earlier reversal is over and has not ended it: if it was paid, that is found now, and not put off by

@@ -19,7 +19,7 @@ pub async fn coins(
     client_ip: &str,
 ) -> Result<Map<String, Value>, Failure> {
     let merchant = fields.text("pid", 64)?.unwrap_or(DEFAULT_MERCHANT);
-    let merchant = cx.config.merchant(merchant).ok_or_else(|| Failure::new(Code::FIELD).says("pid"))?;
+    let merchant = cx.merchant(merchant).await?.ok_or_else(|| Failure::new(Code::FIELD).says("pid"))?;
     let node = merchant.virtual_pay.get("mp-weixin").ok_or(Code::PROVIDER)?;
     let either = |snake: &'static str, camel: &'static str| -> Result<Option<_>, Failure> {
         Ok(fields.text(snake, 64)?.or(fields.text(camel, 64)?))

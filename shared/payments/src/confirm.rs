@@ -205,7 +205,7 @@ async fn reversed(
     if attempt.is_being_reversed(cx.now()) {
         return Ok(Some(Confirmed::Unsettled));
     }
-    let Ok(gateway) = cx.gateway(attempt) else { return Ok(Some(Confirmed::Unknown)) };
+    let Some(gateway) = cx.find_gateway(attempt).await? else { return Ok(Some(Confirmed::Unknown)) };
     Ok(match gateway.stands(cx.clients, order, attempt, payment, cx.now()).await {
         Ok(Stands::Paid | Stands::PartlyBack) => None,
         Ok(Stands::Back | Stands::Closed | Stands::Absent) => Some(Confirmed::Reversed),

@@ -58,7 +58,7 @@ pub async fn create_payment(
 ) -> Result<CreateReply, Failure> {
     let mut seen = order_under(cx, input.fields.out_trade_no()?).await?;
     let payee = payee(cx, caller, input, seen.as_ref())?;
-    let (gateway, mut wanted) = read(cx, caller, input, payee)?;
+    let (gateway, mut wanted) = read(cx, caller, input, payee).await?;
     let code = if gateway.binds_payer() { input.fields.text("code", 512)? } else { None };
     wanted.openid = gateway.payer(cx.clients, wanted.openid.as_deref(), code, cx.now()).await?;
     if let Some(openid) = wanted.openid.as_ref().filter(|_| gateway.binds_payer()) {

@@ -14,31 +14,38 @@ const NUMBERS: usize = 12;
 pub(super) type Misfit = (IncidentName, Value, Value);
 
 /// Whether a payment can be sent back: the provider says how much it was, and takes refunds.
-pub(super) fn can_go_back(cx: &Context<'_>, attempt: &Attempt, payment: &Payment) -> bool {
-    payment.total.is_some_and(|total| total.0 > 0)
-        && payment.currency == "CNY"
-        && cx.gateway(attempt).is_ok_and(|gateway| gateway.can_refund(attempt).is_ok())
+///
+/// # Errors
+/// That the merchant's document cannot be read now.
+pub(super) async fn can_go_back(cx: &Context<'_>, attempt: &Attempt, payment: &Payment) -> Result<bool, StoreError> {
+    if payment.total.is_none_or(|total| total.0 == 0) || payment.currency != "CNY" {
+        return Ok(false);
+    }
+    Ok(cx.find_gateway(attempt).await?.is_some_and(|gateway| gateway.can_refund(attempt).is_ok()))
 }
 
 /// The refund of a payment that no order was credited for: all of it, at the provider that took it, under
 /// `<out_trade_no>X<n>`.
-pub(super) fn refund_of(
+///
+/// # Errors
+/// That the merchant's document cannot be read now.
+pub(super) async fn refund_of(
     cx: &Context<'_>,
     order: &Order,
     attempt: &Attempt,
     payment: &Payment,
     incident: &str,
     n: usize,
-) -> Refund {
-    let limit = cx.gateway(attempt).map_or(32, |gateway| gateway.refund_number_limit());
+) -> Result<Refund, StoreError> {
+    let limit = cx.find_gateway(attempt).await?.map_or(32, |gateway| gateway.refund_number_limit());
     let number = suffixed(&order.out_trade_no, &format!("X{n}"), limit);
-    Refund {
+    Ok(Refund {
         refund_desc: "订单未能入账，原路退回".to_owned(),
         incident: Some(incident.to_owned()),
         transaction_id: Some(payment.transaction_id.clone()),
         total_fee: payment.total,
         ..Refund::begun(order, attempt, number, payment.total.unwrap_or_default(), cx.now())
-    }
+    })
 }
 
 /// The incident of a payment that does not fit.
@@ -77,13 +84,16 @@ pub(super) async fn record_of(
 ) -> Result<Confirmed, StoreError> {
     let name = misfit.0;
     let incident = incident_about(payment, Some(order), misfit);
-    let back = back.filter(|attempt| can_go_back(cx, attempt, payment));
+    let back = match back {
+        Some(attempt) if can_go_back(cx, attempt, payment).await? => Some(attempt),
+        Some(_) | None => None,
+    };
     let Some(attempt) = back else {
         let new = alarm(cx, &incident, true).await?;
         return Ok(Confirmed::Incident { name, new });
     };
     for n in 1..=NUMBERS {
-        let refund = refund_of(cx, order, attempt, payment, &incident.id(), n);
+        let refund = refund_of(cx, order, attempt, payment, &incident.id(), n).await?;
         let new = match cx.store.record_incident(&incident, true, Some(&refund), cx.now()).await? {
             Recording::New => {
                 ring(&incident);

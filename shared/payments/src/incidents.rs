@@ -100,7 +100,10 @@ pub async fn possible_actions(cx: &Context<'_>, recorded: &Recorded) -> Result<V
             let attempt = order
                 .as_ref()
                 .and_then(|order| order.attempt_for(payment.provider, &payment.merchant, &payment.number));
-            attempt.is_some_and(|attempt| can_go_back(cx, attempt, payment))
+            match attempt {
+                Some(attempt) => can_go_back(cx, attempt, payment).await?,
+                None => false,
+            }
         }
         _ => false,
     };
@@ -169,7 +172,7 @@ async fn stands(cx: &Context<'_>, recorded: &Recorded, payment: &Payment) -> Res
     let order = cx.store.order(no).await?.ok_or(Code::INCIDENT_ACTION)?;
     let attempt = order.attempt_for(payment.provider, &payment.merchant, &payment.number);
     let attempt = attempt.ok_or(Code::INCIDENT_ACTION)?;
-    let stands = cx.gateway(attempt)?.stands(cx.clients, &order, attempt, payment, cx.now()).await;
+    let stands = cx.gateway(attempt).await?.stands(cx.clients, &order, attempt, payment, cx.now()).await;
     Ok(match stands.map_err(CallError::unanswered)? {
         // The refunds that it has are those that we know.
         Stands::PartlyBack if recorded.incident.out_refund_no.is_some() || recorded.returned_fee > Fen::ZERO => {
@@ -208,8 +211,8 @@ async fn send_back(cx: &Context<'_>, caller: &Caller, recorded: &Recorded) -> Re
     if is_going_back(cx, recorded).await? {
         return Err(unfit());
     }
-    cx.gateway(attempt)?.can_refund(attempt)?;
-    if !can_go_back(cx, attempt, payment) {
+    cx.gateway(attempt).await?.can_refund(attempt)?;
+    if !can_go_back(cx, attempt, payment).await? {
         return Err(unfit());
     }
     match stands(cx, recorded, payment).await? {
@@ -223,7 +226,7 @@ async fn send_back(cx: &Context<'_>, caller: &Caller, recorded: &Recorded) -> Re
         Stands::Absent => return Err(unfit().says(ABSENT)),
     }
     for n in 1..=ROUNDS {
-        let mut refund = refund_of(cx, &order, attempt, payment, &recorded.incident_id, n);
+        let mut refund = refund_of(cx, &order, attempt, payment, &recorded.incident_id, n).await?;
         refund.refund_fee = refund.refund_fee.minus(recorded.returned_fee).ok_or_else(unfit)?;
         if refund.refund_fee == Fen::ZERO {
             return Err(unfit());

@@ -58,15 +58,28 @@ pub use tasks::{Ran, run_task};
 pub use transfer::{cancel_transfer, pursue_transfer, query_transfer, transfer};
 
 use domain::{Attempt, Code, Failure, Order, UnixMs};
-use providers::Config;
-use providers::{Gateway, ProviderClients};
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use providers::{Config, Gateway, Merchant, ProviderClients};
 use std::sync::Arc;
-use store::Store;
+use store::{Store, StoreError};
+
+/// The merchants that have documents of their own.
+pub trait Merchants: Send + Sync {
+    /// The merchant of that id, where the configuration lists it; `None` where it does not. The error says why its
+    /// document cannot be had now.
+    fn find<'a>(&'a self, config: &'a Config, id: &'a str) -> BoxFuture<'a, Result<Option<Arc<Merchant>>, String>>;
+}
+
+/// Documents that are read at once.
+const READ_AT_ONCE: usize = 8;
 
 /// What a use case works with, for the time of one request.
 pub struct Context<'a> {
     /// The configuration as it is now.
     pub config: Arc<Config>,
+    /// The merchants that it only lists.
+    pub merchants: &'a dyn Merchants,
     /// The table.
     pub store: &'a Store,
     /// What the providers keep.
@@ -109,16 +122,53 @@ impl Context<'_> {
         (self.clock)()
     }
 
+    /// A merchant by its id.
+    ///
+    /// # Errors
+    /// That it has a document of its own which cannot be read now.
+    pub async fn merchant(&self, id: &str) -> Result<Option<Arc<Merchant>>, StoreError> {
+        match self.config.merchant(id) {
+            Some(merchant) => Ok(Some(merchant.clone())),
+            None => {
+                let found = self.merchants.find(&self.config, id).await;
+                found.map_err(|why| StoreError::new("merchant", format!("merchants.{id}: {why}")))
+            }
+        }
+    }
+
+    /// All merchants, or the one that is wanted, in the order of their ids. Whose document cannot be read is rung for
+    /// and left out: none of the others waits for it.
+    async fn all_merchants(&self, wanted: Option<&str>) -> Vec<Arc<Merchant>> {
+        let ids: Vec<&str> =
+            self.config.merchant_ids().into_iter().filter(|id| wanted.is_none_or(|w| w == *id)).collect();
+        let reading: Vec<_> = ids.into_iter().map(|id| async move { (id, self.merchant(id).await) }).collect();
+        let read: Vec<_> = futures::stream::iter(reading).buffered(READ_AT_ONCE).collect().await;
+        let mut merchants = Vec::new();
+        for (merchant, found) in read {
+            match found {
+                Ok(found) => merchants.extend(found),
+                Err(error) => telemetry::alarm!("merchant_unavailable", merchant, why = %error),
+            }
+        }
+        merchants
+    }
+
+    /// The gateway that an attempt went through, where the configuration still has it.
+    ///
+    /// # Errors
+    /// As [`Context::merchant`].
+    async fn find_gateway(&self, attempt: &Attempt) -> Result<Option<Gateway>, StoreError> {
+        let merchant = self.merchant(&attempt.merchant).await?;
+        Ok(merchant.and_then(|merchant| Gateway::find(&merchant, attempt.provider, &attempt.node)))
+    }
+
     /// The gateway that an attempt went through.
-    fn gateway(&self, attempt: &Attempt) -> Result<Gateway, Failure> {
-        self.config
-            .merchant(&attempt.merchant)
-            .and_then(|m| Gateway::find(m, attempt.provider, &attempt.node))
-            .ok_or_else(|| {
-                Failure::new(Code::PROVIDER)
-                    .says(format!("{}.{}", attempt.provider, attempt.node))
-                    .private("the configuration no longer has the node that this order was made with")
-            })
+    async fn gateway(&self, attempt: &Attempt) -> Result<Gateway, Failure> {
+        self.find_gateway(attempt).await?.ok_or_else(|| {
+            Failure::new(Code::PROVIDER)
+                .says(format!("{}.{}", attempt.provider, attempt.node))
+                .private("the configuration no longer has the node that this order was made with")
+        })
     }
 
     /// Whether an order of this type can be delivered.

@@ -19,10 +19,10 @@ pub async fn login(cx: &Context<'_>, fields: &Fields<'_>, fixed: Option<(Provide
         None => (fields.provider()?.ok_or(Code::PROVIDER)?, named),
     };
     let merchant = cx
-        .config
         .merchant(fields.text("pid", 64)?.unwrap_or(DEFAULT_MERCHANT))
+        .await?
         .ok_or_else(|| Failure::new(Code::FIELD).says("pid"))?;
-    let login = exchange(cx.clients, merchant, provider, platform, code, cx.now()).await;
+    let login = exchange(cx.clients, &merchant, provider, platform, code, cx.now()).await;
     login
         .ok_or_else(|| Failure::new(Code::PLATFORM).says(format!("{provider} {platform}")))?
         .map_err(CallError::for_client)

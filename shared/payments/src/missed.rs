@@ -29,19 +29,18 @@ pub async fn missed_notices(
     provider: Option<Provider>,
     counts: &Counts,
 ) -> Result<bool, Failure> {
-    if merchant.is_some_and(|id| cx.config.merchant(id).is_none()) {
+    if merchant.is_some_and(|id| !cx.config.merchant_ids().contains(id)) {
         return Err(Failure::new(Code::FIELD).says("merchant"));
     }
     if provider.is_some_and(|own| own != Provider::Appleiap) {
         return Ok(false);
     }
-    let mut merchants: Vec<&Merchant> =
-        cx.config.merchants().filter(|own| merchant.is_none_or(|id| own.id == id)).collect();
+    let mut merchants = cx.all_merchants(merchant).await;
     // Runs begin at different merchants, so that a run that ends early starves none of them.
     let minute = usize::try_from(clock.secs().div_euclid(60)).unwrap_or(0);
     let first = minute.checked_rem(merchants.len()).unwrap_or(0);
     merchants.rotate_left(first);
-    for merchant in merchants {
+    for merchant in &merchants {
         for mailbox in Mailbox::of(merchant) {
             let run = Run { cx, merchant, mailbox, max_calls, counts };
             if run.empty(clock).await {

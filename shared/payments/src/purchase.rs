@@ -29,7 +29,7 @@ pub async fn verify_purchase(
     let order = cx.visible_order(caller, out_trade_no).await?;
     let last = order.attempts.iter().rev().find(|a| a.provider == provider);
     let attempt = last.ok_or_else(|| Failure::new(Code::PROVIDER).says("the order is not paid this way"))?;
-    let bought = match cx.gateway(attempt)?.purchase(cx.clients, attempt, proof, cx.now()).await {
+    let bought = match cx.gateway(attempt).await?.purchase(cx.clients, attempt, proof, cx.now()).await {
         Ok(bought) => bought,
         Err(CallError::Refused(refusal)) if refusal.meaning == Meaning::Unheard => {
             return Err(broken_set_up(cx, &order, attempt, &refusal).await);
@@ -96,7 +96,7 @@ async fn still_stands(
     payment: &Payment,
     held: &Held,
 ) -> Result<(), Failure> {
-    match cx.gateway(attempt)?.brought(cx.clients, payment, held, cx.now()).await {
+    match cx.gateway(attempt).await?.brought(cx.clients, payment, held, cx.now()).await {
         Ok(Stands::Paid | Stands::CannotAsk) => Ok(()),
         Ok(Stands::Back | Stands::PartlyBack | Stands::Closed | Stands::Absent) => Err(taken_back()),
         Err(CallError::Refused(refusal)) if refusal.meaning == Meaning::Unheard => {

@@ -120,8 +120,8 @@ async fn named_by(
     let providers = provider.map_or_else(|| Provider::ALL.to_vec(), |p| vec![p]);
     for provider in providers {
         let merchants = if provider == Provider::Vkspay { usize::MAX } else { 1 };
-        for merchant in cx.config.merchants().take(merchants) {
-            let Some(no) = cx.store.order_of_transaction(provider, &merchant.id, id).await? else { continue };
+        for merchant in cx.config.merchant_ids().into_iter().take(merchants) {
+            let Some(no) = cx.store.order_of_transaction(provider, merchant, id).await? else { continue };
             match cx.visible_order(caller, &no).await {
                 Ok(order) => return Ok((no, order)),
                 Err(failure) if failure.code == Code::NO_ORDER => {}
@@ -173,7 +173,7 @@ async fn ask_as(
     taken_back: bool,
 ) -> Result<Asked, Failure> {
     let no = &order.out_trade_no;
-    let gateway = cx.gateway(attempt)?;
+    let gateway = cx.gateway(attempt).await?;
     if attempt.is_being_reversed(cx.now()) {
         return Ok(Asked::Unknown { refused: false });
     }

@@ -54,7 +54,7 @@ pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) 
             return Err(Failure::new(Code::TOTAL_FEE).says("total_fee is not the order's"));
         }
         let attempt = order.paid_attempt().unwrap_or(order.current());
-        let gateway = cx.gateway(attempt)?;
+        let gateway = cx.gateway(attempt).await?;
         // What can never be is said before what is not yet.
         let able = gateway.can_refund(attempt);
         if let Err(failure) = &able
@@ -141,7 +141,7 @@ async fn repeat(
 /// the provider says that it has it. Without that word a refusal of the repetition proves nothing.
 async fn again(cx: &Context<'_>, order: &Order, refund: &Refund) -> Result<(Order, Refund), Failure> {
     let attempt = order.attempt(refund.attempt).ok_or(Code::NOT_REFUNDED)?;
-    let gateway = cx.gateway(attempt)?;
+    let gateway = cx.gateway(attempt).await?;
     let told = gateway.query_refund(cx.clients, order, attempt, refund, cx.now()).await;
     let blind = match &told {
         Ok(standing) if standing.is_known() => {
@@ -181,7 +181,7 @@ pub(super) async fn begin(cx: &Context<'_>, order: &Order, refund: &Refund) -> R
         return Ok((order.clone(), refund.clone()));
     }
     let attempt = order.attempt(refund.attempt).ok_or(Code::NOT_REFUNDED)?;
-    call(cx, order, attempt, &cx.gateway(attempt)?, refund.clone(), false).await
+    call(cx, order, attempt, &cx.gateway(attempt).await?, refund.clone(), false).await
 }
 
 /// Brings a refund on: asks about an unfinished one and sends it again where the provider never got it, begins
@@ -196,7 +196,7 @@ pub(super) async fn pursue(
     source: &str,
 ) -> Result<(Order, Refund), Failure> {
     let attempt = order.attempt(refund.attempt).ok_or(Code::NOT_REFUNDED)?;
-    let gateway = cx.gateway(attempt)?;
+    let gateway = cx.gateway(attempt).await?;
     match refund.state {
         RefundState::Success | RefundState::Closed => Ok((order.clone(), refund.clone())),
         RefundState::Refused => {
@@ -382,7 +382,7 @@ pub async fn query_refund(
             continue;
         }
         let Some(attempt) = order.attempt(refund.attempt) else { continue };
-        match cx.gateway(attempt)?.query_refund(cx.clients, &order, attempt, &refund, cx.now()).await {
+        match cx.gateway(attempt).await?.query_refund(cx.clients, &order, attempt, &refund, cx.now()).await {
             Ok(standing) => {
                 apply(cx, &order, &refund, &standing, Source::Query).await?;
             }

@@ -117,7 +117,7 @@ pub(super) async fn settle(
     let mut amount = notice.standing.refund;
     let share = notice.share.map(|share| share_of(order.total_fee, share));
     if !notice.signed || amount.is_none() && share.is_none() {
-        match cx.gateway(attempt)?.query_refund(cx.clients, order, attempt, &refund, cx.now()).await {
+        match cx.gateway(attempt).await?.query_refund(cx.clients, order, attempt, &refund, cx.now()).await {
             Ok(standing) if standing.progress == RefundProgress::Success => {
                 amount = standing.refund.or(amount);
             }

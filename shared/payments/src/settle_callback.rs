@@ -112,7 +112,7 @@ async fn settle_refund_hint(cx: &Context<'_>, hint: &Hint, out_refund_no: &str) 
         return Ok(());
     };
     let Some(attempt) = order.attempt(refund.attempt) else { return Ok(()) };
-    match cx.gateway(attempt)?.query_refund(cx.clients, &order, attempt, &refund, cx.now()).await {
+    match cx.gateway(attempt).await?.query_refund(cx.clients, &order, attempt, &refund, cx.now()).await {
         Ok(standing) if contradicts(&refund, &standing.progress) => {
             let incident = Incident {
                 out_trade_no: Some(no),

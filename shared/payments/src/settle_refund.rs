@@ -260,7 +260,7 @@ async fn unrefunded(cx: &Context<'_>, no: &str) -> Result<(Order, bool), Failure
             continue;
         }
         let Some(attempt) = order.attempt(refund.attempt) else { continue };
-        let asked = cx.gateway(attempt)?.query_refund(cx.clients, &order, attempt, &refund, cx.now()).await;
+        let asked = cx.gateway(attempt).await?.query_refund(cx.clients, &order, attempt, &refund, cx.now()).await;
         if let Ok(standing) = asked {
             super::refund::apply(cx, &order, &refund, &standing, Source::Query).await?;
         }
@@ -380,7 +380,7 @@ async fn adopt(
     };
     let mut order = order.clone();
     if !notice.signed || notice.standing.refund.is_none() && notice.share.is_none() {
-        match cx.gateway(attempt)?.query_refund(cx.clients, &order, attempt, &refund, cx.now()).await {
+        match cx.gateway(attempt).await?.query_refund(cx.clients, &order, attempt, &refund, cx.now()).await {
             Ok(standing) if !notice.signed && standing.progress != RefundProgress::Success => {
                 // The provider itself does not say so.
                 let (expected, actual) = (ended_as(&standing.progress), json!(refund.refund_fee));

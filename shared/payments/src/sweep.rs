@@ -310,7 +310,7 @@ async fn order(cx: &Context<'_>, claim: &Claim, no: &str, at: UnixMs, counts: &C
     if order.trade_state == Status::NotPay && now.trade_state == Status::Closed {
         Counts::add(&counts.closed, 1);
     }
-    let next = next_look(cx, &now, looked.is_ok(), at);
+    let next = next_look(cx, &now, looked.is_ok(), at).await?;
     cx.store.due_next(claim, next).await?;
     let late = at.since(order.time_expire);
     let unpaid = now.trade_state == Status::NotPay;
@@ -335,7 +335,7 @@ fn is_stuck(looked: &Result<Looked, Failure>, late: Duration) -> bool {
 }
 
 /// When an order is looked at next: while it is unpaid, then as long as some attempt of it may be paid.
-fn next_look(cx: &Context<'_>, order: &Order, told: bool, at: UnixMs) -> Option<UnixMs> {
+async fn next_look(cx: &Context<'_>, order: &Order, told: bool, at: UnixMs) -> Result<Option<UnixMs>, Failure> {
     let over = at >= order.time_expire;
     // From the end on the pauses begin anew.
     let usual = match over {
@@ -343,12 +343,12 @@ fn next_look(cx: &Context<'_>, order: &Order, told: bool, at: UnixMs) -> Option<
         false => ask_again(order.create_date, at).min(order.time_expire),
     };
     if order.trade_state == Status::NotPay {
-        return Some(usual);
+        return Ok(Some(usual));
     }
     let open: Vec<&Attempt> = order.attempts.iter().filter(|a| a.may_be_paid_again()).collect();
-    let until = watched_until(cx, order, &open);
+    let until = watched_until(cx, order, &open).await?;
     let closed = order.trade_state == Status::Closed;
-    match () {
+    Ok(match () {
         () if open.is_empty() || told && at >= until => None,
         () if until <= order.time_expire || !over && !closed => Some(usual),
         () => {
@@ -356,7 +356,7 @@ fn next_look(cx: &Context<'_>, order: &Order, told: bool, at: UnixMs) -> Option<
             let next = watch_again(ended, at);
             Some(if at < until { next.min(until) } else { next })
         }
-    }
+    })
 }
 
 /// Asks about every attempt that may be paid.
@@ -413,7 +413,7 @@ async fn certainly_unpaid(
     attempt: &Attempt,
     counts: &Counts,
 ) -> Result<Over, Failure> {
-    let gateway = cx.gateway(attempt)?;
+    let gateway = cx.gateway(attempt).await?;
     if !gateway.closes() {
         let watched = gateway.watched_until(order, attempt) > order.time_expire;
         return Ok(match ask(cx, order, attempt, counts).await? {
@@ -442,7 +442,7 @@ async fn certainly_unpaid(
 async fn end_others(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<(), Failure> {
     for attempt in order.attempts.iter().filter(|a| a.may_be_paid_again()) {
         let entry = || HistoryEntry::new("attempt closed", "reconcile", cx.now()).with("attempt", &attempt.n);
-        if cx.gateway(attempt)?.closes() {
+        if cx.gateway(attempt).await?.closes() {
             Counts::add(&counts.asked, 1);
             match super::close::close_attempt(cx, order, attempt, "reconcile").await {
                 Ok(Ended { state, incidents }) => {

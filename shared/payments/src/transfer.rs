@@ -35,7 +35,7 @@ const ROUNDS: usize = 8;
 /// content; 422 the provider refused, or it ended without the payee having the money; 504 its outcome is not
 /// known.
 pub async fn transfer(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) -> Result<Transfer, Failure> {
-    let Wish { gateway, transfer: mut wished, name } = read(cx, caller, fields)?;
+    let Wish { gateway, transfer: mut wished, name } = read(cx, caller, fields).await?;
     if let Some(name) = &name {
         wished.payee_name = Some(seal(&gateway, &wished, name)?);
     }
@@ -76,7 +76,7 @@ pub async fn query_transfer(cx: &Context<'_>, fields: &Fields<'_>) -> Result<Tra
     if !transfer.may_change() {
         return Ok(transfer);
     }
-    match ask(cx, &gateway_of(cx, &transfer)?, &transfer).await {
+    match ask(cx, &gateway_of(cx, &transfer).await?, &transfer).await {
         Ok(Some(standing)) => apply(cx, &transfer, &standing, "query").await,
         Ok(None) => Ok(transfer),
         Err(CallError::Refused(Refusal { code: why, .. }) | CallError::Unknown(why)) => {
@@ -99,7 +99,7 @@ pub async fn cancel_transfer(cx: &Context<'_>, fields: &Fields<'_>) -> Result<Tr
     if !transfer.state.is_open() {
         return Err(telling(Code::TRANSFER_ENDED, &transfer));
     }
-    let gateway = gateway_of(cx, &transfer)?;
+    let gateway = gateway_of(cx, &transfer).await?;
     let request = TransferRequest { transfer: &transfer, name: None, now: cx.now() };
     let refusal = match gateway.cancel_transfer(cx.clients, &request).await {
         Ok(Some(standing)) => return apply(cx, &transfer, &standing, "cancel").await,
@@ -130,7 +130,7 @@ pub async fn pursue_transfer(cx: &Context<'_>, transfer: &Transfer, source: &str
     if transfer.state.is_final() {
         return Ok(transfer.clone());
     }
-    let gateway = gateway_of(cx, transfer)?;
+    let gateway = gateway_of(cx, transfer).await?;
     match ask(cx, &gateway, transfer).await {
         Ok(Some(standing)) => apply(cx, transfer, &standing, "query").await,
         Ok(None) if transfer.state == TransferState::Refused => {
@@ -343,9 +343,9 @@ fn telling(code: Code, transfer: &Transfer) -> Failure {
     Failure { data: Some(Box::new(transfer.shown())), ..Failure::new(code) }
 }
 
-fn gateway_of(cx: &Context<'_>, transfer: &Transfer) -> Result<Gateway, Failure> {
-    let merchant = cx.config.merchant(&transfer.merchant);
-    merchant.and_then(|m| Gateway::find(m, transfer.provider, &transfer.node)).ok_or_else(|| {
+async fn gateway_of(cx: &Context<'_>, transfer: &Transfer) -> Result<Gateway, Failure> {
+    let merchant = cx.merchant(&transfer.merchant).await?;
+    merchant.and_then(|m| Gateway::find(&m, transfer.provider, &transfer.node)).ok_or_else(|| {
         Failure::new(Code::PROVIDER)
             .says(format!("{}.{}", transfer.provider, transfer.node))
             .private("the configuration no longer has the node that this transfer was made with")
@@ -399,11 +399,11 @@ struct Wish {
     name: Option<String>,
 }
 
-fn read(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) -> Result<Wish, Failure> {
+async fn read(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) -> Result<Wish, Failure> {
     let bad = |name: &str| Failure::new(Code::FIELD).says(name);
     let provider = fields.provider()?.ok_or(Code::PROVIDER)?;
     let merchant = fields.text("pid", 64)?.unwrap_or(DEFAULT_MERCHANT);
-    let merchant = cx.config.merchant(merchant).ok_or_else(|| bad("pid"))?;
+    let merchant = cx.merchant(merchant).await?.ok_or_else(|| bad("pid"))?;
     if !matches!(provider, Provider::Wxpay | Provider::Alipay) {
         return Err(Failure::new(Code::UNSUPPORTED).says(format!("{provider}: transfer")));
     }
@@ -412,7 +412,7 @@ fn read(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) -> Result<Wish, 
     {
         return Err(bad(&format!("{name}: transfers under a payee's authorisation are not made here; leave it out")));
     }
-    let gateway = Gateway::find(merchant, provider, NODE)
+    let gateway = Gateway::find(&merchant, provider, NODE)
         .ok_or_else(|| Failure::new(Code::PROVIDER).says(format!("{provider}.{NODE}")))?;
     let defaults = gateway.transfers()?;
     let number = number(fields)?

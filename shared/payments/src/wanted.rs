@@ -34,7 +34,7 @@ pub(super) struct Wanted<'a> {
 ///
 /// # Errors
 /// The field's code.
-pub(super) fn read<'a>(
+pub(super) async fn read<'a>(
     cx: &Context<'_>,
     caller: &'a Caller,
     input: &'a CreateInput<'_>,
@@ -45,7 +45,8 @@ pub(super) fn read<'a>(
     let custom = fields.object("custom", Code::TYPE)?;
     let openid = fields.text("openid", 128).map_err(|_| Code::OPENID)?;
     let auth_code = fields.text("auth_code", 64)?;
-    let Way { gateway, provider, node, platform } = way(cx, input, &payee, openid.is_some(), auth_code.is_some())?;
+    let Way { gateway, provider, node, platform } =
+        way(cx, input, &payee, openid.is_some(), auth_code.is_some()).await?;
     let asked = fields.amount("total_fee", Code::TOTAL_FEE);
     let request = GoodsRequest {
         data: fields.0,
@@ -113,7 +114,7 @@ struct Way {
     platform: String,
 }
 
-fn way(
+async fn way(
     cx: &Context<'_>,
     input: &CreateInput<'_>,
     payee: &Payee,
@@ -122,7 +123,7 @@ fn way(
 ) -> Result<Way, Failure> {
     let fields = &input.fields;
     let provider = fields.provider()?.ok_or(Code::PROVIDER)?;
-    let merchant = cx.config.merchant(&payee.merchant).ok_or_else(|| Failure::new(Code::FIELD).says("pid"))?;
+    let merchant = cx.merchant(&payee.merchant).await?.ok_or_else(|| Failure::new(Code::FIELD).says("pid"))?;
     let platform = fields.text("vk_platform", 32)?.or(fields.text("platform", 32)?).unwrap_or_default().to_owned();
     let node = match by_code {
         true => "codepay",
@@ -137,10 +138,10 @@ fn way(
                 wants_qr,
                 app_to_qr: fields.flag("alipayAppPayToH5Pay") || merchant.app_to_qr,
             };
-            Gateway::node_for(provider, &client, merchant)?
+            Gateway::node_for(provider, &client, &merchant)?
         }
     };
-    let gateway = Gateway::find(merchant, provider, node)
+    let gateway = Gateway::find(&merchant, provider, node)
         .ok_or_else(|| Failure::new(Code::PLATFORM).says(format!("{provider}.{node}")))?;
     let platform = match platform.is_empty() && gateway.node_is_platform() {
         true => node.to_owned(),

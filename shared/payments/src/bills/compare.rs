@@ -209,7 +209,7 @@ impl Comparison<'_, '_> {
             return Ok(());
         }
         if let Some(order) = &order {
-            match self.own_reversal(order, &line.number) {
+            match self.own_reversal(order, &line.number).await? {
                 Some(attempt) if self.has_gone_back(order, attempt, &line.transaction_id).await? => return Ok(()),
                 Some(_) => {}
                 None => self.credit(order, line).await?,
@@ -229,10 +229,13 @@ impl Comparison<'_, '_> {
 
     /// The attempt of a number, if it is a pay code that we know to be reversed: we asked for it, or its provider has
     /// told.
-    fn own_reversal<'o>(&self, order: &'o Order, number: &str) -> Option<&'o Attempt> {
-        let attempt = order.attempt_for(self.job.provider, &self.job.merchant.id, number)?;
-        let told = attempt.state == AttemptState::Closed && self.cx.gateway(attempt).is_ok_and(|g| g.reverses());
-        Some(attempt).filter(|a| a.state != AttemptState::Paid && (a.reversing.is_some() || told))
+    async fn own_reversal<'o>(&self, order: &'o Order, number: &str) -> Result<Option<&'o Attempt>, Failure> {
+        let Some(attempt) = order.attempt_for(self.job.provider, &self.job.merchant.id, number) else {
+            return Ok(None);
+        };
+        let told = attempt.state == AttemptState::Closed
+            && self.cx.find_gateway(attempt).await?.is_some_and(|gateway| gateway.reverses());
+        Ok(Some(attempt).filter(|a| a.state != AttemptState::Paid && (a.reversing.is_some() || told)))
     }
 
     /// Whether a payment through a reversed pay code has gone back, as its provider says now; also when that is left to
@@ -283,7 +286,9 @@ impl Comparison<'_, '_> {
             }
             return Ok(());
         }
-        if order.as_ref().is_some_and(|order| self.own_reversal(order, &line.number).is_some()) {
+        if let Some(order) = &order
+            && self.own_reversal(order, &line.number).await?.is_some()
+        {
             return Ok(());
         }
         let incident = Incident {
@@ -360,7 +365,10 @@ impl Comparison<'_, '_> {
             return Ok(());
         }
         // Where a reversal is a refund on the bill (Alipay).
-        let reversed = order.as_ref().and_then(|order| Some((order, self.own_reversal(order, &line.number)?)));
+        let reversed = match &order {
+            Some(order) => self.own_reversal(order, &line.number).await?.map(|attempt| (order, attempt)),
+            None => None,
+        };
         if let Some((order, attempt)) = reversed
             && order.transaction_id.as_deref() != Some(&*line.transaction_id)
             && self.has_gone_back(order, attempt, &line.transaction_id).await?
@@ -449,7 +457,7 @@ impl Comparison<'_, '_> {
     /// What the provider says of a refund, when it says something.
     async fn standing(&mut self, order: &Order, attempt: &Attempt, refund: &Refund) -> Option<RefundStanding> {
         let cx = self.cx;
-        let asked = match cx.gateway(attempt) {
+        let asked = match cx.gateway(attempt).await {
             Ok(gateway) => gateway.query_refund(cx.clients, order, attempt, refund, cx.now()).await,
             Err(failure) => {
                 self.unanswered(&order.out_trade_no, &failure);

@@ -21,6 +21,7 @@ use domain::{Code, Day, Failure, Fen, Provider, UnixMs};
 use providers::bill::Statement;
 use providers::{Account, Merchant};
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 use store::{BillReport, BillState};
 
@@ -66,7 +67,7 @@ pub async fn check_bills(
     provider: Option<Provider>,
 ) -> Result<BillsReply, Failure> {
     let bad = |name: &str| Failure::new(Code::FIELD).says(name);
-    if merchant.is_some_and(|id| cx.config.merchant(id).is_none()) {
+    if merchant.is_some_and(|id| !cx.config.merchant_ids().contains(id)) {
         return Err(bad("merchant"));
     }
     let day = match bill_date {
@@ -75,23 +76,26 @@ pub async fn check_bills(
     };
     let wanted = |id: &str, p: Provider| merchant.is_none_or(|m| m == id) && provider.is_none_or(|own| own == p);
     let mut jobs = Vec::new();
-    for merchant in cx.config.merchants() {
+    let merchants = cx.all_merchants(None).await;
+    for merchant in &merchants {
         for provider in Provider::ALL.into_iter().filter(|p| wanted(&merchant.id, *p)) {
             if Account::of(merchant, provider).is_empty() {
                 continue;
             }
             let before = cx.store.bill_report(provider, &merchant.id, day).await?.map(|report| report.state);
-            jobs.push(Job { day, merchant, provider, before });
+            jobs.push(Job { day, merchant, merchants: &merchants, provider, before });
         }
     }
     if bill_date.is_none() {
         for report in cx.store.bill_reports_since(day.before(LOOK_BACK)).await? {
             let earlier = Day::parse(&report.bill_date).filter(|own| *own < day);
             let open = matches!(report.state, BillState::Pending | BillState::Failed);
-            let merchant = cx.config.merchant(&report.merchant).filter(|m| open && wanted(&m.id, report.provider));
+            let merchant =
+                merchants.iter().find(|m| m.id == report.merchant).filter(|m| open && wanted(&m.id, report.provider));
             let merchant = merchant.filter(|m| !Account::of(m, report.provider).is_empty());
             if let (Some(day), Some(merchant)) = (earlier, merchant) {
-                jobs.push(Job { day, merchant, provider: report.provider, before: Some(report.state) });
+                let (provider, before) = (report.provider, Some(report.state));
+                jobs.push(Job { day, merchant, merchants: &merchants, provider, before });
             }
         }
     }
@@ -117,6 +121,8 @@ pub async fn check_bills(
 struct Job<'a> {
     day: Day,
     merchant: &'a Merchant,
+    /// All of them, in order.
+    merchants: &'a [Arc<Merchant>],
     provider: Provider,
     /// How it stood before this run.
     before: Option<BillState>,
@@ -148,7 +154,7 @@ async fn check(cx: &Context<'_>, clock: UnixMs, job: &Job<'_>, reply: &mut Bills
         reply.asked += 1;
         match account.bill(cx.clients, job.day, cx.now()).await {
             Ok(Statement::Ready(bill)) => {
-                let speaks = speaks_for(cx, job, account);
+                let speaks = speaks_for(job, account);
                 if let Err(why) = books.take(bill, speaks) {
                     failed = Some(why.to_owned());
                 }
@@ -199,9 +205,9 @@ async fn check(cx: &Context<'_>, clock: UnixMs, job: &Job<'_>, reply: &mut Bills
 }
 
 /// Of several merchants with one account the first one speaks for lines that are nobody's.
-fn speaks_for(cx: &Context<'_>, job: &Job<'_>, account: &Account) -> bool {
-    let shares = |merchant: &&Merchant| Account::of(merchant, job.provider).iter().any(|own| own.id == account.id);
-    cx.config.merchants().find(shares).is_some_and(|first| first.id == job.merchant.id)
+fn speaks_for(job: &Job<'_>, account: &Account) -> bool {
+    let shares = |own: &&Arc<Merchant>| Account::of(own, job.provider).iter().any(|other| other.id == account.id);
+    job.merchants.iter().find(shares).is_some_and(|first| first.id == job.merchant.id)
 }
 
 fn plus(a: Fen, b: Fen) -> Fen {
