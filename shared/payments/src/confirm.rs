@@ -322,7 +322,6 @@ async fn credit(
                 tracing::info!(out_trade_no = %no, transaction_id = %payment.transaction_id, source = source.name(), "order {no} is paid");
                 telemetry::count(Metric::Paid, Some(payment.provider.name()));
                 if let Some(incident) = undelivered.as_ref().filter(|_| withheld.is_none()) {
-                    telemetry::count(Metric::Undelivered, None);
                     ring(incident);
                 }
                 if let (Some(task), true, Source::Callback) = (&task, forwarded, source) {

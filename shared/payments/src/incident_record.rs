@@ -125,4 +125,7 @@ pub(super) fn ring(incident: &Incident) {
     let name = incident.incident.name();
     telemetry::alarm!(name, out_trade_no = number, provider = %incident.provider);
     telemetry::count(Metric::Incidents, Some(name));
+    if incident.incident == IncidentName::Undelivered {
+        telemetry::count(Metric::Undelivered, None);
+    }
 }

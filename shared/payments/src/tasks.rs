@@ -12,7 +12,6 @@ use std::time::Duration;
 use store::{
     Delivered, Delivery, HistoryEntry, IncidentChange, IncidentName, IncidentStatus, StoreError, TaskEnd, Verdict,
 };
-use telemetry::Metric;
 
 /// How an attempt at a task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,9 +177,6 @@ async fn deliver(
         match cx.store.end_delivery(&done).await? {
             Delivered::Done => {
                 if let IncidentChange::Written(incident) = change {
-                    if !given_up {
-                        telemetry::count(Metric::Undelivered, None);
-                    }
                     super::incident_record::ring(incident);
                 }
                 return Ok(ran);
