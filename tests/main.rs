@@ -38,6 +38,7 @@ mod first_call;
 mod flow;
 mod forgeries;
 mod forwarded;
+mod goods_shards;
 mod hostile;
 mod huawei_events;
 mod incidents;

@@ -3,7 +3,7 @@
 use crate::chance::chance;
 use crate::ops::{GUESSED, Luck, ORDERS, Step, number};
 use crate::stores::{self, sold};
-use crate::world::{TABLE, USERS, World};
+use crate::world::{SHARDS, TABLE, USERS, World};
 use sandbox::{Forgery, Misbehaviour, Op, Provider, RefundOutcome, TransferOutcome};
 use serde_json::{Value, json};
 
@@ -17,8 +17,11 @@ impl Step {
         if world.queues.is_some() && chance(|c| c.permille(150)) {
             return Self::Work(chance(|c| *c.pick(&[Luck::Good, Luck::Good, Luck::Twice, Luck::Lost])));
         }
+        if world.sharded && chance(|c| c.permille(40)) {
+            return Self::Shards(chance(|c| *c.pick(&SHARDS)));
+        }
         match chance(|c| c.below(128)) {
-            0..=17 => Self::Create(creation()),
+            0..=17 => Self::Create(creation(world)),
             18..=34 => payment(world),
             35..=51 => telling(world),
             52..=57 => Self::Query(any_order()),
@@ -57,12 +60,19 @@ fn any_order() -> String {
     number(chance(|c| c.below(ORDERS)))
 }
 
-fn creation() -> Value {
+fn creation(world: &World) -> Value {
     let i = chance(|c| c.below(ORDERS));
-    let kind = ["recharge", "recharge", "mine", "mine", "goods", "vip", "custom", "recharge"][i % 8];
-    let custom = json!({
+    let kinds = match world.sharded {
+        true => ["goods", "goods", "mine", "goods", "goods", "vip", "goods", "goods"],
+        false => ["recharge", "recharge", "mine", "mine", "goods", "vip", "custom", "recharge"],
+    };
+    let kind = kinds[i % 8];
+    let mut custom = json!({
         "user_id": format!("user_{}", i % USERS), "goods_id": "goods_001", "vip_type": "gold", "vip_days": 30,
     });
+    if world.sharded {
+        custom["quantity"] = json!(i % 3 + 1);
+    }
     let mut data = json!({
         "out_trade_no": number(i), "total_fee": 100 * (i % 3 + 1), "subject": "sim", "type": kind,
         "vk_platform": "h5", "needQRcode": true, "custom": custom,
@@ -110,7 +120,7 @@ fn guess(world: &World) -> Value {
 
 /// An order that is to be paid to somebody whom its merchant never named.
 fn choosing(world: &World) -> Value {
-    let mut data = creation();
+    let mut data = creation(world);
     if let Some(data) = data.as_object_mut() {
         data.remove("pid");
     }
@@ -202,7 +212,7 @@ fn elsewhere(world: &World) -> Step {
     };
     let trades: Vec<_> = world.sandbox.trades().into_iter().filter(credited).collect();
     if trades.is_empty() {
-        return Step::Create(creation());
+        return Step::Create(creation(world));
     }
     let trade = chance(|c| c.pick(&trades).clone());
     let left = trade.amount() - trade.refunded();
@@ -243,7 +253,7 @@ fn payment(world: &World) -> Step {
         .filter(|t| t.payable() || force && t.notify_url.is_some())
         .collect();
     if trades.is_empty() {
-        return Step::Create(creation());
+        return Step::Create(creation(world));
     }
     let trade = chance(|c| c.pick(&trades).clone());
     let wrong = chance(|c| c.permille(25)).then_some(trade.total + 1);

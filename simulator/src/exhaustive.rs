@@ -3,7 +3,7 @@
 use crate::laws::{self, Seen};
 use crate::ops::{Luck, Step, number};
 use crate::stores::{self, Sale, Shape};
-use crate::world::{TABLE, World};
+use crate::world::{GOODS, TABLE, World};
 use crate::{Mortal, heal, virtually};
 use futures::future::join_all;
 use sandbox::{Fault, Misbehaviour, Op, Pay, Provider};
@@ -61,10 +61,15 @@ pub enum Scope {
     Asked,
     /// The same, where every message was lost and the order's time is over: the schedule finds it while its client asks.
     Forgotten,
+    /// Orders that race for the first pieces of goods whose shards are still empty; then the merchant does without shards,
+    /// and a third order is for the last piece, which is in one.
+    Drawn,
+    /// Orders that race for the last pieces, which are in two shards; there are not enough for all.
+    LastPieces,
 }
 
 /// All of them.
-pub const SCOPES: [Scope; 23] = [
+pub const SCOPES: [Scope; 25] = [
     Scope::Callbacks,
     Scope::Refunds,
     Scope::Late,
@@ -88,6 +93,8 @@ pub const SCOPES: [Scope; 23] = [
     Scope::Old,
     Scope::Asked,
     Scope::Forgotten,
+    Scope::Drawn,
+    Scope::LastPieces,
 ];
 
 fn created(provider: &str, kind: &str) -> Step {
@@ -95,6 +102,18 @@ fn created(provider: &str, kind: &str) -> Step {
         "provider": provider, "out_trade_no": NO, "total_fee": 100, "subject": "sim", "type": kind,
         "vk_platform": "h5", "needQRcode": true, "custom": { "user_id": "user_0" },
     }))
+}
+
+/// Orders for so many pieces of the goods.
+async fn ordered(world: &World, quantities: [u64; 3]) {
+    for (i, quantity) in quantities.into_iter().enumerate() {
+        let order = json!({
+            "provider": "wxpay", "out_trade_no": number(i), "total_fee": 100 * quantity, "subject": "sim",
+            "type": "goods", "vk_platform": "h5", "needQRcode": true,
+            "custom": { "user_id": "user_0", "goods_id": GOODS, "quantity": quantity },
+        });
+        Step::Create(order).run(world).await;
+    }
 }
 
 /// Runs a scope without a death, in an order of things by a seed.
@@ -140,6 +159,7 @@ impl Scope {
     const fn kind(self) -> &'static str {
         match self {
             Self::Forwarded => "mine",
+            Self::Drawn | Self::LastPieces => "goods",
             // Its handler writes nothing, so no condition of a handler helps.
             Self::Rivals | Self::Changed => "custom",
             _ => "recharge",
@@ -173,6 +193,17 @@ impl Scope {
                 closed().run(world).await;
             }
             return;
+        }
+        match self {
+            Self::Drawn => {
+                world.offer(3, 2, &[]);
+                return ordered(world, [1, 1, 1]).await;
+            }
+            Self::LastPieces => {
+                world.offer(0, 2, &[1, 2]);
+                return ordered(world, [2, 1, 1]).await;
+            }
+            _ => {}
         }
         let create = || created(self.payee().name(), self.kind()).run(world);
         if self == Self::Rivals {
@@ -222,6 +253,11 @@ impl Scope {
             stores::buy(world, NO, matches!(self, Self::Thief | Self::Restored)).await;
         } else if self != Self::Contradicted {
             world.sandbox.pay(&number, self.way(self.payee())).await?;
+        }
+        if matches!(self, Self::Drawn | Self::LastPieces) {
+            for other in ["ORDER_1", "ORDER_2"] {
+                world.sandbox.pay(other, self.way(self.payee())).await?;
+            }
         }
         if self.is_forced() {
             world.forced.lock().expect("not poisoned").insert((self.payee(), NO.to_owned()));
@@ -305,6 +341,7 @@ impl Scope {
                 [Step::Reconcile(200), asked()]
             }
             Self::Changed => [told(payee), created("alipay", self.kind())],
+            Self::Drawn | Self::LastPieces => [told(payee), Step::Told(payee, "ORDER_1".to_owned())],
             Self::Callbacks | Self::Late | Self::Forwarded => [told(payee), told(payee)],
         })
     }
@@ -314,6 +351,13 @@ impl Scope {
         match self {
             // The stream may die too.
             Self::Late | Self::Forwarded => Mortal::new(Step::Dispatch(10, true).run(world), second).await,
+            // The third finds what the two have left.
+            Self::Drawn | Self::LastPieces => {
+                if self == Self::Drawn {
+                    world.shards(0);
+                }
+                Step::Told(self.payee(), number(2)).run(world).await;
+            }
             Self::Changed => {
                 // Where the other way was never begun, there is nothing to pay.
                 let _ = world.sandbox.pay(NO, Pay { force: false, ..self.way(Provider::Alipay) }).await;

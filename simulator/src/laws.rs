@@ -1,7 +1,7 @@
 //! What must always hold, and what must hold when all is quiet (`docs/invariants.md`).
 
 use crate::stores::sold;
-use crate::world::{PolicyOf, TABLE, USERS, World};
+use crate::world::{PRICE, PolicyOf, TABLE, USERS, World};
 use sandbox::Trade;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,6 +100,38 @@ pub fn credited_once(world: &World) -> Result<(), String> {
     credits(world, &world.items(TABLE))
 }
 
+/// How many pieces an order is for.
+fn quantity(order: &Value) -> i64 {
+    order["custom"]["quantity"].as_i64().unwrap_or(1)
+}
+
+/// How many pieces there are, on the goods item and in its shards.
+fn pieces(world: &World) -> i64 {
+    world.shelves().iter().filter_map(|shelf| shelf["stock"].as_i64()).sum()
+}
+
+/// Nowhere is less than nothing in stock, what is in stock and what was sold is what was put in, and nobody was refused
+/// for want of stock while there was enough. Nothing is put in during a run, so what is there now was there then.
+fn stock(world: &World, items: &[Value], sold: &[Value]) -> Result<(), String> {
+    let (mut left, mut sales) = (0, 0);
+    for shelf in world.shelves() {
+        let [stock, own] = ["stock", "sales"].map(|name| shelf[name].as_i64().unwrap_or_default());
+        law!(stock >= 0 && own >= 0, "less than nothing in stock: {shelf}");
+        left += stock;
+        sales += own;
+    }
+    let put_in = world.put_in.load(Ordering::Relaxed);
+    law!(left + sales == put_in, "{put_in} pieces were put in: {left} are left and {sales} sold");
+    let taken: i64 = sold.iter().filter_map(|row| row["quantity"].as_i64()).sum();
+    law!(taken == sales, "the goods orders are for {taken} pieces, and {sales} were sold");
+    for line in kinds(items, "history").filter(|line| line["detail"]["reason"] == "库存不足") {
+        let of = |order: &&Value| order["out_trade_no"] == line["out_trade_no"];
+        let wanted = kinds(items, "order").find(of).map_or(1, quantity);
+        law!(left < wanted, "{wanted} pieces were refused, and {left} are left: {line}");
+    }
+    Ok(())
+}
+
 /// Every credit stands for one paid order, and the sums agree.
 fn credits(world: &World, items: &[Value]) -> Result<(), String> {
     let logs = world.items("recharge_logs");
@@ -113,11 +145,8 @@ fn credits(world: &World, items: &[Value]) -> Result<(), String> {
         law!(balance == sum, "{id} has {balance}, the log says {sum}");
     }
     law!(by_user.len() <= USERS, "users were made up");
-    for goods in world.items("goods") {
-        let (stock, sales) = (fen(&goods, "stock"), fen(&goods, "sales"));
-        law!(stock + sales == 2, "stock {stock} and sales {sales}");
-    }
     let sold = world.items("goods_orders");
+    stock(world, items, &sold)?;
     let members = world.items("vip_purchase_logs");
     for order in kinds(items, "order") {
         let no = text(order, "out_trade_no");
@@ -196,7 +225,10 @@ pub fn quiet(world: &World) -> Result<(), String> {
             let got = taken.values().any(|(own, _)| own == no);
             law!(got && order["user_order_success"] == true, "{no} never reached its receiver: {order}");
         }
-        if matches!(text(order, "type"), "recharge" | "vip" | "custom") {
+        // Without the money or the pieces, nobody gets any.
+        let covered = i64::try_from(fen(order, "total_fee")).unwrap_or(0) / quantity(order);
+        let for_sale = text(order, "type") == "goods" && covered >= PRICE && quantity(order) <= pieces(world);
+        if for_sale || matches!(text(order, "type"), "recharge" | "vip" | "custom") {
             let back = fen(order, "refund_fee") >= fen(order, "total_fee");
             let given_up = kinds(&items, "task").any(|t| t["out_trade_no"] == *no && t["state"] == "parked");
             law!(order["user_order_success"] == true || back || given_up, "{no} was refused: {order}");

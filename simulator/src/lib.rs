@@ -8,6 +8,7 @@
 pub mod chance;
 mod choice;
 pub mod exhaustive;
+pub mod hot;
 pub mod laws;
 pub mod load;
 pub mod ops;

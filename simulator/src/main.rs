@@ -1,9 +1,10 @@
 //! `simulate [--seeds N] [--from SEED] [--steps N] [--jobs N] [--faults PERMILLE] [--exhaustive] [--scope NAME]`,
-//! `simulate --load RATE [--minutes N]`
+//! `simulate --load RATE [--minutes N]`, `simulate --hot RATE [--seconds N] [--stock N]`
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what it prints is its purpose")]
 
 use simulator::exhaustive::{self, SCOPES, Scope};
+use simulator::hot::{self, Hot};
 use simulator::load::{self, Load};
 use simulator::{Plan, run};
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     let mut plan = Plan::default();
     let (mut seeds, mut from, mut jobs, mut all_scopes) = (100, 0, 2, false);
     let (mut rate, mut minutes) = (None, 10);
+    let (mut hot, mut seconds, mut stock) = (None, 10, None);
     let mut scopes = SCOPES.to_vec();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -36,6 +38,9 @@ fn main() -> ExitCode {
             "--faults" => number().map(|n| plan.faults = usize::try_from(n).unwrap_or(40)),
             "--load" => number().map(|n| rate = Some(n.max(1))),
             "--minutes" => number().map(|n| minutes = n),
+            "--hot" => number().map(|n| hot = Some(n.max(1))),
+            "--seconds" => number().map(|n| seconds = n.max(1)),
+            "--stock" => number().map(|n| stock = i64::try_from(n).ok()),
             "--exhaustive" => {
                 all_scopes = true;
                 Some(())
@@ -45,13 +50,18 @@ fn main() -> ExitCode {
         if read.is_none() {
             eprintln!(
                 "simulate [--seeds N] [--from SEED] [--steps N] [--jobs N] [--faults PERMILLE] [--exhaustive] [--scope NAME]\n\
-                 simulate --load RATE [--minutes N]"
+                 simulate --load RATE [--minutes N]\n\
+                 simulate --hot RATE [--seconds N] [--stock N]"
             );
             return ExitCode::from(2);
         }
     }
     if let Some(rate) = rate {
         return sale(Load { rate, minutes });
+    }
+    if let Some(rate) = hot {
+        let enough = i64::try_from(rate * seconds).unwrap_or(i64::MAX);
+        return flash_sale(Hot { rate, seconds, stock: stock.unwrap_or(enough), shards: 0 });
     }
     let begin = Instant::now();
     let broken = match all_scopes {
@@ -105,6 +115,37 @@ fn sale(load: Load) -> ExitCode {
         loaded.calls[1],
         begin.elapsed().as_secs_f64()
     );
+    ExitCode::SUCCESS
+}
+
+/// A flash sale, without shards and with more and more of them.
+fn flash_sale(hot: Hot) -> ExitCode {
+    println!(
+        "| shards | delivered by the first call | calls again | transactions | conflicts | half within | 99 in 100 within | the last | refused |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
+    for shards in [0, 8, 16, 32, 64] {
+        let sold = match hot::run(Hot { shards, ..hot }) {
+            Ok(sold) => sold,
+            Err(why) => {
+                println!("{shards} shards: {why}");
+                return ExitCode::FAILURE;
+            }
+        };
+        let first = sold.at_once_permille();
+        println!(
+            "| {shards} | {}.{} % | {} | {} | {} | {} ms | {} ms | {} ms | {} |",
+            first / 10,
+            first % 10,
+            sold.called_again,
+            sold.transactions,
+            sold.conflicts,
+            sold.within(500),
+            sold.within(990),
+            sold.within(1_000),
+            sold.refused
+        );
+    }
     ExitCode::SUCCESS
 }
 

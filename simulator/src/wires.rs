@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use shared::net::provider_http::{Answer, Carrier, HttpError, Request};
 use shared::payments::{Message, Queues};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -44,12 +44,27 @@ pub struct Weather {
     asked: AtomicU64,
     /// The provider that answers nobody.
     down: Mutex<Option<Provider>>,
+    /// How long a transaction holds its items, ms; 0 while nothing takes any time.
+    holding: AtomicU64,
+    /// Transactions that were sent, and that were cancelled because another one held an item of theirs.
+    transactions: [AtomicU64; 2],
 }
 
 impl Weather {
     /// Every provider takes so long for an answer.
     pub fn pace(&self, time: Duration) {
         self.pace.store(u64::try_from(time.as_millis()).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// From now on a transaction holds its items for so long, and one that comes meanwhile and touches any of them is
+    /// cancelled, as DynamoDB does. Everything else that the table is asked takes [`CALL`].
+    pub fn hold_items(&self, time: Duration) {
+        self.holding.store(u64::try_from(time.as_millis()).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// How many transactions were sent since items are held, and how many of them were cancelled for a conflict.
+    pub fn transactions(&self) -> [u64; 2] {
+        [0, 1].map(|which: usize| self.transactions[which].load(Ordering::Relaxed))
     }
 
     /// How often providers were called.
@@ -116,12 +131,59 @@ impl Written {
     }
 }
 
+/// How long the table takes for what is no transaction, and to cancel one.
+pub const CALL: Duration = Duration::from_millis(3);
+
+/// Items that transactions under way hold.
+#[derive(Debug, Clone, Default)]
+struct Busy(Arc<Mutex<BTreeSet<String>>>);
+
+/// The items that one transaction holds, for as long as it lives.
+struct Held(Busy, Vec<String>);
+
+impl Busy {
+    /// Holds the items of a transaction; else the place of the first that another one holds.
+    fn hold(&self, items: Vec<String>) -> Result<Held, usize> {
+        let mut busy = self.0.lock().expect("not poisoned");
+        match items.iter().position(|item| busy.contains(item)) {
+            Some(at) => Err(at),
+            None => {
+                busy.extend(items.iter().cloned());
+                drop(busy);
+                Ok(Held(self.clone(), items))
+            }
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut busy = self.0.0.lock().expect("not poisoned");
+        for item in &self.1 {
+            busy.remove(item);
+        }
+    }
+}
+
+/// The items that a transaction touches, each by its table and key.
+fn touched(body: &[u8]) -> Vec<String> {
+    let request: Value = serde_json::from_slice(body).expect("a request of the SDK");
+    let writes = request["TransactItems"].as_array().into_iter().flatten();
+    let names = |write: &Value| {
+        let write = write.as_object().and_then(|kinds| kinds.values().next()).cloned().unwrap_or_default();
+        let key = if write["Key"].is_null() { &write["Item"] } else { &write["Key"] };
+        format!("{} {} {} {}", write["TableName"], key["pk"], key["sk"], key["_id"])
+    };
+    writes.map(names).collect()
+}
+
 /// The table's wire.
 #[derive(Clone)]
 pub struct TableWire {
     database: Database,
     weather: Arc<Weather>,
     written: Arc<Written>,
+    busy: Busy,
 }
 
 impl std::fmt::Debug for TableWire {
@@ -132,7 +194,12 @@ impl std::fmt::Debug for TableWire {
 
 /// A client of a database in this process.
 pub fn table_client(database: &Database, weather: &Arc<Weather>, written: &Arc<Written>) -> Client {
-    let wire = TableWire { database: database.clone(), weather: weather.clone(), written: written.clone() };
+    let wire = TableWire {
+        database: database.clone(),
+        weather: weather.clone(),
+        written: written.clone(),
+        busy: Busy::default(),
+    };
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
@@ -192,16 +259,40 @@ impl TableWire {
                 return Err(lost());
             }
             Some(Fault::Throttled) => refusal("ProvisionedThroughputExceededException"),
-            Some(Fault::Conflict) if operation == "TransactWriteItems" => conflict(&body),
+            Some(Fault::Conflict) if operation == "TransactWriteItems" => conflict(&body, 0),
             Some(Fault::Conflict) => refusal("ThrottlingException"),
             Some(Fault::Broken) => (500, json!({ "__type": "InternalServerError", "message": "broken" }).to_string()),
-            None => self.perform(&operation, &body),
+            None => self.perform_in_time(&operation, &body).await,
         };
         hold().await;
         let status = answer.0.try_into().map_err(|_| ConnectorError::user("status".into()))?;
         let mut response = HttpResponse::new(status, SdkBody::from(answer.1));
         response.headers_mut().append("content-type", "application/x-amz-json-1.0");
         Ok(response)
+    }
+
+    /// The same, in the time that it takes.
+    async fn perform_in_time(&self, operation: &str, body: &[u8]) -> (u16, String) {
+        let holding = self.weather.holding.load(Ordering::Relaxed);
+        if holding == 0 {
+            return self.perform(operation, body);
+        }
+        if operation != "TransactWriteItems" {
+            tokio::time::sleep(CALL).await;
+            return self.perform(operation, body);
+        }
+        self.weather.transactions[0].fetch_add(1, Ordering::Relaxed);
+        match self.busy.hold(touched(body)) {
+            Ok(_held) => {
+                tokio::time::sleep(Duration::from_millis(holding)).await;
+                self.perform(operation, body)
+            }
+            Err(at) => {
+                self.weather.transactions[1].fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(CALL).await;
+                conflict(body, at)
+            }
+        }
     }
 
     fn perform(&self, operation: &str, body: &[u8]) -> (u16, String) {
@@ -239,11 +330,12 @@ fn refusal(kind: &str) -> (u16, String) {
     (400, json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"), "message": "injected" }).to_string())
 }
 
-fn conflict(body: &[u8]) -> (u16, String) {
+/// A transaction is cancelled because the item at this place is another one's.
+fn conflict(body: &[u8], at: usize) -> (u16, String) {
     let request: Value = serde_json::from_slice(body).expect("a request of the SDK");
     let items = request["TransactItems"].as_array().map_or(1, Vec::len);
     let reasons: Vec<Value> =
-        (0..items).map(|i| json!({ "Code": if i == 0 { "TransactionConflict" } else { "None" } })).collect();
+        (0..items).map(|i| json!({ "Code": if i == at { "TransactionConflict" } else { "None" } })).collect();
     let kind = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException";
     (400, json!({ "__type": kind, "Message": "injected", "CancellationReasons": reasons }).to_string())
 }

@@ -9,6 +9,7 @@ use dynoxide::actions::delete_item::DeleteItemRequest;
 use dynoxide::actions::get_item::GetItemRequest;
 use dynoxide::actions::put_item::PutItemRequest;
 use dynoxide::actions::scan::ScanRequest;
+use dynoxide::actions::update_item::UpdateItemRequest;
 use dynoxide::types::{AttributeValue, Item};
 use handlers::Registry;
 use sandbox::{MerchantKeys, Mode, Options, Provider, Sandbox, SignedRequest, Trade};
@@ -22,7 +23,7 @@ use shared::net::provider_http::Http;
 use shared::payments::Queues;
 use shared::store::Store;
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use vk_pay_local::dynamo;
@@ -35,6 +36,12 @@ pub const KEY: &str = "the-shop-calls-with-this";
 pub const TABLE: &str = "orders";
 /// The users whose balances are credited.
 pub const USERS: usize = 2;
+/// What is sold to orders of type `goods`.
+pub const GOODS: &str = "goods_001";
+/// What a piece of it costs, fen.
+pub const PRICE: i64 = 100;
+/// From how many shards it may be sold.
+pub const SHARDS: [i64; 4] = [0, 2, 3, 5];
 /// 2026-01-01 00:00 UTC, Unix ms: when every run begins.
 const BEGIN: i64 = 1_767_225_600_000;
 const GATEWAY: &str = "http://127.0.0.1:1";
@@ -105,6 +112,10 @@ pub struct World {
     pub elsewhere: Mutex<Vec<(String, usize)>>,
     /// The queues of work, where there are any.
     pub queues: Option<Arc<MemoryQueues>>,
+    /// Whether the goods are sold from shards.
+    pub sharded: bool,
+    /// How many pieces of the goods were put in.
+    pub put_in: AtomicI64,
     /// Whether there is a store.
     pub sells: bool,
     /// What it sold.
@@ -120,9 +131,15 @@ impl World {
         trades.any(|t| t.provider == provider && t.number == number && t.notify_url.is_some())
     }
 
-    /// The world of a seed: every fourth has a store, every fourth queues.
+    /// The world of a seed: every fourth has a store, every fourth queues, every fourth goods in shards.
     pub async fn new(number: u64, faults: usize) -> Self {
-        Self::with_queues(number, faults, number % 4 == 2).await
+        let mut world = Self::with_queues(number, faults, number % 4 == 2).await;
+        world.sharded = number % 4 == 1;
+        if world.sharded {
+            let (pieces, shards) = chance(|c| (c.below(6) + 4, *c.pick(&SHARDS)));
+            world.offer(i64::try_from(pieces).unwrap_or(4), shards, &[]);
+        }
+        world
     }
 
     /// The same, with queues or without.
@@ -140,19 +157,7 @@ impl World {
         sandbox.set_console_url("shop", SITE, "default");
         let policy = chance(|c| *c.pick(&[PolicyOf::Refund, PolicyOf::Refund, PolicyOf::Accept, PolicyOf::Wait]));
         let silent = chance(|c| c.permille(300));
-        let mut config = first.config_with(GATEWAY, Mode { wxpay_version: 2, ..Mode::default() });
-        config["merchants"] =
-            json!({ "second": second.config_with(GATEWAY, Mode { wxpay_public_key: false, ..Mode::default() }) });
-        config["merchants"]["second"]["wxpay"]["transfer"]["dailyLimit"] = json!(400);
-        config["merchants"]["stranger"] = stranger().config_with(GATEWAY, Mode::default());
-        config["notifyUrl"] = json!(SITE);
-        config["auth"] = json!({ "default": "key", "keys": { "shop": KEY }, "createPayment": ["key", "none"] });
-        config["handlers"] = json!({ "mine": { "http": { "url": "http://127.0.0.1:2/" } } });
-        config["policy"] = match policy {
-            PolicyOf::Refund => json!({ "latePayment": "refund", "duplicatePayment": "refund" }),
-            PolicyOf::Accept => json!({ "latePayment": "accept", "duplicatePayment": "wait" }),
-            PolicyOf::Wait => json!({ "latePayment": "wait", "duplicatePayment": "wait" }),
-        };
+        let config = document(policy);
         let weather = Arc::new(Weather::default());
         let database = Database::memory().expect("a database");
         let written = Arc::new(Written::default());
@@ -194,6 +199,8 @@ impl World {
             forced,
             elsewhere: Mutex::default(),
             queues,
+            sharded: false,
+            put_in: AtomicI64::new(0),
             sells: number % 4 == 3,
             sales: Mutex::default(),
             secrets,
@@ -201,7 +208,7 @@ impl World {
         for user in 0..USERS {
             world.put("uni-id-users", &format!("user_{user}"), &[("balance", 0)]);
         }
-        world.put("goods", "goods_001", &[("stock", 2), ("sales", 0), ("price", 100)]);
+        world.offer(2, 0, &[]);
         world.weather.table.store(faults, Ordering::Relaxed);
         world.weather.wire.store(faults, Ordering::Relaxed);
         world
@@ -222,9 +229,60 @@ impl World {
         self.database.put_item(serde_json::from_value(request).expect("a request")).expect("written");
     }
 
+    /// Goods for 1 yuan are put on sale, instead of what was: so many pieces on their own item, to be sold from so many
+    /// shards, and so many in each of the first of these already.
+    pub fn offer(&self, pieces: i64, shards: i64, held: &[i64]) {
+        let mut item = vec![("stock", pieces), ("sales", 0), ("price", PRICE)];
+        if shards > 0 {
+            item.push(("stock_shards", shards));
+        }
+        if !held.is_empty() {
+            item.push(("stock_shards_most", shards));
+        }
+        self.put("goods", GOODS, &item);
+        for (n, stock) in held.iter().enumerate() {
+            let id = format!("{GOODS}#{n}");
+            self.put("goods", &id, &[("stock", *stock), ("sales", 0)]);
+            self.change(&id, "SET shard_of = :v", &json!({ ":v": { "S": GOODS } }));
+        }
+        self.put_in.store(pieces + held.iter().sum::<i64>(), Ordering::Relaxed);
+    }
+
+    /// The merchant sells the goods from so many shards from now on; 0 is none.
+    pub fn shards(&self, shards: i64) {
+        let number = json!({ "N": shards.to_string() });
+        if let Some(item) = &mut *self.hidden.lock().expect("not poisoned") {
+            item.remove("stock_shards");
+            if shards > 0 {
+                item.insert("stock_shards".to_owned(), AttributeValue::N(shards.to_string()));
+            }
+        } else if shards > 0 {
+            self.change(GOODS, "SET stock_shards = :v", &json!({ ":v": number }));
+        } else {
+            self.change(GOODS, "REMOVE stock_shards", &Value::Null);
+        }
+    }
+
+    fn change(&self, id: &str, update: &str, values: &Value) {
+        let mut request = json!({
+            "TableName": "goods", "Key": { "_id": { "S": id } }, "UpdateExpression": update,
+        });
+        if !values.is_null() {
+            request["ExpressionAttributeValues"] = values.clone();
+        }
+        let request: UpdateItemRequest = serde_json::from_value(request).expect("a request");
+        self.database.update_item(request).expect("written");
+    }
+
+    /// The goods and their shards, also while they are not in their table.
+    pub fn shelves(&self) -> Vec<Value> {
+        let hidden = self.hidden.lock().expect("not poisoned").clone().map(plain_item);
+        self.items("goods").into_iter().chain(hidden).collect()
+    }
+
     /// The goods are taken out of their table, or put back as they were.
     pub fn goods(&self, there: bool) {
-        let key = [("_id".to_owned(), AttributeValue::S("goods_001".to_owned()))];
+        let key = [("_id".to_owned(), AttributeValue::S(GOODS.to_owned()))];
         let mut hidden = self.hidden.lock().expect("not poisoned");
         if there {
             if let Some(item) = hidden.take() {
@@ -363,6 +421,25 @@ impl World {
             records.extend(batch.into_iter().filter(|r| r["dynamodb"]["NewImage"]["kind"]["S"] == "task"));
         }
     }
+}
+
+/// The shop's configuration, with what its policy does.
+fn document(policy: PolicyOf) -> Value {
+    let [first, second] = merchants();
+    let mut config = first.config_with(GATEWAY, Mode { wxpay_version: 2, ..Mode::default() });
+    config["merchants"] =
+        json!({ "second": second.config_with(GATEWAY, Mode { wxpay_public_key: false, ..Mode::default() }) });
+    config["merchants"]["second"]["wxpay"]["transfer"]["dailyLimit"] = json!(400);
+    config["merchants"]["stranger"] = stranger().config_with(GATEWAY, Mode::default());
+    config["notifyUrl"] = json!(SITE);
+    config["auth"] = json!({ "default": "key", "keys": { "shop": KEY }, "createPayment": ["key", "none"] });
+    config["handlers"] = json!({ "mine": { "http": { "url": "http://127.0.0.1:2/" } } });
+    config["policy"] = match policy {
+        PolicyOf::Refund => json!({ "latePayment": "refund", "duplicatePayment": "refund" }),
+        PolicyOf::Accept => json!({ "latePayment": "accept", "duplicatePayment": "wait" }),
+        PolicyOf::Wait => json!({ "latePayment": "wait", "duplicatePayment": "wait" }),
+    };
+    config
 }
 
 fn secrets() -> Vec<String> {

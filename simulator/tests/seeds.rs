@@ -1,6 +1,7 @@
-//! Some seeds, and every small scope at coarse deaths. `simulate` runs thousands of them.
+//! Some seeds, every small scope at coarse deaths, and a second of a flash sale. `simulate` runs thousands of seeds.
 
 use simulator::exhaustive::{self, SCOPES};
+use simulator::hot::{self, Hot};
 use simulator::{Plan, run};
 
 #[test]
@@ -37,4 +38,23 @@ fn no_order_of_things_in_a_small_scope_breaks_a_law() {
             exhaustive::run_in_order(scope, seed).unwrap_or_else(|why| panic!("{scope:?}, order {seed}: {why}"));
         }
     }
+}
+
+/// At a table with DynamoDB's conflicts: `docs/scaling.md` has the table of a longer one.
+const SALE: Hot = Hot { rate: 200, seconds: 1, stock: 200, shards: 0 };
+
+#[test]
+fn two_hundred_payments_a_second_of_one_product_are_delivered_at_once_from_shards_and_not_without() {
+    let whole = hot::run(SALE).unwrap_or_else(|why| panic!("without shards: {why}"));
+    assert_eq!(whole.delivered, 200, "nothing is lost");
+    assert!(whole.at_once_permille() < 950 && whole.within(990) > 10_000, "one item takes it all: {whole:?}");
+    let sold = hot::run(Hot { shards: 16, ..SALE }).unwrap_or_else(|why| panic!("16 shards: {why}"));
+    assert_eq!((sold.delivered, sold.at_once, sold.refused), (200, 200, 0));
+    assert!(sold.within(990) < 1_000 && sold.conflicts < whole.conflicts / 5, "{sold:?}");
+}
+
+#[test]
+fn what_sells_out_is_sold_to_the_last_piece_and_no_further() {
+    let sold = hot::run(Hot { stock: 75, rate: 100, shards: 16, ..SALE }).unwrap_or_else(|why| panic!("{why}"));
+    assert_eq!((sold.delivered, sold.at_once, sold.refused), (75, 75, 25));
 }

@@ -60,12 +60,24 @@ impl Product {
     }
 }
 
+/// How many pieces there are: on the goods item, and in the shards that it is sold from.
+async fn in_stock(console: &Console, goods: &str) -> Option<u64> {
+    let stock = |row: &Map<String, Value>| row.get("stock").and_then(Value::as_u64);
+    let item = console.app.store.row("goods", goods).await.ok().flatten()?;
+    let mut all = stock(&item)?;
+    for id in handlers::shard_ids(goods, &item) {
+        let shard = console.app.store.row("goods", &id).await.ok().flatten();
+        all += shard.filter(|row| row.contains_key("shard_of")).as_ref().and_then(stock).unwrap_or(0);
+    }
+    Some(all)
+}
+
 /// The shop window. `?out_trade_no=` is the order that a payer comes back from, as `return_url` has it.
 pub(super) async fn page(State(console): State<Arc<Console>>, RawQuery(query): RawQuery, view: View) -> Response {
     let lang = view.lang;
     let config = console.app.config().await;
     let user = console.app.store.row("uni-id-users", demo::USER).await.ok().flatten().unwrap_or_default();
-    let tea = console.app.store.row("goods", demo::GOODS).await.ok().flatten().unwrap_or_default();
+    let stock = in_stock(&console, demo::GOODS).await;
     let query = query.unwrap_or_default();
     let paid = match form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "out_trade_no") {
         Some((_, no)) => console.app.store.order(&no).await.ok().flatten().filter(|order| order.trade_state.is_paid()),
@@ -80,7 +92,7 @@ pub(super) async fn page(State(console): State<Arc<Console>>, RawQuery(query): R
                 div { dt { (lang.t("顾客", "Customer")) } dd { code { (demo::USER) } } }
                 div { dt { (lang.t("余额", "Balance")) } dd data-testid="balance" data-fen=[number(&user, "balance")] { (money(Fen(number(&user, "balance").unwrap_or_default()))) } }
                 div { dt { (lang.t("会员", "Member")) } dd { @if user.get("is_vip").is_some_and(|v| v == true) { (user.get("vip_type").and_then(Value::as_str).unwrap_or("-")) } @else { "—" } } }
-                div { dt { (lang.t("库存", "Stock")) } dd { (number(&tea, "stock").map_or("—".to_owned(), |n| n.to_string())) } }
+                div { dt { (lang.t("库存", "Stock")) } dd { (stock.map_or("—".to_owned(), |n| n.to_string())) } }
             }
         }
         div #outcome role="status" {

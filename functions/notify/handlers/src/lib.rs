@@ -6,6 +6,7 @@
 mod custom;
 mod goods;
 mod recharge;
+mod stock;
 mod vip;
 
 use futures::future::BoxFuture;
@@ -87,6 +88,12 @@ impl Handlers for Registry {
             None => Box::pin(async { Err(HandlerError::refused("没有该类型的处理程序")) }),
         }
     }
+}
+
+/// The ids of the items beside a goods item that may hold some of its stock: a shop shows the sum of `stock` over all of
+/// them and the goods item, of those that have `shard_of`. None for a product that is not sold from shards.
+pub fn shard_ids(goods_id: &str, item: &Map<String, Value>) -> Vec<String> {
+    (0..stock::Layout::of(item).count()).map(|n| stock::shard_id(goods_id, n)).collect()
 }
 
 /// A whole number of `custom`, in a range, as integer or canonical text.
