@@ -1,5 +1,5 @@
 //! `simulate [--seeds N] [--from SEED] [--steps N] [--jobs N] [--faults PERMILLE] [--exhaustive] [--scope NAME]`,
-//! `simulate --load RATE [--minutes N]`, `simulate --hot RATE [--seconds N] [--stock N]`
+//! `simulate --load RATE [--minutes N]`, `simulate --hot RATE [--seconds N] [--stock N] [--shards N]`
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what it prints is its purpose")]
 
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     let mut plan = Plan::default();
     let (mut seeds, mut from, mut jobs, mut all_scopes) = (100, 0, 2, false);
     let (mut rate, mut minutes) = (None, 10);
-    let (mut hot, mut seconds, mut stock) = (None, 10, None);
+    let (mut hot, mut seconds, mut stock, mut shards) = (None, 10, None, None);
     let mut scopes = SCOPES.to_vec();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -41,6 +41,7 @@ fn main() -> ExitCode {
             "--hot" => number().map(|n| hot = Some(n.max(1))),
             "--seconds" => number().map(|n| seconds = n.max(1)),
             "--stock" => number().map(|n| stock = i64::try_from(n).ok()),
+            "--shards" => number().map(|n| shards = i64::try_from(n).ok()),
             "--exhaustive" => {
                 all_scopes = true;
                 Some(())
@@ -51,7 +52,7 @@ fn main() -> ExitCode {
             eprintln!(
                 "simulate [--seeds N] [--from SEED] [--steps N] [--jobs N] [--faults PERMILLE] [--exhaustive] [--scope NAME]\n\
                  simulate --load RATE [--minutes N]\n\
-                 simulate --hot RATE [--seconds N] [--stock N]"
+                 simulate --hot RATE [--seconds N] [--stock N] [--shards N]"
             );
             return ExitCode::from(2);
         }
@@ -61,7 +62,8 @@ fn main() -> ExitCode {
     }
     if let Some(rate) = hot {
         let enough = i64::try_from(rate * seconds).unwrap_or(i64::MAX);
-        return flash_sale(Hot { rate, seconds, stock: stock.unwrap_or(enough), shards: 0 });
+        let hot = Hot { rate, seconds, stock: stock.unwrap_or(enough), shards: 0 };
+        return flash_sale(hot, shards.map_or(vec![0, 8, 16, 32, 64], |shards| vec![shards]));
     }
     let begin = Instant::now();
     let broken = match all_scopes {
@@ -118,13 +120,13 @@ fn sale(load: Load) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// A flash sale, without shards and with more and more of them.
-fn flash_sale(hot: Hot) -> ExitCode {
+/// A flash sale, with each of these numbers of shards.
+fn flash_sale(hot: Hot, shards: Vec<i64>) -> ExitCode {
     println!(
         "| shards | delivered by the first call | calls again | transactions | conflicts | half within | 99 in 100 within | the last | refused |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
-    for shards in [0, 8, 16, 32, 64] {
+    for shards in shards {
         let sold = match hot::run(Hot { shards, ..hot }) {
             Ok(sold) => sold,
             Err(why) => {
