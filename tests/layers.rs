@@ -34,7 +34,7 @@ const TREES: [Tree; 9] = [
         layers: &[
             &["parsed", "source", "spelling", "weakness"],
             &["reader"],
-            &["client_may_choose", "handlers", "material", "nodes", "transfer"],
+            &["client_may_choose", "handlers", "material", "merchant_documents", "nodes", "transfer"],
             &["auth"],
         ],
     },
