@@ -100,7 +100,7 @@ describe("what a deliverer must withstand", () => {
     const page = await own.newPage();
     const no = await createOrder(page, { way: "alipay_h5" });
     await payInWallet(page, no, "lost");
-    assert.equal(await state(page), "NOTPAY");
+    // The schedule may have been before the page.
     await becomes(page, "SUCCESS");
     await page.waitForSelector("[data-testid=delivered]");
     await own.close();
