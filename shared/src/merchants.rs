@@ -82,7 +82,8 @@ impl Directory {
         if let Some(why) = fault.as_ref().filter(|_| fault != slot.fault) {
             tracing::error!(merchant = id, why, "the document of a merchant cannot be used");
         }
-        // Where there is nothing to go on with, the next request looks again.
+        // Where there is nothing to go on with, the next request looks again; one that finds the same faulty text waits
+        // for its time, so that requests cannot make many calls of a fault.
         slot.stale_at = (slot.merchant.is_some() || fault.is_none()).then(|| now + self.ttl);
         slot.fault = fault;
     }
