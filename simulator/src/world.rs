@@ -10,6 +10,7 @@ use dynoxide::actions::get_item::GetItemRequest;
 use dynoxide::actions::put_item::PutItemRequest;
 use dynoxide::actions::scan::ScanRequest;
 use dynoxide::actions::update_item::UpdateItemRequest;
+use dynoxide::actions::update_table::UpdateTableRequest;
 use dynoxide::types::{AttributeValue, Item};
 use handlers::Registry;
 use sandbox::{MerchantKeys, Mode, Options, Provider, Sandbox, SignedRequest, Trade};
@@ -406,6 +407,14 @@ impl World {
             return true;
         }
         self.item(&format!("N#vkspay#default#{}", trade.number), "N").is_some()
+    }
+
+    /// Ends the table's stream. The embedded DynamoDB looks through all records of a stream for the number of the next,
+    /// so that a run of many orders would take time by their square.
+    pub fn without_stream(&self) {
+        let request = json!({ "TableName": TABLE, "StreamSpecification": { "StreamEnabled": false } });
+        let request: UpdateTableRequest = serde_json::from_value(request).expect("a request");
+        self.database.update_table(request).expect("the table is there");
     }
 
     /// Takes what is new on the stream.
