@@ -22,7 +22,7 @@ lint:
 
 # runs by a seed that try to break it: just sim 200
 sim seeds="500":
-    cargo run --profile sim -p simulator -- --seeds {{seeds}}
+    cargo run -p simulator -- --seeds {{seeds}}
 
 # everything of web/ that needs no browser
 web:

@@ -6,8 +6,6 @@ cd "$(dirname "$0")/.."
 seeds=${1:-500}
 names=("${@:2}")
 [[ ${#names[@]} -gt 0 ]] || mapfile -t names < <(basename -s .patch simulator/defences/*.patch)
-# Quick to build rather than quick to run.
-export CARGO_PROFILE_SIM_OPT_LEVEL=0 CARGO_PROFILE_SIM_INCREMENTAL=true
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 tree=$(mktemp -d)/tree
 trap 'git worktree remove --force "$tree"' EXIT
@@ -15,8 +13,8 @@ git worktree add -q --detach "$tree"
 failed=0
 for name in "${names[@]}"; do
     git -C "$tree" apply "$PWD/simulator/defences/$name.patch"
-    cargo build -q --locked --profile sim --manifest-path "$tree/Cargo.toml" -p simulator
-    simulate=$CARGO_TARGET_DIR/sim/simulate
+    cargo build -q --locked --manifest-path "$tree/Cargo.toml" -p simulator
+    simulate=$CARGO_TARGET_DIR/debug/simulate
     if said=$("$simulate" --seeds "$seeds" 2>/dev/null) && said=$("$simulate" --exhaustive 2>/dev/null); then
         printf '%-40s NOT NOTICED by %s seeds and the small scopes\n' "$name" "$seeds"
         failed=1

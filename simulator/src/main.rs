@@ -1,4 +1,5 @@
-//! `simulate [--seeds N] [--from SEED] [--steps N] [--jobs N] [--faults PERMILLE] [--exhaustive] [--scope NAME]`,
+//! `simulate [--seeds N] [--from SEED] [--steps N] [--jobs N] [--faults PERMILLE]`,
+//! `simulate --exhaustive [--scope NAME] [--every N] [--jobs N]`,
 //! `simulate --load RATE [--minutes N]`, `simulate --hot RATE [--seconds N] [--stock N] [--shards N]`
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what it prints is its purpose")]
@@ -18,6 +19,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let mut plan = Plan::default();
     let (mut seeds, mut from, mut jobs, mut all_scopes) = (100, 0, 2, false);
+    let mut every = 1;
     let (mut rate, mut minutes) = (None, 10);
     let (mut hot, mut seconds, mut stock, mut shards) = (None, 10, None, None);
     let mut scopes = SCOPES.to_vec();
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
             "--seeds" => number().map(|n| seeds = n),
             "--from" => number().map(|n| from = n),
             "--jobs" => number().map(|n| jobs = n),
+            "--every" => number().map(|n| every = n.max(1)),
             "--steps" => number().map(|n| plan.steps = usize::try_from(n).unwrap_or(200)),
             "--faults" => number().map(|n| plan.faults = usize::try_from(n).unwrap_or(40)),
             "--load" => number().map(|n| rate = Some(n.max(1))),
@@ -50,7 +53,8 @@ fn main() -> ExitCode {
         };
         if read.is_none() {
             eprintln!(
-                "simulate [--seeds N] [--from SEED] [--steps N] [--jobs N] [--faults PERMILLE] [--exhaustive] [--scope NAME]\n\
+                "simulate [--seeds N] [--from SEED] [--steps N] [--jobs N] [--faults PERMILLE]\n\
+                 simulate --exhaustive [--scope NAME] [--every N] [--jobs N]\n\
                  simulate --load RATE [--minutes N]\n\
                  simulate --hot RATE [--seconds N] [--stock N] [--shards N]"
             );
@@ -67,7 +71,7 @@ fn main() -> ExitCode {
     }
     let begin = Instant::now();
     let broken = match all_scopes {
-        true => at_once(jobs, scopes.iter().copied(), whole),
+        true => at_once(jobs, scopes.iter().copied(), |scope| whole(scope, every)),
         false => at_once(jobs, from..from + seeds, |seed| one(seed, plan)),
     };
     for (what, why) in &broken {
@@ -192,10 +196,11 @@ fn caught<T>(run: impl FnOnce() -> Result<T, String> + std::panic::UnwindSafe) -
     std::panic::catch_unwind(run).unwrap_or_else(|_| Err("panicked".to_owned()))
 }
 
-/// Many orders of things in a scope, and every pair of deaths.
-fn whole(scope: Scope) -> Result<(), Broken> {
+/// Many orders of things in a scope, and every pair of deaths; or of each only every so many.
+fn whole(scope: Scope, every: u64) -> Result<(), Broken> {
+    let step = usize::try_from(every).unwrap_or(1);
     let (mut runs, mut first) = (0, 0);
-    for seed in 0..ORDERS {
+    for seed in (0..ORDERS).step_by(step) {
         runs += 1;
         caught(|| exhaustive::run_in_order(scope, seed)).map_err(|why| (format!("{scope:?}, order {seed}"), why))?;
     }
@@ -206,12 +211,12 @@ fn whole(scope: Scope) -> Result<(), Broken> {
             runs += 1;
             ended = caught(|| exhaustive::run(scope, 1, first, second))
                 .map_err(|why| (format!("{scope:?}, deaths at {first} and {second}"), why))?;
-            second += 1;
+            second += step;
         }
         if ended[0] {
             break;
         }
-        first += 1;
+        first += step;
     }
     println!("{scope:?}: {runs} runs");
     Ok(())
