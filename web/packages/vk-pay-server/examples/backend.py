@@ -69,21 +69,25 @@ def quote(number):
     return (signed + b"." + encoded(signature)).decode()
 
 
+class Refused(Exception):
+    """Not from where deliveries come from."""
+
+
 def open_delivery(body, idempotency_key):
-    """Verifies a delivery. Answers the order and what to do once, or raises PermissionError or ValueError."""
+    """Verifies a delivery. Answers the order and what to do once; raises Refused, or ValueError for what is none."""
     order = json.loads(body)
     if not isinstance(order, dict):
         raise ValueError("no object")
     key = order.pop("key", None)
     # In constant time.
     if not isinstance(key, str) or not hmac.compare_digest(key.encode(errors="replace"), env("DELIVERY_KEY").encode()):
-        raise PermissionError("wrong key")
+        raise Refused("wrong key")
     number, paid = order.get("out_trade_no"), order.get("trade_state") in ("SUCCESS", "REFUND")
     if not isinstance(number, str) or type(order.get("total_fee")) is not int or not paid:
         raise ValueError("no paid order")
     expected = hashlib.sha256(number.encode(errors="replace")).hexdigest()
     if idempotency_key != expected:
-        raise PermissionError("Idempotency-Key is not the order's")
+        raise Refused("Idempotency-Key is not the order's")
     return order, expected
 
 
@@ -112,10 +116,13 @@ class Receiver(BaseHTTPRequestHandler):
             order, key = open_delivery(self.rfile.read(length), self.headers.get("idempotency-key"))
             taken = enrol_once(key, order)
             answer = (200, 0, "ok") if taken else (200, 1, "not the price of the course")
-        except PermissionError as error:
+        except Refused as error:
             answer = (403, 403, str(error))
         except ValueError as error:
             answer = (400, 400, f"not a delivery: {error}")
+        except Exception as error:  # whatever it is, the order comes again
+            print(repr(error), file=sys.stderr)
+            answer = (500, 1, "try again")
         status, code, msg = answer
         text = json.dumps({"code": code, "msg": msg}).encode()
         self.send_response(status)

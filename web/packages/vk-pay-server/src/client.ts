@@ -331,7 +331,7 @@ function pause(repetition: number, signal: AbortSignal | undefined): Promise<voi
 
 /** What may stand in a header. */
 function isKey(key: unknown): key is string {
-  return typeof key === 'string' && /^[\x21-\x7e]+$/.test(key);
+  return typeof key === 'string' && /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(key);
 }
 
 function count(name: string, value: number, least: number): number {
