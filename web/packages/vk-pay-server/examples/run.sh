@@ -6,14 +6,20 @@ set -euo pipefail
 VK_PAY_LOCAL=$(realpath "$VK_PAY_LOCAL")
 cd "$(dirname "$0")"
 folder=$(mktemp -d)
-stack='' receiver='' flaky=''
+stack='' receiver='' flaky='' name=start
 stop() {
     if [[ -n $1 ]]; then
         kill "$1" 2>/dev/null || true
         wait "$1" 2>/dev/null || true
     fi
 }
-trap 'stop "$receiver"; stop "$flaky"; stop "$stack"; rm -rf "$folder"' EXIT
+end() {
+    local code=$?
+    stop "$receiver"; stop "$flaky"; stop "$stack"
+    ((code == 0)) || { echo "FAILED: $name (exit $code)" >&2; cat "$folder/$name.err" "$folder/log" >&2 2>/dev/null || true; }
+    rm -rf "$folder"
+}
+trap end EXIT
 
 wait_for() {
     local what=$1
