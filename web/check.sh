@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Everything of web/ that needs no browser: web/check.sh. Needs Node 20.
-# With VK_PAY_LOCAL=<cargo run's binary> the compiled mini program pays orders that it has signed.
+# With VK_PAY_LOCAL=<cargo run's binary> the compiled mini program pays orders that it has signed, and the server's client
+# and the examples for backends sell, refund and receive.
 # It leaves the web build that tests/browser/uniapp.test.mjs opens.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -12,6 +13,17 @@ npm ci
 npm test
 npm run check
 npm run sizes
+cd ../..
+
+echo '-- server: tests, the packed package, the pages of the examples'
+cd packages/vk-pay-server
+npm ci
+npm test
+npm run check
+if [[ -n ${VK_PAY_LOCAL:-} ]]; then
+    echo '-- server: examples in every language that is here, against the local stack'
+    bash examples/run.sh
+fi
 cd ../..
 
 echo '-- uni-app: web and WeChat builds, the compiled mini program'

@@ -1,0 +1,516 @@
+/** Requests and replies by the names that they have on the wire. Amounts are integers of fen, times are Unix ms. */
+
+/** What JSON can hold. */
+export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
+export type JsonObject = { readonly [name: string]: Json };
+
+export type Provider = 'wxpay' | 'alipay' | 'appleiap' | 'vkspay' | 'wxpay-virtual' | 'douyin' | 'huawei';
+
+/** How an order stands: not paid, paid, refunded in part or whole, ended unpaid. */
+export type TradeState = 'NOTPAY' | 'SUCCESS' | 'REFUND' | 'CLOSED';
+
+/** The same as VK-Pay's integer: -1 closed, 0 not paid, 1 paid, 2 refunded in part, 3 refunded whole. */
+export type Status = -1 | 0 | 1 | 2 | 3;
+
+export interface OrderState {
+  out_trade_no: string;
+  trade_state: TradeState;
+  status: Status;
+}
+
+// Orders
+
+interface OrderFields {
+  /** Your number, the idempotency key. 6 to 32 letters, digits and `_` fit every provider. */
+  out_trade_no: string;
+  /** What the payer sees. */
+  subject: string;
+  /** Names the handler that runs when it is paid. */
+  type: string;
+  /** Data for the handler, at most 16 kB. Not sent to the provider. */
+  custom?: JsonObject;
+  /** The payer in your own books. */
+  user_id?: string;
+  nickname?: string;
+  /** The payer at the provider: mini programs and official accounts need it. */
+  openid?: string;
+  /** The client: `mp-weixin`, `h5`, `pc`, `app-plus`, … It chooses the product. */
+  vk_platform?: string;
+  vk_appid?: string;
+  /** The payer's one address, not yours. `wxpay_mweb` sends it on. */
+  client_ip?: string;
+  /** The payer's `User-Agent`. It chooses between WeChat's page, a phone's and a desktop's. */
+  client_ua?: string;
+  /** A QR code, whatever the client is; `"image"` also answers a PNG. */
+  needQRcode?: boolean | 'image';
+  /** Alipay's QR product instead of its app product. */
+  alipayAppPayToH5Pay?: boolean;
+  /** The payer's code that your till has scanned. */
+  auth_code?: string;
+  /** The shop, for WeChat Pay v3's pay codes. */
+  store_id?: string;
+  /** When it ends unpaid, Unix ms. Default: `policy.orderExpireMinutes` from now. */
+  time_expire?: number;
+  /** Where the payer's browser comes back to: https, or http to a loopback address. */
+  return_url?: string;
+  /** Further parameters for the provider, by its own names. */
+  other?: JsonObject;
+  /** The merchant. */
+  pid?: string;
+  sub_mchid?: string;
+  sub_appid?: string;
+  /** What is bought at Apple or Huawei. */
+  product_id?: string;
+  quantity?: number;
+  /** A fresh login code instead of `openid`, for `wxpay-virtual`. Counts once. */
+  code?: string;
+  /** Huawei. */
+  biz_type?: string;
+  /** VksPay. */
+  provider_pay_method?: 'wxpay' | 'alipay' | 'auto';
+  /** A signed quote, where `requireQuote` wants one. */
+  quote?: string;
+}
+
+/** Coins (`short_series_coin`) or goods (`short_series_goods`) of WeChat's virtual payment. */
+export interface VirtualGoods {
+  mode: 'short_series_coin' | 'short_series_goods';
+  buy_quantity: number;
+  product_id?: string;
+  /** Of one, fen. */
+  goods_price?: number;
+}
+
+export type CreatePaymentRequest = OrderFields & (
+  | {
+    provider: Exclude<Provider, 'wxpay-virtual'>;
+    /** What is to be paid, fen. */
+    total_fee: number;
+  }
+  | {
+    provider: 'wxpay-virtual';
+    wxpay_virtual: VirtualGoods;
+    /** Computed from `wxpay_virtual` when left out, fen. */
+    total_fee?: number;
+  });
+
+interface CodeUrl {
+  /** Make a QR code of it. */
+  codeUrl: string;
+}
+
+interface PayUrl {
+  /** Open it in the payer's browser. */
+  payUrl: string;
+  mwebUrl: string;
+}
+
+interface BridgePayment {
+  appId: string;
+  timeStamp: string;
+  nonceStr: string;
+  package: string;
+  signType: string;
+  paySign: string;
+}
+
+/** `orderInfo` by `pay_type`: what the payer's client takes. */
+export interface OrderInfo {
+  'wxpay_mp-weixin': BridgePayment;
+  'wxpay_h5-weixin': BridgePayment;
+  'wxpay_app-plus': {
+    appid: string; partnerid: string; prepayid: string; package: string; noncestr: string; timestamp: string; sign: string;
+  };
+  wxpay_h5: CodeUrl;
+  /** Open it; it has `return_url` already. */
+  wxpay_mweb: { mwebUrl: string; mweb_url: string };
+  wxpay_codepay: { paid?: true; paying?: true };
+  /** The trade number, for `my.tradePay`. */
+  'alipay_mp-alipay': string;
+  /** The order string of Alipay's SDK. */
+  'alipay_app-plus': string;
+  /** An address instead of a code with `other.method`. */
+  alipay_h5: CodeUrl | PayUrl;
+  alipay_pc: PayUrl;
+  alipay_wap: PayUrl;
+  /** Empty: look at `trade_state`. */
+  alipay_codepay: object;
+  'appleiap_app-plus': {
+    productid: string; quantity: number; username: string; appAccountToken: string; manualFinishTransaction: boolean;
+  };
+  vkspay_h5: CodeUrl;
+  'vkspay_h5-weixin': CodeUrl;
+  vkspay_mweb: CodeUrl;
+  'vkspay_mp-weixin': CodeUrl;
+  'vkspay_mp-alipay': CodeUrl;
+  'vkspay_app-plus': CodeUrl;
+  'wxpay-virtual_mp-weixin': { mode: string; signData: string; paySig: string; signature: string };
+  /** By product: for `tt.pay` or `tt.requestOrder`. */
+  'douyin_mp-toutiao': Record<string, unknown>;
+  /** `orderStr`; an object for IAP Kit. */
+  'huawei_mp-harmony': string | { productId: string; quantity: number; developerPayload: string };
+  'huawei_app-harmony': string | { productId: string; quantity: number; developerPayload: string };
+}
+
+export type PayType = keyof OrderInfo;
+
+interface CreatedOrder<P extends PayType> extends OrderState {
+  provider: Provider;
+  pay_type: P;
+  /** Fen. */
+  total_fee: number;
+  platform: string;
+  /** Hand it to the payer's client as it is. */
+  orderInfo: OrderInfo[P];
+  needQRcode: boolean;
+  /** A PNG as a data URL, for `needQRcode: "image"`. */
+  qrcodeImage?: string;
+  /** Unix ms. */
+  time_expire: number;
+}
+
+/** Compare `pay_type`, and `orderInfo` has its shape. A pay code may be paid at once: look at `trade_state`. */
+export type CreatePaymentReply = { [P in PayType]: CreatedOrder<P> }[PayType];
+
+export type QueryPaymentRequest = ({ out_trade_no: string } | { transaction_id: string; provider?: Provider }) & {
+  /** Wait until the handler has finished. */
+  await_notify?: boolean;
+  /** How long, seconds: 5 to 40. Default 20. */
+  await_max_time?: number;
+  /** Also answer the order, as `payOrder`. */
+  pay_order_info?: boolean;
+};
+
+export interface QueryPaymentReply extends OrderState {
+  orderPaid: boolean;
+  /** Absent until the handler has run. */
+  user_order_success?: boolean;
+  /** Why it did not do its work. */
+  user_order_reason?: string;
+  transaction_id?: string;
+  /** Fen. */
+  total_fee: number;
+  /** What was refunded, fen. */
+  refund_fee: number;
+  provider: Provider;
+  pay_type: string;
+  type: string;
+  /** Unix ms. */
+  pay_date?: number;
+  /** `yyyyMMddHHmmss` in Shanghai. */
+  time_end?: string;
+  /** When to ask again about an unpaid order, ms from now. */
+  next_poll_ms?: number;
+  payOrder?: OrderColumns;
+}
+
+/** An order as the table has it, by VK-Pay's column names. */
+export interface OrderColumns extends OrderState {
+  provider: Provider;
+  pay_type: string;
+  platform: string;
+  uni_platform: string;
+  type: string;
+  /** Fen, as all that follow. */
+  total_fee: number;
+  refund_fee: number;
+  /** Reserved for refunds whose end is not known yet. */
+  refund_reserved: number;
+  currency: string;
+  refund_num: number;
+  refund_list: Record<string, unknown>[];
+  user_id?: string;
+  nickname?: string;
+  openid?: string;
+  client_ip?: string;
+  appid?: string;
+  provider_appid: string;
+  mch_id?: string;
+  merchant: string;
+  pid?: string;
+  /** The `subject`. */
+  description: string;
+  custom: Record<string, unknown>;
+  /** Unix ms, as all dates. */
+  create_date: number;
+  time_expire: number;
+  pay_date?: number;
+  notify_date?: number;
+  cancel_date?: number;
+  /** 0 found by asking, 1 by a callback. */
+  notify_mode?: 0 | 1;
+  /** The provider's verified words on the payment, reduced. */
+  notify_info?: Record<string, unknown>;
+  transaction_id?: string;
+  user_order_success?: boolean;
+  user_order_reason?: string;
+}
+
+export interface QueryOrdersRequest {
+  user_id: string;
+  status?: TradeState | Status;
+  type?: string;
+  /** 1 to 100, default 20. */
+  pageSize?: number;
+  /** Of the page before. */
+  cursor?: string;
+}
+
+export interface Page<T> {
+  list: T[];
+  /** There when there may be more. */
+  cursor?: string;
+}
+
+// Refunds
+
+export interface RefundRequest {
+  out_trade_no: string;
+  /** Fen; `"all"` is all that is left. There is no default: an amount that got lost must not refund everything. */
+  refund_fee: number | 'all';
+  /** Your number, the idempotency key. Give it: without it, a call whose reply was lost cannot be sent again. */
+  out_refund_no?: string;
+  /** Checked against the order, fen. */
+  total_fee?: number;
+  /** At most 80 characters. */
+  refund_desc?: string;
+}
+
+/** Of a reply, `PROCESSING` (the provider has it) or `SUCCESS` (the money went back); the others come as errors. */
+export type RefundStatus = 'PROCESSING' | 'SUCCESS' | 'CLOSED' | 'REFUSED';
+
+export interface RefundReply {
+  out_trade_no: string;
+  out_refund_no: string;
+  /** The provider's number. */
+  refund_id?: string | null;
+  /** Fen. */
+  refund_fee: number;
+  status: RefundStatus;
+  reason?: string | null;
+}
+
+export interface QueryRefundRequest {
+  out_trade_no: string;
+  out_refund_no?: string;
+}
+
+export interface RefundItem {
+  out_refund_no: string;
+  refund_id?: string | null;
+  /** Fen. */
+  refund_fee: number;
+  refund_desc: string;
+  status: RefundStatus;
+  /** What the provider last said when it was not a success. `ABNORMAL`: it got stuck. */
+  reason?: string | null;
+  /** Unix ms. */
+  refund_date?: number | null;
+  create_date: number;
+}
+
+export interface QueryRefundReply extends OrderState {
+  refunds: RefundItem[];
+  /** Fen, as the two that follow. */
+  total_fee: number;
+  refund_fee: number;
+  refund_reserved: number;
+  queryResult: RefundItem | null;
+  orderInfo: OrderColumns;
+}
+
+// Transfers
+
+/** A line of what a transfer is for, as its scene wants it. */
+export interface ReportInfo {
+  info_type: string;
+  info_content: string;
+}
+
+interface TransferFields {
+  /** Your number, the idempotency key: 1 to 32 letters and digits fit both providers. */
+  out_bill_no: string;
+  /** At least 10, fen. */
+  transfer_amount: number;
+  /** What the payee reads. */
+  transfer_remark: string;
+  transfer_scene_report_infos?: readonly ReportInfo[];
+  appid?: string;
+  /** The merchant. */
+  pid?: string;
+}
+
+export type TransferRequest = TransferFields & (
+  | {
+    provider: 'wxpay';
+    openid: string;
+    /** The real name, needed from 2000 yuan on. */
+    user_name?: string;
+    transfer_scene_id?: string;
+    user_recv_perception?: string;
+  }
+  | {
+    provider: 'alipay';
+    payee_info: { identity_type?: 'ALIPAY_USER_ID' | 'ALIPAY_LOGON_ID'; identity: string; name?: string };
+    order_title?: string;
+    transfer_scene_name?: string;
+  });
+
+export interface TransferNumber {
+  provider?: 'wxpay' | 'alipay';
+  out_bill_no: string;
+  pid?: string;
+}
+
+export type TransferState =
+  | 'PROCESSING' | 'WAIT_USER_CONFIRM' | 'CANCELING' | 'SUCCESS' | 'UNKNOWN' | 'REFUSED' | 'FAIL' | 'CANCELLED' | 'RETURNED';
+
+export interface TransferReply {
+  provider: 'wxpay' | 'alipay';
+  out_bill_no: string;
+  /** The provider's number. */
+  transfer_bill_no?: string | null;
+  /** Fen. */
+  transfer_amount: number;
+  state: TransferState;
+  /** The provider's own word. */
+  provider_state?: string | null;
+  fail_reason?: string;
+  /** While the payee must confirm: for `wx.requestMerchantTransfer`. */
+  options?: { mchId: string; appId: string; package: string };
+  /** The provider's answer without the payee. */
+  result?: unknown;
+}
+
+// Incidents
+
+export interface QueryIncidentsRequest {
+  status?: 'open' | 'resolved';
+  /** A name: `late_payment`, `undelivered`, … */
+  incident?: string;
+  out_trade_no?: string;
+  /** 1 to 100, default 20. */
+  pageSize?: number;
+  cursor?: string;
+}
+
+export interface Incident {
+  incident_id: string;
+  incident: string;
+  status: 'open' | 'resolved';
+  provider: Provider;
+  merchant: string;
+  out_trade_no?: string;
+  out_bill_no?: string;
+  transaction_id?: string;
+  expected?: unknown;
+  actual?: unknown;
+  action?: 'accept' | 'refund' | 'close';
+  out_refund_no?: string;
+  /** What else was told of the same payment. */
+  said?: Record<string, unknown>[];
+  /** What of it was refunded in the provider's console, fen. */
+  returned_fee?: number;
+  /** Unix ms. */
+  create_date: number;
+  resolve_date?: number;
+  resolved_by?: string;
+  note?: string;
+}
+
+export interface ResolveIncidentRequest {
+  incident_id: string;
+  /** Credit the payment, send it back, or only note it. */
+  action: 'accept' | 'refund' | 'close';
+  /** At most 200 characters. */
+  note?: string;
+}
+
+export interface ResolveIncidentReply {
+  incident_id: string;
+  incident: string;
+  status: 'open' | 'resolved';
+  action?: 'accept' | 'refund' | 'close';
+  out_trade_no?: string;
+  out_refund_no?: string;
+  /** Fen. */
+  refund_fee?: number;
+  refund_status?: RefundStatus;
+}
+
+// Proofs of purchases, logins, coins
+
+/** One of the proofs; the first that is there counts. */
+export type VerifyReceiptRequest = { out_trade_no: string } & (
+  | { signed_transaction: string }
+  | { transaction_receipt: string; transaction_identifier: string }
+  | { transaction_identifier: string });
+
+export type VerifyPurchaseRequest = { out_trade_no: string } & (
+  | { signed_transaction: string }
+  | { purchase_order_id: string; purchase_token: string });
+
+export interface Code2SessionRequest {
+  provider: 'wxpay' | 'wxpay-virtual' | 'alipay' | 'douyin';
+  code: string;
+  /** `h5`: WeChat's official account instead of the mini program. */
+  vk_platform?: string;
+  pid?: string;
+}
+
+export interface Code2SessionReply {
+  openid: string;
+  unionid?: string;
+}
+
+export interface CoinOwner {
+  openid: string;
+  /** The payer's address; else the connection's. */
+  user_ip?: string;
+  pid?: string;
+}
+
+export interface CurrencyPayRequest extends CoinOwner {
+  /** Your number: 8 to 32 letters, digits, `_`, `-`. */
+  out_trade_no: string;
+  /** Coins. */
+  amount: number;
+  payitem?: string;
+  remark?: string;
+}
+
+export interface CancelCurrencyPayRequest extends CoinOwner {
+  /** Your number of the movement that is taken back. */
+  out_trade_no: string;
+  /** Your number of taking it back. */
+  out_refund_no: string;
+  /** Coins. */
+  amount: number;
+}
+
+export interface PresentCurrencyRequest extends CoinOwner {
+  /** Your number: 8 to 32 letters, digits, `_`, `-`. */
+  out_trade_no: string;
+  /** Coins. */
+  amount: number;
+}
+
+/** Coins. */
+export interface CoinBalance {
+  balance?: number;
+  presentBalance?: number;
+  sumSave?: number;
+  sumPresent?: number;
+  sumBalance?: number;
+  sumCost?: number;
+  firstSaveFlag?: unknown;
+}
+
+/** Coins. */
+export interface CoinMovement {
+  outTradeNo?: string;
+  outRefundNo?: string;
+  balance?: number;
+  presentBalance?: number;
+  usedPresentAmount?: number;
+}
