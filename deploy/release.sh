@@ -4,8 +4,8 @@
 #
 #   deploy/release.sh FOLDER [function …]
 #
-# Needs Rust with both targets, cargo-lambda and zig (docs/deploy.md). The builds are those of `sam build`: run in the
-# function's folder with the same options, so that with CARGO_TARGET_DIR=target/release-arm64 it finds them done.
+# Needs Rust with both targets, cargo-lambda and zig (docs/deploy.md). The builds are those of `sam build`, which with
+# CARGO_TARGET_DIR=target/release-arm64 finds them done.
 set -euo pipefail
 [[ $# -ge 1 ]] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2; }
 folder=$(realpath -m "$1")
@@ -18,13 +18,13 @@ target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 
 rm -rf "$folder"
 mkdir -p "$folder"
-# Everything for one processor, in a target of its own: linking takes one core for each function, so both go at once.
+# Everything for one processor, in a target of its own. Linking takes one core for each function, so all are built by one
+# cargo. They are named, because the whole workspace has the features that the simulator and the console ask for.
 archives() {
     local processor=$1 option=$2 function
     export CARGO_TARGET_DIR=$target/release-$processor
+    cargo lambda build --locked --release "$option" --quiet "${functions[@]/#/--package=}"
     for function in "${functions[@]}"; do
-        # Not at the root: there, cargo would build with the features that the simulator and the console ask for.
-        (cd "functions/$function" && cargo lambda build --locked --release "$option" --bin "$function" --quiet)
         # The same bytes from the same binary, whenever it is packed.
         python3 - "$CARGO_TARGET_DIR/lambda/$function/bootstrap" "$folder/$function-$processor.zip" <<'PACK'
 import sys, zipfile
