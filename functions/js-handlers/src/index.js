@@ -55,6 +55,16 @@ async function notifyKeyOf(text) {
   return (await new SSMClient({}).send(new GetParameterCommand(input))).Parameter.Value;
 }
 
+/** What is done when a promise of a handler was rejected, and nobody waited for it: what runs fails. */
+function rejected(running) {
+  // Lambda's own runtime ends the process as well. Nothing is committed then, either.
+  return (reason) => {
+    const error = reason instanceof Error ? reason : new Error(String(reason));
+    console.error({ message: 'a promise of a handler was rejected, and nobody waited for it', stack: error.stack });
+    for (const session of running) session.fault ??= error;
+  };
+}
+
 /** The handler of a Lambda function with this environment. */
 function start(environment = process.env, folder = FOLDER) {
   const prefix = environment.PAY_TABLE_PREFIX ?? '';
@@ -68,11 +78,7 @@ function start(environment = process.env, folder = FOLDER) {
     running,
   };
   install({ functions: functionsOf(environment.PAY_CALL_FUNCTIONS ?? ''), invoke: invoker() });
-  // Lambda's runtime ends the process at one, and its delivery fails. Elsewhere it fails here.
-  process.on('unhandledRejection', (reason) => {
-    console.error({ message: 'a promise of a handler was rejected, and nobody waited for it', stack: reason?.stack ?? String(reason) });
-    for (const session of running) session.fault ??= reason instanceof Error ? reason : new Error(String(reason));
-  });
+  process.on('unhandledRejection', rejected(running));
   let key;
   return async (event, context) => {
     key ??= notifyKeyOf(environment.PAY_NOTIFY_KEY).then((notifyKey) => install({ notifyKey }));
@@ -95,3 +101,4 @@ exports.handler = (event, context) => {
 exports.start = start;
 exports.handlersIn = handlersIn;
 exports.functionsOf = functionsOf;
+exports.rejected = rejected;
