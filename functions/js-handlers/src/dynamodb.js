@@ -66,7 +66,7 @@ function explained(error, table) {
     return new HandlerError(`the table ${table} does not exist; create it with the hash key _id, a text`, { cause: error });
   }
   if (name === 'AccessDeniedException') {
-    return new HandlerError(`this function has no right to the table ${table}; name it in JsHandlersTables`, { cause: error });
+    return new HandlerError(`this function has no right to the table ${table}; give its ARN to the stack, parameter TableArns`, { cause: error });
   }
   return error;
 }
