@@ -1,5 +1,5 @@
 'use strict';
-/** VK-Pay's two ways to encrypt with `notifyKey` (docs/protocols/vkpay.md#43-aes-with-notifykey). */
+/** VK-Pay's two ways to encrypt with `notifyKey` (docs/protocols/vkpay.md#aes). */
 
 const crypto = require('node:crypto');
 

@@ -36,12 +36,17 @@ function clean(value) {
   return copy;
 }
 
-/** The order of an event: as it is, behind `$url`, or encrypted. */
+const isOrder = (data) => isPlain(data) && typeof data.out_trade_no === 'string' && data.out_trade_no !== '' && typeof data.type === 'string';
+
+/**
+ * The order of an event: as it is, behind `$url`, or encrypted. What is an order is not looked into: beside its columns
+ * it has the keys of `custom`, and a payer may call one `$url` or `encrypted`.
+ */
 function orderOf(event) {
   let data = clean(event);
-  if (isPlain(data) && typeof data.$url === 'string') data = data.data;
-  if (isPlain(data) && typeof data.encrypted === 'string') data = clean(sealed.aes.decrypt({ data: data.encrypted }));
-  if (!isPlain(data) || typeof data.out_trade_no !== 'string' || data.out_trade_no === '' || typeof data.type !== 'string') {
+  if (!isOrder(data) && isPlain(data) && typeof data.$url === 'string') data = data.data;
+  if (!isOrder(data) && isPlain(data) && typeof data.encrypted === 'string') data = clean(sealed.aes.decrypt({ data: data.encrypted }));
+  if (!isOrder(data)) {
     throw new HandlerError('the event is no delivery of an order: it needs out_trade_no and type');
   }
   // The user that is credited is that of the built-in handlers: custom.user_id, else the order's.

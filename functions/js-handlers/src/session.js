@@ -10,7 +10,7 @@
 
 const crypto = require('node:crypto');
 const { UPDATES, changesOf, Command, checkFilter, fieldsOf, listed, matches } = require('./command');
-const { HandlerError, at, equal, marshal, marshalRow, normalize, unmarshalRow, withAt } = require('./values');
+const { HandlerError, at, equal, isPlain, marshal, marshalRow, normalize, unmarshalRow, withAt } = require('./values');
 
 /** DynamoDB's most writes of one transaction; one of them is the delivery's mark. */
 const MAX_WRITES = 99;
@@ -30,7 +30,7 @@ class Session {
   #generated = 0;
   #abort = new AbortController();
 
-  /** What went wrong beside the handler's own answer: a rejection that nobody caught. */
+  /** What went wrong beside the handler's own answer: a rejection that nobody caught, tables that did not answer. */
   fault;
   transaction;
 
@@ -89,10 +89,20 @@ class Session {
 
   // Rows
 
+  /** Asks the tables. A table that does not answer fails the delivery, whatever the handler makes of it. */
+  async #ask(method, ...args) {
+    try {
+      return await this.storage[method](...args);
+    } catch (error) {
+      this.fault ??= error;
+      throw error;
+    }
+  }
+
   async #load(table, id) {
     const key = `${table}\n${id}`;
     if (!this.#rows.has(key)) {
-      const item = await this.storage.get(table, id);
+      const item = await this.#ask('get', table, id);
       // Somebody may have been first.
       if (!this.#rows.has(key)) this.#keep(fresh(table, id, item));
     }
@@ -136,7 +146,7 @@ class Session {
       return await this.#loadAll(table, unique);
     }
     const ours = () => [...this.#rows.values()].filter((row) => row.table === table);
-    const indexes = await this.storage.indexes(table);
+    const indexes = await this.#ask('indexes', table);
     for (const [name, condition] of fields) {
       const values = listed(condition);
       const index = values?.length === 1 && indexes.find((index) => index.hash === name);
@@ -145,7 +155,7 @@ class Session {
       const key = normalize(values[0], where);
       const found = new Set();
       await this.#pages(
-        (start) => this.storage.query(table, index, marshal(key), start),
+        (start) => this.#ask('query', table, index, marshal(key), start),
         (items) => items.forEach((item) => found.add(item._id.S)),
         () => found.size > MAX_CANDIDATES && `${where}: more than ${MAX_CANDIDATES} rows have this ${name}`,
         `${where}: too many rows have this ${name}`,
@@ -154,7 +164,7 @@ class Session {
       return ours();
     }
     await this.#pages(
-      (start) => this.storage.scan(table, start),
+      (start) => this.#ask('scan', table, start),
       (items) => {
         for (const item of items) {
           if (!this.#rows.has(`${table}\n${item._id.S}`)) this.#keep(fresh(table, item._id.S, item));
@@ -199,7 +209,7 @@ class Session {
 
   async insert(table, data) {
     const where = shortName(table, this.prefix);
-    if (Command.op(data) !== undefined || data === null || typeof data !== 'object') {
+    if (!isPlain(data)) {
       throw new HandlerError(`${where}: what is added is not an object`);
     }
     const view = normalize(data, where);

@@ -262,6 +262,7 @@ const REFUSALS = {
   'an operator in a row': [({ things }) => things.add({ a: { $inc: 1 } }), /\$inc/],
   'a prototype in a path': [({ things }) => things.doc('a').update({ 'deep.__proto__.x': 1 }), /__proto__/],
   'a changed _id': [({ things }) => things.doc('a').update({ _id: 'b' }), /_id cannot change/],
+  'rows within rows': [({ things }) => things.add([[{ n: 1 }]]), /what is added is not an object/],
   'a duplicate': [({ things }) => things.add({ _id: 'a' }), /duplicate key/],
   'another kind of thing in a row': [({ things }) => things.add({ f: () => 1 }), /function cannot be stored/],
   'a map in a row': [({ things }) => things.add({ m: new Map() }), /Map cannot be stored/],

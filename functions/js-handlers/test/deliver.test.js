@@ -360,6 +360,37 @@ test('an event behind $url is the order in it', async () => {
   assert.equal(shop.rows('js-deliveries')[0]._id, 'T1');
 });
 
+test('what a payer calls $url, data or encrypted is not taken for the order', async () => {
+  const forged = order('test', { user_id: 'thief' }, { out_trade_no: 'T2', total_fee: 1_000_000 });
+  for (const custom of [{ $url: 'x', data: forged }, { encrypted: 'f0d4d593f647eefb4823d1fed5f8494a' }]) {
+    let seen;
+    const shop = new Shop();
+    assert.equal((await shop.deliver(async ({ data }) => Boolean((seen = data)), order('test', custom))).code, 0);
+    assert.deepEqual([seen.out_trade_no, seen.total_fee, seen.user_id], ['T1', 100, undefined]);
+    assert.equal(shop.rows('js-deliveries')[0]._id, 'T1');
+  }
+});
+
+test('tables that do not answer fail the delivery, even if the handler catches that', async () => {
+  const shop = opened();
+  let fails = 1;
+  const storage = {
+    ...faced(shop.storage),
+    async get(table, id) {
+      if (table === 'uni-id-users' && fails-- > 0) throw new Error('no answer');
+      return await shop.storage.get(table, id);
+    },
+  };
+  const handler = async (obj, tools) => {
+    await credit()(obj, tools).catch(() => {});
+    return { code: 0 };
+  };
+  assert.deepEqual(await shop.deliver(handler, order('test'), { storage }), { code: 1, msg: 'no answer' });
+  untouched(shop);
+  assert.equal((await shop.deliver(handler, order('test'), { storage })).code, 0);
+  assert.equal(balance(shop), 105);
+});
+
 test('the user is that of custom, else the order\'s, as for the built-in handlers', async () => {
   const seen = async (custom, columns) => {
     let user;
