@@ -75,7 +75,8 @@ function verdict(returned) {
     const code = Number.isInteger(returned.code) && returned.code !== 0 ? returned.code : 1;
     return { code, msg: says(returned.msg) ?? `the handler returned code ${JSON.stringify(returned.code)}` };
   }
-  return { code: 1, msg: returned === false ? 'the handler returned false' : `the handler returned ${typeof returned}; it must return true or { code: 0 }` };
+  if (returned === false) return { code: 1, msg: 'the handler returned false' };
+  return { code: 1, msg: `the handler returned ${typeof returned}; it must return true or { code: 0 }` };
 }
 
 const says = (msg) => (typeof msg === 'string' && msg.trim() !== '' ? msg.slice(0, MESSAGE) : undefined);

@@ -99,23 +99,20 @@ class Session {
     }
   }
 
+  /** Reads a row if it is not here. Calls run at the same time: what it is, is looked at after all waiting is over. */
   async #load(table, id) {
-    const key = `${table}\n${id}`;
-    if (!this.#rows.has(key)) {
-      const item = await this.#ask('get', table, id);
-      // Somebody may have been first.
-      if (!this.#rows.has(key)) this.#keep(fresh(table, id, item));
-    }
-    return this.#rows.get(key);
+    if (this.#row(table, id)) return;
+    const item = await this.#ask('get', table, id);
+    // Another call may have been first.
+    if (!this.#row(table, id)) this.#keep(fresh(table, id, item));
   }
 
   #keep(row) {
     this.#rows.set(`${row.table}\n${row.id}`, row);
-    return row;
   }
 
-  #current(row) {
-    return this.#rows.get(`${row.table}\n${row.id}`);
+  #row(table, id) {
+    return this.#rows.get(`${table}\n${id}`);
   }
 
   /** The handler sees a row: what it changes of it must still be as it saw it. */
@@ -125,27 +122,28 @@ class Session {
   }
 
   async find(table, id) {
-    const row = await this.#load(table, idOf(id, table));
-    return structuredClone(this.#show(row));
+    await this.#load(table, idOf(id, shortName(table, this.prefix)));
+    return structuredClone(this.#show(this.#row(table, id)));
   }
 
-  /** The rows that a filter matches. */
-  async #select(table, filter) {
+  /** The rows that are here and that a filter matches. */
+  #matching(table, filter) {
+    const where = shortName(table, this.prefix);
+    return [...this.#rows.values()].filter((row) => row.table === table && row.view && matches(row.view, filter, where));
+  }
+
+  /** Reads all rows that a filter may match. */
+  async #loadFor(table, filter) {
     const where = shortName(table, this.prefix);
     checkFilter(filter, where);
-    const rows = await this.#candidates(table, filter, where);
-    return rows.map((row) => this.#current(row)).filter((row) => row.view && matches(row.view, filter, where));
-  }
-
-  async #candidates(table, filter, where) {
     const fields = fieldsOf(filter);
     const ids = fields.filter(([name]) => name === '_id').map(([, condition]) => listed(condition)).find(Boolean);
     if (ids) {
       const unique = new Set(ids.map((id) => idOf(id, where)));
       if (unique.size > MAX_CANDIDATES) throw new HandlerError(`${where}: more than ${MAX_CANDIDATES} ids in one query`);
-      return await this.#loadAll(table, unique);
+      await this.#loadAll(table, unique);
+      return;
     }
-    const ours = () => [...this.#rows.values()].filter((row) => row.table === table);
     const indexes = await this.#ask('indexes', table);
     for (const [name, condition] of fields) {
       const values = listed(condition);
@@ -161,20 +159,19 @@ class Session {
         `${where}: too many rows have this ${name}`,
       );
       await this.#loadAll(table, found);
-      return ours();
+      return;
     }
     await this.#pages(
       (start) => this.#ask('scan', table, start),
       (items) => {
         for (const item of items) {
-          if (!this.#rows.has(`${table}\n${item._id.S}`)) this.#keep(fresh(table, item._id.S, item));
+          if (!this.#row(table, item._id.S)) this.#keep(fresh(table, item._id.S, item));
         }
       },
       () => false,
       `${where}: a query without _id read ${MAX_PAGES} MB and the table has more. Ask by _id, or give the table a global ` +
         `secondary index with a hash key that the query names`,
     );
-    return ours();
   }
 
   async #pages(read, take, tooMany, says) {
@@ -191,18 +188,20 @@ class Session {
   }
 
   async #loadAll(table, ids) {
-    return await Promise.all([...ids].map((id) => this.#load(table, id)));
+    await Promise.all([...ids].map((id) => this.#load(table, id)));
   }
 
   async select(table, filter, { order = [], skip = 0, limit = 100 } = {}) {
-    const rows = await this.#select(table, filter);
+    await this.#loadFor(table, filter);
+    const rows = this.#matching(table, filter);
     const sorted = order.length > 0 ? rows.toSorted((a, b) => compareRows(a.view, b.view, order)) : rows;
     return sorted.slice(skip, skip + limit).map((row) => structuredClone(this.#show(row)));
   }
 
   /** The rows themselves, for what is counted or summed up; they are not held to stay as they are. */
   async values(table, filter) {
-    return (await this.#select(table, filter)).map((row) => row.view);
+    await this.#loadFor(table, filter);
+    return this.#matching(table, filter).map((row) => row.view);
   }
 
   // Writes
@@ -219,7 +218,8 @@ class Session {
       this.#keep({ ...fresh(table, view._id), view, write: { put: true } });
       return view._id;
     }
-    const row = await this.#load(table, idOf(view._id, where));
+    await this.#load(table, idOf(view._id, where));
+    const row = this.#row(table, view._id);
     if (row.view) throw new HandlerError(`${where}: duplicate key, there is a row ${JSON.stringify(row.id)}`);
     this.#keep({ ...row, view, write: { put: true } });
     return row.id;
@@ -228,7 +228,8 @@ class Session {
   /** Replaces a row, or adds it. True when it was there. */
   async replace(table, id, data) {
     const where = shortName(table, this.prefix);
-    const row = await this.#load(table, idOf(id, where));
+    await this.#load(table, idOf(id, where));
+    const row = this.#row(table, id);
     const view = { ...normalize(data, where), _id: row.id };
     this.#keep({ ...row, view, write: { put: true } });
     return row.view !== null;
@@ -239,10 +240,11 @@ class Session {
     const where = shortName(table, this.prefix);
     const changes = changesOf(data, where);
     if (changes.length === 0) throw new HandlerError(`${where}: an update that changes nothing; are its values undefined?`);
-    const rows = await this.#select(table, filter);
+    await this.#loadFor(table, filter);
+    const rows = this.#matching(table, filter);
     const wanted = first ? rows.slice(0, 1) : rows;
     const changed = wanted.filter((row) => this.#change(guarded(row, filter), changes, where));
-    return { matched: wanted.map((row) => this.#current(row)), updated: changed.length };
+    return { matched: wanted.map((row) => this.#row(table, row.id)), updated: changed.length };
   }
 
   async updateById(table, id, data) {
@@ -263,12 +265,15 @@ class Session {
   }
 
   async updateAndReturn(table, filter, data) {
-    const { matched, updated } = await this.update(table, filter, data, { first: true });
-    return { updated, row: matched.length === 0 ? null : structuredClone(this.#show(matched[0])) };
+    const { matched: [row], updated } = await this.update(table, filter, data, { first: true });
+    if (!row) return { updated, row: null };
+    this.#show(this.#row(table, row.id));
+    return { updated, row: structuredClone(row.view) };
   }
 
   async remove(table, filter) {
-    const rows = await this.#select(table, filter);
+    await this.#loadFor(table, filter);
+    const rows = this.#matching(table, filter);
     for (const row of rows) {
       const write = row.base ? { delete: true } : undefined;
       this.#keep({ ...guarded(row, filter), view: null, write });

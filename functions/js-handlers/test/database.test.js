@@ -82,6 +82,29 @@ test('many changes of one row are one write, whatever their order', async () => 
   assert.deepEqual(shop.rows('things').map(({ n }) => n), [21, 2]);
 });
 
+test('calls that run at the same time lose nothing of each other', async () => {
+  const { answer, returned, row: after } = await within(async ({ things, vk, _ }) => {
+    const dbName = 'things';
+    await things.doc('a').get();
+    const sums = await Promise.all([
+      ...Array.from({ length: 5 }, () => things.doc('a').update({ n: _.inc(1) })),
+      ...Array.from({ length: 5 }, () => things.where({ n: _.gte(0) }).update({ n: _.inc(1) })),
+      ...Array.from({ length: 5 }, () => vk.baseDao.updateAndReturn({ dbName, whereJson: { _id: 'a' }, dataJson: { n: _.inc(1) } })),
+      ...Array.from({ length: 5 }, () => things.doc('a').get()),
+      ...Array.from({ length: 5 }, (_unused, n) => things.doc('a').update({ [`f${n}`]: n })),
+    ]);
+    const ids = await Promise.all(Array.from({ length: 4 }, () => things.add({ _id: 'b' }).then(() => 1, () => 0)));
+    const gone = await Promise.all(Array.from({ length: 4 }, () => things.doc('b').remove().then(({ deleted }) => deleted)));
+    return [sums.slice(10, 15).map(({ n }) => n), ids.reduce((a, b) => a + b), gone.reduce((a, b) => a + b)];
+  });
+  assert.equal(answer.code, 0, answer.msg);
+  assert.equal(after.n, 20);
+  assert.deepEqual([after.f0, after.f1, after.f2, after.f3, after.f4], [0, 1, 2, 3, 4]);
+  // Each addition is seen by the one who made it.
+  assert.equal(new Set(returned[0]).size, 5);
+  assert.deepEqual(returned.slice(1), [1, 1]);
+});
+
 test('reads see the handler\'s own writes', async () => {
   const { returned } = await within(async ({ things, _, vk }) => {
     await things.doc('a').update({ n: _.inc(1) });
