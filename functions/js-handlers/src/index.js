@@ -101,4 +101,5 @@ exports.handler = (event, context) => {
 exports.start = start;
 exports.handlersIn = handlersIn;
 exports.functionsOf = functionsOf;
+exports.invoker = invoker;
 exports.rejected = rejected;

@@ -6,7 +6,7 @@ const http = require('node:http');
 const { after, before, test } = require('node:test');
 const { aes } = require('../src/aes');
 const { install } = require('../src/framework');
-const { functionsOf } = require('../src/index');
+const { functionsOf, invoker } = require('../src/index');
 const { serve } = require('../src/serve');
 const { Shop, order } = require('./kit');
 
@@ -117,6 +117,37 @@ test('a delivery that is encrypted is opened', async () => {
   const answer = await new Shop().deliver(async (obj) => Boolean((data = obj.data)), { encrypted, idempotency_key: 'k' });
   assert.deepEqual(answer, { code: 0, msg: 'ok' });
   assert.equal(data.out_trade_no, 'T1');
+});
+
+test('another function is called by Lambda\'s API, and what it fails with is the handler\'s', async () => {
+  const called = [];
+  const lambda = await serve(0, async (event) => {
+    called.push(event);
+    if (event.fails) throw new Error('it does');
+    return { code: 0, got: event.data };
+  });
+  Object.assign(process.env, {
+    AWS_ENDPOINT_URL_LAMBDA: `http://127.0.0.1:${lambda.address().port}`, AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local',
+  });
+  install({ functions: new Map([['router', 'shop-router']]), invoke: invoker() });
+  try {
+    let got;
+    const handler = async () => {
+      got = [await globalThis.uniCloud.callFunction({ name: 'router', data: { data: 1 } }), await globalThis.vk.callFunction({ url: 'a/b', data: { x: 1 } })];
+      return true;
+    };
+    assert.deepEqual(await new Shop().deliver(handler), { code: 0, msg: 'ok' });
+    assert.deepEqual(got[0].result, { code: 0, got: 1 });
+    assert.deepEqual(got[1], { code: 0, got: { x: 1 } });
+    assert.equal(called[1].$url, 'a/b');
+    assert.notEqual(called[0].idempotency_key, called[1].idempotency_key);
+    const failed = async (call) => (await new Shop().deliver(async () => Boolean(await globalThis.uniCloud.callFunction(call)))).msg;
+    assert.match(await failed({ name: 'router', data: { fails: true } }), /router failed: Unhandled: it does/);
+    assert.match(await failed({ name: 'none' }), /"none" in PAY_CALL_FUNCTIONS/);
+  } finally {
+    lambda.closeAllConnections();
+    lambda.close();
+  }
 });
 
 test('the names of other functions are read strictly', () => {
