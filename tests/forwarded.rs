@@ -72,6 +72,16 @@ impl Receiver {
     }
 }
 
+/// A world in which orders of type `recharge` go to a receiver, instead of to the handler in Rust.
+async fn replaced() -> (Receiver, World) {
+    let receiver = Receiver::start().await;
+    let world = World::with(Mode::default(), |config| {
+        config["handlers"] = json!({ "recharge": { "replaces": true, "http": { "url": receiver.base } } });
+    })
+    .await;
+    (receiver, world)
+}
+
 /// A world in which orders of type `mine` go to a receiver.
 async fn world(http: Value) -> (Receiver, World) {
     let receiver = Receiver::start().await;
@@ -121,6 +131,39 @@ async fn a_paid_order_is_handed_over_within_its_callback() {
     paid(&world, "FWD_002").await;
     world.until(|order| order["user_order_success"] == true, "FWD_002").await;
     assert_ne!(receiver.got()[1].0["idempotency-key"], got[0].0["idempotency-key"]);
+}
+
+#[tokio::test]
+async fn a_handler_by_configuration_that_replaces_the_one_in_rust_delivers_alone() {
+    let (receiver, world) = replaced().await;
+    world.create("REP_001", json!({ "type": "recharge", "custom": { "user_id": "user_001", "words": "any" } })).await;
+    world.pay("REP_001").await;
+    world.until(|order| order["user_order_success"] == true, "REP_001").await;
+    assert_eq!(receiver.got().len(), 1);
+    assert_eq!(world.row("uni-id-users", "user_001").await["balance"], 0, "the handler in Rust did not run");
+}
+
+#[tokio::test]
+async fn what_was_handed_elsewhere_is_not_delivered_by_the_handler_in_rust_when_the_configuration_changes() {
+    let (receiver, mut world) = replaced().await;
+    // It has taken the order, for all that is known.
+    receiver.answers(Reply::of(502, ""));
+    world.create("REP_002", json!({ "type": "recharge", "custom": { "user_id": "user_001" } })).await;
+    world.pay("REP_002").await;
+    world.until(|order| order["user_order_success"] == false, "REP_002").await;
+    let handlers = world.config["handlers"].clone();
+    world.reconfigure(|config| config["handlers"] = json!({})).await;
+    world.reconcile(HOUR).await;
+    let order = world.order("REP_002").await;
+    assert_eq!(order["user_order_success"], false);
+    assert!(order["user_order_reason"].as_str().unwrap().contains("此前已交给配置的处理程序"), "{order}");
+    assert_eq!(world.row("uni-id-users", "user_001").await["balance"], 0);
+    // As it is handed over again, it is delivered.
+    receiver.answers(Reply::of(200, r#"{"code":0}"#));
+    world.reconfigure(|config| config["handlers"] = handlers).await;
+    world.reconcile(3 * HOUR).await;
+    assert_eq!(world.order("REP_002").await["user_order_success"], true);
+    assert_eq!(receiver.got().len(), 2);
 }
 
 #[tokio::test]

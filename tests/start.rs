@@ -207,6 +207,12 @@ async fn a_faulty_configuration_is_refused_and_the_fault_named_by_its_path() {
         ),
         (
             "handlers",
+            json!({ "recharge": { "lambda": { "function": "f", "replaces": true } } }),
+            "handlers.recharge.lambda.replaces",
+            "is not known here",
+        ),
+        (
+            "handlers",
             json!({ "mine": { "http": { "url": "https://a.test/", "kee": "x" } } }),
             "handlers.mine.http.kee",
             "is not known here",

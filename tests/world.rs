@@ -57,21 +57,32 @@ impl World {
     pub async fn with(mode: Mode, change: impl FnOnce(&mut Value)) -> Self {
         let (listener, base) = bind().await;
         let mut world = Self::without_functions(mode, &format!("{base}/notify"), change).await;
+        world.serve_functions(listener, base).await;
+        world
+    }
+
+    /// Changes the configuration; other processes than those before serve from then on.
+    pub async fn reconfigure(&mut self, change: impl FnOnce(&mut Value)) {
+        change(&mut self.config);
+        let (listener, base) = bind().await;
+        self.serve_functions(listener, base).await;
+    }
+
+    async fn serve_functions(&mut self, listener: TcpListener, base: String) {
         let settings = Settings {
-            source: Source::Inline(world.config.to_string()),
+            source: Source::Inline(self.config.to_string()),
             config_ttl: 300,
             notify_base: None,
             dead_letters: None,
             queues: None,
         };
-        let store = Store::new(dynamo::client(&world.dynamodb), TABLE, "");
+        let store = Store::new(dynamo::client(&self.dynamodb), TABLE, "");
         let app = App::new(settings, store, Box::new(Registry), system_clock()).await;
         let app = app.unwrap_or_else(|faults| panic!("the configuration is right: {faults:?}"));
         let app = Arc::new(app);
         serve(listener, functions::router(app.clone()));
-        world.app = Some(app);
-        world.base = base;
-        world
+        self.app = Some(app);
+        self.base = base;
     }
 
     /// Everything but the functions, for tests that run the real binaries.

@@ -66,8 +66,8 @@ impl Demo {
     }
 
     /// The configuration: VK-Pay's keys, at the sandbox, with callbacks to `base_url/notify`, and orders of one type
-    /// handed to the console's own receiver.
-    pub fn config(&self, sandbox: &str, base_url: &str) -> Value {
+    /// handed to the console's own receiver, those of the types `js_handlers` to the function js-handlers.
+    pub fn config(&self, sandbox: &str, base_url: &str, js_handlers: &[String]) -> Value {
         let receiver = json!({ "url": format!("{base_url}{}", receiver::PATH), "key": Receiver::secret_of(&self.key) });
         let mut document = json!({
             "notifyUrl": format!("{base_url}/notify"),
@@ -82,6 +82,9 @@ impl Demo {
             "handlers": { receiver::KIND: { "http": receiver } },
             "merchants": {},
         });
+        for kind in js_handlers {
+            document["handlers"][kind] = json!({ "replaces": true, "lambda": { "function": "js-handlers" } });
+        }
         for keys in &self.merchants {
             let section = keys.config_with(sandbox, mode_of(&keys.id));
             match keys.id.as_str() {

@@ -15,6 +15,9 @@ pub const TABLE: &str = "vk-pay-orders";
 /// The business tables of the built-in handlers; hash key `_id`.
 pub const BUSINESS_TABLES: [&str; 5] = ["uni-id-users", "recharge_logs", "goods", "goods_orders", "vip_purchase_logs"];
 
+/// Where the function js-handlers notes what it has delivered (`functions/js-handlers`).
+const DELIVERIES: &str = "js-deliveries";
+
 /// Serves a database on a free loopback port until the runtime ends; gives its URL.
 ///
 /// # Errors
@@ -43,7 +46,7 @@ pub async fn create_tables(client: &Client, table: &str, prefix: &str) -> Result
         let ttl = TimeToLiveSpecification::builder().attribute_name("expire_at").enabled(true).build()?;
         client.update_time_to_live().table_name(table).time_to_live_specification(ttl).send().await?;
     }
-    for name in BUSINESS_TABLES {
+    for name in BUSINESS_TABLES.into_iter().chain([DELIVERIES]) {
         let name = format!("{prefix}{name}");
         if !there.contains(&name) {
             keyed(client, &name, &[("_id", KeyType::Hash)]).send().await?;

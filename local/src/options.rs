@@ -14,6 +14,8 @@ USAGE: cargo run [--] [OPTIONS]
   --config PATH         a merchant's own configuration instead of the demo: the nodes then speak to the real
                         providers unless they name an apiBase
   --schedule SECONDS    how often unfinished orders are asked about (default 15; 0 never; on AWS it is a minute)
+  --dynamodb-port N     port of the tables on 127.0.0.1 (default 0 picks a free one)
+  --js-handler TYPE     hand orders of this type to the function js-handlers at AWS_ENDPOINT_URL_LAMBDA (may be repeated)
   --cors-origin ORIGIN  let pages of this origin call the functions (may be repeated; default none)
   -h, --help            this text
 
@@ -30,6 +32,10 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// How often the schedule runs: sooner than on AWS, so that a visitor sees it. Never when `None`.
     pub schedule: Option<Duration>,
+    /// Port of the tables on 127.0.0.1; 0 picks a free one.
+    pub dynamodb_port: u16,
+    /// Types of orders that the function js-handlers delivers.
+    pub js_handlers: Vec<String>,
     /// Origins whose pages may call the functions.
     pub cors_origins: Vec<String>,
 }
@@ -41,6 +47,8 @@ impl Default for Options {
             data_dir: PathBuf::from(".vk-pay"),
             config: None,
             schedule: Some(Duration::from_secs(15)),
+            dynamodb_port: 0,
+            js_handlers: Vec::new(),
             cors_origins: Vec::new(),
         }
     }
@@ -76,6 +84,11 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Str
                 let text = value()?;
                 options.port = text.parse().map_err(|_| format!("--port {text}: not a port"))?;
             }
+            "--dynamodb-port" => {
+                let text = value()?;
+                options.dynamodb_port = text.parse().map_err(|_| format!("--dynamodb-port {text}: not a port"))?;
+            }
+            "--js-handler" => options.js_handlers.push(value()?),
             "--data-dir" => options.data_dir = PathBuf::from(value()?),
             "--config" => options.config = Some(PathBuf::from(value()?)),
             "--schedule" => {

@@ -96,7 +96,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let mut tasks = Vec::new();
 
     let database = dir.join("dynamodb.sqlite");
-    let (dynamodb, database) = open_tables(&database, &stop, &mut tasks).await?;
+    let (dynamodb, database) = open_tables(&database, options.dynamodb_port, &stop, &mut tasks).await?;
     let mut simulated = None;
     let (source, config, demo_key) = match &options.config {
         Some(path) => (Source::File(path.clone()), Value::Null, None),
@@ -106,7 +106,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
                 .await
                 .map_err(|error| StartError::Port { port: 0, error })?;
             simulated = Some(sandbox);
-            let config = demo.config(&url, &base_url);
+            let config = demo.config(&url, &base_url, &options.js_handlers);
             let written = dir.join("config.json");
             demo::write_private(&written, format!("{config:#}\n").as_bytes()).map_err(file(written.clone()))?;
             (Source::File(written), config, Some(demo.key))
@@ -186,13 +186,14 @@ fn make_private(dir: &std::path::Path) -> std::io::Result<()> {
 
 async fn open_tables(
     file: &std::path::Path,
+    port: u16,
     stop: &watch::Sender<bool>,
     tasks: &mut Vec<JoinHandle<()>>,
 ) -> Result<(Client, Database), StartError> {
     let wrong = |what: String| StartError::Tables(what);
     let path = file.to_str().ok_or_else(|| wrong(format!("{}: not a text", file.display())))?;
     let database = Database::new(path).map_err(|e| wrong(format!("{}: {e}", file.display())))?;
-    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|e| wrong(e.to_string()))?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|e| wrong(e.to_string()))?;
     let url = format!("http://{}", listener.local_addr().map_err(|e| wrong(e.to_string()))?);
     let (ended, served) = (stopped(stop), database.clone());
     tasks.push(tokio::spawn(async move {

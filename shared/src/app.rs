@@ -302,7 +302,8 @@ fn event_waits() -> bool {
     std::env::var("AWS_LAMBDA_INITIALIZATION_TYPE").is_ok_and(|kind| kind == "on-demand")
 }
 
-/// Reads a configuration at a time; it must not name a type that a Rust handler has already.
+/// Reads a configuration at a time; it must not name a type that a Rust handler has already, unless it says that it
+/// replaces that.
 fn read(
     text: &str,
     base: &std::path::Path,
@@ -310,12 +311,11 @@ fn read(
     now: UnixMs,
 ) -> Result<(Config, Vec<Fault>), Vec<Fault>> {
     let (config, remarks) = Config::parse_at(text, base, now)?;
-    let twice = |kind: &&String| handlers.knows(kind);
     let faults: Vec<Fault> = config
         .handlers
-        .keys()
-        .filter(twice)
-        .map(|kind| Fault { path: format!("handlers.{kind}"), what: "the type has a handler in Rust".to_owned() })
+        .iter()
+        .filter(|(kind, forward)| handlers.knows(kind) && !forward.replaces)
+        .map(|(kind, _)| Fault { path: format!("handlers.{kind}"), what: "the type has a handler in Rust".to_owned() })
         .collect();
     if faults.is_empty() { Ok((config, remarks)) } else { Err(faults) }
 }

@@ -17,6 +17,8 @@ pub struct Forward {
     pub encrypt: Option<aes::Mode>,
     /// How long its answer may take.
     pub timeout: Duration,
+    /// It delivers instead of the handler in Rust that its type has.
+    pub replaces: bool,
 }
 
 /// Where a handler is.
@@ -67,8 +69,9 @@ pub(super) fn read(handlers: &Reader<'_>, name: &str) -> Option<Forward> {
             return None;
         }
     };
+    let replaces = kinds.flag("replaces").unwrap_or(false);
     kinds.refuse_unknown();
-    forward
+    forward.map(|forward| Forward { replaces, ..forward })
 }
 
 fn read_http(http: &Reader<'_>) -> Option<Forward> {
@@ -86,7 +89,7 @@ fn read_http(http: &Reader<'_>) -> Option<Forward> {
     http.refuse_unknown();
     let target = Target::Http { url: url?, key, allow_private };
     checked?.ok()?;
-    Some(Forward { target, encrypt, timeout })
+    Some(Forward { target, encrypt, timeout, replaces: false })
 }
 
 fn read_lambda(lambda: &Reader<'_>) -> Option<Forward> {
@@ -98,7 +101,7 @@ fn read_lambda(lambda: &Reader<'_>) -> Option<Forward> {
     let url = lambda.text("url");
     let (encrypt, timeout) = read_common(lambda);
     lambda.refuse_unknown();
-    Some(Forward { target: Target::Lambda { function: function?, url }, encrypt, timeout })
+    Some(Forward { target: Target::Lambda { function: function?, url }, encrypt, timeout, replaces: false })
 }
 
 fn read_event_bus(node: &Reader<'_>) -> Option<Forward> {
@@ -118,7 +121,7 @@ fn read_event_bus(node: &Reader<'_>) -> Option<Forward> {
     }
     let (encrypt, timeout) = read_common(node);
     node.refuse_unknown();
-    Some(Forward { target: Target::EventBus { bus: bus?, source, detail_type }, encrypt, timeout })
+    Some(Forward { target: Target::EventBus { bus: bus?, source, detail_type }, encrypt, timeout, replaces: false })
 }
 
 fn read_common(node: &Reader<'_>) -> (Option<aes::Mode>, Duration) {

@@ -54,6 +54,9 @@ pub struct Task {
     /// Why the last attempt failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// The order was, or may have been, handed to a handler by configuration, which may have taken it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub handed: bool,
 }
 
 /// How long a claim lasts.
@@ -82,7 +85,13 @@ impl Task {
             lease: None,
             subject: subject.map(str::to_owned),
             last_error: None,
+            handed: false,
         }
+    }
+
+    /// The task of an order that is handed to a handler by configuration.
+    pub fn handing(out_trade_no: &str, at: UnixMs) -> Self {
+        Self { handed: true, ..Self::new(TaskName::Handler, out_trade_no, None, at) }
     }
 
     /// The task of a delivery that failed once already, when the order became paid.

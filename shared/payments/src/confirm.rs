@@ -8,7 +8,7 @@ use super::holder::find_order;
 use super::incident_record::{Misfit, incident_about, record, record_of, ring};
 use super::{Confirmed, Context, Source, delivery};
 use config::{DuplicatePayment, LatePayment};
-use domain::{Attempt, AttemptState, Order, Parties, Payment, Status, Task, TaskName};
+use domain::{Attempt, AttemptState, Order, Parties, Payment, Status, Task};
 use providers::Stands;
 use serde_json::{Value, json};
 use store::{
@@ -294,7 +294,7 @@ async fn credit(
         let task = match (forwarded, &undelivered) {
             // What went back whole is delivered to nobody; the incident ends with its refund.
             _ if withheld.is_some() => None,
-            (true, _) => Some(Task::new(TaskName::Handler, &order.out_trade_no, None, cx.now())),
+            (true, _) => Some(Task::handing(&order.out_trade_no, cx.now())),
             (false, Some(_)) => Some(Task::redelivery(&order.out_trade_no, reason, cx.now())),
             (false, None) => None,
         };

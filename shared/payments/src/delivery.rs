@@ -45,6 +45,9 @@ pub(super) fn unable(order: &Order, what: &str) -> &'static str {
     }
 }
 
+/// A handler in Rust whose order another one, by configuration, may have delivered before the configuration changed.
+pub(super) const HANDED: &str = "此前已交给配置的处理程序，结果未知，不再由内置处理程序交付，请核对后处理";
+
 /// A handler whose conditions are refused however often it runs on fresh reads.
 pub(super) const CONTESTED: &str = "处理程序的写入条件始终不满足";
 

@@ -135,12 +135,14 @@ async fn deliver(
             (Some(forward), _) => {
                 let sent = match handed.take() {
                     Some(sent) => sent,
+                    None if !may_be_handed(cx, claimed).await? => return Ok(Ran::Skipped),
                     None => send(cx, forward, &order, budget).await,
                 };
                 handed = Some(sent.clone());
                 Verdict { success: Some(sent.is_ok()), reason: sent.err(), writes: Vec::new() }
             }
             (None, Some(reason)) => delivery::refusal(reason),
+            (None, None) if claimed.handed => delivery::refusal(delivery::HANDED),
             (None, None) => delivery::verdict(cx, &order, contested).await?,
         };
         let attempt = order.paid_attempt().unwrap_or(order.current());
@@ -161,10 +163,7 @@ async fn deliver(
             (_, Some(_)) if !given_up => IncidentChange::None,
             _ => IncidentChange::Written(&incident),
         };
-        let entry = HistoryEntry::new("handler", by, cx.now())
-            .with("user_order_success", &verdict.reason.is_none())
-            .with("attempt", &claimed.attempts)
-            .with("reason", &verdict.reason);
+        let entry = tried(by, claimed, &verdict, cx.now());
         let done = Delivery {
             claimed,
             end: &end,
@@ -189,6 +188,20 @@ async fn deliver(
         }
     }
     Err(StoreError::new("delivery", "the order changes all the time"))
+}
+
+/// Whether an order may be handed over: the task says so already, or, if it is of before its type had a handler by
+/// configuration, says so from now on.
+async fn may_be_handed(cx: &Context<'_>, claimed: &Task) -> Result<bool, StoreError> {
+    if claimed.handed { Ok(true) } else { cx.store.mark_handed(claimed).await }
+}
+
+/// The history of an attempt at a delivery.
+fn tried(by: &str, claimed: &Task, verdict: &Verdict, now: UnixMs) -> HistoryEntry {
+    HistoryEntry::new("handler", by, now)
+        .with("user_order_success", &verdict.reason.is_none())
+        .with("attempt", &claimed.attempts)
+        .with("reason", &verdict.reason)
 }
 
 /// An order that was paid back in full is not delivered, and its incident has ended.

@@ -118,6 +118,16 @@ impl Store {
         Ok(self.update_if(&key, &update).await?.then_some(claimed))
     }
 
+    /// Writes, before an order is handed over, that it may have been. False when the claim was lost.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn mark_handed(&self, claimed: &Task) -> Result<bool, StoreError> {
+        let mut update = Expression::default();
+        update.when("state", "=", claimed.state).when("due", "=", claimed.due).set("handed", true);
+        self.update_if(&Key::task(&claimed.out_trade_no, &claimed.name()), &update).await
+    }
+
     fn task_update(&self, claimed: &Task, end: &TaskEnd) -> TransactWriteItem {
         let mut update = Expression::default();
         // Whoever did it has done it; a failure counts only while the claim lasts.
