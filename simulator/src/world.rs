@@ -324,8 +324,13 @@ impl World {
         let mut items = Vec::new();
         let mut start = None;
         loop {
-            let request =
-                ScanRequest { table_name: table.to_owned(), exclusive_start_key: start, ..ScanRequest::default() };
+            // With a limit, because a page without one has the embedded DynamoDB read all that is left.
+            let request = ScanRequest {
+                table_name: table.to_owned(),
+                exclusive_start_key: start,
+                limit: Some(1_000),
+                ..ScanRequest::default()
+            };
             let page = self.database.scan(request).expect("read");
             items.extend(page.items.into_iter().flatten().map(plain_item));
             start = page.last_evaluated_key;
