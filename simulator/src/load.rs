@@ -209,8 +209,14 @@ fn ended(shop: &Shop, loaded: &mut Loaded) -> Result<(), String> {
         }
     }
     for (no, order) in &orders {
-        if order["trade_state"] == "SUCCESS" && !payments.contains_key(*no) {
+        if payments.contains_key(*no) {
+            continue;
+        }
+        if order["trade_state"] == "SUCCESS" {
             return Err(format!("{no} was not paid and is credited"));
+        }
+        if order["trade_state"] != "CLOSED" {
+            return Err(format!("{no} was not paid and is still open: {order}"));
         }
     }
     loaded.found.sort_unstable();

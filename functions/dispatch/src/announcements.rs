@@ -56,7 +56,7 @@ impl Announcement {
             }
             "order" if became("trade_state", "CLOSED") => ("order.closed", "order", order(&new)?),
             "refund" if became("state", "SUCCESS") => ("refund.succeeded", "refund", named(&new, &REFUND)),
-            "incident" if old.is_empty() => ("incident.opened", "incident", named(&new, &INCIDENT)),
+            "incident" if old.is_empty() => ("incident.opened", "incident", incident(&new)),
             // Also when the money of one that had succeeded comes back.
             "transfer" if has_ended(&new) && new.get("state") != old.get("state") => {
                 ("transfer.ended", "transfer", named(&new, &TRANSFER))
@@ -75,6 +75,18 @@ fn order(image: &Map<String, Value>) -> Option<Value> {
     let mut columns = order.columns();
     columns.retain(|name, _| !PRIVATE_COLUMNS.contains(&name.as_str()));
     Some(Value::Object(columns))
+}
+
+/// An incident; of what it compared about the payer, that it differs and not what it is.
+fn incident(image: &Map<String, Value>) -> Value {
+    let mut said = named(image, &INCIDENT);
+    for compared in ["expected", "actual"] {
+        let members = said.get_mut(compared).and_then(Value::as_object_mut);
+        for (_, value) in members.into_iter().flatten().filter(|(name, _)| PRIVATE_COLUMNS.contains(&name.as_str())) {
+            *value = json!("***");
+        }
+    }
+    said
 }
 
 fn named(image: &Map<String, Value>, names: &[&str]) -> Value {
@@ -119,6 +131,17 @@ mod tests {
             Value::Object(typed)
         };
         json!({ "dynamodb": { "OldImage": typed(old), "NewImage": typed(new) } })
+    }
+
+    #[test]
+    fn an_incident_tells_that_the_payer_differs_and_not_who_it_is() {
+        let new = json!({ "NewImage": {
+            "kind": { "S": "incident" }, "incident": { "S": "amount_mismatch" },
+            "expected": { "M": { "openid": { "S": "oA1" } } }, "actual": { "M": { "openid": { "S": "oB2" } } },
+        } });
+        let told = Announcement::of(&json!({ "dynamodb": new })).expect("an event");
+        let compared = json!({ "openid": "***" });
+        assert_eq!((&told.detail["incident"]["expected"], &told.detail["incident"]["actual"]), (&compared, &compared));
     }
 
     #[test]
