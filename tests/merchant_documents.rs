@@ -107,6 +107,22 @@ async fn a_document_that_cannot_be_used_stops_its_merchant_and_no_other_and_no_c
 }
 
 #[tokio::test]
+async fn the_scheduled_jobs_measure_when_the_first_certificate_of_a_merchants_document_ends() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut shop = Shop::closed(Mode::default(), |config| {
+        let gateway = config["wxpay"]["h5"]["apiBase"].as_str().expect("a gateway");
+        let sections = branch().config_with(gateway, Mode { wxpay_public_key: false, ..Mode::default() });
+        std::fs::write(folder.path().join("branch.json"), sections.to_string()).expect("written");
+        config["merchantDocuments"] =
+            json!({ "from": format!("file:{}/", folder.path().display()), "ids": ["branch"] });
+    })
+    .await;
+    shop.start("reconcile", 1).await;
+    shop.emulators["reconcile"].invoke(json!({ "job": "notices" })).await.expect("a run");
+    assert!(shop.log().contains(r#""certificate_days":"#), "{}", shop.log());
+}
+
+#[tokio::test]
 async fn the_scheduled_jobs_ring_for_a_merchant_whose_document_is_not_there_and_go_on() {
     let mut shop = Shop::closed(Mode::default(), |config| {
         config["merchantDocuments"] = json!({ "from": "file:nowhere/", "ids": ["branch"] });

@@ -97,7 +97,8 @@ impl Directory {
                 for path in read.damaged_keys {
                     telemetry::alarm!("damaged_key", path);
                 }
-                slot.merchant = Some(Arc::new(read.merchant));
+                slot.merchant =
+                    Some(Arc::new(Merchant { certificate_end: read.first_certificate_end, ..read.merchant }));
                 None
             }
             Err(faults) => Some(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),

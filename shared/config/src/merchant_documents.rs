@@ -26,6 +26,8 @@ pub struct MerchantDocument<M> {
     pub remarks: Vec<Fault>,
     /// The paths of private keys with which nothing can be signed.
     pub damaged_keys: Vec<String>,
+    /// When the first of its certificates ends.
+    pub first_certificate_end: Option<UnixMs>,
 }
 
 /// Whether a text may be a merchant's id.
@@ -115,7 +117,8 @@ pub fn parse_merchant<M: Sections>(
             let keys = shared.parsed.private_keys.into_inner();
             let damaged = keys.values().filter(|key| key.check().is_err()).map(PrivateKey::place);
             let damaged_keys = damaged.map(str::to_owned).collect();
-            Ok(MerchantDocument { merchant, remarks: shared.remarks.into_inner(), damaged_keys })
+            let first_certificate_end = shared.first_end.get();
+            Ok(MerchantDocument { merchant, remarks: shared.remarks.into_inner(), damaged_keys, first_certificate_end })
         }
         _ => Err(faults),
     }

@@ -63,6 +63,7 @@ use futures::future::BoxFuture;
 use providers::{Config, Gateway, Merchant, ProviderClients};
 use std::sync::Arc;
 use store::{Store, StoreError};
+use telemetry::Metric;
 
 /// The merchants that have documents of their own.
 pub trait Merchants: Send + Sync {
@@ -149,6 +150,10 @@ impl Context<'_> {
                 Ok(found) => merchants.extend(found),
                 Err(error) => telemetry::alarm!("merchant_unavailable", merchant, why = %error),
             }
+        }
+        // The sweep, which reads no documents, measures the configuration's.
+        if let Some(end) = merchants.iter().filter_map(|merchant: &Arc<Merchant>| merchant.certificate_end).min() {
+            telemetry::measure(Metric::CertificateDays, None, end.since(self.now()).as_secs() / 86_400);
         }
         merchants
     }

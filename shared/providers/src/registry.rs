@@ -15,6 +15,9 @@ macro_rules! providers {
             )*
             /// `alipayAppPayToH5Pay`: an app is given a QR code where it would be given parameters for its own SDK.
             pub app_to_qr: bool,
+            /// When the first certificate of a merchant with a document of its own ends; of the others the
+            /// configuration knows.
+            pub certificate_end: Option<domain::UnixMs>,
         }
 
         const SECTIONS: &[config::Section] = &[$(<$module::$node as Driver>::SECTION),*];
@@ -30,6 +33,7 @@ macro_rules! providers {
                         <$module::$node as Driver>::read_config,
                     ),)*
                     app_to_qr: sections.flag("alipayAppPayToH5Pay").unwrap_or(false),
+                    certificate_end: None,
                 }
             }
         }
