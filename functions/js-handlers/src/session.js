@@ -285,6 +285,9 @@ class Session {
     const write = row.write ?? { set: new Set(), add: new Map() };
     const next = { ...row, write: write.put ? write : { set: new Set(write.set), add: new Map(write.add) } };
     let view = row.view;
+    // `updated` is something the handler is told: whether a change is one must be the same when it commits.
+    let certain = false;
+    let guard;
     for (const [path, command] of changes) {
       const [name] = path;
       const label = `${where}.${path.join('.')}`;
@@ -292,18 +295,30 @@ class Session {
       const op = Command.op(command);
       const args = Command.args(command);
       const value = UPDATES[op](at(view, path), args, label);
+      const changed = !equal(value, at(view, path));
       view = withAt(view, path, value, label);
       if (next.write.put) continue;
       if (op === 'inc' && path.length === 1 && !next.write.set.has(name)) {
         next.write.add.set(name, (next.write.add.get(name) ?? 0) + args[0]);
+        certain ||= changed;
         continue;
+      }
+      if (changed && path.length === 1 && !next.write.set.has(name) && !next.write.add.has(name) && ['set', 'remove'].includes(op)) {
+        guard ??= value === undefined ? { name, op: 'exists' } : { name, op: 'ne', value: marshal(value) };
+      } else if (changed) {
+        certain = true;
+        if (next.write.add.has(name)) next.fixed = new Set(next.fixed).add(name);
       }
       next.write.set.add(name);
       next.write.add.delete(name);
       // A new value that comes of the old one holds only while that is there.
       if (path.length > 1 || !['set', 'remove'].includes(op)) next.fixed = new Set(next.fixed).add(name);
     }
-    if (equal(view, row.view)) return false;
+    if (equal(view, row.view)) {
+      this.#keep({ ...row, fixed: new Set([...row.fixed, ...changes.map(([[name]]) => name)]) });
+      return false;
+    }
+    if (guard && !certain) next.guards = [...next.guards, guard];
     this.#keep({ ...next, view });
     return true;
   }
@@ -319,7 +334,8 @@ class Session {
   rollback(savepoint) {
     for (const [key, row] of this.#rows) {
       const before = savepoint.get(key) ?? { ...fresh(row.table, row.id), base: row.base, view: viewOf(row) };
-      this.#rows.set(key, { ...before, seen: row.seen });
+      const { seen, guards, fixed } = row;
+      this.#rows.set(key, { ...before, seen, guards, fixed });
     }
   }
 

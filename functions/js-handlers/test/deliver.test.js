@@ -191,6 +191,32 @@ const meanwhile = {
     { level: 2 },
     { balance: 6, level: 2, last: 2 },
   ],
+  'what an update was told to have changed': [
+    async (users, { _ }) => {
+      const { updated } = await users.doc('u1').update({ flag: true });
+      await users.doc('u1').update({ balance: _.inc(updated ? 100 : 1) });
+    },
+    { flag: true },
+    { balance: 6, flag: true },
+  ],
+  'what an update was told to be like that already': [
+    async (users, { _ }) => {
+      const { updated } = await users.doc('u1').update({ level: 1 });
+      await users.doc('u1').update({ balance: _.inc(updated ? 1 : 100) });
+    },
+    { level: 2 },
+    { balance: 6, level: 1 },
+  ],
+  'what an update was told in a transaction that was rolled back': [
+    async (users, { db, _ }) => {
+      const transaction = await db.startTransaction();
+      const { updated } = await transaction.collection('uni-id-users').doc('u1').update({ flag: true });
+      await transaction.rollback();
+      await users.doc('u1').update({ balance: _.inc(updated ? 100 : 1) });
+    },
+    { flag: true },
+    { balance: 6, flag: true },
+  ],
   'what was read in a transaction that was rolled back': [
     async (users, { db, _ }) => {
       const transaction = await db.startTransaction();
@@ -284,6 +310,32 @@ test('stock that a filter asks for is asked for again when it is taken', async (
   const answers = await Promise.all(['A', 'B'].map((no) => shop.deliver(take, order('test', {}, { out_trade_no: no }))));
   assert.deepEqual(answers.map(({ code }) => code).sort(), [0, 1]);
   assert.equal(shop.row('goods', 'g1').stock, 1);
+});
+
+test('of two that change a row to the same at the same moment, one is told that it has', async () => {
+  const shop = opened();
+  const bonus = async (obj, { db, _ }) => {
+    const users = db.collection('uni-id-users');
+    const { updated } = await users.doc('u1').update({ had_bonus: true });
+    if (updated) await users.doc('u1').update({ balance: _.inc(100) });
+    return true;
+  };
+  const answers = await Promise.all(['A', 'B'].map((no) => shop.deliver(bonus, order('test', {}, { out_trade_no: no }))));
+  assert.deepEqual(answers.map(({ code }) => code), [0, 0]);
+  assert.equal(balance(shop), 105);
+});
+
+test('a row that is added to and stamped is not contested', async () => {
+  const shop = opened();
+  let runs = 0;
+  const handler = async (obj, { db, _ }) => {
+    runs += 1;
+    await db.collection('uni-id-users').doc('u1').update({ stamp: 'now', balance: _.inc(100) });
+    shop.put('uni-id-users', { _id: 'u1', balance: 50, stamp: 'now' });
+    return true;
+  };
+  assert.equal((await shop.deliver(handler)).code, 0);
+  assert.deepEqual([runs, balance(shop)], [1, 150]);
 });
 
 test('a conflict with another transaction is tried again without the handler', async () => {

@@ -94,7 +94,7 @@ for (const [engine, open] of Object.entries(engines)) {
     };
     for (const [name, op, value, expected] of [
       ['n', 'eq', N('5.0'), true], ['n', 'eq', N(6), false], ['n', 'ne', N(5), false], ['n', 'gte', N(5), true], ['n', 'gt', N(5), false],
-      ['n', 'lte', N(5), true], ['n', 'lt', N(10), true], ['n', 'lt', S('9'), false], ['s', 'gt', S('l'), true], ['none', 'gt', N(0), false],
+      ['n', 'lte', N(5), true], ['n', 'lt', N(10), true], ['n', 'lt', S('9'), false], ['s', 'gt', S('l'), true], ['none', 'gt', N(0), false], ['none', 'ne', N(0), true],
       ['none', 'absent', undefined, true], ['n', 'absent', undefined, false], ['l', 'eq', { L: [N(1), { M: { k: S('v') } }] }, true],
       ['l', 'eq', { L: [N(1)] }, false], ['f', 'eq', { BOOL: false }, true], ['z', 'eq', { NULL: true }, true], ['none', 'eq', { NULL: true }, false],
     ]) {
