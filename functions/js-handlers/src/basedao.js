@@ -83,7 +83,7 @@ const page = (name) =>
 
 const numbers = async (session, table, { whereJson = {}, fieldName }) => {
   const path = pathOf(String(fieldName), 'fieldName');
-  const rows = await session.values(table, whereJson);
+  const rows = await session.values(table, whereJson, path[0]);
   return rows.map((row) => path.reduce((value, step) => value?.[step], row)).filter((value) => typeof value === 'number');
 };
 

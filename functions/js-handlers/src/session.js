@@ -191,17 +191,33 @@ class Session {
     await Promise.all([...ids].map((id) => this.#load(table, id)));
   }
 
+  /** The handler learns which rows a filter matches: of a row that it changes, that must be the same when it commits. */
+  #told(table, filter) {
+    const rows = this.#matching(table, filter);
+    const matched = new Set(rows.map((row) => row.id));
+    const names = fieldsOf(filter).map(([name]) => name).filter((name) => name !== '_id');
+    for (const row of this.#rows.values()) {
+      if (row.table !== table || !row.view || matched.has(row.id) || names.every((name) => row.fixed.has(name))) continue;
+      this.#keep({ ...row, fixed: new Set([...row.fixed, ...names]) });
+    }
+    return rows;
+  }
+
   async select(table, filter, { order = [], skip = 0, limit = 100 } = {}) {
     await this.#loadFor(table, filter);
-    const rows = this.#matching(table, filter);
+    const rows = this.#told(table, filter);
     const sorted = order.length > 0 ? rows.toSorted((a, b) => compareRows(a.view, b.view, order)) : rows;
     return sorted.slice(skip, skip + limit).map((row) => structuredClone(this.#show(row)));
   }
 
-  /** The rows themselves, for what is counted or summed up; they are not held to stay as they are. */
-  async values(table, filter) {
+  /** The rows themselves, for what is counted, or summed up of a field. */
+  async values(table, filter, field) {
     await this.#loadFor(table, filter);
-    return this.#matching(table, filter).map((row) => row.view);
+    return this.#told(table, filter).map((row) => {
+      const held = guarded(row, filter);
+      this.#keep(field === undefined ? held : { ...held, fixed: new Set(held.fixed).add(field) });
+      return row.view;
+    });
   }
 
   // Writes
@@ -241,7 +257,7 @@ class Session {
     const changes = changesOf(data, where);
     if (changes.length === 0) throw new HandlerError(`${where}: an update that changes nothing; are its values undefined?`);
     await this.#loadFor(table, filter);
-    const rows = this.#matching(table, filter);
+    const rows = this.#told(table, filter);
     const wanted = first ? rows.slice(0, 1) : rows;
     const changed = wanted.filter((row) => this.#change(guarded(row, filter), changes, where));
     return { matched: wanted.map((row) => this.#row(table, row.id)), updated: changed.length };
@@ -273,7 +289,7 @@ class Session {
 
   async remove(table, filter) {
     await this.#loadFor(table, filter);
-    const rows = this.#matching(table, filter);
+    const rows = this.#told(table, filter);
     for (const row of rows) {
       const write = row.base ? { delete: true } : undefined;
       this.#keep({ ...guarded(row, filter), view: null, write });
@@ -318,7 +334,7 @@ class Session {
       this.#keep({ ...row, fixed: new Set([...row.fixed, ...changes.map(([[name]]) => name)]) });
       return false;
     }
-    if (guard && !certain) next.guards = [...next.guards, guard];
+    if (guard && !certain) next.guards = withGuard(next.guards, guard);
     this.#keep({ ...next, view });
     return true;
   }
@@ -370,13 +386,16 @@ const viewOf = ({ table, id, base }) => base && unmarshalRow(base, `${table}/${i
 
 const COMPARED = { eq: 'eq', neq: 'ne', gt: 'gt', gte: 'gte', lt: 'lt', lte: 'lte' };
 
+/** Each condition once: a file may ask the same in a loop. */
+const withGuard = (guards, guard) => (guards.some((other) => equal(other, guard)) ? guards : [...guards, guard]);
+
 /**
  * A row whose write depends on what a filter saw. What DynamoDB can compare itself is compared when the write commits,
  * `stock >= 5` as such; of all else the field must be as it was.
  */
 function guarded(row, filter) {
   if (row.write?.put) return row;
-  const guards = [...row.guards];
+  let { guards } = row;
   const fixed = new Set(row.fixed);
   for (const [name, condition] of fieldsOf(filter)) {
     if (name === '_id') continue;
@@ -387,7 +406,7 @@ function guarded(row, filter) {
     const op = condition === undefined ? undefined : (Command.op(condition) ?? 'eq');
     const value = op && (Command.op(condition) ? Command.args(condition)[0] : condition);
     const comparable = ['string', 'number', 'boolean'].includes(typeof value) && typeof row.view[name] === typeof value;
-    if (Object.hasOwn(COMPARED, op ?? '') && comparable) guards.push({ name, op: COMPARED[op], value: marshal(normalize(value, name)) });
+    if (Object.hasOwn(COMPARED, op ?? '') && comparable) guards = withGuard(guards, { name, op: COMPARED[op], value: marshal(normalize(value, name)) });
     else fixed.add(name);
   }
   return { ...row, guards, fixed };

@@ -4,6 +4,7 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { setTimeout: pause } = require('node:timers/promises');
+const { baseDao } = require('../src/basedao');
 const { ROUNDS } = require('../src/deliver');
 const { Refused } = require('../src/dynamodb');
 const { Shop, dropped, order } = require('./kit');
@@ -217,6 +218,38 @@ const meanwhile = {
     { flag: true },
     { balance: 6, flag: true },
   ],
+  'what a count told of it': [
+    async (users, { _ }) => {
+      const { total } = await users.where({ _id: 'u1', level: 1 }).count();
+      await users.doc('u1').update({ balance: _.inc(total ? 100 : 1) });
+    },
+    { level: 2 },
+    { balance: 6, level: 2 },
+  ],
+  'that a filter did not find it': [
+    async (users, { _ }) => {
+      const { data } = await users.where({ _id: 'u1', flag: true }).get();
+      await users.doc('u1').update({ balance: _.inc(data.length ? 1 : 100) });
+    },
+    { flag: true },
+    { balance: 6, flag: true },
+  ],
+  'that an update did not find it': [
+    async (users, { _ }) => {
+      const { updated } = await users.where({ flag: true }).update({ balance: _.inc(1) });
+      if (!updated) await users.doc('u1').update({ balance: _.inc(100) });
+    },
+    { flag: true },
+    { balance: 6, flag: true },
+  ],
+  'what was summed up of it': [
+    async (users) => {
+      const sum = await baseDao.sum({ dbName: 'uni-id-users', whereJson: { _id: 'u1' }, fieldName: 'balance' });
+      await users.doc('u1').update({ balance: sum + 100 });
+    },
+    { balance: 50 },
+    { balance: 150 },
+  ],
   'what was read in a transaction that was rolled back': [
     async (users, { db, _ }) => {
       const transaction = await db.startTransaction();
@@ -323,6 +356,21 @@ test('of two that change a row to the same at the same moment, one is told that 
   const answers = await Promise.all(['A', 'B'].map((no) => shop.deliver(bonus, order('test', {}, { out_trade_no: no }))));
   assert.deepEqual(answers.map(({ code }) => code), [0, 0]);
   assert.equal(balance(shop), 105);
+});
+
+test('a condition that is asked in a loop is one condition', async () => {
+  const shop = opened();
+  let conditions;
+  const storage = { ...faced(shop.storage), transact: (writes) => ((conditions = writes[1].conditions.length), shop.storage.transact(writes)) };
+  const handler = async (obj, { db, _ }) => {
+    const users = db.collection('uni-id-users');
+    for (let n = 0; n < 200; n += 1) await users.where({ _id: 'u1', level: _.neq('gone') }).count();
+    for (let n = 0; n < 200; n += 1) await users.where({ _id: 'u1', balance: _.gte(5) }).count();
+    await users.doc('u1').update({ log: 'x' });
+    return true;
+  };
+  assert.equal((await shop.deliver(handler, order('test'), { storage })).code, 0);
+  assert.ok(conditions <= 4, `${conditions} conditions`);
 });
 
 test('a row that is added to and stamped is not contested', async () => {
