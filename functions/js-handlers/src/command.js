@@ -128,7 +128,10 @@ function matchesValue(value, condition, where) {
     const expression = new RegExp(condition.source, condition.flags.replace(/[gy]/g, ''));
     return (Array.isArray(value) ? value : [value]).some((item) => typeof item === 'string' && expression.test(item));
   }
-  if (isPlain(condition)) return matches(value, condition, where);
+  // A payer may send an object for a text: it must not ask for less than a text does.
+  if (isPlain(condition) && Object.keys(condition).length > 0) {
+    return value !== null && typeof value === 'object' && matches(value, condition, where);
+  }
   return same(value ?? null, operand(condition, where));
 }
 

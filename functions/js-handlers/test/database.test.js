@@ -5,7 +5,7 @@ const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { Shop, order } = require('./kit');
 
-const row = { _id: 'a', n: 5, text: 'x', list: ['p', 'q'], deep: { k: 1, l: { m: 2 } }, no: 'N1' };
+const row = { _id: 'a', n: 5, text: 'x', list: ['p', 'q'], deep: { k: 1, l: { m: 2 } }, no: 'N1', empty: {} };
 
 /** Runs a piece of a handler in both shapes' tools; gives what it returned and the shop. */
 async function within(work, { rows = [row], event = order('test'), ...options } = {}) {
@@ -148,6 +148,8 @@ const FILTERS = [
   [(_) => ({ n: _.in([1, 5]), text: _.nin(['y']) }), true], [(_) => ({ none: _.exists(false), n: _.exists(true) }), true], [(_) => ({ n: _.neq(5) }), false],
   [(_) => _.or({ n: 1 }, { text: 'x' }), true], [(_) => _.and([{ n: 5 }, { text: 'y' }]), false], [(_) => ({ list: _.size(2), n: _.not(_.eq(5)) }), false],
   [(_) => ({ list: _.all(['q', 'p']) }), true], [(_) => ({ text: _.gt(1) }), false], [(_) => ({ _id: _.in(['a', 'b']), n: 5 }), true], [{ _id: 'b' }, false],
+  [{ text: {} }, false], [{ none: {} }, false], [{ text: { k: null } }, false], [{ none: { k: null } }, false], [{ deep: { l: {} } }, false],
+  [{ empty: {} }, true], [{ deep: { none: null } }, true], [{ 'text.k': null }, true],
 ];
 
 test('filters mean what MongoDB means by them', async () => {
