@@ -79,7 +79,8 @@ function verdict(returned) {
   return { code: 1, msg: `the handler returned ${typeof returned}; it must return true or { code: 0 }` };
 }
 
-const says = (msg) => (typeof msg === 'string' && msg.trim() !== '' ? msg.slice(0, MESSAGE) : undefined);
+/** Without half a character, which cutting makes of an emoji: neither the table nor the caller could read that. */
+const says = (msg) => (typeof msg === 'string' && msg.trim() !== '' ? msg.slice(0, MESSAGE).toWellFormed() : undefined);
 const messageOf = (error) => says(error instanceof Error ? error.message : String(error)) ?? 'the handler threw';
 
 /** One run: its answer, and what it wants to write. */

@@ -49,6 +49,18 @@ test('a handler\'s own code and message are the answer', async () => {
   assert.deepEqual(await opened().deliver(async () => ({ code: 7, msg: 'x'.repeat(300) })), { code: 7, msg: 'x'.repeat(200) });
 });
 
+test('a message is text that the caller can read, also where it is cut or broken', async () => {
+  for (const code of [0, 7]) {
+    const shop = opened();
+    for (const msg of [`${'x'.repeat(199)}😀`, 'half \ud83d']) {
+      const answer = await shop.deliver(async () => ({ code, msg }), order('test', {}, { out_trade_no: msg.slice(0, 4) }));
+      assert.equal(answer.code, code);
+      assert.ok(answer.msg.isWellFormed(), JSON.stringify(answer.msg));
+    }
+    for (const mark of shop.rows('js-deliveries')) assert.ok(mark.msg.isWellFormed());
+  }
+});
+
 test('a delivery again gets the answer of the first, and does not run the handler', async () => {
   const shop = opened();
   let runs = 0;
