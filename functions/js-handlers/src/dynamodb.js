@@ -78,7 +78,8 @@ class DynamoDb {
   constructor(options = {}) {
     this.#client = new DynamoDBClient({
       maxAttempts: 3,
-      requestHandler: { connectionTimeout: 500, requestTimeout: 1500 },
+      // Without the last it only warns, and waits on.
+      requestHandler: { connectionTimeout: 500, requestTimeout: 1500, throwOnRequestTimeout: true },
       ...options,
     });
   }

@@ -6,7 +6,9 @@
 
 const assert = require('node:assert/strict');
 const crypto = require('node:crypto');
+const http = require('node:http');
 const { test } = require('node:test');
+const { setTimeout: pause } = require('node:timers/promises');
 const { deliver } = require('../src/deliver');
 const { DynamoDb, Refused, memberOf } = require('../src/dynamodb');
 const { folder, order } = require('./kit');
@@ -153,6 +155,25 @@ for (const [engine, open] of Object.entries(engines)) {
     assert.equal((await storage.scan(`${prefix}recharge_logs`)).items.length, 3);
   });
 }
+
+test('a DynamoDB that does not answer is not waited for', async () => {
+  const silent = http.createServer(() => {});
+  await new Promise((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const endpoint = `http://127.0.0.1:${silent.address().port}`;
+  const storage = new DynamoDb({ ...options, endpoint, maxAttempts: 1 });
+  const started = performance.now();
+  try {
+    const writes = [{ type: 'delete', table: 't', id: 'a', conditions: exists }];
+    const waited = pause(4000, 'waits', { ref: false });
+    for (const call of [storage.get('t', 'a'), storage.transact(writes)]) {
+      assert.equal(await Promise.race([call.catch((error) => error.name), waited]), 'TimeoutError');
+    }
+    assert.ok(performance.now() - started < 3900);
+  } finally {
+    silent.closeAllConnections();
+    silent.close();
+  }
+});
 
 test('a write is an expression with placeholders for every name and value', () => {
   const write = {
