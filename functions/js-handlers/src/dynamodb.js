@@ -105,8 +105,9 @@ class DynamoDb {
       const indexes = (Table.GlobalSecondaryIndexes ?? [])
         .filter((index) => index.IndexStatus === undefined || index.IndexStatus === 'ACTIVE')
         .map((index) => {
-          const hash = index.KeySchema.find((key) => key.KeyType === 'HASH').AttributeName;
-          return { name: index.IndexName, hash, type: types[hash] };
+          const key = (kind) => index.KeySchema.find((one) => one.KeyType === kind)?.AttributeName;
+          const [hash, range] = [key('HASH'), key('RANGE')];
+          return { name: index.IndexName, hash, type: types[hash], ...(range && { range }) };
         });
       this.#indexes.set(table, indexes);
     }

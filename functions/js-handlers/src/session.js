@@ -10,7 +10,7 @@
 
 const crypto = require('node:crypto');
 const { UPDATES, changesOf, Command, checkFilter, fieldsOf, listed, matches } = require('./command');
-const { HandlerError, at, equal, isPlain, marshal, marshalRow, normalize, unmarshalRow, withAt } = require('./values');
+const { HandlerError, at, equal, isDate, isPlain, marshal, marshalRow, normalize, unmarshalRow, withAt } = require('./values');
 
 /** DynamoDB's most writes of one transaction; one of them is the delivery's mark. */
 const MAX_WRITES = 99;
@@ -147,10 +147,13 @@ class Session {
     const indexes = await this.#ask('indexes', table);
     for (const [name, condition] of fields) {
       const values = listed(condition);
-      const index = values?.length === 1 && indexes.find((index) => index.hash === name);
-      // An index has no row whose value is of another type than its key.
-      if (!index || (typeof values[0] === 'string' ? 'S' : 'N') !== index.type || values[0] === '') continue;
+      if (values?.length !== 1 || values[0] === '') continue;
       const key = normalize(values[0], where);
+      // An index has no row whose value is of another type than its key, nor one that lacks its sort key.
+      const type = { string: 'S', number: 'N' }[typeof key];
+      const complete = ({ range }) => range === undefined || fields.some(([other, condition]) => other === range && needed(condition));
+      const index = indexes.find((index) => index.hash === name && index.type === type && complete(index));
+      if (!index) continue;
       const found = new Set();
       await this.#pages(
         (start) => this.#ask('query', table, index, marshal(key), start),
@@ -385,6 +388,13 @@ const fresh = (table, id, item) => {
 const viewOf = ({ table, id, base }) => base && unmarshalRow(base, `${table}/${id}`);
 
 const COMPARED = { eq: 'eq', neq: 'ne', gt: 'gt', gte: 'gte', lt: 'lt', lte: 'lte' };
+
+/** Whether a condition is met only by a row that has the field. */
+function needed(condition) {
+  const op = Command.op(condition);
+  const value = op ? Command.args(condition)[0] : condition;
+  return (['string', 'number'].includes(typeof value) || isDate(value)) && [undefined, 'eq', 'gt', 'gte', 'lt', 'lte'].includes(op);
+}
 
 /** Each condition once: a file may ask the same in a loop. */
 const withGuard = (guards, guard) => (guards.some((other) => equal(other, guard)) ? guards : [...guards, guard]);

@@ -175,6 +175,49 @@ test('a query without _id uses an index, else reads a few pages, and then says w
   await refused(count({ no: 1 }), /without _id read 4 MB/, { rows, indexes, page: 10 });
 });
 
+test('an index with a sort key is asked only for rows that have it', async () => {
+  const rows = Array.from({ length: 60 }, (_, n) => ({ _id: `r${n}`, no: 'N1', ...(n % 2 && { k: n }) }));
+  const indexes = { things: [{ name: 'by-no-k', hash: 'no', type: 'S', range: 'k' }] };
+  const asked = [];
+  const storage = {
+    ...Object.fromEntries(['get', 'indexes', 'scan', 'transact'].map((name) => [name, (shop, ...args) => shop.storage[name](...args)])),
+    async query(shop, ...args) {
+      asked.push(args[1].name);
+      const page = await shop.storage.query(...args);
+      return { ...page, items: page.items.filter(({ _id }) => shop.row('things', _id.S).k !== undefined) };
+    },
+  };
+  const total = async (filter) => {
+    const shop = new Shop({ indexes, page: 20 }).put('things', ...rows);
+    let found;
+    const faced = Object.fromEntries(Object.entries(storage).map(([name, call]) => [name, (...args) => call(shop, ...args)]));
+    const handler = async (obj, { db, _ }) => Boolean((found = await db.collection('things').where(filter(_)).count()));
+    assert.deepEqual(await shop.deliver(handler, order('test'), { storage: faced }), { code: 0, msg: 'ok' });
+    return found.total;
+  };
+  assert.equal(await total(() => ({ no: 'N1' })), 60);
+  assert.equal(await total((_) => ({ no: 'N1', k: _.neq(1) })), 59);
+  assert.deepEqual(asked, []);
+  assert.equal(await total((_) => ({ no: 'N1', k: _.gte(31) })), 15);
+  assert.equal(await total((_) => ({ no: 'N1', k: _.gte(new Date(31)) })), 15);
+  assert.equal(asked.length, 6);
+});
+
+test('a value that no index can have is not asked of one', async () => {
+  const indexes = { things: [{ name: 'by-n', hash: 'n', type: 'N' }] };
+  for (const n of [true, null, [5]]) {
+    const { answer, shop } = await within(
+      async ({ things, shop: { storage } }) => {
+        storage.query = () => assert.fail('DynamoDB refuses a key of another type');
+        return await things.where({ n }).count();
+      },
+      { indexes },
+    );
+    assert.equal(answer.code, 0, answer.msg);
+    assert.equal(shop.rows('js-deliveries').length, 1);
+  }
+});
+
 test('order, limit, skip and fields', async () => {
   const rows = Array.from({ length: 150 }, (_, n) => ({ _id: `r${n}`, n, deep: { k: n } }));
   const { returned } = await within(
