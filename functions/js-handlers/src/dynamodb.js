@@ -71,6 +71,9 @@ function explained(error, table) {
   return error;
 }
 
+/** How long it is taken for granted which indexes a table has, ms: one that is added, or taken away, is soon known. */
+const INDEXES_KEPT = 60_000;
+
 class DynamoDb {
   #client;
   #indexes = new Map();
@@ -97,9 +100,9 @@ class DynamoDb {
     return (await this.#send(new GetItemCommand(input), table)).Item;
   }
 
-  /** The global secondary indexes whose hash key a query may name; asked once per instance. */
+  /** The global secondary indexes whose hash key a query may name; kept for a while. */
   async indexes(table) {
-    if (!this.#indexes.has(table)) {
+    if (!(this.#indexes.get(table)?.until > Date.now())) {
       const { Table } = await this.#send(new DescribeTableCommand({ TableName: table }), table);
       const types = Object.fromEntries(Table.AttributeDefinitions.map((a) => [a.AttributeName, a.AttributeType]));
       const indexes = (Table.GlobalSecondaryIndexes ?? [])
@@ -109,9 +112,9 @@ class DynamoDb {
           const [hash, range] = [key('HASH'), key('RANGE')];
           return { name: index.IndexName, hash, type: types[hash], ...(range && { range }) };
         });
-      this.#indexes.set(table, indexes);
+      this.#indexes.set(table, { until: Date.now() + INDEXES_KEPT, indexes });
     }
-    return this.#indexes.get(table);
+    return this.#indexes.get(table).indexes;
   }
 
   /** A page of the keys that an index has. */

@@ -156,6 +156,31 @@ for (const [engine, open] of Object.entries(engines)) {
   });
 }
 
+test('an index that is added is found by an instance that has asked before', async (t) => {
+  const index = (IndexName, ...keys) => ({
+    IndexName, IndexStatus: 'ACTIVE', KeySchema: keys.map((AttributeName, n) => ({ AttributeName, KeyType: n === 0 ? 'HASH' : 'RANGE' })),
+  });
+  const all = [index('by-no', 'no'), index('by-no-k', 'no', 'k')];
+  const AttributeDefinitions = [{ AttributeName: '_id', AttributeType: 'S' }, { AttributeName: 'no', AttributeType: 'S' }, { AttributeName: 'k', AttributeType: 'N' }];
+  let asked = 0;
+  const server = http.createServer((request, response) => {
+    asked += 1;
+    response.end(JSON.stringify({ Table: { AttributeDefinitions, GlobalSecondaryIndexes: all.slice(0, asked) } }));
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+  try {
+    const storage = new DynamoDb({ ...options, endpoint: `http://127.0.0.1:${server.address().port}` });
+    for (let n = 0; n < 2; n += 1) assert.deepEqual(await storage.indexes('t'), [INDEX]);
+    t.mock.timers.tick(60_001);
+    assert.deepEqual(await storage.indexes('t'), [INDEX, { name: 'by-no-k', hash: 'no', type: 'S', range: 'k' }]);
+    assert.equal(asked, 2);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
 test('a DynamoDB that does not answer is not waited for', async () => {
   const silent = http.createServer(() => {});
   await new Promise((resolve) => silent.listen(0, '127.0.0.1', resolve));
