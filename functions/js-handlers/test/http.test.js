@@ -150,6 +150,20 @@ test('another function is called by Lambda\'s API, and what it fails with is the
   }
 });
 
+test('an order that is passed on to functions has a key of its own in each call, unless the file names one', async () => {
+  const keys = [];
+  install({ functions: new Map([['router', 'shop-router']]), invoke: async (target, payload) => (keys.push(payload.idempotency_key), { payload: null }) });
+  const { callFunction } = globalThis.uniCloud;
+  const answer = await new Shop().deliver(async ({ data }) => {
+    for (const url of ['points', 'mail']) await callFunction({ name: 'router', data: { $url: url, ...data } });
+    await callFunction({ name: 'router', data: { ...data, idempotency_key: 'mine' } });
+    return !keys.includes(data.idempotency_key);
+  });
+  assert.equal(answer.code, 0, answer.msg);
+  assert.equal(new Set(keys).size, 3);
+  assert.equal(keys[2], 'mine');
+});
+
 test('the names of other functions are read strictly', () => {
   assert.deepEqual([...functionsOf('router=shop-router, mail = arn:aws:lambda:eu-west-1:1:function:mail')], [
     ['router', 'shop-router'],
