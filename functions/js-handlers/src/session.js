@@ -430,12 +430,19 @@ function writeOf(row) {
     const names = new Set(row.fixed);
     if (row.seen) Object.keys(base).forEach((name) => names.add(name));
     if (row.seen && write.set) [...write.set, ...write.add.keys()].forEach((name) => names.add(name));
+    if (row.seen && write.put) Object.keys(view).forEach((name) => names.add(name));
     names.delete('_id');
     for (const name of names) {
       const value = Object.hasOwn(base, name) ? base[name] : undefined;
       conditions.push(value === undefined ? { name, op: 'absent' } : { name, op: 'eq', value });
     }
     conditions.push(...row.guards.filter(({ name }) => !names.has(name)));
+  }
+  if (write.put && base && row.seen) {
+    // What others have added since is none of what was read, and is not to be lost.
+    const { _id, ...set } = marshalRow(view);
+    const remove = Object.keys(base).filter((name) => !Object.hasOwn(view, name));
+    if (Object.keys(set).length + remove.length > 0) return { type: 'update', table, id, set, remove, add: {}, conditions };
   }
   if (write.put) return { type: 'put', table, id, item: marshalRow(view), conditions };
   if (write.delete) return { type: 'delete', table, id, conditions };

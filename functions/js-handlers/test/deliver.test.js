@@ -194,6 +194,14 @@ const meanwhile = {
     { flag: 'theirs' },
     { flag: 'both' },
   ],
+  'a field that was seen not to be there, when the row is replaced': [
+    async (users) => {
+      const { data: [{ _id, ...user }] } = await users.doc('u1').get();
+      await users.doc('u1').set({ ...user, flag: user.flag ? 'both' : 'ours' });
+    },
+    { flag: 'theirs' },
+    { flag: 'both' },
+  ],
   'an array that is appended to': [(users, { _ }) => users.doc('u1').update({ log: _.push('ours') }), { log: ['theirs'] }, { log: ['theirs', 'ours'] }],
   'a number within an object': [(users, { _ }) => users.doc('u1').update({ 'deep.n': _.inc(1) }), { deep: { n: 10 } }, { deep: { n: 11 } }],
   'what updateAndReturn gave': [
@@ -383,6 +391,18 @@ test('a condition that is asked in a loop is one condition', async () => {
   };
   assert.equal((await shop.deliver(handler, order('test'), { storage })).code, 0);
   assert.ok(conditions <= 4, `${conditions} conditions`);
+});
+
+test('what others add to a row that was read and is replaced is not lost', async () => {
+  const shop = new Shop().put('uni-id-users', { _id: 'u1', balance: 5, old: true });
+  const handler = async (obj, { db }) => {
+    const { data: [user] } = await db.collection('uni-id-users').doc('u1').get();
+    await db.collection('uni-id-users').doc('u1').set({ balance: user.balance + 100 });
+    shop.put('uni-id-users', { _id: 'u1', balance: 5, old: true, coupons: 3 });
+    return true;
+  };
+  assert.equal((await shop.deliver(handler)).code, 0);
+  assert.deepEqual(shop.row('uni-id-users', 'u1'), { _id: 'u1', balance: 105, coupons: 3 });
 });
 
 test('a row that is added to and stamped is not contested', async () => {
