@@ -389,6 +389,13 @@ const viewOf = ({ table, id, base }) => base && unmarshalRow(base, `${table}/${i
 
 const COMPARED = { eq: 'eq', neq: 'ne', gt: 'gt', gte: 'gte', lt: 'lt', lte: 'lte' };
 
+/** Whether DynamoDB compares as JavaScript does: not if a number has more digits here or there, nor by texts' order. */
+function comparable({ base, view }, name, value, op) {
+  if (typeof view[name] !== typeof value || !base || !Object.hasOwn(base, name)) return false;
+  if (typeof value === 'number') return base[name].N === marshal(view[name]).N;
+  return typeof value === 'boolean' || (typeof value === 'string' && ['eq', 'neq'].includes(op));
+}
+
 /** Whether a condition is met only by a row that has the field. */
 function needed(condition) {
   const op = Command.op(condition);
@@ -415,8 +422,7 @@ function guarded(row, filter) {
     }
     const op = condition === undefined ? undefined : (Command.op(condition) ?? 'eq');
     const value = op && (Command.op(condition) ? Command.args(condition)[0] : condition);
-    const comparable = ['string', 'number', 'boolean'].includes(typeof value) && typeof row.view[name] === typeof value;
-    if (Object.hasOwn(COMPARED, op ?? '') && comparable) guards = withGuard(guards, { name, op: COMPARED[op], value: marshal(normalize(value, name)) });
+    if (Object.hasOwn(COMPARED, op ?? '') && comparable(row, name, value, op)) guards = withGuard(guards, { name, op: COMPARED[op], value: marshal(normalize(value, name)) });
     else fixed.add(name);
   }
   return { ...row, guards, fixed };

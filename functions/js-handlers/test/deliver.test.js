@@ -418,6 +418,24 @@ test('a row that is added to and stamped is not contested', async () => {
   assert.deepEqual([runs, balance(shop)], [1, 150]);
 });
 
+test('what DynamoDB compares otherwise than JavaScript is held as it was', async () => {
+  for (const [item, filter] of [
+    [{ balance: { N: '100.40000000000000004' } }, () => ({ balance: 100.4 })],
+    [{ balance: { N: '100.40000000000000004' } }, (_) => ({ balance: _.lte(100.4) })],
+    [{ name: { S: '\u{1F600}' } }, (_) => ({ name: _.lt('\uFFFD') })],
+  ]) {
+    const shop = new Shop();
+    shop.storage.tables.get('uni-id-users').set('u1', { _id: { S: 'u1' }, ...item });
+    let sent;
+    const storage = { ...faced(shop.storage), transact: (writes) => ((sent = writes[1].conditions), shop.storage.transact(writes)) };
+    const handler = async (obj, { db, _ }) =>
+      Boolean((await db.collection('uni-id-users').where({ _id: 'u1', ...filter(_) }).update({ flag: true })).updated);
+    assert.equal((await shop.deliver(handler, order('test'), { storage })).code, 0);
+    const [[name, value]] = Object.entries(item);
+    assert.deepEqual(sent.filter((condition) => condition.name === name), [{ name, op: 'eq', value }]);
+  }
+});
+
 test('a conflict with another transaction is tried again without the handler', async () => {
   const shop = opened({ conflicts: 3 });
   let runs = 0;
