@@ -30,8 +30,8 @@ class Command {
 const UPDATES = {
   set: (_, [value], where) => normalize(value, where),
   remove: () => undefined,
-  inc: (old, [by], where) => numberOf(numeric(old ?? 0, where) + amount(by, where), where),
-  mul: (old, [by], where) => numberOf(numeric(old ?? 0, where) * amount(by, where), where),
+  inc: (old, [by], where) => numberOf(numeric(old, where) + amount(by, where), where),
+  mul: (old, [by], where) => numberOf(numeric(old, where) * amount(by, where), where),
   max: (old, [value], where) => bound(old, value, where, (a, b) => a > b),
   min: (old, [value], where) => bound(old, value, where, (a, b) => a < b),
   push: (old, [value], where) => [...list(old, where), ...pushed(value, where)],
@@ -49,7 +49,7 @@ const UPDATES = {
   pullAll: (old, [values], where) => list(old, where).filter((item) => !values.some((v) => equal(normalize(v, where), item))),
 };
 
-function numeric(value, where) {
+function numeric(value = 0, where) {
   if (typeof value !== 'number') throw new HandlerError(`${where}: the row has no number there, but ${describe(value)}`);
   return value;
 }

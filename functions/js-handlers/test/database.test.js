@@ -316,6 +316,14 @@ const REFUSALS = {
   'an amount that is a text': [({ things, _ }) => things.doc('a').update({ n: _.inc('100') }), /things\.n: the amount is not a number, but a value of type string/],
   'an amount that is not there': [({ things, _, data }) => things.doc('a').update({ n: _.inc(data.none) }), /amount is not a number/],
   'an amount to a text': [({ things, _ }) => things.doc('a').update({ text: _.inc(1) }), /the row has no number there/],
+  'an amount to null': [async ({ things, _ }) => {
+    await things.doc('a').update({ z: null });
+    await things.doc('a').update({ z: _.inc(1) });
+  }, /things\.z: the row has no number there, but null/],
+  'an amount to a null that the table has': [async ({ things, shop, _ }) => {
+    shop.put('things', { _id: 'b', n: null });
+    await things.doc('b').update({ n: _.inc(1) });
+  }, /things\.n: the row has no number there, but null/],
   'more than numbers hold': [({ things, _ }) => things.doc('a').update({ n: _.inc(2 ** 53) }), /2\^53/],
   'NaN in a row': [({ things }) => things.add({ n: NaN }), /NaN is not a number/],
   'a date that is none': [({ things }) => things.add({ at: new Date('x') }), /NaN/],
