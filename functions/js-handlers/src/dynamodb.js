@@ -128,7 +128,7 @@ class DynamoDb {
       ProjectionExpression: '#id',
       ExclusiveStartKey: start,
     };
-    const page = await this.#send(new QueryCommand(input), table);
+    const page = await this.#send(new QueryCommand(input), `${table}/index/${index.name}`);
     return { items: page.Items, next: page.LastEvaluatedKey };
   }
 

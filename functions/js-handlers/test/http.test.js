@@ -164,6 +164,13 @@ test('an order that is passed on to functions has a key of its own in each call,
   assert.equal(keys[2], 'mine');
 });
 
+test('a function that may not be called is said without the names of the account', async () => {
+  const denied = Object.assign(new Error('User: arn:aws:sts::123456789012:assumed-role/x is not authorized'), { name: 'AccessDeniedException' });
+  install({ functions: new Map([['router', 'shop-router']]), invoke: () => Promise.reject(denied) });
+  const { msg } = await new Shop().deliver(() => globalThis.uniCloud.callFunction({ name: 'router' }));
+  assert.equal(msg, 'uniCloud.callFunction: no right to call router; give its ARN to the stack, parameter CallFunctionArns');
+});
+
 test('the names of other functions are read strictly', () => {
   assert.deepEqual([...functionsOf('router=shop-router, mail = arn:aws:lambda:eu-west-1:1:function:mail')], [
     ['router', 'shop-router'],

@@ -181,6 +181,20 @@ test('an index that is added is found by an instance that has asked before', asy
   }
 });
 
+test('a right to an index that is missing is said by the index\'s name', async () => {
+  const server = http.createServer((request, response) => {
+    response.writeHead(400).end(JSON.stringify({ __type: 'com.amazon.coral.service#AccessDeniedException', message: 'arn:aws:sts::123456789012' }));
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const storage = new DynamoDb({ ...options, endpoint: `http://127.0.0.1:${server.address().port}` });
+  try {
+    await assert.rejects(storage.query('goods', INDEX, S('n')), { message: /^this function has no right to the table goods\/index\/by-no; give its ARN/ });
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
 test('a DynamoDB that does not answer is not waited for', async () => {
   const silent = http.createServer(() => {});
   await new Promise((resolve) => silent.listen(0, '127.0.0.1', resolve));
