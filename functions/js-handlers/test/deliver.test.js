@@ -137,14 +137,24 @@ test('a write after the return is refused', async () => {
   assert.equal(balance(shop), 5);
 });
 
-test('a rejection that nobody waits for fails the delivery', async () => {
-  const shop = opened();
+/** With what the function does about rejections that nobody waits for. */
+async function watched(shop, work) {
   const { rejected } = require('../src/index');
   const before = process.listeners('unhandledRejection');
   const listen = rejected(shop.running);
   process.removeAllListeners('unhandledRejection');
   process.on('unhandledRejection', listen);
   try {
+    await work();
+  } finally {
+    process.removeListener('unhandledRejection', listen);
+    before.forEach((listener) => process.on('unhandledRejection', listener));
+  }
+}
+
+test('a rejection that nobody waits for fails the delivery', async () => {
+  const shop = opened();
+  await watched(shop, async () => {
     const answer = await shop.deliver(async (obj, { db, _ }) => {
       await db.collection('uni-id-users').doc('u1').update({ balance: _.inc(1) });
       db.collection('uni-id-users').doc('u1').update({ balance: _.inc(NaN) });
@@ -152,10 +162,27 @@ test('a rejection that nobody waits for fails the delivery', async () => {
     });
     assert.match(answer.msg, /NaN/);
     untouched(shop);
-  } finally {
-    process.removeListener('unhandledRejection', listen);
-    before.forEach((listener) => process.on('unhandledRejection', listener));
-  }
+  });
+});
+
+test('a rejection that comes when its delivery is over fails none of the others', async () => {
+  const shop = opened();
+  await watched(shop, async () => {
+    const careless = async () => {
+      setTimeout(() => Promise.reject(new Error('late')), 20);
+      return true;
+    };
+    const first = await shop.deliver(careless, order('test', {}, { out_trade_no: 'A' }));
+    const second = await shop.deliver(
+      async (obj, tools) => {
+        await pause(60);
+        return await credit()(obj, tools);
+      },
+      order('test', {}, { out_trade_no: 'B' }),
+    );
+    assert.deepEqual([first.code, second.code], [0, 0], second.msg);
+    assert.equal(balance(shop), 105);
+  });
 });
 
 const faced = (storage) =>
