@@ -1,8 +1,7 @@
 'use strict';
 /** `vk.baseDao`, as VK's documentation has it (https://vkdoc.fsq.pub/client/uniCloud/db/api.html). */
 
-const { during } = require('./current');
-const { Transaction, database, projected, startTransaction } = require('./database');
+const { Transaction, database, projected, startTransaction, within } = require('./database');
 const { HandlerError, isPlain, pathOf } = require('./values');
 const { strict } = require('./strict');
 
@@ -22,10 +21,8 @@ function read(parameters, method) {
 /** A method: its parameters, its session, its table. */
 const method = (name, work) => async (parameters) => {
   const options = read(parameters, name);
-  return await during(`vk.baseDao.${name}`, (session) => {
-    if (options.db instanceof Transaction) options.db.open();
-    return work(session, session.table(options.dbName), options);
-  });
+  const transaction = options.db instanceof Transaction ? options.db : undefined;
+  return await within(transaction, `vk.baseDao.${name}`, (session) => work(session, session.table(options.dbName), options));
 };
 
 const filterOf = ({ whereJson, dbName }, name) => {

@@ -103,6 +103,7 @@ async function run(load, data, options, timeLeft) {
     if (answer.code !== 0) return { answer };
     if (unawaited.length > 0) throw new HandlerError(`the handler returned without waiting for ${unawaited.join(', ')}; await each call`);
     if (session.transaction) throw new HandlerError('the handler returned with a transaction that is neither committed nor rolled back');
+    if (session.forgotten) throw new HandlerError(`the handler wrote ${session.forgotten} beside a transaction, which it rolled back; write in it, or after it`);
     return { answer, writes: session.writes() };
   } catch (error) {
     session.end('the handler has ended already');

@@ -33,6 +33,8 @@ class Session {
   /** What went wrong beside the handler's own answer: a rejection that nobody caught, tables that did not answer. */
   fault;
   transaction;
+  /** A write that went with a transaction which the handler rolled back, although it was none of it. */
+  forgotten;
 
   constructor({ storage, prefix = '', reserved = [], key }) {
     this.storage = storage;

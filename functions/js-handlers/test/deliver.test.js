@@ -125,6 +125,40 @@ test('a call that is not awaited fails the delivery by its name', async () => {
   untouched(shop);
 });
 
+test('a call that is under way when its transaction is rolled back is rolled back with it', async () => {
+  const shop = opened();
+  const slow = { ...faced(shop.storage), get: async (table, id) => (await pause(20), shop.storage.get(table, id)) };
+  const handler = async (obj, { db, _ }) => {
+    const transaction = await db.startTransaction();
+    await Promise.all([
+      transaction.collection('uni-id-users').doc('u1').update({ balance: _.inc(100) }),
+      Promise.reject(new Error('no stock')),
+    ]).catch(() => transaction.rollback());
+    await pause(50);
+    return { code: 0 };
+  };
+  assert.equal((await shop.deliver(handler, order('test'), { storage: slow })).code, 0);
+  assert.equal(balance(shop), 5);
+});
+
+test('a write beside a transaction that is rolled back is not lost without a word', async () => {
+  const handler = (returned, end) => async (obj, { db, _ }) => {
+    const transaction = await db.startTransaction();
+    await transaction.collection('things').add({ _id: 'a' });
+    await db.collection('uni-id-users').doc('u1').get();
+    await baseDao.updateById({ dbName: 'uni-id-users', id: 'u1', dataJson: { balance: _.inc(100) } });
+    await transaction[end]();
+    return returned;
+  };
+  const shop = opened();
+  const { msg } = await shop.deliver(handler(true, 'rollback'));
+  assert.match(msg, /the handler wrote vk\.baseDao\.updateById beside a transaction, which it rolled back/);
+  untouched(shop);
+  assert.equal((await shop.deliver(handler({ code: 7, msg: 'no stock' }, 'rollback'))).msg, 'no stock');
+  assert.equal((await shop.deliver(handler(true, 'commit'))).code, 0);
+  assert.equal(balance(shop), 105);
+});
+
 test('a write after the return is refused', async () => {
   const shop = opened();
   let late;
