@@ -2,6 +2,8 @@
 /** What a delivery does with handlers that fail, and with those that others are faster than. */
 
 const assert = require('node:assert/strict');
+const { spawnSync } = require('node:child_process');
+const path = require('node:path');
 const { test } = require('node:test');
 const { setTimeout: pause } = require('node:timers/promises');
 const { baseDao } = require('../src/basedao');
@@ -107,6 +109,14 @@ test('a handler that has not finished in time fails, and writes nothing afterwar
   await pause(400);
   assert.match(afterwards, /has ended already/);
   untouched(shop);
+});
+
+test('a handler that waits for nothing that could come is told of the time, too', () => {
+  const script = `
+    const { Shop, order } = require('./test/kit');
+    new Shop().deliver(() => new Promise(() => {}), order('test'), { timeLeft: () => 1600 }).then(({ msg }) => console.log(msg));`;
+  const { stdout } = spawnSync(process.execPath, ['-e', script], { cwd: path.join(__dirname, '..'), encoding: 'utf8' });
+  assert.match(stdout, /has not finished within 100 ms/);
 });
 
 test('a call that is not awaited fails the delivery by its name', async () => {
