@@ -18,6 +18,8 @@ const MAX_WRITES = 99;
 const MAX_PAGES = 4;
 /** The most rows that one query through an index looks at. */
 const MAX_CANDIDATES = 1000;
+/** How many rows are read at the same time: more than the client has connections would wait for one, and time out. */
+const AT_ONCE = 50;
 
 const TABLE = /^[A-Za-z0-9_.-]{1,200}$/;
 /** VK-Pay's and uni-pay's order tables. Here the order is `data`; its table is none of the handler's. */
@@ -193,7 +195,8 @@ class Session {
   }
 
   async #loadAll(table, ids) {
-    await Promise.all([...ids].map((id) => this.#load(table, id)));
+    const left = [...ids];
+    while (left.length > 0) await Promise.all(left.splice(0, AT_ONCE).map((id) => this.#load(table, id)));
   }
 
   /** The handler learns which rows a filter matches: of a row that it changes, that must be the same when it commits. */

@@ -156,6 +156,29 @@ for (const [engine, open] of Object.entries(engines)) {
   });
 }
 
+test('a thousand rows that an index has are read, although each reading takes its time', async () => {
+  let most = 0;
+  let running = 0;
+  const rows = Array.from({ length: 1000 }, (_, n) => ({ _id: S(`r${n}`), no: S('N1') }));
+  const storage = {
+    indexes: async () => [INDEX],
+    query: async () => ({ items: rows.map(({ _id }) => ({ _id })) }),
+    async get(table, id) {
+      most = Math.max(most, (running += 1));
+      await pause(1);
+      running -= 1;
+      return rows.find(({ _id }) => _id.S === id);
+    },
+    transact: async () => {},
+  };
+  let found;
+  const handlers = () => () => async (obj, { db }) => Boolean((found = await db.collection('t').where({ no: 'N1' }).count()));
+  const answer = await deliver(order('test'), { handlers, storage, marks: 'm', timeLeft: () => 10_000 });
+  assert.deepEqual([answer.code, found.total], [0, 1000]);
+  // The client has fifty connections; who waits for one longer than half a second has failed.
+  assert.ok(most <= 50, `${most} at the same time`);
+});
+
 test('an index that is added is found by an instance that has asked before', async (t) => {
   const index = (IndexName, ...keys) => ({
     IndexName, IndexStatus: 'ACTIVE', KeySchema: keys.map((AttributeName, n) => ({ AttributeName, KeyType: n === 0 ? 'HASH' : 'RANGE' })),
