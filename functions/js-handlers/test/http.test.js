@@ -62,6 +62,16 @@ test('a request is what urllib made of its options', async () => {
   assert.ok(Buffer.isBuffer(got[2].data));
 });
 
+test('a password in an address is sent, and not said', async () => {
+  seen.length = 0;
+  const answer = await new Shop().deliver(async () => {
+    const { status } = await globalThis.uniCloud.httpclient.request(`${base.replace('://', '://me:p%40ss@')}/json`, { dataType: 'json' });
+    return status === 200;
+  });
+  assert.deepEqual(answer, { code: 0, msg: 'ok' });
+  assert.equal(seen[0].headers.authorization, `Basic ${Buffer.from('me:p@ss').toString('base64')}`);
+});
+
 test('each request has a key that is its own, and the same at each delivery', async () => {
   const post = { method: 'POST', data: { at: Math.random() }, contentType: 'json' };
   const all = [['/a', post], ['/a', post], ['/b', post], ['/c', { ...post, headers: { 'Idempotency-Key': 'mine' } }]];
