@@ -2,7 +2,7 @@
 /** `vk.baseDao`, as VK's documentation has it (https://vkdoc.fsq.pub/client/uniCloud/db/api.html). */
 
 const { Transaction, database, projected, startTransaction, within } = require('./database');
-const { HandlerError, isPlain, pathOf } = require('./values');
+const { HandlerError, isPlain, pathOf, snapshot } = require('./values');
 const { strict } = require('./strict');
 
 /** Beijing's time, as VK writes it. */
@@ -15,7 +15,7 @@ function read(parameters, method) {
   if (db !== undefined && db !== database && !(db instanceof Transaction)) {
     throw new HandlerError(`vk.baseDao.${method}: another database (db) is not supported here; all tables are DynamoDB's`);
   }
-  return { ...parameters, dbName, db, whereJson, fieldJson, dataJson };
+  return { ...parameters, dbName, db, whereJson: snapshot(whereJson), fieldJson, dataJson };
 }
 
 /** A method: its parameters, its session, its table. */

@@ -5,7 +5,7 @@
  * Commands are instances of a class, so that no JSON from a payer can be one.
  */
 
-const { HandlerError, at, equal, isPlain, isRegExp, normalize, numberOf, pathOf } = require('./values');
+const { HandlerError, at, equal, isPlain, isRegExp, normalize, numberOf, pathOf, snapshot } = require('./values');
 const { strict } = require('./strict');
 
 class Command {
@@ -14,7 +14,7 @@ class Command {
 
   constructor(op, args) {
     this.#op = op;
-    this.#args = args;
+    this.#args = snapshot(args);
   }
 
   static op(value) {

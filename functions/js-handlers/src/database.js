@@ -3,7 +3,7 @@
 
 const { checkFilter, command } = require('./command');
 const { during } = require('./current');
-const { HandlerError, isPlain, pathOf } = require('./values');
+const { HandlerError, isPlain, pathOf, snapshot } = require('./values');
 const { strict, unsupported } = require('./strict');
 
 /** uniCloud's default and most rows of one `get`. */
@@ -73,7 +73,8 @@ class Query {
 
   where(filter) {
     checkFilter(filter, this.#name);
-    return this.#with({ filter: this.#parts.filter ? command.and(this.#parts.filter, filter) : filter });
+    const own = snapshot(filter);
+    return this.#with({ filter: this.#parts.filter ? command.and(this.#parts.filter, own) : own });
   }
 
   orderBy(name, direction = 'asc') {

@@ -252,9 +252,9 @@ class Session {
   /** Replaces a row, or adds it. True when it was there. */
   async replace(table, id, data) {
     const where = shortName(table, this.prefix);
-    await this.#load(table, idOf(id, where));
+    const view = { ...normalize(data, where), _id: idOf(id, where) };
+    await this.#load(table, id);
     const row = this.#row(table, id);
-    const view = { ...normalize(data, where), _id: row.id };
     this.#keep({ ...row, view, write: { put: true } });
     return row.view !== null;
   }

@@ -105,6 +105,36 @@ test('calls that run at the same time lose nothing of each other', async () => {
   assert.deepEqual(returned.slice(1), [1, 1]);
 });
 
+test('what a handler passes is taken as it is then, although it changes it before the call has ended', async () => {
+  const rows = ['a', 'b', 'c'].map((_id) => ({ _id, n: 0 }));
+  const { answer, shop } = await within(
+    async ({ things, vk, _ }) => {
+      const [whereJson, list, whole, ids, calls] = [{}, [], {}, [], []];
+      for (const [n, { _id }] of rows.entries()) {
+        whereJson._id = _id;
+        calls.push(vk.baseDao.update({ dbName: 'things', whereJson, dataJson: { n: _.inc(n + 1) } }));
+        calls.push(things.where(whereJson).update({ m: _.inc(n + 1) }));
+        list.push(_id);
+        calls.push(things.doc(_id).update({ list }));
+        ids.splice(0, 1, _id);
+        calls.push(things.where({ _id: _.in(ids) }).update({ k: n }));
+        whole.n = n;
+        calls.push(things.doc(`w${_id}`).set(whole));
+      }
+      await Promise.all(calls);
+    },
+    { rows },
+  );
+  assert.equal(answer.code, 0, answer.msg);
+  assert.deepEqual(
+    rows.map(({ _id }) => [shop.row('things', _id), shop.row('things', `w${_id}`)]),
+    rows.map(({ _id }, n) => [
+      { _id, n: n + 1, m: n + 1, list: ['a', 'b', 'c'].slice(0, n + 1), k: n },
+      { _id: `w${_id}`, n },
+    ]),
+  );
+});
+
 test('reads see the handler\'s own writes', async () => {
   const { returned } = await within(async ({ things, _, vk }) => {
     await things.doc('a').update({ n: _.inc(1) });
