@@ -61,6 +61,9 @@ const page = (name) =>
         throw new HandlerError(`vk.baseDao.${name}: ${join} is not supported here; read each table and join in the handler`);
       }
     }
+    if (options.data !== undefined) {
+      throw new HandlerError(`vk.baseDao.${name}: data (of a page's table) is not supported here; pass pageIndex, pageSize, whereJson and sortArr`);
+    }
     const { pageIndex = 1, pageSize = 10, getOne, getMain, getCount, whereJson = {} } = options;
     const all = pageSize === -1;
     const size = all ? 1000 : getOne ? 1 : pageSize;

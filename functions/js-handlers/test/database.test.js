@@ -380,6 +380,10 @@ const REFUSALS = {
   'a table that is not there': [({ db }) => db.collection('none').doc('a').get(), /does not exist/],
   'a method that is not there': [({ vk }) => vk.baseDao.treeSelect({}), /vk\.baseDao\.treeSelect is not supported here; read the rows with/],
   'a join': [({ vk }) => vk.baseDao.selects({ dbName: 'things', foreignDB: [] }), /foreignDB is not supported/],
+  'what a page\'s table asks for': [
+    ({ vk }) => vk.baseDao.getTableData({ dbName: 'things', data: { pageSize: 500, formData: { no: 'N2' } } }),
+    /getTableData: data .* is not supported here; pass pageIndex/,
+  ],
   'an aggregate': [({ things }) => things.aggregate(), /things\.aggregate\(\) is not supported here/],
   'a command that is not there': [({ _ }) => _.geoNear({}), /db\.command\.geoNear is not supported/],
   'a helper that is not there': [({ vk }) => vk.pubfn.timeFormat(1), /vk\.pubfn is not supported here; put what you need/],
