@@ -63,11 +63,17 @@ class Query {
   }
 
   #filter(method) {
-    if (!this.#parts.filter) throw new HandlerError(`${this.#name}.${method}: needs where()`);
-    return this.#parts.filter;
+    const { filter, order, skip, limit } = this.#parts;
+    if (!filter) throw new HandlerError(`${this.#name}.${method}: needs where()`);
+    const one = method === 'updateAndReturn' && limit === 1;
+    if (order || skip !== undefined || (limit !== undefined && !one)) {
+      throw new HandlerError(`${this.#name}.${method}: orderBy, skip and limit are not supported here; read the rows with them and change each by its _id`);
+    }
+    return filter;
   }
 
   doc(id) {
+    if (this.#parts.filter) throw new HandlerError(`${this.#name}.doc: not after where(); put _id into the filter`);
     return strictCollection(bound(new Document(this.#name, this.#single, id, this.#parts.fields)), `${this.#name}.doc()`);
   }
 

@@ -384,6 +384,13 @@ const REFUSALS = {
     ({ vk }) => vk.baseDao.getTableData({ dbName: 'things', data: { pageSize: 500, formData: { no: 'N2' } } }),
     /getTableData: data .* is not supported here; pass pageIndex/,
   ],
+  'some of the rows that are changed': [({ things }) => things.where({ n: 5 }).limit(1).update({ n: 6 }), /things\.update: orderBy, skip and limit are not supported/],
+  'the first of the rows that is changed': [
+    ({ things }) => things.where({ n: 5 }).orderBy('no').limit(1).updateAndReturn({ n: 6 }),
+    /things\.updateAndReturn: orderBy/,
+  ],
+  'some of the rows that are removed': [({ things }) => things.where({ n: 5 }).skip(1).remove(), /things\.remove: orderBy/],
+  'a row by its id and a filter': [({ things }) => things.where({ n: 6 }).doc('a').update({ n: 7 }), /things\.doc: not after where/],
   'an aggregate': [({ things }) => things.aggregate(), /things\.aggregate\(\) is not supported here/],
   'a command that is not there': [({ _ }) => _.geoNear({}), /db\.command\.geoNear is not supported/],
   'a helper that is not there': [({ vk }) => vk.pubfn.timeFormat(1), /vk\.pubfn is not supported here; put what you need/],
