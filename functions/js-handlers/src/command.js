@@ -34,8 +34,8 @@ const UPDATES = {
   mul: (old, [by], where) => numberOf(numeric(old, where) * amount(by, where), where),
   max: (old, [value], where) => bound(old, value, where, (a, b) => a > b),
   min: (old, [value], where) => bound(old, value, where, (a, b) => a < b),
-  push: (old, [value], where) => [...list(old, where), ...pushed(value, where)],
-  unshift: (old, [value], where) => [...pushed(value, where), ...list(old, where)],
+  push: (old, values, where) => [...list(old, where), ...pushed(values, where)],
+  unshift: (old, values, where) => [...pushed(values, where), ...list(old, where)],
   pop: (old, _, where) => list(old, where).slice(0, -1),
   shift: (old, _, where) => list(old, where).slice(1),
   addToSet: (old, [value], where) => {
@@ -65,12 +65,13 @@ function list(value, where) {
   return value;
 }
 
-function pushed(value, where) {
+function pushed(values, where) {
+  const [value] = values;
   if (isPlain(value) && Array.isArray(value.each)) {
     if (Object.keys(value).length > 1) throw new HandlerError(`${where}: push with position, slice or sort is not supported`);
     return normalize(value.each, where);
   }
-  return Array.isArray(value) ? normalize(value, where) : [normalize(value, where)];
+  return Array.isArray(value) ? normalize(value, where) : values.map((one) => normalize(one, where));
 }
 
 function bound(old, value, where, wins) {

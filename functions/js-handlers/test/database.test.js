@@ -42,6 +42,7 @@ const UPDATES = {
   'a path': [(_) => ({ 'deep.l.m': _.inc(1), 'deep.x.y': 1, 'list.1': 'r' }), { deep: { k: 1, l: { m: 3 }, x: { y: 1 } }, list: ['p', 'r'] }],
   'remove': [(_) => ({ text: _.remove(), 'deep.k': _.remove() }), { text: undefined, deep: { l: { m: 2 } } }],
   'push and unshift': [(_) => ({ list: _.push('r'), other: _.unshift(['a', 'b']) }), { list: ['p', 'q', 'r'], other: ['a', 'b'] }],
+  'push and unshift of several': [(_) => ({ list: _.push('r', 's'), other: _.unshift('a', 'b') }), { list: ['p', 'q', 'r', 's'], other: ['a', 'b'] }],
   'pop': [(_) => ({ list: _.pop() }), { list: ['p'] }],
   'shift': [(_) => ({ list: _.shift() }), { list: ['q'] }],
   'addToSet': [(_) => ({ list: _.addToSet('p'), text: 'y' }), { text: 'y' }],
@@ -355,6 +356,7 @@ const REFUSALS = {
     await things.doc('b').update({ n: _.inc(1) });
   }, /things\.n: the row has no number there, but null/],
   'more than numbers hold': [({ things, _ }) => things.doc('a').update({ n: _.inc(2 ** 53) }), /2\^53/],
+  'nothing in an array': [({ things, _ }) => things.doc('a').update({ list: _.push(undefined) }), /undefined cannot be stored/],
   'NaN in a row': [({ things }) => things.add({ n: NaN }), /NaN is not a number/],
   'a date that is none': [({ things }) => things.add({ at: new Date('x') }), /NaN/],
   'an _id that is an object': [({ things }) => things.doc({ $ne: '' }).update({ n: 1 }), /_id must be a text/],
