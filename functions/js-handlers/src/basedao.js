@@ -1,9 +1,8 @@
 'use strict';
 /** `vk.baseDao`, as VK's documentation has it (https://vkdoc.fsq.pub/client/uniCloud/db/api.html). */
 
-const { during } = require('./current');
-const { Transaction, database, projected, startTransaction } = require('./database');
-const { HandlerError, isPlain, pathOf } = require('./values');
+const { Transaction, database, projected, startTransaction, within } = require('./database');
+const { HandlerError, isPlain, pathOf, snapshot } = require('./values');
 const { strict } = require('./strict');
 
 /** Beijing's time, as VK writes it. */
@@ -16,16 +15,14 @@ function read(parameters, method) {
   if (db !== undefined && db !== database && !(db instanceof Transaction)) {
     throw new HandlerError(`vk.baseDao.${method}: another database (db) is not supported here; all tables are DynamoDB's`);
   }
-  return { ...parameters, dbName, db, whereJson, fieldJson, dataJson };
+  return { ...parameters, dbName, db, whereJson: snapshot(whereJson), fieldJson, dataJson };
 }
 
 /** A method: its parameters, its session, its table. */
 const method = (name, work) => async (parameters) => {
   const options = read(parameters, name);
-  return await during(`vk.baseDao.${name}`, (session) => {
-    if (options.db instanceof Transaction) options.db.open();
-    return work(session, session.table(options.dbName), options);
-  });
+  const transaction = options.db instanceof Transaction ? options.db : undefined;
+  return await within(transaction, `vk.baseDao.${name}`, (session) => work(session, session.table(options.dbName), options));
 };
 
 const filterOf = ({ whereJson, dbName }, name) => {
@@ -64,6 +61,9 @@ const page = (name) =>
         throw new HandlerError(`vk.baseDao.${name}: ${join} is not supported here; read each table and join in the handler`);
       }
     }
+    if (options.data !== undefined) {
+      throw new HandlerError(`vk.baseDao.${name}: data (of a page's table) is not supported here; pass pageIndex, pageSize, whereJson and sortArr`);
+    }
     const { pageIndex = 1, pageSize = 10, getOne, getMain, getCount, whereJson = {} } = options;
     const all = pageSize === -1;
     const size = all ? 1000 : getOne ? 1 : pageSize;
@@ -83,7 +83,7 @@ const page = (name) =>
 
 const numbers = async (session, table, { whereJson = {}, fieldName }) => {
   const path = pathOf(String(fieldName), 'fieldName');
-  const rows = await session.values(table, whereJson);
+  const rows = await session.values(table, whereJson, path[0]);
   return rows.map((row) => path.reduce((value, step) => value?.[step], row)).filter((value) => typeof value === 'number');
 };
 

@@ -5,7 +5,7 @@
  * Commands are instances of a class, so that no JSON from a payer can be one.
  */
 
-const { HandlerError, at, equal, isPlain, isRegExp, normalize, numberOf, pathOf } = require('./values');
+const { HandlerError, at, equal, isPlain, isRegExp, normalize, numberOf, pathOf, snapshot } = require('./values');
 const { strict } = require('./strict');
 
 class Command {
@@ -14,7 +14,7 @@ class Command {
 
   constructor(op, args) {
     this.#op = op;
-    this.#args = args;
+    this.#args = snapshot(args);
   }
 
   static op(value) {
@@ -30,12 +30,12 @@ class Command {
 const UPDATES = {
   set: (_, [value], where) => normalize(value, where),
   remove: () => undefined,
-  inc: (old, [by], where) => numberOf(numeric(old ?? 0, where) + amount(by, where), where),
-  mul: (old, [by], where) => numberOf(numeric(old ?? 0, where) * amount(by, where), where),
+  inc: (old, [by], where) => numberOf(numeric(old, where) + amount(by, where), where),
+  mul: (old, [by], where) => numberOf(numeric(old, where) * amount(by, where), where),
   max: (old, [value], where) => bound(old, value, where, (a, b) => a > b),
   min: (old, [value], where) => bound(old, value, where, (a, b) => a < b),
-  push: (old, [value], where) => [...list(old, where), ...pushed(value, where)],
-  unshift: (old, [value], where) => [...pushed(value, where), ...list(old, where)],
+  push: (old, values, where) => [...list(old, where), ...pushed(values, where)],
+  unshift: (old, values, where) => [...pushed(values, where), ...list(old, where)],
   pop: (old, _, where) => list(old, where).slice(0, -1),
   shift: (old, _, where) => list(old, where).slice(1),
   addToSet: (old, [value], where) => {
@@ -49,7 +49,7 @@ const UPDATES = {
   pullAll: (old, [values], where) => list(old, where).filter((item) => !values.some((v) => equal(normalize(v, where), item))),
 };
 
-function numeric(value, where) {
+function numeric(value = 0, where) {
   if (typeof value !== 'number') throw new HandlerError(`${where}: the row has no number there, but ${describe(value)}`);
   return value;
 }
@@ -65,12 +65,13 @@ function list(value, where) {
   return value;
 }
 
-function pushed(value, where) {
+function pushed(values, where) {
+  const [value] = values;
   if (isPlain(value) && Array.isArray(value.each)) {
     if (Object.keys(value).length > 1) throw new HandlerError(`${where}: push with position, slice or sort is not supported`);
     return normalize(value.each, where);
   }
-  return Array.isArray(value) ? normalize(value, where) : [normalize(value, where)];
+  return Array.isArray(value) ? normalize(value, where) : values.map((one) => normalize(one, where));
 }
 
 function bound(old, value, where, wins) {
@@ -128,7 +129,10 @@ function matchesValue(value, condition, where) {
     const expression = new RegExp(condition.source, condition.flags.replace(/[gy]/g, ''));
     return (Array.isArray(value) ? value : [value]).some((item) => typeof item === 'string' && expression.test(item));
   }
-  if (isPlain(condition)) return matches(value, condition, where);
+  // A payer may send an object for a text: it must not ask for less than a text does.
+  if (isPlain(condition) && Object.keys(condition).length > 0) {
+    return value !== null && typeof value === 'object' && matches(value, condition, where);
+  }
   return same(value ?? null, operand(condition, where));
 }
 

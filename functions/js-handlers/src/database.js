@@ -3,7 +3,7 @@
 
 const { checkFilter, command } = require('./command');
 const { during } = require('./current');
-const { HandlerError, isPlain, pathOf } = require('./values');
+const { HandlerError, isPlain, pathOf, snapshot } = require('./values');
 const { strict, unsupported } = require('./strict');
 
 /** uniCloud's default and most rows of one `get`. */
@@ -27,6 +27,17 @@ function projected(row, fields) {
   return Object.fromEntries(Object.entries(row).filter(([name]) => keeps(name)));
 }
 
+const WRITES = /\.(add|adds|set|setById|update|updateById|updateAndReturn|remove|del|deleteById)$/;
+
+/** A call of a transaction of the handler, or of none. */
+function within(transaction, label, work) {
+  return during(label, (session) => {
+    if (transaction) return transaction.call(() => work(session));
+    if (WRITES.test(label)) session.transaction?.beside(label);
+    return work(session);
+  });
+}
+
 function strictCollection(object, what) {
   return strict(object, (name) => `${what}.${String(name)}() is not supported here; ${AGGREGATE}`);
 }
@@ -48,24 +59,28 @@ class Query {
   }
 
   #during(method, work) {
-    return during(`${this.#name}.${method}`, (session) => {
-      this.#single?.open();
-      return work(session, session.table(this.#name));
-    });
+    return within(this.#single, `${this.#name}.${method}`, (session) => work(session, session.table(this.#name)));
   }
 
   #filter(method) {
-    if (!this.#parts.filter) throw new HandlerError(`${this.#name}.${method}: needs where()`);
-    return this.#parts.filter;
+    const { filter, order, skip, limit } = this.#parts;
+    if (!filter) throw new HandlerError(`${this.#name}.${method}: needs where()`);
+    const one = method === 'updateAndReturn' && limit === 1;
+    if (order || skip !== undefined || (limit !== undefined && !one)) {
+      throw new HandlerError(`${this.#name}.${method}: orderBy, skip and limit are not supported here; read the rows with them and change each by its _id`);
+    }
+    return filter;
   }
 
   doc(id) {
+    if (this.#parts.filter) throw new HandlerError(`${this.#name}.doc: not after where(); put _id into the filter`);
     return strictCollection(bound(new Document(this.#name, this.#single, id, this.#parts.fields)), `${this.#name}.doc()`);
   }
 
   where(filter) {
     checkFilter(filter, this.#name);
-    return this.#with({ filter: this.#parts.filter ? command.and(this.#parts.filter, filter) : filter });
+    const own = snapshot(filter);
+    return this.#with({ filter: this.#parts.filter ? command.and(this.#parts.filter, own) : own });
   }
 
   orderBy(name, direction = 'asc') {
@@ -137,10 +152,7 @@ class Document {
   }
 
   #during(method, work) {
-    return during(`${this.#name}.doc().${method}`, (session) => {
-      this.#single?.open();
-      return work(session, session.table(this.#name));
-    });
+    return within(this.#single, `${this.#name}.doc().${method}`, (session) => work(session, session.table(this.#name)));
   }
 
   field(fields) {
@@ -192,6 +204,8 @@ class Transaction {
   #session;
   #savepoint;
   #state = 'open';
+  #running = new Set();
+  #beside;
 
   constructor(session) {
     if (session.transaction) throw new HandlerError('startTransaction: another transaction of this handler is still open');
@@ -204,25 +218,42 @@ class Transaction {
     if (this.#state !== 'open') throw new HandlerError(`the transaction has been ${this.#state}`);
   }
 
+  /** A call of this transaction; what is still under way belongs to it, too. */
+  async call(work) {
+    this.open();
+    const running = work();
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  /** A write of the handler that is none of this transaction; a rollback cannot tell it from what it forgets. */
+  beside(label) {
+    this.#beside ??= label;
+  }
+
   collection(name) {
     return collection(name, this);
   }
 
   async commit() {
-    this.#end('committed');
+    this.open();
+    this.#state = 'committed';
+    this.#session.transaction = undefined;
     return {};
   }
 
   async rollback() {
-    this.#end('rolled back');
-    this.#session.rollback(this.#savepoint);
-    return {};
-  }
-
-  #end(state) {
     this.open();
-    this.#state = state;
+    this.#state = 'rolled back';
+    await Promise.allSettled(this.#running);
+    this.#session.rollback(this.#savepoint);
+    this.#session.forgotten ??= this.#beside;
     this.#session.transaction = undefined;
+    return {};
   }
 }
 
@@ -268,4 +299,4 @@ const database = strict(
   (name) => `db.${String(name)} is not supported here; ${AGGREGATE}`,
 );
 
-module.exports = { Transaction, database, projected, startTransaction };
+module.exports = { Transaction, database, projected, startTransaction, within };

@@ -79,7 +79,8 @@ function verdict(returned) {
   return { code: 1, msg: `the handler returned ${typeof returned}; it must return true or { code: 0 }` };
 }
 
-const says = (msg) => (typeof msg === 'string' && msg.trim() !== '' ? msg.slice(0, MESSAGE) : undefined);
+/** Without half a character, which cutting makes of an emoji: neither the table nor the caller could read that. */
+const says = (msg) => (typeof msg === 'string' && msg.trim() !== '' ? msg.slice(0, MESSAGE).toWellFormed() : undefined);
 const messageOf = (error) => says(error instanceof Error ? error.message : String(error)) ?? 'the handler threw';
 
 /** One run: its answer, and what it wants to write. */
@@ -89,7 +90,8 @@ async function run(load, data, options, timeLeft) {
   const late = new AbortController();
   try {
     const ms = Math.max(0, timeLeft() - RESERVE);
-    const limit = pause(ms, undefined, { signal: late.signal, ref: false }).then(() => {
+    // It keeps the process: without anything to wait for, Lambda answers null, and nobody learns why.
+    const limit = pause(ms, undefined, { signal: late.signal }).then(() => {
       throw new HandlerError(`the handler has not finished within ${ms} ms`);
     });
     const work = sessions.run(session, async () => call(load(), structuredClone(data)));
@@ -102,6 +104,7 @@ async function run(load, data, options, timeLeft) {
     if (answer.code !== 0) return { answer };
     if (unawaited.length > 0) throw new HandlerError(`the handler returned without waiting for ${unawaited.join(', ')}; await each call`);
     if (session.transaction) throw new HandlerError('the handler returned with a transaction that is neither committed nor rolled back');
+    if (session.forgotten) throw new HandlerError(`the handler wrote ${session.forgotten} beside a transaction, which it rolled back; write in it, or after it`);
     return { answer, writes: session.writes() };
   } catch (error) {
     session.end('the handler has ended already');

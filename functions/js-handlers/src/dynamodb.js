@@ -71,6 +71,9 @@ function explained(error, table) {
   return error;
 }
 
+/** How long it is taken for granted which indexes a table has, ms: one that is added, or taken away, is soon known. */
+const INDEXES_KEPT = 60_000;
+
 class DynamoDb {
   #client;
   #indexes = new Map();
@@ -78,7 +81,8 @@ class DynamoDb {
   constructor(options = {}) {
     this.#client = new DynamoDBClient({
       maxAttempts: 3,
-      requestHandler: { connectionTimeout: 500, requestTimeout: 1500 },
+      // Without the last it only warns, and waits on.
+      requestHandler: { connectionTimeout: 500, requestTimeout: 1500, throwOnRequestTimeout: true },
       ...options,
     });
   }
@@ -96,20 +100,21 @@ class DynamoDb {
     return (await this.#send(new GetItemCommand(input), table)).Item;
   }
 
-  /** The global secondary indexes whose hash key a query may name; asked once per instance. */
+  /** The global secondary indexes whose hash key a query may name; kept for a while. */
   async indexes(table) {
-    if (!this.#indexes.has(table)) {
+    if (!(this.#indexes.get(table)?.until > Date.now())) {
       const { Table } = await this.#send(new DescribeTableCommand({ TableName: table }), table);
       const types = Object.fromEntries(Table.AttributeDefinitions.map((a) => [a.AttributeName, a.AttributeType]));
       const indexes = (Table.GlobalSecondaryIndexes ?? [])
         .filter((index) => index.IndexStatus === undefined || index.IndexStatus === 'ACTIVE')
         .map((index) => {
-          const hash = index.KeySchema.find((key) => key.KeyType === 'HASH').AttributeName;
-          return { name: index.IndexName, hash, type: types[hash] };
+          const key = (kind) => index.KeySchema.find((one) => one.KeyType === kind)?.AttributeName;
+          const [hash, range] = [key('HASH'), key('RANGE')];
+          return { name: index.IndexName, hash, type: types[hash], ...(range && { range }) };
         });
-      this.#indexes.set(table, indexes);
+      this.#indexes.set(table, { until: Date.now() + INDEXES_KEPT, indexes });
     }
-    return this.#indexes.get(table);
+    return this.#indexes.get(table).indexes;
   }
 
   /** A page of the keys that an index has. */
@@ -123,7 +128,7 @@ class DynamoDb {
       ProjectionExpression: '#id',
       ExclusiveStartKey: start,
     };
-    const page = await this.#send(new QueryCommand(input), table);
+    const page = await this.#send(new QueryCommand(input), `${table}/index/${index.name}`);
     return { items: page.Items, next: page.LastEvaluatedKey };
   }
 

@@ -19,8 +19,14 @@ async function callFunction({ name, data = {} } = {}) {
     const target = settings.functions.get(name);
     if (!target) throw new HandlerError(`uniCloud.callFunction: no Lambda function is named ${JSON.stringify(name)} in PAY_CALL_FUNCTIONS`);
     const key = session.requestKey(`callFunction ${name}`);
-    const payload = isPlain(data) ? { idempotency_key: key, ...data } : data;
-    const { error, payload: result, requestId } = await settings.invoke(target, payload, session.signal);
+    // An order that is passed on has the key of its own delivery, which all requests of a file would share.
+    const own = data?.idempotency_key ?? session.key;
+    const payload = isPlain(data) ? { ...data, idempotency_key: own === session.key ? key : own } : data;
+    const { error, payload: result, requestId } = await settings.invoke(target, payload, session.signal).catch((cause) => {
+      // AWS says it with the account and the role, and payers may read a message.
+      if (cause?.name !== 'AccessDeniedException') throw cause;
+      throw new HandlerError(`uniCloud.callFunction: no right to call ${name}; give its ARN to the stack, parameter CallFunctionArns`, { cause });
+    });
     if (error) throw new HandlerError(`uniCloud.callFunction: ${name} failed: ${error}`);
     return { success: true, requestId, result };
   });

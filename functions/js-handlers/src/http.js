@@ -17,9 +17,13 @@ const entries = (data) =>
 async function request(session, address, options = {}) {
   const unknown = Object.keys(options).filter((name) => !KNOWN.includes(name));
   if (unknown.length > 0) throw new HandlerError(`uniCloud.httpclient.request: ${unknown.join(', ')} is not supported here`);
-  const { data, content, contentType, dataType, auth, dataAsQueryString, followRedirect } = options;
+  const { data, content, contentType, dataType, dataAsQueryString, followRedirect } = options;
   const method = (options.method ?? 'GET').toUpperCase();
   const url = new URL(address);
+  // fetch refuses an address with a password, and says the password.
+  const named = url.username || url.password ? decodeURIComponent(`${url.username}:${url.password}`) : undefined;
+  const auth = options.auth ?? named;
+  [url.username, url.password] = ['', ''];
   const headers = new Headers(options.headers);
   let body = content;
   if (body === undefined && data !== undefined) {

@@ -3,6 +3,7 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
+const { sessions } = require('./current');
 const { deliver } = require('./deliver');
 const { DynamoDb } = require('./dynamodb');
 const { install } = require('./framework');
@@ -55,13 +56,14 @@ async function notifyKeyOf(text) {
   return (await new SSMClient({}).send(new GetParameterCommand(input))).Parameter.Value;
 }
 
-/** What is done when a promise of a handler was rejected, and nobody waited for it: what runs fails. */
+/** What is done when a promise of a handler was rejected, and nobody waited for it: its delivery fails, else all that run. */
 function rejected(running) {
   // Lambda's own runtime ends the process as well. Nothing is committed then, either.
   return (reason) => {
     const error = reason instanceof Error ? reason : new Error(String(reason));
     console.error({ message: 'a promise of a handler was rejected, and nobody waited for it', stack: error.stack });
-    for (const session of running) session.fault ??= error;
+    const own = sessions.getStore();
+    for (const session of own ? [own] : running) session.fault ??= error;
   };
 }
 

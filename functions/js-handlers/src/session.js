@@ -10,7 +10,7 @@
 
 const crypto = require('node:crypto');
 const { UPDATES, changesOf, Command, checkFilter, fieldsOf, listed, matches } = require('./command');
-const { HandlerError, at, equal, isPlain, marshal, marshalRow, normalize, unmarshalRow, withAt } = require('./values');
+const { HandlerError, at, equal, isDate, isPlain, marshal, marshalRow, normalize, unmarshalRow, withAt } = require('./values');
 
 /** DynamoDB's most writes of one transaction; one of them is the delivery's mark. */
 const MAX_WRITES = 99;
@@ -18,6 +18,8 @@ const MAX_WRITES = 99;
 const MAX_PAGES = 4;
 /** The most rows that one query through an index looks at. */
 const MAX_CANDIDATES = 1000;
+/** How many rows are read at the same time: more than the client has connections would wait for one, and time out. */
+const AT_ONCE = 50;
 
 const TABLE = /^[A-Za-z0-9_.-]{1,200}$/;
 /** VK-Pay's and uni-pay's order tables. Here the order is `data`; its table is none of the handler's. */
@@ -33,6 +35,8 @@ class Session {
   /** What went wrong beside the handler's own answer: a rejection that nobody caught, tables that did not answer. */
   fault;
   transaction;
+  /** A write that went with a transaction which the handler rolled back, although it was none of it. */
+  forgotten;
 
   constructor({ storage, prefix = '', reserved = [], key }) {
     this.storage = storage;
@@ -147,10 +151,13 @@ class Session {
     const indexes = await this.#ask('indexes', table);
     for (const [name, condition] of fields) {
       const values = listed(condition);
-      const index = values?.length === 1 && indexes.find((index) => index.hash === name);
-      // An index has no row whose value is of another type than its key.
-      if (!index || (typeof values[0] === 'string' ? 'S' : 'N') !== index.type || values[0] === '') continue;
+      if (values?.length !== 1 || values[0] === '') continue;
       const key = normalize(values[0], where);
+      // An index has no row whose value is of another type than its key, nor one that lacks its sort key.
+      const type = { string: 'S', number: 'N' }[typeof key];
+      const complete = ({ range }) => range === undefined || fields.some(([other, condition]) => other === range && needed(condition));
+      const index = indexes.find((index) => index.hash === name && index.type === type && complete(index));
+      if (!index) continue;
       const found = new Set();
       await this.#pages(
         (start) => this.#ask('query', table, index, marshal(key), start),
@@ -188,20 +195,37 @@ class Session {
   }
 
   async #loadAll(table, ids) {
-    await Promise.all([...ids].map((id) => this.#load(table, id)));
+    const left = [...ids];
+    while (left.length > 0) await Promise.all(left.splice(0, AT_ONCE).map((id) => this.#load(table, id)));
+  }
+
+  /** The handler learns which rows a filter matches: of a row that it changes, that must be the same when it commits. */
+  #told(table, filter) {
+    const rows = this.#matching(table, filter);
+    const matched = new Set(rows.map((row) => row.id));
+    const names = fieldsOf(filter).map(([name]) => name).filter((name) => name !== '_id');
+    for (const row of this.#rows.values()) {
+      if (row.table !== table || !row.view || matched.has(row.id) || names.every((name) => row.fixed.has(name))) continue;
+      this.#keep({ ...row, fixed: new Set([...row.fixed, ...names]) });
+    }
+    return rows;
   }
 
   async select(table, filter, { order = [], skip = 0, limit = 100 } = {}) {
     await this.#loadFor(table, filter);
-    const rows = this.#matching(table, filter);
+    const rows = this.#told(table, filter);
     const sorted = order.length > 0 ? rows.toSorted((a, b) => compareRows(a.view, b.view, order)) : rows;
     return sorted.slice(skip, skip + limit).map((row) => structuredClone(this.#show(row)));
   }
 
-  /** The rows themselves, for what is counted or summed up; they are not held to stay as they are. */
-  async values(table, filter) {
+  /** The rows themselves, for what is counted, or summed up of a field. */
+  async values(table, filter, field) {
     await this.#loadFor(table, filter);
-    return this.#matching(table, filter).map((row) => row.view);
+    return this.#told(table, filter).map((row) => {
+      const held = guarded(row, filter);
+      this.#keep(field === undefined ? held : { ...held, fixed: new Set(held.fixed).add(field) });
+      return row.view;
+    });
   }
 
   // Writes
@@ -228,9 +252,9 @@ class Session {
   /** Replaces a row, or adds it. True when it was there. */
   async replace(table, id, data) {
     const where = shortName(table, this.prefix);
-    await this.#load(table, idOf(id, where));
+    const view = { ...normalize(data, where), _id: idOf(id, where) };
+    await this.#load(table, id);
     const row = this.#row(table, id);
-    const view = { ...normalize(data, where), _id: row.id };
     this.#keep({ ...row, view, write: { put: true } });
     return row.view !== null;
   }
@@ -241,7 +265,7 @@ class Session {
     const changes = changesOf(data, where);
     if (changes.length === 0) throw new HandlerError(`${where}: an update that changes nothing; are its values undefined?`);
     await this.#loadFor(table, filter);
-    const rows = this.#matching(table, filter);
+    const rows = this.#told(table, filter);
     const wanted = first ? rows.slice(0, 1) : rows;
     const changed = wanted.filter((row) => this.#change(guarded(row, filter), changes, where));
     return { matched: wanted.map((row) => this.#row(table, row.id)), updated: changed.length };
@@ -273,7 +297,7 @@ class Session {
 
   async remove(table, filter) {
     await this.#loadFor(table, filter);
-    const rows = this.#matching(table, filter);
+    const rows = this.#told(table, filter);
     for (const row of rows) {
       const write = row.base ? { delete: true } : undefined;
       this.#keep({ ...guarded(row, filter), view: null, write });
@@ -285,6 +309,9 @@ class Session {
     const write = row.write ?? { set: new Set(), add: new Map() };
     const next = { ...row, write: write.put ? write : { set: new Set(write.set), add: new Map(write.add) } };
     let view = row.view;
+    // `updated` is something the handler is told: whether a change is one must be the same when it commits.
+    let certain = false;
+    let guard;
     for (const [path, command] of changes) {
       const [name] = path;
       const label = `${where}.${path.join('.')}`;
@@ -292,18 +319,30 @@ class Session {
       const op = Command.op(command);
       const args = Command.args(command);
       const value = UPDATES[op](at(view, path), args, label);
+      const changed = !equal(value, at(view, path));
       view = withAt(view, path, value, label);
       if (next.write.put) continue;
       if (op === 'inc' && path.length === 1 && !next.write.set.has(name)) {
         next.write.add.set(name, (next.write.add.get(name) ?? 0) + args[0]);
+        certain ||= changed;
         continue;
+      }
+      if (changed && path.length === 1 && !next.write.set.has(name) && !next.write.add.has(name) && ['set', 'remove'].includes(op)) {
+        guard ??= value === undefined ? { name, op: 'exists' } : { name, op: 'ne', value: marshal(value) };
+      } else if (changed) {
+        certain = true;
+        if (next.write.add.has(name)) next.fixed = new Set(next.fixed).add(name);
       }
       next.write.set.add(name);
       next.write.add.delete(name);
       // A new value that comes of the old one holds only while that is there.
       if (path.length > 1 || !['set', 'remove'].includes(op)) next.fixed = new Set(next.fixed).add(name);
     }
-    if (equal(view, row.view)) return false;
+    if (equal(view, row.view)) {
+      this.#keep({ ...row, fixed: new Set([...row.fixed, ...changes.map(([[name]]) => name)]) });
+      return false;
+    }
+    if (guard && !certain) next.guards = withGuard(next.guards, guard);
     this.#keep({ ...next, view });
     return true;
   }
@@ -319,7 +358,8 @@ class Session {
   rollback(savepoint) {
     for (const [key, row] of this.#rows) {
       const before = savepoint.get(key) ?? { ...fresh(row.table, row.id), base: row.base, view: viewOf(row) };
-      this.#rows.set(key, { ...before, seen: row.seen });
+      const { seen, guards, fixed } = row;
+      this.#rows.set(key, { ...before, seen, guards, fixed });
     }
   }
 
@@ -354,13 +394,30 @@ const viewOf = ({ table, id, base }) => base && unmarshalRow(base, `${table}/${i
 
 const COMPARED = { eq: 'eq', neq: 'ne', gt: 'gt', gte: 'gte', lt: 'lt', lte: 'lte' };
 
+/** Whether DynamoDB compares as JavaScript does: not if a number has more digits here or there, nor by texts' order. */
+function comparable({ base, view }, name, value, op) {
+  if (typeof view[name] !== typeof value || !base || !Object.hasOwn(base, name)) return false;
+  if (typeof value === 'number') return base[name].N === marshal(view[name]).N;
+  return typeof value === 'boolean' || (typeof value === 'string' && ['eq', 'neq'].includes(op));
+}
+
+/** Whether a condition is met only by a row that has the field. */
+function needed(condition) {
+  const op = Command.op(condition);
+  const value = op ? Command.args(condition)[0] : condition;
+  return (['string', 'number'].includes(typeof value) || isDate(value)) && [undefined, 'eq', 'gt', 'gte', 'lt', 'lte'].includes(op);
+}
+
+/** Each condition once: a file may ask the same in a loop. */
+const withGuard = (guards, guard) => (guards.some((other) => equal(other, guard)) ? guards : [...guards, guard]);
+
 /**
  * A row whose write depends on what a filter saw. What DynamoDB can compare itself is compared when the write commits,
  * `stock >= 5` as such; of all else the field must be as it was.
  */
 function guarded(row, filter) {
   if (row.write?.put) return row;
-  const guards = [...row.guards];
+  let { guards } = row;
   const fixed = new Set(row.fixed);
   for (const [name, condition] of fieldsOf(filter)) {
     if (name === '_id') continue;
@@ -370,8 +427,7 @@ function guarded(row, filter) {
     }
     const op = condition === undefined ? undefined : (Command.op(condition) ?? 'eq');
     const value = op && (Command.op(condition) ? Command.args(condition)[0] : condition);
-    const comparable = ['string', 'number', 'boolean'].includes(typeof value) && typeof row.view[name] === typeof value;
-    if (Object.hasOwn(COMPARED, op ?? '') && comparable) guards.push({ name, op: COMPARED[op], value: marshal(normalize(value, name)) });
+    if (Object.hasOwn(COMPARED, op ?? '') && comparable(row, name, value, op)) guards = withGuard(guards, { name, op: COMPARED[op], value: marshal(normalize(value, name)) });
     else fixed.add(name);
   }
   return { ...row, guards, fixed };
@@ -385,12 +441,19 @@ function writeOf(row) {
     const names = new Set(row.fixed);
     if (row.seen) Object.keys(base).forEach((name) => names.add(name));
     if (row.seen && write.set) [...write.set, ...write.add.keys()].forEach((name) => names.add(name));
+    if (row.seen && write.put) Object.keys(view).forEach((name) => names.add(name));
     names.delete('_id');
     for (const name of names) {
       const value = Object.hasOwn(base, name) ? base[name] : undefined;
       conditions.push(value === undefined ? { name, op: 'absent' } : { name, op: 'eq', value });
     }
     conditions.push(...row.guards.filter(({ name }) => !names.has(name)));
+  }
+  if (write.put && base && row.seen) {
+    // What others have added since is none of what was read, and is not to be lost.
+    const { _id, ...set } = marshalRow(view);
+    const remove = Object.keys(base).filter((name) => !Object.hasOwn(view, name));
+    if (Object.keys(set).length + remove.length > 0) return { type: 'update', table, id, set, remove, add: {}, conditions };
   }
   if (write.put) return { type: 'put', table, id, item: marshalRow(view), conditions };
   if (write.delete) return { type: 'delete', table, id, conditions };

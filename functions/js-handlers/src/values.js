@@ -73,6 +73,15 @@ function normalize(value, where, depth = 0) {
   return copy;
 }
 
+/** A copy of objects and arrays, with all else in it as it is: a handler may go on to change what it has passed. */
+function snapshot(value) {
+  if (Array.isArray(value)) return value.map(snapshot);
+  if (!isPlain(value)) return value;
+  const copy = {};
+  for (const [name, member] of Object.entries(value)) define(copy, name, snapshot(member));
+  return copy;
+}
+
 /** DynamoDB's form of a normalized value. */
 function marshal(value) {
   if (value === null) return { NULL: true };
@@ -170,6 +179,7 @@ module.exports = {
   normalize,
   numberOf,
   pathOf,
+  snapshot,
   unmarshal,
   unmarshalRow,
   withAt,

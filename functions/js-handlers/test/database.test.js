@@ -5,7 +5,7 @@ const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { Shop, order } = require('./kit');
 
-const row = { _id: 'a', n: 5, text: 'x', list: ['p', 'q'], deep: { k: 1, l: { m: 2 } }, no: 'N1' };
+const row = { _id: 'a', n: 5, text: 'x', list: ['p', 'q'], deep: { k: 1, l: { m: 2 } }, no: 'N1', empty: {} };
 
 /** Runs a piece of a handler in both shapes' tools; gives what it returned and the shop. */
 async function within(work, { rows = [row], event = order('test'), ...options } = {}) {
@@ -42,6 +42,7 @@ const UPDATES = {
   'a path': [(_) => ({ 'deep.l.m': _.inc(1), 'deep.x.y': 1, 'list.1': 'r' }), { deep: { k: 1, l: { m: 3 }, x: { y: 1 } }, list: ['p', 'r'] }],
   'remove': [(_) => ({ text: _.remove(), 'deep.k': _.remove() }), { text: undefined, deep: { l: { m: 2 } } }],
   'push and unshift': [(_) => ({ list: _.push('r'), other: _.unshift(['a', 'b']) }), { list: ['p', 'q', 'r'], other: ['a', 'b'] }],
+  'push and unshift of several': [(_) => ({ list: _.push('r', 's'), other: _.unshift('a', 'b') }), { list: ['p', 'q', 'r', 's'], other: ['a', 'b'] }],
   'pop': [(_) => ({ list: _.pop() }), { list: ['p'] }],
   'shift': [(_) => ({ list: _.shift() }), { list: ['q'] }],
   'addToSet': [(_) => ({ list: _.addToSet('p'), text: 'y' }), { text: 'y' }],
@@ -105,6 +106,36 @@ test('calls that run at the same time lose nothing of each other', async () => {
   assert.deepEqual(returned.slice(1), [1, 1]);
 });
 
+test('what a handler passes is taken as it is then, although it changes it before the call has ended', async () => {
+  const rows = ['a', 'b', 'c'].map((_id) => ({ _id, n: 0 }));
+  const { answer, shop } = await within(
+    async ({ things, vk, _ }) => {
+      const [whereJson, list, whole, ids, calls] = [{}, [], {}, [], []];
+      for (const [n, { _id }] of rows.entries()) {
+        whereJson._id = _id;
+        calls.push(vk.baseDao.update({ dbName: 'things', whereJson, dataJson: { n: _.inc(n + 1) } }));
+        calls.push(things.where(whereJson).update({ m: _.inc(n + 1) }));
+        list.push(_id);
+        calls.push(things.doc(_id).update({ list }));
+        ids.splice(0, 1, _id);
+        calls.push(things.where({ _id: _.in(ids) }).update({ k: n }));
+        whole.n = n;
+        calls.push(things.doc(`w${_id}`).set(whole));
+      }
+      await Promise.all(calls);
+    },
+    { rows },
+  );
+  assert.equal(answer.code, 0, answer.msg);
+  assert.deepEqual(
+    rows.map(({ _id }) => [shop.row('things', _id), shop.row('things', `w${_id}`)]),
+    rows.map(({ _id }, n) => [
+      { _id, n: n + 1, m: n + 1, list: ['a', 'b', 'c'].slice(0, n + 1), k: n },
+      { _id: `w${_id}`, n },
+    ]),
+  );
+});
+
 test('reads see the handler\'s own writes', async () => {
   const { returned } = await within(async ({ things, _, vk }) => {
     await things.doc('a').update({ n: _.inc(1) });
@@ -148,6 +179,8 @@ const FILTERS = [
   [(_) => ({ n: _.in([1, 5]), text: _.nin(['y']) }), true], [(_) => ({ none: _.exists(false), n: _.exists(true) }), true], [(_) => ({ n: _.neq(5) }), false],
   [(_) => _.or({ n: 1 }, { text: 'x' }), true], [(_) => _.and([{ n: 5 }, { text: 'y' }]), false], [(_) => ({ list: _.size(2), n: _.not(_.eq(5)) }), false],
   [(_) => ({ list: _.all(['q', 'p']) }), true], [(_) => ({ text: _.gt(1) }), false], [(_) => ({ _id: _.in(['a', 'b']), n: 5 }), true], [{ _id: 'b' }, false],
+  [{ text: {} }, false], [{ none: {} }, false], [{ text: { k: null } }, false], [{ none: { k: null } }, false], [{ deep: { l: {} } }, false],
+  [{ empty: {} }, true], [{ deep: { none: null } }, true], [{ 'text.k': null }, true],
 ];
 
 test('filters mean what MongoDB means by them', async () => {
@@ -171,6 +204,49 @@ test('a query without _id uses an index, else reads a few pages, and then says w
   await refused(count({ k: 1 }), /things: a query without _id read 4 MB and the table has more\. Ask by _id, or give the table a global/, { rows, page: 10 });
   // What is no key of the index is not asked of it.
   await refused(count({ no: 1 }), /without _id read 4 MB/, { rows, indexes, page: 10 });
+});
+
+test('an index with a sort key is asked only for rows that have it', async () => {
+  const rows = Array.from({ length: 60 }, (_, n) => ({ _id: `r${n}`, no: 'N1', ...(n % 2 && { k: n }) }));
+  const indexes = { things: [{ name: 'by-no-k', hash: 'no', type: 'S', range: 'k' }] };
+  const asked = [];
+  const storage = {
+    ...Object.fromEntries(['get', 'indexes', 'scan', 'transact'].map((name) => [name, (shop, ...args) => shop.storage[name](...args)])),
+    async query(shop, ...args) {
+      asked.push(args[1].name);
+      const page = await shop.storage.query(...args);
+      return { ...page, items: page.items.filter(({ _id }) => shop.row('things', _id.S).k !== undefined) };
+    },
+  };
+  const total = async (filter) => {
+    const shop = new Shop({ indexes, page: 20 }).put('things', ...rows);
+    let found;
+    const faced = Object.fromEntries(Object.entries(storage).map(([name, call]) => [name, (...args) => call(shop, ...args)]));
+    const handler = async (obj, { db, _ }) => Boolean((found = await db.collection('things').where(filter(_)).count()));
+    assert.deepEqual(await shop.deliver(handler, order('test'), { storage: faced }), { code: 0, msg: 'ok' });
+    return found.total;
+  };
+  assert.equal(await total(() => ({ no: 'N1' })), 60);
+  assert.equal(await total((_) => ({ no: 'N1', k: _.neq(1) })), 59);
+  assert.deepEqual(asked, []);
+  assert.equal(await total((_) => ({ no: 'N1', k: _.gte(31) })), 15);
+  assert.equal(await total((_) => ({ no: 'N1', k: _.gte(new Date(31)) })), 15);
+  assert.equal(asked.length, 6);
+});
+
+test('a value that no index can have is not asked of one', async () => {
+  const indexes = { things: [{ name: 'by-n', hash: 'n', type: 'N' }] };
+  for (const n of [true, null, [5]]) {
+    const { answer, shop } = await within(
+      async ({ things, shop: { storage } }) => {
+        storage.query = () => assert.fail('DynamoDB refuses a key of another type');
+        return await things.where({ n }).count();
+      },
+      { indexes },
+    );
+    assert.equal(answer.code, 0, answer.msg);
+    assert.equal(shop.rows('js-deliveries').length, 1);
+  }
 });
 
 test('order, limit, skip and fields', async () => {
@@ -271,7 +347,16 @@ const REFUSALS = {
   'an amount that is a text': [({ things, _ }) => things.doc('a').update({ n: _.inc('100') }), /things\.n: the amount is not a number, but a value of type string/],
   'an amount that is not there': [({ things, _, data }) => things.doc('a').update({ n: _.inc(data.none) }), /amount is not a number/],
   'an amount to a text': [({ things, _ }) => things.doc('a').update({ text: _.inc(1) }), /the row has no number there/],
+  'an amount to null': [async ({ things, _ }) => {
+    await things.doc('a').update({ z: null });
+    await things.doc('a').update({ z: _.inc(1) });
+  }, /things\.z: the row has no number there, but null/],
+  'an amount to a null that the table has': [async ({ things, shop, _ }) => {
+    shop.put('things', { _id: 'b', n: null });
+    await things.doc('b').update({ n: _.inc(1) });
+  }, /things\.n: the row has no number there, but null/],
   'more than numbers hold': [({ things, _ }) => things.doc('a').update({ n: _.inc(2 ** 53) }), /2\^53/],
+  'nothing in an array': [({ things, _ }) => things.doc('a').update({ list: _.push(undefined) }), /undefined cannot be stored/],
   'NaN in a row': [({ things }) => things.add({ n: NaN }), /NaN is not a number/],
   'a date that is none': [({ things }) => things.add({ at: new Date('x') }), /NaN/],
   'an _id that is an object': [({ things }) => things.doc({ $ne: '' }).update({ n: 1 }), /_id must be a text/],
@@ -297,6 +382,17 @@ const REFUSALS = {
   'a table that is not there': [({ db }) => db.collection('none').doc('a').get(), /does not exist/],
   'a method that is not there': [({ vk }) => vk.baseDao.treeSelect({}), /vk\.baseDao\.treeSelect is not supported here; read the rows with/],
   'a join': [({ vk }) => vk.baseDao.selects({ dbName: 'things', foreignDB: [] }), /foreignDB is not supported/],
+  'what a page\'s table asks for': [
+    ({ vk }) => vk.baseDao.getTableData({ dbName: 'things', data: { pageSize: 500, formData: { no: 'N2' } } }),
+    /getTableData: data .* is not supported here; pass pageIndex/,
+  ],
+  'some of the rows that are changed': [({ things }) => things.where({ n: 5 }).limit(1).update({ n: 6 }), /things\.update: orderBy, skip and limit are not supported/],
+  'the first of the rows that is changed': [
+    ({ things }) => things.where({ n: 5 }).orderBy('no').limit(1).updateAndReturn({ n: 6 }),
+    /things\.updateAndReturn: orderBy/,
+  ],
+  'some of the rows that are removed': [({ things }) => things.where({ n: 5 }).skip(1).remove(), /things\.remove: orderBy/],
+  'a row by its id and a filter': [({ things }) => things.where({ n: 6 }).doc('a').update({ n: 7 }), /things\.doc: not after where/],
   'an aggregate': [({ things }) => things.aggregate(), /things\.aggregate\(\) is not supported here/],
   'a command that is not there': [({ _ }) => _.geoNear({}), /db\.command\.geoNear is not supported/],
   'a helper that is not there': [({ vk }) => vk.pubfn.timeFormat(1), /vk\.pubfn is not supported here; put what you need/],

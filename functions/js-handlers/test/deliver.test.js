@@ -2,8 +2,11 @@
 /** What a delivery does with handlers that fail, and with those that others are faster than. */
 
 const assert = require('node:assert/strict');
+const { spawnSync } = require('node:child_process');
+const path = require('node:path');
 const { test } = require('node:test');
 const { setTimeout: pause } = require('node:timers/promises');
+const { baseDao } = require('../src/basedao');
 const { ROUNDS } = require('../src/deliver');
 const { Refused } = require('../src/dynamodb');
 const { Shop, dropped, order } = require('./kit');
@@ -46,6 +49,18 @@ for (const [name, [end, message]] of Object.entries(FAILURES)) {
 
 test('a handler\'s own code and message are the answer', async () => {
   assert.deepEqual(await opened().deliver(async () => ({ code: 7, msg: 'x'.repeat(300) })), { code: 7, msg: 'x'.repeat(200) });
+});
+
+test('a message is text that the caller can read, also where it is cut or broken', async () => {
+  for (const code of [0, 7]) {
+    const shop = opened();
+    for (const msg of [`${'x'.repeat(199)}😀`, 'half \ud83d']) {
+      const answer = await shop.deliver(async () => ({ code, msg }), order('test', {}, { out_trade_no: msg.slice(0, 4) }));
+      assert.equal(answer.code, code);
+      assert.ok(answer.msg.isWellFormed(), JSON.stringify(answer.msg));
+    }
+    for (const mark of shop.rows('js-deliveries')) assert.ok(mark.msg.isWellFormed());
+  }
 });
 
 test('a delivery again gets the answer of the first, and does not run the handler', async () => {
@@ -96,6 +111,14 @@ test('a handler that has not finished in time fails, and writes nothing afterwar
   untouched(shop);
 });
 
+test('a handler that waits for nothing that could come is told of the time, too', () => {
+  const script = `
+    const { Shop, order } = require('./test/kit');
+    new Shop().deliver(() => new Promise(() => {}), order('test'), { timeLeft: () => 1600 }).then(({ msg }) => console.log(msg));`;
+  const { stdout } = spawnSync(process.execPath, ['-e', script], { cwd: path.join(__dirname, '..'), encoding: 'utf8' });
+  assert.match(stdout, /has not finished within 100 ms/);
+});
+
 test('a call that is not awaited fails the delivery by its name', async () => {
   const shop = opened({});
   const slow = { ...faced(shop.storage), get: async (table, id) => (table === 'uni-id-users' ? (await pause(50), shop.storage.get(table, id)) : shop.storage.get(table, id)) };
@@ -112,6 +135,40 @@ test('a call that is not awaited fails the delivery by its name', async () => {
   untouched(shop);
 });
 
+test('a call that is under way when its transaction is rolled back is rolled back with it', async () => {
+  const shop = opened();
+  const slow = { ...faced(shop.storage), get: async (table, id) => (await pause(20), shop.storage.get(table, id)) };
+  const handler = async (obj, { db, _ }) => {
+    const transaction = await db.startTransaction();
+    await Promise.all([
+      transaction.collection('uni-id-users').doc('u1').update({ balance: _.inc(100) }),
+      Promise.reject(new Error('no stock')),
+    ]).catch(() => transaction.rollback());
+    await pause(50);
+    return { code: 0 };
+  };
+  assert.equal((await shop.deliver(handler, order('test'), { storage: slow })).code, 0);
+  assert.equal(balance(shop), 5);
+});
+
+test('a write beside a transaction that is rolled back is not lost without a word', async () => {
+  const handler = (returned, end) => async (obj, { db, _ }) => {
+    const transaction = await db.startTransaction();
+    await transaction.collection('things').add({ _id: 'a' });
+    await db.collection('uni-id-users').doc('u1').get();
+    await baseDao.updateById({ dbName: 'uni-id-users', id: 'u1', dataJson: { balance: _.inc(100) } });
+    await transaction[end]();
+    return returned;
+  };
+  const shop = opened();
+  const { msg } = await shop.deliver(handler(true, 'rollback'));
+  assert.match(msg, /the handler wrote vk\.baseDao\.updateById beside a transaction, which it rolled back/);
+  untouched(shop);
+  assert.equal((await shop.deliver(handler({ code: 7, msg: 'no stock' }, 'rollback'))).msg, 'no stock');
+  assert.equal((await shop.deliver(handler(true, 'commit'))).code, 0);
+  assert.equal(balance(shop), 105);
+});
+
 test('a write after the return is refused', async () => {
   const shop = opened();
   let late;
@@ -124,14 +181,24 @@ test('a write after the return is refused', async () => {
   assert.equal(balance(shop), 5);
 });
 
-test('a rejection that nobody waits for fails the delivery', async () => {
-  const shop = opened();
+/** With what the function does about rejections that nobody waits for. */
+async function watched(shop, work) {
   const { rejected } = require('../src/index');
   const before = process.listeners('unhandledRejection');
   const listen = rejected(shop.running);
   process.removeAllListeners('unhandledRejection');
   process.on('unhandledRejection', listen);
   try {
+    await work();
+  } finally {
+    process.removeListener('unhandledRejection', listen);
+    before.forEach((listener) => process.on('unhandledRejection', listener));
+  }
+}
+
+test('a rejection that nobody waits for fails the delivery', async () => {
+  const shop = opened();
+  await watched(shop, async () => {
     const answer = await shop.deliver(async (obj, { db, _ }) => {
       await db.collection('uni-id-users').doc('u1').update({ balance: _.inc(1) });
       db.collection('uni-id-users').doc('u1').update({ balance: _.inc(NaN) });
@@ -139,10 +206,27 @@ test('a rejection that nobody waits for fails the delivery', async () => {
     });
     assert.match(answer.msg, /NaN/);
     untouched(shop);
-  } finally {
-    process.removeListener('unhandledRejection', listen);
-    before.forEach((listener) => process.on('unhandledRejection', listener));
-  }
+  });
+});
+
+test('a rejection that comes when its delivery is over fails none of the others', async () => {
+  const shop = opened();
+  await watched(shop, async () => {
+    const careless = async () => {
+      setTimeout(() => Promise.reject(new Error('late')), 20);
+      return true;
+    };
+    const first = await shop.deliver(careless, order('test', {}, { out_trade_no: 'A' }));
+    const second = await shop.deliver(
+      async (obj, tools) => {
+        await pause(60);
+        return await credit()(obj, tools);
+      },
+      order('test', {}, { out_trade_no: 'B' }),
+    );
+    assert.deepEqual([first.code, second.code], [0, 0], second.msg);
+    assert.equal(balance(shop), 105);
+  });
 });
 
 const faced = (storage) =>
@@ -181,6 +265,14 @@ const meanwhile = {
     { flag: 'theirs' },
     { flag: 'both' },
   ],
+  'a field that was seen not to be there, when the row is replaced': [
+    async (users) => {
+      const { data: [{ _id, ...user }] } = await users.doc('u1').get();
+      await users.doc('u1').set({ ...user, flag: user.flag ? 'both' : 'ours' });
+    },
+    { flag: 'theirs' },
+    { flag: 'both' },
+  ],
   'an array that is appended to': [(users, { _ }) => users.doc('u1').update({ log: _.push('ours') }), { log: ['theirs'] }, { log: ['theirs', 'ours'] }],
   'a number within an object': [(users, { _ }) => users.doc('u1').update({ 'deep.n': _.inc(1) }), { deep: { n: 10 } }, { deep: { n: 11 } }],
   'what updateAndReturn gave': [
@@ -190,6 +282,64 @@ const meanwhile = {
     },
     { level: 2 },
     { balance: 6, level: 2, last: 2 },
+  ],
+  'what an update was told to have changed': [
+    async (users, { _ }) => {
+      const { updated } = await users.doc('u1').update({ flag: true });
+      await users.doc('u1').update({ balance: _.inc(updated ? 100 : 1) });
+    },
+    { flag: true },
+    { balance: 6, flag: true },
+  ],
+  'what an update was told to be like that already': [
+    async (users, { _ }) => {
+      const { updated } = await users.doc('u1').update({ level: 1 });
+      await users.doc('u1').update({ balance: _.inc(updated ? 1 : 100) });
+    },
+    { level: 2 },
+    { balance: 6, level: 1 },
+  ],
+  'what an update was told in a transaction that was rolled back': [
+    async (users, { db, _ }) => {
+      const transaction = await db.startTransaction();
+      const { updated } = await transaction.collection('uni-id-users').doc('u1').update({ flag: true });
+      await transaction.rollback();
+      await users.doc('u1').update({ balance: _.inc(updated ? 100 : 1) });
+    },
+    { flag: true },
+    { balance: 6, flag: true },
+  ],
+  'what a count told of it': [
+    async (users, { _ }) => {
+      const { total } = await users.where({ _id: 'u1', level: 1 }).count();
+      await users.doc('u1').update({ balance: _.inc(total ? 100 : 1) });
+    },
+    { level: 2 },
+    { balance: 6, level: 2 },
+  ],
+  'that a filter did not find it': [
+    async (users, { _ }) => {
+      const { data } = await users.where({ _id: 'u1', flag: true }).get();
+      await users.doc('u1').update({ balance: _.inc(data.length ? 1 : 100) });
+    },
+    { flag: true },
+    { balance: 6, flag: true },
+  ],
+  'that an update did not find it': [
+    async (users, { _ }) => {
+      const { updated } = await users.where({ flag: true }).update({ balance: _.inc(1) });
+      if (!updated) await users.doc('u1').update({ balance: _.inc(100) });
+    },
+    { flag: true },
+    { balance: 6, flag: true },
+  ],
+  'what was summed up of it': [
+    async (users) => {
+      const sum = await baseDao.sum({ dbName: 'uni-id-users', whereJson: { _id: 'u1' }, fieldName: 'balance' });
+      await users.doc('u1').update({ balance: sum + 100 });
+    },
+    { balance: 50 },
+    { balance: 150 },
   ],
   'what was read in a transaction that was rolled back': [
     async (users, { db, _ }) => {
@@ -284,6 +434,77 @@ test('stock that a filter asks for is asked for again when it is taken', async (
   const answers = await Promise.all(['A', 'B'].map((no) => shop.deliver(take, order('test', {}, { out_trade_no: no }))));
   assert.deepEqual(answers.map(({ code }) => code).sort(), [0, 1]);
   assert.equal(shop.row('goods', 'g1').stock, 1);
+});
+
+test('of two that change a row to the same at the same moment, one is told that it has', async () => {
+  const shop = opened();
+  const bonus = async (obj, { db, _ }) => {
+    const users = db.collection('uni-id-users');
+    const { updated } = await users.doc('u1').update({ had_bonus: true });
+    if (updated) await users.doc('u1').update({ balance: _.inc(100) });
+    return true;
+  };
+  const answers = await Promise.all(['A', 'B'].map((no) => shop.deliver(bonus, order('test', {}, { out_trade_no: no }))));
+  assert.deepEqual(answers.map(({ code }) => code), [0, 0]);
+  assert.equal(balance(shop), 105);
+});
+
+test('a condition that is asked in a loop is one condition', async () => {
+  const shop = opened();
+  let conditions;
+  const storage = { ...faced(shop.storage), transact: (writes) => ((conditions = writes[1].conditions.length), shop.storage.transact(writes)) };
+  const handler = async (obj, { db, _ }) => {
+    const users = db.collection('uni-id-users');
+    for (let n = 0; n < 200; n += 1) await users.where({ _id: 'u1', level: _.neq('gone') }).count();
+    for (let n = 0; n < 200; n += 1) await users.where({ _id: 'u1', balance: _.gte(5) }).count();
+    await users.doc('u1').update({ log: 'x' });
+    return true;
+  };
+  assert.equal((await shop.deliver(handler, order('test'), { storage })).code, 0);
+  assert.ok(conditions <= 4, `${conditions} conditions`);
+});
+
+test('what others add to a row that was read and is replaced is not lost', async () => {
+  const shop = new Shop().put('uni-id-users', { _id: 'u1', balance: 5, old: true });
+  const handler = async (obj, { db }) => {
+    const { data: [user] } = await db.collection('uni-id-users').doc('u1').get();
+    await db.collection('uni-id-users').doc('u1').set({ balance: user.balance + 100 });
+    shop.put('uni-id-users', { _id: 'u1', balance: 5, old: true, coupons: 3 });
+    return true;
+  };
+  assert.equal((await shop.deliver(handler)).code, 0);
+  assert.deepEqual(shop.row('uni-id-users', 'u1'), { _id: 'u1', balance: 105, coupons: 3 });
+});
+
+test('a row that is added to and stamped is not contested', async () => {
+  const shop = opened();
+  let runs = 0;
+  const handler = async (obj, { db, _ }) => {
+    runs += 1;
+    await db.collection('uni-id-users').doc('u1').update({ stamp: 'now', balance: _.inc(100) });
+    shop.put('uni-id-users', { _id: 'u1', balance: 50, stamp: 'now' });
+    return true;
+  };
+  assert.equal((await shop.deliver(handler)).code, 0);
+  assert.deepEqual([runs, balance(shop)], [1, 150]);
+});
+
+test('what DynamoDB compares otherwise than JavaScript is held as it was', async () => {
+  for (const [item, filter] of [
+    [{ balance: { N: '100.40000000000000004' } }, () => ({ balance: 100.4 })],
+    [{ balance: { N: '100.40000000000000004' } }, (_) => ({ balance: _.lte(100.4) })],
+    [{ name: { S: '\u{1F600}' } }, (_) => ({ name: _.lt('\uFFFD') })],
+  ]) {
+    const shop = new Shop();
+    shop.storage.tables.get('uni-id-users').set('u1', { _id: { S: 'u1' }, ...item });
+    let sent;
+    const storage = { ...faced(shop.storage), transact: (writes) => ((sent = writes[1].conditions), shop.storage.transact(writes)) };
+    const handler = async (obj, { db, _ }) =>
+      Boolean((await db.collection('uni-id-users').where({ _id: 'u1', ...filter(_) }).update({ flag: true })).updated);
+    assert.equal((await shop.deliver(handler, order('test'), { storage })).code, 0);
+    const [[name, value]] = Object.entries(item);
+    assert.deepEqual(sent.filter((condition) => condition.name === name), [{ name, op: 'eq', value }]);
+  }
 });
 
 test('a conflict with another transaction is tried again without the handler', async () => {

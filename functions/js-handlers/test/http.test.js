@@ -62,6 +62,16 @@ test('a request is what urllib made of its options', async () => {
   assert.ok(Buffer.isBuffer(got[2].data));
 });
 
+test('a password in an address is sent, and not said', async () => {
+  seen.length = 0;
+  const answer = await new Shop().deliver(async () => {
+    const { status } = await globalThis.uniCloud.httpclient.request(`${base.replace('://', '://me:p%40ss@')}/json`, { dataType: 'json' });
+    return status === 200;
+  });
+  assert.deepEqual(answer, { code: 0, msg: 'ok' });
+  assert.equal(seen[0].headers.authorization, `Basic ${Buffer.from('me:p@ss').toString('base64')}`);
+});
+
 test('each request has a key that is its own, and the same at each delivery', async () => {
   const post = { method: 'POST', data: { at: Math.random() }, contentType: 'json' };
   const all = [['/a', post], ['/a', post], ['/b', post], ['/c', { ...post, headers: { 'Idempotency-Key': 'mine' } }]];
@@ -148,6 +158,27 @@ test('another function is called by Lambda\'s API, and what it fails with is the
     lambda.closeAllConnections();
     lambda.close();
   }
+});
+
+test('an order that is passed on to functions has a key of its own in each call, unless the file names one', async () => {
+  const keys = [];
+  install({ functions: new Map([['router', 'shop-router']]), invoke: async (target, payload) => (keys.push(payload.idempotency_key), { payload: null }) });
+  const { callFunction } = globalThis.uniCloud;
+  const answer = await new Shop().deliver(async ({ data }) => {
+    for (const url of ['points', 'mail']) await callFunction({ name: 'router', data: { $url: url, ...data } });
+    await callFunction({ name: 'router', data: { ...data, idempotency_key: 'mine' } });
+    return !keys.includes(data.idempotency_key);
+  });
+  assert.equal(answer.code, 0, answer.msg);
+  assert.equal(new Set(keys).size, 3);
+  assert.equal(keys[2], 'mine');
+});
+
+test('a function that may not be called is said without the names of the account', async () => {
+  const denied = Object.assign(new Error('User: arn:aws:sts::123456789012:assumed-role/x is not authorized'), { name: 'AccessDeniedException' });
+  install({ functions: new Map([['router', 'shop-router']]), invoke: () => Promise.reject(denied) });
+  const { msg } = await new Shop().deliver(() => globalThis.uniCloud.callFunction({ name: 'router' }));
+  assert.equal(msg, 'uniCloud.callFunction: no right to call router; give its ARN to the stack, parameter CallFunctionArns');
 });
 
 test('the names of other functions are read strictly', () => {

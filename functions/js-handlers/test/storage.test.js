@@ -6,7 +6,9 @@
 
 const assert = require('node:assert/strict');
 const crypto = require('node:crypto');
+const http = require('node:http');
 const { test } = require('node:test');
+const { setTimeout: pause } = require('node:timers/promises');
 const { deliver } = require('../src/deliver');
 const { DynamoDb, Refused, memberOf } = require('../src/dynamodb');
 const { folder, order } = require('./kit');
@@ -94,7 +96,7 @@ for (const [engine, open] of Object.entries(engines)) {
     };
     for (const [name, op, value, expected] of [
       ['n', 'eq', N('5.0'), true], ['n', 'eq', N(6), false], ['n', 'ne', N(5), false], ['n', 'gte', N(5), true], ['n', 'gt', N(5), false],
-      ['n', 'lte', N(5), true], ['n', 'lt', N(10), true], ['n', 'lt', S('9'), false], ['s', 'gt', S('l'), true], ['none', 'gt', N(0), false],
+      ['n', 'lte', N(5), true], ['n', 'lt', N(10), true], ['n', 'lt', S('9'), false], ['s', 'gt', S('l'), true], ['none', 'gt', N(0), false], ['none', 'ne', N(0), true],
       ['none', 'absent', undefined, true], ['n', 'absent', undefined, false], ['l', 'eq', { L: [N(1), { M: { k: S('v') } }] }, true],
       ['l', 'eq', { L: [N(1)] }, false], ['f', 'eq', { BOOL: false }, true], ['z', 'eq', { NULL: true }, true], ['none', 'eq', { NULL: true }, false],
     ]) {
@@ -153,6 +155,87 @@ for (const [engine, open] of Object.entries(engines)) {
     assert.equal((await storage.scan(`${prefix}recharge_logs`)).items.length, 3);
   });
 }
+
+test('a thousand rows that an index has are read, although each reading takes its time', async () => {
+  let most = 0;
+  let running = 0;
+  const rows = Array.from({ length: 1000 }, (_, n) => ({ _id: S(`r${n}`), no: S('N1') }));
+  const storage = {
+    indexes: async () => [INDEX],
+    query: async () => ({ items: rows.map(({ _id }) => ({ _id })) }),
+    async get(table, id) {
+      most = Math.max(most, (running += 1));
+      await pause(1);
+      running -= 1;
+      return rows.find(({ _id }) => _id.S === id);
+    },
+    transact: async () => {},
+  };
+  let found;
+  const handlers = () => () => async (obj, { db }) => Boolean((found = await db.collection('t').where({ no: 'N1' }).count()));
+  const answer = await deliver(order('test'), { handlers, storage, marks: 'm', timeLeft: () => 10_000 });
+  assert.deepEqual([answer.code, found.total], [0, 1000]);
+  // The client has fifty connections; who waits for one longer than half a second has failed.
+  assert.ok(most <= 50, `${most} at the same time`);
+});
+
+test('an index that is added is found by an instance that has asked before', async (t) => {
+  const index = (IndexName, ...keys) => ({
+    IndexName, IndexStatus: 'ACTIVE', KeySchema: keys.map((AttributeName, n) => ({ AttributeName, KeyType: n === 0 ? 'HASH' : 'RANGE' })),
+  });
+  const all = [index('by-no', 'no'), index('by-no-k', 'no', 'k')];
+  const AttributeDefinitions = [{ AttributeName: '_id', AttributeType: 'S' }, { AttributeName: 'no', AttributeType: 'S' }, { AttributeName: 'k', AttributeType: 'N' }];
+  let asked = 0;
+  const server = http.createServer((request, response) => {
+    asked += 1;
+    response.end(JSON.stringify({ Table: { AttributeDefinitions, GlobalSecondaryIndexes: all.slice(0, asked) } }));
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+  try {
+    const storage = new DynamoDb({ ...options, endpoint: `http://127.0.0.1:${server.address().port}` });
+    for (let n = 0; n < 2; n += 1) assert.deepEqual(await storage.indexes('t'), [INDEX]);
+    t.mock.timers.tick(60_001);
+    assert.deepEqual(await storage.indexes('t'), [INDEX, { name: 'by-no-k', hash: 'no', type: 'S', range: 'k' }]);
+    assert.equal(asked, 2);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+test('a right to an index that is missing is said by the index\'s name', async () => {
+  const server = http.createServer((request, response) => {
+    response.writeHead(400).end(JSON.stringify({ __type: 'com.amazon.coral.service#AccessDeniedException', message: 'arn:aws:sts::123456789012' }));
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const storage = new DynamoDb({ ...options, endpoint: `http://127.0.0.1:${server.address().port}` });
+  try {
+    await assert.rejects(storage.query('goods', INDEX, S('n')), { message: /^this function has no right to the table goods\/index\/by-no; give its ARN/ });
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+test('a DynamoDB that does not answer is not waited for', async () => {
+  const silent = http.createServer(() => {});
+  await new Promise((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const endpoint = `http://127.0.0.1:${silent.address().port}`;
+  const storage = new DynamoDb({ ...options, endpoint, maxAttempts: 1 });
+  const started = performance.now();
+  try {
+    const writes = [{ type: 'delete', table: 't', id: 'a', conditions: exists }];
+    const waited = pause(4000, 'waits', { ref: false });
+    for (const call of [storage.get('t', 'a'), storage.transact(writes)]) {
+      assert.equal(await Promise.race([call.catch((error) => error.name), waited]), 'TimeoutError');
+    }
+    assert.ok(performance.now() - started < 3900);
+  } finally {
+    silent.closeAllConnections();
+    silent.close();
+  }
+});
 
 test('a write is an expression with placeholders for every name and value', () => {
   const write = {
