@@ -105,7 +105,7 @@ async function run(load, data, options, timeLeft) {
     if (unawaited.length > 0) throw new HandlerError(`the handler returned without waiting for ${unawaited.join(', ')}; await each call`);
     if (session.transaction) throw new HandlerError('the handler returned with a transaction that is neither committed nor rolled back');
     if (session.forgotten) throw new HandlerError(`the handler wrote ${session.forgotten} beside a transaction, which it rolled back; write in it, or after it`);
-    return { answer, writes: session.writes() };
+    return { answer, writes: session.writes(), missed: [...session.missed] };
   } catch (error) {
     session.end('the handler has ended already');
     return { answer: { code: 1, msg: messageOf(error) }, error };
@@ -143,13 +143,17 @@ async function deliver(event, { handlers, storage, marks, prefix, reserved, time
     const options = { storage, prefix, reserved: [...(reserved ?? []), marks], key, running };
     data.idempotency_key = key;
     for (let round = 0; round < ROUNDS; round += 1) {
-      const { answer, writes, error } = await run(load, data, options, timeLeft);
+      const { answer, writes, missed, error } = await run(load, data, options, timeLeft);
       // What failed may have failed because somebody else delivered at the same time.
       if (answer.code !== 0) return (await earlier()) ?? failed(answer, error);
       const item = marshalRow({ _id: no, type: data.type, msg: answer.msg, create_date: now() });
       const mark = { type: 'put', table: marks, id: no, item, conditions: [{ name: '_id', op: 'absent' }] };
       const outcome = await commit(storage, [mark, ...writes], timeLeft);
-      if (outcome === 'done') return answer;
+      if (outcome === 'done') {
+        // The file may have meant it so; it may also have credited nobody.
+        if (missed.length > 0) log.error({ out_trade_no: no, type: data.type, message: 'delivered, but an update found no row', tables: missed });
+        return answer;
+      }
       if (outcome === 'marked') {
         const first = await earlier();
         if (first) return first;

@@ -44,6 +44,8 @@ class Session {
     this.reserved = reserved;
     this.key = key;
     this.requests = new Map();
+    /** The tables in which an update has found no row. */
+    this.missed = new Set();
   }
 
   /** Ends when the handler may no longer do anything. */
@@ -267,6 +269,7 @@ class Session {
     await this.#loadFor(table, filter);
     const rows = this.#told(table, filter);
     const wanted = first ? rows.slice(0, 1) : rows;
+    if (wanted.length === 0) this.missed.add(where);
     const changed = wanted.filter((row) => this.#change(guarded(row, filter), changes, where));
     return { matched: wanted.map((row) => this.#row(table, row.id)), updated: changed.length };
   }

@@ -47,6 +47,16 @@ for (const [name, [end, message]] of Object.entries(FAILURES)) {
   });
 }
 
+test('a success whose update found no row is in the log by its table', async () => {
+  const shop = opened();
+  const answer = await shop.deliver(async (obj, { db, _ }) => {
+    await db.collection('uni-id-users').doc('nobody').update({ balance: _.inc(5) });
+    return true;
+  });
+  assert.equal(answer.code, 0);
+  assert.deepEqual(shop.logged, [{ out_trade_no: 'T1', type: 'test', message: 'delivered, but an update found no row', tables: ['uni-id-users'] }]);
+});
+
 test('a handler\'s own code and message are the answer', async () => {
   assert.deepEqual(await opened().deliver(async () => ({ code: 7, msg: 'x'.repeat(300) })), { code: 7, msg: 'x'.repeat(200) });
 });
