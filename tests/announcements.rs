@@ -2,7 +2,7 @@
 //! every payment, closed order, refund, incident and ended transfer.
 
 use crate::binaries_kit::{Aws, Shop};
-use sandbox::{CallbackKind, Mode, Pay};
+use sandbox::{CallbackKind, Mode, Pay, RefundOutcome};
 use serde_json::{Value, json};
 
 /// The entries of all calls to `PutEvents`.
@@ -86,6 +86,7 @@ async fn whatever_happens_is_announced_without_the_payer_and_again_until_it_is_t
         let refund = json!({ "action": action, "out_trade_no": "TOLD_PAID", "out_refund_no": "TOLD_BACK" });
         let (status, refund) = shop.world.call("refund", refund).await;
         assert_eq!(status, 200, "{refund}");
+        shop.world.sandbox.settle_refund("TOLD_BACK", RefundOutcome::Success);
     }
 
     let records = json!({ "Records": shop.world.records() });
