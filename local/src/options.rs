@@ -103,6 +103,11 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Str
             _ => return Err(format!("{name}: no such option")),
         }
     }
+    if options.config.is_some() && !options.js_handlers.is_empty() {
+        return Err(
+            "--js-handler is for the demo; in a configuration of your own, name the function in `handlers`".into()
+        );
+    }
     Ok(Command::Run(options))
 }
 
@@ -144,5 +149,7 @@ mod tests {
         assert_eq!(run(&["--port", "70000"]), Err("--port 70000: not a port".to_owned()));
         assert_eq!(run(&["--schedule=1s"]), Err("--schedule 1s: not a number of seconds".to_owned()));
         assert_eq!(run(&["--cors-origin", "*"]), Err("--cors-origin *: not an origin".to_owned()));
+        let both = run(&["--config", "c.json", "--js-handler", "recharge"]);
+        assert!(both.is_err_and(|why| why.starts_with("--js-handler is for the demo")));
     }
 }
