@@ -1,7 +1,8 @@
-//! Some seeds, every small scope at coarse deaths, and a second of a flash sale. `simulate` runs thousands of seeds.
+//! Some seeds, every small scope at coarse deaths, a second of a flash sale, and a small sale day. `simulate` runs thousands of seeds.
 
 use simulator::exhaustive::{self, SCOPES};
 use simulator::hot::{self, Hot};
+use simulator::load::{self, Load};
 use simulator::{Plan, run};
 
 #[test]
@@ -57,4 +58,12 @@ fn two_hundred_payments_a_second_of_one_product_are_delivered_at_once_from_shard
 fn what_sells_out_is_sold_to_the_last_piece_and_no_further() {
     let sold = hot::run(Hot { stock: 75, rate: 100, shards: 16, ..SALE }).unwrap_or_else(|why| panic!("{why}"));
     assert_eq!((sold.delivered, sold.at_once, sold.refused), (75, 75, 25));
+}
+
+/// `docs/scaling.md` has the table of a longer one.
+#[test]
+fn a_sale_day_with_a_provider_that_is_down_credits_each_payment_once_and_leaves_no_order_open() {
+    let loaded = load::run(Load { rate: 2, minutes: 3 }).unwrap_or_else(|why| panic!("{why}"));
+    assert_eq!(loaded.created, 360);
+    assert!(loaded.paid > 100, "{loaded:?}");
 }
