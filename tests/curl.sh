@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The main job by curl, for every pay type: create, pay at the simulated wallet, credited once, refunded twice in
-# part, and the third refund refused. Usage: tests/curl.sh [target/debug/vk-pay-local]
+# part, and the third refund refused. Usage: tests/curl.sh [target/debug/vk-pay]
 set -euo pipefail
-program=${1:-target/debug/vk-pay-local}
+program=${1:-target/debug/vk-pay}
 folder=$(mktemp -d)
 "$program" --port 0 --data-dir "$folder/data" >"$folder/out" 2>"$folder/log" &
 process=$!

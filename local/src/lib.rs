@@ -4,7 +4,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`options`] | the command line |
+//! | [`options`] | how it is started |
 //! | [`dynamo`] | the embedded DynamoDB and the tables |
 //! | [`functions`] | the functions behind one address |
 //! | [`guard`] | what keeps other web pages out |
@@ -30,4 +30,4 @@ mod stack;
 pub mod stream;
 
 pub use options::Options;
-pub use stack::{Running, StartError, start};
+pub use stack::{Address, Running, StartError, start};

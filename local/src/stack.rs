@@ -15,6 +15,7 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use dynoxide::Database;
 use sandbox::Sandbox;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::app::{App, Settings, system_clock};
 use shared::config::Source;
@@ -75,6 +76,7 @@ pub struct Running {
     pub demo_key: Option<String>,
     /// The embedded DynamoDB, for looking into tables.
     pub dynamodb: Client,
+    data_dir: PathBuf,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -96,7 +98,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let mut tasks = Vec::new();
 
     let database = dir.join("dynamodb.sqlite");
-    let (dynamodb, database) = open_tables(&database, options.dynamodb_port, &stop, &mut tasks).await?;
+    let (dynamodb, database, tables_url) = open_tables(&database, options.dynamodb_port, &stop, &mut tasks).await?;
     let mut simulated = None;
     let (source, config, demo_key) = match &options.config {
         Some(path) => (Source::File(path.clone()), Value::Null, None),
@@ -143,7 +145,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         journal: journal.clone(),
         base_url: base_url.clone(),
         config_path: options.config.clone().unwrap_or_else(|| dir.join("config.json")),
-        data_dir: dir,
+        data_dir: dir.clone(),
         rules: std::sync::Mutex::default(),
         wishes: Default::default(),
     };
@@ -162,7 +164,41 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     }
     tasks.push(tokio::spawn(stream::schedule(app.clone(), options.schedule, stopped(&stop))));
     tasks.reverse();
-    Ok(Running { base_url, app, sandbox: simulated, config, demo_key, dynamodb, stop, tasks })
+    let found = Address { url: base_url.clone(), dynamodb: tables_url, key: demo_key.clone() };
+    found.write(&dir).map_err(file(dir.join(ADDRESS)))?;
+    Ok(Running { base_url, app, sandbox: simulated, config, demo_key, dynamodb, data_dir: dir, stop, tasks })
+}
+
+/// Where a stack that runs can be reached: in a file of its data folder, so that commands find it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    /// `http://127.0.0.1:<port>`: the console and the functions.
+    pub url: String,
+    /// The tables' endpoint.
+    pub dynamodb: String,
+    /// The demo's secret, for `Authorization: Bearer`; a configuration of the merchant's own has others.
+    pub key: Option<String>,
+}
+
+/// The file, in the data folder, that is there while a stack runs.
+const ADDRESS: &str = "stack.json";
+
+impl Address {
+    /// The address of the stack that keeps its tables in this folder; `None` where none runs.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read(data_dir: &std::path::Path) -> std::io::Result<Option<Self>> {
+        match std::fs::read(data_dir.join(ADDRESS)) {
+            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write(&self, data_dir: &std::path::Path) -> std::io::Result<()> {
+        demo::write_private(&data_dir.join(ADDRESS), &serde_json::to_vec_pretty(self)?)
+    }
 }
 
 fn router(app: &Arc<App>, console: Console, guard: Arc<Guard>, journal: Arc<Journal>, origins: Vec<String>) -> Router {
@@ -189,7 +225,7 @@ async fn open_tables(
     port: u16,
     stop: &watch::Sender<bool>,
     tasks: &mut Vec<JoinHandle<()>>,
-) -> Result<(Client, Database), StartError> {
+) -> Result<(Client, Database, String), StartError> {
     let wrong = |what: String| StartError::Tables(what);
     let path = file.to_str().ok_or_else(|| wrong(format!("{}: not a text", file.display())))?;
     let database = Database::new(path).map_err(|e| wrong(format!("{}: {e}", file.display())))?;
@@ -203,7 +239,7 @@ async fn open_tables(
     }));
     let client = dynamo::client(&url);
     dynamo::create_tables(&client, TABLE, "").await.map_err(|e| wrong(e.to_string()))?;
-    Ok((client, database))
+    Ok((client, database, url))
 }
 
 async fn open_sandbox(
@@ -272,7 +308,8 @@ impl Running {
 
     /// Stops taking requests, lets those that run end, and ends.
     pub async fn stop(self) {
-        let Self { stop, tasks, app, dynamodb, .. } = self;
+        let Self { stop, tasks, app, dynamodb, data_dir, .. } = self;
+        let _ = std::fs::remove_file(data_dir.join(ADDRESS));
         let _ = stop.send(true);
         drop((app, dynamodb));
         for task in tasks {

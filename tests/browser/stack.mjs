@@ -10,7 +10,7 @@ import { chromium } from "playwright-core";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 const target = process.env.CARGO_TARGET_DIR ?? path.join(root, "target");
-const binary = process.env.VK_PAY_LOCAL ?? path.join(target, "debug", "vk-pay-local");
+const binary = process.env.VK_PAY_LOCAL ?? path.join(target, "debug", "vk-pay");
 
 const children = new Set();
 
