@@ -126,6 +126,19 @@ def infra_sets(region):
     }
 
 
+def js_handlers_sets(region):
+    """What functions/js-handlers/template.yaml is deployed with, by name."""
+    arn, here = f"arn:{partition(region)}", f"{region}:{ACCOUNT}"
+    given = {"TableArns": f"{arn}:dynamodb:{here}:table/goods,{arn}:dynamodb:{here}:table/goods/index/*"}
+    options = {
+        "CallFunctions": "mail=send-mail",
+        "CallFunctionArns": f"{arn}:lambda:{here}:function:send-mail",
+        "NotifyKeyParameter": "/vk-pay/notify-key",
+        "Architecture": "x86_64",
+    }
+    return {"as it is": given, "all options": given | options}
+
+
 class Resolver:
     """Decides a template's conditions for a set of parameters."""
 
@@ -316,13 +329,13 @@ def check(path, name, given, region):
     template = translated(path, given, region)
     template = Resolver(template, given, region).resolve(template)
     faults = [str(match) for match in lint(json.dumps(template, default=str), None, [region])]
-    if path.name == "template.yaml":
+    if path == ROOT / "template.yaml":
         faults += of_aliases(template)
-    if path.name != "edge.yaml":
+    if path in (ROOT / "template.yaml", ROOT / "infra.yaml"):
         faults += of_alarms(template)
     if region in CHINA:
         faults += of_china(template)
-    head = f"{path.name}: {region}, {name}: {len(template['Resources'])} resources, {len(faults)} faults"
+    head = f"{path.relative_to(ROOT)}: {region}, {name}: {len(template['Resources'])} resources, {len(faults)} faults"
     return faults, "\n    ".join([head, *faults])
 
 
@@ -338,6 +351,11 @@ def main():
         for name, given in infra_sets(region).items()
     ]
     sets += [(ROOT / "edge.yaml", name, given, "us-east-1") for name, given in edge_sets().items()]
+    sets += [
+        (ROOT / "functions" / "js-handlers" / "template.yaml", name, given, region)
+        for region in [GLOBAL[0], CHINA[0]]
+        for name, given in js_handlers_sets(region).items()
+    ]
     good = True
     with multiprocessing.Pool() as pool:
         for faults, report in pool.starmap(check, sets, chunksize=1):
