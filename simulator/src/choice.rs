@@ -20,6 +20,9 @@ impl Step {
         if world.sharded && chance(|c| c.permille(40)) {
             return Self::Shards(chance(|c| *c.pick(&SHARDS)));
         }
+        if world.moves && chance(|c| c.permille(60)) {
+            return Self::Moved(chance(|c| c.permille(500)));
+        }
         match chance(|c| c.below(128)) {
             0..=17 => Self::Create(creation(world)),
             18..=34 => payment(world),

@@ -1,7 +1,7 @@
 //! What must always hold, and what must hold when all is quiet (`docs/invariants.md`).
 
 use crate::stores::sold;
-use crate::world::{PRICE, PolicyOf, TABLE, USERS, World};
+use crate::world::{MOVING, PRICE, PolicyOf, TABLE, USERS, World};
 use sandbox::Trade;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,7 +64,7 @@ pub fn always(world: &World, seen: &mut Seen) -> Result<(), String> {
         law!(!paid || refunded + reserved + left == total, "{no}: {refunded} + {reserved} + {left} is not {total}");
         law!(paid || refunded + reserved == 0, "{no}: refunded though it is {state}");
         // A receiver may have been told just before.
-        if text(order, "type") != "mine" {
+        if text(order, "type") != "mine" && !world.was_taken(no) {
             let (all, success) = (refunded + reserved >= total, order["user_order_success"] == true);
             // Between two looks a refund may have been refused, the order delivered, and all of it gone back elsewhere.
             let broken = all && success && seen.returning.contains(no) && {
@@ -153,7 +153,9 @@ fn credits(world: &World, items: &[Value]) -> Result<(), String> {
         let count = |rows: &[Value]| rows.iter().filter(|row| row["out_trade_no"] == *no).count();
         let delivered = count(&logs) + count(&sold) + count(&members);
         let success = order["user_order_success"] == true;
-        let wanted = usize::from(success && !matches!(text(order, "type"), "mine" | "custom"));
+        let taken = world.was_taken(no);
+        law!(!taken || delivered == 0, "{no} was taken by the receiver, and delivered by its handler in Rust too");
+        let wanted = usize::from(success && !taken && !matches!(text(order, "type"), "mine" | "custom"));
         law!(delivered == wanted, "{no} was delivered {delivered} times, success {success}");
         let paid = matches!(text(order, "trade_state"), "SUCCESS" | "REFUND");
         let own = |name: &str| kinds(items, "incident").find(|i| i["out_trade_no"] == *no && i["incident"] == name);
@@ -218,12 +220,16 @@ pub fn quiet(world: &World) -> Result<(), String> {
         let id = text(order, "transaction_id");
         let there = trades.iter().any(|t| t.paid.is_some() && paid_under(t, id));
         law!(there, "{no} was credited by {id}, which nobody paid");
-        law!(order["user_order_success"].is_boolean() || delivered_late(order), "{no} was never delivered: {order}");
+        law!(
+            order["user_order_success"].is_boolean() || delivered_late(world, order),
+            "{no} was never delivered: {order}"
+        );
         // What an untold refund holds is not handed over, and given up in the end.
         if text(order, "type") == "mine" && fen(order, "refund_fee") + untold < fen(order, "total_fee") {
-            let taken = world.receiver.taken.lock().expect("not poisoned");
-            let got = taken.values().any(|(own, _)| own == no);
-            law!(got && order["user_order_success"] == true, "{no} never reached its receiver: {order}");
+            law!(
+                world.was_taken(no) && order["user_order_success"] == true,
+                "{no} never reached its receiver: {order}"
+            );
         }
         // Without the money or the pieces, nobody gets any.
         let covered = i64::try_from(fen(order, "total_fee")).unwrap_or(0) / quantity(order);
@@ -283,8 +289,9 @@ fn is_gone(transfer: &sandbox::Transfer) -> bool {
 }
 
 /// An order that was fully refunded before its receiver took it is not handed over any more.
-fn delivered_late(order: &Value) -> bool {
-    text(order, "type") == "mine" && fen(order, "refund_fee") >= fen(order, "total_fee")
+fn delivered_late(world: &World, order: &Value) -> bool {
+    let moves = world.moves && text(order, "type") == MOVING;
+    (moves || text(order, "type") == "mine") && fen(order, "refund_fee") >= fen(order, "total_fee")
 }
 
 /// Whether a trade's payment has this number in the table.

@@ -74,6 +74,8 @@ pub enum Step {
     Denied(bool),
     /// The goods are there, or not.
     Goods(bool),
+    /// The merchant has a type's orders taken by the receiver, or by its handler in Rust again.
+    Moved(bool),
     /// The merchant changes how many shards the goods are sold from.
     Shards(i64),
     /// A refund in the provider's own console, and its callback.
@@ -202,6 +204,7 @@ impl Step {
             Self::Denied(denied) => world.weather.denied.store(denied, Ordering::Relaxed),
             Self::Goods(there) => world.goods(there),
             Self::Shards(shards) => world.shards(shards),
+            Self::Moved(to_receiver) => world.moved(to_receiver),
             Self::GiveBack(provider, number, amount) => {
                 let made = world.sandbox.give_back(Some(provider), &number, amount);
                 if let Some(made) = made.filter(|_| !world.silent) {

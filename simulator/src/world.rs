@@ -46,6 +46,9 @@ pub const SHARDS: [i64; 4] = [0, 2, 3, 5];
 /// 2026-01-01 00:00 UTC, Unix ms: when every run begins.
 const BEGIN: i64 = 1_767_225_600_000;
 const GATEWAY: &str = "http://127.0.0.1:1";
+const RECEIVER: &str = "http://127.0.0.1:2/";
+/// The type that moves between two handlers.
+pub const MOVING: &str = "recharge";
 const SITE: &str = "https://pay.test";
 
 /// The merchants' keys: making them takes longer than a run.
@@ -121,6 +124,10 @@ pub struct World {
     pub sells: bool,
     /// What it sold.
     pub sales: Mutex<Sales>,
+    /// Whether a type moves between its handler in Rust and one by configuration.
+    pub moves: bool,
+    /// The shop's configuration, which changes where a type moves.
+    document: tempfile::NamedTempFile,
     /// Secrets that must never stand in an item or a reply.
     pub secrets: Vec<String>,
 }
@@ -132,7 +139,8 @@ impl World {
         trades.any(|t| t.provider == provider && t.number == number && t.notify_url.is_some())
     }
 
-    /// The world of a seed: every fourth has a store, every fourth queues, every fourth goods in shards.
+    /// The world of a seed: every fourth has a store, every fourth queues, every fourth goods in shards, every
+    /// eighth a type that moves between two handlers.
     pub async fn new(number: u64, faults: usize) -> Self {
         let mut world = Self::with_queues(number, faults, number % 4 == 2).await;
         world.sharded = number % 4 == 1;
@@ -158,7 +166,8 @@ impl World {
         sandbox.set_console_url("shop", SITE, "default");
         let policy = chance(|c| *c.pick(&[PolicyOf::Refund, PolicyOf::Refund, PolicyOf::Accept, PolicyOf::Wait]));
         let silent = chance(|c| c.permille(300));
-        let config = document(policy);
+        let config = tempfile::NamedTempFile::new().expect("a file for the configuration");
+        std::fs::write(&config, document(policy, false).to_string()).expect("written");
         let weather = Arc::new(Weather::default());
         let database = Database::memory().expect("a database");
         let written = Arc::new(Written::default());
@@ -169,7 +178,7 @@ impl World {
         let queues = queued.then(|| Arc::new(MemoryQueues::new(clock.clone(), Duration::from_mins(1))));
         let faulty = queues.clone().map(|queues| FaultyQueues { queues, weather: weather.clone() });
         let settings = Settings {
-            source: Source::Inline(config.to_string()),
+            source: Source::File(config.path().to_owned()),
             config_ttl: 300,
             notify_base: None,
             dead_letters: None,
@@ -204,6 +213,8 @@ impl World {
             put_in: AtomicI64::new(0),
             sells: number % 4 == 3,
             sales: Mutex::default(),
+            moves: number % 8 == 4,
+            document: config,
             secrets,
         };
         for user in 0..USERS {
@@ -279,6 +290,17 @@ impl World {
     pub fn shelves(&self) -> Vec<Value> {
         let hidden = self.hidden.lock().expect("not poisoned").clone().map(plain_item);
         self.items("goods").into_iter().chain(hidden).collect()
+    }
+
+    /// The merchant has the receiver take orders of the type that moves, or leaves it to its handler in Rust again. The
+    /// functions see it when they look at the configuration next.
+    pub fn moved(&self, to_receiver: bool) {
+        std::fs::write(&self.document, document(self.policy, to_receiver).to_string()).expect("written");
+    }
+
+    /// Whether the receiver has taken an order.
+    pub fn was_taken(&self, no: &str) -> bool {
+        self.receiver.taken.lock().expect("not poisoned").values().any(|(own, _)| own == no)
     }
 
     /// The goods are taken out of their table, or put back as they were.
@@ -437,8 +459,9 @@ impl World {
     }
 }
 
-/// The shop's configuration, with what its policy does.
-fn document(policy: PolicyOf) -> Value {
+/// The shop's configuration, with what its policy does, and whether the receiver takes orders of the type `recharge` in
+/// place of the handler in Rust.
+fn document(policy: PolicyOf, moved: bool) -> Value {
     let [first, second] = merchants();
     let mut config = first.config_with(GATEWAY, Mode { wxpay_version: 2, ..Mode::default() });
     config["merchants"] =
@@ -447,7 +470,10 @@ fn document(policy: PolicyOf) -> Value {
     config["merchants"]["stranger"] = stranger().config_with(GATEWAY, Mode::default());
     config["notifyUrl"] = json!(SITE);
     config["auth"] = json!({ "default": "key", "keys": { "shop": KEY }, "createPayment": ["key", "none"] });
-    config["handlers"] = json!({ "mine": { "http": { "url": "http://127.0.0.1:2/" } } });
+    config["handlers"] = json!({ "mine": { "http": { "url": RECEIVER } } });
+    if moved {
+        config["handlers"][MOVING] = json!({ "replaces": true, "http": { "url": RECEIVER } });
+    }
     config["policy"] = match policy {
         PolicyOf::Refund => json!({ "latePayment": "refund", "duplicatePayment": "refund" }),
         PolicyOf::Accept => json!({ "latePayment": "accept", "duplicatePayment": "wait" }),
