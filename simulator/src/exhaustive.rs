@@ -66,10 +66,13 @@ pub enum Scope {
     Drawn,
     /// Orders that race for the last pieces, which are in two shards; there are not enough for all.
     LastPieces,
+    /// A callback of an order that a receiver takes in place of the handler in Rust; then the type is the handler's again,
+    /// and the stream comes.
+    Moved,
 }
 
 /// All of them.
-pub const SCOPES: [Scope; 25] = [
+pub const SCOPES: [Scope; 26] = [
     Scope::Callbacks,
     Scope::Refunds,
     Scope::Late,
@@ -95,6 +98,7 @@ pub const SCOPES: [Scope; 25] = [
     Scope::Forgotten,
     Scope::Drawn,
     Scope::LastPieces,
+    Scope::Moved,
 ];
 
 fn created(provider: &str, kind: &str) -> Step {
@@ -203,6 +207,7 @@ impl Scope {
                 world.offer(0, 2, &[1, 2]);
                 return ordered(world, [2, 1, 1]).await;
             }
+            Self::Moved => move_type(world, true).await,
             _ => {}
         }
         let create = || created(self.payee().name(), self.kind()).run(world);
@@ -342,7 +347,7 @@ impl Scope {
             }
             Self::Changed => [told(payee), created("alipay", self.kind())],
             Self::Drawn | Self::LastPieces => [told(payee), Step::Told(payee, "ORDER_1".to_owned())],
-            Self::Callbacks | Self::Late | Self::Forwarded => [told(payee), told(payee)],
+            Self::Callbacks | Self::Late | Self::Forwarded | Self::Moved => [told(payee), told(payee)],
         })
     }
 
@@ -351,6 +356,10 @@ impl Scope {
         match self {
             // The stream may die too.
             Self::Late | Self::Forwarded => Mortal::new(Step::Dispatch(10, true).run(world), second).await,
+            Self::Moved => {
+                move_type(world, false).await;
+                Mortal::new(Step::Dispatch(10, true).run(world), second).await;
+            }
             // The third finds what the two have left.
             Self::Drawn | Self::LastPieces => {
                 if self == Self::Drawn {
@@ -365,6 +374,12 @@ impl Scope {
             _ => {}
         }
     }
+}
+
+/// The type that moves is the receiver's, or its handler's in Rust again, and the functions have seen it.
+async fn move_type(world: &World, to_receiver: bool) {
+    world.moved(to_receiver);
+    tokio::time::advance(Duration::from_mins(6)).await;
 }
 
 /// The only incident, if there is one.
