@@ -76,8 +76,15 @@ pub(crate) fn read_anchor(
 pub(crate) fn read_products(node: &Reader<'_>) -> Option<BTreeMap<String, Fen>> {
     let products = node.object("products")?;
     let mut read = BTreeMap::new();
-    for id in products.keys() {
+    for id in products.names(r"^[\s\S]*$") {
         let Some(product) = products.object(id) else { continue };
+        product.needs("total_fee");
+        product.asks("total_fee", || {
+            let form = json!({
+                "type": ["integer", "string"], "minimum": 1, "maximum": Fen::MAX, "pattern": "^[1-9][0-9]*$",
+            });
+            config::Kind::Form(form, Vec::new())
+        });
         match product.raw("total_fee").and_then(Fen::from_json) {
             Some(fee) => {
                 read.insert(id.clone(), fee);
