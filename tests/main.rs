@@ -25,6 +25,7 @@ mod binaries_kit;
 mod citations;
 mod config_faults;
 mod config_forms;
+mod contract_kit;
 mod crypto;
 mod declared_fields;
 mod deploy;
