@@ -32,7 +32,7 @@ const TREES: [Tree; 9] = [
         prefix: "crate::",
         based: true,
         layers: &[
-            &["parsed", "source", "spelling", "weakness"],
+            &["asked", "parsed", "source", "spelling", "weakness"],
             &["reader"],
             &["client_may_choose", "handlers", "material", "merchant_documents", "nodes", "transfer"],
             &["auth"],

@@ -1,6 +1,7 @@
 //! A whole shop for a test: an empty DynamoDB, the sandbox on a port of its own, the functions behind one
 //! address, one merchant. Everything is spoken to as from outside.
 
+use crate::contract_kit;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue as Av;
 use axum::Router;
@@ -179,14 +180,26 @@ impl World {
 
     /// Posts JSON anywhere.
     pub async fn post(&self, url: &str, body: Value, key: Option<&str>) -> Answer {
-        let mut request = self.http.post(url).header("content-type", "application/json").body(body.to_string());
+        let text = body.to_string();
+        let mut request = self.http.post(url).header("content-type", "application/json").body(text);
         if let Some(key) = key {
             request = request.header("authorization", format!("Bearer {key}"));
         }
         let answer = request.send().await.expect("an answer");
         let status = answer.status().as_u16();
         let text = answer.text().await.expect("a body");
-        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+        let reply = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        if let Some(function) = self.function_at(url) {
+            contract_kit::check(function, &body, status, &reply);
+        }
+        (status, reply)
+    }
+
+    /// Which function an address is of.
+    fn function_at<'a>(&'a self, url: &'a str) -> Option<&'a str> {
+        let path = url.split('?').next().unwrap_or(url);
+        let own = self.urls.iter().find(|(_, base)| base.trim_end_matches('/') == path.trim_end_matches('/'));
+        own.map(|(function, _)| *function).or_else(|| path.strip_prefix(&self.base)?.strip_prefix('/'))
     }
 
     /// Creates an order; the data over a usual recharge of 100 fen.

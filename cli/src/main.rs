@@ -3,9 +3,11 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | `schema` | the schema of the configuration |
 //! | `dev` | the local stack: functions, tables, simulated providers, console |
 
 mod dev;
+mod schema;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -27,11 +29,20 @@ struct Cli {
 enum Command {
     /// Start the functions, their tables, the simulated providers and a web console, in one process
     Dev(dev::Arguments),
+    /// What concerns the configuration
+    #[command(subcommand)]
+    Config(Config),
     /// Print a script that completes commands and options in a shell
     Completions {
         /// For which shell
         shell: Shell,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum Config {
+    /// Print the JSON Schema by which editors complete and check config.json
+    Schema,
 }
 
 #[tokio::main]
@@ -40,6 +51,7 @@ async fn main() -> ExitCode {
     match cli.command {
         None => dev::run(cli.dev).await,
         Some(Command::Dev(arguments)) => dev::run(arguments).await,
+        Some(Command::Config(Config::Schema)) => schema::print(),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "vk-pay", &mut std::io::stdout());
             ExitCode::SUCCESS

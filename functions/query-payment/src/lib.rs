@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use shared::api::{self, Call, Dialect, Reply, Request, Response};
 use shared::app::App;
-use shared::domain::{Code, Failure, action::Queries};
+use shared::domain::{Code, Failure, action::Queries, fields};
 use shared::payments::{
     QueryInput, next_poll, query_incidents, query_orders, query_payment, rerun_handler, verify_purchase,
 };
@@ -21,10 +21,10 @@ pub async fn handle(app: &App, request: Request) -> Response {
 }
 
 async fn payment(app: &App, call: &Call) -> Result<Reply, Failure> {
-    let fields = call.fields();
-    let order = query_payment(&app.context(call.config.clone()), &call.caller, &QueryInput::read(&fields)?).await?;
+    let data = call.fields();
+    let order = query_payment(&app.context(call.config.clone()), &call.caller, &QueryInput::read(&data)?).await?;
     let mut result = api::payment_result(&order, &call.caller);
-    if fields.flag("pay_order_info") {
+    if data.flag(&fields::PAY_ORDER_INFO) {
         result.insert("payOrder".to_owned(), Value::Object(api::order_columns(&order, &call.caller)));
     }
     let pause = next_poll(&order, (app.clock)());

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 use shared::api::{self, Call, Dialect, Reply, Request, Response};
 use shared::app::App;
+use shared::domain::fields::OUT_REFUND_NO;
 use shared::domain::{Code, Failure, action::Refunds};
 use shared::payments::{RefundInput, query_refund, refund, resolve_incident};
 
@@ -70,7 +71,7 @@ async fn query(app: &App, call: &Call) -> Result<Reply, Failure> {
     if !refunds.is_empty() {
         return Ok(Reply::ok(fields));
     }
-    match (call.data.contains_key("out_refund_no"), call.dialect) {
+    match (call.fields().has(&OUT_REFUND_NO), call.dialect) {
         (true, _) => Err(Code::NOT_REFUNDED.into()),
         (false, Dialect::Action) => Ok(Reply::state(Code::NOT_REFUNDED, fields)),
         (false, Dialect::Url) => Ok(Reply::ok(fields)),

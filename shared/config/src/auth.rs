@@ -1,9 +1,10 @@
 //! `auth`: who may call which action.
 
+use super::asked::Kind;
 use super::client_may_choose::ClientMayChoose;
 use super::reader::{Reader, base_url};
 use domain::{Secret, action::Action};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One way to prove that a caller may call.
@@ -82,12 +83,14 @@ impl Auth {
     }
 
     pub(super) fn read(auth: &Reader<'_>) -> Option<Self> {
+        auth.asks("default", || Kind::Form(modes_form(true), Vec::new()));
         let default = match auth.given("default").is_some() {
             true => read_modes(auth, "default"),
             false => Some(vec![Mode::Key]),
         };
         let (mut actions, mut seen) = (BTreeMap::new(), BTreeSet::new());
         for (key, access) in Action::ALL.iter().flat_map(|a| a.auth_keys().iter().map(|key| (*key, a.access()))) {
+            auth.asks(key, || Kind::Form(modes_form(access.may_be_open()), Vec::new()));
             // A name may rule several actions.
             if auth.given(key).is_none() || !seen.insert(key) {
                 continue;
@@ -142,6 +145,14 @@ impl Auth {
     }
 }
 
+/// What [`read_modes`] takes.
+fn modes_form(may_be_open: bool) -> Value {
+    let words = if may_be_open { json!(["none", "key", "iam", "jwt"]) } else { json!(["key", "iam", "jwt"]) };
+    json!({
+        "anyOf": [{ "enum": words }, { "type": "array", "minItems": 1, "items": { "enum": words } }, { "type": "null" }],
+    })
+}
+
 fn read_modes(auth: &Reader<'_>, key: &str) -> Option<Vec<Mode>> {
     let mode = |value: &Value| match value.as_str()? {
         "none" => Some(Mode::None),
@@ -160,10 +171,14 @@ fn read_modes(auth: &Reader<'_>, key: &str) -> Option<Vec<Mode>> {
     modes
 }
 
+/// Bytes that a shared secret has at least.
+const SHORTEST: usize = 16;
+
 fn long_secret(reader: &Reader<'_>, key: &str) -> Option<Secret> {
+    reader.asks(key, || Kind::Secret { least: SHORTEST, bytes: None, entered: true });
     let secret = reader.required_secret(key, None)?;
-    if secret.expose().len() < 16 {
-        reader.fault(key, format!("{} bytes, needs at least 16", secret.expose().len()));
+    if secret.expose().len() < SHORTEST {
+        reader.fault(key, format!("{} bytes, needs at least {SHORTEST}", secret.expose().len()));
         return None;
     }
     Some(secret)
@@ -174,10 +189,14 @@ fn read_keys(auth: &Reader<'_>) -> Vec<(String, Secret)> {
     if keys.keys().next().is_none() {
         auth.fault("keys", "is empty, and mode key needs one");
     }
-    keys.keys().filter_map(|name| Some((name.clone(), long_secret(&keys, name)?))).collect()
+    keys.names(r"^[\s\S]*$").filter_map(|name| Some((name.clone(), long_secret(&keys, name)?))).collect()
 }
 
 fn read_jwt(jwt: &Reader<'_>) -> Option<Jwt> {
+    jwt.asks("", || Kind::OneOf(["hs256", "jwks", "jwksUrl"].map(str::to_owned).to_vec()));
+    jwt.asks("jwks", || Kind::Form(json!({ "type": ["object", "string", "null"] }), Vec::new()));
+    jwt.asks("jwksUrl", || Kind::Text);
+    jwt.asks("hs256", || Kind::Secret { least: SHORTEST, bytes: None, entered: true });
     // A blank secret is a fault of its own, a blank set or URL is not there.
     let there = |key: &&str| if *key == "hs256" { jwt.given(key).is_some() } else { jwt.has(key) };
     let given: Vec<&str> = ["hs256", "jwks", "jwksUrl"].into_iter().filter(there).collect();
@@ -221,6 +240,10 @@ fn read_jwks(jwt: &Reader<'_>) -> Option<Value> {
 }
 
 fn read_require_quote(auth: &Reader<'_>) -> RequireQuote {
+    auth.asks("requireQuote", || {
+        let form = json!({ "type": ["boolean", "array", "null"], "items": { "type": "string" } });
+        Kind::Form(form, Vec::new())
+    });
     match auth.given("requireQuote") {
         None | Some(Value::Bool(false)) => RequireQuote::Never,
         Some(Value::Bool(true)) => RequireQuote::Always,

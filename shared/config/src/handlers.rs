@@ -1,11 +1,13 @@
 //! `handlers.<type>`: type handlers of the merchant's own, reached by HTTP, as a Lambda function, or
 //! by a bus of EventBridge.
 
+use super::asked::Kind;
 use super::reader::Reader;
 use super::weakness::weakness;
 use crypto::aes;
 use domain::Secret;
 use net::egress;
+use serde_json::json;
 use std::time::Duration;
 
 /// A handler that is told of paid orders.
@@ -52,6 +54,8 @@ pub enum Target {
 }
 
 const LONGEST_TYPE: usize = 64;
+/// The same as a pattern.
+pub(super) const TYPE_PATTERN: &str = r"^[\s\S]{1,64}$";
 /// What a handler may be, by the name of its object.
 const KINDS: [&str; 3] = ["http", "lambda", "eventBridge"];
 
@@ -60,16 +64,18 @@ pub(super) fn read(handlers: &Reader<'_>, name: &str) -> Option<Forward> {
         handlers.fault(name, "must be 1 to 64 bytes");
     }
     let kinds = handlers.object(name)?;
+    kinds.asks("", || Kind::OneOf(KINDS.map(str::to_owned).to_vec()));
+    let replaces = kinds.flag("replaces").unwrap_or(false);
     let forward = match KINDS.map(|kind| kinds.has(kind)) {
         [true, false, false] => read_http(&kinds.object("http")?),
         [false, true, false] => read_lambda(&kinds.object("lambda")?),
         [false, false, true] => read_event_bus(&kinds.object("eventBridge")?),
         _ => {
+            KINDS.iter().for_each(|kind| kinds.asks(kind, || Kind::Object));
             handlers.fault(name, "must have one of http, lambda and eventBridge");
             return None;
         }
     };
-    let replaces = kinds.flag("replaces").unwrap_or(false);
     kinds.refuse_unknown();
     forward.map(|forward| Forward { replaces, ..forward })
 }
@@ -126,6 +132,10 @@ fn read_event_bus(node: &Reader<'_>) -> Option<Forward> {
 
 fn read_common(node: &Reader<'_>) -> (Option<aes::Mode>, Duration) {
     let timeout = node.integer("timeoutMs", 100..=10_000).unwrap_or(5_000);
+    node.asks("encrypt", || {
+        let form = json!({ "enum": [true, false, "aes192", "aes-256-ecb", null] });
+        Kind::Form(form, vec![json!(true)])
+    });
     let encrypt = match node.given("encrypt") {
         None | Some(serde_json::Value::Bool(false)) => None,
         Some(serde_json::Value::Bool(true)) => Some(aes::Mode::Aes192),

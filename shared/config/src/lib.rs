@@ -3,6 +3,7 @@
 //! [`Document::parse`] reads every section, also those that this function does not use, and answers either a
 //! configuration that is right or all of its faults by path. Key material is parsed here, once.
 
+mod asked;
 mod auth;
 mod client_may_choose;
 mod handlers;
@@ -16,6 +17,9 @@ mod spelling;
 mod transfer;
 mod weakness;
 
+#[cfg(feature = "schema")]
+pub use asked::Asked;
+pub use asked::Kind;
 pub use auth::{Auth, Jwt, JwtKeys, Mode, RequireQuote};
 pub use client_may_choose::ClientMayChoose;
 pub use handlers::{Forward, Target};
@@ -30,13 +34,16 @@ use crypto::rsa::PrivateKey;
 use domain::{Secret, UnixMs};
 use merchant_documents::is_id;
 use reader::{Shared, base_url, is_blank};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 /// The id of the merchant whose sections stand at the top level.
 pub const DEFAULT_MERCHANT: &str = "default";
+
+/// Where an editor finds the schema of the document (`docs/config.schema.json`).
+const SCHEMA: &str = "$schema";
 
 /// What a merchant's sections say of the providers, whom this crate does not know.
 pub trait Sections: Sized {
@@ -132,13 +139,22 @@ impl<M: Sections> Document<M> {
         }
     }
 
+    /// What the reader of a document asks for, at each of its keys.
+    #[cfg(feature = "schema")]
+    pub fn asked(document: &Map<String, Value>) -> Vec<Asked> {
+        let shared = Shared::default();
+        // What is wrong with the document does not matter: it is made up.
+        drop(Self::read(&Reader::root(&shared, document)));
+        shared.asked.into_inner()
+    }
+
     fn read(root: &Reader<'_>) -> Option<Self> {
         let notify_url = read_notify_url(root);
         let notify_key = read_notify_key(root);
         let mut merchants = BTreeMap::new();
         merchants.insert(DEFAULT_MERCHANT.to_owned(), Arc::new(M::read(DEFAULT_MERCHANT, root)));
         if let Some(section) = root.object("merchants") {
-            for id in section.keys() {
+            for id in section.names(merchant_documents::ID_PATTERN) {
                 if !is_id(id) {
                     section.fault(id, merchant_documents::ID);
                 } else if let Some(merchant) = section.object(id) {
@@ -162,11 +178,11 @@ impl<M: Sections> Document<M> {
         };
         let policy = match root.object("policy") {
             Some(policy) => read_policy(&policy),
-            None => read_policy(&Reader::root(root.shared, &empty)),
+            None => read_policy(&root.below("policy", &empty)),
         };
         let mut forwards = BTreeMap::new();
         if let Some(section) = root.object("handlers") {
-            for name in section.keys() {
+            for name in section.names(handlers::TYPE_PATTERN) {
                 if let Some(forward) = handlers::read(&section, name) {
                     forwards.insert(name.clone(), forward);
                 }
@@ -176,7 +192,7 @@ impl<M: Sections> Document<M> {
             }
         }
         let user_whitelist = root.texts("userWhitelist").map(|ids| ids.into_iter().collect());
-        root.ignore_unknown(&["autoDeleteExpiredOrders"]);
+        root.ignore_unknown(&["autoDeleteExpiredOrders", SCHEMA]);
         Some(Self {
             merchants,
             merchant_documents,
@@ -214,6 +230,13 @@ fn read_notify_url(root: &Reader<'_>) -> Option<String> {
     const KEY: &str = "notifyUrl";
     const OLD: &str = "still points at the old system: providers will send their callbacks there and not to this one; \
                        leave it out, or give your own domain";
+    root.asks(KEY, || {
+        let form = json!({
+            "description": "https, or http to a loopback address; no query. Or VK-Pay's map of space ids to URLs",
+            "type": ["string", "object", "null"],
+        });
+        Kind::Form(form, Vec::new())
+    });
     let text = match root.raw(KEY)? {
         Value::String(text) => text.as_str(),
         Value::Object(map) => {
@@ -268,11 +291,15 @@ fn is_of_old_system(url: &str) -> bool {
         || path.ends_with("/uni-pay-co")
 }
 
+/// Characters that `notifyKey` has at least.
+const NOTIFY_KEY: usize = 32;
+
 fn read_notify_key(root: &Reader<'_>) -> Option<Secret> {
+    root.asks("notifyKey", || Kind::Secret { least: NOTIFY_KEY, bytes: None, entered: true });
     let secret = root.entered_secret("notifyKey")?;
     let length = secret.expose().chars().count();
-    if length < 32 {
-        root.fault("notifyKey", format!("{length} characters, needs at least 32"));
+    if length < NOTIFY_KEY {
+        root.fault("notifyKey", format!("{length} characters, needs at least {NOTIFY_KEY}"));
         return None;
     }
     Some(secret)

@@ -1,6 +1,7 @@
 //! Key material of a node: `<name>Content`, `<name>Path` or a plain text key; parsed once, and checked for being the
 //! right one.
 
+use super::asked::Kind;
 use super::reader::{Reader, is_blank};
 use crypto::cert::Certificate;
 use crypto::jws::EcKey;
@@ -49,6 +50,7 @@ impl<'a> Reader<'a> {
     pub fn material(&self, stem: &str) -> Option<Material<Secret>> {
         let path_key = format!("{stem}Path");
         let keys = [format!("{stem}Content"), format!("{stem}PathContent")];
+        self.asks(&keys[0], || Kind::Material);
         // All are asked for, so that all are known keys.
         let path_given = self.has(&path_key);
         let values = keys.each_ref().map(|key| self.raw(key));
@@ -70,6 +72,7 @@ impl<'a> Reader<'a> {
 
     /// Key material that must be there.
     pub fn needed(&self, stem: &str) -> Option<Material<Secret>> {
+        self.needs_one(stem, false);
         let found = self.material(stem);
         if found.is_none() {
             self.missing(&format!("{stem}Content"), stem, "is missing");
@@ -77,8 +80,18 @@ impl<'a> Reader<'a> {
         found
     }
 
+    /// Notes that material must be there, for the schema: under one of its keys, or under the plain one.
+    fn needs_one(&self, stem: &str, plain: bool) {
+        self.asks("", || {
+            let ends: &[&str] =
+                if plain { &["", "Content", "PathContent", "Path"] } else { &["Content", "PathContent", "Path"] };
+            Kind::OneOf(ends.iter().map(|end| format!("{stem}{end}")).collect())
+        });
+    }
+
     /// Key material under a plain key, else as [`Reader::material`].
     pub fn key_material(&self, name: &str) -> Option<Material<Secret>> {
+        self.asks(name, || Kind::Material);
         if self.has(name) {
             for end in ["Content", "PathContent", "Path"] {
                 self.given(&format!("{name}{end}"));
@@ -90,6 +103,7 @@ impl<'a> Reader<'a> {
 
     /// The same where it must be there.
     pub fn needed_key(&self, name: &str) -> Option<Material<Secret>> {
+        self.needs_one(name, true);
         let found = self.key_material(name);
         if found.is_none() {
             let blank = self.given(name).is_some();

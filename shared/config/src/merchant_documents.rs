@@ -1,12 +1,13 @@
 //! `merchantDocuments`: merchants whose sections stand in documents of their own, so that hundreds fit. Each is read
 //! when it is first needed.
 
+use super::asked::Kind;
 use super::reader::{Fault, Reader, Shared};
 use super::source::Source;
 use super::{DEFAULT_MERCHANT, Sections};
 use crypto::rsa::PrivateKey;
 use domain::UnixMs;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,9 @@ pub(super) fn is_id(id: &str) -> bool {
     id != DEFAULT_MERCHANT && !id.is_empty() && id.len() <= 64 && id.chars().all(plain)
 }
 
+/// The same as a pattern.
+pub(super) const ID_PATTERN: &str = "^(?!default$)[A-Za-z0-9_-]{1,64}$";
+
 pub(super) const ID: &str = "must be 1 to 64 letters, digits, - or _, and not default";
 
 impl MerchantDocuments {
@@ -55,6 +59,11 @@ impl MerchantDocuments {
         if from.as_deref().is_some_and(|text| !folder(text)) {
             section.fault("from", "must be ssm:/folder/, secretsmanager:prefix/ or file:FOLDER/");
         }
+        section.asks("from", || {
+            let pattern = r"^\s*(ssm:/([\s\S]*/)?|(secretsmanager|file):[\s\S]*/)\s*$";
+            Kind::Form(json!({ "type": "string", "pattern": pattern }), vec![json!("ssm:/vk-pay/merchants/")])
+        });
+        section.needs("ids");
         let ids = section.texts("ids").unwrap_or_default();
         if ids.is_empty() {
             section.fault("ids", "must list the merchants that have a document there");

@@ -1,5 +1,6 @@
 //! The nodes of a provider's section: `wxpay.mp-weixin` and its like.
 
+use super::asked::Kind;
 use super::reader::Reader;
 use super::spelling;
 use serde_json::Value;
@@ -53,6 +54,10 @@ pub fn read_nodes<T>(
     read: fn(&str, &Reader<'_>) -> Option<T>,
 ) -> Nodes<T> {
     let mut nodes = Nodes::new();
+    let node = || Kind::Node(section.identity.iter().chain(section.signing).map(|key| (*key).to_owned()).collect());
+    if section.is_flat() {
+        sections.asks(section.name, node);
+    }
     let Some(provider) = sections.object(section.name) else { return nodes };
     if section.is_flat() {
         if !is_leftover(&provider, all) {
@@ -62,6 +67,8 @@ pub fn read_nodes<T>(
         }
         return nodes;
     }
+    section.nodes.iter().for_each(|name| provider.asks(name, node));
+    section.aliases.iter().for_each(|(alias, name)| provider.asks(alias, || Kind::Alias((*name).to_owned())));
     for key in provider.keys() {
         let name = section.aliases.iter().find(|(alias, _)| alias == key).map_or(key.as_str(), |(_, name)| *name);
         if !section.nodes.contains(&name) {

@@ -8,6 +8,7 @@
 //! fault writes `<path>: <what>` to the shared list and goes on with `None`: so one start reports all
 //! faults of a document, not the first. No fault text repeats a value: it might be a secret.
 
+use super::asked::Kind;
 use super::parsed::Parsed;
 use super::spelling;
 use super::weakness::{is_placeholder, weakness};
@@ -44,6 +45,9 @@ pub(super) struct Shared {
     /// When the first of the certificates ends, of those on which money depends.
     pub first_end: Cell<Option<UnixMs>>,
     pub parsed: Parsed,
+    /// What was asked for.
+    #[cfg(feature = "schema")]
+    pub asked: RefCell<Vec<super::asked::Asked>>,
 }
 
 impl Shared {
@@ -63,13 +67,60 @@ pub struct Reader<'a> {
     pub(crate) shared: &'a Shared,
     object: &'a Map<String, Value>,
     path: String,
+    #[cfg(feature = "schema")]
+    within: Vec<String>,
     read: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Reader<'a> {
     /// The root of a document.
     pub(crate) fn root(shared: &'a Shared, object: &'a Map<String, Value>) -> Self {
-        Self { shared, object, path: String::new(), read: RefCell::default() }
+        Self {
+            shared,
+            object,
+            path: String::new(),
+            #[cfg(feature = "schema")]
+            within: Vec::new(),
+            read: RefCell::default(),
+        }
+    }
+
+    /// An object below a key of this one.
+    pub(crate) fn below(&self, key: &str, object: &'a Map<String, Value>) -> Reader<'a> {
+        Reader {
+            shared: self.shared,
+            object,
+            path: self.at(key),
+            #[cfg(feature = "schema")]
+            within: self.within.iter().cloned().chain([key.to_owned()]).collect(),
+            read: RefCell::default(),
+        }
+    }
+
+    /// Notes what a key may hold, for the schema. The getters do; it is called where a raw value is looked at.
+    #[cfg(feature = "schema")]
+    pub fn asks(&self, key: &str, kind: impl FnOnce() -> Kind) {
+        self.note(key, kind(), false);
+    }
+
+    /// Notes what a key may hold, for the schema: nothing without the feature.
+    #[cfg(not(feature = "schema"))]
+    pub fn asks(&self, _key: &str, _kind: impl FnOnce() -> Kind) {}
+
+    /// Notes that a key must be there, for the schema.
+    #[cfg(feature = "schema")]
+    pub fn needs(&self, key: &str) {
+        self.note(key, Kind::Looked, true);
+    }
+
+    /// Notes that a key must be there, for the schema: nothing without the feature.
+    #[cfg(not(feature = "schema"))]
+    pub fn needs(&self, _key: &str) {}
+
+    #[cfg(feature = "schema")]
+    fn note(&self, key: &str, kind: Kind, needed: bool) {
+        let asked = super::asked::Asked { within: self.within.clone(), key: key.to_owned(), kind, needed };
+        self.shared.asked.borrow_mut().push(asked);
     }
 
     /// The path of a key of this object.
@@ -90,6 +141,7 @@ impl<'a> Reader<'a> {
     /// The raw value of a key, also a blank text; only JSON `null` counts as absent. For entries whose absence
     /// would open a door.
     pub fn given(&self, key: &str) -> Option<&'a Value> {
+        self.asks(key, || Kind::Looked);
         self.read.borrow_mut().insert(key.to_owned());
         self.object.get(key).filter(|v| !v.is_null())
     }
@@ -104,6 +156,12 @@ impl<'a> Reader<'a> {
         self.raw(key).is_some()
     }
 
+    /// The keys of this object where they are names that the merchant chose, of a pattern.
+    pub fn names(&self, pattern: &'static str) -> impl Iterator<Item = &'a String> + use<'a> {
+        self.asks("", || Kind::Names(pattern));
+        self.object.keys()
+    }
+
     /// All keys of this object, in its order.
     pub fn keys(&self) -> impl Iterator<Item = &'a String> {
         self.object.keys()
@@ -111,10 +169,9 @@ impl<'a> Reader<'a> {
 
     /// An object below a key.
     pub fn object(&self, key: &str) -> Option<Reader<'a>> {
+        self.asks(key, || Kind::Object);
         match self.raw(key)? {
-            Value::Object(object) => {
-                Some(Reader { shared: self.shared, object, path: self.at(key), read: RefCell::default() })
-            }
+            Value::Object(object) => Some(self.below(key, object)),
             _ => {
                 self.fault(key, "must be an object");
                 None
@@ -124,6 +181,7 @@ impl<'a> Reader<'a> {
 
     /// A text; numbers are taken as their decimal text, because merchants write ids either way.
     pub fn text(&self, key: &str) -> Option<String> {
+        self.asks(key, || Kind::Text);
         let text = match self.raw(key)? {
             Value::String(text) => text.trim().to_owned(),
             Value::Number(number) => number.to_string(),
@@ -137,6 +195,7 @@ impl<'a> Reader<'a> {
 
     /// A text that must be there.
     pub fn required(&self, key: &str) -> Option<String> {
+        self.needs(key);
         let text = self.text(key);
         match &text {
             None if !self.faulted(key) => self.fault(key, "is missing"),
@@ -151,6 +210,7 @@ impl<'a> Reader<'a> {
 
     /// True or false.
     pub fn flag(&self, key: &str) -> Option<bool> {
+        self.asks(key, || Kind::Flag);
         match self.raw(key)? {
             Value::Bool(flag) => Some(*flag),
             _ => {
@@ -162,6 +222,7 @@ impl<'a> Reader<'a> {
 
     /// A whole number in a range.
     pub fn integer(&self, key: &str, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
+        self.asks(key, || Kind::Integer { least: *range.start(), most: *range.end() });
         match self.raw(key)?.as_u64().filter(|n| range.contains(n)) {
             Some(number) => Some(number),
             None => {
@@ -173,6 +234,7 @@ impl<'a> Reader<'a> {
 
     /// One of a few words.
     pub fn choice(&self, key: &str, words: &[&str]) -> Option<String> {
+        self.asks(key, || Kind::Choice(words.iter().map(|word| (*word).to_owned()).collect()));
         let word = self.text(key)?;
         if words.contains(&word.as_str()) {
             return Some(word);
@@ -183,6 +245,7 @@ impl<'a> Reader<'a> {
 
     /// A list of texts.
     pub fn texts(&self, key: &str) -> Option<Vec<String>> {
+        self.asks(key, || Kind::Texts);
         let list = self
             .given(key)?
             .as_array()
@@ -195,12 +258,18 @@ impl<'a> Reader<'a> {
 
     /// A secret that may be left out: not one repeated character, no published sample, no placeholder.
     pub fn secret(&self, key: &str) -> Option<Secret> {
+        self.asks(key, || Kind::Secret { least: 1, bytes: None, entered: false });
         self.raw(key)?;
-        self.entered_secret(key)
+        self.strong(key)
     }
 
     /// A secret that may be left out, but not be blank.
     pub fn entered_secret(&self, key: &str) -> Option<Secret> {
+        self.asks(key, || Kind::Secret { least: 1, bytes: None, entered: true });
+        self.strong(key)
+    }
+
+    fn strong(&self, key: &str) -> Option<Secret> {
         let Value::String(text) = self.given(key)? else {
             self.fault(key, "must be a text");
             return None;
@@ -216,11 +285,13 @@ impl<'a> Reader<'a> {
 
     /// A secret that must be there, of a fixed number of bytes when `bytes` says so.
     pub fn required_secret(&self, key: &str, bytes: Option<usize>) -> Option<Secret> {
+        self.asks(key, || Kind::Secret { least: 1, bytes, entered: true });
+        self.needs(key);
         if self.given(key).is_none() {
             self.fault(key, "is missing");
             return None;
         }
-        let secret = self.entered_secret(key)?;
+        let secret = self.strong(key)?;
         match bytes {
             Some(n) if secret.expose().len() != n => {
                 self.fault(key, format!("{} bytes, needs {n}", secret.expose().len()));
@@ -232,6 +303,7 @@ impl<'a> Reader<'a> {
 
     /// A provider's base URL: https, or http to a loopback address; without a trailing slash.
     pub fn api_base(&self) -> Option<String> {
+        self.asks("apiBase", || Kind::Url);
         let text = self.text("apiBase")?;
         match base_url(&text) {
             Ok(url) => Some(url),
@@ -245,6 +317,8 @@ impl<'a> Reader<'a> {
     /// Remarks on keys that nothing reads, and faults for those that are misspellings of one that is not there.
     /// Call when the object has been read.
     pub fn ignore_unknown(&self, also_known: &[&str]) {
+        self.asks("", || Kind::Remarked);
+        also_known.iter().for_each(|key| self.asks(key, || Kind::Known));
         for key in self.unread(also_known) {
             if self.object.get(key).is_none_or(|value| value.is_null() || value.as_str().is_some_and(is_blank)) {
                 continue;
@@ -260,6 +334,7 @@ impl<'a> Reader<'a> {
 
     /// Faults for keys that nothing reads, where a typing error would open a door.
     pub fn refuse_unknown(&self) {
+        self.asks("", || Kind::Closed);
         for key in self.unread(&[]) {
             match self.meant(key) {
                 Some(right) => self.fault(key, format!("is not known here; did you mean {right}?")),

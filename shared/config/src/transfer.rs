@@ -1,8 +1,9 @@
 //! What the nodes `wxpay.transfer` and `alipay.transfer` say beside their keys.
 
+use super::asked::Kind;
 use super::reader::Reader;
 use domain::{DailyLimits, Fen, ReportInfo};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Defaults and limits of the transfers of a node.
 #[derive(Clone, Default)]
@@ -23,6 +24,7 @@ const MOST: u64 = 100_000_000_000_000;
 impl TransferDefaults {
     /// Reads them; `scene` is the name of the scene's key.
     pub fn read(node: &Reader<'_>, scene: &str) -> Self {
+        node.asks("transferSceneReportInfos", || Kind::Form(report_infos_form(), Vec::new()));
         // A blank limit is a fault: it would be none.
         let limit = |key: &str| match node.given(key).is_some() && !node.has(key) {
             true => {
@@ -50,6 +52,23 @@ impl TransferDefaults {
             limits: DailyLimits { total: limit("dailyLimit"), per_payee: limit("dailyLimitPerPayee") },
         }
     }
+}
+
+/// What [`report_infos`] takes, or nothing.
+fn report_infos_form() -> Value {
+    let text = |most: usize| json!({ "type": "string", "minLength": 1, "maxLength": most });
+    json!({
+        "type": ["array", "string", "null"],
+        "pattern": r"^[\s\uFEFF]*$",
+        "minItems": 1,
+        "maxItems": 16,
+        "items": {
+            "type": "object",
+            "properties": { "info_type": text(15), "info_content": text(32) },
+            "required": ["info_type", "info_content"],
+            "additionalProperties": false,
+        },
+    })
 }
 
 /// A scene's report lines: `info_type` of at most 15 characters, `info_content` of at most 32

@@ -3,6 +3,8 @@
 //! VK-Pay's own codes keep their numbers and meaning (`docs/protocols/vkpay.md#codes`); the others are ours.
 //! `docs/codes.md` is this table.
 
+use std::borrow::Cow;
+
 /// A reply code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Code {
@@ -14,17 +16,25 @@ pub struct Code {
     pub zh: &'static str,
     /// The text in English.
     pub en: &'static str,
+    /// The field of the request that is at fault where nothing else is said; none where it is not about one field.
+    pub field: Option<&'static str>,
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $number:literal, $status:literal, $zh:literal, $en:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $status:literal, $zh:literal, $en:literal $(, $field:literal)?;)*) => {
         impl Code {
-            $($(#[$doc])* pub const $name: Self = Self { number: $number, status: $status, zh: $zh, en: $en };)*
+            $(
+                $(#[$doc])*
+                pub const $name: Self =
+                    Self { number: $number, status: $status, zh: $zh, en: $en, field: codes!(@field $($field)?) };
+            )*
 
             /// Every code, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
         }
     };
+    (@field) => { None };
+    (@field $field:literal) => { Some($field) };
 }
 
 codes! {
@@ -47,53 +57,53 @@ codes! {
     /// What the request is checked against cannot be reached.
     UNAVAILABLE = 503, 503, "服务暂不可用", "temporarily unavailable";
     /// VK-Pay: `out_trade_no`.
-    OUT_TRADE_NO = 1001, 400, "out_trade_no 不能为空或格式错误", "out_trade_no is missing or malformed";
+    OUT_TRADE_NO = 1001, 400, "out_trade_no 不能为空或格式错误", "out_trade_no is missing or malformed", "out_trade_no";
     /// VK-Pay: `type`.
-    TYPE = 1002, 400, "type 或 custom 错误", "type or custom is not acceptable";
+    TYPE = 1002, 400, "type 或 custom 错误", "type or custom is not acceptable", "type";
     /// VK-Pay: `total_fee`.
-    TOTAL_FEE = 1003, 400, "total_fee 必须为正整数（单位分）", "total_fee must be a positive integer (fen)";
+    TOTAL_FEE = 1003, 400, "total_fee 必须为正整数，单位分（1 元为 100）", "total_fee must be a positive integer in fen (100 for 1.00 yuan)", "total_fee";
     /// VK-Pay: `subject`.
-    SUBJECT = 1004, 400, "subject 不能为空或格式错误", "subject is missing or malformed";
+    SUBJECT = 1004, 400, "subject 不能为空或格式错误", "subject is missing or malformed", "subject";
     /// VK-Pay: `provider`.
-    PROVIDER = 1005, 400, "provider 错误或未配置", "provider is unknown or not configured";
+    PROVIDER = 1005, 400, "provider 错误或未配置", "provider is unknown or not configured", "provider";
     /// VK-Pay: `openid`.
-    OPENID = 1006, 400, "openid 不能为空", "openid is missing";
+    OPENID = 1006, 400, "openid 不能为空", "openid is missing", "openid";
     /// VK-Pay: the amount of a transfer.
-    TRANSFER_AMOUNT = 1007, 400, "transfer_amount 必须为正整数（单位分）", "transfer_amount must be a positive integer (fen)";
+    TRANSFER_AMOUNT = 1007, 400, "transfer_amount 必须为正整数，单位分（1 元为 100）", "transfer_amount must be a positive integer in fen (100 for 1.00 yuan)", "transfer_amount";
     /// VK-Pay: it is too small.
-    TRANSFER_TOO_SMALL = 1008, 400, "transfer_amount 不能小于 10 分", "transfer_amount must be at least 10 fen";
+    TRANSFER_TOO_SMALL = 1008, 400, "transfer_amount 不能小于 10 分", "transfer_amount must be at least 10 fen", "transfer_amount";
     /// VK-Pay: who gets a transfer.
-    PAYEE = 1009, 400, "收款账号不能为空或格式错误", "the payee's account is missing or malformed";
+    PAYEE = 1009, 400, "收款账号不能为空或格式错误", "the payee's account is missing or malformed", "payee_info.identity";
     /// VK-Pay: their real name.
-    PAYEE_NAME = 1010, 400, "收款人真实姓名不能为空或格式错误", "the payee's real name is missing or malformed";
+    PAYEE_NAME = 1010, 400, "收款人真实姓名不能为空或格式错误", "the payee's real name is missing or malformed", "user_name";
     /// VK-Pay: `platform`.
-    PLATFORM = 1011, 400, "platform 错误或未配置", "platform is unknown or not configured";
+    PLATFORM = 1011, 400, "platform 错误或未配置", "platform is unknown or not configured", "vk_platform";
     /// VK-Pay: who gets a transfer of WeChat Pay's.
-    TRANSFER_OPENID = 1012, 400, "收款人 openid 不能为空或格式错误", "the payee's openid is missing or malformed";
+    TRANSFER_OPENID = 1012, 400, "收款人 openid 不能为空或格式错误", "the payee's openid is missing or malformed", "openid";
     /// VK-Pay: the login code.
-    LOGIN_CODE = 1013, 400, "code 不能为空", "code is missing";
+    LOGIN_CODE = 1013, 400, "code 不能为空", "code is missing", "code";
     /// VK-Pay: the receipt of an in-app purchase.
-    RECEIPT = 1014, 400, "transaction_receipt 不能为空", "transaction_receipt is missing";
+    RECEIPT = 1014, 400, "transaction_receipt 不能为空", "transaction_receipt is missing", "transaction_receipt";
     /// VK-Pay: the transaction of an in-app purchase.
-    TRANSACTION = 1015, 400, "transaction_identifier 不能为空", "transaction_identifier is missing";
+    TRANSACTION = 1015, 400, "transaction_identifier 不能为空", "transaction_identifier is missing", "transaction_identifier";
     /// VK-Pay: the in-app purchase was not verified.
     PURCHASE = 1016, 422, "内购验证失败", "the in-app purchase was not verified";
     /// VK-Pay: `wxpay_virtual`.
-    VIRTUAL = 1017, 400, "wxpay_virtual 不能为空", "wxpay_virtual is missing";
+    VIRTUAL = 1017, 400, "wxpay_virtual 不能为空", "wxpay_virtual is missing", "wxpay_virtual";
     /// VK-Pay: `wxpay_virtual.buy_quantity`.
-    BUY_QUANTITY = 1018, 400, "wxpay_virtual.buy_quantity 必须为正整数且金额可整除", "wxpay_virtual.buy_quantity must be a positive integer whose price is whole fen";
+    BUY_QUANTITY = 1018, 400, "wxpay_virtual.buy_quantity 必须为正整数且金额可整除", "wxpay_virtual.buy_quantity must be a positive integer whose price is whole fen", "wxpay_virtual.buy_quantity";
     /// VK-Pay: `wxpay_virtual.mode`.
-    VIRTUAL_MODE = 1019, 400, "wxpay_virtual.mode 错误", "wxpay_virtual.mode is unknown";
+    VIRTUAL_MODE = 1019, 400, "wxpay_virtual.mode 错误", "wxpay_virtual.mode is unknown", "wxpay_virtual.mode";
     /// The product of an in-app purchase.
-    PRODUCT = 1020, 400, "商品不存在或与 total_fee 不一致", "the product is unknown or does not fit total_fee";
+    PRODUCT = 1020, 400, "商品不存在或与 total_fee 不一致", "the product is unknown or does not fit total_fee", "product_id";
     /// No session at the provider for this payer.
     SESSION = 1021, 409, "登录态已失效，请重新登录", "no live session for this openid, log in again";
     /// `return_url`.
-    RETURN_URL = 1022, 400, "return_url 必须是 https 地址（本机可用 http）", "return_url must be https, or http to a loopback address";
+    RETURN_URL = 1022, 400, "return_url 必须是 https 地址（本机可用 http）", "return_url must be https, or http to a loopback address", "return_url";
     /// Another field.
     FIELD = 1030, 400, "参数错误", "a field is malformed";
     /// `refund_fee`.
-    REFUND_FEE = 1031, 400, "refund_fee 必须为正整数（单位分），全额退款请不要传", "refund_fee must be a positive integer (fen); leave it out to refund all";
+    REFUND_FEE = 1031, 400, "refund_fee 必须为正整数，单位分（1 元为 100），全额退款请不要传", "refund_fee must be a positive integer in fen (100 for 1.00 yuan); leave it out to refund all", "refund_fee";
     /// VK-Pay: no such order.
     NO_ORDER = 2001, 404, "订单不存在", "there is no such order";
     /// VK-Pay: not paid. `queryPayment` answers it with HTTP 200, because it is a state, not a failure.
@@ -159,6 +169,8 @@ pub struct Failure {
     pub code: Code,
     /// A public addition: the field's name, the provider's own words.
     pub says: Option<String>,
+    /// The field of the request that is at fault.
+    pub field: Option<Cow<'static, str>>,
     /// For the log.
     pub private: Option<String>,
     /// Result fields that go with it.
@@ -168,13 +180,20 @@ pub struct Failure {
 impl Failure {
     /// A failure of that code.
     pub fn new(code: Code) -> Self {
-        Self { code, says: None, private: None, data: None }
+        Self { code, says: None, field: code.field.map(Cow::Borrowed), private: None, data: None }
     }
 
     /// Adds a public detail.
     #[must_use]
     pub fn says(mut self, says: impl Into<String>) -> Self {
         self.says = Some(says.into());
+        self
+    }
+
+    /// Names the field of the request that is at fault.
+    #[must_use]
+    pub fn at(mut self, field: impl Into<Cow<'static, str>>) -> Self {
+        self.field = Some(field.into());
         self
     }
 

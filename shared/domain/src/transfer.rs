@@ -4,6 +4,9 @@ use super::{Fen, Provider, UnixMs};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+/// The kinds of account that Alipay pays out to (`docs/protocols/alipay.md#transfers`).
+pub const IDENTITY_TYPES: [&str; 3] = ["ALIPAY_USER_ID", "ALIPAY_LOGON_ID", "ALIPAY_OPEN_ID"];
+
 /// How a transfer stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

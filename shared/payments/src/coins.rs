@@ -2,7 +2,7 @@
 
 use super::{Context, Fields};
 use config::DEFAULT_MERCHANT;
-use domain::{Code, Failure, Fen};
+use domain::{Code, Failure, Fen, Field, fields as f};
 use providers::CallError;
 use providers::virtual_pay::{self, Coin, CoinRequest};
 use serde_json::{Map, Value, json};
@@ -18,38 +18,36 @@ pub async fn coins(
     fields: &Fields<'_>,
     client_ip: &str,
 ) -> Result<Map<String, Value>, Failure> {
-    let merchant = fields.text("pid", 64)?.unwrap_or(DEFAULT_MERCHANT);
-    let merchant = cx.merchant(merchant).await?.ok_or_else(|| Failure::new(Code::FIELD).says("pid"))?;
+    let merchant = fields.text(&f::PID)?.unwrap_or(DEFAULT_MERCHANT);
+    let merchant =
+        cx.merchant(merchant).await?.ok_or_else(|| f::PID.wrong("names no merchant of the configuration"))?;
     let node = merchant.virtual_pay.get("mp-weixin").ok_or(Code::PROVIDER)?;
-    let either = |snake: &'static str, camel: &'static str| -> Result<Option<_>, Failure> {
-        Ok(fields.text(snake, 64)?.or(fields.text(camel, 64)?))
+    let either = |snake: &Field, camel: &Field| -> Result<Option<&str>, Failure> {
+        Ok(fields.text(snake)?.or(fields.text(camel)?))
     };
-    let number = |value: Option<_>, name: &str| match value {
-        Some(text) if virtual_pay_number(text) => Ok(text),
-        _ => Err(Failure::new(Code::OUT_TRADE_NO).says(name)),
+    let number = |snake: &Field, camel: &Field| {
+        either(snake, camel)?.filter(|text| virtual_pay_number(text)).ok_or_else(|| fields.fault(snake))
     };
     let moves = what != Coin::Balance;
     let own = match what {
         Coin::Balance => "",
-        Coin::Cancel => number(either("out_refund_no", "outRefundNo")?, "out_refund_no")?,
-        Coin::Pay | Coin::Present => number(either("out_trade_no", "outTradeNo")?, "out_trade_no")?,
+        Coin::Cancel => number(&f::COIN_REFUND_NO, &f::COIN_REFUND_NO_CAMEL)?,
+        Coin::Pay | Coin::Present => number(&f::COIN_TRADE_NO, &f::COIN_TRADE_NO_CAMEL)?,
     };
     let request = CoinRequest {
-        openid: fields.text("openid", 128)?.ok_or(Code::OPENID)?,
-        user_ip: either("user_ip", "userIp")?.unwrap_or(client_ip),
+        openid: fields.needed_text(&f::OPENID)?,
+        user_ip: either(&f::USER_IP, &f::USER_IP_CAMEL)?.unwrap_or(client_ip),
         amount: match moves {
-            true => {
-                fields.raw("amount").and_then(Fen::from_json).ok_or_else(|| Failure::new(Code::FIELD).says("amount"))?.0
-            }
+            true => fields.raw(&f::COINS).and_then(Fen::from_json).ok_or_else(|| fields.fault(&f::COINS))?.0,
             false => 0,
         },
         number: own,
         pay_number: match what {
-            Coin::Cancel => number(either("out_trade_no", "outTradeNo")?, "out_trade_no")?,
+            Coin::Cancel => number(&f::COIN_TRADE_NO, &f::COIN_TRADE_NO_CAMEL)?,
             _ => "",
         },
-        payitem: fields.text("payitem", 4096)?,
-        remark: fields.text("remark", 256)?,
+        payitem: fields.text(&f::PAYITEM)?,
+        remark: fields.text(&f::REMARK)?,
         now: cx.now(),
     };
     let answer = virtual_pay::coins(cx.clients, node, what, &request).await.ok_or(Code::SESSION)?;

@@ -59,7 +59,7 @@ pub async fn create_payment(
     let mut seen = order_under(cx, input.fields.out_trade_no()?).await?;
     let payee = payee(cx, caller, input, seen.as_ref())?;
     let (gateway, mut wanted) = read(cx, caller, input, payee).await?;
-    let code = if gateway.binds_payer() { input.fields.text("code", 512)? } else { None };
+    let code = if gateway.binds_payer() { input.fields.text(&domain::fields::CODE)? } else { None };
     wanted.openid = gateway.payer(cx.clients, wanted.openid.as_deref(), code, cx.now()).await?;
     if let Some(openid) = wanted.openid.as_ref().filter(|_| gateway.binds_payer()) {
         wanted.goods.insert("openid".to_owned(), Value::String(openid.clone()));
@@ -119,7 +119,7 @@ fn check(
             "return_url" => Code::RETURN_URL,
             _ => Code::FIELD,
         };
-        Failure::new(code).says(format!("{field}: {what}"))
+        Failure::new(code).at(field).says(format!("{field}: {what}"))
     })
 }
 

@@ -3,7 +3,7 @@
 use super::confirm::Late;
 use super::incident_record::{can_go_back, refund_of};
 use super::{Caller, Confirmed, Context, Fields, Source};
-use domain::{Code, Failure, Fen, Payment, Refund, RefundState, Sale};
+use domain::{Code, Failure, Fen, Payment, Refund, RefundState, Sale, fields as f};
 use providers::{CallError, Stands};
 use serde_json::Value;
 use store::{Action, IncidentName, IncidentPage, IncidentStatus, Recorded, StoreError};
@@ -13,25 +13,21 @@ use store::{Action, IncidentName, IncidentPage, IncidentStatus, Recorded, StoreE
 /// # Errors
 /// The field's code for bad input.
 pub async fn query_incidents(cx: &Context<'_>, fields: &Fields<'_>) -> Result<IncidentPage, Failure> {
-    let bad = |name: &str| Failure::new(Code::FIELD).says(name);
-    let status = fields.text("status", 16)?;
-    if status.is_some_and(|status| !["open", "resolved"].contains(&status)) {
-        return Err(bad("status"));
-    }
-    let incident = fields.text("incident", 32)?;
+    let status = fields.choice(&f::INCIDENT_STATUS)?;
+    let incident = fields.text(&f::INCIDENT)?;
     let known = |name: &str| serde_json::from_value::<IncidentName>(Value::String(name.to_owned())).is_ok();
     if incident.is_some_and(|name| !known(name)) {
-        return Err(bad("incident"));
+        return Err(f::INCIDENT.wrong("is the name of no incident; docs/incidents.md has them"));
     }
-    let out_trade_no = fields.optional_number("out_trade_no", Code::OUT_TRADE_NO)?;
-    let page_size = usize::try_from(fields.integer("pageSize", 1..=100)?.unwrap_or(20)).unwrap_or(20);
+    let out_trade_no = fields.number(&f::OUT_TRADE_NO)?;
+    let page_size = usize::try_from(fields.integer(&f::PAGE_SIZE)?.unwrap_or(20)).unwrap_or(20);
     let is = |item: &serde_json::Map<String, Value>, name: &str, wanted: Option<&str>| {
         wanted.is_none_or(|wanted| item.get(name).and_then(Value::as_str) == Some(wanted))
     };
-    let page = cx.store.incidents(page_size, fields.text("cursor", 1024)?, |item| {
+    let page = cx.store.incidents(page_size, fields.text(&f::CURSOR)?, |item| {
         is(item, "status", status) && is(item, "incident", incident) && is(item, "out_trade_no", out_trade_no)
     });
-    page.await?.ok_or_else(|| bad("cursor"))
+    page.await?.ok_or_else(|| f::CURSOR.wrong("is not one that an earlier page has given"))
 }
 
 /// Decides about an incident: credits its payment after all, sends it back, or closes it.
@@ -44,14 +40,13 @@ pub async fn resolve_incident(
     caller: &Caller,
     fields: &Fields<'_>,
 ) -> Result<(Recorded, Option<Refund>), Failure> {
-    let bad = |name: &str| Failure::new(Code::FIELD).says(name);
-    let id = fields.text("incident_id", 64)?.ok_or_else(|| bad("incident_id"))?;
-    let note = fields.text("note", 200)?;
-    let action = match fields.text("action", 16)? {
+    let id = fields.needed_text(&f::INCIDENT_ID)?;
+    let note = fields.text(&f::NOTE)?;
+    let action = match fields.choice(&f::INCIDENT_ACTION)? {
         Some("accept") => Action::Accept,
         Some("refund") => Action::Refund,
         Some("close") => Action::Close,
-        _ => return Err(bad("action")),
+        _ => return Err(fields.fault(&f::INCIDENT_ACTION)),
     };
     let recorded = find(cx, id).await?;
     if recorded.status == IncidentStatus::Resolved {

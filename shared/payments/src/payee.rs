@@ -7,7 +7,7 @@
 
 use super::{Caller, Context, CreateInput};
 use config::DEFAULT_MERCHANT;
-use domain::{Code, Failure, Order};
+use domain::{Code, Failure, Field, Order, fields as f};
 use serde_json::Value;
 
 /// Who is paid.
@@ -51,14 +51,14 @@ pub(super) fn payee(
     input: &CreateInput<'_>,
     order: Option<&Order>,
 ) -> Result<Payee, Failure> {
-    let pid = input.fields.text("pid", 64)?;
-    let sub_mchid = id(input, "sub_mchid")?;
-    let sub_appid = id(input, "sub_appid")?;
+    let pid = input.fields.text(&f::PID)?;
+    let sub_mchid = id(input, &f::SUB_MCHID)?;
+    let sub_appid = id(input, &f::SUB_APPID)?;
     let choice = &cx.config.auth.client_may_choose;
     let is_said = |name: &str| caller.trusted || input.quoted.contains(&name);
     let may_name = |name: &str| is_said(name) || choice.allows(name);
-    let forbidden = |name: &str| Err(Failure::new(Code::FORBIDDEN).says(name));
-    let other = input.fields.object("other", Code::FIELD)?;
+    let forbidden = |name: &str| Err(Failure::new(Code::FORBIDDEN).at(name.to_owned()).says(name));
+    let other = input.fields.object(&f::OTHER)?;
     if !is_said("other") {
         let before = order.map(|order| &order.other);
         let free =
@@ -108,12 +108,10 @@ pub(super) fn payee(
 }
 
 /// An id at WeChat Pay: letters, digits, `_` and `-`, because APIv2 signs it as it stands.
-fn id<'a>(input: &CreateInput<'a>, name: &str) -> Result<Option<&'a str>, Failure> {
+fn id<'a>(input: &CreateInput<'a>, field: &Field) -> Result<Option<&'a str>, Failure> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    match input.fields.text(name, 32)? {
-        Some(id) if !id.bytes().all(plain) => {
-            Err(Failure::new(Code::FIELD).says(format!("{name}: must be letters and digits")))
-        }
+    match input.fields.text(field)? {
+        Some(id) if !id.bytes().all(plain) => Err(field.wrong("must be letters and digits")),
         id => Ok(id),
     }
 }

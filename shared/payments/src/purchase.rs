@@ -1,7 +1,7 @@
 //! `pay/…/verifyReceipt` and `pay/…/verifyPurchase`: a client brings the proof of a purchase.
 
 use super::{Caller, Confirmed, Context, Fields, Source};
-use domain::{Attempt, Code, Day, Failure, Order, Payment, Provider, other_number};
+use domain::{Attempt, Code, Day, Failure, Field, Order, Payment, Provider, fields as f, other_number};
 use providers::{CallError, Held, Meaning, Proof, Refusal, Stands};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -129,14 +129,14 @@ async fn broken_set_up(cx: &Context<'_>, order: &Order, attempt: &Attempt, refus
 
 /// What the client brings; the first that is there counts.
 fn proof<'a>(fields: &Fields<'a>) -> Result<Proof<'a>, Failure> {
-    let text = |name: &str| fields.raw(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
-    if let Some(signed) = text("signed_transaction").or_else(|| text("signedTransaction")) {
+    let text = |field: &Field| fields.raw(field).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+    if let Some(signed) = text(&f::SIGNED_TRANSACTION).or_else(|| text(&f::SIGNED_TRANSACTION_CAMEL)) {
         return Ok(Proof::Signed(signed));
     }
-    if let (Some(id), Some(token)) = (text("purchase_order_id"), text("purchase_token")) {
+    if let (Some(id), Some(token)) = (text(&f::PURCHASE_ORDER_ID), text(&f::PURCHASE_TOKEN)) {
         return Ok(Proof::Order { id, token });
     }
-    match (text("transaction_receipt"), text("transaction_identifier")) {
+    match (text(&f::TRANSACTION_RECEIPT), text(&f::TRANSACTION_IDENTIFIER)) {
         (Some(receipt), Some(transaction_id)) => Ok(Proof::Receipt { receipt, transaction_id }),
         (None, Some(id)) => Ok(Proof::Transaction(id)),
         (Some(_), None) => Err(Code::TRANSACTION.into()),

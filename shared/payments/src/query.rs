@@ -2,7 +2,7 @@
 
 use super::confirm::confirm_taken_back;
 use super::{Caller, Confirmed, Context, Fields, Source};
-use domain::{Attempt, AttemptState, Code, Failure, Order, Provider, Status, UnixMs};
+use domain::{Attempt, AttemptState, Code, Failure, Order, Provider, Status, UnixMs, fields as f};
 use providers::{CallError, Standing};
 use std::time::Duration;
 use store::{HistoryEntry, Listing};
@@ -51,17 +51,17 @@ impl<'a> QueryInput<'a> {
     /// # Errors
     /// [`Code::OUT_TRADE_NO`] when neither number is there.
     pub fn read(fields: &Fields<'a>) -> Result<Self, Failure> {
-        let out_trade_no = fields.optional_number("out_trade_no", Code::OUT_TRADE_NO)?;
-        let transaction_id = fields.text("transaction_id", 64).map_err(|_| Code::OUT_TRADE_NO)?;
+        let out_trade_no = fields.number(&f::OUT_TRADE_NO)?;
+        let transaction_id = fields.text(&f::TRANSACTION_ID)?;
         if out_trade_no.is_none() && transaction_id.is_none() {
             return Err(Code::OUT_TRADE_NO.into());
         }
-        let await_max = fields.integer("await_max_time", 5..=40)?;
+        let await_max = fields.integer(&f::AWAIT_MAX_TIME)?;
         Ok(Self {
             out_trade_no,
             transaction_id,
             provider: fields.provider()?,
-            await_notify: fields.flag("await_notify"),
+            await_notify: fields.flag(&f::AWAIT_NOTIFY),
             await_max: Duration::from_secs(await_max.and_then(|s| u64::try_from(s).ok()).unwrap_or(20)),
         })
     }
@@ -231,28 +231,28 @@ async fn ask_as(
 /// # Errors
 /// The field's code for bad input, 403 for another user's orders.
 pub async fn query_orders(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) -> Result<Listing, Failure> {
-    let named = fields.text("user_id", 128)?;
+    let named = fields.text(&f::USER_ID)?;
     let user_id = match (&caller.user, named) {
         (Some(user), Some(named)) if !caller.trusted && user != named => {
-            return Err(Failure::new(Code::FORBIDDEN).says("user_id"));
+            return Err(Failure::new(Code::FORBIDDEN).at("user_id").says("user_id"));
         }
         (Some(user), _) if !caller.trusted => user,
         (_, Some(named)) => named,
-        (_, None) => return Err(Failure::new(Code::FIELD).says("user_id")),
+        (_, None) => return Err(fields.fault(&f::USER_ID)),
     };
-    let status = match fields.raw("status") {
+    let status = match fields.raw(&f::ORDER_STATUS) {
         None => None,
         Some(value) => {
             let name = value.as_str().and_then(Status::parse);
             let vk = value.as_i64().filter(|n| (-1..=3).contains(n));
             match (name, vk) {
-                (None, None) => return Err(Failure::new(Code::FIELD).says("status")),
+                (None, None) => return Err(fields.fault(&f::ORDER_STATUS)),
                 wanted => Some(wanted),
             }
         }
     };
-    let kind = fields.text("type", 64)?;
-    let page_size = fields.integer("pageSize", 1..=100)?.unwrap_or(20);
+    let kind = fields.text(&f::WANTED_TYPE)?;
+    let page_size = fields.integer(&f::PAGE_SIZE)?.unwrap_or(20);
     let wanted = |order: &Order| {
         kind.is_none_or(|kind| order.kind == kind)
             && match status {
@@ -261,10 +261,10 @@ pub async fn query_orders(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>
                 Some((None, vk)) => Some(i64::from(order.status)) == vk,
             }
     };
-    let cursor = fields.text("cursor", 1024)?;
+    let cursor = fields.text(&f::CURSOR)?;
     let page_size = usize::try_from(page_size).unwrap_or(20);
     cx.store
         .orders_of(user_id, page_size, cursor, wanted)
         .await?
-        .ok_or_else(|| Failure::new(Code::FIELD).says("cursor"))
+        .ok_or_else(|| f::CURSOR.wrong("is not one that an earlier page has given"))
 }

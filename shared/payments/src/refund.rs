@@ -1,7 +1,7 @@
 //! `pay/refund` and `pay/queryRefund`: reserve, call, settle or release.
 
 use super::{Caller, Context, Fields, Source};
-use domain::{Attempt, Code, Failure, Fen, MAX_REFUNDS, Order, Refund, RefundState};
+use domain::{Attempt, Code, Failure, Fen, MAX_REFUNDS, Order, Refund, RefundState, fields as f};
 use providers::{ABNORMAL, CallError, Gateway, Meaning, RefundProgress, RefundRequest, RefundStanding};
 use serde_json::json;
 use store::{HistoryEntry, Incident, IncidentName, Reserved};
@@ -21,20 +21,15 @@ impl<'a> RefundInput<'a> {
     /// # Errors
     /// The field's code.
     pub fn read(fields: &Fields<'a>) -> Result<Self, Failure> {
-        // The reply's spelling, which would else mean that no amount is named: all of it.
-        if fields.0.contains_key("refundFee") {
-            return Err(Failure::new(Code::REFUND_FEE).says("refundFee: the amount is named refund_fee"));
+        if fields.has(&f::REFUND_FEE_CAMEL) {
+            return Err(fields.fault(&f::REFUND_FEE_CAMEL));
         }
-        let amount = |name: &str, code| match fields.0.contains_key(name) {
-            true => fields.amount(name, code).map(Some),
-            false => Ok(None),
-        };
         Ok(Self {
             out_trade_no: fields.out_trade_no()?,
-            out_refund_no: fields.optional_number("out_refund_no", Code::FIELD).map_err(|f| f.says("out_refund_no"))?,
-            refund_fee: amount("refund_fee", Code::REFUND_FEE)?,
-            total_fee: amount("total_fee", Code::TOTAL_FEE)?,
-            refund_desc: fields.text("refund_desc", 80)?.unwrap_or("用户申请退款"),
+            out_refund_no: fields.number(&f::OUT_REFUND_NO)?,
+            refund_fee: fields.given_amount(&f::REFUND_FEE)?,
+            total_fee: fields.given_amount(&f::TOTAL_FEE)?,
+            refund_desc: fields.text(&f::REFUND_DESC)?.unwrap_or("用户申请退款"),
         })
     }
 }
@@ -51,7 +46,7 @@ pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) 
     for _ in 0..ROUNDS {
         let order = cx.store.order(input.out_trade_no).await?.ok_or(Code::NO_ORDER)?;
         if input.total_fee.is_some_and(|total| total != order.total_fee) {
-            return Err(Failure::new(Code::TOTAL_FEE).says("total_fee is not the order's"));
+            return Err(f::TOTAL_FEE.wrong("is not the order's"));
         }
         let attempt = order.paid_attempt().unwrap_or(order.current());
         let gateway = cx.gateway(attempt).await?;
@@ -85,7 +80,7 @@ pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) 
         }
         gateway
             .check_refund(&number, input.refund_desc)
-            .map_err(|(field, what)| Failure::new(Code::FIELD).says(format!("{field}: {what}")))?;
+            .map_err(|(field, what)| Failure::new(Code::FIELD).at(field).says(format!("{field}: {what}")))?;
         let refund = Refund {
             refund_desc: input.refund_desc.to_owned(),
             ..Refund::begun(&order, attempt, number, amount, cx.now())
@@ -376,7 +371,7 @@ pub async fn query_refund(
     fields: &Fields<'_>,
 ) -> Result<(Order, Vec<Refund>), Failure> {
     let order = cx.visible_order(caller, fields.out_trade_no()?).await?;
-    let only = fields.optional_number("out_refund_no", Code::FIELD).map_err(|f| f.says("out_refund_no"))?;
+    let only = fields.number(&f::OUT_REFUND_NO)?;
     for refund in cx.store.refunds(&order.out_trade_no).await? {
         if refund.state != RefundState::Processing || only.is_some_and(|no| no != refund.out_refund_no) {
             continue;

@@ -1,36 +1,88 @@
 //! Reading the fields of a request, each with the code that its fault has.
 
-use domain::{Code, Failure, Fen, Provider, UnixMs};
+use domain::{Failure, Fen, Field, Provider, Shape, UnixMs, fields};
 use serde_json::{Map, Value};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// The `data` of a request.
-pub struct Fields<'a>(pub &'a Map<String, Value>);
+/// The `data` of a request, read by the fields that its action declares ([`domain::fields`]) and by nothing else.
+pub struct Fields<'a> {
+    data: &'a Map<String, Value>,
+    declared: &'static [Field],
+    /// The name of the object that holds them, where that is not `data` itself.
+    within: Option<&'static str>,
+}
 
 impl<'a> Fields<'a> {
-    /// The raw value; `null` counts as absent.
-    pub fn raw(&self, name: &str) -> Option<&'a Value> {
-        self.0.get(name).filter(|v| !v.is_null())
+    /// The data of an action that declares these fields.
+    pub const fn new(data: &'a Map<String, Value>, declared: &'static [Field]) -> Self {
+        Self { data, declared, within: None }
     }
 
-    /// A text of 1 to `max` characters without control characters; an empty one counts as absent.
+    /// Fields of an object in the data.
+    pub(super) const fn within(name: &'static str, object: &'a Map<String, Value>, declared: &'static [Field]) -> Self {
+        Self { data: object, declared, within: Some(name) }
+    }
+
+    /// The data as it came, for what a driver reads of it.
+    pub(super) const fn data(&self) -> &'a Map<String, Value> {
+        self.data
+    }
+
+    /// Whether the name is there, with whatever value.
+    pub fn has(&self, field: &Field) -> bool {
+        self.data.contains_key(self.declared(field).name)
+    }
+
+    /// The raw value; `null` counts as absent.
+    pub fn raw(&self, field: &Field) -> Option<&'a Value> {
+        self.data.get(self.declared(field).name).filter(|v| !v.is_null())
+    }
+
+    /// A text; an empty one counts as absent.
     ///
     /// # Errors
-    /// [`Code::FIELD`] when it is something else.
-    pub fn text(&self, name: &str, max: usize) -> Result<Option<&'a str>, Failure> {
-        match self.raw(name) {
+    /// The field's fault when it is something else, longer, or holds control characters.
+    pub fn text(&self, field: &Field) -> Result<Option<&'a str>, Failure> {
+        let most = match field.shape {
+            Shape::Text(most) => most,
+            _ => usize::MAX,
+        };
+        match self.raw(field) {
             None => Ok(None),
             Some(Value::String(text)) if text.is_empty() => Ok(None),
-            Some(Value::String(text)) if text.chars().count() <= max && !text.chars().any(char::is_control) => {
+            Some(Value::String(text)) if text.chars().count() <= most && !text.chars().any(char::is_control) => {
                 Ok(Some(text))
             }
-            Some(_) => Err(Failure::new(Code::FIELD).says(name)),
+            Some(_) => Err(self.fault(field)),
+        }
+    }
+
+    /// A text that must be there.
+    ///
+    /// # Errors
+    /// As [`Fields::text`], and when there is none.
+    pub fn needed_text(&self, field: &Field) -> Result<&'a str, Failure> {
+        self.text(field)?.ok_or_else(|| self.fault(field))
+    }
+
+    /// One of a few words.
+    ///
+    /// # Errors
+    /// The field's fault when it is none of them.
+    pub fn choice(&self, field: &Field) -> Result<Option<&'a str>, Failure> {
+        let Shape::Choice(words) = field.shape else { return self.text(field) };
+        match self.raw(field) {
+            None => Ok(None),
+            Some(Value::String(text)) if text.is_empty() => Ok(None),
+            Some(Value::String(text)) if words.contains(&text.as_str()) => Ok(Some(text)),
+            Some(_) => Err(self.fault(field)),
         }
     }
 
     /// A flag; VK's clients also send `"true"` and 1.
-    pub fn flag(&self, name: &str) -> bool {
-        match self.raw(name) {
+    pub fn flag(&self, field: &Field) -> bool {
+        match self.raw(field) {
             Some(Value::Bool(flag)) => *flag,
             Some(Value::String(text)) => text == "true" || text == "1",
             Some(Value::Number(number)) => number.as_u64() == Some(1),
@@ -38,90 +90,144 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A whole number in a range, as integer or canonical text.
+    /// A whole number of the field's range, as integer or canonical text.
     ///
     /// # Errors
-    /// [`Code::FIELD`] when it is something else.
-    pub fn integer(&self, name: &str, range: std::ops::RangeInclusive<i64>) -> Result<Option<i64>, Failure> {
-        let number = match self.raw(name) {
+    /// The field's fault when it is something else.
+    pub fn integer(&self, field: &Field) -> Result<Option<i64>, Failure> {
+        let range: RangeInclusive<i64> = match field.shape {
+            Shape::Integer { least, most, .. } => least..=most,
+            _ => i64::MIN..=i64::MAX,
+        };
+        let number = match self.raw(field) {
             None => return Ok(None),
             Some(Value::Number(number)) => number.as_i64(),
             Some(Value::String(text)) => text.parse().ok().filter(|n: &i64| n.to_string() == *text),
             Some(_) => None,
         };
-        match number.filter(|n| range.contains(n)) {
-            Some(number) => Ok(Some(number)),
-            None => Err(Failure::new(Code::FIELD).says(name)),
-        }
+        number.filter(|n| range.contains(n)).map(Some).ok_or_else(|| self.fault(field))
     }
 
     /// `time_expire`.
     ///
     /// # Errors
-    /// [`Code::FIELD`], with the unit, when it is a date or no number.
+    /// Its fault, with the unit, when it is a date or no number.
     pub fn time_expire(&self) -> Result<Option<UnixMs>, Failure> {
-        let not_ms = "time_expire: must be Unix ms (milliseconds), not a date and not seconds";
-        let end = self.integer("time_expire", 1..=9_999_999_999_999).map_err(|failure| failure.says(not_ms))?;
-        Ok(end.map(UnixMs::new))
+        Ok(self.integer(&fields::TIME_EXPIRE)?.map(UnixMs::new))
     }
 
     /// An object of bounded size.
     ///
     /// # Errors
-    /// `code` when it is something else, too large or too deep.
-    pub fn object(&self, name: &str, code: Code) -> Result<Map<String, Value>, Failure> {
-        match self.raw(name) {
+    /// The field's fault when it is something else, too large or too deep.
+    pub fn object(&self, field: &Field) -> Result<Map<String, Value>, Failure> {
+        match self.raw(field) {
             None => Ok(Map::new()),
-            Some(Value::Object(map)) if fits(self.raw(name).unwrap_or(&Value::Null)) => Ok(map.clone()),
-            Some(_) => Err(Failure::new(code).says(name)),
+            Some(value @ Value::Object(map)) if fits(value) => Ok(map.clone()),
+            Some(_) => Err(self.fault(field)),
         }
     }
 
-    /// The order number: 1 to 64 letters, digits and `_-|*@.`.
+    /// The order's number.
     ///
     /// # Errors
-    /// [`Code::OUT_TRADE_NO`].
+    /// Its fault when it is malformed or missing.
     pub fn out_trade_no(&self) -> Result<&'a str, Failure> {
-        self.optional_number("out_trade_no", Code::OUT_TRADE_NO)?.ok_or_else(|| Code::OUT_TRADE_NO.into())
+        self.number(&fields::OUT_TRADE_NO)?.ok_or_else(|| self.fault(&fields::OUT_TRADE_NO))
     }
 
-    /// A number of ours of the same shape, when it is there.
+    /// A number of ours ([`Shape::Number`]), when it is there.
     ///
     /// # Errors
-    /// `code` when it is malformed.
-    pub fn optional_number(&self, name: &str, code: Code) -> Result<Option<&'a str>, Failure> {
-        match self.raw(name) {
+    /// The field's fault when it is malformed.
+    pub fn number(&self, field: &Field) -> Result<Option<&'a str>, Failure> {
+        match self.raw(field) {
             None => Ok(None),
             Some(Value::String(text)) if is_number(text) => Ok(Some(text)),
-            Some(_) => Err(code.into()),
+            Some(_) => Err(self.fault(field)),
         }
     }
 
     /// An amount that must be there.
     ///
     /// # Errors
-    /// `code` when it is absent or anything but an integer amount.
-    pub fn amount(&self, name: &str, code: Code) -> Result<Fen, Failure> {
-        self.0.get(name).and_then(Fen::from_json).ok_or_else(|| code.into())
+    /// The field's fault when it is absent or anything but an integer amount.
+    pub fn amount(&self, field: &Field) -> Result<Fen, Failure> {
+        self.raw(field).and_then(Fen::from_json).ok_or_else(|| self.fault(field))
+    }
+
+    /// An amount where its name is there at all: `null` and blank ones are faults.
+    ///
+    /// # Errors
+    /// The field's fault when it is anything but an integer amount.
+    pub fn given_amount(&self, field: &Field) -> Result<Option<Fen>, Failure> {
+        match self.has(field) {
+            true => self.amount(field).map(Some),
+            false => Ok(None),
+        }
     }
 
     /// The provider that is named, when one is.
     ///
     /// # Errors
-    /// [`Code::PROVIDER`].
+    /// The field's fault when there is no such provider.
     pub fn provider(&self) -> Result<Option<Provider>, Failure> {
-        match self.raw("provider") {
+        let field = &fields::PROVIDER;
+        match self.raw(field) {
             None => Ok(None),
-            Some(value) => value.as_str().and_then(Provider::parse).map(Some).ok_or_else(|| Code::PROVIDER.into()),
+            Some(value) => value.as_str().and_then(Provider::parse).map(Some).ok_or_else(|| self.fault(field)),
         }
+    }
+
+    /// The provider that must be named.
+    ///
+    /// # Errors
+    /// The field's fault when there is none, or no such provider.
+    pub fn needed_provider(&self) -> Result<Provider, Failure> {
+        self.provider()?.ok_or_else(|| self.fault(&fields::PROVIDER))
+    }
+
+    /// Fields that must be left out.
+    ///
+    /// # Errors
+    /// The fault of the first of these that is there.
+    pub(super) fn refuse(&self, refused: &[Field]) -> Result<(), Failure> {
+        match refused.iter().find(|field| self.raw(field).is_some()) {
+            Some(field) => Err(self.fault(field)),
+            None => Ok(()),
+        }
+    }
+
+    /// The failure of a field that is not as it must be, or is missing.
+    pub fn fault(&self, field: &Field) -> Failure {
+        self.wrong(field, &field.shape.wants())
+    }
+
+    /// The same for another reason.
+    pub fn wrong(&self, field: &Field, what: &str) -> Failure {
+        match self.within {
+            None => field.wrong(what),
+            Some(within) => {
+                let name = format!("{within}.{}", field.name);
+                Failure::new(field.code).says(format!("{name}: {what}")).at(name)
+            }
+        }
+    }
+
+    /// The field, which this action must declare: what it does not is in no document.
+    fn declared<'f>(&self, field: &'f Field) -> &'f Field {
+        debug_assert!(
+            self.declared.iter().any(|own| Field { needed: field.needed, ..*own } == *field),
+            "{} is read and not declared for this action in domain::fields",
+            field.name
+        );
+        field
     }
 }
 
 /// Checks the end that a request gives its order: later than now, and at most `longest` ahead.
 pub(super) fn check_end(end: Option<UnixMs>, longest: Duration, now: UnixMs) -> Result<(), Failure> {
-    let bad = |what: &str| {
-        Err(Failure::new(Code::FIELD).says(format!("time_expire: must be Unix ms (milliseconds), {what}")))
-    };
+    let bad = |what: &str| Err(fields::TIME_EXPIRE.wrong(&format!("must be Unix ms (milliseconds), {what}")));
     match end {
         Some(end) if end <= now => bad("later than now; seconds are not taken"),
         Some(end) if end.since(now) > longest => {

@@ -8,7 +8,9 @@
 use super::{Caller, Context, Fields};
 use config::{DEFAULT_MERCHANT, TransferDefaults, report_infos};
 use crypto::aes;
-use domain::{Code, Failure, Fen, Provider, ReportInfo, Transfer, TransferState, UnixMs};
+use domain::{
+    Code, Failure, Fen, Field, IDENTITY_TYPES, Provider, ReportInfo, Transfer, TransferState, UnixMs, fields as f,
+};
 use providers::{CallError, Gateway, Refusal, TransferNotice, TransferRequest, TransferStanding};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -382,12 +384,12 @@ fn same(gateway: &Gateway, known: &Transfer, wished: &Transfer, name: Option<&st
 
 /// The transfer that a request names: by its own number, else by the provider's.
 async fn find(cx: &Context<'_>, fields: &Fields<'_>) -> Result<Transfer, Failure> {
-    let merchant = fields.text("pid", 64)?.unwrap_or(DEFAULT_MERCHANT);
+    let merchant = fields.text(&f::PID)?.unwrap_or(DEFAULT_MERCHANT);
     let provider = fields.provider()?;
-    let found = match (number(fields)?, fields.text("transfer_bill_no", 64)?) {
+    let found = match (number(fields)?, fields.text(&f::TRANSFER_BILL_NO)?) {
         (Some(number), _) => cx.store.transfer(merchant, number).await?,
         (None, Some(id)) => cx.store.transfer_of_bill(merchant, id).await?,
-        (None, None) => return Err(Failure::new(Code::OUT_TRADE_NO).says("out_bill_no")),
+        (None, None) => return Err(fields.fault(&f::OUT_BILL_NO)),
     };
     found.filter(|t| provider.is_none_or(|p| p == t.provider)).ok_or_else(|| Code::NO_ORDER.into())
 }
@@ -400,24 +402,19 @@ struct Wish {
 }
 
 async fn read(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) -> Result<Wish, Failure> {
-    let bad = |name: &str| Failure::new(Code::FIELD).says(name);
-    let provider = fields.provider()?.ok_or(Code::PROVIDER)?;
-    let merchant = fields.text("pid", 64)?.unwrap_or(DEFAULT_MERCHANT);
-    let merchant = cx.merchant(merchant).await?.ok_or_else(|| bad("pid"))?;
+    let provider = fields.needed_provider()?;
+    let merchant = fields.text(&f::PID)?.unwrap_or(DEFAULT_MERCHANT);
+    let merchant =
+        cx.merchant(merchant).await?.ok_or_else(|| f::PID.wrong("names no merchant of the configuration"))?;
     if !matches!(provider, Provider::Wxpay | Provider::Alipay) {
         return Err(Failure::new(Code::UNSUPPORTED).says(format!("{provider}: transfer")));
     }
-    // Ignored, the payee would be asked to confirm what was meant to arrive without it.
-    if let Some(name) = ["authorization_id", "out_authorization_no"].into_iter().find(|name| fields.raw(name).is_some())
-    {
-        return Err(bad(&format!("{name}: transfers under a payee's authorisation are not made here; leave it out")));
-    }
+    fields.refuse(&[f::AUTHORIZATION_ID, f::OUT_AUTHORIZATION_NO])?;
     let gateway = Gateway::find(&merchant, provider, NODE)
         .ok_or_else(|| Failure::new(Code::PROVIDER).says(format!("{provider}.{NODE}")))?;
     let defaults = gateway.transfers()?;
-    let number = number(fields)?
-        .filter(|number| is_number(provider, number))
-        .ok_or_else(|| Failure::new(Code::OUT_TRADE_NO).says("out_bill_no"))?;
+    let number =
+        number(fields)?.filter(|number| is_number(provider, number)).ok_or_else(|| fields.fault(&f::OUT_BILL_NO))?;
     let amount = amount(fields)?;
     let mut transfer = Transfer {
         out_bill_no: number.to_owned(),
@@ -437,9 +434,9 @@ async fn read(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) -> Result<
         transfer_remark: None,
         order_title: None,
         transfer_scene: None,
-        transfer_scene_report_infos: match fields.raw("transfer_scene_report_infos") {
+        transfer_scene_report_infos: match fields.raw(&f::REPORT_INFOS) {
             None => defaults.report_infos.clone(),
-            Some(value) => report_infos(value).ok_or_else(|| bad("transfer_scene_report_infos"))?,
+            Some(value) => report_infos(value).ok_or_else(|| fields.fault(&f::REPORT_INFOS))?,
         },
         user_recv_perception: None,
         notify_url: None,
@@ -465,40 +462,44 @@ fn read_wxpay(
     defaults: &TransferDefaults,
     transfer: &mut Transfer,
 ) -> Result<Option<String>, Failure> {
-    let bad = |name: &str| Failure::new(Code::FIELD).says(name);
     // WeChat Pay carries no characters of four bytes.
-    let text = |name: &str, max: usize| match fields.text(name, max)? {
-        Some(text) if text.chars().any(|c| c.len_utf8() > 3) => Err(bad(name)),
+    let text = |field: &Field, most: usize| match fields.text(field)? {
+        Some(text) if text.chars().any(|c| c.len_utf8() > 3) => Err(fields.wrong(field, "must be without emoji")),
+        Some(text) if text.chars().count() > most => {
+            Err(fields.wrong(field, &format!("must be a text of 1 to {most} characters")))
+        }
         text => Ok(text.map(str::to_owned)),
     };
-    let openid = fields.text("openid", 128).map_err(|_| Code::TRANSFER_OPENID)?;
-    let openid = openid.filter(|id| id.bytes().all(|b| b.is_ascii_graphic())).ok_or(Code::TRANSFER_OPENID)?;
+    let openid = fields.needed_text(&f::PAYEE_OPENID)?;
+    let openid = Some(openid).filter(|id| id.bytes().all(|b| b.is_ascii_graphic()));
+    let openid = openid.ok_or_else(|| fields.fault(&f::PAYEE_OPENID))?;
     transfer.payee = openid.to_owned();
-    if let Some(app_id) = fields.text("appid", 32)? {
+    if let Some(app_id) = fields.text(&f::APPID)? {
         transfer.app_id = app_id.to_owned();
     }
-    let scene = match fields.raw("transfer_scene_id") {
+    let scene = match fields.raw(&f::TRANSFER_SCENE_ID) {
         Some(Value::Number(id)) => Some(id.to_string()),
-        _ => text("transfer_scene_id", 36)?,
+        _ => text(&f::TRANSFER_SCENE_ID, 36)?,
     };
     transfer.transfer_scene =
-        Some(scene.or_else(|| defaults.scene.clone()).ok_or_else(|| bad("transfer_scene_id is missing"))?);
+        Some(scene.or_else(|| defaults.scene.clone()).ok_or_else(|| fields.fault(&f::TRANSFER_SCENE_ID))?);
     if transfer.transfer_scene_report_infos.is_empty() {
-        return Err(bad("transfer_scene_report_infos is missing"));
+        return Err(fields.fault(&f::REPORT_INFOS));
     }
     let plain =
         |info: &ReportInfo| [&info.info_type, &info.info_content].iter().all(|t| t.chars().all(|c| c.len_utf8() <= 3));
     if !transfer.transfer_scene_report_infos.iter().all(plain) {
-        return Err(bad("transfer_scene_report_infos"));
+        return Err(fields.wrong(&f::REPORT_INFOS, "must be without emoji"));
     }
-    transfer.user_recv_perception = text("user_recv_perception", 64)?.or_else(|| defaults.recv_perception.clone());
-    let remark = one(text("transfer_remark", 32)?, text("desc", 32)?, "transfer_remark, desc")?;
-    transfer.transfer_remark = Some(remark.ok_or_else(|| bad("transfer_remark is missing"))?);
+    transfer.user_recv_perception = text(&f::USER_RECV_PERCEPTION, 64)?.or_else(|| defaults.recv_perception.clone());
+    let remark = one(text(&f::TRANSFER_REMARK, 32)?, text(&f::DESC, 32)?, &f::TRANSFER_REMARK, &f::DESC)?;
+    transfer.transfer_remark =
+        Some(remark.ok_or_else(|| fields.wrong(&f::TRANSFER_REMARK, "must be a text of 1 to 32 characters"))?);
     let (base, path) = cx.callback("transfer-notify", Provider::Wxpay, &transfer.merchant)?;
     transfer.notify_url = Some(format!("{base}{path}"));
-    let name = one(name(fields, "user_name")?, name(fields, "re_user_name")?, "user_name, re_user_name")?;
+    let name = one(name(fields, &f::USER_NAME)?, name(fields, &f::RE_USER_NAME)?, &f::USER_NAME, &f::RE_USER_NAME)?;
     if name.is_none() && transfer.transfer_amount >= NAME_FROM {
-        return Err(Failure::new(Code::PAYEE_NAME).says("user_name"));
+        return Err(fields.fault(&f::USER_NAME));
     }
     Ok(name.filter(|_| transfer.transfer_amount >= NO_NAME_BELOW))
 }
@@ -508,40 +509,37 @@ fn read_alipay(
     defaults: &TransferDefaults,
     transfer: &mut Transfer,
 ) -> Result<Option<String>, Failure> {
-    const TYPES: [&str; 3] = ["ALIPAY_USER_ID", "ALIPAY_LOGON_ID", "ALIPAY_OPEN_ID"];
-    let bad = |name: &str| Failure::new(Code::FIELD).says(name);
-    let info = fields.object("payee_info", Code::PAYEE)?;
-    let info = Fields(&info);
-    // A check of the payee's papers that is not made must not be believed to be.
-    if let Some(key) = ["cert_type", "cert_no"].iter().find(|key| info.raw(key).is_some()) {
-        return Err(bad(&format!("payee_info.{key}")));
-    }
-    let account = |fields: &Fields<'_>, name: &str| -> Result<Option<String>, Failure> {
-        let text = fields.text(name, 128).map_err(|_| Failure::new(Code::PAYEE).says(name))?;
+    let info = fields.object(&f::PAYEE_INFO)?;
+    let info = Fields::within(f::PAYEE_INFO.name, &info, f::PAYEE);
+    info.refuse(&[f::CERT_TYPE, f::CERT_NO])?;
+    let account = |fields: &Fields<'_>, field: &Field| -> Result<Option<String>, Failure> {
+        let text = fields.text(field)?;
         Ok(text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned))
     };
     let identity =
-        one(account(&info, "identity")?, account(fields, "payee_account")?, "payee_info.identity, payee_account")?;
-    let identity = identity.ok_or(Code::PAYEE)?;
+        one(account(&info, &f::IDENTITY)?, account(fields, &f::PAYEE_ACCOUNT)?, &f::IDENTITY, &f::PAYEE_ACCOUNT)?;
+    let identity = identity.ok_or_else(|| info.fault(&f::IDENTITY))?;
     let is_user = identity.len() == 16 && identity.starts_with("2088") && identity.bytes().all(|b| b.is_ascii_digit());
-    let kind = match info.text("identity_type", 32)? {
-        Some(kind) => {
-            TYPES.into_iter().find(|t| *t == kind).ok_or_else(|| Failure::new(Code::PAYEE).says("identity_type"))?
-        }
+    let kind = match info.choice(&f::IDENTITY_TYPE)?.and_then(|kind| IDENTITY_TYPES.into_iter().find(|t| *t == kind)) {
+        Some(kind) => kind,
         None if is_user => "ALIPAY_USER_ID",
         None => "ALIPAY_LOGON_ID",
     };
-    let name = one(name(&info, "name")?, name(fields, "payee_real_name")?, "payee_info.name, payee_real_name")?;
+    let name = one(
+        name(&info, &f::IDENTITY_NAME)?,
+        name(fields, &f::PAYEE_REAL_NAME)?,
+        &f::IDENTITY_NAME,
+        &f::PAYEE_REAL_NAME,
+    )?;
     if name.is_none() && kind == "ALIPAY_LOGON_ID" {
-        return Err(Failure::new(Code::PAYEE_NAME).says("payee_info.name"));
+        return Err(info.fault(&f::IDENTITY_NAME));
     }
-    let text =
-        |name: &str, max: usize| -> Result<Option<String>, Failure> { Ok(fields.text(name, max)?.map(str::to_owned)) };
-    let remark = one(text("transfer_remark", 200)?, text("desc", 200)?, "transfer_remark, desc")?;
-    let title = text("order_title", 128)?.or_else(|| remark.as_ref().map(|r| r.chars().take(128).collect()));
-    transfer.order_title = Some(title.ok_or_else(|| bad("order_title is missing"))?);
+    let text = |field: &Field| -> Result<Option<String>, Failure> { Ok(fields.text(field)?.map(str::to_owned)) };
+    let remark = one(text(&f::TRANSFER_REMARK)?, text(&f::DESC)?, &f::TRANSFER_REMARK, &f::DESC)?;
+    let title = text(&f::ORDER_TITLE)?.or_else(|| remark.as_ref().map(|r| r.chars().take(128).collect()));
+    transfer.order_title = Some(title.ok_or_else(|| fields.fault(&f::ORDER_TITLE))?);
     transfer.transfer_remark = remark;
-    transfer.transfer_scene = text("transfer_scene_name", 64)?.or_else(|| defaults.scene.clone());
+    transfer.transfer_scene = text(&f::TRANSFER_SCENE_NAME)?.or_else(|| defaults.scene.clone());
     transfer.payee = identity;
     transfer.payee_type = Some(kind.to_owned());
     Ok(name)
@@ -549,8 +547,7 @@ fn read_alipay(
 
 /// The number, by either of its names.
 fn number<'a>(fields: &Fields<'a>) -> Result<Option<&'a str>, Failure> {
-    let read = |name: &str| fields.optional_number(name, Code::OUT_TRADE_NO).map_err(|f| f.says(name));
-    one(read("out_bill_no")?, read("out_trade_no")?, "out_bill_no, out_trade_no")
+    one(fields.number(&f::OUT_BILL_NO)?, fields.number(&f::OUT_TRADE_NO)?, &f::OUT_BILL_NO, &f::OUT_TRADE_NO)
 }
 
 /// WeChat Pay: 1 to 32 letters and digits; Alipay: 1 to 64 letters, digits, `_` and `-`.
@@ -562,31 +559,28 @@ fn is_number(provider: Provider, number: &str) -> bool {
 }
 
 fn amount(fields: &Fields<'_>) -> Result<Fen, Failure> {
-    let read = |name: &str| match fields.0.contains_key(name) {
-        true => fields.amount(name, Code::TRANSFER_AMOUNT).map(Some),
-        false => Ok(None),
-    };
-    let amount = one(read("transfer_amount")?, read("money")?, "transfer_amount, money")?;
-    match amount.ok_or(Code::TRANSFER_AMOUNT)? {
+    let (amount, money) = (fields.given_amount(&f::TRANSFER_AMOUNT)?, fields.given_amount(&f::MONEY)?);
+    let amount = one(amount, money, &f::TRANSFER_AMOUNT, &f::MONEY)?;
+    match amount.ok_or_else(|| fields.fault(&f::TRANSFER_AMOUNT))? {
         amount if amount < LEAST => Err(Code::TRANSFER_TOO_SMALL.into()),
         amount => Ok(amount),
     }
 }
 
 /// A real name: at most 200 bytes, because that is what one encrypted field holds.
-fn name(fields: &Fields<'_>, key: &str) -> Result<Option<String>, Failure> {
-    let bad = |_| Failure::new(Code::PAYEE_NAME).says(key);
-    match fields.text(key, 64).map_err(bad)? {
-        Some(name) if name.len() > 200 || name.trim().is_empty() => Err(Failure::new(Code::PAYEE_NAME).says(key)),
+fn name(fields: &Fields<'_>, field: &Field) -> Result<Option<String>, Failure> {
+    match fields.text(field)? {
+        Some(name) if name.len() > 200 || name.trim().is_empty() => Err(fields.fault(field)),
         name => Ok(name.map(str::to_owned)),
     }
 }
 
 /// The value of a thing that has two names, which must agree where both are there.
-fn one<T: PartialEq>(first: Option<T>, second: Option<T>, names: &str) -> Result<Option<T>, Failure> {
+fn one<T: PartialEq>(first: Option<T>, second: Option<T>, name: &Field, other: &Field) -> Result<Option<T>, Failure> {
     match (first, second) {
         (Some(first), Some(second)) if first != second => {
-            Err(Failure::new(Code::FIELD).says(format!("{names}: two values")))
+            let what = format!("{}, {}: two values", name.name, other.name);
+            Err(Failure::new(Code::FIELD).at(other.name).says(what))
         }
         (first, second) => Ok(first.or(second)),
     }

@@ -2,7 +2,7 @@
 
 use super::payee::Payee;
 use super::{Caller, Context, CreateInput, Draft, Environment};
-use domain::{Code, Failure, Fen, Provider, UnixMs};
+use domain::{Code, Failure, Fen, Provider, UnixMs, fields as f};
 use providers::{Client, Gateway, GoodsRequest};
 use serde_json::{Map, Value};
 
@@ -42,14 +42,14 @@ pub(super) async fn read<'a>(
 ) -> Result<(Gateway, Wanted<'a>), Failure> {
     let fields = &input.fields;
     let out_trade_no = fields.out_trade_no()?;
-    let custom = fields.object("custom", Code::TYPE)?;
-    let openid = fields.text("openid", 128).map_err(|_| Code::OPENID)?;
-    let auth_code = fields.text("auth_code", 64)?;
+    let custom = fields.object(&f::CUSTOM)?;
+    let openid = fields.text(&f::OPENID)?;
+    let auth_code = fields.text(&f::AUTH_CODE)?;
     let Way { gateway, provider, node, platform } =
         way(cx, input, &payee, openid.is_some(), auth_code.is_some()).await?;
-    let asked = fields.amount("total_fee", Code::TOTAL_FEE);
+    let asked = fields.amount(&f::TOTAL_FEE);
     let request = GoodsRequest {
-        data: fields.0,
+        data: fields.data(),
         custom: &custom,
         total: asked.as_ref().ok().copied(),
         quoted: input.quoted,
@@ -58,25 +58,25 @@ pub(super) async fn read<'a>(
     let goods = gateway.goods(&request)?;
     // A provider that computes the amount from the goods makes the request's amount void; a signed one binds.
     let total_fee = match goods.total {
-        Some(total) if !input.quoted.is_empty() && asked != Ok(total) => {
-            return Err(Failure::new(Code::FORBIDDEN).says("total_fee"));
+        Some(total) if !input.quoted.is_empty() && asked.as_ref().ok() != Some(&total) => {
+            return Err(Failure::new(Code::FORBIDDEN).at("total_fee").says("total_fee"));
         }
         Some(total) => total,
         None => asked?,
     };
-    let subject = fields.text("subject", 256).map_err(|_| Code::SUBJECT)?.ok_or(Code::SUBJECT)?;
-    let kind = fields.text("type", 64).map_err(|_| Code::TYPE)?.ok_or(Code::TYPE)?;
-    let other = fields.object("other", Code::FIELD)?;
-    let named = fields.text("user_id", 128)?;
+    let subject = fields.needed_text(&f::SUBJECT)?;
+    let kind = fields.needed_text(&f::TYPE)?;
+    let other = fields.object(&f::OTHER)?;
+    let named = fields.text(&f::USER_ID)?;
     if let (Some(user), Some(named), false) = (&caller.user, named, caller.trusted)
         && user != named
     {
-        return Err(Failure::new(Code::FORBIDDEN).says("user_id"));
+        return Err(Failure::new(Code::FORBIDDEN).at("user_id").says("user_id"));
     }
     let user_id = caller.user.as_deref().filter(|_| !caller.trusted).or(named);
     let draft = Draft { total_fee, custom: &custom, user_id };
     deliverable(cx, caller, kind, &draft, !input.quoted.is_empty())?;
-    let return_url = match fields.text("return_url", 512).map_err(|_| Code::RETURN_URL)? {
+    let return_url = match fields.text(&f::RETURN_URL)? {
         Some(url) => Some(super::return_url::return_url(url, out_trade_no)?),
         None => None,
     };
@@ -90,13 +90,13 @@ pub(super) async fn read<'a>(
         custom,
         other,
         user_id: caller.user.as_deref().filter(|_| !caller.trusted).or(named),
-        nickname: fields.text("nickname", 128)?,
+        nickname: fields.text(&f::NICKNAME)?,
         openid: openid.map(str::to_owned),
         goods: goods.named,
-        appid: fields.text("vk_appid", 64)?,
+        appid: fields.text(&f::VK_APPID)?,
         payee,
         auth_code,
-        store_id: fields.text("store_id", 32)?,
+        store_id: fields.text(&f::STORE_ID)?,
         return_url: return_url.filter(|_| gateway.returns_payers()),
         time_expire,
         platform,
@@ -122,21 +122,22 @@ async fn way(
     by_code: bool,
 ) -> Result<Way, Failure> {
     let fields = &input.fields;
-    let provider = fields.provider()?.ok_or(Code::PROVIDER)?;
-    let merchant = cx.merchant(&payee.merchant).await?.ok_or_else(|| Failure::new(Code::FIELD).says("pid"))?;
-    let platform = fields.text("vk_platform", 32)?.or(fields.text("platform", 32)?).unwrap_or_default().to_owned();
+    let provider = fields.needed_provider()?;
+    let merchant =
+        cx.merchant(&payee.merchant).await?.ok_or_else(|| f::PID.wrong("names no merchant of the configuration"))?;
+    let platform = fields.text(&f::VK_PLATFORM)?.or(fields.text(&f::PLATFORM)?).unwrap_or_default().to_owned();
     let node = match by_code {
         true => "codepay",
         false => {
-            let wants_qr = fields.flag("isPC")
-                || fields.flag("needQRcode")
-                || fields.text("needQRcode", 16).ok().flatten() == Some("image");
+            let wants_qr = fields.flag(&f::IS_PC)
+                || fields.flag(&f::NEED_QRCODE)
+                || fields.text(&f::NEED_QRCODE).ok().flatten() == Some("image");
             let client = Client {
                 platform: &platform,
                 user_agent: input.environment.user_agent.to_ascii_lowercase(),
                 has_openid,
                 wants_qr,
-                app_to_qr: fields.flag("alipayAppPayToH5Pay") || merchant.app_to_qr,
+                app_to_qr: fields.flag(&f::APP_TO_QR) || merchant.app_to_qr,
             };
             Gateway::node_for(provider, &client, &merchant)?
         }
@@ -157,19 +158,19 @@ fn deliverable(cx: &Context<'_>, caller: &Caller, kind: &str, draft: &Draft<'_>,
     }
     // What is delivered elsewhere is checked there; what exceeds a payment stays refused below.
     if cx.handlers.knows(kind) && !cx.config.handlers.contains_key(kind) {
-        cx.handlers.check(kind, draft).map_err(|what| Failure::new(Code::TYPE).says(what))?;
+        cx.handlers.check(kind, draft).map_err(|what| Failure::new(Code::TYPE).at("custom").says(what))?;
     }
     if !caller.trusted {
         let other_user =
             draft.custom.get("user_id").is_some_and(|id| draft.user_id.is_some_and(|user| id.as_str() != Some(user)));
         if other_user || (cx.handlers.exceeds(kind, draft) && !quoted) {
-            return Err(Failure::new(Code::FORBIDDEN).says("custom"));
+            return Err(Failure::new(Code::FORBIDDEN).at("custom").says("custom"));
         }
     }
     if let Some(list) = &cx.config.user_whitelist
         && !draft.user_id.is_some_and(|user| list.contains(user))
     {
-        return Err(Failure::new(Code::FORBIDDEN).says("userWhitelist"));
+        return Err(Failure::new(Code::FORBIDDEN).at("user_id").says("userWhitelist"));
     }
     Ok(())
 }

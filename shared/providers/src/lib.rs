@@ -50,7 +50,7 @@ pub use token_cache::TokenCache;
 /// The merchant configuration, with the sections of all providers.
 pub type Config = config::Document<Merchant>;
 
-use domain::{Attempt, Code, Failure, Fen, Order, Parties, Payment, Provider, Transfer, TransferState, UnixMs};
+use domain::{Attempt, Code, Failure, Fen, Field, Order, Parties, Payment, Provider, Transfer, TransferState, UnixMs};
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value};
 use std::fmt::Display;
@@ -191,8 +191,14 @@ pub struct GoodsRequest<'a> {
 }
 
 impl<'a> GoodsRequest<'a> {
+    /// A field of the data, where it is there.
+    fn read(&self, field: &Field) -> Option<&'a Value> {
+        self.data.get(field.name).filter(|value| !value.is_null())
+    }
+
     /// What a quote says of the goods: its own claim, else its `custom`.
-    fn signed(&self, name: &str) -> Option<&'a Value> {
+    fn signed(&self, field: &Field) -> Option<&'a Value> {
+        let name = field.name;
         let said = match self.quoted.contains(&name) {
             true => self.data.get(name),
             false if self.quoted.is_empty() => None,
@@ -205,15 +211,15 @@ impl<'a> GoodsRequest<'a> {
     ///
     /// # Errors
     /// [`Code::FORBIDDEN`] when the data says otherwise than the quote.
-    fn named(&self, name: &str) -> Result<Option<&'a Value>, Failure> {
-        let given = self.data.get(name).filter(|value| !value.is_null());
-        let Some(signed) = self.signed(name) else {
+    fn named(&self, field: &Field) -> Result<Option<&'a Value>, Failure> {
+        let (name, given) = (field.name, self.read(field));
+        let Some(signed) = self.signed(field) else {
             return Ok(given.or_else(|| self.custom.get(name).filter(|value| !value.is_null())));
         };
         let number = |value: &Value| Fen::from_json(value);
         match given {
             Some(given) if given != signed && (number(given).is_none() || number(given) != number(signed)) => {
-                Err(Failure::new(Code::FORBIDDEN).says(name))
+                Err(Failure::new(Code::FORBIDDEN).at(name).says(name))
             }
             Some(_) | None => Ok(Some(signed)),
         }

@@ -141,7 +141,7 @@ pub(super) fn apply_quote(config: &Config, call: &mut Call, _now: UnixMs) -> Res
     if call.action != Action::Payments(Payments::Create) {
         return Ok(Vec::new());
     }
-    let forbidden = || Failure::new(Code::FORBIDDEN).says("quote");
+    let forbidden = || Failure::new(Code::FORBIDDEN).at("quote").says("quote");
     let Some(quote) = call.data.remove("quote").filter(|q| !q.is_null()) else {
         let kind = call.data.get("type").and_then(Value::as_str);
         let required = match &config.auth.require_quote {

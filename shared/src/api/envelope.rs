@@ -2,7 +2,7 @@
 
 use super::{MAX_BODY, Request};
 use domain::action::{Action, Actions};
-use domain::{Code, Failure};
+use domain::{Code, Failure, fields};
 use http::Method;
 use payments::{Caller, Environment, Fields};
 use providers::Config;
@@ -41,7 +41,7 @@ pub struct Call {
 impl Call {
     /// The data, for reading.
     pub fn fields(&self) -> Fields<'_> {
-        Fields(&self.data)
+        Fields::new(&self.data, fields::of(self.action))
     }
 
     /// The client. The merchant's own systems call for somebody else, so they may say for whom
@@ -50,15 +50,15 @@ impl Call {
     /// # Errors
     /// [`Code::FIELD`] when their `client_ip` is not one address: their own must not stand in for the payer's.
     pub fn environment(&self) -> Result<Environment, Failure> {
-        let said = |name: &str| self.data.get(name).and_then(Value::as_str).filter(|_| self.caller.trusted);
-        let named = self.data.get("client_ip").filter(|value| self.caller.trusted && !value.is_null());
+        let named = self.fields().raw(&fields::CLIENT_IP).filter(|_| self.caller.trusted);
         let address = match named {
             None => None,
             Some(Value::String(text)) if text.is_empty() => None,
             Some(Value::String(text)) if text.parse::<std::net::IpAddr>().is_ok() => Some(text.as_str()),
-            Some(_) => return Err(Failure::new(Code::FIELD).says("client_ip: must be one IP address, the payer's")),
+            Some(_) => return Err(fields::CLIENT_IP.fault()),
         };
-        let agent = said("client_ua").or_else(|| self.request.header("user-agent"));
+        let said = self.fields().raw(&fields::CLIENT_UA).and_then(Value::as_str).filter(|_| self.caller.trusted);
+        let agent = said.or_else(|| self.request.header("user-agent"));
         Ok(Environment {
             client_ip: address.unwrap_or(&self.request.source_ip).to_owned(),
             user_agent: agent.unwrap_or_default().to_owned(),

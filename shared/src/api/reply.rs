@@ -39,7 +39,10 @@ impl Reply {
 }
 
 pub(super) fn failed(failure: &Failure, request_id: &str, english: bool) -> Response {
-    let fields = failure.data.as_deref().cloned().unwrap_or_default();
+    let mut fields = failure.data.as_deref().cloned().unwrap_or_default();
+    if let Some(field) = &failure.field {
+        fields.insert("field".to_owned(), json!(field));
+    }
     render(failure.code, failure.code.status, failure.says.as_deref(), fields, request_id, english)
 }
 

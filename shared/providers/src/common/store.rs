@@ -5,7 +5,7 @@ use crate::{Goods, GoodsRequest};
 use config::Reader;
 use crypto::cert::Certificate;
 use crypto::jws::{Anchor, EcKey};
-use domain::{Code, Failure, Fen};
+use domain::{Code, Failure, Fen, fields};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -76,8 +76,15 @@ pub(crate) fn read_anchor(
 pub(crate) fn read_products(node: &Reader<'_>) -> Option<BTreeMap<String, Fen>> {
     let products = node.object("products")?;
     let mut read = BTreeMap::new();
-    for id in products.keys() {
+    for id in products.names(r"^[\s\S]*$") {
         let Some(product) = products.object(id) else { continue };
+        product.needs("total_fee");
+        product.asks("total_fee", || {
+            let form = json!({
+                "type": ["integer", "string"], "minimum": 1, "maximum": Fen::MAX, "pattern": "^[1-9][0-9]*$",
+            });
+            config::Kind::Form(form, Vec::new())
+        });
         match product.raw("total_fee").and_then(Fen::from_json) {
             Some(fee) => {
                 read.insert(id.clone(), fee);
@@ -94,25 +101,25 @@ pub(crate) fn read_products(node: &Reader<'_>) -> Option<BTreeMap<String, Fen>> 
 /// # Errors
 /// [`Code::PRODUCT`]; [`Code::FORBIDDEN`] where a quote says otherwise, or signs a price and not what is sold for it.
 pub(crate) fn product(products: Option<&BTreeMap<String, Fen>>, request: &GoodsRequest<'_>) -> Result<Goods, Failure> {
-    let refuse = |what: &str| Failure::new(Code::PRODUCT).says(what);
+    let refuse = |name: &'static str| Failure::new(Code::PRODUCT).at(name).says(name);
     // The store charges for the product, and not by the amount: without a list of prices the quote must name it.
     let bare = products.is_none() && request.needs_signed_goods();
-    if bare && request.signed("product_id").is_none() {
-        return Err(Failure::new(Code::FORBIDDEN).says("the quote names no product_id"));
+    if bare && request.signed(&fields::PRODUCT_ID).is_none() {
+        return Err(Failure::new(Code::FORBIDDEN).at("product_id").says("the quote names no product_id"));
     }
     let id = request
-        .named("product_id")?
+        .named(&fields::PRODUCT_ID)?
         .and_then(Value::as_str)
         .filter(|id| (1..=255).contains(&id.len()) && !id.chars().any(char::is_control))
         .ok_or_else(|| refuse("product_id"))?;
-    let quantity = match request.named("quantity")? {
+    let quantity = match request.named(&fields::QUANTITY)? {
         None => 1,
         Some(value) => {
             Fen::from_json(value).filter(|n| (1..=9_999).contains(&n.0)).ok_or_else(|| refuse("quantity"))?.0
         }
     };
-    if bare && request.signed("quantity").is_none() && quantity != 1 {
-        return Err(Failure::new(Code::FORBIDDEN).says("quantity"));
+    if bare && request.signed(&fields::QUANTITY).is_none() && quantity != 1 {
+        return Err(Failure::new(Code::FORBIDDEN).at("quantity").says("quantity"));
     }
     if let Some(products) = products {
         let price = products.get(id).ok_or_else(|| refuse("product_id"))?;

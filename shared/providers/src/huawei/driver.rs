@@ -9,7 +9,7 @@ use crate::{
     Proof, ProviderClients, ProviderReply, Purchase, RefundRequest, RefundStanding, Standing, Stands, Verdict,
 };
 use config::{Reader, Section};
-use domain::{Attempt, Code, Failure, Order, Payment, Refund, UnixMs};
+use domain::{Attempt, Code, Failure, Order, Payment, Refund, UnixMs, fields};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -65,12 +65,12 @@ impl Driver for HuaweiNode {
     /// A product for IAP Kit; for Payment Kit the kind of business (`biz_type`).
     fn goods(&self, request: &GoodsRequest<'_>) -> Result<Goods, Failure> {
         if let Some(iap) = &self.iap
-            && (self.pay.is_none() || request.named("product_id")?.is_some())
+            && (self.pay.is_none() || request.named(&fields::PRODUCT_ID)?.is_some())
         {
             return crate::common::store::product(iap.products.as_ref(), request);
         }
         let mut goods = Map::new();
-        match request.data.get("biz_type").filter(|value| !value.is_null()) {
+        match request.read(&fields::BIZ_TYPE) {
             None => {}
             Some(Value::String(kind)) if (1..=16).contains(&kind.len()) && kind.bytes().all(|b| b.is_ascii_digit()) => {
                 goods.insert("biz_type".to_owned(), json!(kind));
@@ -78,7 +78,7 @@ impl Driver for HuaweiNode {
             Some(Value::Number(kind)) if kind.is_u64() => {
                 goods.insert("biz_type".to_owned(), json!(kind.to_string()));
             }
-            Some(_) => return Err(Failure::new(Code::FIELD).says("biz_type")),
+            Some(_) => return Err(fields::BIZ_TYPE.fault()),
         }
         Ok(Goods { total: None, named: goods })
     }

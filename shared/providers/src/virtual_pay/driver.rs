@@ -8,7 +8,7 @@ use crate::{
     ProviderClients, ProviderReply, RefundRequest, RefundStanding, Standing, Verdict, text_of,
 };
 use config::{Reader, Section};
-use domain::{Attempt, Code, Failure, Fen, Order, Refund, UnixMs};
+use domain::{Attempt, Code, Failure, Fen, Order, Refund, UnixMs, fields};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -58,13 +58,13 @@ impl Driver for VirtualNode {
     /// [`Code::VIRTUAL`], [`Code::BUY_QUANTITY`], [`Code::VIRTUAL_MODE`], [`Code::PRODUCT`]; [`Code::FORBIDDEN`] for
     /// coins under a quote that does not sign them.
     fn goods(&self, request: &GoodsRequest<'_>) -> Result<Goods, Failure> {
-        let wanted = request.data.get("wxpay_virtual").and_then(Value::as_object).ok_or(Code::VIRTUAL)?;
+        let wanted = request.read(&fields::WXPAY_VIRTUAL).and_then(Value::as_object).ok_or(Code::VIRTUAL)?;
         let quantity = wanted.get("buy_quantity").and_then(Fen::from_json).ok_or(Code::BUY_QUANTITY)?.0;
         let mut named = Map::new();
         let total = match text_of(wanted, "mode") {
             // The payer has the coins beside what the order delivers.
             Some("short_series_coin") if request.needs_signed_goods() && !request.quoted.contains(&"wxpay_virtual") => {
-                return Err(Failure::new(Code::FORBIDDEN).says("wxpay_virtual.mode"));
+                return Err(Failure::new(Code::FORBIDDEN).at("wxpay_virtual.mode").says("wxpay_virtual.mode"));
             }
             Some(mode @ "short_series_coin") => {
                 named.insert("mode".to_owned(), json!(mode));
@@ -74,9 +74,16 @@ impl Driver for VirtualNode {
             Some(mode @ "short_series_goods") => {
                 named.insert("mode".to_owned(), json!(mode));
                 let product = text_of(wanted, "product_id").filter(|id| (1..=64).contains(&id.len()));
-                let product = product.ok_or_else(|| Failure::new(Code::PRODUCT).says("product_id"))?;
+                let product = product
+                    .ok_or_else(|| Failure::new(Code::PRODUCT).at("wxpay_virtual.product_id").says("product_id"))?;
                 let price = wanted.get("goods_price").and_then(Fen::from_json);
-                let price = price.ok_or_else(|| Failure::new(Code::PRODUCT).says("goods_price"))?.0;
+                let price = price
+                    .ok_or_else(|| {
+                        Failure::new(Code::PRODUCT)
+                            .at("wxpay_virtual.goods_price")
+                            .says("goods_price: must be an integer in fen")
+                    })?
+                    .0;
                 named.insert("product_id".to_owned(), json!(product));
                 named.insert("goods_price".to_owned(), json!(price));
                 price.checked_mul(quantity)

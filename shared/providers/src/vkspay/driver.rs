@@ -8,7 +8,7 @@ use crate::{
     ProviderClients, ProviderReply, RefundRequest, RefundStanding, Standing, Verdict,
 };
 use config::{Reader, Section};
-use domain::{Attempt, Code, Failure, Order, Refund, UnixMs};
+use domain::{Attempt, Failure, Order, Refund, UnixMs, fields};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -74,13 +74,13 @@ impl Driver for VkspayNode {
     /// `provider_pay_method`: how the payer wants to pay; `auto` and nothing are one.
     fn goods(&self, request: &GoodsRequest<'_>) -> Result<Goods, Failure> {
         let mut named = Map::new();
-        match request.data.get("provider_pay_method").filter(|v| !v.is_null()) {
+        match request.read(&fields::PROVIDER_PAY_METHOD) {
             None => {}
             Some(Value::String(method)) if method.is_empty() || method == "auto" => {}
             Some(Value::String(method)) if ["wxpay", "alipay"].contains(&method.as_str()) => {
                 named.insert("pay_method".to_owned(), json!(method));
             }
-            Some(_) => return Err(Failure::new(Code::FIELD).says("provider_pay_method")),
+            Some(_) => return Err(fields::PROVIDER_PAY_METHOD.fault()),
         }
         Ok(Goods { total: None, named })
     }

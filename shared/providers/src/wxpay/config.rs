@@ -6,6 +6,7 @@ use config::TransferDefaults;
 use crypto::cert::Certificate;
 use crypto::rsa::{PrivateKey, PublicKey};
 use domain::Secret;
+use serde_json::json;
 use std::sync::Arc;
 
 /// The nodes of the section, by VK-Pay's names; each is one product of WeChat Pay.
@@ -161,6 +162,10 @@ impl WxpayNode {
             "transfer" => TransferDefaults::read(node, "transferSceneId"),
             _ => TransferDefaults::default(),
         };
+        node.asks("version", || {
+            let form = json!({ "anyOf": [{ "enum": [3, 2] }, { "type": "string", "pattern": r"^(\s*|\+?0*[23])$" }, { "type": "null" }] });
+            config::Kind::Form(form, vec![json!(3), json!(2)])
+        });
         let api = match node.raw("version").map(|v| v.as_u64().or_else(|| v.as_str()?.parse().ok())) {
             None | Some(Some(3)) => read_v3(node, &WECHAT_PAY).map(Api::V3),
             Some(Some(2)) => read_v2(node, mch_id.as_deref()).map(Api::V2),

@@ -7,6 +7,8 @@ export interface Reply {
   code: number;
   msg: string;
   out_trade_no?: string;
+  /** The field of the request that is at fault, where one is. */
+  field?: string;
   data?: Record<string, unknown>;
   /** ms the server wants to be left alone for, from `Retry-After`. */
   retry_after_ms?: number;

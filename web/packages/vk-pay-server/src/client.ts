@@ -309,6 +309,7 @@ function read(status: number, text: string, repeats: boolean): object | VkPayErr
     status,
     message: typeof msg === 'string' ? msg : `code ${String(code)}`,
     requestId,
+    field: typeof fields.field === 'string' ? fields.field : undefined,
     retryable: repeats && PASSING.has(code as number),
     outcomeUnknown: status >= 500 && !WITHOUT_EFFECT.has(code as number),
     data: fields,

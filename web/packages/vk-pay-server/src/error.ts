@@ -4,6 +4,7 @@ export interface Failure {
   message: string;
   status?: number;
   requestId?: string | undefined;
+  field?: string | undefined;
   retryable?: boolean;
   outcomeUnknown?: boolean;
   data?: Record<string, unknown>;
@@ -22,6 +23,8 @@ export class VkPayError extends Error {
   readonly status: number;
   /** The reply's `request_id`: the functions' log has it. */
   readonly requestId: string | undefined;
+  /** The field of the request that is at fault, where one is: `total_fee`, `payee_info.identity`. */
+  readonly field: string | undefined;
   /**
    * Whether the same call may be sent again later, unchanged, without doing anything twice, and may then end
    * otherwise. The client has done so itself already where there was no reply or a 5xx.
@@ -40,6 +43,7 @@ export class VkPayError extends Error {
     this.code = failure.code;
     this.status = failure.status ?? 0;
     this.requestId = failure.requestId;
+    this.field = failure.field;
     this.retryable = failure.retryable ?? false;
     this.outcomeUnknown = failure.outcomeUnknown ?? false;
     this.data = failure.data ?? {};

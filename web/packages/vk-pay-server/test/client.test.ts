@@ -146,6 +146,12 @@ describe('an error', () => {
     );
   });
 
+  test('names the field that is at fault', async () => {
+    server.answers(failure(1003, 400, { field: 'total_fee' }));
+    const error = await refused(client().refund({ out_trade_no: 'T1', refund_fee: 1, total_fee: 2 }));
+    assert.equal(error.field, 'total_fee');
+  });
+
   test('without a reply of the functions has the code of none', async () => {
     const cases = [
       { answer: { status: 502, body: '<html>' }, retryable: true, outcomeUnknown: true },

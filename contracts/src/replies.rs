@@ -1,0 +1,239 @@
+//! What each action answers: the result fields, and the codes that go with HTTP 200.
+
+use domain::action::{Action, Payments, Queries, Refunds, Transfers};
+use domain::{Code, Provider};
+use serde_json::{Map, Value, json};
+
+/// The schema of an action's result, and the codes of its replies with HTTP 200.
+pub(crate) fn result(action: Action) -> (Value, Vec<i64>) {
+    let ok = vec![Code::OK.number];
+    match action {
+        Action::Payments(Payments::Create) => (created(), ok),
+        Action::Payments(Payments::Close) => (object(&[NUMBER, STATE, STATUS], &[]), ok),
+        Action::Queries(Queries::Payment) => (payment(), vec![Code::OK.number, Code::NOT_PAID.number]),
+        Action::Queries(Queries::VerifyReceipt | Queries::VerifyPurchase | Queries::RerunHandler) => (payment(), ok),
+        Action::Queries(Queries::Orders) => (page(&object(&[NUMBER, STATE, STATUS, TOTAL], &[])), ok),
+        Action::Queries(Queries::Incidents) => (page(&incident()), ok),
+        Action::Refunds(Refunds::Refund) => (refund(), ok),
+        Action::Refunds(Refunds::Query) => (refunds(), vec![Code::OK.number, Code::NOT_REFUNDED.number]),
+        Action::Refunds(Refunds::ResolveIncident) => (resolved(), ok),
+        Action::Transfers(Transfers::Transfer | Transfers::Query | Transfers::Cancel) => (transfer(), ok),
+        Action::Transfers(Transfers::Balance) => {
+            (object(&[], &[("balance", INTEGER), ("presentBalance", INTEGER)]), ok)
+        }
+        Action::Transfers(Transfers::CurrencyPay | Transfers::PresentCurrency) => {
+            (object(&[("outTradeNo", TEXT)], &[("balance", INTEGER), ("usedPresentAmount", INTEGER)]), ok)
+        }
+        Action::Transfers(Transfers::CancelCurrencyPay) => (object(&[("outRefundNo", TEXT)], &[]), ok),
+        Action::Logins(_) => (object(&[("openid", TEXT)], &[("unionid", TEXT)]), ok),
+    }
+}
+
+/// What a field of a reply holds.
+#[derive(Clone, Copy)]
+enum Holds {
+    Text,
+    TextOrNull,
+    Integer,
+    IntegerOrNull,
+    Flag,
+    Object,
+    ObjectOrNull,
+    Any,
+    State,
+    Status,
+    Provider,
+    RefundState,
+    IncidentStatus,
+    TimeEnd,
+}
+
+const TEXT: Holds = Holds::Text;
+const INTEGER: Holds = Holds::Integer;
+const NUMBER: (&str, Holds) = ("out_trade_no", TEXT);
+const STATE: (&str, Holds) = ("trade_state", Holds::State);
+const STATUS: (&str, Holds) = ("status", Holds::Status);
+const TOTAL: (&str, Holds) = ("total_fee", INTEGER);
+const REFUNDED: (&str, Holds) = ("refund_fee", INTEGER);
+
+impl Holds {
+    fn schema(self) -> Value {
+        match self {
+            Self::Text => json!({ "type": "string" }),
+            Self::TextOrNull => json!({ "type": ["string", "null"] }),
+            Self::Integer => json!({ "type": "integer" }),
+            Self::IntegerOrNull => json!({ "type": ["integer", "null"] }),
+            Self::Flag => json!({ "type": "boolean" }),
+            Self::Object => json!({ "type": "object" }),
+            Self::ObjectOrNull => json!({ "type": ["object", "null"] }),
+            Self::Any => json!({}),
+            Self::State => json!({ "type": "string", "enum": ["NOTPAY", "SUCCESS", "REFUND", "CLOSED"] }),
+            Self::Status => json!({
+                "type": "integer", "enum": [-1, 0, 1, 2, 3],
+                "description": "-1 closed, 0 not paid, 1 paid, 2 refunded in part, 3 refunded",
+            }),
+            Self::Provider => json!({ "type": "string", "enum": Provider::ALL.map(Provider::name) }),
+            Self::RefundState => json!({ "type": "string", "enum": ["PROCESSING", "SUCCESS", "CLOSED", "REFUSED"] }),
+            Self::IncidentStatus => json!({ "type": "string", "enum": ["open", "resolved"] }),
+            Self::TimeEnd => {
+                json!({ "type": "string", "pattern": "^[0-9]{14}$", "description": "yyyyMMddHHmmss in Shanghai" })
+            }
+        }
+    }
+}
+
+/// An object with these fields, and perhaps those.
+fn object(needed: &[(&str, Holds)], optional: &[(&str, Holds)]) -> Value {
+    let fields = needed.iter().chain(optional).map(|(name, holds)| ((*name).to_owned(), holds.schema()));
+    let properties: Map<String, Value> = fields.collect();
+    let required: Vec<&str> = needed.iter().map(|(name, _)| *name).collect();
+    match required.is_empty() {
+        true => json!({ "type": "object", "properties": properties }),
+        false => json!({ "type": "object", "properties": properties, "required": required }),
+    }
+}
+
+fn page(row: &Value) -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "list": { "type": "array", "items": row, "description": "Newest first." },
+            "cursor": { "type": "string", "description": "Where the next page begins, when there may be one." },
+        },
+        "required": ["list"],
+    })
+}
+
+fn created() -> Value {
+    object(
+        &[
+            ("provider", Holds::Provider),
+            ("pay_type", TEXT),
+            NUMBER,
+            TOTAL,
+            ("platform", Holds::TextOrNull),
+            ("orderInfo", Holds::Any),
+            ("needQRcode", Holds::Flag),
+            ("time_expire", INTEGER),
+            STATE,
+            STATUS,
+        ],
+        &[("qrcodeImage", TEXT)],
+    )
+}
+
+fn payment() -> Value {
+    object(
+        &[("orderPaid", Holds::Flag), NUMBER, STATUS, STATE, TOTAL, REFUNDED],
+        &[
+            ("user_order_success", Holds::Flag),
+            ("user_order_reason", TEXT),
+            ("transaction_id", TEXT),
+            ("provider", Holds::Provider),
+            ("pay_type", TEXT),
+            ("type", TEXT),
+            ("pay_date", INTEGER),
+            ("time_end", Holds::TimeEnd),
+            ("payOrder", Holds::Object),
+            ("next_poll_ms", INTEGER),
+        ],
+    )
+}
+
+fn incident() -> Value {
+    object(
+        &[
+            ("incident_id", TEXT),
+            ("incident", TEXT),
+            ("status", Holds::IncidentStatus),
+            ("provider", Holds::Provider),
+            ("merchant", TEXT),
+            ("create_date", INTEGER),
+        ],
+        &[],
+    )
+}
+
+fn refund() -> Value {
+    object(
+        &[
+            ("outTradeNo", TEXT),
+            ("transactionId", Holds::TextOrNull),
+            ("outRefundNo", TEXT),
+            ("refundId", Holds::TextOrNull),
+            ("refundFee", INTEGER),
+            ("cashRefundFee", INTEGER),
+            NUMBER,
+            ("out_refund_no", TEXT),
+            ("refund_id", Holds::TextOrNull),
+            REFUNDED,
+            ("status", Holds::RefundState),
+            ("reason", Holds::TextOrNull),
+        ],
+        &[],
+    )
+}
+
+fn refunds() -> Value {
+    let mut schema = object(
+        &[
+            NUMBER,
+            TOTAL,
+            REFUNDED,
+            ("refund_reserved", INTEGER),
+            STATE,
+            STATUS,
+            ("queryResult", Holds::ObjectOrNull),
+            ("orderInfo", Holds::Object),
+        ],
+        &[],
+    );
+    let row = object(
+        &[
+            ("out_refund_no", TEXT),
+            ("refund_id", Holds::TextOrNull),
+            REFUNDED,
+            ("refund_desc", TEXT),
+            ("status", Holds::RefundState),
+            ("reason", Holds::TextOrNull),
+            ("refund_date", Holds::IntegerOrNull),
+            ("create_date", INTEGER),
+        ],
+        &[],
+    );
+    schema["properties"]["refunds"] = json!({ "type": "array", "items": row });
+    if let Some(required) = schema["required"].as_array_mut() {
+        required.push(json!("refunds"));
+    }
+    schema
+}
+
+fn resolved() -> Value {
+    object(
+        &[
+            ("incident_id", TEXT),
+            ("incident", TEXT),
+            ("status", Holds::IncidentStatus),
+            ("action", Holds::TextOrNull),
+            ("out_trade_no", Holds::TextOrNull),
+        ],
+        &[("out_refund_no", TEXT), ("refund_fee", INTEGER), ("refund_status", Holds::RefundState)],
+    )
+}
+
+fn transfer() -> Value {
+    object(
+        &[
+            ("provider", Holds::Provider),
+            ("out_bill_no", TEXT),
+            NUMBER,
+            ("transfer_bill_no", Holds::TextOrNull),
+            ("transfer_amount", INTEGER),
+            ("money", INTEGER),
+            ("state", TEXT),
+            ("provider_state", Holds::TextOrNull),
+            ("result", Holds::Any),
+        ],
+        &[("fail_reason", TEXT), ("options", Holds::Object)],
+    )
+}

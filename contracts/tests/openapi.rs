@@ -1,0 +1,55 @@
+//! The OpenAPI document is what the tables of actions, fields and codes say.
+
+use contracts::{openapi, pretty, schema_name};
+use domain::action::Action;
+use domain::{Code, fields};
+use serde_json::{Value, json};
+
+#[test]
+fn the_committed_document_is_the_one_that_the_tables_make() {
+    let committed = include_str!("../../docs/openapi.json");
+    assert!(pretty(&openapi()) == committed, "renew it: cargo run -p contracts -- openapi > docs/openapi.json");
+}
+
+/// The references of a document.
+fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(object) => {
+            found.extend(object.get("$ref").and_then(Value::as_str));
+            object.values().for_each(|value| references(value, found));
+        }
+        Value::Array(list) => list.iter().for_each(|value| references(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    let document = openapi();
+    let mut all = Vec::new();
+    references(&document, &mut all);
+    assert!(all.len() > 100);
+    for reference in all {
+        let pointer = reference.strip_prefix('#').expect("within the document");
+        assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+#[test]
+fn every_action_is_in_its_function_and_every_code_in_its_status() {
+    let document = openapi();
+    for action in Action::ALL {
+        let body = &document["paths"][format!("/{}", action.function())]["post"]["requestBody"];
+        let schema = &body["content"]["application/json"]["schema"];
+        let own = format!("#/components/schemas/{}Request", schema_name(*action));
+        assert_eq!(schema["discriminator"]["mapping"][action.name()], json!(own));
+        let data = &document["components"]["schemas"][format!("{}Data", schema_name(*action))];
+        for field in fields::of(*action).iter().filter(|field| !matches!(field.shape, domain::Shape::Refused(_))) {
+            assert!(data["properties"][field.name].is_object(), "{}: {}", action.name(), field.name);
+        }
+    }
+    for code in Code::ALL.iter().filter(|code| code.status != 200) {
+        let codes = &document["components"]["schemas"][format!("Error{}", code.status)]["properties"]["code"]["enum"];
+        assert!(codes.as_array().is_some_and(|codes| codes.contains(&json!(code.number))), "{}", code.number);
+    }
+}

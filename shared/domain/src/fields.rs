@@ -1,0 +1,340 @@
+//! The fields that each action reads from `data`. What is not in the table of an action is not read by it, and
+//! `docs/openapi.json` is made of it.
+
+use super::action::{Action, Logins, Payments, Queries, Refunds, Transfers};
+use super::field::Shape::{Checked, Choice, Fen, Flag, Integer, Lenient, Number, Object, Refused, Text};
+use super::field::{Field, Shape};
+use super::{Code, IDENTITY_TYPES};
+
+/// Who is asked for the money.
+pub const PROVIDER: Field = Field::new("provider", Shape::Provider).code(Code::PROVIDER);
+/// The merchant.
+pub const PID: Field = Field::new("pid", Text(64));
+/// The client's platform.
+pub const VK_PLATFORM: Field = Field::new("vk_platform", Text(32));
+/// The same by its older name.
+pub const PLATFORM: Field = Field::new("platform", Text(32));
+/// The client's application.
+pub const VK_APPID: Field = Field::new("vk_appid", Text(64));
+/// The payer's address, where a server calls for them.
+pub const CLIENT_IP: Field = Field::new("client_ip", Checked("one IP address, the payer's"));
+/// The payer's browser, where a server calls for them.
+pub const CLIENT_UA: Field = Field::new("client_ua", Lenient("the payer's User-Agent"));
+
+/// An order's number.
+pub const OUT_TRADE_NO: Field = Field::new("out_trade_no", Number).code(Code::OUT_TRADE_NO);
+/// An order's amount.
+pub const TOTAL_FEE: Field = Field::new("total_fee", Fen).code(Code::TOTAL_FEE);
+/// What the payer sees.
+pub const SUBJECT: Field = Field::new("subject", Text(256)).code(Code::SUBJECT);
+/// An order's type.
+pub const TYPE: Field = Field::new("type", Text(64)).code(Code::TYPE);
+/// Data for the handler.
+pub const CUSTOM: Field = Field::new("custom", Object).code(Code::TYPE);
+/// The payer in the merchant's books.
+pub const USER_ID: Field = Field::new("user_id", Text(128));
+/// Their name there.
+pub const NICKNAME: Field = Field::new("nickname", Text(128));
+/// The payer at the provider.
+pub const OPENID: Field = Field::new("openid", Text(128)).code(Code::OPENID);
+/// Whether a QR code is wanted.
+pub const NEED_QRCODE: Field = Field::new("needQRcode", Lenient("true, false or \"image\""));
+/// Whether the client is a desktop.
+pub const IS_PC: Field = Field::new("isPC", Flag);
+/// Whether Alipay's QR product stands in for its app product.
+pub const APP_TO_QR: Field = Field::new("alipayAppPayToH5Pay", Flag);
+/// A pay code.
+pub const AUTH_CODE: Field = Field::new("auth_code", Text(64));
+/// The shop of a pay code.
+pub const STORE_ID: Field = Field::new("store_id", Text(32));
+/// When an order ends.
+pub const TIME_EXPIRE: Field =
+    Field::new("time_expire", Integer { least: 1, most: 9_999_999_999_999, unit: Some(MILLISECONDS) });
+/// Where the payer comes back to.
+pub const RETURN_URL: Field = Field::new("return_url", Text(512)).code(Code::RETURN_URL);
+/// Further parameters for the provider.
+pub const OTHER: Field = Field::new("other", Object);
+/// Partner mode: the sub-merchant.
+pub const SUB_MCHID: Field = Field::new("sub_mchid", Text(32));
+/// Partner mode: its application.
+pub const SUB_APPID: Field = Field::new("sub_appid", Text(32));
+/// What is bought in a store.
+pub const PRODUCT_ID: Field =
+    Field::new("product_id", Checked("a product that is configured, 1 to 255 characters")).code(Code::PRODUCT);
+/// How many of it.
+pub const QUANTITY: Field = Field::new("quantity", Integer { least: 1, most: 9_999, unit: None }).code(Code::PRODUCT);
+/// What virtual payment sells.
+pub const WXPAY_VIRTUAL: Field = Field::new("wxpay_virtual", Object).code(Code::VIRTUAL);
+/// A login code.
+pub const CODE: Field = Field::new("code", Text(512));
+/// Huawei's kind of business.
+pub const BIZ_TYPE: Field = Field::new("biz_type", Checked("1 to 16 digits"));
+/// How a payer of VksPay pays.
+pub const PROVIDER_PAY_METHOD: Field = Field::new("provider_pay_method", Choice(&["wxpay", "alipay", "auto"]));
+/// A signed quote.
+pub const QUOTE: Field =
+    Field::new("quote", Checked("a JWT that the merchant's server has signed")).code(Code::FORBIDDEN);
+
+/// The provider's number of a payment.
+pub const TRANSACTION_ID: Field = Field::new("transaction_id", Text(64)).code(Code::OUT_TRADE_NO);
+/// Whether to wait for the handler.
+pub const AWAIT_NOTIFY: Field = Field::new("await_notify", Flag);
+/// For how long.
+pub const AWAIT_MAX_TIME: Field = Field::new("await_max_time", Integer { least: 5, most: 40, unit: Some("seconds") });
+/// Whether the order is answered too.
+pub const PAY_ORDER_INFO: Field = Field::new("pay_order_info", Flag);
+/// How an order stands.
+pub const ORDER_STATUS: Field =
+    Field::new("status", Checked("one of NOTPAY, SUCCESS, REFUND, CLOSED, or an integer from -1 to 3"));
+/// The type of orders that are wanted.
+pub const WANTED_TYPE: Field = Field::new("type", Text(64));
+/// How many rows a page has.
+pub const PAGE_SIZE: Field = Field::new("pageSize", Integer { least: 1, most: 100, unit: Some("rows") });
+/// Where the next page begins.
+pub const CURSOR: Field = Field::new("cursor", Text(1024));
+/// How an incident stands.
+pub const INCIDENT_STATUS: Field = Field::new("status", Choice(&["open", "resolved"]));
+/// What kind of incident.
+pub const INCIDENT: Field = Field::new("incident", Text(32));
+/// An incident's id.
+pub const INCIDENT_ID: Field = Field::new("incident_id", Text(64));
+/// What is decided about it.
+pub const INCIDENT_ACTION: Field = Field::new("action", Choice(&["accept", "refund", "close"]));
+/// Why.
+pub const NOTE: Field = Field::new("note", Text(200));
+
+const PROOF: Shape = Lenient("a text from the store");
+/// A transaction that Apple or Huawei has signed.
+pub const SIGNED_TRANSACTION: Field = Field::new("signed_transaction", PROOF).code(Code::RECEIPT);
+/// The same by its other name.
+pub const SIGNED_TRANSACTION_CAMEL: Field = Field::new("signedTransaction", PROOF).code(Code::RECEIPT);
+/// The number of a purchase at Huawei.
+pub const PURCHASE_ORDER_ID: Field = Field::new("purchase_order_id", PROOF).code(Code::RECEIPT);
+/// Its token.
+pub const PURCHASE_TOKEN: Field = Field::new("purchase_token", PROOF).code(Code::RECEIPT);
+/// Apple's receipt.
+pub const TRANSACTION_RECEIPT: Field = Field::new("transaction_receipt", PROOF).code(Code::RECEIPT);
+/// Which transaction of it.
+pub const TRANSACTION_IDENTIFIER: Field = Field::new("transaction_identifier", PROOF).code(Code::TRANSACTION);
+
+/// A refund's number.
+pub const OUT_REFUND_NO: Field = Field::new("out_refund_no", Number);
+/// Its amount.
+pub const REFUND_FEE: Field = Field::new("refund_fee", Fen).code(Code::REFUND_FEE);
+/// The reply's spelling of it, which would else mean that no amount is named: all of it.
+pub const REFUND_FEE_CAMEL: Field =
+    Field::new("refundFee", Refused("the amount is named refund_fee")).code(Code::REFUND_FEE);
+/// Why.
+pub const REFUND_DESC: Field = Field::new("refund_desc", Text(80));
+
+/// A transfer's number.
+pub const OUT_BILL_NO: Field = Field::new("out_bill_no", Number).code(Code::OUT_TRADE_NO);
+/// The provider's number of it.
+pub const TRANSFER_BILL_NO: Field = Field::new("transfer_bill_no", Text(64));
+/// Its amount.
+pub const TRANSFER_AMOUNT: Field = Field::new("transfer_amount", Fen).code(Code::TRANSFER_AMOUNT);
+/// The same by its older name.
+pub const MONEY: Field = Field::new("money", Fen).code(Code::TRANSFER_AMOUNT);
+const UNDER_AUTHORISATION: Shape = Refused("transfers under a payee's authorisation are not made here; leave it out");
+/// Ignored, the payee would be asked to confirm what was meant to arrive without it.
+pub const AUTHORIZATION_ID: Field = Field::new("authorization_id", UNDER_AUTHORISATION);
+/// The same.
+pub const OUT_AUTHORIZATION_NO: Field = Field::new("out_authorization_no", UNDER_AUTHORISATION);
+/// Who gets a transfer of WeChat Pay's.
+pub const PAYEE_OPENID: Field = Field::new("openid", Text(128)).code(Code::TRANSFER_OPENID);
+/// Of which application the openid is.
+pub const APPID: Field = Field::new("appid", Text(32));
+/// The scene.
+pub const TRANSFER_SCENE_ID: Field =
+    Field::new("transfer_scene_id", Checked("a scene of the merchant's, a text of 1 to 36 characters or an integer"));
+/// Its lines.
+pub const REPORT_INFOS: Field = Field::new(
+    "transfer_scene_report_infos",
+    Checked("a list of 1 to 16 {info_type, info_content}, texts of at most 15 and 32 characters"),
+);
+/// What the payee is told that it is.
+pub const USER_RECV_PERCEPTION: Field = Field::new("user_recv_perception", Text(64));
+/// What it is for; WeChat Pay takes 32 characters of it.
+pub const TRANSFER_REMARK: Field = Field::new("transfer_remark", Text(200));
+/// The same by its older name.
+pub const DESC: Field = Field::new("desc", Text(200));
+/// The payee's real name.
+pub const USER_NAME: Field = Field::new("user_name", Text(64)).code(Code::PAYEE_NAME);
+/// The same by its older name.
+pub const RE_USER_NAME: Field = Field::new("re_user_name", Text(64)).code(Code::PAYEE_NAME);
+/// Who gets a transfer of Alipay's.
+pub const PAYEE_INFO: Field = Field::new("payee_info", Object).code(Code::PAYEE);
+/// Their account, by its older name.
+pub const PAYEE_ACCOUNT: Field = Field::new("payee_account", Text(128)).code(Code::PAYEE);
+/// Their name, by its older name.
+pub const PAYEE_REAL_NAME: Field = Field::new("payee_real_name", Text(64)).code(Code::PAYEE_NAME);
+/// What Alipay shows.
+pub const ORDER_TITLE: Field = Field::new("order_title", Text(128));
+/// Alipay's scene.
+pub const TRANSFER_SCENE_NAME: Field = Field::new("transfer_scene_name", Text(64));
+/// The account in `payee_info`.
+pub const IDENTITY: Field = Field::new("identity", Text(128)).code(Code::PAYEE);
+/// What kind of account it is.
+pub const IDENTITY_TYPE: Field = Field::new("identity_type", Choice(&IDENTITY_TYPES)).code(Code::PAYEE);
+/// The name in `payee_info`.
+pub const IDENTITY_NAME: Field = Field::new("name", Text(64)).code(Code::PAYEE_NAME);
+const PAPERS: Shape = Refused("a payee's papers are not checked here; leave it out");
+/// A check that is not made must not be believed to be.
+pub const CERT_TYPE: Field = Field::new("cert_type", PAPERS);
+/// The same.
+pub const CERT_NO: Field = Field::new("cert_no", PAPERS);
+
+/// A payer's address.
+pub const USER_IP: Field = Field::new("user_ip", Text(64));
+/// The same by VK-Pay's name.
+pub const USER_IP_CAMEL: Field = Field::new("userIp", Text(64));
+/// How many coins.
+pub const COINS: Field = Field::new("amount", Integer { least: 1, most: 10_000_000_000, unit: Some("coins") });
+/// What they are for.
+pub const PAYITEM: Field = Field::new("payitem", Text(4096));
+/// A remark on it.
+pub const REMARK: Field = Field::new("remark", Text(256));
+const COIN_NUMBER: Shape = Checked("a text of 8 to 32 letters, digits, _ and -");
+/// The number of a payment in coins.
+pub const COIN_TRADE_NO: Field = Field::new("out_trade_no", COIN_NUMBER).code(Code::OUT_TRADE_NO);
+/// The same by VK-Pay's name.
+pub const COIN_TRADE_NO_CAMEL: Field = Field::new("outTradeNo", COIN_NUMBER).code(Code::OUT_TRADE_NO);
+/// The number of its cancellation.
+pub const COIN_REFUND_NO: Field = Field::new("out_refund_no", COIN_NUMBER).code(Code::OUT_TRADE_NO);
+/// The same by VK-Pay's name.
+pub const COIN_REFUND_NO_CAMEL: Field = Field::new("outRefundNo", COIN_NUMBER).code(Code::OUT_TRADE_NO);
+/// The code of a login.
+pub const LOGIN_CODE: Field = Field::new("code", Text(512)).code(Code::LOGIN_CODE);
+
+const MILLISECONDS: &str = "Unix ms (milliseconds), not a date and not seconds";
+
+const CREATE: &[Field] = &[
+    PROVIDER.needed(),
+    OUT_TRADE_NO.needed(),
+    TOTAL_FEE,
+    SUBJECT.needed(),
+    TYPE.needed(),
+    CUSTOM,
+    USER_ID,
+    NICKNAME,
+    OPENID,
+    VK_PLATFORM,
+    PLATFORM,
+    VK_APPID,
+    CLIENT_IP,
+    CLIENT_UA,
+    NEED_QRCODE,
+    IS_PC,
+    APP_TO_QR,
+    AUTH_CODE,
+    STORE_ID,
+    TIME_EXPIRE,
+    RETURN_URL,
+    OTHER,
+    PID,
+    SUB_MCHID,
+    SUB_APPID,
+    PRODUCT_ID,
+    QUANTITY,
+    WXPAY_VIRTUAL,
+    CODE,
+    BIZ_TYPE,
+    PROVIDER_PAY_METHOD,
+    QUOTE,
+];
+const ORDER: &[Field] = &[OUT_TRADE_NO.needed()];
+const QUERY: &[Field] = &[OUT_TRADE_NO, TRANSACTION_ID, PROVIDER, AWAIT_NOTIFY, AWAIT_MAX_TIME, PAY_ORDER_INFO];
+const ORDERS: &[Field] = &[USER_ID, ORDER_STATUS, WANTED_TYPE, PAGE_SIZE, CURSOR];
+const INCIDENTS: &[Field] = &[INCIDENT_STATUS, INCIDENT, OUT_TRADE_NO, PAGE_SIZE, CURSOR];
+const VERIFY: &[Field] = &[
+    OUT_TRADE_NO.needed(),
+    SIGNED_TRANSACTION,
+    SIGNED_TRANSACTION_CAMEL,
+    PURCHASE_ORDER_ID,
+    PURCHASE_TOKEN,
+    TRANSACTION_RECEIPT,
+    TRANSACTION_IDENTIFIER,
+];
+const REFUND: &[Field] = &[OUT_TRADE_NO.needed(), OUT_REFUND_NO, REFUND_FEE, TOTAL_FEE, REFUND_DESC, REFUND_FEE_CAMEL];
+const QUERY_REFUND: &[Field] = &[OUT_TRADE_NO.needed(), OUT_REFUND_NO];
+const RESOLVE: &[Field] = &[INCIDENT_ID.needed(), INCIDENT_ACTION.needed(), NOTE];
+const TRANSFER: &[Field] = &[
+    PROVIDER.needed(),
+    OUT_BILL_NO,
+    OUT_TRADE_NO,
+    TRANSFER_AMOUNT,
+    MONEY,
+    PID,
+    PAYEE_OPENID,
+    APPID,
+    USER_NAME,
+    RE_USER_NAME,
+    TRANSFER_REMARK,
+    DESC,
+    TRANSFER_SCENE_ID,
+    REPORT_INFOS,
+    USER_RECV_PERCEPTION,
+    PAYEE_INFO,
+    PAYEE_ACCOUNT,
+    PAYEE_REAL_NAME,
+    ORDER_TITLE,
+    TRANSFER_SCENE_NAME,
+    AUTHORIZATION_ID,
+    OUT_AUTHORIZATION_NO,
+];
+/// What `payee_info` holds.
+pub const PAYEE: &[Field] = &[IDENTITY, IDENTITY_TYPE, IDENTITY_NAME, CERT_TYPE, CERT_NO];
+const ONE_TRANSFER: &[Field] = &[OUT_BILL_NO, OUT_TRADE_NO, TRANSFER_BILL_NO, PROVIDER, PID];
+const BALANCE: &[Field] = &[OPENID.needed(), PID, USER_IP, USER_IP_CAMEL, CLIENT_IP, CLIENT_UA, PAYITEM, REMARK];
+const COIN: &[Field] = &[
+    OPENID.needed(),
+    COINS.needed(),
+    COIN_TRADE_NO,
+    COIN_TRADE_NO_CAMEL,
+    PID,
+    USER_IP,
+    USER_IP_CAMEL,
+    CLIENT_IP,
+    CLIENT_UA,
+    PAYITEM,
+    REMARK,
+];
+const CANCEL_COIN: &[Field] = &[
+    OPENID.needed(),
+    COINS.needed(),
+    COIN_TRADE_NO,
+    COIN_TRADE_NO_CAMEL,
+    COIN_REFUND_NO,
+    COIN_REFUND_NO_CAMEL,
+    PID,
+    USER_IP,
+    USER_IP_CAMEL,
+    CLIENT_IP,
+    CLIENT_UA,
+    PAYITEM,
+    REMARK,
+];
+const LOGIN: &[Field] = &[PROVIDER.needed(), LOGIN_CODE.needed(), VK_PLATFORM, PLATFORM, PID];
+const LOGIN_AT: &[Field] = &[LOGIN_CODE.needed(), VK_PLATFORM, PLATFORM, PID];
+
+/// The fields of an action.
+pub const fn of(action: Action) -> &'static [Field] {
+    match action {
+        Action::Payments(Payments::Create) => CREATE,
+        Action::Payments(Payments::Close) | Action::Queries(Queries::RerunHandler) => ORDER,
+        Action::Queries(Queries::Payment) => QUERY,
+        Action::Queries(Queries::Orders) => ORDERS,
+        Action::Queries(Queries::Incidents) => INCIDENTS,
+        Action::Queries(Queries::VerifyReceipt | Queries::VerifyPurchase) => VERIFY,
+        Action::Refunds(Refunds::Refund) => REFUND,
+        Action::Refunds(Refunds::Query) => QUERY_REFUND,
+        Action::Refunds(Refunds::ResolveIncident) => RESOLVE,
+        Action::Transfers(Transfers::Transfer) => TRANSFER,
+        Action::Transfers(Transfers::Query | Transfers::Cancel) => ONE_TRANSFER,
+        Action::Transfers(Transfers::Balance) => BALANCE,
+        Action::Transfers(Transfers::CurrencyPay | Transfers::PresentCurrency) => COIN,
+        Action::Transfers(Transfers::CancelCurrencyPay) => CANCEL_COIN,
+        Action::Logins(Logins::Any) => LOGIN,
+        Action::Logins(Logins::Weixin | Logins::WeixinH5 | Logins::Alipay | Logins::Douyin) => LOGIN_AT,
+    }
+}
