@@ -56,8 +56,7 @@ impl World {
 
     /// A page of orders by day.
     async fn by_day(&self, data: Value) -> (Vec<String>, Value) {
-        let (status, page) =
-            self.call("query-payment", json!({ "url": "pay/queryOrders", "data": data })).await;
+        let (status, page) = self.call("query-payment", json!({ "url": "pay/queryOrders", "data": data })).await;
         assert_eq!(status, 200, "{page}");
         let list = page["list"].as_array().expect("a list");
         (list.iter().map(|o| o["out_trade_no"].as_str().unwrap().to_owned()).collect(), page["cursor"].clone())
@@ -129,7 +128,8 @@ async fn what_is_paid_while_somebody_pages_is_never_given_twice_and_hides_nothin
     for page_size in [1, 3, 7] {
         let found = world
             .all_by_day(january_list(page_size), async |page| {
-                let n = i64::try_from(page).unwrap();
+                // A list that grows below as fast as it is read has no end.
+                let Some(n) = i64::try_from(page).ok().filter(|n| *n < 12) else { return };
                 for (kind, day) in [("NEWER", 3), ("OLDER", 1)] {
                     let no = format!("{kind}_{page_size}_{page}");
                     world.paid_like(&model, &no, january(day, 500 - n), &[]).await;
@@ -219,7 +219,10 @@ async fn a_filter_that_fits_few_orders_gives_short_pages_that_go_on() {
     }
     let data = json!({ "day": "2026-01-01", "provider": "wxpay", "type": "rare", "pageSize": 100 });
     let (first, cursor) = world.by_day(data.clone()).await;
-    assert!(first.is_empty() && cursor.is_string(), "what one request reads is bounded, and it says that there is more");
+    assert!(
+        first.is_empty() && cursor.is_string(),
+        "what one request reads is bounded, and it says that there is more"
+    );
     assert_eq!(world.all_by_day(data, async |_| {}).await, ["FEW_0000"]);
 }
 

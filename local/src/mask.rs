@@ -4,9 +4,34 @@ use serde_json::Value;
 
 /// Fields whose texts are hidden but for their first and last characters, in any spelling.
 const HIDDEN: [&str; 28] = [
-    "accesstoken", "apikey", "authcode", "authorization", "clientip", "idcard", "idtoken", "jwt", "key", "mobile",
-    "nickname", "openid", "password", "paysig", "paysign", "payee", "payeename", "phone", "purchasedata", "quote",
-    "realname", "secret", "sessionkey", "sign", "signature", "token", "transactionreceipt", "unionid",
+    "accesstoken",
+    "apikey",
+    "authcode",
+    "authorization",
+    "clientip",
+    "idcard",
+    "idtoken",
+    "jwt",
+    "key",
+    "mobile",
+    "nickname",
+    "openid",
+    "password",
+    "paysig",
+    "paysign",
+    "payee",
+    "payeename",
+    "phone",
+    "purchasedata",
+    "quote",
+    "realname",
+    "secret",
+    "sessionkey",
+    "sign",
+    "signature",
+    "token",
+    "transactionreceipt",
+    "unionid",
 ];
 /// The same, where their name goes on: `uniIdToken`, `v3Key`, `payer_openid`.
 const ENDS: [&str; 5] = ["token", "secret", "openid", "privatekey", "password"];

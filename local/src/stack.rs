@@ -145,11 +145,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         clock: app.clock.clone(),
         calls: Arc::new(InProcess(app.clone())),
         accounts: Vec::new(),
-        rights: Rights {
-            write: true,
-            real_money: simulated.is_none(),
-            of: config_path.display().to_string(),
-        },
+        rights: Rights { write: true, real_money: simulated.is_none(), of: config_path.display().to_string() },
         guard: guard.clone(),
         journal: journal.clone(),
         local: Some(Local {

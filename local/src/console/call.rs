@@ -73,7 +73,9 @@ impl Console {
     ) -> Result<Scanned, String> {
         use aws_sdk_dynamodb::types::AttributeValue as Av;
         let start = after.map(|key| {
-            key.iter().map(|(name, value)| (name.clone(), Av::S(value.as_str().unwrap_or_default().to_owned()))).collect()
+            key.iter()
+                .map(|(name, value)| (name.clone(), Av::S(value.as_str().unwrap_or_default().to_owned())))
+                .collect()
         });
         let mut scan = self.dynamodb.scan().table_name(table).limit(SCANNED).set_exclusive_start_key(start);
         if let Some(kind) = kind {

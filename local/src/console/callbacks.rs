@@ -129,8 +129,7 @@ pub(super) async fn send(
 ) -> Response {
     let back = order_path(&no);
     let kind = KINDS.iter().find(|kind| kind.name == form.get("kind"));
-    let (Some(sandbox), Some(kind), Ok(Some(order))) = (console.sandbox(), kind, console.store.order(&no).await)
-    else {
+    let (Some(sandbox), Some(kind), Ok(Some(order))) = (console.sandbox(), kind, console.store.order(&no).await) else {
         return back_to(&back);
     };
     let about = if form.get("about") == "refund" { CallbackKind::Refund } else { CallbackKind::Payment };

@@ -38,7 +38,8 @@ pub(super) async fn render(console: &Console, view: &View, sample: Option<Sample
     let adding = console.totals.refresh(&console.store, accounts.clone(), now, DAYS);
     let _ = tokio::time::timeout(PATIENCE, adding).await;
     let known = console.totals.known(&accounts, today, DAYS);
-    let sum = |of: &[(ListedAccount, DayTotals)]| of.iter().map(|(_, own)| *own).fold(DayTotals::default(), DayTotals::and);
+    let sum =
+        |of: &[(ListedAccount, DayTotals)]| of.iter().map(|(_, own)| *own).fold(DayTotals::default(), DayTotals::and);
     let days: Vec<(Day, DayTotals)> = known.days.iter().map(|(day, of)| (*day, sum(of))).collect();
     let month = days.iter().map(|(_, own)| *own).fold(DayTotals::default(), DayTotals::and);
     let of_today = days.last().map(|(_, own)| *own).unwrap_or_default();
@@ -110,7 +111,7 @@ fn chart(lang: Lang, days: &[(Day, DayTotals)]) -> Markup {
         let (paid, back) = (height(own.paid_fee), height(own.refunded_fee));
         let x = at * STEP + (STEP - BAR) / 2;
         bars.push_str(&format!(
-            r#"<g><title>{day} ¥{} −¥{}</title><rect class="all" x="{}" y="0" width="{STEP}" height="{HEIGHT}"/><rect class="paid" x="{x}" y="{}" width="{BAR}" height="{paid}" rx="2"/><rect class="back" x="{x}" y="{}" width="{BAR}" height="{back}" rx="2"/></g>"#,
+            r#"<g><title>{day} ¥{} −¥{}</title><rect class="all" x="{}" y="0" width="{STEP}" height="{HEIGHT}"/><rect class="in" x="{x}" y="{}" width="{BAR}" height="{paid}" rx="2"/><rect class="out" x="{x}" y="{}" width="{BAR}" height="{back}" rx="2"/></g>"#,
             own.paid_fee.to_yuan(), own.refunded_fee.to_yuan(), at * STEP, HEIGHT - paid, HEIGHT - back,
         ));
     }
@@ -121,7 +122,7 @@ fn chart(lang: Lang, days: &[(Day, DayTotals)]) -> Markup {
             (PreEscaped(format!(r#"<svg viewBox="0 0 {WIDTH} {}" role="img" aria-label="{title}" preserveAspectRatio="none"><desc>{summary}</desc>{bars}<line x1="0" x2="{WIDTH}" y1="{HEIGHT}" y2="{HEIGHT}"/></svg>"#, HEIGHT + 1)))
             figcaption {
                 span { (days.first().map(|(day, _)| day.to_string()).unwrap_or_default()) }
-                span.key { span.swatch.paid aria-hidden="true" {} (lang.t("支付", "paid")) " " span.swatch.back aria-hidden="true" {} (lang.t("退款", "refunded")) " · " (summary) }
+                span.key { span.swatch.in aria-hidden="true" {} (lang.t("支付", "paid")) " " span.swatch.out aria-hidden="true" {} (lang.t("退款", "refunded")) " · " (summary) }
                 span { (days.last().map(|(day, _)| day.to_string()).unwrap_or_default()) }
             }
             details.drawer {

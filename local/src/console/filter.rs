@@ -85,7 +85,8 @@ impl Filter {
             }),
         };
         let (one, from, to) = (day("day")?, day("from")?, day("to")?);
-        let to = one.or(to).unwrap_or_else(|| from.map_or(today, |from| from.before(1 - USUAL_DAYS).min(today.max(from))));
+        let to =
+            one.or(to).unwrap_or_else(|| from.map_or(today, |from| from.before(1 - USUAL_DAYS).min(today.max(from))));
         let from = one.or(from).unwrap_or_else(|| to.before(USUAL_DAYS - 1));
         if from > to {
             return Err(lang.t("起始日期晚于结束日期", "the first day is after the last one").to_owned());
@@ -103,13 +104,16 @@ impl Filter {
             to,
             state: match &state {
                 None => None,
-                Some(name) => Some(known(name).ok_or_else(|| lang.t("没有这种状态", "there is no such state").to_owned())?),
+                Some(name) => {
+                    Some(known(name).ok_or_else(|| lang.t("没有这种状态", "there is no such state").to_owned())?)
+                }
             },
             provider: match &provider {
                 None => None,
-                Some(name) => {
-                    Some(Provider::parse(name).ok_or_else(|| lang.t("没有这个渠道", "there is no such provider").to_owned())?)
-                }
+                Some(name) => Some(
+                    Provider::parse(name)
+                        .ok_or_else(|| lang.t("没有这个渠道", "there is no such provider").to_owned())?,
+                ),
             },
             merchant: view.field("merchant"),
             kind: view.field("type"),
@@ -144,7 +148,8 @@ impl Filter {
 
     /// Whether its subject holds what is looked for.
     pub(super) fn speaks_of(&self, order: &Order) -> bool {
-        let holds = |text: &str| self.search.as_ref().is_none_or(|part| text.to_lowercase().contains(&part.to_lowercase()));
+        let holds =
+            |text: &str| self.search.as_ref().is_none_or(|part| text.to_lowercase().contains(&part.to_lowercase()));
         holds(&order.description)
     }
 

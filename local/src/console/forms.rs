@@ -83,9 +83,21 @@ pub(super) fn ways_select(lang: Lang, offer: &Offer, chosen: &str) -> Markup {
 /// The choice among the merchants that are configured.
 pub(super) fn merchant_select(lang: Lang, demo: bool, offer: &Offer, chosen: &str) -> Markup {
     let title = |id: &str| match id {
-        "default" if demo => lang.t("default · 微信 v3 公钥 / 支付宝密钥 / VksPay / ecpay", "default · WeChat v3 public key / Alipay keys / VksPay / ecpay").to_owned(),
-        demo::V2 if demo => lang.t("v2 · 微信 APIv2 / epay MD5 / 明文推送", "v2 · WeChat APIv2 / epay MD5 / plain push").to_owned(),
-        demo::CERT if demo => lang.t("cert · 微信平台证书 / 支付宝证书 / epay RSA / 抖音交易系统", "cert · WeChat and Alipay certificates / epay RSA / Douyin trade system").to_owned(),
+        "default" if demo => lang
+            .t(
+                "default · 微信 v3 公钥 / 支付宝密钥 / VksPay / ecpay",
+                "default · WeChat v3 public key / Alipay keys / VksPay / ecpay",
+            )
+            .to_owned(),
+        demo::V2 if demo => {
+            lang.t("v2 · 微信 APIv2 / epay MD5 / 明文推送", "v2 · WeChat APIv2 / epay MD5 / plain push").to_owned()
+        }
+        demo::CERT if demo => lang
+            .t(
+                "cert · 微信平台证书 / 支付宝证书 / epay RSA / 抖音交易系统",
+                "cert · WeChat and Alipay certificates / epay RSA / Douyin trade system",
+            )
+            .to_owned(),
         id => id.to_owned(),
     };
     // The merchant of the top level is the one that is meant where none is named, and stands first.

@@ -65,9 +65,12 @@ async fn parts(console: &Console, view: &View) -> Vec<Part<'static>> {
 async fn create_form(console: &Console, view: &View, typed: Option<&Form>) -> Markup {
     let lang = view.lang;
     let (offer, kinds) = (forms::Offer::of(console).await, forms::kinds(console).await);
-    let was = |name: &str, usual: &'static str| typed.map_or_else(|| usual.to_owned(), |form| form.get(name).to_owned());
+    let was =
+        |name: &str, usual: &'static str| typed.map_or_else(|| usual.to_owned(), |form| form.get(name).to_owned());
     let (way, kind, unit) = (was("pay_type", "wxpay_h5"), was("type", "recharge"), was("unit", "yuan"));
-    let more = typed.is_some_and(|form| ["out_trade_no", "subject", "custom", "auth_code"].iter().any(|name| form.filled(name).is_some()));
+    let more = typed.is_some_and(|form| {
+        ["out_trade_no", "subject", "custom", "auth_code"].iter().any(|name| form.filled(name).is_some())
+    });
     html! {
         form method="post" action="/orders" data-testid="create" {
             (layout::token(console))

@@ -1,7 +1,7 @@
 //! `/incidents`: money that fits no order, and what is done about it.
 
 use super::layout::Part;
-use super::text::{Lang, ago, json, money};
+use super::text::{Lang, ago, in_order, json, money};
 use super::view::{Console, Posted, View, back_to, order_path, segment};
 use super::{layout, ways};
 use crate::guard::Form;
@@ -24,7 +24,8 @@ pub(super) async fn page(State(console): State<Arc<Console>>, view: View) -> Res
     let lang = view.lang;
     let status = status_of(&view.field("status").unwrap_or_default());
     let cursor = view.field("cursor");
-    let list = Part { name: "incidents", class: "stack", inner: render(&console, &view, status, cursor.as_deref()).await };
+    let list =
+        Part { name: "incidents", class: "stack", inner: render(&console, &view, status, cursor.as_deref()).await };
     let tabs = [
         (IncidentStatus::Open, "open", lang.t("待处理", "Open")),
         (IncidentStatus::Resolved, "resolved", lang.t("已处理", "Resolved")),
@@ -96,7 +97,8 @@ async fn item(console: &Console, view: &View, incident: &Map<String, Value>) -> 
     let fitting = if open { fitting(console, id).await } else { Vec::new() };
     let note = noted(console, view, id);
     let provider = text("provider").and_then(Provider::parse);
-    let time = |name: &str| incident.get(name).and_then(Value::as_i64).map(|at| ago(lang, UnixMs::new(at), console.now()));
+    let time =
+        |name: &str| incident.get(name).and_then(Value::as_i64).map(|at| ago(lang, UnixMs::new(at), console.now()));
     html! {
         article.card #(format!("i-{id}")) data-testid="incident-item" data-incident=(name) data-order=[text("out_trade_no")] data-action=[text("action")] {
             header.card-head {
@@ -128,7 +130,7 @@ async fn item(console: &Console, view: &View, incident: &Map<String, Value>) -> 
                     }
                 }
             }
-            details.drawer { summary { (lang.t("异常记录", "The incident's item")) } (json(&Value::Object(incident.clone()))) }
+            details.drawer { summary { (lang.t("异常记录", "The incident's item")) } (json(&in_order(&Value::Object(incident.clone())))) }
         }
     }
 }
@@ -145,7 +147,7 @@ pub(super) fn said(value: &Value) -> Markup {
     match value {
         Value::Number(fen) => html! { (money(Fen(fen.as_u64().unwrap_or_default()))) },
         Value::String(text) => html! { code { (text) } },
-        value => html! { code { (value) } },
+        value => html! { code { (in_order(value)) } },
     }
 }
 

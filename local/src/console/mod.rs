@@ -91,7 +91,12 @@ async fn missing(view: View) -> Response {
 }
 
 /// A console that is only to look takes no form, whatever its pages show.
-async fn forms_where_allowed(State(console): State<Arc<Console>>, view: View, request: Request, next: Next) -> Response {
+async fn forms_where_allowed(
+    State(console): State<Arc<Console>>,
+    view: View,
+    request: Request,
+    next: Next,
+) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if reads || console.rights.write {
         return next.run(request).await;

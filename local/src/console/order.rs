@@ -32,7 +32,8 @@ async fn show(console: &Console, view: &View, order: &Order, typed: Option<&Form
     let lang = view.lang;
     let no = &order.out_trade_no;
     let parts = parts(console, view, order, typed).await;
-    let part = |name: &str| html! { @for part in parts.iter().filter(|part| part.name == name) { (part.render(lang)) } };
+    let part =
+        |name: &str| html! { @for part in parts.iter().filter(|part| part.name == name) { (part.render(lang)) } };
     let body = html! {
         (said)
         p.crumb { a href="/orders" { "← " (lang.t("支付与订单", "Payments and orders")) } }

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use futures::future::join_all;
 use maud::{Markup, html};
 use shared::crypto;
-use shared::domain::{Order, Provider};
+use shared::domain::{Order, Provider, UnixMs};
 use shared::store::{DayPosition, Due, Holder, ListedAccount, PaidEntry, StoreError};
 use std::sync::Arc;
 
@@ -94,7 +94,13 @@ fn form(view: &View, filter: Option<&Filter>, accounts: &[ListedAccount], kinds:
     }
 }
 
-fn choice<'a>(name: &str, title: &str, lang: Lang, chosen: &str, options: impl Iterator<Item = (&'a str, String)>) -> Markup {
+fn choice<'a>(
+    name: &str,
+    title: &str,
+    lang: Lang,
+    chosen: &str,
+    options: impl Iterator<Item = (&'a str, String)>,
+) -> Markup {
     html! {
         label { span { (title) }
             select name=(name) {
@@ -120,18 +126,26 @@ fn result(console: &Console, view: &View, filter: Option<&Filter>, found: &Found
             section.card data-testid="exact" {
                 header.card-head { h2 { (lang.t("按号码与用户找到", "Found by number or user")) } }
                 (rows::table(lang, now, &found.exact, lang.t("找到的订单", "Orders that were found")))
+                @if view.field("subjects").is_none() { p.more-link { a href=(view.link("/orders", &[("subjects", Some("1"))])) { (lang.t("也在商品名中查找", "Look in subjects too")) } } }
             }
         }
+        @if found.exact.is_empty() || view.field("subjects").is_some() { (list(view, now, &caption, found)) }
+    }
+}
+
+fn list(view: &View, now: UnixMs, caption: &str, found: &Found) -> Markup {
+    let lang = view.lang;
+    html! {
         section.card data-testid="orders" {
             header.card-head {
                 h2 { (caption) }
                 a.button href=(view.link("/orders.csv", &[("cursor", None), ("lang", Some(lang.tag()))])) download data-testid="csv" { "CSV" }
             }
             @if let Some(note) = &found.note { p.muted data-testid="list-note" { (note) } }
-            @if found.list.is_empty() && found.exact.is_empty() {
+            @if found.list.is_empty() {
                 div.empty { p { (lang.t("没有找到订单。", "No orders found.")) } p.muted { (lang.t("未支付和已关闭的订单不按日列出：用状态“待支付”，或按单号、用户查找。", "Unpaid and closed orders are in no day: choose the state Unpaid, or look for their number or user.")) } }
-            } @else if !found.list.is_empty() {
-                (rows::table(lang, now, &found.list, &caption))
+            } @else {
+                (rows::table(lang, now, &found.list, caption))
             }
             @if found.next.is_some() || view.field("cursor").is_some() {
                 nav.pages aria-label=(lang.t("分页", "Pages")) {
@@ -173,6 +187,10 @@ async fn find(
     };
     if let (Some(search), None) = (&filter.search, &after) {
         found.exact = exact(console, search, &accounts).await?;
+        // Who looks for a number means that number. Subjects are read through for what is none, or when it is asked for.
+        if !found.exact.is_empty() && view.field("subjects").is_none() {
+            return Ok(Ok(found));
+        }
     }
     let accounts = filter.accounts(accounts);
     let mut list = console.store.paid_on_days(&accounts, (filter.from, filter.to), after.as_ref(), 25);

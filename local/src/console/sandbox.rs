@@ -4,9 +4,9 @@ use super::layout::Part;
 use super::text::{Lang, json, moment, rfc3339};
 use super::view::{Console, Posted, View, back_to, order_path};
 use super::{layout, ways};
+use crate::guard::Form;
 use crate::journal::Exchange;
 use crate::receiver::{self, Answer};
-use crate::guard::Form;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -119,7 +119,9 @@ fn rules(console: &Console, lang: Lang) -> Markup {
     if rules.is_empty() {
         return html! {};
     }
-    let op = |of: Op| OPS.iter().find(|own| own.0 == of).map_or_else(|| format!("{of:?}"), |own| lang.t(own.2, own.3).to_owned());
+    let op = |of: Op| {
+        OPS.iter().find(|own| own.0 == of).map_or_else(|| format!("{of:?}"), |own| lang.t(own.2, own.3).to_owned())
+    };
     let fault = |of: Misbehaviour| {
         FAULTS.iter().find(|own| own.0 == of).map_or_else(|| format!("{of:?}"), |own| lang.t(own.2, own.3).to_owned())
     };
@@ -277,7 +279,10 @@ pub(super) async fn misbehave(State(console): State<Arc<Console>>, view: View, P
     let times = form.filled("times").map(|text| text.parse::<u32>().ok().filter(|times| (1..=1000).contains(times)));
     let wrong = match (what, op, times) {
         (None, ..) | (_, None, _) => lang.t("没有这种规则", "there is no such rule"),
-        (_, _, Some(None)) => lang.t("次数须为 1 到 1000 的整数，留空表示一直", "times must be a whole number from 1 to 1000, or empty for ever"),
+        (_, _, Some(None)) => lang.t(
+            "次数须为 1 到 1000 的整数，留空表示一直",
+            "times must be a whole number from 1 to 1000, or empty for ever",
+        ),
         (Some(what), Some(op), times) => {
             if let Some(sandbox) = console.sandbox() {
                 let mut fault = Fault::new(op.0, what.0);

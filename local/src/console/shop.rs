@@ -77,7 +77,8 @@ async fn in_stock(console: &Console, goods: &str) -> Option<u64> {
 pub(super) async fn page(State(console): State<Arc<Console>>, RawQuery(query): RawQuery, view: View) -> Response {
     let lang = view.lang;
     let Some(config) = console.config().await else {
-        return (StatusCode::NOT_FOUND, layout::bare(&view, lang.t("没有这个页面", "There is no such page"))).into_response();
+        return (StatusCode::NOT_FOUND, layout::bare(&view, lang.t("没有这个页面", "There is no such page")))
+            .into_response();
     };
     let offer = forms::Offer::of(&console).await;
     let providers: Vec<Provider> = ways::by_qr_code().filter(|provider| offer.has_provider(*provider)).collect();

@@ -1,7 +1,7 @@
 //! `/tables`: what stands in the tables, read-only, newest first.
 
 use super::layout;
-use super::text::{Lang, json, moment, parsed};
+use super::text::{Lang, in_order, json, moment, parsed};
 use super::view::{Console, View};
 use crate::dynamo::{BUSINESS_TABLES, TABLE};
 use axum::extract::{Path, State};
@@ -88,7 +88,7 @@ fn table(lang: Lang, columns: &[String], items: &[Map<String, Value>], name: &st
                             @for column in columns {
                                 td data-field=(column) { @if let Some(value) = field(item, column) { (cell(column, value)) } }
                             }
-                            td.end { details.drawer { summary { "JSON" } (json(&Value::Object(sorted(item)))) } }
+                            td.end { details.drawer { summary { "JSON" } (json(&in_order(&Value::Object(item.clone())))) } }
                         }
                     }
                 }
@@ -126,12 +126,6 @@ fn date(item: &Map<String, Value>) -> i64 {
         .iter()
         .find_map(|name| item.get(*name).and_then(Value::as_i64))
         .unwrap_or_default()
-}
-
-fn sorted(item: &Map<String, Value>) -> Map<String, Value> {
-    let mut entries: Vec<_> = item.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-    entries.sort_by(|a, b| a.0.cmp(&b.0));
-    entries.into_iter().collect()
 }
 
 /// The columns worth seeing at once: the key first, then what most items have.

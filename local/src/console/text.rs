@@ -90,7 +90,9 @@ pub(super) fn ago(lang: Lang, at: UnixMs, now: UnixMs) -> Markup {
         0 => lang.t("刚刚", "just now").to_owned(),
         1..60 => format!("{minutes} {}", lang.t("分钟前", "min ago")),
         60..1440 => format!("{} {}", minutes / 60, lang.t("小时前", "h ago")),
-        1440..10_080 => format!("{} {}", minutes / 1440, lang.t("天前", if minutes < 2880 { "day ago" } else { "days ago" })),
+        1440..10_080 => {
+            format!("{} {}", minutes / 1440, lang.t("天前", if minutes < 2880 { "day ago" } else { "days ago" }))
+        }
         _ => stamp(at)[..10].to_owned(),
     };
     html! { time datetime=[rfc3339(at)] title=(stamp(at)) { (words) } }
@@ -135,6 +137,20 @@ pub(super) fn kind_name(lang: Lang, kind: &str) -> &str {
 /// A JSON text read, or the text itself.
 pub(super) fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}
+
+/// The same with the fields of every object by their names: an item's fields come in no order, and what is shown twice
+/// should not look as if it had changed.
+pub(super) fn in_order(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut fields: Vec<(String, Value)> = map.iter().map(|(k, v)| (k.clone(), in_order(v))).collect();
+            fields.sort_by(|(a, _), (b, _)| a.cmp(b));
+            Value::Object(fields.into_iter().collect())
+        }
+        Value::Array(list) => Value::Array(list.iter().map(in_order).collect()),
+        other => other.clone(),
+    }
 }
 
 /// JSON with its parts marked for colour.

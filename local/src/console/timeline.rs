@@ -1,6 +1,6 @@
 //! An order's timeline: its history in the table, and the callbacks that arrived at the door, in order of time.
 
-use super::text::{Lang, clock, json, money, rfc3339, stamp};
+use super::text::{Lang, clock, in_order, json, money, rfc3339, stamp};
 use super::view::{Console, View};
 use super::{callbacks, incidents};
 use crate::journal::Receipt;
@@ -47,7 +47,7 @@ pub(super) async fn render(console: &Console, view: &View, order: &Order) -> Mar
                 @for (key, name) in [("expected", lang.t("应为", "expected")), ("actual", lang.t("实为", "actual"))] {
                     @if let Some(value) = incident.get(key) { span { (name) " " (incidents::said(value)) } }
                 }
-                details.drawer { summary { (lang.t("异常记录", "Incident")) } (json(&Value::Object(incident.clone()))) }
+                details.drawer { summary { (lang.t("异常记录", "Incident")) } (json(&in_order(&Value::Object(incident.clone())))) }
             }
         }
         ol.timeline {
@@ -56,7 +56,7 @@ pub(super) async fn render(console: &Console, view: &View, order: &Order) -> Mar
                     div.line { b { (line.title) @if line.times > 1 { span.times { " × " (line.times) } } } span.source { (line.source) } time datetime=[rfc3339(line.at)] title=(stamp(line.at)) { (clock(line.at)) } }
                     (line.note)
                     @if line.detail.as_object().is_some_and(|map| !map.is_empty()) {
-                        details.drawer { summary { (lang.t("详情", "Details")) } (json(&line.detail)) }
+                        details.drawer { summary { (lang.t("详情", "Details")) } (json(&in_order(&line.detail))) }
                     }
                 }
             }

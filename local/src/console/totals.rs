@@ -114,7 +114,13 @@ impl Totals {
 
     /// Adds up what is not known or too old, unless that is going on already. Whoever waits for it may stop waiting: it goes
     /// on.
-    pub fn refresh(self: &Arc<Self>, store: &Store, accounts: Vec<ListedAccount>, now: UnixMs, days: i64) -> tokio::task::JoinHandle<()> {
+    pub fn refresh(
+        self: &Arc<Self>,
+        store: &Store,
+        accounts: Vec<ListedAccount>,
+        now: UnixMs,
+        days: i64,
+    ) -> tokio::task::JoinHandle<()> {
         let (totals, store) = (self.clone(), store.clone());
         tokio::spawn(async move {
             let Ok(_running) = totals.running.try_lock() else { return };

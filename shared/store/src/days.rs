@@ -11,8 +11,8 @@ use super::{Store, StoreError};
 use aws_sdk_dynamodb::types::AttributeValue as Av;
 use domain::{Day, Fen, Order, Provider, UnixMs};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering as Counting};
@@ -298,7 +298,8 @@ impl Store {
         let numbers = numbers.iter().filter(|number| seen.insert(**number));
         let keys: Vec<Item> = numbers.map(|number| Key::order(number).attributes()).collect();
         let items = self.whole(&keys).await?;
-        let orders = items.iter().filter(|item| item.get("kind").is_some_and(|kind| *kind == Av::S("order".to_owned())));
+        let orders =
+            items.iter().filter(|item| item.get("kind").is_some_and(|kind| *kind == Av::S("order".to_owned())));
         orders.map(shape_of).collect()
     }
 
