@@ -7,6 +7,7 @@ use crate::journal::Receipt;
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 use shared::domain::{Fen, Order, UnixMs};
+use shared::store::{Incident, IncidentName};
 
 struct Line {
     at: UnixMs,
@@ -73,13 +74,20 @@ fn receipts_of(console: &Console, order: &Order) -> Vec<Receipt> {
     })
 }
 
-/// The incidents about an order.
+/// The incidents about an order: its history names them, but for the one of an order that is not delivered, which has a
+/// name of its own.
 pub(super) async fn incidents_of(console: &Console, order: &Order) -> Vec<Map<String, Value>> {
-    let about = |incident: &Map<String, Value>| {
-        incident.get("out_trade_no").and_then(Value::as_str).is_some_and(|no| no == order.out_trade_no)
-    };
-    let page = console.store.incidents(100, None, about).await;
-    page.ok().flatten().map(|(list, _)| list).unwrap_or_default()
+    let history = console.store.history(&order.out_trade_no).await.unwrap_or_default();
+    let mut ids: Vec<String> = history
+        .iter()
+        .filter_map(|line| Some(line.get("detail")?.get("incident_id")?.as_str()?.to_owned()))
+        .collect();
+    let mut undelivered = Incident::new(IncidentName::Undelivered, order.provider, &order.merchant);
+    undelivered.out_trade_no = Some(order.out_trade_no.clone());
+    ids.push(undelivered.id());
+    ids.sort();
+    ids.dedup();
+    console.store.incidents_named(&ids).await.unwrap_or_default()
 }
 
 fn from_receipt(lang: Lang, receipt: Receipt) -> Line {
