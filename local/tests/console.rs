@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use shared::api::{Request, Response};
 use shared::domain::Provider;
 use shared::store::{ListedAccount, Store};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use vk_pay_local::calls::Calls;
 use vk_pay_local::console::{self, Console, Rights};
 use vk_pay_local::dynamo;
@@ -70,17 +71,24 @@ impl Shown {
     }
 
     async fn ask(&self, request: String) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.unwrap();
-        let text = String::from_utf8_lossy(&answer).into_owned();
+        let address = self.address.clone();
+        let asked = tokio::task::spawn_blocking(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).unwrap();
+            String::from_utf8_lossy(&answer).into_owned()
+        });
+        let text = asked.await.unwrap();
         (text.split(' ').nth(1).unwrap().parse().unwrap(), text)
     }
 
     async fn get(&self, path: &str) -> (u16, String) {
-        self.ask(format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\naccept-language: en\r\n\r\n", self.address))
-            .await
+        self.ask(format!(
+            "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\naccept-language: en\r\n\r\n",
+            self.address
+        ))
+        .await
     }
 
     async fn post(&self, path: &str, fields: &str) -> (u16, String) {
@@ -138,7 +146,9 @@ async fn one_who_may_write_calls_the_functions_and_is_told_that_real_money_moves
         assert_eq!(status, 200, "{page}");
         assert!(text.contains("move real money"), "{page}");
     }
-    for (form, fields) in [("/orders/X1/close", ""), ("/incidents/0", "action=close"), ("/bills", "bill_date=2026-01-01")] {
+    for (form, fields) in
+        [("/orders/X1/close", ""), ("/incidents/0", "action=close"), ("/bills", "bill_date=2026-01-01")]
+    {
         assert_eq!(shown.post(form, fields).await.0, 303, "{form}");
     }
     assert_eq!(*shown.called.0.lock().unwrap(), ["create-payment", "refund", "reconcile"]);

@@ -78,10 +78,8 @@ fn receipts_of(console: &Console, order: &Order) -> Vec<Receipt> {
 /// name of its own.
 pub(super) async fn incidents_of(console: &Console, order: &Order) -> Vec<Map<String, Value>> {
     let history = console.store.history(&order.out_trade_no).await.unwrap_or_default();
-    let mut ids: Vec<String> = history
-        .iter()
-        .filter_map(|line| Some(line.get("detail")?.get("incident_id")?.as_str()?.to_owned()))
-        .collect();
+    let mut ids: Vec<String> =
+        history.iter().filter_map(|line| Some(line.get("detail")?.get("incident_id")?.as_str()?.to_owned())).collect();
     let mut undelivered = Incident::new(IncidentName::Undelivered, order.provider, &order.merchant);
     undelivered.out_trade_no = Some(order.out_trade_no.clone());
     ids.push(undelivered.id());
