@@ -27,6 +27,7 @@ mod config_faults;
 mod config_forms;
 mod contract_kit;
 mod crypto;
+mod days;
 mod declared_fields;
 mod deploy;
 mod douyin_open;

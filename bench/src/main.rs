@@ -1,7 +1,7 @@
 //! What the figures in the README come from: `cargo run --release -p bench [RUNS [target/lambda]]`, or only
 //! what one payment costs in the table: `cargo run -p bench units`.
 //!
-//! `compare` prints only the comparison with Go and Node.
+//! `compare` prints only the comparison with Go and Node, `table [ORDERS [FOLDER]]` how fast the console is on a large table.
 //!
 //! It builds the functions' release binaries (or takes those that `cargo lambda build` or `sam build` left in
 //! `target/lambda`), runs them as Lambda would, and prints each figure beside its limit.
@@ -16,6 +16,7 @@ mod cost;
 mod front;
 mod peers;
 mod setup;
+mod table;
 mod units;
 
 use std::path::Path;
@@ -31,6 +32,11 @@ async fn main() {
     let mut arguments = std::env::args().skip(1).peekable();
     if arguments.peek().is_some_and(|argument| argument == "units") {
         print_units().await;
+        return;
+    }
+    if arguments.next_if(|argument| argument == "table").is_some() {
+        let orders = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
+        table::run(orders, arguments.next().map(Into::into)).await;
         return;
     }
     let compared = arguments.next_if(|argument| argument == "compare").is_some();

@@ -110,11 +110,13 @@ describe("what is no amount", () => {
     const no = await paid(page);
     for (const [text, wanted] of [["", 400], ["0", 400], ["0.00", 400], ["-1", 400], ["1.005", 400], ["all", 400], ["1.01", 409]]) {
       assert.equal(await refund(page, text), wanted, JSON.stringify(text));
+      assert.equal(await page.inputValue(amount), text, "what was typed stands there again");
     }
     await page.fill(amount, "0.10");
     await page.click("[data-testid=refund-all]");
     assert.equal(await status(page), 400);
     assert.deepEqual(await refunds(no), []);
+    await page.fill(amount, "");
     assert.equal(await refund(page, ALL), 200);
     assert.deepEqual(await refunds(no), [100]);
   });

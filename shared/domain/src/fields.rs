@@ -88,6 +88,17 @@ pub const ORDER_STATUS: Field =
     Field::new("status", Checked("one of NOTPAY, SUCCESS, REFUND, CLOSED, or an integer from -1 to 3"));
 /// The type of orders that are wanted.
 pub const WANTED_TYPE: Field = Field::new("type", Text(64));
+const DAY_SHAPE: Shape = Checked("a day in Asia/Shanghai, YYYY-MM-DD");
+/// The day on which orders were paid.
+pub const DAY: Field = Field::new("day", DAY_SHAPE);
+/// The first of several days.
+pub const FROM: Field = Field::new("from", DAY_SHAPE);
+/// The last of them.
+pub const TO: Field = Field::new("to", DAY_SHAPE);
+/// The merchant in the configuration whose orders are wanted.
+pub const MERCHANT: Field = Field::new("merchant", Text(64));
+/// How the orders that are wanted stand.
+pub const TRADE_STATE: Field = Field::new("trade_state", Choice(&["NOTPAY", "SUCCESS", "REFUND", "CLOSED"]));
 /// How many rows a page has.
 pub const PAGE_SIZE: Field = Field::new("pageSize", Integer { least: 1, most: 100, unit: Some("rows") });
 /// Where the next page begins.
@@ -244,7 +255,19 @@ const CREATE: &[Field] = &[
 ];
 const ORDER: &[Field] = &[OUT_TRADE_NO.needed()];
 const QUERY: &[Field] = &[OUT_TRADE_NO, TRANSACTION_ID, PROVIDER, AWAIT_NOTIFY, AWAIT_MAX_TIME, PAY_ORDER_INFO];
-const ORDERS: &[Field] = &[USER_ID, ORDER_STATUS, WANTED_TYPE, PAGE_SIZE, CURSOR];
+const ORDERS: &[Field] = &[
+    USER_ID,
+    DAY,
+    FROM,
+    TO,
+    PROVIDER,
+    MERCHANT,
+    TRADE_STATE,
+    ORDER_STATUS,
+    WANTED_TYPE,
+    PAGE_SIZE,
+    CURSOR,
+];
 const INCIDENTS: &[Field] = &[INCIDENT_STATUS, INCIDENT, OUT_TRADE_NO, PAGE_SIZE, CURSOR];
 const VERIFY: &[Field] = &[
     OUT_TRADE_NO.needed(),

@@ -1,6 +1,7 @@
 //! `pay/queryPayment` and `pay/queryOrders`.
 
 use super::confirm::confirm_taken_back;
+use super::days::{self, Wanted};
 use super::{Caller, Confirmed, Context, Fields, Source};
 use domain::{Attempt, AttemptState, Code, Failure, Order, Provider, Status, UnixMs, fields as f};
 use providers::{CallError, Standing};
@@ -226,11 +227,14 @@ async fn ask_as(
     }
 }
 
-/// Orders of a user, newest first.
+/// Orders of a user, or those that were paid on days, newest first.
 ///
 /// # Errors
-/// The field's code for bad input, 403 for another user's orders.
+/// The field's code for bad input, 403 for another user's orders and for days where the caller is a user.
 pub async fn query_orders(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) -> Result<Listing, Failure> {
+    if days::are_named(fields) {
+        return days::orders(cx, caller, fields).await;
+    }
     let named = fields.text(&f::USER_ID)?;
     let user_id = match (&caller.user, named) {
         (Some(user), Some(named)) if !caller.trusted && user != named => {
@@ -238,33 +242,14 @@ pub async fn query_orders(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>
         }
         (Some(user), _) if !caller.trusted => user,
         (_, Some(named)) => named,
-        (_, None) => return Err(fields.fault(&f::USER_ID)),
+        (_, None) => return Err(f::USER_ID.wrong("one of user_id, day, or from with to is needed")),
     };
-    let status = match fields.raw(&f::ORDER_STATUS) {
-        None => None,
-        Some(value) => {
-            let name = value.as_str().and_then(Status::parse);
-            let vk = value.as_i64().filter(|n| (-1..=3).contains(n));
-            match (name, vk) {
-                (None, None) => return Err(fields.fault(&f::ORDER_STATUS)),
-                wanted => Some(wanted),
-            }
-        }
-    };
-    let kind = fields.text(&f::WANTED_TYPE)?;
+    let wanted = Wanted::read(fields)?;
     let page_size = fields.integer(&f::PAGE_SIZE)?.unwrap_or(20);
-    let wanted = |order: &Order| {
-        kind.is_none_or(|kind| order.kind == kind)
-            && match status {
-                None => true,
-                Some((Some(name), _)) => order.trade_state == name,
-                Some((None, vk)) => Some(i64::from(order.status)) == vk,
-            }
-    };
     let cursor = fields.text(&f::CURSOR)?;
     let page_size = usize::try_from(page_size).unwrap_or(20);
     cx.store
-        .orders_of(user_id, page_size, cursor, wanted)
+        .orders_of(user_id, page_size, cursor, |order| wanted.is(order))
         .await?
         .ok_or_else(|| f::CURSOR.wrong("is not one that an earlier page has given"))
 }

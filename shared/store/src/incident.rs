@@ -471,6 +471,15 @@ impl Store {
         update
     }
 
+    /// Incidents by their ids, as they are listed, without those that are not there.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn incidents_named(&self, ids: &[String]) -> Result<Vec<Map<String, Value>>, StoreError> {
+        let keys: Vec<Item> = ids.iter().map(|id| Key::incident(id).attributes()).collect();
+        Ok(self.whole(&keys).await?.iter().map(shown).collect())
+    }
+
     /// Incidents, newest first, filtered; `cursor` is what the page before gave.
     ///
     /// # Errors
@@ -481,13 +490,15 @@ impl Store {
         cursor: Option<&str>,
         wanted: impl Fn(&Map<String, Value>) -> bool,
     ) -> Result<Option<IncidentPage>, StoreError> {
-        let shown = |item: &Item| {
-            let mut incident = plain(item);
-            incident.remove("payment");
-            Ok(incident)
-        };
-        self.listed("incident", page_size, cursor, shown, wanted).await
+        self.listed("incident", page_size, cursor, |item| Ok(shown(item)), wanted).await
     }
+}
+
+/// An incident as it is shown: without its payment, which names who paid.
+fn shown(item: &Item) -> Map<String, Value> {
+    let mut incident = plain(item);
+    incident.remove("payment");
+    incident
 }
 
 /// A page of incidents, and where the next one begins.

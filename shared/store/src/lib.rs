@@ -5,11 +5,13 @@
 //! transaction, a refund number, a number that a provider gave). A number that goes out to a provider is the
 //! `pk` `O#<number>`, be it an order's own or a later attempt's, so that nobody can have it twice. Two sparse indexes: `listing` (`list_key`, `list_date`)
 //! lists a user's orders, the incidents, and what was paid and refunded on a day; `due` (`due_shard`, `due`)
-//! holds what is unfinished. There is no scan, no read-modify-write and no lock: a write names what it saw.
+//! holds what is unfinished. There is no read-modify-write and no lock: a write names what it saw. No function scans;
+//! [`Store::days_if_few`] is for whoever looks at a table by hand.
 
 mod bills;
 pub mod client;
 mod credit;
+mod days;
 mod doubt;
 mod due;
 mod incident;
@@ -25,6 +27,7 @@ mod write;
 
 pub use bills::{BillReport, BillState, PaidEntry, RefundedEntry, SHARDS};
 pub use credit::{Claimed, Committed, PaymentCommit, Verdict};
+pub use days::{ByDay, DayList, DayPosition, DayTotals, ListedAccount, OnDay};
 pub use due::{Claim, Due, DueCursor, DueItem, DuePage};
 pub use incident::{Action, Incident, IncidentName, IncidentPage, IncidentStatus, Recorded, Recording, Said};
 pub use incident_payment::{Accepted, Returned};
