@@ -18,6 +18,7 @@ mod shop;
 mod tables;
 mod text;
 mod timeline;
+mod trigger;
 mod view;
 mod wallet;
 mod ways;
@@ -31,6 +32,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use std::sync::Arc;
 use text::Lang;
+pub use trigger::{TRIGGERS, Trigger, control};
 pub use view::Console;
 use view::View;
 
