@@ -59,7 +59,7 @@ const TREES: [Tree; 9] = [
             &["client", "item"],
             &["listing"],
             &["bills", "doubt", "due", "incident", "orders", "tasks", "tokens", "transfers", "write"],
-            &["credit", "refunds"],
+            &["credit", "days", "refunds"],
             &["incident_payment"],
         ],
     },
@@ -81,7 +81,7 @@ const TREES: [Tree; 9] = [
                 "source",
                 "watch",
             ],
-            &["incident_record", "wanted"],
+            &["days", "incident_record", "wanted"],
             &["refund", "transfer", "unconfirmed"],
             &["settled", "tasks"],
             // The one room.

@@ -26,6 +26,7 @@ mod citations;
 mod config_faults;
 mod config_forms;
 mod crypto;
+mod days;
 mod deploy;
 mod douyin_open;
 mod emulator;

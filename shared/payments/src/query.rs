@@ -1,6 +1,7 @@
 //! `pay/queryPayment` and `pay/queryOrders`.
 
 use super::confirm::confirm_taken_back;
+use super::days::{self, Wanted};
 use super::{Caller, Confirmed, Context, Fields, Source};
 use domain::{Attempt, AttemptState, Code, Failure, Order, Provider, Status, UnixMs};
 use providers::{CallError, Standing};
@@ -226,11 +227,14 @@ async fn ask_as(
     }
 }
 
-/// Orders of a user, newest first.
+/// Orders of a user, or those that were paid on days, newest first.
 ///
 /// # Errors
-/// The field's code for bad input, 403 for another user's orders.
+/// The field's code for bad input, 403 for another user's orders and for days where the caller is a user.
 pub async fn query_orders(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) -> Result<Listing, Failure> {
+    if days::are_named(fields) {
+        return days::orders(cx, caller, fields).await;
+    }
     let named = fields.text("user_id", 128)?;
     let user_id = match (&caller.user, named) {
         (Some(user), Some(named)) if !caller.trusted && user != named => {
@@ -238,33 +242,14 @@ pub async fn query_orders(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>
         }
         (Some(user), _) if !caller.trusted => user,
         (_, Some(named)) => named,
-        (_, None) => return Err(Failure::new(Code::FIELD).says("user_id")),
+        (_, None) => return Err(Failure::new(Code::FIELD).says("user_id, day, or from and to: one of them is needed")),
     };
-    let status = match fields.raw("status") {
-        None => None,
-        Some(value) => {
-            let name = value.as_str().and_then(Status::parse);
-            let vk = value.as_i64().filter(|n| (-1..=3).contains(n));
-            match (name, vk) {
-                (None, None) => return Err(Failure::new(Code::FIELD).says("status")),
-                wanted => Some(wanted),
-            }
-        }
-    };
-    let kind = fields.text("type", 64)?;
+    let wanted = Wanted::read(fields)?;
     let page_size = fields.integer("pageSize", 1..=100)?.unwrap_or(20);
-    let wanted = |order: &Order| {
-        kind.is_none_or(|kind| order.kind == kind)
-            && match status {
-                None => true,
-                Some((Some(name), _)) => order.trade_state == name,
-                Some((None, vk)) => Some(i64::from(order.status)) == vk,
-            }
-    };
     let cursor = fields.text("cursor", 1024)?;
     let page_size = usize::try_from(page_size).unwrap_or(20);
     cx.store
-        .orders_of(user_id, page_size, cursor, wanted)
+        .orders_of(user_id, page_size, cursor, |order| wanted.is(order))
         .await?
         .ok_or_else(|| Failure::new(Code::FIELD).says("cursor"))
 }

@@ -38,6 +38,20 @@ macro_rules! providers {
             }
         }
 
+        impl Merchant {
+            /// The nodes that it has at a provider, by their names; one without a name where all clients share it.
+            pub fn nodes(&self, provider: Provider) -> Vec<&str> {
+                match provider {
+                    $(Provider::$variant => self.$module.keys().map(String::as_str).collect(),)*
+                }
+            }
+
+            /// The providers that it has nodes at.
+            pub fn providers(&self) -> Vec<Provider> {
+                Provider::ALL.into_iter().filter(|provider| !self.nodes(*provider).is_empty()).collect()
+            }
+        }
+
         /// A node of some provider.
         #[derive(Clone)]
         pub(crate) enum Node {

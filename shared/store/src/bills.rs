@@ -111,7 +111,7 @@ pub struct BillReport {
     pub check_date: UnixMs,
 }
 
-fn list_key(what: &str, provider: Provider, merchant: &str, day: Day, shard: u8) -> String {
+pub(super) fn list_key(what: &str, provider: Provider, merchant: &str, day: Day, shard: u8) -> String {
     format!("{what}#{provider}#{merchant}#{day}#{shard:02}")
 }
 

@@ -10,6 +10,7 @@
 mod bills;
 pub mod client;
 mod credit;
+mod days;
 mod doubt;
 mod due;
 mod incident;
@@ -25,6 +26,7 @@ mod write;
 
 pub use bills::{BillReport, BillState, PaidEntry, RefundedEntry, SHARDS};
 pub use credit::{Claimed, Committed, PaymentCommit, Verdict};
+pub use days::{ByDay, DayList, DayPosition, DayTotals, ListedAccount, OnDay};
 pub use due::{Claim, Due, DueCursor, DueItem, DuePage};
 pub use incident::{Action, Incident, IncidentName, IncidentPage, IncidentStatus, Recorded, Recording, Said};
 pub use incident_payment::{Accepted, Returned};
