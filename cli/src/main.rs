@@ -4,8 +4,12 @@
 //! | module | what |
 //! |---|---|
 //! | `dev` | the local stack: functions, tables, simulated providers, console |
+//! | `operate` | what an operator does: orders, refunds, incidents, sums, and scripts of the local stack |
+//! | `lang` | the two languages |
 
 mod dev;
+mod lang;
+mod operate;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -27,6 +31,8 @@ struct Cli {
 enum Command {
     /// Start the functions, their tables, the simulated providers and a web console, in one process
     Dev(dev::Arguments),
+    #[command(flatten)]
+    Operate(operate::Command),
     /// Print a script that completes commands and options in a shell
     Completions {
         /// For which shell
@@ -40,6 +46,7 @@ async fn main() -> ExitCode {
     match cli.command {
         None => dev::run(cli.dev).await,
         Some(Command::Dev(arguments)) => dev::run(arguments).await,
+        Some(Command::Operate(command)) => operate::run(command).await,
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "vk-pay", &mut std::io::stdout());
             ExitCode::SUCCESS

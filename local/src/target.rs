@@ -41,6 +41,8 @@ pub enum Place {
     Local {
         /// The stack's address.
         url: String,
+        /// Whether it runs with the demo's configuration, and so with simulated providers.
+        simulated: bool,
     },
     /// On AWS.
     Aws {
@@ -137,12 +139,13 @@ impl Target {
             }
         }
         let dynamodb = dynamo::client(&address.dynamodb);
+        let simulated = address.key.is_some();
         let key = secrets.key.or_else(|| address.key.map(Secret::new));
         Ok(Self {
             store: Store::new(dynamodb.clone(), dynamo::TABLE, ""),
             dynamodb,
             functions: Functions::at(&address.url, key),
-            place: Place::Local { url: address.url },
+            place: Place::Local { url: address.url, simulated },
             merchants: Some(address.merchants),
         })
     }
