@@ -3,6 +3,7 @@
 use super::args::Common;
 use super::order::find;
 use super::rows::{place, standing};
+use super::text::clean;
 use super::{Failure, Session, numbered};
 use clap::Args;
 use shared::domain::action::Queries;
@@ -25,5 +26,10 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut document = answer.body;
     document["place"] = place(&session);
     let order = session.target.store.order(no).await?.unwrap_or(order);
+    if order.user_order_success == Some(false) {
+        let reason = order.user_order_reason.as_deref().unwrap_or("-");
+        let what = session.t("处理程序仍然没有完成：", "the handler has not done its work:");
+        return Err(Failure::refused(format!("{what} {}", clean(reason))));
+    }
     session.show(&document, || standing(&session, &order))
 }

@@ -6,6 +6,7 @@
 use super::text::{Lang, parsed};
 use super::view::{Console, View};
 use super::{forms, lookup, wallet, ways};
+use crate::journal::Exchange;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -15,7 +16,7 @@ use axum::{Json, Router};
 use sandbox::{CallbackKind, Fault, Forgery, Misbehaviour, Op, Pay, Sandbox, SignedRequest};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use shared::domain::action::{Payments, Refunds};
+use shared::domain::action::{Action, Payments, Refunds};
 use shared::domain::{Attempt, Code, Fen, Order, Provider};
 use std::sync::Arc;
 use std::time::Duration;
@@ -174,12 +175,12 @@ async fn run(State(console): State<Arc<Console>>, view: View, Json(wish): Json<W
     let script = Script { console: &console, view: &view, sandbox, provider, amount };
     let data = script.order(trigger.ending, &wish);
     let no = data.get("out_trade_no").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let created = console.call(&view, Payments::Create, data).await;
+    let created = script.call(Payments::Create, data).await;
     if created.status >= 400 {
         let says = created.response.get("msg").and_then(Value::as_str).unwrap_or_default();
         return impossible(Some(&no), &format!("pay/createPayment: {says}"));
     }
-    match script.play(trigger.ending, &no).await {
+    match Box::pin(script.play(trigger.ending, &no)).await {
         Ok(told) => script.report(trigger, &no, told).await,
         Err(what) => impossible(Some(&no), &what),
     }
@@ -219,6 +220,11 @@ impl Script<'_> {
         data
     }
 
+    /// Calls an action, on the heap: a whole function is within.
+    async fn call(&self, action: impl Into<Action>, data: Map<String, Value>) -> Exchange {
+        Box::pin(self.console.call(self.view, action, data)).await
+    }
+
     async fn read(&self, no: &str) -> Result<Order, String> {
         let order = self.console.app.store.order(no).await.map_err(|error| error.to_string())?;
         order.ok_or_else(|| format!("there is no order {no}"))
@@ -250,12 +256,16 @@ impl Script<'_> {
                 let less = self.amount.0.checked_sub(1).filter(|less| *less > 0);
                 let less = less.ok_or("amount: at least 2 fen, of which one is then missing")?;
                 self.pay(&order, &attempt, Pay { amount: Some(less), ..Pay::default() }).await?;
+                self.until(no, |order, incidents| !incidents.is_empty() || order.trade_state.is_paid()).await;
+                if self.read(no).await?.trade_state.is_paid() {
+                    return Err(self.names_no_amount());
+                }
             }
             Ending::Refund => {
                 self.pay(&order, &attempt, Pay::default()).await?;
                 self.until(no, |order, _| order.trade_state.is_paid()).await;
                 let data = Map::from_iter([("out_trade_no".to_owned(), json!(no))]);
-                let did = self.console.call(self.view, Refunds::Refund, data).await;
+                let did = self.call(Refunds::Refund, data).await;
                 if did.status >= 400 {
                     let says = did.response.get("msg").and_then(Value::as_str).unwrap_or_default();
                     return Err(format!("pay/refund: {says}"));
@@ -274,9 +284,19 @@ impl Script<'_> {
         Ok(Vec::new())
     }
 
+    fn names_no_amount(&self) -> String {
+        let name = self.provider.name();
+        match self.view.lang {
+            Lang::Zh => format!("{name} 的消息里没有另外的金额（价格由商品或代币数量决定），这笔付款已正常入账"),
+            Lang::En => format!(
+                "{name} tells no amount of its own (goods or coins have their price), so this payment was credited as any other"
+            ),
+        }
+    }
+
     async fn close(&self, order: &Order) -> Result<(), String> {
         let data = Map::from_iter([("out_trade_no".to_owned(), json!(order.out_trade_no))]);
-        let did = self.console.call(self.view, Payments::Close, data).await;
+        let did = self.call(Payments::Close, data).await;
         let says = did.response.get("msg").and_then(Value::as_str).unwrap_or_default();
         if did.status < 400 { Ok(()) } else { Err(format!("pay/closePayment: {says}")) }
     }
@@ -310,7 +330,7 @@ impl Script<'_> {
         let paid = self.sandbox.client_pay(provider, &info, how).await?;
         // An app store's proof comes through the client; where the callback is lost, so is this.
         if let Some(proof) = ways::face(attempt.provider).proof.as_ref().filter(|_| told) {
-            wallet::bring_proof(self.console, self.view, order, proof, &paid.result).await;
+            Box::pin(wallet::bring_proof(self.console, self.view, order, proof, &paid.result)).await;
         }
         Ok(())
     }
@@ -322,7 +342,7 @@ impl Script<'_> {
         let other = [Provider::Wxpay, Provider::Alipay].into_iter().find(|other| *other != first.provider);
         let mut data = self.again(order);
         ways::fill(usual_way(other.unwrap_or(first.provider)), &mut data, None);
-        let did = self.console.call(self.view, Payments::Create, data).await;
+        let did = self.call(Payments::Create, data).await;
         if did.status >= 400 {
             let says = did.response.get("msg").and_then(Value::as_str).unwrap_or_default();
             return Err(format!("pay/createPayment at another provider: {says}"));
