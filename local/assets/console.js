@@ -27,12 +27,54 @@ const filled = (field) => {
 };
 const inUse = (part) => [...part.querySelectorAll("form")].some((form) =>
   form.contains(document.activeElement) || form.matches(":active") || [...form.elements].some(filled));
-document.addEventListener("htmx:beforeSwap", (event) => {
-  const { target, xhr } = event.detail;
-  if (xhr.status === 204) {
-    target.removeAttribute("data-held");
-  } else if (inUse(target)) {
-    event.detail.shouldSwap = false;
-    target.setAttribute("data-held", "");
+
+// One request asks for all parts of a page that have changed. While nothing changes the pauses grow; a page that nobody
+// sees asks for nothing.
+const refreshing = document.getElementById("refreshing");
+if (refreshing) {
+  const [least, most] = [1000, 5000];
+  let pause = least;
+  let timer = 0;
+  let swapped = false;
+  const held = new Set();
+  const ask = () => htmx.trigger(refreshing, "refresh-parts");
+  const later = () => {
+    clearTimeout(timer);
+    if (!document.hidden) timer = setTimeout(ask, pause);
+  };
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (event.target !== refreshing) return;
+    swapped = false;
+    held.clear();
+    for (const part of document.querySelectorAll("[data-v]")) event.detail.parameters[part.dataset.part] = part.dataset.v;
+  });
+  document.addEventListener("htmx:oobBeforeSwap", (event) => {
+    const { target } = event.detail;
+    if (inUse(target)) {
+      event.detail.shouldSwap = false;
+      held.add(target.id);
+    } else {
+      swapped = true;
+    }
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.target !== refreshing) return;
+    for (const part of document.querySelectorAll("[data-v]")) part.toggleAttribute("data-held", held.has(part.id));
+    pause = swapped ? least : Math.min(most, pause * 1.4);
+    later();
+  });
+  document.addEventListener("visibilitychange", () => {
+    pause = least;
+    if (document.hidden) clearTimeout(timer);
+    else ask();
+  });
+  // Whoever does something waits for what comes of it.
+  for (const name of ["pointerdown", "keydown"]) {
+    document.addEventListener(name, () => {
+      if (pause === least) return;
+      pause = least;
+      later();
+    }, { passive: true });
   }
-});
+  later();
+}

@@ -4,14 +4,17 @@
 //! of `auth` lets them in. Whoever may invoke the functions could write that name himself, so the right to
 //! `lambda:InvokeFunction` is what protects them (`docs/operate.md`).
 
+use crate::calls::Calls;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use futures::future::{BoxFuture, FutureExt};
 use quick_xml::Reader;
 use quick_xml::events::Event;
 use serde_json::{Map, Value, json};
+use shared::api::{Request, Response};
 use shared::domain::Secret;
 use shared::domain::action::Action;
 use shared::net::aws::{Access, Post, PostError, post_as};
-use shared::net::provider_http::{Http, HttpError, Request};
+use shared::net::provider_http::{self, Http, HttpError};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -100,12 +103,19 @@ impl Functions {
     ) -> Result<Answer, CallError> {
         let action = action.into();
         let body = json!({ "url": action.name(), "data": data }).to_string();
+        self.send(action.function(), body, language).await
+    }
+
+    /// Sends a body to a function, by the name of its package.
+    async fn send(&self, function: &str, body: String, language: &str) -> Result<Answer, CallError> {
         match &self.way {
-            Way::Url(url) => {
-                let url = format!("{url}/{}", action.function());
-                self.post(&url, body, language).await
+            Way::Url(url) => self.post(&format!("{url}/{function}"), body, language).await,
+            Way::Lambda(lambda) => {
+                let (name, payload) = self.invoke(lambda, function, &self.event(lambda, body, language)).await?;
+                let status = payload["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
+                let status = status.ok_or_else(|| CallError::Unknown(format!("{name}: an answer without a status")))?;
+                read(status, payload["body"].as_str().unwrap_or_default().as_bytes())
             }
-            Way::Lambda(lambda) => self.invoke(lambda, action, body, language).await,
         }
     }
 
@@ -121,7 +131,7 @@ impl Functions {
     }
 
     async fn post(&self, url: &str, body: String, language: &str) -> Result<Answer, CallError> {
-        let mut request = Request::post_json(url, body.into_bytes());
+        let mut request = provider_http::Request::post_json(url, body.into_bytes());
         request.headers.push(("accept-language", language.to_owned()));
         if let Some(key) = &self.key {
             request.headers.push(("authorization", format!("Bearer {}", key.expose())));
@@ -130,13 +140,12 @@ impl Functions {
         read(answer.status, &answer.body)
     }
 
-    async fn invoke(&self, lambda: &Lambda, action: Action, body: String, language: &str) -> Result<Answer, CallError> {
+    /// Invokes a function with an event; its name, and what it gave.
+    async fn invoke(&self, lambda: &Lambda, function: &str, event: &Value) -> Result<(String, Value), CallError> {
         let not_done = |what: String| CallError::NotDone(what);
         let access = lambda.access().await.map_err(not_done)?;
         let stack = lambda.stack.as_deref().ok_or_else(|| not_done(NO_STACK.to_owned()))?;
-        let resource = resource_of(action.function());
-        let name = physical_name(&self.http, &access, stack, &resource).await.map_err(not_done)?;
-        let event = self.event(lambda, body, language);
+        let name = physical_name(&self.http, &access, stack, &resource_of(function)).await.map_err(not_done)?;
         let path = format!("/2015-03-31/functions/{}/invocations?Qualifier=live", segment(&name));
         let post = Post {
             service: "lambda",
@@ -156,11 +165,7 @@ impl Functions {
             200 if answer.headers.contains_key("x-amz-function-error") => {
                 Err(CallError::Unknown(format!("{name} failed: {}", says(&payload["errorMessage"]))))
             }
-            200 => {
-                let status = payload["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
-                let text = payload["body"].as_str().unwrap_or_default();
-                read(status.unwrap_or(200), text.as_bytes())
-            }
+            200 => Ok((name, payload)),
             status @ (400..=499) => {
                 let message = [&payload["message"], &payload["Message"]].into_iter().find(|text| text.is_string());
                 let why = message.map_or_else(|| format!("HTTP {status}"), says);
@@ -211,6 +216,32 @@ impl Functions {
             event["requestContext"]["authorizer"] = json!({ "iam": { "accountId": lambda.account, "userArn": arn } });
         }
         event
+    }
+}
+
+impl Calls for Functions {
+    fn call<'a>(&'a self, function: &'static str, request: Request) -> BoxFuture<'a, Result<Response, String>> {
+        async move {
+            let language = request.header("accept-language").unwrap_or("zh-CN").to_owned();
+            let body = String::from_utf8(request.body).map_err(|_| "the body is no text".to_owned())?;
+            let answer = self.send(function, body, &language).await.map_err(|error| error.to_string())?;
+            let content_type = "application/json; charset=utf-8";
+            Ok(Response { status: answer.status, content_type, retry_after: None, body: answer.body.to_string() })
+        }
+        .boxed()
+    }
+
+    fn run<'a>(&'a self, function: &'static str, event: &'a Value) -> BoxFuture<'a, Result<Value, String>> {
+        async move {
+            match &self.way {
+                Way::Url(_) => Err(format!("{function} takes events in the stack's own process only")),
+                Way::Lambda(lambda) => {
+                    let done = self.invoke(lambda, function, event).await;
+                    done.map(|(_, payload)| payload).map_err(|error| error.to_string())
+                }
+            }
+        }
+        .boxed()
     }
 }
 

@@ -6,9 +6,9 @@
 //! |---|---|
 //! | [`options`] | how it is started |
 //! | [`dynamo`] | the embedded DynamoDB and the tables |
-//! | [`functions`] | the functions behind one address |
+//! | [`functions`], [`calls`] | the functions behind one address; how the console calls them |
 //! | [`guard`] | what keeps other web pages out |
-//! | [`journal`] | calls made and callbacks received in this run |
+//! | [`mask`], [`journal`] | calls and callbacks of this run, without what nobody should read |
 //! | [`receiver`] | a receiver of forwarded orders |
 //! | [`stream`] | the table's stream and the schedule |
 //! | [`demo`] | demo merchants, their configuration, and rows to deliver to |
@@ -21,6 +21,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, unreachable_pub))]
 
 mod address;
+pub mod calls;
 pub mod client;
 pub mod console;
 pub mod demo;
@@ -28,6 +29,7 @@ pub mod dynamo;
 pub mod functions;
 pub mod guard;
 pub mod journal;
+pub mod mask;
 pub mod options;
 pub mod queues;
 pub mod receiver;

@@ -1,7 +1,8 @@
 //! The stack: what is started in which order, and how it stops.
 
 use crate::address::Address;
-use crate::console::{self, Console};
+use crate::calls::InProcess;
+use crate::console::{self, Console, Local, Rights};
 use crate::demo::{self, Demo};
 use crate::dynamo::{self, TABLE};
 use crate::functions;
@@ -136,18 +137,31 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let receiver = demo_key.as_ref().map(|key| Arc::new(Receiver::new(Receiver::secret_of(key), app.clock.clone())));
     let guard = Arc::new(Guard::new(address));
     let journal = Arc::new(Journal::default());
+    let config_path = options.config.clone().unwrap_or_else(|| dir.join("config.json"));
     let console = Console {
-        app: app.clone(),
+        store: app.store.clone(),
         dynamodb: dynamodb.clone(),
-        sandbox: simulated.clone(),
-        receiver,
+        table: TABLE.to_owned(),
+        clock: app.clock.clone(),
+        calls: Arc::new(InProcess(app.clone())),
+        accounts: Vec::new(),
+        rights: Rights {
+            write: true,
+            real_money: simulated.is_none(),
+            of: config_path.display().to_string(),
+        },
         guard: guard.clone(),
         journal: journal.clone(),
-        base_url: base_url.clone(),
-        config_path: options.config.clone().unwrap_or_else(|| dir.join("config.json")),
-        data_dir: dir.clone(),
-        rules: std::sync::Mutex::default(),
+        local: Some(Local {
+            app: app.clone(),
+            started: (app.clock)(),
+            sandbox: simulated.clone(),
+            receiver,
+            config_path,
+            data_dir: dir.clone(),
+        }),
         wishes: Default::default(),
+        totals: Default::default(),
     };
     let router = router(&app, console, guard, journal, options.cors_origins);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -172,7 +186,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
 
 fn router(app: &Arc<App>, console: Console, guard: Arc<Guard>, journal: Arc<Journal>, origins: Vec<String>) -> Router {
     let recorder = Recorder { journal, app: app.clone() };
-    let receiver = console.receiver.clone().map_or_else(Router::new, receiver::router);
+    let receiver = console.receiver().cloned().map_or_else(Router::new, receiver::router);
     let functions = functions::router(app.clone())
         .layer(from_fn_with_state(recorder, journal::record))
         .layer(from_fn_with_state(Arc::<[String]>::from(origins), guard::cors));

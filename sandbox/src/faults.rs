@@ -152,6 +152,10 @@ impl Rules {
         self.0.push(fault);
     }
 
+    pub(crate) fn all(&self) -> &[Fault] {
+        &self.0
+    }
+
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }

@@ -200,6 +200,11 @@ impl Sandbox {
         self.state().rules.push(fault);
     }
 
+    /// The rules that are in force, oldest first, each with how often it still applies.
+    pub fn rules(&self) -> Vec<Fault> {
+        self.state().rules.all().to_vec()
+    }
+
     /// Drops all rules.
     pub fn behave(&self) {
         self.state().rules.clear();

@@ -42,13 +42,13 @@ pub(super) fn title(lang: Lang, name: &str) -> &'static str {
 /// The panel on the order's page.
 pub(super) fn toolbox(console: &Console, view: &View, order: &Order) -> Markup {
     let lang = view.lang;
-    if console.sandbox.is_none() {
+    if console.sandbox().is_none() {
         return html! {};
     }
     let trade = lookup::simulated(console, order);
     let paid = trade.as_ref().is_some_and(|trade| trade.paid.is_some());
     let refunded = trade.as_ref().is_some_and(|trade| !trade.refunds.is_empty());
-    let sample = console.sandbox.as_ref().zip(trade.as_ref().filter(|_| paid));
+    let sample = console.sandbox().zip(trade.as_ref().filter(|_| paid));
     let sample =
         sample.and_then(|(sandbox, trade)| sandbox.try_build_callback(&trade.number, CallbackKind::Payment).ok());
     let fits = |kind: &&Kind| match (kind.forgery, &sample) {
@@ -129,7 +129,7 @@ pub(super) async fn send(
 ) -> Response {
     let back = order_path(&no);
     let kind = KINDS.iter().find(|kind| kind.name == form.get("kind"));
-    let (Some(sandbox), Some(kind), Ok(Some(order))) = (&console.sandbox, kind, console.app.store.order(&no).await)
+    let (Some(sandbox), Some(kind), Ok(Some(order))) = (console.sandbox(), kind, console.store.order(&no).await)
     else {
         return back_to(&back);
     };
@@ -171,14 +171,14 @@ pub(super) async fn send(
         }
     };
     let exchange = Exchange {
-        id: 0,
-        at: (console.app.clock)(),
+        at: console.now(),
         out_trade_no: no.clone(),
         title: format!("{}：{title}", view.lang.t("回调", "Callback")),
         path: "/notify".to_owned(),
         request,
         status,
         response,
+        ..Exchange::default()
     };
     let id = console.journal.exchange(exchange);
     back_to(&format!("{back}?did={id}"))

@@ -7,26 +7,69 @@ use crate::demo;
 use crate::guard::Form;
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
+use shared::config::DEFAULT_MERCHANT;
 use shared::domain::{Fen, Provider, UnixMs};
+use std::collections::BTreeSet;
+
+/// How many merchants a form offers.
+const MOST_MERCHANTS: usize = 50;
 
 /// The handler types in Rust.
 pub(super) const KINDS: [&str; 4] = ["recharge", "goods", "vip", "custom"];
 
 /// The types that a form offers: those in Rust, and those that the configuration forwards.
 pub(super) async fn kinds(console: &Console) -> Vec<String> {
-    let config = console.app.config().await;
-    let mut forwarded: Vec<String> = config.handlers.keys().cloned().collect();
+    let config = console.config().await;
+    let mut forwarded: Vec<String> = config.iter().flat_map(|config| config.handlers.keys().cloned()).collect();
+    forwarded.retain(|kind| !KINDS.contains(&kind.as_str()));
     forwarded.sort();
     KINDS.iter().map(|kind| (*kind).to_owned()).chain(forwarded).collect()
 }
 
-/// The choice among all ways to pay.
-pub(super) fn ways_select(lang: Lang, chosen: &str) -> Markup {
+/// What the configuration lets a form offer.
+pub(super) struct Offer {
+    /// The merchants.
+    pub merchants: Vec<String>,
+    /// Nodes of any of them, by provider.
+    nodes: BTreeSet<(Provider, String)>,
+}
+
+impl Offer {
+    /// What is configured now. Merchants with documents of their own are read for it.
+    pub(super) async fn of(console: &Console) -> Self {
+        let mut offer = Self { merchants: Vec::new(), nodes: BTreeSet::new() };
+        let Some(local) = &console.local else { return offer };
+        let config = local.app.config().await;
+        let context = local.app.context(config.clone());
+        for id in config.merchant_ids().into_iter().take(MOST_MERCHANTS) {
+            let Ok(Some(merchant)) = context.merchant(id).await else { continue };
+            for provider in merchant.providers() {
+                offer.nodes.extend(merchant.nodes(provider).into_iter().map(|node| (provider, node.to_owned())));
+            }
+            offer.merchants.push(id.to_owned());
+        }
+        offer
+    }
+
+    /// Whether a way to pay has a node.
+    pub(super) fn has(&self, provider: Provider, way: &ways::Way) -> bool {
+        let node = way.id.split_once('_').map_or("", |(_, node)| node);
+        self.nodes.iter().any(|(own, name)| *own == provider && (name.is_empty() || name == node))
+    }
+
+    /// The providers that have a node.
+    pub(super) fn has_provider(&self, provider: Provider) -> bool {
+        self.nodes.iter().any(|(own, _)| *own == provider)
+    }
+}
+
+/// The choice among the ways to pay that are configured.
+pub(super) fn ways_select(lang: Lang, offer: &Offer, chosen: &str) -> Markup {
     html! {
         select name="pay_type" {
-            @for provider in Provider::ALL {
+            @for provider in Provider::ALL.into_iter().filter(|provider| offer.has_provider(*provider)) {
                 optgroup label=(ways::provider_name(lang, provider)) {
-                    @for way in ways::face(provider).ways {
+                    @for way in ways::face(provider).ways.iter().filter(|way| offer.has(provider, way)) {
                         option value=(way.id) selected[way.id == chosen] {
                             (ways::provider_name(lang, provider)) " · " (way.label(lang))
                         }
@@ -37,17 +80,23 @@ pub(super) fn ways_select(lang: Lang, chosen: &str) -> Markup {
     }
 }
 
-/// The choice among the demo's merchants, or a free field.
-pub(super) fn merchant_select(lang: Lang, demo: bool) -> Markup {
+/// The choice among the merchants that are configured.
+pub(super) fn merchant_select(lang: Lang, demo: bool, offer: &Offer, chosen: &str) -> Markup {
+    let title = |id: &str| match id {
+        "default" if demo => lang.t("default · 微信 v3 公钥 / 支付宝密钥 / VksPay / ecpay", "default · WeChat v3 public key / Alipay keys / VksPay / ecpay").to_owned(),
+        demo::V2 if demo => lang.t("v2 · 微信 APIv2 / epay MD5 / 明文推送", "v2 · WeChat APIv2 / epay MD5 / plain push").to_owned(),
+        demo::CERT if demo => lang.t("cert · 微信平台证书 / 支付宝证书 / epay RSA / 抖音交易系统", "cert · WeChat and Alipay certificates / epay RSA / Douyin trade system").to_owned(),
+        id => id.to_owned(),
+    };
+    // The merchant of the top level is the one that is meant where none is named, and stands first.
+    let mut ids: Vec<&str> = offer.merchants.iter().map(String::as_str).collect();
+    ids.sort_by_key(|id| (*id != DEFAULT_MERCHANT, *id != demo::V2));
     html! {
-        @if demo {
-            select name="pid" {
-                option value="" { (lang.t("default · 微信 v3 公钥 / 支付宝密钥 / VksPay / ecpay", "default · WeChat v3 public key / Alipay keys / VksPay / ecpay")) }
-                option value=(demo::V2) { (lang.t("v2 · 微信 APIv2 / epay MD5 / 明文推送", "v2 · WeChat APIv2 / epay MD5 / plain push")) }
-                option value=(demo::CERT) { (lang.t("cert · 微信平台证书 / 支付宝证书 / epay RSA / 抖音交易系统", "cert · WeChat and Alipay certificates / epay RSA / Douyin trade system")) }
+        select name="pid" {
+            @for id in ids {
+                @let value = if id == DEFAULT_MERCHANT { "" } else { id };
+                option value=(value) selected[value == chosen] { (title(id)) }
             }
-        } @else {
-            input name="pid" placeholder="default" autocomplete="off" spellcheck="false";
         }
     }
 }
@@ -57,13 +106,25 @@ pub(super) fn new_number(now: UnixMs) -> String {
     format!("VK{}{}", compact(now), hex::encode(shared::crypto::random::<3>()))
 }
 
-/// An amount as it was typed: yuan become fen; what is no amount goes on as it is, for the API to refuse.
-pub(super) fn amount(form: &Form, name: &str) -> Option<Value> {
-    let text = form.filled(name)?;
-    if form.get("unit") == "fen" {
-        return Some(text.parse::<u64>().map_or_else(|_| json!(text), |fen| json!(fen)));
-    }
-    Some(Fen::from_yuan(text).map_or_else(|| json!(text), |fen| json!(fen)))
+/// An amount as it was typed, in the unit that was chosen.
+///
+/// # Errors
+/// A sentence in that unit.
+fn amount(form: &Form, name: &str, lang: Lang) -> Result<Fen, String> {
+    let text = form.get(name);
+    let (read, zh, en) = match form.get("unit") {
+        "fen" => (
+            text.parse().ok().map(Fen),
+            "金额须为整数分，1 到 10000000000",
+            "the amount in fen must be a whole number from 1 to 10000000000",
+        ),
+        _ => (
+            Fen::from_yuan(text),
+            "金额须以元填写，最多两位小数，0.01 到 100000000.00",
+            "the amount in yuan has at most two decimals and is from 0.01 to 100000000.00",
+        ),
+    };
+    read.filter(|fen| (Fen(1)..=Fen::MAX).contains(fen)).ok_or_else(|| lang.t(zh, en).to_owned())
 }
 
 /// What `custom` is for a type when nothing was typed.
@@ -79,9 +140,10 @@ pub(super) fn custom_of(kind: &str) -> Map<String, Value> {
 /// The data of a `createPayment` out of the console's form.
 ///
 /// # Errors
-/// A sentence, when `custom` is no JSON object.
+/// A sentence, when the amount is none, or `custom` no JSON object.
 pub(super) fn create_data(form: &Form, lang: Lang, now: UnixMs) -> Result<Map<String, Value>, String> {
     let kind = form.filled("type").unwrap_or("recharge");
+    let fee = amount(form, "amount", lang)?;
     let custom = match form.filled("custom") {
         None => custom_of(kind),
         Some(text) => match serde_json::from_str(text) {
@@ -92,7 +154,7 @@ pub(super) fn create_data(form: &Form, lang: Lang, now: UnixMs) -> Result<Map<St
     let mut data = Map::new();
     let mut put = |name: &str, value: Value| data.insert(name.to_owned(), value);
     put("out_trade_no", json!(form.filled("out_trade_no").map_or_else(|| new_number(now), str::to_owned)));
-    put("total_fee", amount(form, "amount").unwrap_or(Value::Null));
+    put("total_fee", json!(fee));
     put(
         "subject",
         json!(form.filled("subject").unwrap_or(match kind {

@@ -1,10 +1,11 @@
 //! `/incidents`: money that fits no order, and what is done about it.
 
-use super::text::{Lang, json, moment, money};
+use super::layout::Part;
+use super::text::{Lang, ago, json, money};
 use super::view::{Console, Posted, View, back_to, order_path, segment};
 use super::{layout, ways};
 use crate::guard::Form;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
@@ -13,22 +14,17 @@ use shared::domain::action::Refunds;
 use shared::domain::{Fen, Provider, UnixMs};
 use shared::payments::possible_actions;
 use shared::store::{Action, IncidentStatus};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// How many are on a page.
 const PAGE: usize = 30;
 
 /// The list.
-pub(super) async fn page(
-    State(console): State<Arc<Console>>,
-    Query(query): Query<HashMap<String, String>>,
-    view: View,
-) -> Response {
+pub(super) async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
     let lang = view.lang;
-    let status = status_of(query.get("status").map_or("", String::as_str));
-    let cursor = query.get("cursor").map(String::as_str);
-    let list = render(&console, &view, status, cursor).await;
+    let status = status_of(&view.field("status").unwrap_or_default());
+    let cursor = view.field("cursor");
+    let list = Part { name: "incidents", class: "stack", inner: render(&console, &view, status, cursor.as_deref()).await };
     let tabs = [
         (IncidentStatus::Open, "open", lang.t("待处理", "Open")),
         (IncidentStatus::Resolved, "resolved", lang.t("已处理", "Resolved")),
@@ -43,26 +39,16 @@ pub(super) async fn page(
                 a href=(format!("/incidents?status={name}")) aria-current=[(value == status).then_some("page")] { (title) }
             }
         }
-        @match cursor {
-            None => { (layout::Live { lang, url: &live_url(status), testid: "incidents", class: "stack", every: "2s" }.render(&list)) }
-            Some(_) => { section.stack data-testid="incidents" { (list) } }
-        }
+        @if cursor.is_none() { (layout::refreshing(&format!("/incidents/live/{}", status_name(status)))) }
+        (list.render(lang))
     };
-    layout::page(&console, &view, lang.t("异常", "Incidents"), &body)
+    layout::page(&console, &view, lang.t("异常", "Incidents"), &body).await
 }
 
-/// The first page of the list by itself.
-pub(super) async fn live(
-    State(console): State<Arc<Console>>,
-    Path(status): Path<String>,
-    Query(query): Query<HashMap<String, String>>,
-    view: View,
-) -> Response {
-    let status = status_of(&status);
-    let list = render(&console, &view, status, None).await;
-    let url = live_url(status);
-    layout::Live { lang: view.lang, url: &url, testid: "incidents", class: "stack", every: "2s" }
-        .refreshed(&query, &list)
+/// The first page of the list, where it has changed.
+pub(super) async fn live(State(console): State<Arc<Console>>, Path(status): Path<String>, view: View) -> Response {
+    let inner = render(&console, &view, status_of(&status), None).await;
+    layout::news(&view, &[Part { name: "incidents", class: "stack", inner }])
 }
 
 fn status_of(text: &str) -> IncidentStatus {
@@ -76,10 +62,6 @@ const fn status_name(status: IncidentStatus) -> &'static str {
     }
 }
 
-fn live_url(status: IncidentStatus) -> String {
-    format!("/incidents/live/{}", status_name(status))
-}
-
 /// Where an incident stands on the page.
 pub(super) fn link(incident: &Map<String, Value>) -> String {
     let text = |name: &str| incident.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -89,7 +71,7 @@ pub(super) fn link(incident: &Map<String, Value>) -> String {
 async fn render(console: &Console, view: &View, status: IncidentStatus, cursor: Option<&str>) -> Markup {
     let lang = view.lang;
     let wanted = |incident: &Map<String, Value>| incident.get("status") == Some(&json!(status));
-    let (list, next) = match console.app.store.incidents(PAGE, cursor, wanted).await {
+    let (list, next) = match console.store.incidents(PAGE, cursor, wanted).await {
         Ok(page) => page.unwrap_or_default(),
         Err(error) => return html! { section.card { p.muted { (error) } } },
     };
@@ -112,8 +94,9 @@ async fn item(console: &Console, view: &View, incident: &Map<String, Value>) -> 
     let (id, name) = (text("incident_id").unwrap_or_default(), text("incident").unwrap_or_default());
     let open = text("status") == Some("open");
     let fitting = if open { fitting(console, id).await } else { Vec::new() };
+    let note = noted(console, view, id);
     let provider = text("provider").and_then(Provider::parse);
-    let time = |name: &str| incident.get(name).and_then(Value::as_i64).map(|at| moment(UnixMs::new(at)));
+    let time = |name: &str| incident.get(name).and_then(Value::as_i64).map(|at| ago(lang, UnixMs::new(at), console.now()));
     html! {
         article.card #(format!("i-{id}")) data-testid="incident-item" data-incident=(name) data-order=[text("out_trade_no")] data-action=[text("action")] {
             header.card-head {
@@ -139,7 +122,7 @@ async fn item(console: &Console, view: &View, incident: &Map<String, Value>) -> 
             @if !fitting.is_empty() {
                 form.resolve method="post" action=(format!("/incidents/{}", segment(id))) {
                     (layout::token(console))
-                    input name="note" maxlength="200" placeholder=(lang.t("备注（可不填）", "Note, if you like")) autocomplete="off" aria-label=(lang.t("备注", "Note"));
+                    input name="note" value=(note) maxlength="200" placeholder=(lang.t("备注（可不填）", "Note, if you like")) autocomplete="off" aria-label=(lang.t("备注", "Note"));
                     @for action in &fitting {
                         button type="submit" name="action" value=(action) data-testid=(format!("resolve-{action}")) { (verb(lang, action)) }
                     }
@@ -150,8 +133,15 @@ async fn item(console: &Console, view: &View, incident: &Map<String, Value>) -> 
     }
 }
 
+/// The note that was typed for an incident whose decision was refused just now.
+fn noted(console: &Console, view: &View, id: &str) -> String {
+    let did = view.did.and_then(|did| console.journal.find(did)).filter(|did| did.status >= 400);
+    let data = did.as_ref().map(|did| &did.request["data"]).filter(|data| data["incident_id"] == id);
+    data.and_then(|data| data["note"].as_str()).unwrap_or_default().to_owned()
+}
+
 /// What an order or a provider says: numbers are amounts.
-fn said(value: &Value) -> Markup {
+pub(super) fn said(value: &Value) -> Markup {
     match value {
         Value::Number(fen) => html! { (money(Fen(fen.as_u64().unwrap_or_default()))) },
         Value::String(text) => html! { code { (text) } },
@@ -161,9 +151,15 @@ fn said(value: &Value) -> Markup {
 
 /// The actions that an open incident may still take.
 async fn fitting(console: &Console, id: &str) -> Vec<&'static str> {
-    let Ok(Some(recorded)) = console.app.store.incident(id).await else { return Vec::new() };
-    let context = console.app.context(console.app.config().await);
-    let possible = possible_actions(&context, &recorded).await.unwrap_or_default();
+    let Ok(Some(recorded)) = console.store.incident(id).await else { return Vec::new() };
+    let possible = match &console.local {
+        Some(local) => {
+            let context = local.app.context(local.app.config().await);
+            possible_actions(&context, &recorded).await.unwrap_or_default()
+        }
+        // Elsewhere the function says what does not fit.
+        None => vec![Action::Accept, Action::Refund, Action::Close],
+    };
     possible.into_iter().map(name_of_action).collect()
 }
 
@@ -223,7 +219,7 @@ pub(super) fn name_of(lang: Lang, name: &str) -> &str {
 /// decision of an incident.
 async fn confirmation(console: &Console, view: &View, id: &str, form: &Form) -> Response {
     let lang = view.lang;
-    let recorded = match console.app.store.incident(id).await {
+    let recorded = match console.store.incident(id).await {
         Ok(Some(recorded)) => recorded,
         Ok(None) => {
             return (StatusCode::NOT_FOUND, layout::bare(view, lang.t("没有这个异常", "No such incident")))
@@ -262,7 +258,7 @@ async fn confirmation(console: &Console, view: &View, id: &str, form: &Form) -> 
             }
         }
     };
-    layout::page(console, view, lang.t("确认", "Confirm"), &body)
+    layout::page(console, view, lang.t("确认", "Confirm"), &body).await
 }
 
 /// Decides about an incident through the function; what moves money only after it was confirmed.

@@ -8,54 +8,96 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use shared::crypto::hash::sha256_hex;
-use std::collections::HashMap;
 
 /// htmx under a strict policy: no inline styles, no eval.
 const HTMX: &str = r#"{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false,"selfRequestsOnly":true,"historyCacheSize":0}"#;
 
 /// A page of the console.
-pub(super) fn page(console: &Console, view: &View, title: &str, body: &Markup) -> Response {
+pub(super) async fn page(console: &Console, view: &View, title: &str, body: &Markup) -> Response {
     let lang = view.lang;
-    let entries = [
-        ("/", lang.t("控制台", "Console"), view.path == "/" || view.path.starts_with("/orders")),
-        ("/incidents", lang.t("异常", "Incidents"), view.path.starts_with("/incidents")),
-        ("/demo", lang.t("演示商店", "Demo shop"), view.path.starts_with("/demo")),
-        ("/tables", lang.t("数据表", "Tables"), view.path.starts_with("/tables")),
-        ("/sandbox", lang.t("沙箱", "Sandbox"), view.path == "/sandbox"),
-    ];
     let content = html! {
+        a.skip href="#main" { (lang.t("跳到正文", "Skip to the content")) }
         header.top {
-            @if console.sandbox.is_none() {
-                p.real data-testid="real-money" {
-                    b { (lang.t("真实渠道", "Real providers")) }
-                    " " (lang.t("使用您自己的配置：这里的退款与支付会动用真实的钱。", "Your own configuration is in use: refunds and payments made here move real money."))
-                    " " code { (console.config_path.display()) }
-                }
-            }
+            (bars(console, lang))
             div.wrap {
                 a.brand href="/" { img src="/assets/icon.svg" alt="" width="26" height="26"; b { "VK Pay" } }
-                nav aria-label=(lang.t("主导航", "Main")) {
-                    @for (href, name, here) in entries {
-                        a href=(href) aria-current=[here.then_some("page")] { (name) }
-                    }
-                }
+                (navigation(console, view).await)
                 (language(view))
             }
         }
-        main.wrap {
+        main.wrap #main tabindex="-1" {
             (notice(console, view))
             (body)
         }
         footer.wrap {
             (lang.t("时间均为北京时间。", "Times are Shanghai's. "))
-            @if console.sandbox.is_some() {
+            @if console.sandbox().is_some() {
                 (lang.t("演示模式：支付渠道由本机沙箱模拟，不会产生真实扣款。", "Demo: the providers are simulated on this machine; no real money moves."))
-            } @else {
-                (lang.t("正在使用您自己的配置，支付渠道为真实渠道。", "Your own configuration is in use; the providers are real."))
+            } @else if console.rights.real_money {
+                (lang.t("支付渠道为真实渠道。", "The providers are real."))
             }
         }
     };
-    document(view, title, "", &content)
+    let class = if console.rights.write { "" } else { "read-only" };
+    document(view, title, class, &content)
+}
+
+/// The pages that this console has, and where one is.
+async fn navigation(console: &Console, view: &View) -> Markup {
+    let lang = view.lang;
+    let path = view.path.as_str();
+    let open = console.open_incidents().await;
+    let at = |prefix: &str| path.starts_with(prefix);
+    let entries = [
+        ("/", lang.t("首页", "Home"), path == "/", true),
+        ("/orders", lang.t("支付与订单", "Payments"), at("/orders"), true),
+        ("/incidents", lang.t("异常", "Incidents"), at("/incidents"), true),
+        ("/transfers", lang.t("转账", "Transfers"), at("/transfers"), true),
+        ("/bills", lang.t("对账", "Bills"), at("/bills"), true),
+        ("/developers", lang.t("开发者", "Developers"), at("/developers"), true),
+        ("/demo", lang.t("演示商店", "Demo shop"), at("/demo"), console.local.is_some()),
+        ("/tables", lang.t("数据表", "Tables"), at("/tables"), console.local.is_some()),
+        ("/sandbox", lang.t("沙箱", "Sandbox"), path == "/sandbox", console.sandbox().is_some()),
+    ];
+    html! {
+        nav aria-label=(lang.t("主导航", "Main")) {
+            @for (href, name, here, _) in entries.iter().filter(|entry| entry.3) {
+                a href=(href) aria-current=[here.then_some("page")] {
+                    (name)
+                    @if *href == "/incidents" && (open.count > 0 || !open.whole) {
+                        " " span.count data-testid="incident-count" title=(lang.t("待处理", "Open")) { (open.count) @if !open.whole { "+" } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What must not be overlooked on any page.
+fn bars(console: &Console, lang: Lang) -> Markup {
+    let rules = console.sandbox().map(|sandbox| sandbox.rules().len()).unwrap_or_default();
+    html! {
+        @if console.rights.real_money {
+            p.real data-testid="real-money" {
+                b { (lang.t("真实渠道", "Real providers")) }
+                " "
+                @if console.rights.write {
+                    (lang.t("这里的退款与支付会动用真实的钱。", "Refunds and payments made here move real money."))
+                } @else {
+                    (lang.t("只读：这里什么都不能更改。", "Read-only: nothing can be changed here."))
+                }
+                " " code { (console.rights.of) }
+            }
+        } @else if !console.rights.write {
+            p.bar data-testid="read-only" { (lang.t("只读：这里什么都不能更改。", "Read-only: nothing can be changed here.")) " " code { (console.rights.of) } }
+        }
+        @if rules > 0 {
+            p.bar data-testid="misbehaving" {
+                (lang.t("沙箱正按规则出错：", "The sandbox misbehaves by rule: "))
+                a href="/sandbox" { (rules) " " (lang.t("条规则生效中", if rules == 1 { "rule in force" } else { "rules in force" })) }
+            }
+        }
+    }
 }
 
 /// A page of the payer's or shop's: no console around it.
@@ -94,7 +136,7 @@ fn document(view: &View, title: &str, class: &str, content: &Markup) -> Response
 pub(super) fn language(view: &View) -> Markup {
     let other = view.lang.other();
     html! {
-        a.lang href=(format!("{}?lang={}", view.path, other.tag())) hreflang=(other.tag()) lang=(other.tag()) {
+        a.lang href=(view.link(&view.path, &[("lang", Some(other.tag()))])) hreflang=(other.tag()) lang=(other.tag()) {
             (other.t("中文", "English"))
         }
     }
@@ -103,14 +145,28 @@ pub(super) fn language(view: &View) -> Markup {
 /// How the call that led here went.
 fn notice(console: &Console, view: &View) -> Markup {
     let Some(did) = view.did.and_then(|id| console.journal.find(id)) else { return html! {} };
-    let good = did.status < 400;
     let says = did.response.get("msg").and_then(|v| v.as_str()).unwrap_or_default();
+    said(&did.title, did.status, says, &drawer(view, &did))
+}
+
+/// What came of something, above the page that it is about.
+pub(super) fn said(title: &str, status: u16, says: &str, more: &Markup) -> Markup {
     html! {
-        div.notice data-tone=(if good { "good" } else { "bad" }) role="status" data-testid="notice" data-status=(did.status) {
-            div { b { (did.title) } span.status { (did.status) } span { (says) } }
-            (drawer(view, &did))
+        div.notice data-tone=(if status < 400 { "good" } else { "bad" }) role=(if status < 400 { "status" } else { "alert" }) data-testid="notice" data-status=(status) {
+            div { b { (title) } span.status { (status) } span { (says) } }
+            (more)
         }
     }
+}
+
+/// The same status with a page that says why.
+pub(super) fn with_status(status: u16, page: Response) -> Response {
+    (StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), page).into_response()
+}
+
+/// A page that could not be had.
+pub(super) fn unreadable(view: &View, why: &dyn std::fmt::Display) -> Response {
+    (StatusCode::BAD_GATEWAY, bare(view, &why.to_string())).into_response()
 }
 
 /// Request and answer of a call, folded.
@@ -154,41 +210,47 @@ pub(super) fn token(console: &Console) -> Markup {
     html! { input type="hidden" name=(TOKEN) value=(console.guard.token()); }
 }
 
-/// A part of a page that refreshes itself.
-pub(super) struct Live<'a> {
-    /// The reader's language.
-    pub lang: Lang,
-    /// Where it is by itself.
-    pub url: &'a str,
-    /// Its name for tests.
-    pub testid: &'a str,
+/// A part of a page that is kept up to date. One request for the page asks for all of its parts (`console.js`); each is
+/// sent again only when it is another than the reader has, so that nothing that a reader has opened closes. A part whose
+/// form is in use stays as it is, and says so.
+pub(super) struct Part<'a> {
+    /// Its name on the page, and for tests.
+    pub name: &'a str,
     /// Its classes.
     pub class: &'a str,
-    /// How often it is looked at: `2s`.
-    pub every: &'a str,
+    /// What it shows.
+    pub inner: Markup,
 }
 
-impl Live<'_> {
-    /// The part as it stands on the page. It carries the digest of what it shows, so that what did not change is not
-    /// swapped and nothing that a reader has opened closes. A part whose form is in use stays as it is (`console.js`), and
-    /// says so.
-    pub(super) fn render(&self, inner: &Markup) -> Markup {
-        let Self { lang, url, testid, class, every } = self;
-        let digest = digest(inner);
+impl Part<'_> {
+    /// The part as it stands on the page.
+    pub(super) fn render(&self, lang: Lang) -> Markup {
+        self.section(lang, false)
+    }
+
+    fn section(&self, lang: Lang, anew: bool) -> Markup {
+        let held = lang.t("有新内容；表单填写完后刷新", "There is news; it appears when the form is done");
         html! {
-            section class=(class) data-testid=(testid) data-held-note=(lang.t("有新内容；表单填写完后刷新", "There is news; it appears when the form is done")) hx-get=(format!("{url}?v={digest}")) hx-trigger=(format!("every {every}")) hx-swap="outerHTML" {
-                (inner)
+            section class=(self.class) id=(format!("part-{}", self.name)) data-testid=(self.name) data-part=(self.name) data-v=(digest(&self.inner)) data-held-note=(held) hx-swap-oob=[anew.then_some("true")] {
+                (self.inner)
             }
         }
     }
+}
 
-    /// The part anew, or 204 when it is as the reader has it.
-    pub(super) fn refreshed(&self, query: &HashMap<String, String>, inner: &Markup) -> Response {
-        if query.get("v").is_some_and(|seen| *seen == digest(inner)) {
-            return StatusCode::NO_CONTENT.into_response();
-        }
-        Html(self.render(inner).into_string()).into_response()
+/// What asks for the parts of a page, at an address of its own.
+pub(super) fn refreshing(url: &str) -> Markup {
+    html! { div #refreshing hidden hx-get=(url) hx-trigger="refresh-parts" hx-swap="none" {} }
+}
+
+/// The parts that are not as the reader has them, or 204 when all are.
+pub(super) fn news(view: &View, parts: &[Part<'_>]) -> Response {
+    let changed = |part: &&Part<'_>| view.field(part.name).is_none_or(|seen| seen != digest(&part.inner));
+    let news: Vec<Markup> = parts.iter().filter(changed).map(|part| part.section(view.lang, true)).collect();
+    if news.is_empty() {
+        return StatusCode::NO_CONTENT.into_response();
     }
+    Html(news.into_iter().map(PreEscaped::<String>::into_string).collect::<String>()).into_response()
 }
 
 /// What tells two renderings apart.

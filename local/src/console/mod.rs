@@ -4,20 +4,29 @@
 //! what one sees here is what the API does.
 
 mod assets;
+mod bills;
 mod call;
 mod callbacks;
+mod csv;
+mod developers;
+mod figures;
+mod filter;
 mod forms;
 mod home;
 mod incidents;
 mod layout;
 mod lookup;
 mod order;
+mod orders;
 mod refund;
+mod rows;
 mod sandbox;
 mod shop;
 mod tables;
 mod text;
 mod timeline;
+mod totals;
+mod transfers;
 mod trigger;
 mod view;
 mod wallet;
@@ -25,27 +34,29 @@ mod ways;
 mod wishes;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::http::{StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use std::sync::Arc;
 use text::Lang;
+pub use totals::Totals;
 pub use trigger::{TRIGGERS, Trigger, control};
-pub use view::Console;
 use view::View;
+pub use view::{Console, Local, Rights};
 
 /// The routes of all pages.
 pub fn router(console: Arc<Console>) -> Router {
     Router::new()
         .route("/", get(home::page))
-        .route("/live/orders", get(home::live))
-        .route("/orders", post(home::create))
+        .route("/live", get(home::live))
+        .route("/orders", get(orders::page).post(home::create))
+        .route("/orders.csv", get(csv::file))
         .route("/orders/{no}", get(order::page))
-        .route("/orders/{no}/live/{part}", get(order::live))
+        .route("/orders/{no}/live", get(order::live))
         .route("/orders/{no}/pay", post(order::pay_another_way))
-        .route("/orders/{no}/refund", post(refund::ask))
+        .route("/orders/{no}/refund", post(order::refund))
         .route("/orders/{no}/refund/{token}", get(refund::confirmation).post(refund::make))
         .route("/orders/{no}/close", post(order::close))
         .route("/orders/{no}/query", post(order::query))
@@ -54,6 +65,11 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/incidents", get(incidents::page))
         .route("/incidents/live/{status}", get(incidents::live))
         .route("/incidents/{id}", post(incidents::resolve))
+        .route("/transfers", get(transfers::page))
+        .route("/transfers/live", get(transfers::live))
+        .route("/bills", get(bills::page).post(bills::run))
+        .route("/developers", get(developers::page))
+        .route("/developers/live", get(developers::live))
         .route("/sandbox/cashier/{no}", get(wallet::page).post(wallet::pay))
         .route("/tables", get(tables::index))
         .route("/tables/{name}", get(tables::page))
@@ -66,6 +82,7 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/sandbox/tomorrow", post(sandbox::tomorrow))
         .route("/assets/{file}", get(assets::serve))
         .fallback(missing)
+        .layer(from_fn_with_state(console.clone(), forms_where_allowed))
         .layer(from_fn(remember_language))
         .with_state(console)
 }
@@ -73,6 +90,16 @@ pub fn router(console: Arc<Console>) -> Router {
 async fn missing(view: View) -> Response {
     let what = view.lang.t("没有这个页面", "There is no such page");
     (StatusCode::NOT_FOUND, layout::bare(&view, what)).into_response()
+}
+
+/// A console that is only to look takes no form, whatever its pages show.
+async fn forms_where_allowed(State(console): State<Arc<Console>>, view: View, request: Request, next: Next) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    if reads || console.rights.write {
+        return next.run(request).await;
+    }
+    let what = view.lang.t("只读：这里什么都不能更改", "Read-only: nothing can be changed here");
+    (StatusCode::FORBIDDEN, layout::bare(&view, what)).into_response()
 }
 
 /// `?lang=` is kept in a cookie.

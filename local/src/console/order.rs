@@ -1,17 +1,18 @@
 //! `/orders/{out_trade_no}`: how an order stands, what happened to it, and what can be done with it.
 
-use super::layout::{self, Live};
+use super::forms::{self, Offer};
+use super::layout::{self, Part};
 use super::text::{badge, json, kind_name, moment, money, parsed};
-use super::view::{Console, Posted, View, order_path, segment};
-use super::{callbacks, forms, lookup, refund, timeline, ways};
-use axum::extract::{Path, Query, State};
+use super::view::{Console, Posted, View, back_to, order_path, segment};
+use super::{callbacks, incidents, lookup, refund, timeline, ways};
+use crate::guard::Form;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 use shared::domain::action::{Payments, Queries};
 use shared::domain::{AttemptState, Fen, Order, Parameters, RefundState, Status, Task, TaskName, TaskState};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The parts of the page that refresh themselves.
@@ -19,78 +20,89 @@ const PARTS: [&str; 6] = ["head", "pay", "timeline", "refunds", "tasks", "refund
 
 /// The page.
 pub(super) async fn page(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View) -> Response {
+    match console.store.order(&no).await {
+        Ok(Some(order)) => show(&console, &view, &order, None, &html! {}).await,
+        Ok(None) => lookup::missing(&view),
+        Err(error) => layout::unreadable(&view, &error),
+    }
+}
+
+/// The page with what was typed into its form for a refund, and what came of it.
+async fn show(console: &Console, view: &View, order: &Order, typed: Option<&Form>, said: &Markup) -> Response {
     let lang = view.lang;
-    let order = match console.app.store.order(&no).await {
-        Ok(Some(order)) => order,
-        Ok(None) => return lookup::missing(&view),
-        Err(error) => return (StatusCode::BAD_GATEWAY, layout::bare(&view, &error.to_string())).into_response(),
-    };
-    let mut parts = Vec::new();
-    for part in PARTS {
-        let inner = render(&console, &view, &order, part).await;
-        parts.push(live_part(&view, &part_url(&no, part), part).render(&inner));
-    }
+    let no = &order.out_trade_no;
+    let parts = parts(console, view, order, typed).await;
+    let part = |name: &str| html! { @for part in parts.iter().filter(|part| part.name == name) { (part.render(lang)) } };
     let body = html! {
-        p.crumb { a href="/" { "← " (lang.t("全部订单", "All orders")) } }
-        (parts[0])
+        (said)
+        p.crumb { a href="/orders" { "← " (lang.t("支付与订单", "Payments and orders")) } }
+        (layout::refreshing(&format!("{}/live", order_path(no))))
+        (part("head"))
         div.split.order {
-            div.stack { (parts[1]) (parts[4]) (parts[3]) (parts[5]) (callbacks::toolbox(&console, &view, &order)) }
-            div.stack { (parts[2]) (calls(&console, &view, &order)) (raw(&view, &order)) }
+            div.stack { (part("pay")) (part("tasks")) (part("refunds")) (part("refunding")) (callbacks::toolbox(console, view, order)) }
+            div.stack { (part("timeline")) (calls(console, view, order)) (raw(view, order)) }
         }
     };
-    layout::page(&console, &view, &format!("{} {no}", lang.t("订单", "Order")), &body)
+    layout::page(console, view, &format!("{} {no}", lang.t("订单", "Order")), &body).await
 }
 
-fn part_url(no: &str, part: &str) -> String {
-    format!("/orders/{}/live/{part}", segment(no))
-}
-
-const fn class_of(part: &str) -> &'static str {
-    match part.as_bytes() {
-        b"head" => "card summary",
-        _ => "card",
+/// What moves on the page.
+async fn parts(console: &Console, view: &View, order: &Order, typed: Option<&Form>) -> Vec<Part<'static>> {
+    let mut parts = Vec::new();
+    for name in PARTS {
+        let inner = render(console, view, order, name, typed).await;
+        parts.push(Part { name, class: if name == "head" { "card summary" } else { "card" }, inner });
     }
+    parts
 }
 
-fn live_part<'a>(view: &View, url: &'a str, part: &'a str) -> Live<'a> {
-    Live { lang: view.lang, url, testid: part, class: class_of(part), every: "1s" }
-}
-
-/// One part of the page anew.
-pub(super) async fn live(
-    State(console): State<Arc<Console>>,
-    Path((no, part)): Path<(String, String)>,
-    Query(query): Query<HashMap<String, String>>,
-    view: View,
-) -> Response {
-    let known = PARTS.contains(&part.as_str());
-    match console.app.store.order(&no).await {
-        Ok(Some(order)) if known => {
-            let inner = render(&console, &view, &order, &part).await;
-            live_part(&view, &part_url(&no, &part), &part).refreshed(&query, &inner)
-        }
-        Ok(_) => lookup::missing(&view),
+/// What has changed on the page.
+pub(super) async fn live(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View) -> Response {
+    match console.store.order(&no).await {
+        Ok(Some(order)) => layout::news(&view, &parts(&console, &view, &order, None).await),
+        Ok(None) => lookup::missing(&view),
         Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
     }
 }
 
-async fn render(console: &Console, view: &View, order: &Order, part: &str) -> Markup {
+/// Takes what was asked for as a refund, and shows it to be confirmed; or the page again, with the form as it was filled
+/// in.
+pub(super) async fn refund(
+    State(console): State<Arc<Console>>,
+    Path(no): Path<String>,
+    view: View,
+    Posted(form): Posted,
+) -> Response {
+    let Ok(Some(order)) = console.store.order(&no).await else { return lookup::missing(&view) };
+    match refund::asked(&console, &view, &form, &order) {
+        Ok(confirmation) => back_to(&confirmation),
+        Err((status, what)) => {
+            let said = layout::said(view.lang.t("没有退款", "Nothing was refunded"), status, &what, &html! {});
+            let view = View { path: order_path(&no), query: String::new(), did: None, ..view };
+            layout::with_status(status, show(&console, &view, &order, Some(&form), &said).await)
+        }
+    }
+}
+
+async fn render(console: &Console, view: &View, order: &Order, part: &str, typed: Option<&Form>) -> Markup {
     match part {
         "head" => head(console, view, order).await,
         "pay" => {
             let attempt = order.paid_attempt().unwrap_or_else(|| order.current());
-            pay(console, view, order, lookup::parameters(console, order, attempt.n).await.as_ref())
+            let offer = Offer::of(console).await;
+            pay(console, view, order, lookup::parameters(console, order, attempt.n).await.as_ref(), &offer)
         }
         "tasks" => tasks(console, view, order).await,
         "timeline" => timeline::render(console, view, order).await,
-        "refunding" => refund::form(console, view, order),
+        "refunding" => refund::form(console, view, order, typed),
         _ => refunds(console, view, order).await,
     }
 }
 
 async fn head(console: &Console, view: &View, order: &Order) -> Markup {
     let lang = view.lang;
-    let forwarded = console.app.config().await.handlers.contains_key(&order.kind);
+    let forwarded = console.config().await.is_some_and(|config| config.handlers.contains_key(&order.kind));
+    let incidents = timeline::incidents_of(console, order).await;
     let taken = match forwarded {
         true => lang.t("已交付：处理程序已接收这笔订单", "Delivered: the handler has taken the order"),
         false => lang.t(
@@ -136,14 +148,20 @@ async fn head(console: &Console, view: &View, order: &Order) -> Markup {
             (None, true) => { p.verdict data-tone="wait" { (lang.t("已收款，等待交付", "Paid, delivery under way")) } }
             (None, false) => {}
         }
+        @for incident in incidents.iter().filter(|incident| incident.get("status").is_some_and(|status| status == "open")) {
+            p.verdict data-tone="bad" data-testid="head-incident" {
+                (lang.t("待处理异常：", "Open incident: "))
+                a href=(incidents::link(incident)) { (incidents::name_of(lang, incident.get("incident").and_then(Value::as_str).unwrap_or_default())) }
+            }
+        }
     }
 }
 
-fn pay(console: &Console, view: &View, order: &Order, parameters: Option<&Parameters>) -> Markup {
+fn pay(console: &Console, view: &View, order: &Order, parameters: Option<&Parameters>, offer: &Offer) -> Markup {
     let lang = view.lang;
     let attempt = order.paid_attempt().unwrap_or_else(|| order.current());
     let unpaid = order.trade_state == Status::NotPay;
-    let gone = console.sandbox.is_some()
+    let gone = console.sandbox().is_some()
         && lookup::simulated(console, order).is_none()
         && lookup::carried(order, parameters).is_none();
     let wallet = format!("/sandbox/cashier/{}", segment(&order.out_trade_no));
@@ -151,14 +169,14 @@ fn pay(console: &Console, view: &View, order: &Order, parameters: Option<&Parame
         header.card-head { h2 { (lang.t("支付", "Payment")) } span.muted { (lang.t("第", "attempt ")) (attempt.n) (lang.t("次尝试", "")) " · " code { (attempt.number) } } }
         @if unpaid {
             @if let Some(text) = parameters.and_then(|own| own.code_url.as_deref()) { (layout::qr(text, "qrcode")) }
-            @if console.sandbox.is_some() {
+            @if console.sandbox().is_some() {
                 @if gone {
-                    p.verdict data-tone="wait" { (lang.t("沙箱重启后账本已清空，此尝试无法再支付。请换一种方式，或关闭订单。", "The sandbox was restarted and no longer knows this attempt. Pay another way, or close the order.")) }
+                    p.verdict data-tone="wait" data-testid="gone" { (lookup::why_gone(console, lang, attempt)) " " (lang.t("请换一种方式，或关闭订单。", "Pay another way, or close the order.")) }
                 } @else {
                     a.button.primary href=(wallet) data-testid="open-wallet" { (lang.t("扫码并支付（模拟钱包）", "Scan and pay (simulated wallet)")) }
                 }
             }
-        } @else if console.sandbox.is_some() && !gone {
+        } @else if console.sandbox().is_some() && !gone {
             p { a href=(wallet) { (lang.t("打开模拟钱包中的这笔交易", "This trade in the simulated wallet")) } }
         }
         @if let Some(own) = parameters {
@@ -183,7 +201,7 @@ fn pay(console: &Console, view: &View, order: &Order, parameters: Option<&Parame
                 summary { (lang.t("换一种方式支付", "Pay another way")) }
                 form.inline method="post" action=(format!("{}/pay", order_path(&order.out_trade_no))) {
                     (layout::token(console))
-                    (forms::ways_select(lang, &attempt.pay_type))
+                    (forms::ways_select(lang, offer, &attempt.pay_type))
                     button type="submit" { (lang.t("换用", "Use it")) }
                 }
                 p.muted { (lang.t("先在渠道关闭旧的尝试，再发起新的；同一订单号，同一金额。", "The earlier attempt is closed at its provider first; the order keeps its number and amount.")) }
@@ -205,7 +223,7 @@ fn attempt_state(view: &View, state: AttemptState) -> &'static str {
 
 async fn refunds(console: &Console, view: &View, order: &Order) -> Markup {
     let lang = view.lang;
-    let list = console.app.store.refunds(&order.out_trade_no).await.unwrap_or_default();
+    let list = console.store.refunds(&order.out_trade_no).await.unwrap_or_default();
     html! {
         header.card-head {
             h2 { (lang.t("退款", "Refunds")) }
@@ -232,7 +250,7 @@ async fn refunds(console: &Console, view: &View, order: &Order) -> Markup {
 /// where there is neither.
 async fn tasks(console: &Console, view: &View, order: &Order) -> Markup {
     let lang = view.lang;
-    let list = console.app.store.tasks(&order.out_trade_no).await.unwrap_or_default();
+    let list = console.store.tasks(&order.out_trade_no).await.unwrap_or_default();
     let undelivered = order.trade_state.is_paid() && !order.goes_back();
     let handed = list.iter().any(|task| task.task == TaskName::Handler);
     let again =
@@ -310,7 +328,7 @@ fn calls(console: &Console, view: &View, order: &Order) -> Markup {
     html! {
         @if !list.is_empty() {
             section.card {
-                header.card-head { h2 { (view.lang.t("接口调用", "Calls")) } span.muted { (view.lang.t("由控制台发出", "made by this console")) } }
+                header.card-head { h2 { (view.lang.t("接口调用", "Calls")) } span.muted { (view.lang.t("来自控制台与客户端", "by this console and by clients")) } }
                 (layout::calls(view, &list))
             }
         }
@@ -367,7 +385,7 @@ pub(super) async fn pay_another_way(
     view: View,
     Posted(form): Posted,
 ) -> Response {
-    let Ok(Some(order)) = console.app.store.order(&no).await else { return lookup::missing(&view) };
+    let Ok(Some(order)) = console.store.order(&no).await else { return lookup::missing(&view) };
     let mut data = numbered(&no);
     let mut put = |name: &str, value: Value| data.insert(name.to_owned(), value);
     put("total_fee", json!(order.total_fee));

@@ -19,8 +19,9 @@ use shared::domain::{Fen, Order};
 use std::sync::Arc;
 
 /// The form on the order's page: an amount, or all that is left, each by a button of its own.
-pub(super) fn form(console: &Console, view: &View, order: &Order) -> Markup {
+pub(super) fn form(console: &Console, view: &View, order: &Order, typed: Option<&Form>) -> Markup {
     let lang = view.lang;
+    let was = |name: &str| typed.map(|form| form.get(name)).unwrap_or_default();
     if !order.trade_state.is_paid() {
         return html! {};
     }
@@ -32,8 +33,8 @@ pub(super) fn form(console: &Console, view: &View, order: &Order) -> Markup {
             form.refunding method="post" action=(format!("{}/refund", order_path(&order.out_trade_no))) data-testid="refund-form" {
                 (layout::token(console))
                 div.inline {
-                    input name="amount" inputmode="decimal" placeholder=(lang.t("金额（元）", "Yuan")) autocomplete="off" aria-label=(lang.t("退款金额（元）", "Amount in yuan"));
-                    input name="refund_desc" maxlength="80" placeholder=(lang.t("原因", "Reason")) autocomplete="off" aria-label=(lang.t("原因", "Reason"));
+                    input name="amount" value=(was("amount")) inputmode="decimal" placeholder=(lang.t("金额（元）", "Yuan")) autocomplete="off" aria-label=(lang.t("退款金额（元）", "Amount in yuan"));
+                    input name="refund_desc" value=(was("refund_desc")) maxlength="80" placeholder=(lang.t("原因", "Reason")) autocomplete="off" aria-label=(lang.t("原因", "Reason"));
                     button type="submit" name="scope" value="part" data-testid="refund" { (lang.t("退这一金额…", "Refund it…")) }
                 }
                 button type="submit" name="scope" value="all" data-testid="refund-all" { (lang.t("退全部剩余 ", "Refund all that is left, ")) (money(order.refundable)) "…" }
@@ -74,14 +75,14 @@ fn wanted(view: &View, form: &Form, order: &Order) -> Result<Fen, (u16, String)>
 /// Back to the order, with a sentence about what was not done.
 fn not_done(console: &Console, view: &View, no: &str, status: u16, what: &str) -> Response {
     let id = console.journal.exchange(Exchange {
-        id: 0,
-        at: (console.app.clock)(),
+        at: console.now(),
         out_trade_no: no.to_owned(),
         title: view.lang.t("没有退款", "Nothing was refunded").to_owned(),
         path: lookup::UNSENT.to_owned(),
         request: Value::Null,
         status,
         response: json!({ "msg": what }),
+        ..Exchange::default()
     });
     back_to(&format!("{}?did={id}", order_path(no)))
 }
@@ -90,18 +91,13 @@ fn confirmation_path(no: &str, token: &str) -> String {
     format!("{}/refund/{}", order_path(no), segment(token))
 }
 
-/// Takes what was asked for, and shows it to be confirmed.
-pub(super) async fn ask(
-    State(console): State<Arc<Console>>,
-    Path(no): Path<String>,
-    view: View,
-    Posted(form): Posted,
-) -> Response {
-    let Ok(Some(order)) = console.app.store.order(&no).await else { return lookup::missing(&view) };
-    let amount = match wanted(&view, &form, &order) {
-        Ok(amount) => amount,
-        Err((status, what)) => return not_done(&console, &view, &no, status, &what),
-    };
+/// Keeps what was asked for, and answers where it is confirmed.
+///
+/// # Errors
+/// The status and the sentence of what is wrong with it.
+pub(super) fn asked(console: &Console, view: &View, form: &Form, order: &Order) -> Result<String, (u16, String)> {
+    let amount = wanted(view, form, order)?;
+    let no = &order.out_trade_no;
     let wish = Wish {
         out_trade_no: no.clone(),
         amount,
@@ -110,7 +106,7 @@ pub(super) async fn ask(
         out_refund_no: format!("C{}", hex::encode(shared::crypto::random::<12>())),
     };
     let token = console.wishes.keep(wish);
-    back_to(&confirmation_path(&no, &token))
+    Ok(confirmation_path(no, &token))
 }
 
 /// What would be refunded.
@@ -125,7 +121,7 @@ pub(super) async fn confirmation(
             lang.t("这次确认已经用过，或属于更早的启动", "this confirmation was used, or is of an earlier start");
         return (StatusCode::GONE, layout::bare(&view, what)).into_response();
     };
-    let Ok(Some(order)) = console.app.store.order(&no).await else { return lookup::missing(&view) };
+    let Ok(Some(order)) = console.store.order(&no).await else { return lookup::missing(&view) };
     let after = wish.left.minus(wish.amount).unwrap_or(Fen::ZERO);
     let attempt = order.paid_attempt().unwrap_or_else(|| order.current());
     let body = html! {
@@ -135,7 +131,7 @@ pub(super) async fn confirmation(
             @if after == Fen::ZERO {
                 p.verdict data-tone="bad" { (lang.t("这是全部剩余金额，退款后这笔订单不再有款。", "This is all that is left of the order.")) }
             }
-            @if console.sandbox.is_none() {
+            @if console.rights.real_money {
                 p.verdict data-tone="bad" { (lang.t("使用您自己的配置：确认后会退出真实的钱，不能撤回。", "Your own configuration is in use: real money goes out, and cannot be called back.")) }
             }
             dl.facts {
@@ -159,7 +155,7 @@ pub(super) async fn confirmation(
             }
         }
     };
-    layout::page(&console, &view, lang.t("确认退款", "Confirm the refund"), &body)
+    layout::page(&console, &view, lang.t("确认退款", "Confirm the refund"), &body).await
 }
 
 /// Refunds what was shown, once. When something else was refunded since, it is shown anew.
@@ -175,7 +171,7 @@ pub(super) async fn make(
             lang.t("这次确认已经用过，或属于更早的启动", "this confirmation was used, or is of an earlier start");
         return not_done(&console, &view, &no, 409, what);
     };
-    let Ok(Some(order)) = console.app.store.order(&no).await else { return lookup::missing(&view) };
+    let Ok(Some(order)) = console.store.order(&no).await else { return lookup::missing(&view) };
     let Some(_) = console.wishes.take(&token) else {
         return not_done(&console, &view, &no, 409, lang.t("这次确认已经用过", "this confirmation was used"));
     };

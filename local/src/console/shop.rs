@@ -6,7 +6,8 @@ use super::view::{Console, View, order_path};
 use super::{forms, layout, ways};
 use crate::demo;
 use axum::extract::{RawQuery, State};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use jsonwebtoken::{EncodingKey, Header};
 use maud::{Markup, PreEscaped, html};
 use serde_json::{Map, Value, json};
@@ -63,10 +64,10 @@ impl Product {
 /// How many pieces there are: on the goods item, and in the shards that it is sold from.
 async fn in_stock(console: &Console, goods: &str) -> Option<u64> {
     let stock = |row: &Map<String, Value>| row.get("stock").and_then(Value::as_u64);
-    let item = console.app.store.row("goods", goods).await.ok().flatten()?;
+    let item = console.store.row("goods", goods).await.ok().flatten()?;
     let mut all = stock(&item)?;
     for id in handlers::shard_ids(goods, &item) {
-        let shard = console.app.store.row("goods", &id).await.ok().flatten();
+        let shard = console.store.row("goods", &id).await.ok().flatten();
         all += shard.filter(|row| row.contains_key("shard_of")).as_ref().and_then(stock).unwrap_or(0);
     }
     Some(all)
@@ -75,12 +76,16 @@ async fn in_stock(console: &Console, goods: &str) -> Option<u64> {
 /// The shop window. `?out_trade_no=` is the order that a payer comes back from, as `return_url` has it.
 pub(super) async fn page(State(console): State<Arc<Console>>, RawQuery(query): RawQuery, view: View) -> Response {
     let lang = view.lang;
-    let config = console.app.config().await;
-    let user = console.app.store.row("uni-id-users", demo::USER).await.ok().flatten().unwrap_or_default();
+    let Some(config) = console.config().await else {
+        return (StatusCode::NOT_FOUND, layout::bare(&view, lang.t("没有这个页面", "There is no such page"))).into_response();
+    };
+    let offer = forms::Offer::of(&console).await;
+    let providers: Vec<Provider> = ways::by_qr_code().filter(|provider| offer.has_provider(*provider)).collect();
+    let user = console.store.row("uni-id-users", demo::USER).await.ok().flatten().unwrap_or_default();
     let stock = in_stock(&console, demo::GOODS).await;
     let query = query.unwrap_or_default();
     let paid = match form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "out_trade_no") {
-        Some((_, no)) => console.app.store.order(&no).await.ok().flatten().filter(|order| order.trade_state.is_paid()),
+        Some((_, no)) => console.store.order(&no).await.ok().flatten().filter(|order| order.trade_state.is_paid()),
         None => None,
     };
     let number = |row: &Map<String, Value>, name: &str| row.get(name).and_then(Value::as_u64);
@@ -109,7 +114,8 @@ pub(super) async fn page(State(console): State<Arc<Console>>, RawQuery(query): R
                     h2 { (title) }
                     p.muted { (says) }
                     (money(product.price))
-                    @if open_to_pages(&config) { (counter(&console, &config, lang, product)) }
+                    @if providers.is_empty() { p.muted { (lang.t("没有配置能在网页上支付的渠道。", "No provider is configured that can be paid on a page.")) } }
+                    @else if open_to_pages(&config) { (counter(&console, &config, lang, product, &providers)) }
                     @else { p.muted { (lang.t("您的配置不允许网页匿名下单（auth.createPayment、auth.queryPayment）。", "Your configuration lets no anonymous page create orders (auth.createPayment, auth.queryPayment).")) } }
                 }
             }
@@ -118,20 +124,21 @@ pub(super) async fn page(State(console): State<Arc<Console>>, RawQuery(query): R
         script type="module" src="/assets/vk-pay-button.js" {}
         script type="module" src="/assets/shop.js" {}
     };
-    layout::page(&console, &view, lang.t("演示商店", "Demo shop"), &body)
+    layout::page(&console, &view, lang.t("演示商店", "Demo shop"), &body).await
 }
 
 /// The choice of a provider and the button.
-fn counter(console: &Console, config: &Config, lang: Lang, product: &Product) -> Markup {
-    let wallet = console.sandbox.as_ref().map(|_| "/sandbox/cashier/{out_trade_no}");
+fn counter(console: &Console, config: &Config, lang: Lang, product: &Product, providers: &[Provider]) -> Markup {
+    let first = providers.first().copied().unwrap_or(Provider::Wxpay);
+    let wallet = console.sandbox().map(|_| "/sandbox/cashier/{out_trade_no}");
     html! {
         fieldset.choice {
             legend.sr { (lang.t("支付渠道", "Provider")) }
-            @for provider in ways::by_qr_code() {
-                label { input type="radio" autocomplete="off" name=(product.kind) value=(provider.name()) checked[provider == Provider::Wxpay]; span data-provider=(provider.name()) { (ways::provider_name(lang, provider)) } }
+            @for provider in providers.iter().copied() {
+                label { input type="radio" autocomplete="off" name=(product.kind) value=(provider.name()) checked[provider == first]; span data-provider=(provider.name()) { (ways::provider_name(lang, provider)) } }
             }
         }
-        vk-pay-button base-url="" provider=(Provider::Wxpay.name()) order=(order_of(config, lang, product, (console.app.clock)()))
+        vk-pay-button base-url="" provider=(first.name()) order=(order_of(config, lang, product, console.now()))
             wallet-url=[wallet] await-notify data-testid=(format!("buy-{}", product.kind)) { (lang.t("立即购买", "Buy now")) }
     }
 }

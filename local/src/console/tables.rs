@@ -1,7 +1,7 @@
 //! `/tables`: what stands in the tables, read-only, newest first.
 
 use super::layout;
-use super::text::{json, moment};
+use super::text::{Lang, json, moment, parsed};
 use super::view::{Console, View};
 use crate::dynamo::{BUSINESS_TABLES, TABLE};
 use axum::extract::{Path, State};
@@ -22,20 +22,35 @@ pub(super) async fn index() -> Redirect {
     Redirect::to("/tables/uni-id-users")
 }
 
-/// One table.
+/// One table. A small one is read whole and shown newest first; a large one as it comes, page by page.
 pub(super) async fn page(State(console): State<Arc<Console>>, Path(name): Path<String>, view: View) -> Response {
     let lang = view.lang;
-    let names: Vec<&str> = BUSINESS_TABLES.into_iter().chain([TABLE]).collect();
-    if !names.contains(&name.as_str()) {
+    let names: Vec<&str> = BUSINESS_TABLES.into_iter().chain([console.table.as_str()]).collect();
+    if console.local.is_none() || !names.contains(&name.as_str()) {
         return (StatusCode::NOT_FOUND, layout::bare(&view, lang.t("没有这张表", "There is no such table")))
             .into_response();
     }
-    let mut items = match console.scan(&name, &[]).await {
-        Ok(items) => items,
+    let after = view.field("after").map(|text| parsed(&text));
+    let (mut items, next) = match console.scan(&name, None, after.as_ref().and_then(Value::as_object)).await {
+        Ok(page) => page,
         Err(what) => return (StatusCode::BAD_GATEWAY, layout::bare(&view, &what)).into_response(),
     };
-    items.sort_by_key(|item| std::cmp::Reverse(date(item)));
+    let whole = after.is_none() && next.is_none();
+    if whole {
+        items.sort_by_key(|item| std::cmp::Reverse(date(item)));
+    }
+    let from: usize = view.field("from").and_then(|text| text.parse().ok()).unwrap_or_default();
     let columns = columns(&name, &items);
+    let shown = items.get(from..).unwrap_or_default();
+    let more = shown.len() > SHOWN;
+    let onward = match (&next, more) {
+        (_, true) => Some(view.link(&view.path, &[("from", Some(&(from + SHOWN).to_string()))])),
+        (Some(key), false) => {
+            let key = Value::Object(key.clone()).to_string();
+            Some(view.link(&view.path, &[("from", None), ("after", Some(&key))]))
+        }
+        (None, false) => None,
+    };
     let body = html! {
         nav.tabs aria-label=(lang.t("数据表", "Tables")) {
             @for table in &names { a href=(format!("/tables/{table}")) aria-current=[(*table == name).then_some("page")] { (table) } }
@@ -43,20 +58,30 @@ pub(super) async fn page(State(console): State<Arc<Console>>, Path(name): Path<S
         section.card data-testid="table" data-table=(name) {
             header.card-head {
                 h2 { (name) }
-                span.muted { (items.len()) " " (lang.t("行，只读，新的在前", "items, read-only, newest first")) }
+                span.muted {
+                    @if whole { (items.len()) " " (lang.t("行，只读，新的在前", "items, read-only, newest first")) }
+                    @else { (lang.t("只读；表很大，按存储顺序分页", "read-only; a large table, page by page in the order that it is stored")) }
+                }
             }
-            @if items.is_empty() { div.empty { p.muted { (lang.t("还没有数据。", "Nothing here yet.")) } } }
-            @else { (table(&columns, &items)) }
+            @if shown.is_empty() { div.empty { p.muted { (lang.t("还没有数据。", "Nothing here yet.")) } } }
+            @else { (table(lang, &columns, shown, &name)) }
+            @if onward.is_some() || from > 0 || after.is_some() {
+                nav.pages aria-label=(lang.t("分页", "Pages")) {
+                    @if from > 0 || after.is_some() { a href=(view.path) { (lang.t("回到开头", "From the beginning")) } }
+                    @if let Some(onward) = &onward { a rel="next" data-testid="next" href=(onward) { (lang.t("下一页", "Next page")) } }
+                }
+            }
         }
     };
-    layout::page(&console, &view, &name, &body)
+    layout::page(&console, &view, &name, &body).await
 }
 
-fn table(columns: &[String], items: &[Map<String, Value>]) -> Markup {
+fn table(lang: Lang, columns: &[String], items: &[Map<String, Value>], name: &str) -> Markup {
     html! {
-        div.scroll {
+        div.scroll tabindex="0" role="region" aria-label=(name) {
             table {
-                thead { tr { @for column in columns { th { (column) } } th {} } }
+                caption.sr { (name) }
+                thead { tr { @for column in columns { th scope="col" { (column) } } th scope="col" { span.sr { (lang.t("全部字段", "All fields")) } } } }
                 tbody {
                     @for item in items.iter().take(SHOWN) {
                         tr {

@@ -7,7 +7,7 @@ use time::macros::{format_description, offset};
 
 /// The language of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lang {
+pub(super) enum Lang {
     /// Chinese, the default.
     Zh,
     /// English.
@@ -16,7 +16,7 @@ pub enum Lang {
 
 impl Lang {
     /// The language of a tag such as `en` or `zh-CN`.
-    pub fn parse(tag: &str) -> Option<Self> {
+    pub(super) fn parse(tag: &str) -> Option<Self> {
         match tag.trim().get(..2).map(str::to_ascii_lowercase).as_deref() {
             Some("zh") => Some(Self::Zh),
             Some("en") => Some(Self::En),
@@ -25,12 +25,12 @@ impl Lang {
     }
 
     /// The first of the two that a browser names; browsers name the preferred one first.
-    pub fn accepted(header: Option<&str>) -> Self {
+    pub(super) fn accepted(header: Option<&str>) -> Self {
         header.unwrap_or_default().split(',').find_map(Self::parse).unwrap_or(Self::Zh)
     }
 
     /// The tag.
-    pub const fn tag(self) -> &'static str {
+    pub(super) const fn tag(self) -> &'static str {
         match self {
             Self::Zh => "zh-CN",
             Self::En => "en",
@@ -38,7 +38,7 @@ impl Lang {
     }
 
     /// The text in this language.
-    pub const fn t<'a>(self, zh: &'a str, en: &'a str) -> &'a str {
+    pub(super) const fn t<'a>(self, zh: &'a str, en: &'a str) -> &'a str {
         match self {
             Self::Zh => zh,
             Self::En => en,
@@ -46,7 +46,7 @@ impl Lang {
     }
 
     /// The other one.
-    pub const fn other(self) -> Self {
+    pub(super) const fn other(self) -> Self {
         match self {
             Self::Zh => Self::En,
             Self::En => Self::Zh,
@@ -74,6 +74,26 @@ pub(super) fn moment(at: UnixMs) -> String {
 pub(super) fn clock(at: UnixMs) -> String {
     let format = format_description!("[hour]:[minute]:[second].[subsecond digits:3]");
     shanghai(at).and_then(|at| at.format(format).ok()).unwrap_or_default()
+}
+
+/// `2026-10-03 14:05:09`, Shanghai.
+pub(super) fn stamp(at: UnixMs) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+    shanghai(at).and_then(|at| at.format(format).ok()).unwrap_or_default()
+}
+
+/// How long ago it was, with the date for whoever wants to know.
+pub(super) fn ago(lang: Lang, at: UnixMs, now: UnixMs) -> Markup {
+    let minutes = now.since(at).as_secs() / 60;
+    let words = match minutes {
+        _ if at > now => moment(at),
+        0 => lang.t("刚刚", "just now").to_owned(),
+        1..60 => format!("{minutes} {}", lang.t("分钟前", "min ago")),
+        60..1440 => format!("{} {}", minutes / 60, lang.t("小时前", "h ago")),
+        1440..10_080 => format!("{} {}", minutes / 1440, lang.t("天前", if minutes < 2880 { "day ago" } else { "days ago" })),
+        _ => stamp(at)[..10].to_owned(),
+    };
+    html! { time datetime=[rfc3339(at)] title=(stamp(at)) { (words) } }
 }
 
 /// RFC 3339, UTC.

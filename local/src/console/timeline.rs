@@ -1,6 +1,6 @@
 //! An order's timeline: its history in the table, and the callbacks that arrived at the door, in order of time.
 
-use super::text::{Lang, clock, json, moment, money};
+use super::text::{Lang, clock, json, money, rfc3339, stamp};
 use super::view::{Console, View};
 use super::{callbacks, incidents};
 use crate::journal::Receipt;
@@ -22,7 +22,7 @@ struct Line {
 /// The timeline, oldest first.
 pub(super) async fn render(console: &Console, view: &View, order: &Order) -> Markup {
     let lang = view.lang;
-    let history = console.app.store.history(&order.out_trade_no).await;
+    let history = console.store.history(&order.out_trade_no).await;
     let mut lines: Vec<Line> = match history {
         Ok(items) => items.into_iter().map(|item| from_history(lang, item)).collect(),
         Err(error) => return html! { h2 { (lang.t("时间线", "Timeline")) } p.muted { (error) } },
@@ -45,7 +45,7 @@ pub(super) async fn render(console: &Console, view: &View, order: &Order) -> Mar
             div.incident data-testid="incident" {
                 a href=(incidents::link(incident)) { b { (incidents::name_of(lang, incident.get("incident").and_then(Value::as_str).unwrap_or_default())) } }
                 @for (key, name) in [("expected", lang.t("应为", "expected")), ("actual", lang.t("实为", "actual"))] {
-                    @if let Some(value) = incident.get(key) { span { (name) " " code { (value) } } }
+                    @if let Some(value) = incident.get(key) { span { (name) " " (incidents::said(value)) } }
                 }
                 details.drawer { summary { (lang.t("异常记录", "Incident")) } (json(&Value::Object(incident.clone()))) }
             }
@@ -53,7 +53,7 @@ pub(super) async fn render(console: &Console, view: &View, order: &Order) -> Mar
         ol.timeline {
             @for line in &lines {
                 li data-tone=(line.tone) data-event=(line.event) data-times=(line.times) {
-                    div.line { b { (line.title) @if line.times > 1 { span.times { " × " (line.times) } } } span.source { (line.source) } time title=(moment(line.at)) { (clock(line.at)) } }
+                    div.line { b { (line.title) @if line.times > 1 { span.times { " × " (line.times) } } } span.source { (line.source) } time datetime=[rfc3339(line.at)] title=(stamp(line.at)) { (clock(line.at)) } }
                     (line.note)
                     @if line.detail.as_object().is_some_and(|map| !map.is_empty()) {
                         details.drawer { summary { (lang.t("详情", "Details")) } (json(&line.detail)) }
@@ -73,11 +73,12 @@ fn receipts_of(console: &Console, order: &Order) -> Vec<Receipt> {
     })
 }
 
-async fn incidents_of(console: &Console, order: &Order) -> Vec<Map<String, Value>> {
+/// The incidents about an order.
+pub(super) async fn incidents_of(console: &Console, order: &Order) -> Vec<Map<String, Value>> {
     let about = |incident: &Map<String, Value>| {
         incident.get("out_trade_no").and_then(Value::as_str).is_some_and(|no| no == order.out_trade_no)
     };
-    let page = console.app.store.incidents(100, None, about).await;
+    let page = console.store.incidents(100, None, about).await;
     page.ok().flatten().map(|(list, _)| list).unwrap_or_default()
 }
 

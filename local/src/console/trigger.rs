@@ -119,7 +119,9 @@ async fn scripts_only(State(console): State<Arc<Console>>, request: Request, nex
     }
     let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = shown.and_then(|text| text.strip_prefix("Bearer ")).unwrap_or_default().to_owned();
-    let config = console.app.config().await;
+    let Some(config) = console.config().await else {
+        return refused(StatusCode::NOT_FOUND, Code::UNKNOWN_ACTION, "no stack runs in this process");
+    };
     // Every key is compared, so that the time does not tell which one matched.
     let known = config.auth.keys.iter().fold(false, |known, (_, secret)| secret.matches(&token) | known);
     if !known {
@@ -160,7 +162,7 @@ struct Wish {
 async fn run(State(console): State<Arc<Console>>, view: View, Json(wish): Json<Wish>) -> Response {
     let lang = view.lang;
     let bad = |code: Code, what: &str| refused(StatusCode::BAD_REQUEST, code, what);
-    let Some(sandbox) = &console.sandbox else { return impossible(None, no_sandbox(lang)) };
+    let Some(sandbox) = console.sandbox() else { return impossible(None, no_sandbox(lang)) };
     let Some(trigger) = TRIGGERS.iter().find(|trigger| trigger.name == wish.name) else {
         return bad(Code::FIELD, "name: there is no such trigger");
     };
@@ -207,7 +209,7 @@ impl Script<'_> {
         }
         let mut data = Map::new();
         let mut put = |name: &str, value: Value| data.insert(name.to_owned(), value);
-        put("out_trade_no", json!(forms::new_number((self.console.app.clock)())));
+        put("out_trade_no", json!(forms::new_number(self.console.now())));
         put("total_fee", json!(self.amount));
         put("subject", json!(lang.t("脚本触发的订单", "An order of a script")));
         put("type", json!(kind));
@@ -226,7 +228,7 @@ impl Script<'_> {
     }
 
     async fn read(&self, no: &str) -> Result<Order, String> {
-        let order = self.console.app.store.order(no).await.map_err(|error| error.to_string())?;
+        let order = self.console.store.order(no).await.map_err(|error| error.to_string())?;
         order.ok_or_else(|| format!("there is no order {no}"))
     }
 
@@ -417,7 +419,7 @@ impl Script<'_> {
 
     async fn incidents(&self, no: &str) -> Vec<Value> {
         let about = |incident: &Map<String, Value>| incident.get("out_trade_no").and_then(Value::as_str) == Some(no);
-        let page = self.console.app.store.incidents(100, None, about).await.ok().flatten();
+        let page = self.console.store.incidents(100, None, about).await.ok().flatten();
         page.map(|(list, _)| list.into_iter().map(Value::Object).collect()).unwrap_or_default()
     }
 
@@ -499,12 +501,12 @@ struct Again {
 }
 
 async fn resend(State(console): State<Arc<Console>>, view: View, Json(wish): Json<Again>) -> Response {
-    let Some(sandbox) = &console.sandbox else { return impossible(None, no_sandbox(view.lang)) };
+    let Some(sandbox) = console.sandbox() else { return impossible(None, no_sandbox(view.lang)) };
     if !(1..=MOST).contains(&wish.times) {
         return refused(StatusCode::BAD_REQUEST, Code::FIELD, "times: 1 to 100");
     }
     let no = wish.out_trade_no.as_str();
-    let order = match console.app.store.order(no).await {
+    let order = match console.store.order(no).await {
         Ok(Some(order)) => order,
         Ok(None) => return refused(StatusCode::NOT_FOUND, Code::NO_ORDER, "there is no such order"),
         Err(error) => return refused(StatusCode::BAD_GATEWAY, Code::INTERNAL, &error.to_string()),

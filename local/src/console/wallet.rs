@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// The payment sheet.
 pub(super) async fn page(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View) -> Response {
     let lang = view.lang;
-    let (Some(_), Ok(Some(order))) = (&console.sandbox, console.app.store.order(&no).await) else {
+    let (Some(_), Ok(Some(order))) = (console.sandbox(), console.store.order(&no).await) else {
         return (StatusCode::NOT_FOUND, layout::bare(&view, lang.t("没有这笔订单", "There is no such order")))
             .into_response();
     };
@@ -58,7 +58,7 @@ fn sheet(console: &Console, view: &View, order: &Order, paid: bool, gone: bool) 
         @if paid {
             div.paid data-testid="wallet-paid" { span.tick aria-hidden="true" {} b { (lang.t("支付成功", "Paid")) } p.muted { (lang.t("可以回到商户页面了", "You can go back to the merchant now")) } }
         } @else if gone {
-            p.verdict data-tone="wait" { (lang.t("沙箱重启后账本已清空，钱包不认识这笔交易。请在控制台换一种方式支付或关闭订单。", "The sandbox was restarted and does not know this trade any more. Pay another way in the console, or close the order.")) }
+            p.verdict data-tone="wait" data-testid="gone" { (lookup::why_gone(console, lang, order.current())) " " (lang.t("请在控制台换一种方式支付或关闭订单。", "Pay another way in the console, or close the order.")) }
         } @else if order.trade_state == Status::NotPay {
             form method="post" action=(action) {
                 (layout::token(console))
@@ -88,21 +88,21 @@ pub(super) async fn pay(
     Posted(form): Posted,
 ) -> Response {
     let here = format!("/sandbox/cashier/{}", segment(&no));
-    let (Some(sandbox), Ok(Some(order))) = (&console.sandbox, console.app.store.order(&no).await) else {
+    let (Some(sandbox), Ok(Some(order))) = (console.sandbox(), console.store.order(&no).await) else {
         return back_to(&here);
     };
     match settle(sandbox, &console, &view, &order, form.get("how")).await {
         Ok(()) => back_to(&here),
         Err(what) => {
             let id = console.journal.exchange(Exchange {
-                id: 0,
-                at: (console.app.clock)(),
+                at: console.now(),
                 out_trade_no: no,
                 title: view.lang.t("模拟钱包", "Simulated wallet").to_owned(),
                 path: here.clone(),
                 request: json!({ "how": form.get("how") }),
                 status: 422,
                 response: json!({ "msg": what }),
+                ..Exchange::default()
             });
             back_to(&format!("{here}?did={id}"))
         }

@@ -14,7 +14,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
 use std::cmp::Ordering;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering as Counting};
 
 /// Keys that are read at once.
@@ -23,6 +23,8 @@ const AT_ONCE: usize = 16;
 const SUMMED_AT_ONCE: usize = 4;
 /// Keys of one read while a day is added up.
 const SUMMED: i32 = 400;
+/// The most keys of an index that counts as small.
+const FEW: i32 = 4_000;
 
 /// A merchant at a provider, as the configuration names them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -292,7 +294,7 @@ impl Store {
     /// # Errors
     /// When the table cannot be read.
     pub async fn orders(&self, numbers: &[&str]) -> Result<Vec<Order>, StoreError> {
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         let numbers = numbers.iter().filter(|number| seen.insert(**number));
         let keys: Vec<Item> = numbers.map(|number| Key::order(number).attributes()).collect();
         let items = self.whole(&keys).await?;
@@ -323,6 +325,25 @@ impl Store {
         });
         let sums: Vec<DayTotals> = shards.buffer_unordered(SUMMED_AT_ONCE).try_collect().await?;
         Ok(sums.into_iter().fold(DayTotals::default(), DayTotals::and))
+    }
+
+    /// Which accounts have something on which days, where the index is so small that one read gives it whole.
+    ///
+    /// # Errors
+    /// When the index cannot be scanned, for which few have the right.
+    pub async fn days_if_few(&self) -> Result<Option<HashSet<(ListedAccount, Day)>>, StoreError> {
+        let scan = self.client.scan().table_name(&self.table).index_name("listing").limit(FEW);
+        let page = scan.send().await.map_err(|e| StoreError::sdk("listing", &e))?;
+        if page.last_evaluated_key.is_some_and(|key| !key.is_empty()) {
+            return Ok(None);
+        }
+        let of = |item: &Item| {
+            let mut parts = item.get("list_key")?.as_s().ok()?.split('#');
+            parts.next().filter(|listing| [PaidEntry::LISTING, RefundedEntry::LISTING].contains(listing))?;
+            let (provider, merchant) = (Provider::parse(parts.next()?)?, parts.next()?.to_owned());
+            Some((ListedAccount { provider, merchant }, Day::parse(parts.next()?)?))
+        };
+        Ok(Some(page.items.unwrap_or_default().iter().filter_map(of).collect()))
     }
 
     async fn add_up<T: ByDay>(&self, list_key: &str, mut add: impl FnMut(T)) -> Result<(), StoreError> {

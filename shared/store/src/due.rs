@@ -7,8 +7,12 @@ use super::item::{Expression, Item, Key};
 use super::{SHARDS, Store, StoreError, shard_name};
 use aws_sdk_dynamodb::types::{AttributeValue as Av, ReturnValue};
 use domain::{Provider, UnixMs};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use std::time::Duration;
+
+/// Shards that are read at once.
+const SHARDS_AT_ONCE: usize = 8;
 
 /// An item that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +101,33 @@ impl Store {
             .map_err(|e| StoreError::sdk("due", &e))?;
         let items = page.items.unwrap_or_default().iter().filter_map(read).collect();
         Ok((items, page.last_evaluated_key.filter(|key| !key.is_empty()).map(DueCursor)))
+    }
+
+    /// What is due next, now or later: at most so many of each shard, the soonest first; and whether that is all.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn soonest_due(&self, of_each: u8) -> Result<(Vec<DueItem>, bool), StoreError> {
+        let pages = (0..self.due_shards).map(|shard| async move {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name("due")
+                .key_condition_expression("due_shard = :shard")
+                .expression_attribute_values(":shard", Av::S(shard_name(shard)))
+                .limit(i32::from(of_each.max(1)))
+                .send()
+                .await
+                .map_err(|e| StoreError::sdk("due", &e))?;
+            let whole = page.last_evaluated_key.is_none_or(|key| key.is_empty());
+            Ok((page.items.unwrap_or_default(), whole))
+        });
+        let pages: Vec<(Vec<Item>, bool)> = stream::iter(pages).buffered(SHARDS_AT_ONCE).try_collect().await?;
+        let whole = pages.iter().all(|(_, whole)| *whole);
+        let mut items: Vec<DueItem> = pages.iter().flat_map(|(items, _)| items).filter_map(read).collect();
+        items.sort_by_key(|item| item.due);
+        Ok((items, whole))
     }
 
     /// Claims an item for so long. `None` when somebody else has it or it is not due any more.
