@@ -3,6 +3,7 @@
 use super::args::Common;
 use super::text::{Table, clean, moment, moment_or_dash, money, state, zone};
 use super::{Failure, Session, rows};
+use crate::lang::Lang;
 use clap::Args;
 use serde_json::{Map, Value, json};
 use shared::domain::{AttemptState, Fen, Order, Provider, Refund, RefundState, Task, TaskState, UnixMs};
@@ -50,7 +51,13 @@ pub(super) async fn find(session: &Session, no: &str) -> Result<Order, Failure> 
         Some(order) => store.order(order).await?,
         None => None,
     };
-    order.ok_or_else(|| Failure::refused(format!("{} {}", session.t("没有这笔订单：", "there is no order"), clean(no))))
+    order.ok_or_else(|| {
+        let no = clean(no);
+        Failure::refused(match session.lang {
+            Lang::Zh => format!("没有这笔订单：{no}（转账用 `vk-pay transfers 单号` 查看）"),
+            Lang::En => format!("there is no order {no} (a transfer is shown by `vk-pay transfers NO`)"),
+        })
+    })
 }
 
 async fn by_transaction(session: &Session, id: &str) -> Result<Option<String>, Failure> {

@@ -8,6 +8,7 @@ use super::confirm::confirm;
 use super::order::{find, merchant_of};
 use super::text::{Table, clean, moment, money};
 use super::{Failure, Session, note, numbered, rows};
+use crate::lang::Lang;
 use clap::Args;
 use serde_json::{Value, json};
 use shared::domain::action::Refunds;
@@ -46,10 +47,10 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     ask(&session, &order, &number, amount, known, arguments.yes)?;
     let no = &order.out_trade_no;
     note(&match session.lang {
-        super::Lang::Zh => format!(
+        Lang::Zh => format!(
             "退款单号 {number}。中断或结果未知时，用同一个单号重做：vk-pay refund {no} --fen {amount} --refund-no {number}"
         ),
-        super::Lang::En => format!(
+        Lang::En => format!(
             "Refund {number}. If it is interrupted or its outcome is unknown, repeat it under this number: vk-pay refund {no} --fen {amount} --refund-no {number}"
         ),
     });
@@ -102,11 +103,11 @@ fn refuse_a_second(session: &Session, refunds: &[Refund], amount: Fen) -> Result
     let Some(refund) = refunds.iter().find(same) else { return Ok(()) };
     let (number, begun) = (clean(&refund.out_refund_no), moment(refund.create_date));
     Err(Failure::refused(match session.lang {
-        super::Lang::Zh => format!(
+        Lang::Zh => format!(
             "同样金额 {} 的退款 {number} 正在处理（{begun} 发起）。要继续它：--refund-no {number}；确实要再退一笔：用 --refund-no 给出一个新单号。",
             money(amount)
         ),
-        super::Lang::En => format!(
+        Lang::En => format!(
             "a refund of the same {}, {number}, is under way since {begun}. To go on with it: --refund-no {number}. To send back as much again: --refund-no with a number of your own.",
             money(amount)
         ),

@@ -63,11 +63,11 @@ fn a_day_is_added_up_by_provider_and_merchant() {
 
 #[test]
 fn an_export_has_a_line_for_each_order_and_runs_nothing() {
-    let no = stack().create(&json!({ "subject": "=HYPERLINK(\"http://evil.example\")", "pid": "v2" }));
+    let no = stack().create(&json!({ "subject": "=HYPERLINK(\"http://evil.example\")", "pid": "cert" }));
     stack().pay(&no);
     until(&no, |found| found["order"]["trade_state"] == "SUCCESS");
     let (from, to) = (&stack().day(-1), &stack().day(1));
-    let line = ["export", "csv", "--from", from, "--to", to, "--merchant", "v2"];
+    let line = ["export", "csv", "--from", from, "--to", to, "--merchant", "cert"];
     let shown = stack().text(&line);
     shown.is(0);
     let own = shown.out.lines().find(|line| line.contains(&no)).expect("its line");

@@ -97,16 +97,22 @@ impl Stack {
 
     /// Posts JSON, and answers the status.
     pub(crate) fn post(&self, path: &str, body: &Value, headers: &[(&'static str, String)]) -> u16 {
+        self.exchange(path, body, headers).0
+    }
+
+    fn exchange(&self, path: &str, body: &Value, headers: &[(&'static str, String)]) -> (u16, String) {
         let url = format!("{}{path}", self.url);
         let mut request = Request::post_json(&url, body.to_string().into_bytes());
         request.headers.extend(headers.iter().cloned());
-        self.runtime.block_on(Http::default().send(request)).expect("an answer").status
+        let answer = self.runtime.block_on(Http::default().send(request)).expect("an answer");
+        (answer.status, String::from_utf8_lossy(&answer.body).into_owned())
     }
 
     fn call(&self, function: &str, action: &str, data: &Value) {
         let key = ("authorization", format!("Bearer {}", self.key));
         let body = json!({ "url": action, "data": data });
-        assert_eq!(self.post(&format!("/{function}"), &body, &[key]), 200, "{action} {data}");
+        let (status, said) = self.exchange(&format!("/{function}"), &body, &[key]);
+        assert_eq!(status, 200, "{action} {data}: {said}");
     }
 
     /// Creates an order with some fields of its own; its number.
