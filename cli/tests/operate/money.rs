@@ -67,8 +67,8 @@ fn a_refund_repeated_under_its_number_sends_back_once() {
     assert_eq!(again["out_refund_no"], refund_no.as_str());
     let other = refund(&no, &["--yes", "--refund-no", &refund_no, "--amount", "0.40"]).json(1);
     assert!(msg(&other).contains("¥0.30"));
-    let found = until(&no, |found| found["refunds"][0]["state"] == "SUCCESS");
-    assert_eq!((&found["order"]["refund_fee"], refunds(&no).len()), (&json!(30), 1));
+    until(&no, |found| found["order"]["refund_fee"] == 30);
+    assert_eq!(refunds(&no).len(), 1);
     let rest = refund(&no, &["--yes"]).json(0);
     assert_eq!(rest["refund_fee"], 70, "without an amount, all that is left");
 }
@@ -83,8 +83,8 @@ fn an_unknown_outcome_has_a_status_of_its_own_and_is_repeated_under_its_number()
     assert_eq!((&error["code"], &error["exit"]), (&json!(5040), &json!(3)));
     assert!(done.err.contains(&format!("vk-pay order {no}")), "{}", done.err);
     refund(&no, &["--yes", "--refund-no", &refund_no]).is(0);
-    let found = until(&no, |found| found["refunds"][0]["state"] == "SUCCESS");
-    assert_eq!((&found["order"]["refund_fee"], refunds(&no).len()), (&json!(40), 1));
+    until(&no, |found| found["order"]["refund_fee"] == 40);
+    assert_eq!(refunds(&no).len(), 1);
 }
 
 #[test]
