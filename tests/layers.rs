@@ -101,6 +101,8 @@ const TREES: [Tree; 9] = [
         layers: &[
             &["options", "guard", "dynamo", "functions", "mask", "queues", "receiver", "stream"],
             &["calls", "demo", "journal"],
+            &["address", "client"],
+            &["target"],
             &["console"],
             &["stack"],
         ],
@@ -115,7 +117,7 @@ const TREES: [Tree; 9] = [
             &["call", "layout", "forms", "rows"],
             &["lookup", "filter"],
             &["callbacks", "incidents", "refund", "figures", "sandbox", "shop", "wallet", "tables", "orders"],
-            &["bills", "csv", "developers", "home", "timeline", "transfers"],
+            &["bills", "csv", "developers", "home", "timeline", "transfers", "trigger"],
             &["order"],
         ],
     },

@@ -3,11 +3,17 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `schema` | the schema of the configuration |
+//! | `lang` | the two languages that commands speak |
+//! | `config` | a configuration checked, made of VK-Pay's `config.js`, and its schema |
 //! | `dev` | the local stack: functions, tables, simulated providers, console |
+//! | `doctor` | whether a configuration, its providers, the callbacks' address and the table are right |
+//! | `operate` | what an operator does: orders, refunds, incidents, sums, and scripts of the local stack |
 
+mod config;
 mod dev;
-mod schema;
+mod doctor;
+mod lang;
+mod operate;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -29,20 +35,17 @@ struct Cli {
 enum Command {
     /// Start the functions, their tables, the simulated providers and a web console, in one process
     Dev(dev::Arguments),
-    /// What concerns the configuration
-    #[command(subcommand)]
-    Config(Config),
+    /// Check a configuration, make one of VK-Pay's config.js, print its schema
+    Config(config::Arguments),
+    /// Ask every provider of a configuration one harmless question, and name what is wrong with its cause and remedy
+    Doctor(doctor::Arguments),
+    #[command(flatten)]
+    Operate(operate::Command),
     /// Print a script that completes commands and options in a shell
     Completions {
         /// For which shell
         shell: Shell,
     },
-}
-
-#[derive(Debug, Subcommand)]
-enum Config {
-    /// Print the JSON Schema by which editors complete and check config.json
-    Schema,
 }
 
 #[tokio::main]
@@ -51,7 +54,9 @@ async fn main() -> ExitCode {
     match cli.command {
         None => dev::run(cli.dev).await,
         Some(Command::Dev(arguments)) => dev::run(arguments).await,
-        Some(Command::Config(Config::Schema)) => schema::print(),
+        Some(Command::Config(arguments)) => config::run(arguments).await,
+        Some(Command::Doctor(arguments)) => doctor::run(arguments).await,
+        Some(Command::Operate(command)) => operate::run(command).await,
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "vk-pay", &mut std::io::stdout());
             ExitCode::SUCCESS

@@ -12,12 +12,17 @@
 //! | [`receiver`] | a receiver of forwarded orders |
 //! | [`stream`] | the table's stream and the schedule |
 //! | [`demo`] | demo merchants, their configuration, and rows to deliver to |
+//! | [`Address`] | where a running stack is found |
+//! | [`client`] | the functions as their caller has them, here and on AWS |
+//! | [`target`] | where a command works: the stack here, or a deployment on AWS |
 //! | [`console`] | the pages |
 //! | [`start`] | the stack: ports, tables, demo, servers, and how they stop |
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, unreachable_pub))]
 
+mod address;
 pub mod calls;
+pub mod client;
 pub mod console;
 pub mod demo;
 pub mod dynamo;
@@ -30,6 +35,9 @@ pub mod queues;
 pub mod receiver;
 mod stack;
 pub mod stream;
+pub mod target;
 
+pub use address::Address;
 pub use options::Options;
-pub use stack::{Address, Running, StartError, start};
+pub use stack::{Running, StartError, start};
+pub use target::Target;

@@ -1,5 +1,6 @@
 //! The stack: what is started in which order, and how it stops.
 
+use crate::address::Address;
 use crate::calls::InProcess;
 use crate::console::{self, Console, Local, Rights};
 use crate::demo::{self, Demo};
@@ -16,7 +17,6 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use dynoxide::Database;
 use sandbox::Sandbox;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::app::{App, Settings, system_clock};
 use shared::config::Source;
@@ -174,41 +174,10 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     }
     tasks.push(tokio::spawn(stream::schedule(app.clone(), options.schedule, stopped(&stop))));
     tasks.reverse();
-    let found = Address { url: base_url.clone(), dynamodb: tables_url, key: demo_key.clone() };
-    found.write(&dir).map_err(file(dir.join(ADDRESS)))?;
+    let merchants = app.config().await.merchant_ids().into_iter().map(str::to_owned).collect();
+    let found = Address { url: base_url.clone(), dynamodb: tables_url, key: demo_key.clone(), merchants };
+    found.write(&dir).map_err(file(dir.clone()))?;
     Ok(Running { base_url, app, sandbox: simulated, config, demo_key, dynamodb, data_dir: dir, stop, tasks })
-}
-
-/// Where a stack that runs can be reached: in a file of its data folder, so that commands find it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Address {
-    /// `http://127.0.0.1:<port>`: the console and the functions.
-    pub url: String,
-    /// The tables' endpoint.
-    pub dynamodb: String,
-    /// The demo's secret, for `Authorization: Bearer`; a configuration of the merchant's own has others.
-    pub key: Option<String>,
-}
-
-/// The file, in the data folder, that is there while a stack runs.
-const ADDRESS: &str = "stack.json";
-
-impl Address {
-    /// The address of the stack that keeps its tables in this folder; `None` where none runs.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn read(data_dir: &std::path::Path) -> std::io::Result<Option<Self>> {
-        match std::fs::read(data_dir.join(ADDRESS)) {
-            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn write(&self, data_dir: &std::path::Path) -> std::io::Result<()> {
-        demo::write_private(&data_dir.join(ADDRESS), &serde_json::to_vec_pretty(self)?)
-    }
 }
 
 fn router(app: &Arc<App>, console: Console, guard: Arc<Guard>, journal: Arc<Journal>, origins: Vec<String>) -> Router {
@@ -217,8 +186,10 @@ fn router(app: &Arc<App>, console: Console, guard: Arc<Guard>, journal: Arc<Jour
     let functions = functions::router(app.clone())
         .layer(from_fn_with_state(recorder, journal::record))
         .layer(from_fn_with_state(Arc::<[String]>::from(origins), guard::cors));
-    let pages = console::router(Arc::new(console)).layer(from_fn_with_state(guard.clone(), guard::pages));
-    functions.merge(receiver).merge(pages).layer(from_fn_with_state(guard, guard::host))
+    let console = Arc::new(console);
+    let control = console::control(console.clone());
+    let pages = console::router(console).layer(from_fn_with_state(guard.clone(), guard::pages));
+    functions.merge(receiver).merge(control).merge(pages).layer(from_fn_with_state(guard, guard::host))
 }
 
 /// Makes the folder, for its owner alone: it holds orders and keys.
@@ -319,7 +290,7 @@ impl Running {
     /// Stops taking requests, lets those that run end, and ends.
     pub async fn stop(self) {
         let Self { stop, tasks, app, dynamodb, data_dir, .. } = self;
-        let _ = std::fs::remove_file(data_dir.join(ADDRESS));
+        Address::remove(&data_dir);
         let _ = stop.send(true);
         drop((app, dynamodb));
         for task in tasks {

@@ -118,6 +118,11 @@ impl Sandbox {
         told_of(&state, at, Some(place), now)
     }
 
+    /// The last callback of a trade that went out, byte for byte; of one of its refunds, where that is named.
+    pub fn last_sent(&self, provider: Provider, number: &str, out_refund_no: Option<&str>) -> Option<SignedRequest> {
+        self.state().outbox.last(provider, number, out_refund_no).map(|request| (*request).clone())
+    }
+
     /// Sends what is due by `now_ms`, one after the other, and says how many sendings that were.
     pub async fn deliver_due(&self, now_ms: i64) -> usize {
         let mut sent = 0;
@@ -170,7 +175,9 @@ impl Sandbox {
             _ => self.send(&signed).await.ok(),
         };
         let accepted = answer.as_ref().is_some_and(|(status, body)| desk.accepted(notice.wire(), *status, body));
-        self.state().outbox.record(at, Sent { answer, accepted, at: now }, self.options().retry_divisor);
+        let mut state = self.state();
+        state.outbox.keep(at, signed);
+        state.outbox.record(at, Sent { answer, accepted, at: now }, self.options().retry_divisor);
     }
 
     /// Starts the background task once there is a runtime; it ends with the last clone of the sandbox.

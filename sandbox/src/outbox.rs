@@ -65,6 +65,9 @@ pub struct Delivery {
     transfer: Option<Arc<Transfer>>,
     #[serde(skip)]
     put_off: bool,
+    /// As it was last sent: most providers sign each sending anew.
+    #[serde(skip)]
+    request: Option<Arc<SignedRequest>>,
     /// When it was sent, Unix ms, and the status that came back, if one did.
     #[serde(skip)]
     pub(crate) sent: Vec<(i64, Option<u16>)>,
@@ -170,6 +173,28 @@ impl Outbox {
         self.list.iter().filter(move |own| own.provider == provider && own.merchant == merchant)
     }
 
+    /// Keeps a callback as it went out.
+    pub(crate) fn keep(&mut self, at: usize, request: SignedRequest) {
+        self.list[at].request = Some(Arc::new(request));
+    }
+
+    /// The last callback of a number that went out, as it did; of a refund of it, where one is named.
+    pub(crate) fn last(
+        &self,
+        provider: Provider,
+        number: &str,
+        out_refund_no: Option<&str>,
+    ) -> Option<Arc<SignedRequest>> {
+        let own = |d: &&Delivery| {
+            let same = d.provider == provider && d.number == number && d.request.is_some();
+            same && match out_refund_no {
+                Some(refund) => d.out_refund_no.as_deref() == Some(refund),
+                None => true,
+            }
+        };
+        self.list.iter().rev().find(own)?.request.clone()
+    }
+
     pub(crate) fn next_due(&self) -> Option<i64> {
         self.pending.first().map(|(due, _)| *due)
     }
@@ -216,6 +241,7 @@ impl Outbox {
             refund,
             transfer: None,
             put_off: false,
+            request: None,
             sent: Vec::new(),
         });
         self.pending.insert((now, at));

@@ -27,6 +27,7 @@ mod text;
 mod timeline;
 mod totals;
 mod transfers;
+mod trigger;
 mod view;
 mod wallet;
 mod ways;
@@ -41,6 +42,7 @@ use axum::routing::{get, post};
 use std::sync::Arc;
 use text::Lang;
 pub use totals::Totals;
+pub use trigger::{TRIGGERS, Trigger, control};
 use view::View;
 pub use view::{Console, Local, Rights};
 

@@ -150,7 +150,7 @@ async fn settle(sandbox: &Sandbox, console: &Console, view: &View, order: &Order
 }
 
 /// What the app does after a purchase: it brings its proof to the server, whatever became of the notification.
-async fn bring_proof(console: &Console, view: &View, order: &Order, proof: &Proof, result: &Value) {
+pub(super) async fn bring_proof(console: &Console, view: &View, order: &Order, proof: &Proof, result: &Value) {
     let mut data = Map::from_iter([("out_trade_no".to_owned(), json!(order.out_trade_no))]);
     data.extend(proof.fields.iter().map(|(name, of_result)| ((*name).to_owned(), result[*of_result].clone())));
     console.call(view, proof.action, data).await;

@@ -3,7 +3,7 @@
 //! The credential chain of `aws-config`, and a whole SDK for each of the few calls beside DynamoDB's, would put every
 //! binary over its limit of 8 MB. DynamoDB keeps its SDK; the others are one signed POST.
 
-use crate::provider_http::{Answer, Http, Request};
+use crate::provider_http::{Answer, Http, HttpError, Request};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
@@ -45,7 +45,7 @@ fn host(service: &str, region: &str) -> String {
     format!("https://{service}.{region}.{suffix}")
 }
 
-/// One request to a service, signed with the environment's credentials.
+/// One request to a service.
 struct Call<'a> {
     /// In host names and signatures: `ssm`.
     service: &'a str,
@@ -55,8 +55,63 @@ struct Call<'a> {
     content_type: &'static str,
     /// `X-Amz-Target`, in the JSON protocols.
     target: Option<&'a str>,
-    body: &'a Value,
+    body: Vec<u8>,
     timeout: Duration,
+}
+
+/// Credentials that somebody else found, a profile's for one, and the region that they are used in.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// The credentials.
+    pub credentials: Credentials,
+    /// The region.
+    pub region: String,
+}
+
+/// A POST to a service that is none of the JSON protocols'.
+pub struct Post<'a> {
+    /// In host names and signatures: `lambda`.
+    pub service: &'a str,
+    /// In the variable of its endpoint: `LAMBDA`.
+    pub variable: &'a str,
+    /// The path, percent-encoded, with its first slash.
+    pub path: &'a str,
+    /// `Content-Type`.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: Vec<u8>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// Why a signed POST has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PostError {
+    /// Nothing was sent.
+    #[error("the request cannot be signed")]
+    Unsigned,
+    /// No connection, or no whole answer.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+}
+
+/// Signs a POST with credentials that are not the environment's, and sends it.
+///
+/// # Errors
+/// See [`PostError`].
+pub async fn post_as(http: &Http, access: &Access, post: Post<'_>) -> Result<Answer, PostError> {
+    let host = endpoint(post.variable).unwrap_or_else(|| host(post.service, &access.region));
+    let url = format!("{}{}", host.trim_end_matches('/'), post.path);
+    let call = Call {
+        service: post.service,
+        region: &access.region,
+        url: &url,
+        content_type: post.content_type,
+        target: None,
+        body: post.body,
+        timeout: post.timeout,
+    };
+    send_as(http, access.credentials.clone(), call).await
 }
 
 /// How long a call may take whose caller does not say.
@@ -73,19 +128,22 @@ pub enum AwsError {
     Passing(String),
 }
 
-/// Signs a request (Signature Version 4) and sends it.
+/// Signs a request (Signature Version 4) with the environment's credentials and sends it.
 ///
 /// # Errors
 /// That there are no credentials, or that there was no answer.
 async fn signed_call(http: &Http, call: Call<'_>) -> Result<Answer, String> {
     let credentials = credentials().map_err(|name| format!("{name} is not set"))?;
-    let body = call.body.to_string().into_bytes();
+    send_as(http, credentials, call).await.map_err(|error| error.to_string())
+}
+
+async fn send_as(http: &Http, credentials: Credentials, call: Call<'_>) -> Result<Answer, PostError> {
     let mut headers = vec![("content-type", call.content_type.to_owned())];
     headers.extend(call.target.map(|target| ("x-amz-target", target.to_owned())));
-    let signature = signature(&call, credentials, &headers, &body).ok_or("cannot be signed")?;
+    let signature = signature(&call, credentials, &headers).ok_or(PostError::Unsigned)?;
     headers.extend(signature);
-    let request = Request { method: Method::POST, url: call.url, headers, body, identity: None };
-    http.send_within(request, call.timeout).await.map_err(|error| error.to_string())
+    let request = Request { method: Method::POST, url: call.url, headers, body: call.body, identity: None };
+    Ok(http.send_within(request, call.timeout).await?)
 }
 
 /// A service that speaks AWS's JSON protocol 1.1.
@@ -118,7 +176,7 @@ pub async fn call(
         url: &url,
         content_type: "application/x-amz-json-1.1",
         target: Some(operation),
-        body,
+        body: body.to_string().into_bytes(),
         timeout,
     };
     let answer = signed_call(http, call).await.map_err(AwsError::Passing)?;
@@ -187,7 +245,7 @@ async fn sqs(http: &Http, queue: &str, operation: &str, body: &Value) -> Result<
         url: &url,
         content_type: "application/x-amz-json-1.0",
         target: Some(&target),
-        body,
+        body: body.to_string().into_bytes(),
         timeout: WHOLE,
     };
     let answer = signed_call(http, call).await?;
@@ -249,7 +307,7 @@ pub async fn invoke(http: &Http, function: &str, payload: &Value, timeout: Durat
         url: &url,
         content_type: "application/json",
         target: None,
-        body: payload,
+        body: payload.to_string().into_bytes(),
         timeout,
     };
     let answer = signed_call(http, call).await?;
@@ -266,7 +324,6 @@ fn signature(
     call: &Call<'_>,
     credentials: Credentials,
     headers: &[(&'static str, String)],
-    body: &[u8],
 ) -> Option<Vec<(&'static str, String)>> {
     let identity = credentials.into();
     let params = v4::SigningParams::builder()
@@ -279,7 +336,7 @@ fn signature(
         .ok()?
         .into();
     let signed = headers.iter().map(|(name, value)| (*name, value.as_str()));
-    let request = SignableRequest::new("POST", call.url, signed, SignableBody::Bytes(body)).ok()?;
+    let request = SignableRequest::new("POST", call.url, signed, SignableBody::Bytes(&call.body)).ok()?;
     let (instructions, _) = sign(request, &params).ok()?.into_parts();
     const NAMES: [&str; 4] = ["authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"];
     instructions

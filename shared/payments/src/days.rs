@@ -147,8 +147,8 @@ pub(super) async fn orders(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_
     let (from, to) = days_of(fields)?;
     let wanted = Wanted::read(fields)?;
     if wanted.is_unpaid() {
-        return Err(bad(
-            "trade_state: a day lists what was paid on it, SUCCESS and REFUND; an unpaid or closed order is found by its out_trade_no or its user_id",
+        return Err(f::TRADE_STATE.wrong(
+            "a day lists what was paid on it, SUCCESS and REFUND; an unpaid or closed order is found by its out_trade_no or its user_id",
         ));
     }
     let (provider, merchant) = (fields.provider()?, fields.text(&f::MERCHANT)?);

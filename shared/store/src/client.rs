@@ -3,10 +3,10 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region, SharedCredentialsProvider};
 use aws_sdk_dynamodb::config::{HttpClient, RuntimeComponents};
 use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -20,6 +20,10 @@ use std::time::Duration;
 
 /// Sooner than DynamoDB closes an idle connection, and a frozen function sees none die.
 const IDLE: Duration = Duration::from_secs(20);
+/// How long a connection may take to open within AWS.
+const CONNECT: Duration = Duration::from_secs(1);
+/// The same from anywhere.
+const CONNECT_AFAR: Duration = Duration::from_secs(5);
 /// How long a request waits for the connection that another is opening.
 const OPENING: Duration = Duration::from_millis(500);
 
@@ -33,15 +37,35 @@ pub fn dynamodb_from_env() -> Result<Client, &'static str> {
 
 /// DynamoDB's client with time-outs that leave a call room for a second try within a callback's five seconds.
 pub fn dynamodb(region: String, credentials: Credentials, endpoint: Option<String>) -> Client {
-    let timeouts = TimeoutConfig::builder()
-        .operation_attempt_timeout(Duration::from_millis(1_500))
-        .operation_timeout(Duration::from_secs(4))
-        .build();
+    let credentials = SharedCredentialsProvider::new(credentials);
+    let patience = (Duration::from_millis(1_500), Duration::from_secs(4));
+    build(region, credentials, endpoint, patience, Wire::new(CONNECT))
+}
+
+/// DynamoDB's client for somebody at a terminal: with credentials that are renewed, and time for a slow line.
+pub fn dynamodb_afar(region: String, credentials: SharedCredentialsProvider, endpoint: Option<String>) -> Client {
+    let patience = (Duration::from_secs(10), Duration::from_secs(30));
+    build(region, credentials, endpoint, patience, Wire::new(CONNECT_AFAR))
+}
+
+/// The way out for another client of AWS's, of somebody at a terminal.
+pub fn http_client_afar() -> SharedHttpClient {
+    SharedHttpClient::new(Wire::new(CONNECT_AFAR))
+}
+
+fn build(
+    region: String,
+    credentials: SharedCredentialsProvider,
+    endpoint: Option<String>,
+    (attempt, whole): (Duration, Duration),
+    wire: Wire,
+) -> Client {
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(attempt).operation_timeout(whole).build();
     let mut config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region))
         .credentials_provider(credentials)
-        .http_client(Wire::new())
+        .http_client(wire)
         .timeout_config(timeouts);
     config.set_endpoint_url(endpoint);
     Client::from_conf(config.build())
@@ -61,10 +85,10 @@ struct Inner {
 }
 
 impl Wire {
-    fn new() -> Self {
-        let settings = || {
+    fn new(connect: Duration) -> Self {
+        let settings = move || {
             reqwest::Client::builder()
-                .connect_timeout(Duration::from_secs(1))
+                .connect_timeout(connect)
                 .redirect(reqwest::redirect::Policy::none())
                 .no_proxy()
                 .pool_idle_timeout(IDLE)

@@ -1,0 +1,113 @@
+//! `vk-pay resolve`: decides an incident.
+
+use super::args::Common;
+use super::confirm::confirm;
+use super::rows::{field, place};
+use super::text::{Table, clean, money};
+use super::{Failure, Session};
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value, json};
+use shared::domain::Fen;
+use shared::domain::action::Refunds;
+use shared::store::Recorded;
+
+/// What is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Decision {
+    /// Credit the payment after all, and deliver the order
+    Accept,
+    /// Send the payment back, all of it
+    Refund,
+    /// Nothing but a note
+    Close,
+}
+
+/// Which incident, and what.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Its id, as `vk-pay incidents` shows it
+    #[arg(value_name = "INCIDENT")]
+    id: String,
+    /// What is decided
+    action: Decision,
+    /// A note for whoever reads it later
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let session = Session::open(&arguments.common).await?;
+    let recorded = session.target.store.incident(&arguments.id).await?;
+    let missing = || {
+        Failure::refused(format!("{} {}", session.t("没有这个异常：", "there is no incident"), clean(&arguments.id)))
+    };
+    let recorded = recorded.ok_or_else(missing)?;
+    let action = match arguments.action {
+        Decision::Accept => "accept",
+        Decision::Refund => "refund",
+        Decision::Close => "close",
+    };
+    if arguments.action != Decision::Close {
+        confirm(&session, &facts(&session, &recorded, arguments.action), arguments.yes)?;
+    }
+    let mut data = Map::new();
+    data.insert("incident_id".to_owned(), json!(recorded.incident_id));
+    data.insert("action".to_owned(), json!(action));
+    if let Some(note) = &arguments.note {
+        data.insert("note".to_owned(), json!(note));
+    }
+    let no = recorded.incident.out_trade_no.as_deref().unwrap_or("NO");
+    let answer =
+        session.call(Refunds::ResolveIncident, data).await.map_err(|failure| session.ask_again(failure, no))?;
+    let mut document = answer.body;
+    document["place"] = place(&session);
+    session.show(&document, || lines(&session, &document))
+}
+
+fn facts<'a>(session: &'a Session, recorded: &Recorded, decision: Decision) -> Vec<(&'a str, String)> {
+    let incident = &recorded.incident;
+    let payment = incident.payment.as_ref();
+    let does = match decision {
+        Decision::Accept => session.t("入账并交付", "credit it, and deliver the order"),
+        Decision::Refund => session.t("全额退回付款人", "send all of it back to the payer"),
+        Decision::Close => session.t("结案", "close"),
+    };
+    let amount = payment.and_then(|payment| payment.total).map_or_else(|| "?".to_owned(), money);
+    let dash = || "-".to_owned();
+    vec![
+        (session.t("处理", "decision"), does.to_owned()),
+        (session.t("金额", "amount"), amount),
+        (session.t("异常", "incident"), format!("{} {}", incident.incident.name(), recorded.incident_id)),
+        (session.t("订单", "order"), incident.out_trade_no.clone().unwrap_or_else(dash)),
+        (session.t("商户", "merchant"), incident.merchant.clone()),
+        (session.t("渠道", "provider"), incident.provider.name().to_owned()),
+        (session.t("渠道单号", "transaction"), incident.transaction_id.clone().unwrap_or_else(dash)),
+    ]
+}
+
+fn lines(session: &Session, reply: &Value) -> Vec<String> {
+    let empty = Map::new();
+    let reply = reply.as_object().unwrap_or(&empty);
+    let mut table = Table::new(&["", ""]);
+    for (zh, en, name) in [
+        ("异常", "incident", "incident"),
+        ("状态", "status", "status"),
+        ("处理", "action", "action"),
+        ("订单", "order", "out_trade_no"),
+        ("退款单号", "refund", "out_refund_no"),
+        ("退款状态", "refund's state", "refund_status"),
+    ] {
+        if reply.get(name).is_some_and(|value| !value.is_null()) {
+            table.row([session.t(zh, en).to_owned(), field(reply, name)]);
+        }
+    }
+    if let Some(fee) = reply.get("refund_fee").and_then(Value::as_u64) {
+        table.row([session.t("退款金额", "amount").to_owned(), money(Fen(fee))]);
+    }
+    table.lines().into_iter().skip(1).collect()
+}
