@@ -3,9 +3,13 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | `lang` | the language of the output |
+//! | `config` | a configuration checked, and made of VK-Pay's `config.js` |
 //! | `dev` | the local stack: functions, tables, simulated providers, console |
 
+mod config;
 mod dev;
+mod lang;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -27,6 +31,8 @@ struct Cli {
 enum Command {
     /// Start the functions, their tables, the simulated providers and a web console, in one process
     Dev(dev::Arguments),
+    /// Check a configuration, or make one of VK-Pay's config.js
+    Config(config::Arguments),
     /// Print a script that completes commands and options in a shell
     Completions {
         /// For which shell
@@ -40,6 +46,7 @@ async fn main() -> ExitCode {
     match cli.command {
         None => dev::run(cli.dev).await,
         Some(Command::Dev(arguments)) => dev::run(arguments).await,
+        Some(Command::Config(arguments)) => config::run(arguments).await,
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "vk-pay", &mut std::io::stdout());
             ExitCode::SUCCESS
