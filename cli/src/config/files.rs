@@ -37,7 +37,7 @@ impl Files {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        Ok(Self { folder: folder.canonicalize()?, pem_dir: pem_dir.map(Path::canonicalize).transpose()? })
+        Ok(Self { folder: canonical(folder)?, pem_dir: pem_dir.map(canonical).transpose()? })
     }
 
     /// What `__dirname` is: the folder of the `config.js`.
@@ -90,7 +90,7 @@ impl Files {
             kind => Trouble::Unreadable(kind),
         };
         // Links are followed before it is decided.
-        let path = path.canonicalize().map_err(because)?;
+        let path = canonical(path).map_err(because)?;
         if !allowed(&path) {
             return Err(Trouble::Outside);
         }
@@ -106,6 +106,14 @@ impl Files {
             _ => Err(Trouble::TooLarge),
         }
     }
+}
+
+/// The path of something that is there, with links followed.
+fn canonical(path: &Path) -> std::io::Result<PathBuf> {
+    let path = path.canonicalize()?;
+    // Windows answers `\\?\C:\folder`, below which a `/` divides nothing.
+    let plain = path.to_str().and_then(|text| text.strip_prefix(r"\\?\")).filter(|rest| !rest.starts_with("UNC"));
+    Ok(plain.map(PathBuf::from).unwrap_or(path))
 }
 
 /// A path without `.` and `..`.

@@ -16,8 +16,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use vk_pay_local::demo::write_private;
 
-/// How much of a file is read: a byte more than what can be a configuration.
-const MOST: u64 = (1 << 20) + 1;
 /// What Parameter Store and Secrets Manager take, bytes.
 const PARAMETER: usize = 8 << 10;
 const SECRET: usize = 64 << 10;
@@ -78,12 +76,13 @@ fn made(arguments: &Arguments, lang: Lang) -> Result<Migrated, String> {
     };
     let mut bytes = Vec::new();
     let file = std::fs::File::open(&arguments.config_js).map_err(unreadable)?;
-    file.take(MOST).read_to_end(&mut bytes).map_err(unreadable)?;
+    // A byte more than what can be a configuration.
+    file.take(script::LONGEST as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     let files = Files::new(&arguments.config_js, arguments.pem_dir.as_deref()).map_err(|error| match lang {
         Lang::Zh => format!("--pem-dir 的目录读取失败：{}", error.kind()),
         Lang::En => format!("the folder of --pem-dir cannot be read: {}", error.kind()),
     })?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length >= MOST) {
+    if bytes.len() > script::LONGEST {
         return Err(said::syntax_error(lang, &script::SyntaxError::TooLong));
     }
     let text = String::from_utf8(bytes)
@@ -171,15 +170,27 @@ fn told(arguments: &Arguments, made: &Migrated, found: &Findings, bytes: usize, 
         arguments.output.as_ref().map_or_else(|| "config.json".to_owned(), |path| path.to_string_lossy().into_owned());
     let file = said::clean(&file);
     let _ = writeln!(text, "{}", size(bytes, lang));
-    let _ = match (found.faults.is_empty(), lang) {
-        (false, Lang::Zh) => writeln!(text, "下一步：改好后运行 vk-pay config check {file}"),
-        (false, Lang::En) => writeln!(text, "Next: mend these, then vk-pay config check {file}"),
+    let missing = made.left_out.iter().filter(|note| note.what.is_missing()).count();
+    let _ = match (found.faults.is_empty() && missing == 0, lang) {
         (true, Lang::Zh) => writeln!(text, "配置正确。下一步：vk-pay dev --config {file}，或按 docs/deploy.md 部署"),
         (true, Lang::En) => {
             writeln!(
                 text,
                 "The configuration is right. Next: vk-pay dev --config {file}, or deploy it (docs/deploy.md)"
             )
+        }
+        (false, Lang::Zh) => {
+            let _ = if missing > 0 {
+                writeln!(text, "有 {missing} 个值没能取到，请按上面所列手工补上")
+            } else {
+                Ok(())
+            };
+            writeln!(text, "下一步：改好后运行 vk-pay config check {file}")
+        }
+        (false, Lang::En) => {
+            let values = said::count(lang, missing, "", "value", " could not be taken over; fill in what is needed");
+            let _ = if missing > 0 { writeln!(text, "{values}") } else { Ok(()) };
+            writeln!(text, "Next: mend these, then vk-pay config check {file}")
         }
     };
     text

@@ -56,6 +56,17 @@ pub(super) enum What {
     ClosedWhitelist,
 }
 
+impl What {
+    /// Whether a value is not in the result that was meant to be there.
+    pub(super) fn is_missing(&self) -> bool {
+        match self {
+            Self::Unknown(why) => !matches!(why, Why::Function | Why::Prototype),
+            Self::NoFile(..) => true,
+            _ => false,
+        }
+    }
+}
+
 /// One of these, and of what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Note {

@@ -30,8 +30,12 @@ pub(super) fn place(lang: Lang, place: Place) -> String {
 /// Why a file is not read as JavaScript.
 pub(super) fn syntax_error(lang: Lang, error: &SyntaxError) -> String {
     match (error, lang) {
-        (SyntaxError::TooLong, Lang::Zh) => "超过 1 MB，不是支付配置文件".to_owned(),
-        (SyntaxError::TooLong, Lang::En) => "is longer than 1 MB; no configuration is".to_owned(),
+        (SyntaxError::TooLong, Lang::Zh) => "超过 256 KB，不是支付配置文件".to_owned(),
+        (SyntaxError::TooLong, Lang::En) => "is longer than 256 kB; no configuration is".to_owned(),
+        (SyntaxError::TooNested, Lang::Zh) => "括号超过 2 万个，不是支付配置文件".to_owned(),
+        (SyntaxError::TooNested, Lang::En) => "has more than 20000 brackets; no configuration does".to_owned(),
+        (SyntaxError::TooMuch, Lang::Zh) => "要计算的内容太多，不是支付配置文件".to_owned(),
+        (SyntaxError::TooMuch, Lang::En) => "has more to compute than any configuration".to_owned(),
         (SyntaxError::TooSlow, Lang::Zh) => "5 秒内解析不完，不是支付配置文件".to_owned(),
         (SyntaxError::TooSlow, Lang::En) => "cannot be parsed within 5 s; no configuration takes that long".to_owned(),
         (SyntaxError::Unclosed(bracket, at), Lang::Zh) => {
@@ -112,7 +116,7 @@ fn what(lang: Lang, what: &What) -> String {
             "is a statement, and nothing is run; if it changes the configuration, do so by hand",
         ),
         What::Unused => text("没有填写，不保留", "is not filled in"),
-        What::Blank(keys) => count(lang, *keys, "个空白项，不保留", "key", " that say nothing"),
+        What::Blank(keys) => count(lang, *keys, "个空白项，不保留", "blank key", ""),
         What::EmptyFile(file) => match lang {
             Lang::Zh => format!("文件 {} 是空的", clean(file)),
             Lang::En => format!("the file {} is empty", clean(file)),

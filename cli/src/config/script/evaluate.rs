@@ -15,6 +15,9 @@ const DEEPEST: usize = 100;
 const STEPS: usize = 200_000;
 const BYTES: usize = 16 << 20;
 
+/// How many parts a sum may have; the lines of a key are a hundred at most.
+const LONGEST_SUM: usize = 10_000;
+
 /// The names and values of one program.
 pub(super) struct Machine<'a> {
     pub(super) text: &'a str,
@@ -65,6 +68,11 @@ impl<'a> Machine<'a> {
         let left = self.steps.checked_sub(count);
         self.steps = left.unwrap_or(0);
         left.is_some()
+    }
+
+    /// Whether there was more to compute than may be; then something may not have been.
+    pub(super) fn is_spent(&self) -> bool {
+        self.steps == 0
     }
 
     pub(super) fn new_object(&mut self, object: Object) -> Value {
@@ -304,6 +312,9 @@ impl<'a> Machine<'a> {
                 first.child_by_field_name("right"),
             )
         {
+            if chain.len() >= LONGEST_SUM {
+                return self.unknown(Why::TooMuch, node);
+            }
             chain.push((self.source(operator), right, first));
             first = left;
         }

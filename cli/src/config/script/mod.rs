@@ -17,6 +17,9 @@ mod program;
 mod syntax;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use program::{Exported, Hole, read, text_of_bytes};
-pub(crate) use syntax::{Place, SyntaxError};
+pub(crate) use syntax::{LONGEST, Place, SyntaxError};
 pub(crate) use value::{Unknown, Why};

@@ -36,7 +36,7 @@ pub(crate) struct Exported {
 /// Reads what a program exports. `files` are those that it may read.
 ///
 /// # Errors
-/// When it is no JavaScript.
+/// When it is no JavaScript, or more than a configuration can be.
 pub(crate) fn read(text: &str, files: &Files) -> Result<Exported, SyntaxError> {
     let text = text.trim_start_matches('\u{feff}');
     let tree = parse(text)?;
@@ -46,6 +46,9 @@ pub(crate) fn read(text: &str, files: &Files) -> Result<Exported, SyntaxError> {
         if !machine.statement(statement) {
             skipped.push(machine.place(statement));
         }
+    }
+    if machine.is_spent() {
+        return Err(SyntaxError::TooMuch);
     }
     let mut export = Export { machine: &machine, left: MOST, path: Vec::new(), holes: Vec::new(), too_much: false };
     let value = export.json(&machine.exports).unwrap_or(serde_json::Value::Null);

@@ -5,7 +5,12 @@ use std::time::{Duration, Instant};
 use tree_sitter::{Node, ParseOptions, ParseState, Parser, Tree};
 
 /// How long a text may be, bytes. VK-Pay's whole sample has 20 kB.
-const LONGEST: usize = 1 << 20;
+pub(crate) const LONGEST: usize = 256 << 10;
+/// How many opening brackets a text may have.
+const MOST_BRACKETS: usize = 20_000;
+/// The parser's stack, bytes. It goes by recursion through what can be read in two ways, such as `{a:{a:`, a block or an
+/// object; this is several times what it was seen to need for texts of [`LONGEST`] that are made of such.
+const STACK: usize = 128 << 20;
 /// How long it is parsed. The sample takes a few milliseconds; only a text that is made to be slow takes longer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Signs that a Chinese keyboard writes where JavaScript has the ones of ASCII.
@@ -25,6 +30,10 @@ pub(crate) struct Place {
 pub(crate) enum SyntaxError {
     /// Longer than [`LONGEST`].
     TooLong,
+    /// More brackets than [`MOST_BRACKETS`].
+    TooNested,
+    /// More to compute than any configuration has.
+    TooMuch,
     /// Not parsed within [`PATIENCE`].
     TooSlow,
     /// An opening bracket without its closing one.
@@ -51,6 +60,16 @@ pub(super) fn parse(text: &str) -> Result<Tree, SyntaxError> {
     if text.len() > LONGEST {
         return Err(SyntaxError::TooLong);
     }
+    if text.bytes().filter(|byte| matches!(byte, b'(' | b'[' | b'{' | b'`')).count() > MOST_BRACKETS {
+        return Err(SyntaxError::TooNested);
+    }
+    std::thread::scope(|scope| {
+        let parser = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || parse_here(text));
+        parser.expect("the system gives a thread").join().expect("the parser does not panic")
+    })
+}
+
+fn parse_here(text: &str) -> Result<Tree, SyntaxError> {
     let mut parser = Parser::new();
     parser
         .set_language(&tree_sitter_javascript::LANGUAGE.into())
@@ -73,7 +92,7 @@ pub(super) fn parse(text: &str) -> Result<Tree, SyntaxError> {
 fn first_error(text: &str, tree: &Tree) -> SyntaxError {
     let mut cursor = tree.walk();
     let mut first: Option<Error<'_>> = None;
-    let mut open: Vec<(char, usize)> = Vec::new();
+    let mut brackets = Brackets::default();
     loop {
         let node = cursor.node();
         if node.is_error() || node.is_missing() {
@@ -83,14 +102,14 @@ fn first_error(text: &str, tree: &Tree) -> SyntaxError {
             }
         }
         if node.child_count() == 0 {
-            note_bracket(&mut open, node);
+            brackets.note(node);
         }
         if cursor.goto_first_child() {
             continue;
         }
         while !cursor.goto_next_sibling() {
             if !cursor.goto_parent() {
-                return described(text, first, open.last().copied());
+                return described(text, first, brackets.unclosed());
             }
         }
     }
@@ -103,23 +122,35 @@ struct Error<'t> {
     is_whole: bool,
 }
 
-fn note_bracket(open: &mut Vec<(char, usize)>, node: Node<'_>) {
-    let closes = |closing: char| match closing {
-        ')' => '(',
-        ']' => '[',
-        _ => '{',
-    };
-    match node.kind() {
-        kind @ ("(" | "[" | "{") if !node.is_missing() => {
-            open.extend(kind.chars().next().map(|bracket| (bracket, node.start_byte())));
-        }
-        kind @ (")" | "]" | "}") if !node.is_missing() => {
-            let wanted = kind.chars().next().map(closes);
-            if open.last().map(|(bracket, _)| *bracket) == wanted {
-                open.pop();
+/// The brackets of a text on its way, and the first that was never closed.
+#[derive(Default)]
+struct Brackets {
+    open: Vec<(char, usize)>,
+    unclosed: Option<(char, usize)>,
+}
+
+impl Brackets {
+    fn note(&mut self, node: Node<'_>) {
+        let opening = match node.kind() {
+            "(" | "[" | "{" if !node.is_missing() => {
+                self.open.extend(node.kind().chars().map(|bracket| (bracket, node.start_byte())));
+                return;
             }
-        }
-        _ => {}
+            ")" => '(',
+            "]" => '[',
+            "}" => '{',
+            _ => return,
+        };
+        // What was opened after its partner has none.
+        let partner = self.open.iter().rposition(|(bracket, _)| *bracket == opening).filter(|_| !node.is_missing());
+        let Some(partner) = partner else { return };
+        let between = self.open.drain(partner..).nth(1);
+        let earliest = self.unclosed.into_iter().chain(between).min_by_key(|(_, at)| *at);
+        self.unclosed = earliest;
+    }
+
+    fn unclosed(&self) -> Option<(char, usize)> {
+        self.unclosed.or(self.open.last().copied())
     }
 }
 
@@ -149,6 +180,7 @@ mod tests {
         for (text, wanted) in [
             ("module.exports = {\n  a: 'x'\n  b: 1,\n}\n", SyntaxError::Unexpected(at(3, 3))),
             ("module.exports = {\n  a: { c: 1,\n}\n", SyntaxError::Unclosed('{', at(1, 18))),
+            ("module.exports = {\n  a: f(1,\n  b: { c: [1 }\n}\n", SyntaxError::Unexpected(at(3, 3))),
             ("module.exports = {\n  a: 'x,\n  b: 2\n}\n", SyntaxError::Unexpected(at(2, 6))),
             ("module.exports = {\n  a: 1，\n  b: 2\n}\n", SyntaxError::FullWidth('，', at(2, 7))),
         ] {
@@ -158,10 +190,14 @@ mod tests {
 
     #[test]
     fn a_text_of_any_depth_and_length_has_an_answer() {
-        for text in ["[".repeat(500_000), "{a:".repeat(200_000), "`${".repeat(200_000), "(".repeat(500_000)] {
-            assert!(parse(&text).is_err());
+        for text in ["[", "{", "{a:", "`${", "(", "(.a", "{-"] {
+            assert!(parse(&text.repeat(MOST_BRACKETS)).is_err(), "{text}");
+            assert_eq!(error(&text.repeat(MOST_BRACKETS + 1)), SyntaxError::TooNested);
         }
-        assert!(parse(&format!("module.exports = {}1{}", "[".repeat(200_000), "]".repeat(200_000))).is_ok());
+        for text in ["=.a", "!", "a=>", "a?b:", "1+", "a:"] {
+            let _ = parse(&text.repeat(LONGEST / text.len()));
+        }
+        assert!(parse(&format!("module.exports = {}1{}", "[".repeat(10_000), "]".repeat(10_000))).is_ok());
         assert_eq!(error(&"a".repeat(LONGEST + 1)), SyntaxError::TooLong);
     }
 }
