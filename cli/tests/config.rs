@@ -2,6 +2,7 @@
 
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, date_time_ymd};
 use serde_json::Value;
+use shared::crypto;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -175,9 +176,12 @@ fn the_sample_of_vk_pays_documentation_imports_checks_and_starts() {
     assert_eq!(out["auth"]["default"], "key");
     let backend = out["auth"]["keys"]["backend"].as_str().expect("a key");
     assert_eq!(backend.len(), 43);
-    for line in
-        ["notifyUrl: points at uniCloud", "notifyKey: is a published sample", "douyin.mp-toutiao: is not filled in"]
-    {
+    for line in [
+        "notifyUrl: points at uniCloud",
+        "notifyKey: is a published sample",
+        "not filled in: wxpay.app-plus, wxpay.h5, ",
+        "douyin.mp-toutiao, huawei.mp-harmony",
+    ] {
         assert!(ran.told.contains(line), "{line}\n{}", ran.told);
     }
     assert!(ran.told.ends_with("Next: vk-pay dev --config out.json, or deploy it (docs/deploy.md)\n"), "{}", ran.told);
@@ -507,6 +511,13 @@ fn a_check_looks_ahead_to_a_day_and_at_the_numbers_of_private_keys() {
         ran.out
     );
     assert!(ran.out.contains("\"first_certificate_end\": \"2040-01-01T00:00:00Z\""), "{}", ran.out);
+    let mut key = crypto::from_base64(&Keys::bare(&MERCHANT.private)).expect("a key");
+    *key.last_mut().expect("bytes") ^= 1;
+    let damaged = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", crypto::base64(&key));
+    folder.write("wxpay/apiclient_key.pem", damaged.as_bytes());
+    let ran = folder.import(&["--force"]);
+    let line = "wxpay.mp-weixin.appPrivateKeyContent: is a damaged private key";
+    assert!(ran.status == Some(1) && ran.told.contains(line), "{}", ran.told);
 }
 
 #[test]

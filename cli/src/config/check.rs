@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use shared::app::{check, system_clock};
 use shared::config::{Fault, Merchant, Source, parse_merchant};
+use shared::crypto::CryptoError;
 use shared::domain::UnixMs;
 use shared::net::provider_http::Http;
 use std::fmt::Write;
@@ -124,7 +125,7 @@ impl Findings {
         match self.faults.len() {
             0 => list(lang.t("配置正确", "The configuration is right").to_owned(), &[]),
             count => list(
-                said::count(lang, count, "处错误，配置不能启动", "fault", "; with it nothing starts"),
+                said::count(lang, count, "处错误，函数不能启动", "fault", ": the functions do not start"),
                 &self.faults,
             ),
         }
@@ -147,7 +148,7 @@ impl Findings {
 }
 
 fn damaged(path: &str) -> Fault {
-    Fault { path: path.to_owned(), what: "is a damaged private key".to_owned() }
+    Fault { path: path.to_owned(), what: CryptoError::Damaged.to_string() }
 }
 
 fn moment(at: UnixMs) -> Option<OffsetDateTime> {

@@ -2,7 +2,7 @@
 
 use super::check::Findings;
 use super::files::Files;
-use super::migrate::{Migrated, Note, migrate};
+use super::migrate::{Migrated, Note, What, migrate};
 use super::{UNREADABLE, print, said, script, tell};
 use crate::lang::Lang;
 use clap::Args;
@@ -159,7 +159,12 @@ fn told(arguments: &Arguments, made: &Migrated, found: &Findings, bytes: usize, 
         }
         let _ = writeln!(text);
     };
-    let notes = |notes: &[Note]| notes.iter().map(|note| said::line(lang, note)).collect::<Vec<_>>();
+    let notes = |notes: &[Note]| {
+        let (unused, others): (Vec<&Note>, Vec<&Note>) = notes.iter().partition(|note| note.what == What::Unused);
+        let mut lines: Vec<String> = others.into_iter().map(|note| said::line(lang, note)).collect();
+        lines.extend(said::unused(lang, &unused));
+        lines
+    };
     section(lang.t("没有导入：", "Left out:"), notes(&made.left_out));
     section(lang.t("有改动：", "Changed:"), notes(&made.changed));
     let faults =

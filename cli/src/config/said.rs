@@ -167,6 +167,16 @@ pub(super) fn note(lang: Lang, note: &Note) -> String {
     what(lang, &note.what)
 }
 
+/// The nodes that nobody filled in, in one line.
+pub(super) fn unused(lang: Lang, notes: &[&Note]) -> Option<String> {
+    let paths: Vec<String> = notes.iter().map(|note| clean(&note.path)).collect();
+    match (paths.is_empty(), lang) {
+        (true, _) => None,
+        (false, Lang::Zh) => Some(format!("没有填写的：{}", paths.join("、"))),
+        (false, Lang::En) => Some(format!("not filled in: {}", paths.join(", "))),
+    }
+}
+
 /// A note as a line.
 pub(super) fn line(lang: Lang, note: &Note) -> String {
     let text = what(lang, &note.what);
