@@ -215,6 +215,7 @@ fn samples_that_nobody_filled_in_hold_callers_only_and_start() {
         let mut keys: Vec<String> = folder.out().as_object().expect("an object").keys().cloned().collect();
         keys.retain(|key| !["notifyKey", "alipayAppPayToH5Pay"].contains(&key.as_str()));
         assert_eq!(keys, ["auth"]);
+        assert!(ran.told.contains("No node of a provider is filled in: nobody can pay by it yet"), "{}", ran.told);
     }
 }
 

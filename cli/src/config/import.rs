@@ -11,7 +11,7 @@ use shared::app::system_clock;
 use shared::config::Source;
 use shared::net::provider_http::Http;
 use std::fmt::Write;
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use vk_pay_local::demo::write_private;
@@ -42,6 +42,12 @@ pub(super) struct Arguments {
 
 /// Reads, writes, checks and tells.
 pub(super) async fn run(arguments: Arguments, lang: Lang) -> ExitCode {
+    if arguments.output.is_none() && std::io::stdout().is_terminal() {
+        let zh = "结果里有密钥，不在终端显示：请加 --output 文件名，或重定向标准输出";
+        let en = "the result holds secrets and is not shown on a terminal: give --output FILE, or redirect stdout";
+        tell(&format!("{}\n", lang.t(zh, en)));
+        return ExitCode::from(UNREADABLE);
+    }
     let made = match made(&arguments, lang) {
         Ok(made) => made,
         Err(why) => {
@@ -175,6 +181,11 @@ fn told(arguments: &Arguments, made: &Migrated, found: &Findings, bytes: usize, 
         arguments.output.as_ref().map_or_else(|| "config.json".to_owned(), |path| path.to_string_lossy().into_owned());
     let file = said::clean(&file);
     let _ = writeln!(text, "{}", size(bytes, lang));
+    if !made.can_be_paid() {
+        let zh = "里面没有填写好的支付节点，还不能收款";
+        let en = "No node of a provider is filled in: nobody can pay by it yet";
+        let _ = writeln!(text, "{}", lang.t(zh, en));
+    }
     let missing = made.left_out.iter().filter(|note| note.what.is_missing()).count();
     let _ = match (found.faults.is_empty() && missing == 0, lang) {
         (true, Lang::Zh) => writeln!(text, "配置正确。下一步：vk-pay dev --config {file}，或按 docs/deploy.md 部署"),

@@ -85,6 +85,14 @@ pub(super) struct Migrated {
     pub(super) changed: Vec<Note>,
 }
 
+impl Migrated {
+    /// Whether a provider is in it.
+    pub(super) fn can_be_paid(&self) -> bool {
+        let elsewhere = ["merchants", "merchantDocuments"];
+        SECTIONS.iter().map(|section| section.name).chain(elsewhere).any(|key| self.document.contains_key(key))
+    }
+}
+
 struct Migration<'f> {
     files: &'f Files,
     root: Map<String, Value>,
