@@ -36,6 +36,7 @@ const TREES: [Tree; 9] = [
             &["reader"],
             &["client_may_choose", "handlers", "material", "merchant_documents", "nodes", "transfer"],
             &["auth"],
+            &["checked"],
         ],
     },
     Tree {

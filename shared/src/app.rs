@@ -4,12 +4,11 @@ use crate::api::Origin;
 use crate::jwks::Jwks;
 use crate::merchants::Directory;
 use crate::queues::Sqs;
-use config::{Fault, Source};
+use config::{Checked, Fault, Source};
 use crypto::hash;
 use domain::UnixMs;
 use payments::{Context, Handlers, Message, Queues};
-use providers::Config;
-use providers::{ProviderClients, TokenCache};
+use providers::{Config, Merchant, ProviderClients, TokenCache};
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
@@ -90,7 +89,7 @@ impl App {
         let clients =
             ProviderClients { tokens: TokenCache::new(Box::new(store.clone())), ..ProviderClients::default() };
         let text = settings.source.fetch(&clients.http).await.map_err(unreadable)?;
-        let (config, remarks) = read(&text, settings.source.base(), &*handlers, clock())?;
+        let (config, remarks) = check(&text, settings.source.base(), &*handlers, clock()).into_result()?;
         for remark in remarks {
             tracing::warn!("{remark}");
         }
@@ -163,7 +162,7 @@ impl App {
                     return loaded.config.clone();
                 }
                 loaded.digest = digest;
-                match read(&text, self.source.base(), &*self.handlers, now) {
+                match check(&text, self.source.base(), &*self.handlers, now).into_result() {
                     Ok((config, remarks)) => {
                         loaded.config = Arc::new(config);
                         loaded.has_files = text.contains("Path\"");
@@ -302,22 +301,10 @@ fn event_waits() -> bool {
     std::env::var("AWS_LAMBDA_INITIALIZATION_TYPE").is_ok_and(|kind| kind == "on-demand")
 }
 
-/// Reads a configuration at a time; it must not name a type that a Rust handler has already, unless it says that it
-/// replaces that.
-fn read(
-    text: &str,
-    base: &std::path::Path,
-    handlers: &dyn Handlers,
-    now: UnixMs,
-) -> Result<(Config, Vec<Fault>), Vec<Fault>> {
-    let (config, remarks) = Config::parse_at(text, base, now)?;
-    let faults: Vec<Fault> = config
-        .handlers
-        .iter()
-        .filter(|(kind, forward)| handlers.knows(kind) && !forward.replaces)
-        .map(|(kind, _)| Fault { path: format!("handlers.{kind}"), what: "the type has a handler in Rust".to_owned() })
-        .collect();
-    if faults.is_empty() { Ok((config, remarks)) } else { Err(faults) }
+/// Checks a configuration whole, as of a time. It must not name a type that a Rust handler has already, unless it says
+/// that it replaces that.
+pub fn check(text: &str, base: &std::path::Path, handlers: &dyn Handlers, now: UnixMs) -> Checked<Merchant> {
+    Checked::of(text, base, now, &|kind| handlers.knows(kind))
 }
 
 /// Tells the Lambda runtime why the start failed.

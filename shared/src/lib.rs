@@ -12,7 +12,7 @@ mod queues;
 /// The configuration: how it is read, and what it says of the providers.
 pub mod config {
     pub use ::config::*;
-    pub use providers::{Config, Merchant};
+    pub use providers::{Config, Merchant, SECTIONS};
 }
 
 pub use {crypto, domain, net, payments, providers, store, telemetry};

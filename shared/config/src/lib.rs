@@ -5,6 +5,7 @@
 
 mod asked;
 mod auth;
+mod checked;
 mod client_may_choose;
 mod handlers;
 mod material;
@@ -21,19 +22,21 @@ mod weakness;
 pub use asked::Asked;
 pub use asked::Kind;
 pub use auth::{Auth, Jwt, JwtKeys, Mode, RequireQuote};
+pub use checked::Checked;
 pub use client_may_choose::ClientMayChoose;
 pub use handlers::{Forward, Target};
 pub use material::Material;
 pub use merchant_documents::{MerchantDocument, MerchantDocuments, parse_merchant};
-pub use nodes::{Nodes, Section, read_nodes};
-pub use reader::{Fault, Reader};
+pub use nodes::{Nodes, Section, is_leftover, read_nodes};
+pub use reader::{Fault, Reader, is_blank};
 pub use source::{Source, SourceError};
 pub use transfer::{TransferDefaults, report_infos};
+pub use weakness::weakness;
 
 use crypto::rsa::PrivateKey;
 use domain::{Secret, UnixMs};
 use merchant_documents::is_id;
-use reader::{Shared, base_url, is_blank};
+use reader::{Shared, base_url};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -120,23 +123,7 @@ impl<M: Sections> Document<M> {
     /// # Errors
     /// As [`Document::parse`].
     pub fn parse_at(text: &str, base: &Path, now: UnixMs) -> Result<(Self, Vec<Fault>), Vec<Fault>> {
-        // Editors on Windows put a byte order mark before a document.
-        let text = text.trim_start_matches('\u{feff}');
-        let whole = |what: String| vec![Fault { path: "config".to_owned(), what }];
-        let document: Value = serde_json::from_str(text)
-            .map_err(|e| whole(format!("is not JSON (line {}, column {})", e.line(), e.column())))?;
-        let Value::Object(document) = document else { return Err(whole("must be an object".to_owned())) };
-        let shared = Shared::below(base, now);
-        let config = Self::read(&Reader::root(&shared, &document));
-        let faults = shared.faults.into_inner();
-        match config {
-            Some(config) if faults.is_empty() => {
-                let private_keys = shared.parsed.private_keys.into_inner().into_values().collect();
-                let first_certificate_end = shared.first_end.get();
-                Ok((Self { private_keys, first_certificate_end, ..config }, shared.remarks.into_inner()))
-            }
-            _ => Err(faults),
-        }
+        Checked::of(text, base, now, &|_| false).into_result()
     }
 
     /// What the reader of a document asks for, at each of its keys.
@@ -144,11 +131,13 @@ impl<M: Sections> Document<M> {
     pub fn asked(document: &Map<String, Value>) -> Vec<Asked> {
         let shared = Shared::default();
         // What is wrong with the document does not matter: it is made up.
-        drop(Self::read(&Reader::root(&shared, document)));
+        drop(Self::read(&Reader::root(&shared, document), &|_| false));
         shared.asked.into_inner()
     }
 
-    fn read(root: &Reader<'_>) -> Option<Self> {
+    /// Reads a document as far as it can be read; its faults are with the reader. `has_handler` tells the types of orders
+    /// that have a handler in Rust.
+    fn read(root: &Reader<'_>, has_handler: &dyn Fn(&str) -> bool) -> Option<Self> {
         let notify_url = read_notify_url(root);
         let notify_key = read_notify_key(root);
         let mut merchants = BTreeMap::new();
@@ -169,13 +158,12 @@ impl<M: Sections> Document<M> {
             root.fault("merchantDocuments.ids", format!("{id} stands under merchants too"));
         }
         let empty = Map::new();
-        let auth = match root.has("auth") {
-            true => root.object("auth").and_then(|auth| Auth::read(&auth)),
-            false => {
-                root.fault("auth.keys", "is missing, and mode key (the default) needs it");
-                Auth::read(&Reader::root(&Shared::default(), &empty))
-            }
-        };
+        if !root.has("auth") {
+            root.fault("auth.keys", "is missing, and mode key (the default) needs it");
+        }
+        let auth = root.object("auth").and_then(|auth| Auth::read(&auth));
+        // There is a fault then, and the rest is read for its own.
+        let auth = auth.or_else(|| Auth::read(&Reader::root(&Shared::default(), &empty)));
         let policy = match root.object("policy") {
             Some(policy) => read_policy(&policy),
             None => read_policy(&root.below("policy", &empty)),
@@ -184,6 +172,9 @@ impl<M: Sections> Document<M> {
         if let Some(section) = root.object("handlers") {
             for name in section.names(handlers::TYPE_PATTERN) {
                 if let Some(forward) = handlers::read(&section, name) {
+                    if has_handler(name) && !forward.replaces {
+                        section.fault(name, "the type has a handler in Rust");
+                    }
                     forwards.insert(name.clone(), forward);
                 }
             }
@@ -206,7 +197,9 @@ impl<M: Sections> Document<M> {
             first_certificate_end: None,
         })
     }
+}
 
+impl<M> Document<M> {
     /// The ids of all merchants, in order, also of those with documents of their own.
     pub fn merchant_ids(&self) -> BTreeSet<&str> {
         let elsewhere = self.merchant_documents.iter().flat_map(MerchantDocuments::ids);
@@ -281,7 +274,7 @@ fn read_notify_url(root: &Reader<'_>) -> Option<String> {
 }
 
 /// Whether a URL is of uniCloud, where VK-Pay and uni-pay run.
-fn is_of_old_system(url: &str) -> bool {
+pub fn is_of_old_system(url: &str) -> bool {
     let Ok(url) = reqwest::Url::parse(url.trim()) else { return false };
     let host = url.host_str().unwrap_or_default();
     let of = |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));

@@ -34,15 +34,19 @@ impl Section {
 /// Nodes that are used, by name; the node of a section without nodes by the empty one.
 pub type Nodes<T> = BTreeMap<String, Arc<T>>;
 
-/// Whether a node is a leftover of a sample: one that does not say who it is, in any spelling, and has no key.
-fn is_leftover(node: &Reader<'_>, all: &[Section]) -> bool {
-    let filled = |key: &&String| node.has(key);
-    let tells = |key: &&String| {
+/// Whether a node is a leftover of a sample, by its keys that are not blank: one that does not say who it is, in any
+/// spelling, and has no key. `all` are the sections of all providers.
+pub fn is_leftover<'k>(filled: impl IntoIterator<Item = &'k str>, all: &[Section]) -> bool {
+    let tells = |key: &str| {
         all.iter().any(|section| {
-            section.signing.contains(&key.as_str()) || spelling::meant(key, section.identity.iter().copied()).is_some()
+            section.signing.contains(&key) || spelling::meant(key, section.identity.iter().copied()).is_some()
         })
     };
-    !node.keys().filter(filled).any(|key| tells(&key))
+    !filled.into_iter().any(tells)
+}
+
+fn is_unused(node: &Reader<'_>, all: &[Section]) -> bool {
+    is_leftover(node.keys().map(String::as_str).filter(|key| node.has(key)), all)
 }
 
 /// Reads the nodes of a provider's section, but for leftovers. A name that is nearly a node's is a fault. `all` are the
@@ -60,7 +64,7 @@ pub fn read_nodes<T>(
     }
     let Some(provider) = sections.object(section.name) else { return nodes };
     if section.is_flat() {
-        if !is_leftover(&provider, all) {
+        if !is_unused(&provider, all) {
             let node = read("", &provider);
             provider.ignore_unknown(section.ignored);
             nodes.extend(node.map(|node| (String::new(), Arc::new(node))));
@@ -75,14 +79,14 @@ pub fn read_nodes<T>(
             let known = section.nodes.iter().copied().chain(section.aliases.iter().map(|(alias, _)| *alias));
             if let Some(right) = spelling::meant(key, known)
                 && provider.given(key).is_some_and(Value::is_object)
-                && provider.object(key).is_some_and(|node| !is_leftover(&node, all))
+                && provider.object(key).is_some_and(|node| !is_unused(&node, all))
             {
                 provider.fault(key, format!("is not known here; did you mean {right}?"));
             }
             continue;
         }
         let Some(node) = provider.object(key) else { continue };
-        if is_leftover(&node, all) {
+        if is_unused(&node, all) {
             continue;
         }
         if nodes.contains_key(name) {

@@ -58,7 +58,7 @@ impl Shared {
 }
 
 /// Whether a text says nothing.
-pub(super) fn is_blank(text: &str) -> bool {
+pub fn is_blank(text: &str) -> bool {
     text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').is_empty()
 }
 

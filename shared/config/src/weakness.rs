@@ -25,7 +25,7 @@ const STAND_INS: [&str; 8] =
 const LONGEST: usize = 128;
 
 /// Why a secret is none, if it is none.
-pub(super) fn weakness(text: &str) -> Option<&'static str> {
+pub fn weakness(text: &str) -> Option<&'static str> {
     let trimmed = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     let mut chars = trimmed.chars();
     match chars.next() {

@@ -20,7 +20,8 @@ macro_rules! providers {
             pub certificate_end: Option<domain::UnixMs>,
         }
 
-        const SECTIONS: &[config::Section] = &[$(<$module::$node as Driver>::SECTION),*];
+        /// What the sections of all providers look like.
+        pub const SECTIONS: &[config::Section] = &[$(<$module::$node as Driver>::SECTION),*];
 
         impl config::Sections for Merchant {
             fn read(id: &str, sections: &config::Reader<'_>) -> Self {
