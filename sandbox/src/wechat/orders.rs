@@ -34,6 +34,12 @@ pub(crate) fn create(cx: &Cx<'_>, partner: bool, product: &str) -> Reply {
             }
         }
     }
+    let named = ["openid", "sp_openid", "sub_openid"].into_iter().filter_map(openid);
+    if product == "jsapi"
+        && named.into_iter().any(|id| !id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)))
+    {
+        return Err(Refusal::param("无效的openid").field("/payer/openid", "body"));
+    }
     let now = cx.sandbox.now();
     let expires = text("time_expire").and_then(ids::from_rfc3339).unwrap_or(now + LIFE_MS);
     if expires <= now || expires > now + LIFE_MS {
