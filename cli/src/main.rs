@@ -4,8 +4,12 @@
 //! | module | what |
 //! |---|---|
 //! | `dev` | the local stack: functions, tables, simulated providers, console |
+//! | `doctor` | whether a configuration, its providers, the callbacks' address and the table are right |
+//! | `lang` | the two languages that commands speak |
 
 mod dev;
+mod doctor;
+mod lang;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -27,6 +31,8 @@ struct Cli {
 enum Command {
     /// Start the functions, their tables, the simulated providers and a web console, in one process
     Dev(dev::Arguments),
+    /// Ask every provider of a configuration one harmless question, and name what is wrong with its cause and remedy
+    Doctor(doctor::Arguments),
     /// Print a script that completes commands and options in a shell
     Completions {
         /// For which shell
@@ -40,6 +46,7 @@ async fn main() -> ExitCode {
     match cli.command {
         None => dev::run(cli.dev).await,
         Some(Command::Dev(arguments)) => dev::run(arguments).await,
+        Some(Command::Doctor(arguments)) => doctor::run(arguments).await,
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "vk-pay", &mut std::io::stdout());
             ExitCode::SUCCESS

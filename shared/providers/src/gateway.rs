@@ -363,6 +363,14 @@ impl Gateway {
         on_node!(&self.node, node => node.found_at(key))
     }
 
+    /// The keys under which the configuration may have a node: VK-Pay's name, and uni-pay's; none for a section that is
+    /// itself the only node.
+    pub fn keys_of(provider: Provider, node: &str) -> Vec<&'static str> {
+        let section = on_provider!(provider, P => P::SECTION);
+        let own = section.nodes.iter().copied().filter(|name| *name == node);
+        own.chain(section.aliases.iter().filter(|(_, name)| *name == node).map(|(alias, _)| *alias)).collect()
+    }
+
     /// All nodes of a merchant, by provider and name; the node of a section without nodes has the empty one.
     pub fn all(merchant: &Merchant) -> Vec<(Provider, String, Self)> {
         let mut all = Vec::new();
