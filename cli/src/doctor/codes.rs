@@ -71,6 +71,9 @@ codes! {
     ConfigRemark "config-remark" Note
         ("配置里有值得留意的地方，目前不影响运行。", "Something in the configuration is odd and harms nothing yet.")
         ("看一遍提示，确认这是你想要的。", "Read the words, and see that it is what you want.")
+    NotAsked "not-asked" Note
+        ("配置有错误，服务无法用它启动，所以没有向任何渠道提问。", "The functions do not start with this configuration, so no provider was asked.")
+        ("改好错误后再运行一次。", "Mend the faults and run it again.")
     ValueMissing "value-missing" Error
         ("必填的键没有填写。", "A key that must be there is missing.")
         ("到渠道后台取得该值并填入。", "Take the value from the provider's console and put it in.")

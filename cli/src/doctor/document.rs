@@ -64,7 +64,8 @@ pub(super) async fn read(text: &str, source: &Source, http: &Http, now: UnixMs) 
     let (config, remarks) = match Config::parse_at(text, source.base(), now) {
         Ok(read) => read,
         Err(faults) => {
-            let findings = faults.iter().map(of_fault).collect();
+            let mut findings: Vec<Finding> = faults.iter().map(of_fault).collect();
+            findings.push(Finding::new("config", Code::NotAsked, ""));
             return Read { documents, merchants: Vec::new(), notify_url: None, findings };
         }
     };
@@ -92,6 +93,8 @@ pub(super) async fn read(text: &str, source: &Source, http: &Http, now: UnixMs) 
             Err(faults) => findings.extend(faults.iter().map(of_fault)),
         }
     }
+    // The merchant at the top level is read first, as it is written first.
+    merchants.sort_by_key(|merchant| merchant.id != DEFAULT_MERCHANT);
     Read { documents, merchants, notify_url: config.notify_url.clone(), findings }
 }
 

@@ -69,7 +69,9 @@ fn add(said: &Map<String, Value>, found: &mut Examination) -> bool {
         (_, "INVALID_APPID") => ("appId", Trouble::AppUnknown),
         (_, "INVALID_TIME") => ("", Trouble::ClockSkew),
         (_, "NO_MATCH_MATCHING_PRODUCT") => ("", Trouble::ProductNotEnabled),
-        ("300000" | "500000", _) | (_, "UNKNOW_ERROR") => ("", Trouble::ProviderUnwell),
+        ("100000", _) => ("", Trouble::ProductNotEnabled),
+        ("300000", _) => ("", Trouble::RateLimited),
+        ("500000", _) | (_, "UNKNOW_ERROR") => ("", Trouble::ProviderUnwell),
         // Another business answer to a number that nobody has.
         ("400000", _) => return false,
         _ => ("", Trouble::NotUnderstood),
