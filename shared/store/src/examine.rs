@@ -72,6 +72,9 @@ pub async fn examine(client: &Client, table: &str) -> Vec<TableDiagnosis> {
             return found;
         }
     }
+    if found.iter().any(|diagnosis| diagnosis.trouble == TableTrouble::Keys) {
+        return found;
+    }
     match &ttl {
         Ok(answer) => {
             let ttl = answer.time_to_live_description();
@@ -111,7 +114,8 @@ fn of_table(table: Option<&TableDescription>, found: &mut Vec<TableDiagnosis>) {
         Some(status) => found.push(of("", TableTrouble::NotReady, status.as_str())),
     }
     if !is_keyed(table.key_schema(), ["pk", "sk"]) {
-        found.push(of("", TableTrouble::Keys, keys(table.key_schema())));
+        // What else it lacks does not matter: it is something else's.
+        return found.push(of("", TableTrouble::Keys, keys(table.key_schema())));
     }
     for (name, wanted) in INDEXES {
         let index = table.global_secondary_indexes().iter().find(|index| index.index_name() == Some(name));

@@ -125,6 +125,9 @@ async fn ask(node: &WxpayNode, v3: &V3, ask: Ask<'_>, cx: Cx<'_>, found: &mut Ex
 
 /// The list of certificates: whether it opens, and whether it is signed with the key that is configured.
 fn read_certificates(v3: &V3, answer: &Answer, found: &mut Examination) {
+    if !body(answer)["data"].is_array() {
+        return found.add("", Trouble::NotUnderstood, &words(answer));
+    }
     let certificates = opens(&answer.body, v3);
     if certificates.is_none() {
         found.add(V3_KEY, Trouble::DecryptionKeyWrong, "");
