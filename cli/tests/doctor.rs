@@ -96,6 +96,7 @@ fn site() -> Router {
         )
         .route("/moved/{*rest}", get(|| async { Redirect::permanent("/page/here") }))
         .route("/broken/{*rest}", get(|| async { StatusCode::BAD_GATEWAY }))
+        .route("/hangs/{*rest}", get(|| async { tokio::time::sleep(Duration::from_secs(60)).await }))
         .route("/closed/{*rest}", get(|| async { StatusCode::FORBIDDEN }))
 }
 
@@ -607,6 +608,13 @@ fn ways(world: &World) -> Vec<Case> {
         case("apiBase whose certificate is for another name", base(&world.misnamed), &[(at, "tls-wrong-host")]),
         case("a provider that hangs", right(), &[(at, "no-answer")])
             .while_it(Fault::new(Op::Certificates, Misbehaviour::TimeoutBefore(60_000))),
+        case(
+            "a provider and an address of callbacks that hang",
+            right(),
+            &[(at, "no-answer"), ("notifyUrl", "no-answer")],
+        )
+        .with(&["--notify-url", &site("hangs")])
+        .while_it(Fault::new(Op::Query, Misbehaviour::TimeoutBefore(60_000))),
         case("apiBase that speaks no TLS", base(&not_tls), &[(at, "tls-failed")]),
         case("apiBase at a website", base(&site("page/x")), &[("wxpay.app-plus", "not-understood")]),
         notify("notifyUrl without the function", &site("nothing"), "notify-url-not-found"),

@@ -169,6 +169,12 @@ impl Place<'_> {
         }
     }
 
+    /// Whether its provider is simulated on this machine.
+    pub(super) fn is_simulated(&self) -> bool {
+        let base = self.object.and_then(|object| object.get("apiBase")?.as_str());
+        base.and_then(|base| reqwest::Url::parse(base).ok()).is_some_and(|base| shared::net::is_loopback(&base))
+    }
+
     /// Whether the node has a key.
     pub(super) fn has(&self, key: &str) -> bool {
         self.object.is_some_and(|object| object.get(key).is_some_and(|value| !value.is_null()))

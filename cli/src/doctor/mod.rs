@@ -111,18 +111,19 @@ async fn examine(arguments: &Arguments, lang: Lang) -> Result<Report, String> {
     let source = source(arguments, lang)?;
     let text = source.fetch(&http).await.map_err(|error| error.to_string())?;
     let read = document::read(&text, &source, &http, system_time()).await;
-    let (asked, table) = futures::join!(
+    let (asked, callbacks, table) = futures::join!(
         questions::ask_all(&read.merchants, &read.documents, &arguments.only, &http),
+        callback_findings(arguments, &read, &http),
         table_findings(arguments)
     );
     let (mut nodes, mut findings, mut seen) = (Vec::new(), table, Vec::new());
+    findings.extend(callbacks);
     for answer in asked {
         nodes.push(answer.node);
         findings.extend(answer.findings);
         seen.extend(answer.seen);
     }
     findings.extend(clock(&seen));
-    findings.extend(callback_findings(arguments, &read, &seen, &http).await);
     findings.extend(read.findings);
     let secrets = read.documents.secrets();
     for finding in &mut findings {
@@ -168,14 +169,14 @@ fn clock(seen: &[Seen]) -> Option<Finding> {
     Some(Finding::new("clock", code, format!("{} s {word} the providers' Date", ahead.unsigned_abs())))
 }
 
-async fn callback_findings(arguments: &Arguments, read: &Read, seen: &[Seen], http: &Http) -> Vec<Finding> {
+async fn callback_findings(arguments: &Arguments, read: &Read, http: &Http) -> Vec<Finding> {
     let Some(url) = arguments.notify_url.as_ref().or(read.notify_url.as_ref()) else {
         // Without merchants the configuration has faults, and those are told.
-        let given = read.merchants.is_empty();
-        return if given { Vec::new() } else { vec![Finding::new("notifyUrl", Code::NotifyUrlNotGiven, "")] };
+        let faulty = read.merchants.is_empty();
+        return if faulty { Vec::new() } else { vec![Finding::new("notifyUrl", Code::NotifyUrlNotGiven, "")] };
     };
-    let real = |seen: &Seen| reqwest::Url::parse(&seen.url).is_ok_and(|url| !shared::net::is_loopback(&url));
-    callbacks::examine(url, &read.merchants, seen.iter().any(real), http).await
+    let simulated = questions::are_all_simulated(&read.merchants, &read.documents);
+    callbacks::examine(url, &read.merchants, !simulated, http).await
 }
 
 /// The table that is named, or the one of a local stack that runs.

@@ -42,6 +42,12 @@ pub(super) async fn ask_all(
     join_all(asked).await
 }
 
+/// Whether the providers of all nodes are simulated on this machine.
+pub(super) fn are_all_simulated(merchants: &[Arc<Merchant>], documents: &Documents) -> bool {
+    let mut nodes = merchants.iter().flat_map(|merchant| Gateway::all(merchant).into_iter());
+    nodes.all(|(provider, name, gateway)| documents.node(&gateway.merchant, provider, &name).is_simulated())
+}
+
 async fn ask(gateway: &Gateway, provider: Provider, place: &Place<'_>, http: &Arc<Http>) -> Asked {
     let recorder = Arc::new(Recorder::new(http.clone()));
     let clients = ProviderClients { http: Http::through(recorder.clone()), ..ProviderClients::default() };

@@ -69,40 +69,6 @@ pub enum Trouble {
     NotUnderstood,
 }
 
-impl Trouble {
-    /// All of them, in their order.
-    pub const ALL: [Self; 28] = [
-        Self::AppUnknown,
-        Self::AppOffline,
-        Self::AppNotBound,
-        Self::AppSecretWrong,
-        Self::MerchantUnknown,
-        Self::OwnKeyRefused,
-        Self::OwnKeyNotRegistered,
-        Self::OwnCertificateRefused,
-        Self::SharedKeyWrong,
-        Self::DecryptionKeyWrong,
-        Self::DecryptionKeyNotSet,
-        Self::ContentKeyWrong,
-        Self::ProviderKeyWrong,
-        Self::ProviderKeyIdWrong,
-        Self::ProviderKeyMissing,
-        Self::ProviderCertificateOutdated,
-        Self::RootCertificateWrong,
-        Self::AuthorizationVoid,
-        Self::ProductNotEnabled,
-        Self::ProductRefused,
-        Self::AddressNotAllowed,
-        Self::ClockSkew,
-        Self::StoreKeyRefused,
-        Self::AppNotInStore,
-        Self::RateLimited,
-        Self::ProviderUnwell,
-        Self::NoAnswer,
-        Self::NotUnderstood,
-    ];
-}
-
 /// One thing that is wrong, at a key of the node.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Diagnosis {

@@ -77,11 +77,18 @@ fn names_another_certificate(node: &AlipayNode, body: &[u8]) -> bool {
     named.is_some_and(|(_, raw)| raw.trim_matches('"') != mode.alipay_cert_sn)
 }
 
-/// What a failure shows. That the business refuses a number that nobody has shows that all is well.
+/// Adds what a failure shows.
 fn add(node: &AlipayNode, failure: &Failure, found: &mut Examination) {
-    let (sub, message) = (failure.sub_code.as_str(), failure.message.as_str());
-    let says = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
-    let (key, trouble) = match sub {
+    if let Some((key, trouble)) = shows(failure) {
+        let message = super::call::presentable(node, &failure.message);
+        found.add(key, trouble, &format!("{} {} {message}", failure.code, failure.sub_code));
+    }
+}
+
+/// What a failure shows. That the business refuses a number that nobody has shows that all is well.
+fn shows(failure: &Failure) -> Option<(&'static str, Trouble)> {
+    let says = |parts: &[&str]| parts.iter().any(|part| failure.message.contains(part));
+    Some(match failure.sub_code.as_str() {
         _ if says(&["白名单", "IP地址"]) => ("", Trouble::AddressNotAllowed),
         "isv.missing-signature-key" | "isv.missing-signature-config" => (OWN_KEY, Trouble::OwnKeyNotRegistered),
         "isv.invalid-signature" => (OWN_KEY, Trouble::OwnKeyRefused),
@@ -95,15 +102,13 @@ fn add(node: &AlipayNode, failure: &Failure, found: &mut Examination) {
         | "isv.insufficient-user-permissions"
         | "ACQ.ACCESS_FORBIDDEN"
         | "aop.no-product-reg-by-partner" => ("", Trouble::ProductNotEnabled),
-        _ if sub.starts_with("isv.decryption-error") => ("encryptKey", Trouble::ContentKeyWrong),
-        _ if sub.starts_with("aop.") && sub.contains("auth-token") => ("appAuthToken", Trouble::AuthorizationVoid),
+        sub if sub.starts_with("isv.decryption-error") => ("encryptKey", Trouble::ContentKeyWrong),
+        sub if sub.starts_with("aop.") && sub.contains("auth-token") => ("appAuthToken", Trouble::AuthorizationVoid),
         _ if failure.code == "40005" => ("", Trouble::RateLimited),
-        _ if failure.code == "20000" || sub.ends_with("SYSTEM_ERROR") => ("", Trouble::ProviderUnwell),
-        _ if failure.code == "40004" => return,
+        sub if failure.code == "20000" || sub.ends_with("SYSTEM_ERROR") => ("", Trouble::ProviderUnwell),
+        _ if failure.code == "40004" => return None,
         _ => ("", Trouble::NotUnderstood),
-    };
-    let message = super::call::presentable(node, message);
-    found.add(key, trouble, &format!("{} {sub} {message}", failure.code));
+    })
 }
 
 /// Where the values are found.
@@ -148,5 +153,33 @@ pub(super) fn found_at(node: &AlipayNode, key: &str) -> Page {
             en: "Alipay Open Platform, Console → application → Bound products",
             url: OPEN,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_documented_refusal_shows_at_which_key_the_mistake_is() {
+        for (code, sub_code, message, shown) in [
+            ("40004", "ACQ.TRADE_NOT_EXIST", "交易不存在", None),
+            ("40004", "ORDER_NOT_EXIST", "订单不存在", None),
+            ("40002", "isv.invalid-signature", "无效签名", Some(("privateKey", Trouble::OwnKeyRefused))),
+            ("40001", "isv.missing-signature-key", "缺少签名配置", Some(("privateKey", Trouble::OwnKeyNotRegistered))),
+            ("40002", "isv.invalid-app-id", "无效的AppID参数", Some(("appId", Trouble::AppUnknown))),
+            ("40003", "isv.decryption-error-unknown", "解密出错", Some(("encryptKey", Trouble::ContentKeyWrong))),
+            ("20001", "aop.app-auth-token-time-out", "已过期", Some(("appAuthToken", Trouble::AuthorizationVoid))),
+            ("20001", "aop.invalid-app-auth-token", "无效", Some(("appAuthToken", Trouble::AuthorizationVoid))),
+            ("40006", "isv.insufficient-isv-permissions", "ISV权限不足", Some(("", Trouble::ProductNotEnabled))),
+            ("40006", "isv.insufficient-isv-permissions", "应用未上线", Some(("appId", Trouble::AppOffline))),
+            ("40005", "isv.app-call-limited", "超限", Some(("", Trouble::RateLimited))),
+            ("20000", "isp.unknow-error", "系统繁忙", Some(("", Trouble::ProviderUnwell))),
+            ("40004", "ACQ.SYSTEM_ERROR", "系统错误", Some(("", Trouble::ProviderUnwell))),
+            ("40002", "isv.something-new", "新的", Some(("", Trouble::NotUnderstood))),
+        ] {
+            let failure = Failure { code: code.to_owned(), sub_code: sub_code.to_owned(), message: message.to_owned() };
+            assert_eq!(shows(&failure), shown, "{sub_code} {message}");
+        }
     }
 }

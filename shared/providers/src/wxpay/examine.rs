@@ -331,3 +331,44 @@ pub(super) fn found_at(node: &WxpayNode, key: &str) -> Page {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_text_of_a_refused_signature_shows_at_which_key_the_mistake_is() {
+        for (field, message, shown) in [
+            ("signature", "错误的签名，验签失败", (OWN_KEY, Trouble::OwnKeyRefused)),
+            ("", "签名错误，请检查后再试", (OWN_KEY, Trouble::OwnKeyRefused)),
+            ("serial_no", "商户证书序列号有误", (CERTIFICATE, Trouble::OwnCertificateRefused)),
+            ("", "商户证书序列号有误。请使用签名私钥匹配的证书序列号", (CERTIFICATE, Trouble::OwnCertificateRefused)),
+            ("", "商户证书已过期", (CERTIFICATE, Trouble::OwnCertificateRefused)),
+            ("", "商户证书已作废", (CERTIFICATE, Trouble::OwnCertificateRefused)),
+            ("", "商户未申请过证书", (CERTIFICATE, Trouble::OwnCertificateRefused)),
+            ("", "已更换证书，请使用新证书", (CERTIFICATE, Trouble::OwnCertificateRefused)),
+            ("", "商户未设置APIv3密钥", (V3_KEY, Trouble::DecryptionKeyNotSet)),
+            ("mchid", "商户号不存在", ("mchId", Trouble::MerchantUnknown)),
+            ("timestamp", "Http头Authorization中的timestamp与发起请求的时间不得超过5分钟", ("", Trouble::ClockSkew)),
+            ("", "Http头Authorization中的timestamp与发起请求的时间不得超过5分钟", ("", Trouble::ClockSkew)),
+        ] {
+            assert_eq!(of_signature(field, message), shown, "{message}");
+        }
+    }
+
+    #[test]
+    fn each_refusal_of_apiv2_shows_at_which_key_the_mistake_is() {
+        for (code, words, shown) in [
+            ("FAIL", "签名错误", ("key", Trouble::SharedKeyWrong)),
+            ("SIGNERROR", "", ("key", Trouble::SharedKeyWrong)),
+            ("FAIL", "appid和mch_id不匹配", ("appId", Trouble::AppNotBound)),
+            ("APPID_MCHID_NOT_MATCH", "", ("appId", Trouble::AppNotBound)),
+            ("FAIL", "商户号mch_id或sub_mch_id不存在", ("mchId", Trouble::MerchantUnknown)),
+            ("FAIL", "appid不存在", ("appId", Trouble::AppUnknown)),
+            ("NOAUTH", "商户无此接口权限", ("", Trouble::ProductNotEnabled)),
+            ("FAIL", "新的错误", ("", Trouble::NotUnderstood)),
+        ] {
+            assert_eq!(of_v2_refusal(code, words), shown, "{code} {words}");
+        }
+    }
+}
