@@ -1,7 +1,12 @@
 //! `vk-pay doctor` names what is wrong: more than forty mistakes that are made in the field, each put into a right
 //! configuration and asked about at the simulated providers.
 
-#![allow(clippy::unwrap_used, clippy::too_many_lines, reason = "a test fails by unwrapping, and a table is long")]
+#![allow(
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    reason = "a test fails by unwrapping, a table is long, and what was named is printed for a report"
+)]
 
 use axum::Router;
 use axum::http::StatusCode;
