@@ -44,7 +44,7 @@ const TREES: [Tree; 9] = [
         prefix: "crate::",
         based: true,
         layers: &[
-            &["bill", "login", "missing_key", "purchase", "registry", "stands", "token_cache"],
+            &["bill", "diagnosis", "login", "missing_key", "purchase", "registry", "stands", "token_cache"],
             &["common", "driver"],
             &["account", "alipay", "apple", "huawei", "virtual_pay", "vkspay", "wxpay"],
             // Its open product is WeChat Pay's APIv3 under another scheme.
@@ -57,7 +57,7 @@ const TREES: [Tree; 9] = [
         prefix: "crate::",
         based: true,
         layers: &[
-            &["client", "item"],
+            &["client", "examine", "item"],
             &["listing"],
             &["bills", "doubt", "due", "incident", "orders", "tasks", "tokens", "transfers", "write"],
             &["credit", "days", "refunds"],

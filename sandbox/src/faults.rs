@@ -76,6 +76,13 @@ pub enum Misbehaviour {
     TooMany,
     /// The call is refused in the provider's words, as a wrong key or a wrong parameter is; nothing takes effect.
     Refuse,
+    /// The product is not enabled: v3 403 `NO_AUTH`, Alipay 40006; at others as a wrong parameter.
+    NotEnabled,
+    /// Requests from this address are refused: WeChat's access tokens 40164; at others as a wrong parameter.
+    AddressRefused,
+    /// What is asked for does not exist: v3 404 `RESOURCE_NOT_EXISTS`, as a merchant that has only the public key is
+    /// answered who asks for the platform certificates.
+    Missing,
     /// Query: one word of the answer says paid and another denies it.
     Contradict,
     /// Query: the payer is entering a password.

@@ -24,6 +24,15 @@ pub(crate) fn from_rfc3339(text: &str) -> Option<i64> {
     i64::try_from(t.unix_timestamp_nanos() / 1_000_000).ok()
 }
 
+/// `Fri, 08 Jun 2018 02:34:56 GMT`, as HTTP writes a time.
+pub(crate) fn http_date(ms: i64) -> String {
+    let format = time::macros::format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+    );
+    let at = OffsetDateTime::from_unix_timestamp(ms.div_euclid(1000));
+    at.ok().and_then(|at| at.format(format).ok()).unwrap_or_default()
+}
+
 /// `20180608103456`.
 pub(crate) fn compact(ms: i64) -> String {
     let t = shanghai(ms);

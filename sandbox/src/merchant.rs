@@ -85,6 +85,11 @@ impl Merchant {
         self.accounts.iter().find(|account| account.provider == provider).map_or("", |account| &account.id)
     }
 
+    /// Whether it owns an application.
+    pub(crate) fn owns_app(&self, id: &str) -> bool {
+        self.apps.iter().any(|(own, _)| own == id)
+    }
+
     /// Whether it owns an application with this secret.
     pub(crate) fn has_app(&self, id: &str, secret: &str) -> bool {
         self.apps.iter().any(|(own, own_secret)| own == id && own_secret == secret)

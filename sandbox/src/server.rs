@@ -3,7 +3,7 @@
 use crate::faults::Misbehaviour;
 use crate::sandbox::Sandbox;
 use crate::wire::{Answer, Call, Inbound, LoggedRequest};
-use crate::{control, desks};
+use crate::{control, desks, ids};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -51,7 +51,10 @@ async fn wire(State(sandbox): State<Sandbox>, request: Request) -> Response {
     if pause > 0 {
         tokio::time::sleep(Duration::from_millis(pause)).await;
     }
-    answer.map_or_else(hang_up, Answer::into_response)
+    answer.map_or_else(hang_up, |mut answer| {
+        answer.headers.push(("date", ids::http_date(sandbox.now())));
+        answer.into_response()
+    })
 }
 
 /// The answer, if there is one, and for how many ms the connection is held.
@@ -70,9 +73,14 @@ fn served(sandbox: &Sandbox, inbound: &Inbound, call: &Call, fault: Option<Misbe
             serve();
             (None, ms)
         }
-        Some(what @ (Misbehaviour::SystemError | Misbehaviour::TooMany | Misbehaviour::Refuse)) => {
-            (Some(refuse(what)), 0)
-        }
+        Some(
+            what @ (Misbehaviour::SystemError
+            | Misbehaviour::TooMany
+            | Misbehaviour::Refuse
+            | Misbehaviour::NotEnabled
+            | Misbehaviour::AddressRefused
+            | Misbehaviour::Missing),
+        ) => (Some(refuse(what)), 0),
         Some(Misbehaviour::SystemErrorAfterCommit) => {
             serve();
             (Some(refuse(Misbehaviour::SystemError)), 0)

@@ -187,6 +187,11 @@ impl desk::Desk for Desk {
     fn refuse(&self, sandbox: &Sandbox, inbound: &Inbound, what: Misbehaviour) -> Answer {
         let refusal = match what {
             Misbehaviour::Refuse => Refusal::new("40002", "isv.invalid-signature", "验签出错"),
+            Misbehaviour::NotEnabled => Refusal::new(
+                "40006",
+                "isv.insufficient-isv-permissions",
+                "ISV权限不足，建议在开发者中心检查签约是否已经生效",
+            ),
             Misbehaviour::TooMany => Refusal::new("40005", "isv.app-call-limited", "应用调用次数超限"),
             _ => Refusal::new("20000", "aop.unknow-error", "系统繁忙"),
         };

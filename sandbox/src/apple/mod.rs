@@ -115,15 +115,15 @@ impl desk::Desk for Desk {
         if inbound.path.ends_with("/verifyReceipt") {
             return answer(200, &verify_receipt(sandbox, inbound));
         }
-        if inbound.path.starts_with("/storekit-sandbox/") {
-            return answer(404, &json!({ "errorCode": 4_040_010, "errorMessage": "Transaction id not found." }));
-        }
         let token = inbound.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
         let state = sandbox.state();
         let Some(merchant) = state.merchants.iter().find(|m| authorized(m.keys(), token, sandbox.now())).cloned()
         else {
             return Answer::new(401, "text/plain", "Unauthenticated\n", "401");
         };
+        if inbound.path.starts_with("/storekit-sandbox/") {
+            return answer(404, &json!({ "errorCode": 4_040_010, "errorMessage": "Transaction id not found." }));
+        }
         if inbound.path == "/storekit/inApps/v1/notifications/history" && inbound.method == "POST" {
             return history::page(&state, &merchant, inbound, sandbox.now());
         }

@@ -327,7 +327,7 @@ fn login(sandbox: &Sandbox, body: &Map<String, Value>) -> Result<Value, Refused>
 
 fn token(sandbox: &Sandbox, body: &Map<String, Value>) -> Result<Value, Refused> {
     let merchant =
-        sandbox.state().merchant(Provider::Douyin, text(body, "client_key")).ok_or((10_013, "client_key"))?;
+        sandbox.state().merchant(Provider::Douyin, text(body, "client_key")).ok_or((10_003, "client_key"))?;
     if text(body, "client_secret") != merchant.keys::<Keys>().secret || text(body, "grant_type") != "client_credential"
     {
         return Err((10_013, "client_secret"));

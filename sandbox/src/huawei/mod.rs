@@ -203,14 +203,17 @@ impl desk::Desk for Desk {
             inbound.header("paymercauth").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         let merchant = sandbox.state().merchant(Provider::Huawei, auth["callerId"].as_str().unwrap_or_default());
         let Some(merchant) = merchant else {
-            return Answer::new(200, "application/json", r#"{"resultCode":"200000"}"#, "no callerId");
+            let stranger = r#"{"resultCode":"200001","resultDesc":"refused","subCode":"INVALID_CALLER_ID","subDesc":"INVALID_CALLER_ID"}"#;
+            return Answer::new(200, "application/json", stranger, "INVALID_CALLER_ID");
         };
         let body: Value = serde_json::from_slice(&inbound.body).unwrap_or_default();
-        let served = match authorized(&merchant, inbound, &auth, &body) {
+        let own = auth["authId"] == json!(merchant.keys::<Keys>().auth_id);
+        let served = match own && authorized(&merchant, inbound, &auth, &body) {
             true => {
                 let last = inbound.path.rsplit('/').next().unwrap_or_default();
                 Request { sandbox, keys: merchant.keys(), body: &body, last, fault }.serve(&inbound.path)
             }
+            false if !own => Err(("200001", "INVALID_AUTH_ID")),
             false => Err(("200002", "INVALID_SIGNATURE")),
         };
         let answer = served.unwrap_or_else(
@@ -348,8 +351,7 @@ fn authorized(merchant: &Merchant, inbound: &Inbound, auth: &Value, body: &Value
     };
     let signed = if inbound.method == "GET" { inbound.target() } else { canonical(&without(body, "sign")) };
     let trace = auth["traceId"].as_str().unwrap_or_default();
-    auth["authId"] == json!(merchant.keys::<Keys>().auth_id)
-        && (1..=32).contains(&trace.len())
+    (1..=32).contains(&trace.len())
         && auth["time"].is_i64()
         && right(&signed, "bodySign")
         && right(&canonical(&without(auth, "headerSign")), "headerSign")

@@ -139,6 +139,11 @@ impl desk::Desk for Desk {
         if what == Misbehaviour::Refuse {
             return answer(&json!({ "errcode": 268_490_002, "errmsg": "invalid parameter" }));
         }
+        if what == Misbehaviour::AddressRefused {
+            let words =
+                "invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, not in whitelist rid: 6583f22d-35b1b023-4a6d02b6";
+            return answer(&json!({ "errcode": 40_164, "errmsg": words }));
+        }
         let code = if what == Misbehaviour::TooMany { 268_490_015 } else { -1 };
         answer(&json!({ "errcode": code, "errmsg": "system busy" }))
     }
@@ -314,13 +319,16 @@ fn login(sandbox: &Sandbox, inbound: &Inbound) -> Result<Value, Refused> {
         form_urlencoded::parse(inbound.query.as_bytes()).into_owned().collect();
     let get = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
     let code = if get("js_code").is_empty() { get("code") } else { get("js_code") };
-    if get("grant_type") != "authorization_code" || code.is_empty() || code.starts_with("bad") {
-        return Err((40_029, "invalid code"));
-    }
     let mut state = sandbox.state();
     let appid = get("appid");
+    if !state.merchants.iter().any(|m| m.owns_app(appid)) {
+        return Err((40_013, "invalid appid"));
+    }
     if !state.merchants.iter().any(|m| m.has_app(appid, get("secret"))) {
         return Err((40_125, "invalid appsecret"));
+    }
+    if get("grant_type") != "authorization_code" || code.is_empty() || code.starts_with("bad") {
+        return Err((40_029, "invalid code"));
     }
     let openid = format!("o{}", &md5_hex(format!("{appid}{code}").as_bytes())[..27]);
     if inbound.path == "/sns/oauth2/access_token" {

@@ -34,6 +34,9 @@ pub(crate) fn create(cx: &Cx<'_>, partner: bool, product: &str) -> Reply {
             }
         }
     }
+    if product == "jsapi" {
+        check_openids(["openid", "sp_openid", "sub_openid"].map(openid))?;
+    }
     let now = cx.sandbox.now();
     let expires = text("time_expire").and_then(ids::from_rfc3339).unwrap_or(now + LIFE_MS);
     if expires <= now || expires > now + LIFE_MS {
@@ -88,6 +91,15 @@ pub(crate) fn create(cx: &Cx<'_>, partner: bool, product: &str) -> Reply {
         return Ok(Some(objects::order(&state.trades[at])));
     }
     Ok(Some(handed_out(&state.trades[at])))
+}
+
+/// No openid has other characters than letters, digits, `_` and `-`.
+fn check_openids(openids: [Option<String>; 3]) -> Result<(), Refusal> {
+    let plain = |id: &String| id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+    match openids.iter().flatten().all(plain) {
+        true => Ok(()),
+        false => Err(Refusal::param("无效的openid").field("/payer/openid", "body")),
+    }
 }
 
 /// What the payer's code does, by its last digit: 6 pays after the password, 7 never types it, 8 has no money,

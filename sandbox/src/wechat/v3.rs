@@ -307,6 +307,12 @@ fn certificates(merchant: &Account) -> Value {
 pub(crate) fn refuse(what: Misbehaviour) -> Answer {
     match what {
         Misbehaviour::Refuse => Refusal::new(401, "SIGN_ERROR", "签名错误", 268_435_457),
+        Misbehaviour::NotEnabled => {
+            Refusal::new(403, "NO_AUTH", "商户号该产品权限未开通，请前往商户平台>产品中心检查后重试", 268_435_457)
+        }
+        Misbehaviour::Missing => {
+            Refusal::new(404, "RESOURCE_NOT_EXISTS", "无可用的平台证书，请在商户平台申请使用微信支付公钥", 268_435_457)
+        }
         Misbehaviour::TooMany => Refusal::new(429, "FREQUENCY_LIMITED", "频率超限", 268_447_840),
         _ => Refusal::new(500, "SYSTEM_ERROR", "系统异常，请稍后重试", 268_435_456),
     }

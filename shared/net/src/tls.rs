@@ -50,7 +50,7 @@ impl std::fmt::Debug for Clients {
 }
 
 /// The configuration of the process. Its copies share their tickets.
-fn config() -> &'static ClientConfig {
+pub fn config() -> &'static ClientConfig {
     static CONFIG: OnceLock<ClientConfig> = OnceLock::new();
     CONFIG.get_or_init(|| {
         let mut config = with_roots(roots().clone()).with_no_client_auth();

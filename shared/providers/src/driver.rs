@@ -4,6 +4,7 @@
 //! have comes with a default, which is that this one has it not.
 
 use crate::bill::Statement;
+use crate::diagnosis::{Examination, Page};
 use crate::{
     Account, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Held,
     Login, Meaning, Merchant, Notice, Proof, ProviderClients, ProviderReply, Purchase, RefundRequest, RefundStanding,
@@ -297,6 +298,15 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
     async fn bill(&self, _cx: Cx<'_>, _day: Day) -> Result<Statement, CallError> {
         unsupported()
     }
+
+    /// Asks the provider a few signed questions that change nothing and move no money, and says what its answers show to be
+    /// wrong with the node's set-up. Nothing that it asks needs an order, and nothing is kept of the answers.
+    async fn examine(&self, cx: Cx<'_>) -> Examination;
+
+    /// The page of the provider's console on which the value of a key is found; the key is a [`Diagnosis`]'s.
+    ///
+    /// [`Diagnosis`]: crate::diagnosis::Diagnosis
+    fn found_at(&self, key: &str) -> Page;
 
     /// Whether a message is of this provider by its shape alone, for a URL that names none.
     fn recognises(callback: &Shape<'_>) -> bool;

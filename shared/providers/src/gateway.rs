@@ -1,5 +1,6 @@
 //! One merchant's door to one product of a provider.
 
+use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, Shape};
 use crate::{
     CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Held, Login,
@@ -349,6 +350,36 @@ impl Gateway {
         now: UnixMs,
     ) -> Result<Purchase, CallError> {
         on_node!(&self.node, node => self.timed(Box::pin(node.purchase(self.cx(clients, now), attempt, proof))).await)
+    }
+
+    /// Asks the provider a few signed questions that change nothing and move no money, and says what its answers show to
+    /// be wrong with the node's set-up.
+    pub async fn examine(&self, clients: &ProviderClients, now: UnixMs) -> Examination {
+        on_node!(&self.node, node => Box::pin(node.examine(self.cx(clients, now))).await)
+    }
+
+    /// The page of the provider's console on which the value of a key of the node is found.
+    pub fn found_at(&self, key: &str) -> Page {
+        on_node!(&self.node, node => node.found_at(key))
+    }
+
+    /// The keys under which the configuration may have a node: VK-Pay's name, and uni-pay's; none for a section that is
+    /// itself the only node.
+    pub fn keys_of(provider: Provider, node: &str) -> Vec<&'static str> {
+        let section = on_provider!(provider, P => P::SECTION);
+        let own = section.nodes.iter().copied().filter(|name| *name == node);
+        own.chain(section.aliases.iter().filter(|(_, name)| *name == node).map(|(alias, _)| *alias)).collect()
+    }
+
+    /// All nodes of a merchant, by provider and name; the node of a section without nodes has the empty one.
+    pub fn all(merchant: &Merchant) -> Vec<(Provider, String, Self)> {
+        let mut all = Vec::new();
+        for provider in Provider::ALL {
+            for name in Node::names(merchant, provider) {
+                all.extend(Self::find(merchant, provider, &name).map(|gateway| (provider, name, gateway)));
+            }
+        }
+        all
     }
 
     /// Tells the provider that an order is delivered which was found paid by asking, where it wants to know.

@@ -11,6 +11,7 @@ pub mod alipay;
 pub mod apple;
 pub mod bill;
 pub mod common;
+mod diagnosis;
 pub mod douyin;
 mod driver;
 pub mod huawei;
@@ -40,6 +41,7 @@ mod account;
 mod gateway;
 
 pub use account::Account;
+pub use diagnosis::{Diagnosis, Examination, Page, Trouble};
 pub use driver::Client;
 pub use gateway::{Gateway, ProviderClients, addressee, exchange, read_callback, reply};
 pub use login::Login;

@@ -70,6 +70,13 @@ macro_rules! providers {
                 }
             }
 
+            /// The names of a merchant's nodes of a provider.
+            pub(crate) fn names(merchant: &Merchant, provider: Provider) -> Vec<String> {
+                match provider {
+                    $(Provider::$variant => merchant.$module.keys().cloned().collect(),)*
+                }
+            }
+
             /// Whose it is.
             pub(crate) const fn provider(&self) -> Provider {
                 match self {

@@ -90,6 +90,25 @@ impl<'a> Call<'a> {
         node: &AlipayNode,
         now: UnixMs,
     ) -> Result<Map<String, Value>, CallError> {
+        let answer = self.post(clients, node, now).await?;
+        if answer.status != 200 {
+            return Err(CallError::Unknown(format!("{}: HTTP {}", self.method, answer.status)));
+        }
+        match answer::read(&answer.body, self.method, Keys::of(node)) {
+            Ok(Answer::Success(fields)) => Ok(fields),
+            Ok(Answer::Pending(_)) => Err(CallError::Unknown(format!("{}: 10003, the payer is at it", self.method))),
+            Ok(Answer::Failure(failure)) => judged(node, failure),
+            Err(error) => Err(CallError::Unknown(format!("{}: {error}", self.method))),
+        }
+    }
+
+    /// Sends the call; the answer is neither verified nor read.
+    pub(super) async fn post(
+        &self,
+        clients: &ProviderClients,
+        node: &AlipayNode,
+        now: UnixMs,
+    ) -> Result<net::provider_http::Answer, CallError> {
         let params = self.signed(node, now, true);
         let params = params.map_err(|error| CallError::Unknown(format!("the request {error}")))?;
         let url = format!("{}?charset=utf-8", gateway(node));
@@ -103,15 +122,7 @@ impl<'a> Call<'a> {
         let answer = clients.http.send(request).await.map_err(CallError::unknown)?;
         let trace = answer.headers.get("trace_id").and_then(|t| t.to_str().ok()).unwrap_or_default();
         tracing::debug!(method = self.method, status = answer.status, trace_id = trace, "Alipay answered");
-        if answer.status != 200 {
-            return Err(CallError::Unknown(format!("{}: HTTP {}", self.method, answer.status)));
-        }
-        match answer::read(&answer.body, self.method, Keys::of(node)) {
-            Ok(Answer::Success(fields)) => Ok(fields),
-            Ok(Answer::Pending(_)) => Err(CallError::Unknown(format!("{}: 10003, the payer is at it", self.method))),
-            Ok(Answer::Failure(failure)) => judged(node, failure),
-            Err(error) => Err(CallError::Unknown(format!("{}: {error}", self.method))),
-        }
+        Ok(answer)
     }
 }
 
@@ -154,7 +165,7 @@ fn meaning(sub_code: &str) -> Meaning {
     }
 }
 
-fn presentable(node: &AlipayNode, message: &str) -> String {
+pub(super) fn presentable(node: &AlipayNode, message: &str) -> String {
     let message = match &node.app_auth_token {
         Some(token) => message.replace(token.expose(), "***"),
         None => message.to_owned(),

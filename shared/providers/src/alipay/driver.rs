@@ -1,8 +1,9 @@
 //! Alipay behind the interface that all providers have.
 
 use super::config::{ALIASES, AlipayNode, IGNORED, NODES};
-use super::{bill, check, create, login, notify, refund, trade, transfer};
+use super::{bill, check, create, examine, login, notify, refund, trade, transfer};
 use crate::bill::Statement;
+use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, DAY, Driver, Shape};
 use crate::{
     Account, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Login, Merchant, Notice,
@@ -146,6 +147,14 @@ impl Driver for AlipayNode {
 
     async fn bill(&self, cx: Cx<'_>, day: Day) -> Result<Statement, CallError> {
         bill::bill(cx.clients, self, day, cx.now).await
+    }
+
+    async fn examine(&self, cx: Cx<'_>) -> Examination {
+        examine::examine(self, cx).await
+    }
+
+    fn found_at(&self, key: &str) -> Page {
+        examine::found_at(self, key)
     }
 
     fn recognises(callback: &Shape<'_>) -> bool {

@@ -14,6 +14,7 @@ pub(super) mod clock;
 mod config;
 mod create;
 mod driver;
+mod examine;
 mod notify;
 mod payment;
 mod refund;

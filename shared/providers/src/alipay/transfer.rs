@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 
 const PRODUCT: &str = "TRANS_ACCOUNT_NO_PWD";
 const SCENE: &str = "DIRECT_TRANSFER";
+/// Asks for a transfer.
+pub(super) const QUERY: &str = "alipay.fund.trans.common.query";
 
 pub(super) async fn transfer(
     clients: &ProviderClients,
@@ -52,7 +54,7 @@ pub(super) async fn query(
     request: &TransferRequest<'_>,
 ) -> Result<Option<TransferStanding>, CallError> {
     let biz = numbered(&request.transfer.out_bill_no);
-    match Call::new("alipay.fund.trans.common.query", biz).send(clients, node, request.now).await {
+    match Call::new(QUERY, biz).send(clients, node, request.now).await {
         Ok(fields) => judge(request, &fields).map(Some),
         Err(CallError::Refused(Refusal { code, .. })) if code.ends_with("ORDER_NOT_EXIST") => Ok(None),
         Err(error) => Err(error),
@@ -60,7 +62,7 @@ pub(super) async fn query(
 }
 
 /// A number with what makes it unique at Alipay.
-fn numbered(out_biz_no: &str) -> Map<String, Value> {
+pub(super) fn numbered(out_biz_no: &str) -> Map<String, Value> {
     [("out_biz_no", out_biz_no), ("product_code", PRODUCT), ("biz_scene", SCENE)]
         .into_iter()
         .map(|(name, text)| (name.to_owned(), text.into()))

@@ -20,18 +20,18 @@ const TOKEN: Duration = Duration::from_mins(5);
 
 /// One of Apple's two worlds, each with its own host and its own transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Environment {
+pub(super) enum Environment {
     Production,
     Sandbox,
 }
 
 /// Those that count for a node. Production is asked first; App Review buys in the sandbox.
-fn environments(node: &AppleNode) -> &'static [Environment] {
+pub(super) fn environments(node: &AppleNode) -> &'static [Environment] {
     if node.sandbox { &[Environment::Production, Environment::Sandbox] } else { &[Environment::Production] }
 }
 
 impl Environment {
-    fn host(self, node: &AppleNode) -> String {
+    pub(super) fn host(self, node: &AppleNode) -> String {
         match self {
             Self::Production => host(node, "storekit", "https://api.storekit.apple.com"),
             Self::Sandbox => host(node, "storekit-sandbox", "https://api.storekit-sandbox.apple.com"),
@@ -185,15 +185,17 @@ impl Mailbox {
 }
 
 /// An answer of the API.
-struct Answered {
-    status: u16,
+pub(super) struct Answered {
+    /// HTTP status.
+    pub(super) status: u16,
     /// Apple's `errorCode`.
-    error: Option<i64>,
+    pub(super) error: Option<i64>,
     body: Value,
 }
 
 impl Answered {
-    fn text(&self) -> String {
+    /// Of a message about it.
+    pub(super) fn text(&self) -> String {
         format!("App Store Server API: HTTP {} {}", self.status, self.body["errorCode"])
     }
 }
@@ -217,7 +219,7 @@ struct Claims<'a> {
 }
 
 /// Calls with a fresh token: a body is posted. No answer is an error.
-async fn call(
+pub(super) async fn call(
     clients: &ProviderClients,
     node: &AppleNode,
     key: &StoreKey,

@@ -2,7 +2,8 @@
 
 use super::config::{ALIASES, AppleNode, IGNORED, NODES};
 use super::transaction::Transaction;
-use super::{account_token, api, notify, receipt, refused};
+use super::{account_token, api, examine, notify, receipt, refused};
+use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, Shape, unsupported};
 use crate::{
     CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Held, Merchant,
@@ -129,6 +130,14 @@ impl Driver for AppleNode {
         let held = transaction.signed_at.filter(|_| matches!(proof, Proof::Signed(_)));
         let held = held.map(|at| Held { at, key: transaction.id.clone() });
         Ok(Purchase { payment: transaction.payment(cx.merchant, attempt), revoked, too_old, held })
+    }
+
+    async fn examine(&self, cx: Cx<'_>) -> Examination {
+        examine::examine(self, cx).await
+    }
+
+    fn found_at(&self, key: &str) -> Page {
+        examine::found_at(key)
     }
 
     fn recognises(callback: &Shape<'_>) -> bool {

@@ -6,10 +6,12 @@
 //! | `receipt` | `verifyReceipt`, VK-Pay's way |
 //! | `api` | the App Store Server API: transactions, and notifications that did not arrive |
 //! | `notify` | App Store Server Notifications V2 |
+//! | `examine` | whether the set-up is right, by harmless questions |
 
 mod api;
 mod config;
 mod driver;
+mod examine;
 mod notify;
 mod receipt;
 mod transaction;

@@ -64,6 +64,16 @@ pub(super) async fn verify(
     }
 }
 
+/// Whether Apple answers; refused is only a wrong shared secret.
+pub(super) async fn is_served(clients: &ProviderClients, node: &AppleNode) -> Result<(), CallError> {
+    let answer = ask(clients, node, Place::Production, "bm9ib2R5").await?;
+    match answer.get("status").and_then(Value::as_i64) {
+        Some(21004) => set_up("21004", "the shared secret (password) is not the app's"),
+        Some(_) => Ok(()),
+        None => Err(CallError::unknown("verifyReceipt: no status")),
+    }
+}
+
 async fn ask(
     clients: &ProviderClients,
     node: &AppleNode,

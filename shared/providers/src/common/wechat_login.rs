@@ -1,6 +1,7 @@
 //! WeChat's logins: of mini programs, and of pages in its browser
 //! (`docs/protocols/wxpay-virtual.md#access-tokens-and-sessions`).
 
+use crate::diagnosis::Trouble;
 use crate::login::{Login, answer, known, refused_with};
 use crate::{CallError, ProviderClients};
 use domain::{Secret, TokenStoreError, UnixMs};
@@ -36,6 +37,20 @@ async fn keep_session(
     until: UnixMs,
 ) -> Result<(), TokenStoreError> {
     clients.tokens.put(&session_name(app_id, openid), secret, key, until).await
+}
+
+/// What a refusal of WeChat's that has to do with an application's secret shows: only a code that is not one shows that
+/// application and secret are right.
+pub(crate) fn refused_secret(code: &str, _words: &str) -> Result<(), (&'static str, Trouble)> {
+    match code {
+        // Not a code, used before, missing.
+        "40029" | "40163" | "41008" => Ok(()),
+        "40013" => Err(("appId", Trouble::AppUnknown)),
+        "40001" | "40125" | "41004" => Err(("secret", Trouble::AppSecretWrong)),
+        "40164" => Err(("", Trouble::AddressNotAllowed)),
+        "45009" => Err(("", Trouble::RateLimited)),
+        _ => Err(("", Trouble::NotUnderstood)),
+    }
 }
 
 /// An application with its secret.

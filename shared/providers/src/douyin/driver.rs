@@ -1,8 +1,9 @@
 //! Douyin behind the interface that all providers have.
 
 use super::config::{ALIASES, DouyinNode, DouyinProduct, IGNORED, NODES};
-use super::{ecpay, login, open, reply, trade};
+use super::{ecpay, examine, login, open, reply, trade};
 use crate::common::raw;
+use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, MARGIN, NO_LIMIT_NAMED, Shape, close_by_asking};
 use crate::{
     CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Login, Merchant,
@@ -148,6 +149,14 @@ impl Driver for DouyinNode {
 
     async fn login(cx: Cx<'_>, merchant: &Merchant, _platform: &str, code: &str) -> Option<Result<Login, CallError>> {
         Some(login(cx.clients, merchant.douyin.get("mp-toutiao")?, code).await)
+    }
+
+    async fn examine(&self, cx: Cx<'_>) -> Examination {
+        examine::examine(self, cx).await
+    }
+
+    fn found_at(&self, key: &str) -> Page {
+        examine::found_at(self, key)
     }
 
     fn recognises(callback: &Shape<'_>) -> bool {

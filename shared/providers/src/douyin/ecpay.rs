@@ -36,7 +36,7 @@ pub fn signing_text(body: &Map<String, Value>, salt: &Secret) -> String {
     values.join("&")
 }
 
-async fn call(
+pub(super) async fn call(
     clients: &ProviderClients,
     node: &DouyinNode,
     keys: &Ecpay,
@@ -57,7 +57,7 @@ async fn call(
     }
 }
 
-fn done(answer: &Map<String, Value>) -> bool {
+pub(super) fn done(answer: &Map<String, Value>) -> bool {
     answer.get("err_no").and_then(Value::as_i64) == Some(0)
 }
 

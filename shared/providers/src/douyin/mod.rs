@@ -6,6 +6,7 @@
 mod config;
 mod driver;
 mod ecpay;
+mod examine;
 mod open;
 mod trade;
 

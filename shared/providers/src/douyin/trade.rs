@@ -4,6 +4,7 @@
 use super::judged;
 use crate::common::body;
 use crate::douyin::{DouyinNode, Trade};
+use crate::login::refused_with;
 use crate::{
     CallError, CallbackError, CallbackRequest, CreateRequest, Created, Notice, ProviderClients, RefundNotice,
     RefundProgress, RefundRequest, RefundStanding, Standing, if_known, text_of,
@@ -134,21 +135,51 @@ async fn token(
     now: UnixMs,
 ) -> Result<Secret, CallError> {
     let Some(secret) = &node.secret else { return Err(CallError::unknown("secret is not configured")) };
-    let fetch = async || {
-        let body = json!({
-            "client_key": node.app_id,
-            "client_secret": secret.expose(),
-            "grant_type": "client_credential",
-        });
-        let answer = post(clients, node, "/oauth/client_token/", None, &body).await?;
-        let data = answer.get("data").and_then(Value::as_object).unwrap_or(&answer);
-        let lives = data.get("expires_in").and_then(Value::as_u64).filter(|s| (1..=2_592_000).contains(s));
-        match text_of(data, "access_token").filter(|token| !token.is_empty()).zip(lives) {
-            Some((token, seconds)) => Ok((Secret::new(token), Duration::from_secs(seconds))),
-            None => Err(CallError::Unknown(format!("client_token: {:?}", data.get("error_code")))),
-        }
-    };
+    let fetch = async || fetch_token(clients, node, secret).await.map_err(|error| error.as_unknown("client_token"));
     clients.tokens.token(&format!("client_token:{}", node.app_id), secret, stale, now, fetch).await
+}
+
+/// A fresh client token, with how long it lives.
+pub(super) async fn fetch_token(
+    clients: &ProviderClients,
+    node: &DouyinNode,
+    secret: &Secret,
+) -> Result<(Secret, Duration), CallError> {
+    let body = json!({
+        "client_key": node.app_id,
+        "client_secret": secret.expose(),
+        "grant_type": "client_credential",
+    });
+    let answer = post(clients, node, "/oauth/client_token/", None, &body).await?;
+    let data = answer.get("data").and_then(Value::as_object).unwrap_or(&answer);
+    let lives = data.get("expires_in").and_then(Value::as_u64).filter(|s| (1..=2_592_000).contains(s));
+    if let Some((token, seconds)) = text_of(data, "access_token").filter(|token| !token.is_empty()).zip(lives) {
+        return Ok((Secret::new(token), Duration::from_secs(seconds)));
+    }
+    let code =
+        data.get("error_code").or_else(|| answer.get("err_no")).and_then(Value::as_i64).filter(|code| *code != 0);
+    match code {
+        Some(code) => {
+            let words = text_of(data, "description").or_else(|| text_of(&answer, "err_msg"));
+            refused_with(&code.to_string(), words.map(Value::from).as_ref())
+        }
+        None => Err(CallError::unknown("client_token: no token in the answer")),
+    }
+}
+
+/// Asks for an order under a token, and says whether Douyin took the question.
+pub(super) async fn ask(
+    clients: &ProviderClients,
+    node: &DouyinNode,
+    token: &Secret,
+    number: &str,
+) -> Result<(), CallError> {
+    let path = "/api/trade_basic/v1/developer/order_query/";
+    let answer = post(clients, node, path, Some(token), &json!({ "out_order_no": number })).await?;
+    match answer.get("err_no").and_then(Value::as_i64) {
+        Some(0) => Ok(()),
+        _ => judged("order_query", &answer),
+    }
 }
 
 /// Calls the open platform; a void token is fetched anew once. The answer is the object in `data`.

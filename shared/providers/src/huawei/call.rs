@@ -6,7 +6,7 @@ use crate::huawei::{HuaweiNode, PaymentKit};
 use crate::{CallError, Meaning, ProviderClients, Refusal, text_of};
 use domain::UnixMs;
 use http::Method;
-use net::provider_http::Request;
+use net::provider_http::{Answer, Request};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -55,6 +55,25 @@ pub(super) async fn call(
     body: Option<String>,
     now: UnixMs,
 ) -> Result<Map<String, Value>, CallError> {
+    let answer = post(clients, node, keys, path, body, now).await?;
+    if answer.status != 200 {
+        return Err(CallError::Unknown(format!("{path}: HTTP {}", answer.status)));
+    }
+    let Some(answer) = verified(keys, &answer.body) else {
+        return Err(CallError::Unknown(format!("{path}: the answer is not signed by Huawei")));
+    };
+    judge(path, answer)
+}
+
+/// Signs and sends; the answer is neither verified nor judged.
+pub(super) async fn post(
+    clients: &ProviderClients,
+    node: &HuaweiNode,
+    keys: &PaymentKit,
+    path: &str,
+    body: Option<String>,
+    now: UnixMs,
+) -> Result<Answer, CallError> {
     let signed = body.as_deref().map_or_else(|| Some(path.to_owned()), canonical);
     let Some(authorization) = signed.and_then(|signed| authorization(keys, &signed, now)) else {
         return Err(CallError::unknown("the request cannot be signed"));
@@ -70,14 +89,7 @@ pub(super) async fn call(
         body: body.unwrap_or_default().into_bytes(),
         identity: None,
     };
-    let answer = clients.http.send(request).await.map_err(CallError::unknown)?;
-    if answer.status != 200 {
-        return Err(CallError::Unknown(format!("{path}: HTTP {}", answer.status)));
-    }
-    let Some(answer) = verified(keys, &answer.body) else {
-        return Err(CallError::Unknown(format!("{path}: the answer is not signed by Huawei")));
-    };
-    judge(path, answer)
+    clients.http.send(request).await.map_err(CallError::unknown)
 }
 
 /// The object of a text that Huawei signed.

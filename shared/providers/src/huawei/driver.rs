@@ -1,8 +1,9 @@
 //! Huawei behind the interface that all providers have.
 
 use super::config::{ALIASES, HuaweiNode, IGNORED, NODES};
-use super::{iap, is_iap, notify, pay, unconfigured};
+use super::{examine, iap, is_iap, notify, pay, unconfigured};
 use crate::common::raw;
+use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, MARGIN, NO_LIMIT_NAMED, Shape};
 use crate::{
     CallError, CallbackError, CallbackRequest, CreateRequest, Created, Goods, GoodsRequest, Held, Merchant, Notice,
@@ -161,6 +162,14 @@ impl Driver for HuaweiNode {
 
     async fn purchase(&self, cx: Cx<'_>, attempt: &Attempt, proof: Proof<'_>) -> Result<Purchase, CallError> {
         iap::purchase(cx, self, attempt, proof).await
+    }
+
+    async fn examine(&self, cx: Cx<'_>) -> Examination {
+        examine::examine(self, cx).await
+    }
+
+    fn found_at(&self, key: &str) -> Page {
+        examine::found_at(key)
     }
 
     fn recognises(callback: &Shape<'_>) -> bool {

@@ -220,7 +220,7 @@ struct Claims<'a> {
 }
 
 /// Asks for an order by its id and token; the answer is a signed order.
-async fn ask(
+pub(super) async fn ask(
     clients: &ProviderClients,
     node: &HuaweiNode,
     kit: &IapKit,

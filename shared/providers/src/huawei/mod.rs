@@ -8,6 +8,7 @@ mod canonical;
 mod config;
 mod driver;
 mod event;
+mod examine;
 mod iap;
 mod notify;
 mod pay;

@@ -1,7 +1,8 @@
 //! Virtual payment behind the interface that all providers have.
 
 use super::config::{ALIASES, IGNORED, NODES, VirtualNode};
-use super::{create, env, order, push, session};
+use super::{create, env, examine, order, push, session};
+use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, MARGIN, Shape};
 use crate::{
     CallError, CallbackError, CallbackRequest, CreateRequest, Created, Goods, GoodsRequest, Login, Merchant, Notice,
@@ -146,6 +147,14 @@ impl Driver for VirtualNode {
     async fn login(cx: Cx<'_>, merchant: &Merchant, _platform: &str, code: &str) -> Option<Result<Login, CallError>> {
         let node = merchant.virtual_pay.get("mp-weixin")?;
         Some(session::app(node).session(cx.clients, code, node.session_ttl, cx.now).await)
+    }
+
+    async fn examine(&self, cx: Cx<'_>) -> Examination {
+        examine::examine(self, cx).await
+    }
+
+    fn found_at(&self, key: &str) -> Page {
+        examine::found_at(key)
     }
 
     fn recognises(callback: &Shape<'_>) -> bool {

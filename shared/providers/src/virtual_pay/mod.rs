@@ -7,6 +7,7 @@
 mod coins;
 mod config;
 mod driver;
+mod examine;
 mod order;
 mod push;
 mod session;

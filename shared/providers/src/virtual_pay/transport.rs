@@ -37,24 +37,12 @@ pub(super) async fn xpay(
     session: Option<&Secret>,
     now: UnixMs,
 ) -> Result<Map<String, Value>, CallError> {
-    let path = format!("/xpay/{name}");
     let bytes = body::text_of(&Signed { body, env: env(node) }).into_bytes();
     let mut stale = None;
     loop {
         let token = token(clients, node, stale.as_ref(), now).await;
         let token = token.map_err(|error| error.as_unknown("no access token"))?;
-        let mut query = vec![("access_token", token.expose().to_owned()), ("pay_sig", pay_sig(node, &path, &bytes))];
-        if let Some(session) = session {
-            query.push(("signature", hash::hmac_sha256_hex(session.expose().as_bytes(), &bytes)));
-        }
-        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
-        let url = format!("{}{path}?{}", host(node.api_base.as_ref()), query);
-        let request = Request::post_json(&url, bytes.clone());
-        let answer = clients.http.send(request).await.map_err(CallError::unknown)?;
-        let answer = match serde_json::from_slice(&answer.body) {
-            Ok(Value::Object(map)) if answer.status == 200 => map,
-            _ => return Err(CallError::Unknown(format!("{name}: HTTP {}", answer.status))),
-        };
+        let answer = sent(clients, node, name, &bytes, session, &token).await?;
         return match answer.get("errcode").and_then(Value::as_i64) {
             Some(0 | DUPLICATE) => Ok(answer),
             Some(40_001 | 40_014 | 42_001) if stale.is_none() => {
@@ -65,6 +53,29 @@ pub(super) async fn xpay(
             Some(code) if LATER.contains(&code) => Err(CallError::Unknown(format!("{name}: {code}"))),
             Some(code) => Err(CallError::Refused(refusal(code, &answer))),
         };
+    }
+}
+
+/// Sends a body to `/xpay/<name>` under a token, signed; the answer is not judged yet.
+pub(super) async fn sent(
+    clients: &ProviderClients,
+    node: &VirtualNode,
+    name: &str,
+    bytes: &[u8],
+    session: Option<&Secret>,
+    token: &Secret,
+) -> Result<Map<String, Value>, CallError> {
+    let path = format!("/xpay/{name}");
+    let mut query = vec![("access_token", token.expose().to_owned()), ("pay_sig", pay_sig(node, &path, bytes))];
+    if let Some(session) = session {
+        query.push(("signature", hash::hmac_sha256_hex(session.expose().as_bytes(), bytes)));
+    }
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+    let url = format!("{}{path}?{query}", host(node.api_base.as_ref()));
+    let answer = clients.http.send(Request::post_json(&url, bytes.to_vec())).await.map_err(CallError::unknown)?;
+    match serde_json::from_slice(&answer.body) {
+        Ok(Value::Object(map)) if answer.status == 200 => Ok(map),
+        _ => Err(CallError::Unknown(format!("{name}: HTTP {}", answer.status))),
     }
 }
 
@@ -94,7 +105,12 @@ async fn token(
     clients.tokens.token(&name, &node.secret, stale, now, fetch).await
 }
 
-async fn fetch(clients: &ProviderClients, node: &VirtualNode, force: bool) -> Result<(Secret, Duration), CallError> {
+/// A fresh access token, or the one that is good already; with `force` another.
+pub(super) async fn fetch(
+    clients: &ProviderClients,
+    node: &VirtualNode,
+    force: bool,
+) -> Result<(Secret, Duration), CallError> {
     let body = json!({
         "grant_type": "client_credential",
         "appid": node.app_id,

@@ -1,7 +1,8 @@
 //! VksPay and epay behind the interface that all providers have.
 
 use super::config::{IGNORED, VkspayNode, VkspayProtocol};
-use super::{create, epay, notice, query, query_refund, refund};
+use super::{create, epay, examine, notice, query, query_refund, refund};
+use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, MARGIN, Shape};
 use crate::{
     CallError, CallbackError, CallbackRequest, CreateRequest, Created, Goods, GoodsRequest, Merchant, Notice,
@@ -120,6 +121,14 @@ impl Driver for VkspayNode {
         refund: &Refund,
     ) -> Result<RefundStanding, CallError> {
         query_refund(cx.clients, self, order, attempt, refund, cx.now).await
+    }
+
+    async fn examine(&self, cx: Cx<'_>) -> Examination {
+        examine::examine(self, cx).await
+    }
+
+    fn found_at(&self, _key: &str) -> Page {
+        examine::found_at(self)
     }
 
     fn recognises(callback: &Shape<'_>) -> bool {

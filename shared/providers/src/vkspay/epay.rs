@@ -226,7 +226,7 @@ pub(super) async fn create(
 
 /// The order object of the site. A refusal means [`Meaning::Missing`] only by a site's words for "no such order":
 /// code -1 and the text of the public source, or a text of the configuration.
-async fn order(
+pub(super) async fn order(
     clients: &ProviderClients,
     node: &VkspayNode,
     number: &str,

@@ -8,6 +8,7 @@ mod call;
 mod config;
 mod driver;
 mod epay;
+mod examine;
 mod link;
 mod notice;
 mod words;

@@ -191,6 +191,11 @@ fn read_list(body: &[u8], v3: &V3) -> Option<HashMap<String, Known>> {
     entries.iter().map(|entry| read_entry(entry, v3)).collect()
 }
 
+/// The keys of a list by their serial numbers, where it opens under the node's APIv3 key.
+pub(super) fn opens(body: &[u8], v3: &V3) -> Option<HashMap<String, PublicKey>> {
+    Some(read_list(body, v3)?.into_iter().map(|(serial, known)| (serial, known.key)).collect())
+}
+
 fn read_entry(entry: &Value, v3: &V3) -> Option<(String, Known)> {
     let sealed = entry.get("encrypt_certificate")?;
     if sealed["algorithm"].as_str() != Some("AEAD_AES_256_GCM") {

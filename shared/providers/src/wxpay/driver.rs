@@ -2,9 +2,10 @@
 
 use super::config::{ALIASES, Api, IGNORED, NODES, V3, WxpayNode};
 use super::failure::is_paying;
-use super::{bill, callback, check, client, transfer, v2, v3, v3_refund};
+use super::{bill, callback, check, client, examine, transfer, v2, v3, v3_refund};
 use crate::bill::Statement;
 use crate::common::{raw, wechat_login};
+use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, Shape, unsupported};
 use crate::{
     Account, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Login, Merchant, Notice,
@@ -205,6 +206,15 @@ impl Driver for WxpayNode {
             Api::V3(v3) => bill::bill(cx.clients, self, v3, day, cx.now).await,
             Api::V2(_) => unsupported(),
         }
+    }
+
+    async fn examine(&self, cx: Cx<'_>) -> Examination {
+        let logs_in = matches!(self.name.as_str(), "mp-weixin" | "h5-weixin");
+        examine::examine(self, app(self).filter(|_| logs_in), cx).await
+    }
+
+    fn found_at(&self, key: &str) -> Page {
+        examine::found_at(self, key)
     }
 
     fn recognises(callback: &Shape<'_>) -> bool {

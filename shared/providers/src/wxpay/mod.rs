@@ -12,6 +12,7 @@
 //! | `bill` | the bill of a day: asked for, downloaded, read |
 //! | `callback` | verify, check the age, decrypt, parse; and the replies |
 //! | `failure` | what a refusal means, and what leaves the outcome open |
+//! | `examine` | whether the set-up is right, by harmless questions |
 //! | `check`, `text` | shapes that are refused early; small readings |
 
 pub mod bill;
@@ -21,6 +22,7 @@ mod check;
 mod client;
 mod config;
 mod driver;
+mod examine;
 mod failure;
 pub mod signing;
 mod text;

@@ -59,7 +59,7 @@ fn params<const N: usize>(pairs: [(&str, &str); N]) -> Params {
 
 /// Adds the nonce and the sign, sends, and answers the verified parameters. With `certified` the merchant's
 /// client certificate is shown.
-async fn call(
+pub(super) async fn call(
     clients: &ProviderClients,
     node: &WxpayNode,
     v2: &V2,
