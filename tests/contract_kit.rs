@@ -36,16 +36,17 @@ fn action_of(function: &str, body: &Value) -> Option<Action> {
 fn misfits(function: &str, body: &Value, status: u16, reply: &Value) -> (String, Vec<String>) {
     let name = match action_of(function, body).filter(|_| status == 200) {
         Some(action) => {
-            let operation = &DOCUMENT["paths"][format!("/{function}")]["post"]["requestBody"]["content"];
-            let request = &operation["application/json"]["schema"]["discriminator"]["mapping"][action.name()];
-            let request = request.as_str().unwrap_or_else(|| panic!("docs/openapi.json has no {}", action.name()));
+            let mapping = "/post/requestBody/content/application~1json/schema/discriminator/mapping";
+            let operation = format!("/paths/~1{function}{mapping}");
+            let request = DOCUMENT.pointer(&operation).and_then(|mapping| mapping[action.name()].as_str());
+            let request = request.unwrap_or_else(|| panic!("docs/openapi.json has no {}", action.name()));
             let name = request.trim_start_matches("#/components/schemas/").trim_end_matches("Request");
             format!("{name}Reply")
         }
         None => format!("Error{status}"),
     };
-    let errors = validator(&name).iter_errors(reply).map(|error| format!("{}: {error}", error.instance_path()));
-    let errors = errors.collect();
+    let validator = validator(&name);
+    let errors = validator.iter_errors(reply).map(|error| format!("{}: {error}", error.instance_path())).collect();
     (name, errors)
 }
 

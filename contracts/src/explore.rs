@@ -101,7 +101,7 @@ fn asked_anywhere(readings: &[Reading]) -> Vec<(Vec<String>, Value)> {
                 own.push(value);
             }
         }
-        let turns = kinds.iter().any(|kind| matches!(kind, Kind::Choice(_) | Kind::Flag | Kind::Form(..)));
+        let turns = kinds.iter().copied().any(turns);
         own.truncate(if turns { own.len() } else { 1 });
         all.extend(own.into_iter().map(|value| (path.clone(), value)));
     }
@@ -138,10 +138,19 @@ fn changes(lead: &Lead, asked: &[Asked]) -> Vec<Change> {
             .map(|one| &one.kind)
             .collect();
         let is_node = kinds.iter().any(|kind| matches!(kind, Kind::Node(_)));
-        let turns = kinds.iter().any(|kind| matches!(kind, Kind::Choice(_) | Kind::Flag | Kind::Form(..)));
+        let turns = kinds.iter().copied().any(turns);
         found.extend(values(&kinds).into_iter().map(|value| Change { path: path.clone(), value, is_node, turns }));
     }
     found
+}
+
+/// Whether the values of a kind may lead somewhere else.
+fn turns(kind: &Kind) -> bool {
+    match kind {
+        Kind::Choice(_) | Kind::Flag => true,
+        Kind::Form(_, values) => !values.is_empty(),
+        _ => false,
+    }
 }
 
 /// Values of a key that may make a difference.
@@ -159,6 +168,7 @@ fn values(kinds: &[&Kind]) -> Vec<Value> {
             Kind::Integer { least, .. } => values.push(json!(least)),
             Kind::Choice(words) => values.extend(words.iter().map(|word| json!(word))),
             Kind::Texts => values.push(json!(["x"])),
+            Kind::Form(_, own) if own.is_empty() => values.push(json!("x")),
             Kind::Form(_, own) => values.extend(own.iter().cloned()),
             Kind::Looked | Kind::Known | Kind::Alias(_) | Kind::OneOf(_) | Kind::Closed | Kind::Remarked => {}
         }

@@ -153,32 +153,67 @@ fn mutations(document: &Value, path: &str) -> Vec<Value> {
     made
 }
 
-#[test]
-fn what_the_schema_refuses_the_reader_refuses_or_remarks_on() {
-    let mut refused = 0;
+/// What of the samples is changed at once: one node, or one key at the top, so that reading it is quick.
+fn slices() -> Vec<Value> {
+    let mut slices = Vec::new();
     for sample in samples() {
-        let before = said(&sample);
-        let mut all = Vec::new();
-        paths(&sample, "", &mut all);
-        for path in all {
-            for changed in mutations(&sample, &path) {
-                if validator().is_valid(&changed) {
-                    continue;
+        let auth = json!({ "keys": { "shop": "0123456789abcdef" } });
+        for (key, value) in sample.as_object().expect("an object") {
+            let nodes = ["wxpay", "alipay", "appleiap", "wxpay-virtual", "douyin", "huawei"];
+            let parts: Vec<Value> = match value.as_object().filter(|_| nodes.contains(&key.as_str())) {
+                Some(nodes) => nodes.iter().map(|(name, node)| json!({ key: { name: node } })).collect(),
+                None => vec![json!({ key: value })],
+            };
+            for mut slice in parts {
+                if key == "handlers" {
+                    slice["notifyKey"] = sample["notifyKey"].clone();
                 }
-                refused += 1;
-                if said(&changed) == before && !is_leftover(&changed, &path) {
-                    let errors: Vec<String> =
-                        validator().iter_errors(&changed).map(|e| format!("{}: {e}", e.instance_path())).collect();
-                    panic!("{path} = {:?} is taken, and the schema says {errors:?}", changed.pointer(&path));
+                if key != "auth" {
+                    slice["auth"] = auth.clone();
+                }
+                if !slices.contains(&slice) {
+                    slices.push(slice);
                 }
             }
         }
     }
-    assert!(refused > 5_000, "{refused} were refused");
+    slices
+}
+
+#[test]
+fn what_the_schema_refuses_the_reader_refuses_or_remarks_on() {
+    let mut refused = 0;
+    for slice in slices() {
+        let before = said(&slice);
+        let mut all = Vec::new();
+        paths(&slice, "", &mut all);
+        for path in all.iter().filter(|path| *path != "/auth" || slice.as_object().is_some_and(|keys| keys.len() == 1))
+        {
+            for changed in mutations(&slice, path) {
+                if validator().is_valid(&changed) {
+                    continue;
+                }
+                refused += 1;
+                if said(&changed) == before && !is_leftover(&changed, path) {
+                    let errors: Vec<String> =
+                        validator().iter_errors(&changed).map(|e| format!("{}: {e}", e.instance_path())).collect();
+                    panic!("{path} = {:?} is taken, and the schema says {errors:?}", changed.pointer(path));
+                }
+            }
+        }
+    }
+    assert!(refused > 2_000, "{refused} were refused");
 }
 
 /// Whether the change emptied a node of what it says of itself, so that the reader skips it.
 fn is_leftover(document: &Value, path: &str) -> bool {
+    let path = path.trim_start_matches("/merchants/branch");
+    let document =
+        document.pointer("/merchants/branch").filter(|_| document.get("merchants").is_some()).unwrap_or(document);
+    let sections = ["/wxpay", "/alipay", "/appleiap", "/vkspay", "/douyin", "/huawei"];
+    if !sections.iter().any(|section| path.starts_with(section)) {
+        return false;
+    }
     let node = path.split('/').skip(1).take(if path.starts_with("/vkspay") { 1 } else { 2 });
     let node = node.fold(String::new(), |path, key| format!("{path}/{key}"));
     let object = document.pointer(&node).and_then(Value::as_object).cloned().unwrap_or_default();

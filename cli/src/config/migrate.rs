@@ -185,7 +185,7 @@ impl Migration<'_> {
     /// The sections of one merchant.
     fn scope(&mut self, scope: &[String]) {
         for section in SECTIONS {
-            let path: Vec<String> = scope.iter().cloned().chain([section.name.to_owned()]).collect();
+            let path = below(scope, section.name);
             let Some(Value::Object(provider)) = at(&mut self.root, scope).and_then(|own| own.get_mut(section.name))
             else {
                 continue;
@@ -210,7 +210,7 @@ impl Migration<'_> {
         let mut kept = Map::new();
         let own_names: Vec<String> = nodes.keys().cloned().collect();
         for (key, value) in nodes {
-            let old = [path, &[key.clone()]].concat();
+            let old = below(path, &key);
             let alias = section.aliases.iter().find(|(alias, _)| *alias == key);
             let name = alias.map_or(key.clone(), |(_, name)| (*name).to_owned());
             let Value::Object(node) = value else {
@@ -226,8 +226,8 @@ impl Migration<'_> {
                 continue;
             }
             if name != key {
-                self.move_holes(&old, &[path, &[name.clone()]].concat());
-                self.note_changed(old.join("."), What::Renamed([path, &[name.clone()]].concat().join(".")));
+                self.move_holes(&old, &below(path, &name));
+                self.note_changed(old.join("."), What::Renamed(below(path, &name).join(".")));
             }
             kept.insert(name, Value::Object(node));
         }
@@ -251,7 +251,7 @@ impl Migration<'_> {
         let knows = |key: &str| has(key) || unknown.iter().any(|name| name == key);
         if path.iter().any(|part| part == "wxpay") && has("key") && !knows("v3Key") && !knows("version") {
             node.insert("version".to_owned(), 2.into());
-            self.note_changed([path, &["version".to_owned()]].concat().join("."), What::Version2);
+            self.note_changed(below(path, "version").join("."), What::Version2);
         }
         Some(node)
     }
@@ -261,7 +261,7 @@ impl Migration<'_> {
         let Some(Value::String(file)) = node.get(key).cloned() else { return };
         node.shift_remove(key);
         let content = format!("{}Content", key.trim_end_matches("Path"));
-        let named = [path, &[key.to_owned()]].concat().join(".");
+        let named = below(path, key).join(".");
         if is_blank(&file) || node.get(&content).is_some_and(|value| !is_nothing(value)) {
             return;
         }
@@ -356,6 +356,11 @@ impl Migration<'_> {
 /// 32 bytes of chance, as text.
 fn new_secret() -> String {
     crypto::base64(&crypto::random::<32>()).replace('+', "-").replace('/', "_").replace('=', "")
+}
+
+/// A path and a key below it.
+fn below(path: &[String], key: &str) -> Vec<String> {
+    path.iter().cloned().chain([key.to_owned()]).collect()
 }
 
 fn at<'m>(root: &'m mut Map<String, Value>, path: &[String]) -> Option<&'m mut Map<String, Value>> {

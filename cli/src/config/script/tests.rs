@@ -161,7 +161,7 @@ fn as_javascript(value: &Value, style: &mut impl Iterator<Item = u8>, out: &mut 
                 out.push_str(" : ");
                 as_javascript(value, style, out);
                 let last = at + 1 == entries.len();
-                out.push_str(if last && style.next().unwrap_or_default() % 2 == 0 { "\n" } else { ",\n" });
+                out.push_str(if last && style.next().unwrap_or_default().is_multiple_of(2) { "\n" } else { ",\n" });
             }
             out.push('}');
         }
