@@ -101,9 +101,9 @@ async fn waiting(console: &Console, lang: Lang, now: UnixMs) -> Markup {
 
 /// Each day as a bar of what was paid, with what was refunded in it; the same as a table for whoever sees no picture.
 fn chart(lang: Lang, days: &[(Day, DayTotals)]) -> Markup {
-    let most = days.iter().map(|(_, own)| own.paid_fee.0.max(own.refunded_fee.0)).max().unwrap_or_default().max(1);
+    let most = days.iter().map(|(_, own)| own.paid_fee.0.max(own.refunded_fee.0)).max().unwrap_or_default();
     let height = |fee: Fen| {
-        let height = u64::try_from(u128::from(fee.0) * u128::from(HEIGHT) / u128::from(most)).unwrap_or(HEIGHT);
+        let height = u64::try_from(u128::from(fee.0) * u128::from(HEIGHT) / u128::from(most.max(1))).unwrap_or(HEIGHT);
         if fee.0 > 0 { height.max(2) } else { 0 }
     };
     let mut bars = String::new();

@@ -17,9 +17,9 @@ use std::sync::Arc;
 /// How many orders are on a page.
 const PAGE: usize = 50;
 /// How many a page reads at most, whatever its filter leaves of them.
-const MOST_READ: usize = 1_500;
+const MOST_READ: usize = 400;
 /// The same while a subject is looked for.
-const MOST_SEARCHED: usize = 500;
+const MOST_SEARCHED: usize = 200;
 /// How many of what is due are looked at in each shard for those that are unpaid.
 const DUE: u8 = 40;
 
@@ -197,7 +197,7 @@ async fn find(
     let most = if filter.search.is_some() { MOST_SEARCHED } else { MOST_READ };
     let mut read = 0;
     loop {
-        let entries = list.next::<PaidEntry>(PAGE).await?;
+        let entries = list.next::<PaidEntry>(if filter.is_narrow() { MOST_SEARCHED } else { PAGE }).await?;
         read += entries.len();
         for (order, position) in with_orders(console, entries).await? {
             let shown = found.exact.iter().any(|own| own.out_trade_no == order.out_trade_no);
