@@ -2,6 +2,7 @@
 
 use super::config::{ALIASES, IGNORED, NODES, VirtualNode};
 use super::{create, env, order, push, session};
+use crate::common::wechat_push;
 use crate::driver::{Client, Cx, Driver, MARGIN, Shape};
 use crate::{
     CallError, CallbackError, CallbackRequest, CreateRequest, Created, Goods, GoodsRequest, Login, Merchant, Notice,
@@ -154,6 +155,6 @@ impl Driver for VirtualNode {
     }
 
     fn reply(request: &CallbackRequest<'_>, verdict: Verdict) -> ProviderReply {
-        push::reply(request, verdict)
+        wechat_push::reply(request, verdict)
     }
 }
