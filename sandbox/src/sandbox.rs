@@ -258,6 +258,11 @@ impl Sandbox {
         self.state().token_generation += 1;
     }
 
+    /// A payment is known to who takes reports of shipping so many seconds after it was made: 10, where nothing is said.
+    pub fn know_payments_after(&self, seconds: u64) {
+        self.state().known_after = seconds;
+    }
+
     /// The payer of the newest trade with this number confirms that what was shipped has come.
     ///
     /// # Errors

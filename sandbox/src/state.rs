@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub(crate) logins: BTreeSet<(String, String)>,
     /// Merchants, by their id in the sandbox, whose message push is in plain mode.
     pub(crate) plain_pushes: BTreeSet<String>,
+    /// A payment is known to who takes reports of shipping so long after it was made, s.
+    pub(crate) known_after: u64,
     /// Grows when all access tokens end.
     pub(crate) token_generation: u64,
 }
@@ -70,6 +72,7 @@ impl State {
             consoles: HashMap::new(),
             logins: BTreeSet::new(),
             plain_pushes: BTreeSet::new(),
+            known_after: 10,
             token_generation: 0,
         }
     }

@@ -117,6 +117,10 @@ pub struct World {
     pub sharded: bool,
     /// How many pieces of the goods were put in.
     pub put_in: AtomicI64,
+    /// Whether orders are paid in a mini program, whose platform keeps the money.
+    pub ships: bool,
+    /// The orders whose shipping the merchant has reported.
+    pub reported: Mutex<BTreeSet<String>>,
     /// Whether there is a store.
     pub sells: bool,
     /// What it sold.
@@ -132,9 +136,10 @@ impl World {
         trades.any(|t| t.provider == provider && t.number == number && t.notify_url.is_some())
     }
 
-    /// The world of a seed: every fourth has a store, every fourth queues, every fourth goods in shards.
+    /// The world of a seed: every fourth has a store, every fourth queues, every fourth goods in shards, every fourth a mini
+    /// program.
     pub async fn new(number: u64, faults: usize) -> Self {
-        let mut world = Self::with_queues(number, faults, number % 4 == 2).await;
+        let mut world = Self::of(number, faults, number % 4 == 2, number % 4 == 0).await;
         world.sharded = number % 4 == 1;
         if world.sharded {
             let (pieces, shards) = chance(|c| (c.below(6) + 4, *c.pick(&SHARDS)));
@@ -143,8 +148,17 @@ impl World {
         world
     }
 
+    /// The same with a mini program.
+    pub async fn shipping(number: u64, faults: usize) -> Self {
+        Self::of(number, faults, false, true).await
+    }
+
     /// The same, with queues or without.
     pub async fn with_queues(number: u64, faults: usize, queued: bool) -> Self {
+        Self::of(number, faults, queued, false).await
+    }
+
+    async fn of(number: u64, faults: usize, queued: bool, ships: bool) -> Self {
         seed(number);
         let start = tokio::time::Instant::now();
         let clock = Arc::new(move || {
@@ -158,7 +172,10 @@ impl World {
         sandbox.set_console_url("shop", SITE, "default");
         let policy = chance(|c| *c.pick(&[PolicyOf::Refund, PolicyOf::Refund, PolicyOf::Accept, PolicyOf::Wait]));
         let silent = chance(|c| c.permille(300));
-        let config = document(policy);
+        let mut config = document(policy);
+        if ships {
+            config["shipping"] = crate::shipping::modes();
+        }
         let weather = Arc::new(Weather::default());
         let database = Database::memory().expect("a database");
         let written = Arc::new(Written::default());
@@ -202,6 +219,8 @@ impl World {
             queues,
             sharded: false,
             put_in: AtomicI64::new(0),
+            ships,
+            reported: Mutex::default(),
             sells: number % 4 == 3,
             sales: Mutex::default(),
             secrets,

@@ -14,8 +14,6 @@ use crate::wire::{Answer, Inbound};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// A payment is known here so long after it was made, s.
-const KNOWN_AFTER: u64 = 10;
 /// Who does not confirm is taken to have so long after the shipping, s; the money is paid out as long after that again.
 const CONFIRMED_AFTER: u64 = 172_800;
 const PREFIX: &str = "/wxa/sec/order/";
@@ -73,9 +71,9 @@ fn serve(sandbox: &Sandbox, inbound: &Inbound) -> Result<Value, Refused> {
         return Err((43_002, "require POST method"));
     }
     let now = sandbox.now();
-    let known_from = now - sandbox.scaled_ms(KNOWN_AFTER);
     let confirmed = now + sandbox.scaled_ms(CONFIRMED_AFTER);
     let mut state = sandbox.state();
+    let known_from = now - sandbox.scaled_ms(state.known_after);
     let token = inbound.arg("access_token").unwrap_or_default();
     let own = |account: &Arc<Account>| account.access_token(state.token_generation) == token;
     let account = state.merchants.iter().filter_map(|merchant| merchant.account::<Account>()).find(own);
@@ -197,8 +195,9 @@ fn upload(state: &mut State, at: usize, body: &Value, now: i64, confirmed: i64) 
     match (shipment.finished, &shipment.report) {
         _ if back => return Err((10_060_004, "支付单处于不可发货的状态")),
         _ if shipment.received.is_some() => return Err((10_060_002, "支付单已完成发货，无法继续发货")),
-        (_, Some(before)) if *before == report => return Err((10_060_023, "发货信息未更新")),
         (2.., _) => return Err((10_060_003, "支付单已使用重新发货机会")),
+        // The page does not say whether the same again is a correction: at worst it is.
+        (0, Some(before)) if *before == report => return Err((10_060_023, "发货信息未更新")),
         _ => {}
     }
     shipment.uploads += 1;
