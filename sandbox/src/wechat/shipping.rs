@@ -1,4 +1,4 @@
-//! Shipping of what was paid in the mini program: `/wxa/sec/order/…` (merchant-operations.md 1).
+//! Shipping of what was paid in the mini program: `/wxa/sec/order/…` (merchant-operations.md).
 //!
 //! The money of such a trade is kept until all of it is reported as shipped, and paid out some days after.
 

@@ -1,5 +1,5 @@
 //! Shipping: WeChat keeps what is paid in a mini program until it is told that the goods are on their way
-//! (`docs/protocols/merchant-operations.md#1-mini-program-shipping-发货信息管理`).
+//! (`docs/protocols/merchant-operations.md#shipping-of-mini-programs`).
 
 use crate::UnixMs;
 use serde::{Deserialize, Serialize};

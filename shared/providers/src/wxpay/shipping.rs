@@ -1,5 +1,5 @@
 //! Shipping of what was paid in a mini program
-//! (`docs/protocols/merchant-operations.md#1-mini-program-shipping-发货信息管理`).
+//! (`docs/protocols/merchant-operations.md#shipping-of-mini-programs`).
 //!
 //! An order is named by WeChat Pay's number of its payment, which is the same in every mode.
 
