@@ -66,15 +66,16 @@ impl<'a> Kept<'a> {
     pub(super) async fn ask(&self, cx: &Context<'_>) -> Result<ShippingStanding, CallError> {
         self.gateway.query_shipping(cx.clients, self.transaction_id, cx.now()).await
     }
+}
 
-    /// Its incident.
-    fn incident(&self, why: &str) -> Incident {
-        Incident {
-            out_trade_no: Some(self.order.out_trade_no.clone()),
-            transaction_id: Some(self.transaction_id.to_owned()),
-            actual: Some(json!(why)),
-            ..Incident::new(IncidentName::Unshipped, self.attempt.provider, &self.attempt.merchant)
-        }
+/// The incident of an order whose shipping is not reported.
+pub(super) fn incident_of(order: &Order, why: &str) -> Incident {
+    let attempt = order.paid_attempt().unwrap_or(order.current());
+    Incident {
+        out_trade_no: Some(order.out_trade_no.clone()),
+        transaction_id: order.transaction_id.clone(),
+        actual: Some(json!(why)),
+        ..Incident::new(IncidentName::Unshipped, attempt.provider, &attempt.merchant)
     }
 }
 
@@ -123,7 +124,7 @@ impl Held<'_> {
     ) -> Result<bool, StoreError> {
         let no = &self.kept.order.out_trade_no;
         let over = !becomes.state.is_due() && entry.is_some();
-        let id = self.kept.incident("").id();
+        let id = incident_of(self.kept.order, "").id();
         // Who resolves the incident at this moment is as right as this.
         for _ in 0..2 {
             let open = match over {
@@ -166,7 +167,7 @@ impl Held<'_> {
 
     /// Has somebody told that nothing is reported, and lets it go.
     pub(super) async fn tell(self, cx: &Context<'_>, why: &str) -> Result<bool, StoreError> {
-        let new = alarm(cx, &self.kept.incident(why), true).await?;
+        let new = alarm(cx, &incident_of(self.kept.order, why), true).await?;
         self.release(cx).await?;
         Ok(new)
     }
@@ -347,7 +348,7 @@ async fn failed(
         && becomes.state.is_due()
         && !merchant
     {
-        alarm(cx, &held.kept.incident(&outcome.words()), true).await?;
+        alarm(cx, &incident_of(held.kept.order, &outcome.words()), true).await?;
     }
     let entry = line(by, cx.now(), &becomes, &outcome.words());
     held.write(cx, becomes, Some(&entry)).await?;

@@ -2,6 +2,7 @@
 //! refunds, reporting shipping, telling the dead-letter queue. They run from notify (once, within a small budget), from the stream and from the schedule; whoever
 //! claims a task by one conditional write runs it, and nobody else does while the claim lasts.
 
+use super::incident_record::alarm;
 use super::ship::{self, Kept, Outcome};
 use super::{Caller, Context, delivery};
 use config::{Forward, Target};
@@ -213,7 +214,7 @@ async fn nothing_to_deliver(cx: &Context<'_>, claimed: &Task, order: &Order) -> 
     Ok(Ran::Done)
 }
 
-/// An order of which all is on its way back: how the refund ends decides.
+/// An order of which all is on its way back, where how the refund ends decides, or that somebody else is at.
 async fn postpone(cx: &Context<'_>, claimed: &Task, at: UnixMs) -> Result<Ran, StoreError> {
     let why = claimed.last_error.clone().unwrap_or_else(|| "全额退款处理中".to_owned());
     let end = match claimed.state {
@@ -357,14 +358,16 @@ async fn ship(cx: &Context<'_>, claimed: &Task, at: UnixMs) -> Result<Ran, Store
     };
     // A node that the configuration has no more cannot be asked.
     let Some(kept) = Kept::of(cx, &order).await? else {
-        return end_ship(cx, claimed, at, "its node is not configured any more".to_owned(), false).await;
+        return end_ship(cx, claimed, at, "its node is not configured any more").await;
     };
+    // A refund whose end nobody tells is not waited for longer than shipping is tried.
     if order.goes_back() && !ship::went_back(&order) {
-        return postpone(cx, claimed, at).await;
+        return match claimed.next_due(at, 0) {
+            Some(_) => postpone(cx, claimed, at).await,
+            None => end_ship(cx, claimed, at, "a refund of all of it does not end").await,
+        };
     }
-    let Some(held) = ship::hold(cx, &kept).await? else {
-        return end_ship(cx, claimed, at, "somebody else is at it".to_owned(), false).await;
-    };
+    let Some(held) = ship::hold(cx, &kept).await? else { return postpone(cx, claimed, at).await };
     if ship::went_back(&order) {
         held.refunded(cx, "dispatch").await?;
         return done().await;
@@ -386,29 +389,27 @@ async fn ship(cx: &Context<'_>, claimed: &Task, at: UnixMs) -> Result<Ran, Store
     match outcome {
         Outcome::Taken | Outcome::Over(_) => done().await,
         Outcome::NotYet | Outcome::Refused(_) | Outcome::Unknown(_) | Outcome::Spent => {
-            end_ship(cx, claimed, at, outcome.words(), true).await
+            end_ship(cx, claimed, at, &outcome.words()).await
         }
     }
 }
 
 /// Ends an attempt at reporting shipping that came to nothing; who gives it up has somebody told.
-async fn end_ship(cx: &Context<'_>, claimed: &Task, at: UnixMs, why: String, asked: bool) -> Result<Ran, StoreError> {
+async fn end_ship(cx: &Context<'_>, claimed: &Task, at: UnixMs, why: &str) -> Result<Ran, StoreError> {
     let why: String = why.chars().take(REASON).collect();
     let (end, ran) = match after_failure(claimed, at, why.clone()) {
         (TaskEnd::Again(due, why), ran) => (TaskEnd::Again(due.max(at + WAIT), why), ran),
         other => other,
     };
-    if ran == Ran::Parked && asked {
+    if ran == Ran::Parked {
         let Some(order) = cx.store.order(&claimed.out_trade_no).await? else { return Ok(Ran::Skipped) };
-        if let Some(kept) = Kept::of(cx, &order).await? {
-            match ship::hold(cx, &kept).await? {
+        match Kept::of(cx, &order).await? {
+            None => drop(alarm(cx, &ship::incident_of(&order, &why), true).await?),
+            Some(kept) => match ship::hold(cx, &kept).await? {
                 Some(held) if held.shipping.state.is_due() => drop(held.tell(cx, &why).await?),
                 Some(held) => held.release(cx).await?,
-                None => {
-                    let end = TaskEnd::Again(at + WAIT, why);
-                    return Ok(if cx.store.end_task(claimed, &end).await? { Ran::Failed } else { Ran::Skipped });
-                }
-            }
+                None => return postpone(cx, claimed, at).await,
+            },
         }
     }
     Ok(if cx.store.end_task(claimed, &end).await? { ran } else { Ran::Skipped })

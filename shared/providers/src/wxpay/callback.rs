@@ -14,6 +14,7 @@ use crate::{
 };
 use crypto::aes::open_gcm;
 use domain::{Parties, Provider};
+use http::Method;
 use serde_json::Value;
 
 /// The versions, as messages show them.
@@ -27,6 +28,10 @@ enum Version {
 
 fn version(request: &CallbackRequest<'_>) -> Version {
     const HEADERS: [&str; 4] = ["wechatpay-signature", "wechatpay-serial", "wechatpay-timestamp", "wechatpay-nonce"];
+    // Nothing but the probe of a push is a GET.
+    if request.method == Method::GET {
+        return Version::Push;
+    }
     if HEADERS.iter().any(|name| request.headers.contains_key(*name)) {
         return Version::V3;
     }

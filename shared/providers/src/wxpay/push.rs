@@ -3,12 +3,11 @@
 use super::config::MINI_PROGRAM;
 use crate::common::wechat_push::{Push, Receiver, open, other, shipping};
 use crate::{CallbackError, CallbackRequest, Merchant, Notice};
-use http::Method;
 
 /// Whether a message is a push by its shape: its signature stands in the query, and no other header or body has a say.
 pub(super) fn is_push(request: &CallbackRequest<'_>) -> bool {
     let named = |wanted: &str| form_urlencoded::parse(request.query.as_bytes()).any(|(name, _)| name == wanted);
-    request.method == Method::GET || named("signature") && named("timestamp") && named("nonce")
+    named("signature") && named("timestamp") && named("nonce")
 }
 
 /// Reads a push with the keys of the mini program.
