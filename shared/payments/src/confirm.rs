@@ -281,7 +281,6 @@ async fn credit(
         Ok(acceptance) => acceptance,
         Err(name) => return Ok(Confirmed::Incident { name, new: false }),
     };
-    // What went back whole is shipped to nobody.
     let shipping = if withheld.is_some() { None } else { super::ship::begun(cx, order, attempt, payment).await? };
     let mut refused: Option<&str> = withheld;
     for round in 0..delivery::ROUNDS {
