@@ -12,7 +12,7 @@ use shared::providers::{CallbackError, CallbackRequest, Notice, ProviderClients,
 use std::path::Path;
 
 /// Reads a callback as a merchant with this configuration does.
-async fn read(config: &Value, provider: &str, callback: &SignedRequest) -> Result<Notice, CallbackError> {
+pub async fn read(config: &Value, provider: &str, callback: &SignedRequest) -> Result<Notice, CallbackError> {
     let (config, _) = Config::parse(&config.to_string(), Path::new(".")).unwrap_or_else(|faults| panic!("{faults:?}"));
     let mut headers = HeaderMap::new();
     for (name, value) in &callback.headers {

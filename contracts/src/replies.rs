@@ -17,6 +17,8 @@ pub(crate) fn result(action: Action) -> (Value, Vec<i64>) {
         Action::Refunds(Refunds::Refund) => (refund(), ok),
         Action::Refunds(Refunds::Query) => (refunds(), vec![Code::OK.number, Code::NOT_REFUNDED.number]),
         Action::Refunds(Refunds::ResolveIncident) => (resolved(), ok),
+        Action::Refunds(Refunds::UploadShipping | Refunds::ConfirmReceive) => (shipping(&[]), ok),
+        Action::Refunds(Refunds::QueryShipping) => (shipping(&[("platform", Holds::Object)]), ok),
         Action::Transfers(Transfers::Transfer | Transfers::Query | Transfers::Cancel) => (transfer(), ok),
         Action::Transfers(Transfers::Balance) => {
             (object(&[], &[("balance", INTEGER), ("presentBalance", INTEGER)]), ok)
@@ -102,6 +104,11 @@ fn page(row: &Value) -> Value {
         },
         "required": ["list"],
     })
+}
+
+/// How the shipping of an order stands, and what more its platform says.
+fn shipping(more: &[(&str, Holds)]) -> Value {
+    object(&[NUMBER, ("transaction_id", Holds::TextOrNull), ("shipping", Holds::ObjectOrNull)], more)
 }
 
 fn created() -> Value {

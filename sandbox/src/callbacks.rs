@@ -4,7 +4,7 @@ use crate::desk::Desk;
 use crate::desks;
 use crate::faults::Misbehaviour;
 use crate::forgery::Forgery;
-use crate::outbox::{CallbackKind, Job, Notice, Sent, SignedRequest};
+use crate::outbox::{CallbackKind, Job, Notice, Sent, ShippingEvent, ShippingPush, SignedRequest};
 use crate::provider::Provider;
 use crate::sandbox::{Inner, Sandbox};
 use crate::state::State;
@@ -75,11 +75,17 @@ impl Sandbox {
                     trade: &transfer.as_trade(),
                     refund: None,
                     transfer: Some(transfer),
+                    shipping: None,
                     event_id: &(desks::of(transfer.provider).profile().event_id)(now),
                     created: now,
                     url: transfer.notify_url.as_deref().ok_or("no notify_url was given")?,
                 };
                 return sign(&state, &notice, now);
+            }
+            CallbackKind::Shipping => {
+                let mut all = state.all(number).iter().rev().copied();
+                let kept = |at: &usize| state.trades[*at].shipment.is_some() && state.trades[*at].paid.is_some();
+                return push_of(&state, all.find(kept).ok_or("no money of such a trade is kept")?, now);
             }
             CallbackKind::Payment => {
                 let mut all = state.all(number).iter().rev().copied();
@@ -194,6 +200,23 @@ impl Sandbox {
     }
 }
 
+/// A push about the shipping of a trade, freshly signed.
+fn push_of(state: &State, at: usize, now: i64) -> Result<SignedRequest, String> {
+    let trade = &state.trades[at];
+    let merchant = state.merchant(trade.provider, &trade.merchant).ok_or("the merchant is gone")?;
+    let event = if trade.is_kept_unshipped() { ShippingEvent::Overdue } else { ShippingEvent::Settlement };
+    let notice = Notice {
+        trade,
+        refund: None,
+        transfer: None,
+        shipping: Some(ShippingPush { event, plain: state.plain_pushes.contains(&merchant.id) }),
+        event_id: &(desks::of(trade.provider).profile().event_id)(now),
+        created: now,
+        url: &state.console_url(&merchant, trade.provider).ok_or("no URL is typed into the console")?,
+    };
+    sign(state, &notice, now)
+}
+
 /// A callback of a trade or of its refund, freshly signed.
 fn told_of(state: &State, at: usize, refund: Option<usize>, now: i64) -> Result<SignedRequest, String> {
     let trade = &state.trades[at];
@@ -204,6 +227,7 @@ fn told_of(state: &State, at: usize, refund: Option<usize>, now: i64) -> Result<
         trade: &told,
         refund,
         transfer: None,
+        shipping: None,
         event_id: &(desk.profile().event_id)(now),
         created: now,
         url: url.as_deref().ok_or("no notify_url was given")?,

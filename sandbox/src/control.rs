@@ -4,7 +4,7 @@ use crate::bills::BillTamper;
 use crate::faults::Fault;
 use crate::forgery::Forgery;
 use crate::ledger::RefundOutcome;
-use crate::outbox::CallbackKind;
+use crate::outbox::{CallbackKind, ShippingEvent};
 use crate::provider::Provider;
 use crate::sandbox::Sandbox;
 use crate::transfers::TransferOutcome;
@@ -35,6 +35,9 @@ pub(crate) fn routes() -> Router<Sandbox> {
         .route("/settle_refund", post(settle_refund))
         .route("/transfers", get(transfers))
         .route("/settle_transfer", post(settle_transfer))
+        .route("/receive", post(receive))
+        .route("/settle_shipping", post(settle_shipping))
+        .route("/push_shipping", post(push_shipping))
         .route("/spoil_bill", post(spoil_bill))
         .route("/mend_bills", post(mend_bills))
 }
@@ -196,6 +199,24 @@ struct TransferWish {
 
 async fn settle_transfer(State(sandbox): State<Sandbox>, Json(wish): Json<TransferWish>) -> Response {
     done(sandbox.settle_transfer(&wish.number, &wish.outcome).map(|()| json!({})))
+}
+
+async fn receive(State(sandbox): State<Sandbox>, Json(wish): Json<Numbered>) -> Response {
+    done(sandbox.receive(&wish.number).map(|()| json!({})))
+}
+
+async fn settle_shipping(State(sandbox): State<Sandbox>, Json(wish): Json<Numbered>) -> Response {
+    done(sandbox.settle_shipping(&wish.number).map(|()| json!({})))
+}
+
+#[derive(Deserialize)]
+struct PushWish {
+    number: String,
+    event: ShippingEvent,
+}
+
+async fn push_shipping(State(sandbox): State<Sandbox>, Json(wish): Json<PushWish>) -> Response {
+    done(sandbox.push_shipping(&wish.number, wish.event).map(|()| json!({})))
 }
 
 #[derive(Deserialize)]

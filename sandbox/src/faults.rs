@@ -31,6 +31,12 @@ pub enum Op {
     Certificates,
     /// The bill of a day, and its file.
     Bill,
+    /// What is reported as shipped.
+    Ship,
+    /// How shipping stands.
+    ShipQuery,
+    /// The payer is asked to confirm that goods have come.
+    ConfirmReceive,
     /// Callbacks that the sandbox sends.
     Notify,
     /// Not an operation that the sandbox knows.

@@ -118,8 +118,39 @@ pub struct Trade {
     pub paid: Option<i64>,
     pub closed: Option<i64>,
     pub refunds: Vec<Refund>,
+    /// What is reported of its shipping, where the money is kept until all of it is.
+    pub shipment: Option<Shipment>,
     /// The parameters of the request, for comparison with a repetition.
     pub request: serde_json::Value,
+}
+
+/// The shipping of a trade whose money is kept. Times are unix ms.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Shipment {
+    /// How often something was taken as reported.
+    pub uploads: u32,
+    /// How often all of it was: once, and once more by a correction.
+    pub finished: u32,
+    /// 1 express, 2 same city, 3 virtual, 4 pick-up.
+    pub logistics_type: Option<u64>,
+    /// 1 whole, 2 split.
+    pub delivery_mode: Option<u64>,
+    /// The parcels, as they were reported last.
+    pub parcels: Vec<serde_json::Value>,
+    /// What was reported last, whole.
+    pub report: Option<serde_json::Value>,
+    /// When that was.
+    pub uploaded: Option<i64>,
+    /// When all of it was first reported.
+    pub shipped: Option<i64>,
+    /// When the payer has confirmed it, or is taken to have.
+    pub received: Option<i64>,
+    /// Whether it counts as confirmed because nobody said otherwise.
+    pub by_itself: bool,
+    /// Whether the payer was asked to confirm.
+    pub reminded: bool,
+    /// When the merchant got the money.
+    pub settled: Option<i64>,
 }
 
 /// What every trade has from the start.
@@ -163,6 +194,7 @@ impl Trade {
             paid: None,
             closed: None,
             refunds: Vec::new(),
+            shipment: None,
             request: serde_json::Value::Null,
         }
     }
@@ -187,6 +219,12 @@ impl Trade {
     pub fn returned(&self) -> u64 {
         let done = self.refunds.iter().filter(|r| r.state == RefundState::Success);
         done.map(|r| r.amount).sum()
+    }
+
+    /// Whether its money is kept because not all of it is reported as shipped, and not all of it went back.
+    pub fn is_kept_unshipped(&self) -> bool {
+        let unshipped = self.shipment.as_ref().is_some_and(|shipment| shipment.finished == 0);
+        unshipped && self.paid.is_some() && self.returned() < self.amount()
     }
 
     /// True while the payer may pay.

@@ -19,6 +19,39 @@ pub enum CallbackKind {
     Refund,
     /// A transfer ended.
     Transfer,
+    /// The shipping of a trade: overdue while nothing is reported, else how it is settled.
+    Shipping,
+}
+
+/// What is pushed about shipping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShippingEvent {
+    /// The mini program has yet to report anything.
+    Access,
+    /// Nothing was reported for 48 hours.
+    Overdue,
+    /// It was reported, or the money was paid out.
+    Settlement,
+}
+
+impl ShippingEvent {
+    /// Its name on the wire.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Access => "trade_manage_remind_access_api",
+            Self::Overdue => "trade_manage_remind_shipping",
+            Self::Settlement => "trade_manage_order_settlement",
+        }
+    }
+}
+
+/// A push about shipping, and how it is sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShippingPush {
+    pub(crate) event: ShippingEvent,
+    /// In plain mode; else in safe mode.
+    pub(crate) plain: bool,
 }
 
 /// Where a callback stands.
@@ -64,6 +97,8 @@ pub struct Delivery {
     #[serde(skip)]
     transfer: Option<Arc<Transfer>>,
     #[serde(skip)]
+    shipping: Option<ShippingPush>,
+    #[serde(skip)]
     put_off: bool,
     /// As it was last sent: most providers sign each sending anew.
     #[serde(skip)]
@@ -80,6 +115,7 @@ impl Delivery {
             trade: &self.snapshot,
             refund: self.refund,
             transfer: self.transfer.as_deref(),
+            shipping: self.shipping,
             event_id: &self.event_id,
             created: self.created,
             url: &self.url,
@@ -119,6 +155,8 @@ pub(crate) struct Notice<'a> {
     pub(crate) refund: Option<usize>,
     /// The transfer, if it is of one; `trade` then says as much of it as the outbox keeps.
     pub(crate) transfer: Option<&'a Transfer>,
+    /// What of its shipping, if it is a push about that.
+    pub(crate) shipping: Option<ShippingPush>,
     pub(crate) event_id: &'a str,
     pub(crate) created: i64,
     pub(crate) url: &'a str,
@@ -127,6 +165,9 @@ pub(crate) struct Notice<'a> {
 impl Notice<'_> {
     /// In which protocol it is written.
     pub(crate) fn wire(&self) -> Wire {
+        if self.shipping.is_some() {
+            return Wire::PUSH;
+        }
         self.refund.map_or(self.trade.wire, |r| self.trade.refunds[r].wire)
     }
 }
@@ -219,6 +260,14 @@ impl Outbox {
         Some(id)
     }
 
+    /// Queues a push about a trade's shipping.
+    pub(crate) fn shipping(&mut self, trade: &Trade, push: ShippingPush, url: String, now: i64) {
+        self.queue(CallbackKind::Shipping, trade.clone(), None, url, now);
+        if let Some(last) = self.list.last_mut() {
+            last.shipping = Some(push);
+        }
+    }
+
     fn queue(&mut self, kind: CallbackKind, trade: Trade, refund: Option<usize>, url: String, now: i64) -> u64 {
         let at = self.list.len();
         let id = at as u64 + 1;
@@ -240,6 +289,7 @@ impl Outbox {
             snapshot: Arc::new(trade),
             refund,
             transfer: None,
+            shipping: None,
             put_off: false,
             request: None,
             sent: Vec::new(),

@@ -6,7 +6,7 @@ use crate::faults::{Fault, Misbehaviour};
 use crate::ids;
 use crate::ledger::{Refund, RefundOutcome, RefundState, RefundWish, Trade};
 use crate::merchant::Merchant;
-use crate::outbox::{Delivery, SignedRequest};
+use crate::outbox::{Delivery, ShippingEvent, SignedRequest};
 use crate::profile::Profiles;
 use crate::provider::Provider;
 use crate::state::State;
@@ -258,6 +258,56 @@ impl Sandbox {
 }
 
 impl Sandbox {
+    /// Ends all access tokens of mini programs; who asks for one gets another.
+    pub fn end_tokens(&self) {
+        self.state().token_generation += 1;
+    }
+
+    /// A payment is known to who takes reports of shipping so many seconds after it was made: 10, where nothing is said.
+    pub fn know_payments_after(&self, seconds: u64) {
+        self.state().known_after = seconds;
+    }
+
+    /// The payer of the newest trade with this number confirms that what was shipped has come.
+    ///
+    /// # Errors
+    /// That nothing is shipped.
+    pub fn receive(&self, number: &str) -> Result<(), String> {
+        self.shipped(number, State::receive)
+    }
+
+    /// Pays out the money of the newest trade with this number, and tells its merchant.
+    ///
+    /// # Errors
+    /// That nothing is shipped.
+    pub fn settle_shipping(&self, number: &str) -> Result<(), String> {
+        self.shipped(number, State::settle_shipping)
+    }
+
+    /// Queues a push about the shipping of the newest trade with this number.
+    ///
+    /// # Errors
+    /// That there is no such trade whose money is kept.
+    pub fn push_shipping(&self, number: &str, event: ShippingEvent) -> Result<(), String> {
+        self.shipped(number, |state, at, now| {
+            state.tell_shipping(at, event, now);
+            Ok(())
+        })
+    }
+
+    fn shipped(
+        &self,
+        number: &str,
+        what: impl FnOnce(&mut State, usize, i64) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let now = self.now();
+        let mut state = self.state();
+        state.tick(now);
+        let kept = |at: &usize| state.trades[*at].shipment.is_some() && state.trades[*at].paid.is_some();
+        let at = state.all(number).iter().rev().copied().find(kept);
+        what(&mut state, at.ok_or_else(|| format!("no money of {number} is kept"))?, now)
+    }
+
     /// All transfers, oldest first.
     pub fn transfers(&self) -> Vec<Transfer> {
         let now = self.now();

@@ -4,7 +4,7 @@ use crate::bills::Bills;
 use crate::faults::Rules;
 use crate::ledger::{Refund, RefundOutcome, RefundState, RefundWish, Trade, TradeState};
 use crate::merchant::Merchant;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, ShippingEvent, ShippingPush};
 use crate::profile::Profiles;
 use crate::provider::Provider;
 use crate::transfers::{Transfer, TransferOutcome, TransferState};
@@ -22,6 +22,8 @@ pub(crate) enum Due {
     Pay(usize),
     /// A transfer that is being taken back is: transfer.
     Cancel(usize),
+    /// What was shipped counts as confirmed, and some time later its money is paid out: trade.
+    Confirm(usize),
 }
 
 /// All that the sandbox remembers.
@@ -45,6 +47,10 @@ pub(crate) struct State {
     pub(crate) logins: BTreeSet<(String, String)>,
     /// Merchants, by their id in the sandbox, whose message push is in plain mode.
     pub(crate) plain_pushes: BTreeSet<String>,
+    /// A payment is known to who takes reports of shipping so long after it was made, s.
+    pub(crate) known_after: u64,
+    /// Grows when all access tokens end.
+    pub(crate) token_generation: u64,
 }
 
 impl State {
@@ -66,6 +72,8 @@ impl State {
             consoles: HashMap::new(),
             logins: BTreeSet::new(),
             plain_pushes: BTreeSet::new(),
+            known_after: 10,
+            token_generation: 0,
         }
     }
 
@@ -138,6 +146,7 @@ impl State {
                     self.outbox.payment(&self.trades[t], now);
                 }
                 Due::Pay(_) => {}
+                Due::Confirm(t) => self.confirm_shipping(t, now),
                 Due::Cancel(t) => drop(self.settle_transfer(t, &TransferOutcome::Cancelled, now)),
             }
         }
@@ -270,6 +279,55 @@ impl State {
         if profile.tells_failed_refunds || outcome == RefundOutcome::Success {
             self.outbox.refund(r, &self.trades[at], now);
         }
+    }
+}
+
+impl State {
+    /// Queues a push about the shipping of a trade, where its merchant has typed in a URL.
+    pub(crate) fn tell_shipping(&mut self, at: usize, event: ShippingEvent, now: i64) {
+        let trade = &self.trades[at];
+        let Some(merchant) = self.merchant(trade.provider, &trade.merchant) else { return };
+        let Some(url) = self.console_url(&merchant, trade.provider) else { return };
+        let push = ShippingPush { event, plain: self.plain_pushes.contains(&merchant.id) };
+        self.outbox.shipping(&self.trades[at], push, url, now);
+    }
+
+    /// What was shipped counts as confirmed; what was confirmed is paid out. Nothing of what went back whole.
+    fn confirm_shipping(&mut self, at: usize, now: i64) {
+        const DAY: i64 = 86_400_000;
+        let trade = &mut self.trades[at];
+        let back = trade.returned() >= trade.amount();
+        let Some(shipment) = trade.shipment.as_mut().filter(|_| !back) else { return };
+        match (shipment.received, shipment.settled) {
+            (None, _) => {
+                shipment.received = Some(now);
+                shipment.by_itself = true;
+                self.schedule(now + DAY, Due::Confirm(at));
+            }
+            (Some(_), None) => {
+                shipment.settled = Some(now);
+                self.tell_shipping(at, ShippingEvent::Settlement, now);
+            }
+            (Some(_), Some(_)) => {}
+        }
+    }
+
+    /// The payer confirms that what was shipped has come.
+    pub(crate) fn receive(&mut self, at: usize, now: i64) -> Result<(), String> {
+        let shipment = self.trades[at].shipment.as_mut().filter(|shipment| shipment.finished > 0);
+        let shipment = shipment.ok_or("nothing is shipped")?;
+        shipment.received.get_or_insert(now);
+        Ok(())
+    }
+
+    /// Pays out what the payer has confirmed, or is taken to have.
+    pub(crate) fn settle_shipping(&mut self, at: usize, now: i64) -> Result<(), String> {
+        self.receive(at, now)?;
+        if let Some(shipment) = &mut self.trades[at].shipment {
+            shipment.settled.get_or_insert(now);
+        }
+        self.tell_shipping(at, ShippingEvent::Settlement, now);
+        Ok(())
     }
 }
 

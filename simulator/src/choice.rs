@@ -2,6 +2,7 @@
 
 use crate::chance::chance;
 use crate::ops::{GUESSED, Luck, ORDERS, Step, number};
+use crate::shipping;
 use crate::stores::{self, sold};
 use crate::world::{SHARDS, TABLE, USERS, World};
 use sandbox::{Forgery, Misbehaviour, Op, Provider, RefundOutcome, TransferOutcome};
@@ -22,6 +23,9 @@ impl Step {
         }
         if world.moves && chance(|c| c.permille(60)) {
             return Self::Moved(chance(|c| c.permille(500)));
+        }
+        if world.ships && chance(|c| c.permille(120)) {
+            return shipping::any(world);
         }
         match chance(|c| c.below(128)) {
             0..=17 => Self::Create(creation(world)),
@@ -88,6 +92,10 @@ fn creation(world: &World) -> Value {
         }
         4 | 5 => data["provider"] = json!("alipay"),
         _ => data["provider"] = json!("vkspay"),
+    }
+    if world.ships && data["provider"] == "wxpay" && chance(|c| c.permille(800)) {
+        shipping::in_mini_program(&mut data);
+        return data;
     }
     // A pay code, paid at once or after the payer's password; one is closed by a reversal.
     let code = match data["provider"].as_str() {

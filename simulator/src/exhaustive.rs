@@ -2,6 +2,7 @@
 
 use crate::laws::{self, Seen};
 use crate::ops::{Luck, Step, number};
+use crate::shipping;
 use crate::stores::{self, Sale, Shape};
 use crate::world::{GOODS, TABLE, World};
 use crate::{Mortal, heal, virtually};
@@ -69,10 +70,14 @@ pub enum Scope {
     /// A callback of an order that a receiver takes in place of the handler in Rust; then the type is the handler's again,
     /// and the stream comes.
     Moved,
+    /// Two callbacks at once of a payment in a mini program, whose platform keeps the money.
+    Kept,
+    /// The shipping of such an order, reported by two runs of the schedule at once while the platform is busy.
+    Shipped,
 }
 
 /// All of them.
-pub const SCOPES: [Scope; 26] = [
+pub const SCOPES: [Scope; 28] = [
     Scope::Callbacks,
     Scope::Refunds,
     Scope::Late,
@@ -99,6 +104,8 @@ pub const SCOPES: [Scope; 26] = [
     Scope::Drawn,
     Scope::LastPieces,
     Scope::Moved,
+    Scope::Kept,
+    Scope::Shipped,
 ];
 
 fn created(provider: &str, kind: &str) -> Step {
@@ -209,6 +216,14 @@ impl Scope {
             }
             Self::Moved => move_type(world, true).await,
             _ => {}
+        }
+        if matches!(self, Self::Kept | Self::Shipped) {
+            let mut order = json!({
+                "provider": "wxpay", "out_trade_no": NO, "total_fee": 100, "subject": "sim", "type": self.kind(),
+                "custom": { "user_id": "user_0" },
+            });
+            shipping::in_mini_program(&mut order);
+            return Step::Create(order).run(world).await;
         }
         let create = || created(self.payee().name(), self.kind()).run(world);
         if self == Self::Rivals {
@@ -347,7 +362,13 @@ impl Scope {
             }
             Self::Changed => [told(payee), created("alipay", self.kind())],
             Self::Drawn | Self::LastPieces => [told(payee), Step::Told(payee, "ORDER_1".to_owned())],
-            Self::Callbacks | Self::Late | Self::Forwarded | Self::Moved => [told(payee), told(payee)],
+            Self::Shipped => {
+                told(payee).run(world).await;
+                tokio::time::advance(Duration::from_secs(70)).await;
+                world.sandbox.misbehave(Fault::once(Op::Ship, Misbehaviour::SystemErrorAfterCommit));
+                [Step::Reconcile(200), Step::Reconcile(200)]
+            }
+            Self::Callbacks | Self::Late | Self::Forwarded | Self::Moved | Self::Kept => [told(payee), told(payee)],
         })
     }
 
@@ -414,7 +435,10 @@ async fn paid_out(world: &World) -> [Step; 2] {
 /// The law that was broken, and by what.
 pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool; 2], String> {
     virtually(|| async {
-        let world = World::with_queues(seed, 0, matches!(scope, Scope::Asked | Scope::Forgotten)).await;
+        let world = match scope {
+            Scope::Kept | Scope::Shipped => World::shipping(seed, 0).await,
+            _ => World::with_queues(seed, 0, matches!(scope, Scope::Asked | Scope::Forgotten)).await,
+        };
         let mut seen = Seen::default();
         scope.begin(&world).await;
         let number = scope.pay(&world).await?;

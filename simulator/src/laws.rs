@@ -1,5 +1,6 @@
 //! What must always hold, and what must hold when all is quiet (`docs/invariants.md`).
 
+use crate::shipping::{self, rank};
 use crate::stores::sold;
 use crate::world::{MOVING, PRICE, PolicyOf, TABLE, USERS, World};
 use sandbox::Trade;
@@ -14,6 +15,7 @@ const CLOSING: i64 = 120_000;
 #[derive(Default)]
 pub struct Seen {
     states: BTreeMap<String, String>,
+    shipping: BTreeMap<String, usize>,
     /// Orders that were not delivered while all of them was on its way back or back.
     returning: BTreeSet<String>,
 }
@@ -57,6 +59,9 @@ pub fn always(world: &World, seen: &mut Seen) -> Result<(), String> {
             _ => false,
         };
         law!(legal, "{no} moved from {before} to {state}");
+        let shipped = rank(text(&order["shipping"], "state"));
+        let before = seen.shipping.insert(no.to_owned(), shipped).unwrap_or(0);
+        law!(shipped >= before, "the shipping of {no} moved back: {}", order["shipping"]);
         let (total, refunded) = (fen(order, "total_fee"), fen(order, "refund_fee"));
         let (reserved, left) = (fen(order, "refund_reserved"), fen(order, "refundable"));
         law!(refunded + reserved <= total, "{no}: {refunded} + {reserved} > {total}");
@@ -84,7 +89,12 @@ pub fn always(world: &World, seen: &mut Seen) -> Result<(), String> {
         let given = order["user_order_success"] == true && gone.contains(text(order, "transaction_id"));
         law!(!given, "{} was delivered after the store had told that it takes it back", text(order, "out_trade_no"));
     }
-    for trade in world.sandbox.trades() {
+    let trades = world.sandbox.trades();
+    if world.ships {
+        let orders = world.orders();
+        shipping::always(world, &orders.iter().map(|order| &**order).collect::<Vec<_>>(), &trades)?;
+    }
+    for trade in trades {
         law!(!world.pays_a_stranger(&trade), "{} pays somebody whom its merchant never named", trade.number);
         law!(trade.refunded() <= trade.amount(), "{}: more went back than was paid", trade.number);
     }
@@ -245,6 +255,9 @@ pub fn quiet(world: &World) -> Result<(), String> {
         law!(state != "PROCESSING" || is_untold(refund), "the refund {no} never ended: {refund}");
     }
     transfers(world, &items)?;
+    if world.ships {
+        shipping::quiet(&items, &orders, &trades)?;
+    }
     for task in kinds(&items, "task") {
         law!(task["state"] != "due", "a task is still due: {task}");
     }

@@ -12,6 +12,7 @@ pub mod hot;
 pub mod laws;
 pub mod load;
 pub mod ops;
+pub mod shipping;
 pub mod stores;
 pub mod wires;
 pub mod world;

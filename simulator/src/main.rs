@@ -1,12 +1,14 @@
 //! `simulate [--seeds N] [--from SEED] [--steps N] [--jobs N] [--faults PERMILLE]`,
 //! `simulate --exhaustive [--scope NAME] [--every N] [--jobs N]`,
-//! `simulate --load RATE [--minutes N]`, `simulate --hot RATE [--seconds N] [--stock N] [--shards N]`
+//! `simulate --load RATE [--minutes N]`, `simulate --hot RATE [--seconds N] [--stock N] [--shards N]`,
+//! `simulate --shipping ORDERS [--from SEED] [--faults PERMILLE]`
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what it prints is its purpose")]
 
 use simulator::exhaustive::{self, SCOPES, Scope};
 use simulator::hot::{self, Hot};
 use simulator::load::{self, Load};
+use simulator::shipping;
 use simulator::{Plan, run};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
     let mut every = 1;
     let (mut rate, mut minutes) = (None, 10);
     let (mut hot, mut seconds, mut stock, mut shards) = (None, 10, None, None);
+    let mut shipped = None;
     let mut scopes = SCOPES.to_vec();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
             "--seconds" => number().map(|n| seconds = n.max(1)),
             "--stock" => number().map(|n| stock = i64::try_from(n).ok()),
             "--shards" => number().map(|n| shards = i64::try_from(n).ok()),
+            "--shipping" => number().map(|n| shipped = usize::try_from(n).ok()),
             "--exhaustive" => {
                 all_scopes = true;
                 Some(())
@@ -56,7 +60,8 @@ fn main() -> ExitCode {
                 "simulate [--seeds N] [--from SEED] [--steps N] [--jobs N] [--faults PERMILLE]\n\
                  simulate --exhaustive [--scope NAME] [--every N] [--jobs N]\n\
                  simulate --load RATE [--minutes N]\n\
-                 simulate --hot RATE [--seconds N] [--stock N] [--shards N]"
+                 simulate --hot RATE [--seconds N] [--stock N] [--shards N]\n\
+                 simulate --shipping ORDERS [--from SEED] [--faults PERMILLE]"
             );
             return ExitCode::from(2);
         }
@@ -68,6 +73,9 @@ fn main() -> ExitCode {
         let enough = i64::try_from(rate * seconds).unwrap_or(i64::MAX);
         let hot = Hot { rate, seconds, stock: stock.unwrap_or(enough), shards: 0 };
         return flash_sale(hot, shards.map_or(vec![0, 8, 16, 32, 64], |shards| vec![shards]));
+    }
+    if let Some(orders) = shipped {
+        return virtual_orders(orders, from, plan.faults);
     }
     let begin = Instant::now();
     let broken = match all_scopes {
@@ -86,6 +94,27 @@ fn main() -> ExitCode {
         begin.elapsed().as_secs_f64()
     );
     if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Virtual orders of a mini program.
+fn virtual_orders(orders: usize, seed: u64, faults: usize) -> ExitCode {
+    let begin = Instant::now();
+    match shipping::run(orders, seed, faults) {
+        Ok(shipped) => {
+            println!(
+                "{} virtual orders paid; the money of {} is kept, {} were reported twice; {:.1} s",
+                shipped.paid,
+                shipped.kept,
+                shipped.twice,
+                begin.elapsed().as_secs_f64()
+            );
+            if shipped.kept + shipped.twice == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(why) => {
+            println!("{why}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// A sale day.

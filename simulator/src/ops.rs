@@ -98,6 +98,16 @@ pub enum Step {
     Choose(Value),
     /// The payer of a trade splits its signed callback so that it speaks of another order.
     Resplit(Provider, String, String),
+    /// `pay/uploadShipping`.
+    Ship(Value),
+    /// `pay/queryShipping`.
+    QueryShipping(String),
+    /// `pay/confirmReceive`.
+    ConfirmReceive(String),
+    /// The platform tells of the shipping of a trade.
+    ToldShipping(String),
+    /// The payer confirms that what was shipped has come.
+    Received(String),
     /// Something happens in the store.
     Sale(Sale),
 }
@@ -217,6 +227,21 @@ impl Step {
                 let answer = world.notify(&split).await;
                 assert!(!(200..300).contains(&answer.status), "a callback split otherwise was taken: {answer:?}");
             }
+            Self::Ship(data) => {
+                let no = data["out_trade_no"].as_str().unwrap_or_default().to_owned();
+                world.reported.lock().expect("not poisoned").insert(no);
+                look(world, &refund::handle(&world.app, call(world, "uploadShipping", &data)).await);
+            }
+            Self::QueryShipping(no) => {
+                look(world, &refund::handle(&world.app, call(world, "queryShipping", &of(&no))).await)
+            }
+            Self::ConfirmReceive(no) => {
+                look(world, &refund::handle(&world.app, call(world, "confirmReceive", &of(&no))).await)
+            }
+            Self::ToldShipping(number) => {
+                taken(world, world.sandbox.callback_of(None, &number, CallbackKind::Shipping)).await
+            }
+            Self::Received(number) => drop(world.sandbox.receive(&number)),
             Self::Sale(sale) => sale.run(world).await,
             Self::Receiver(down) => world.receiver.down.store(down, Ordering::Relaxed),
             Self::Misbehave(op, what) => world.sandbox.misbehave(Fault::once(op, what)),

@@ -120,6 +120,10 @@ pub struct World {
     pub sharded: bool,
     /// How many pieces of the goods were put in.
     pub put_in: AtomicI64,
+    /// Whether orders are paid in a mini program, whose platform keeps the money.
+    pub ships: bool,
+    /// The orders whose shipping the merchant has reported.
+    pub reported: Mutex<BTreeSet<String>>,
     /// Whether there is a store.
     pub sells: bool,
     /// What it sold.
@@ -139,10 +143,10 @@ impl World {
         trades.any(|t| t.provider == provider && t.number == number && t.notify_url.is_some())
     }
 
-    /// The world of a seed: every fourth has a store, every fourth queues, every fourth goods in shards, every
-    /// eighth a type that moves between two handlers.
+    /// The world of a seed: every fourth has a store, every fourth queues, every fourth goods in shards, every fourth a mini
+    /// program, and every eighth a type that moves between two handlers.
     pub async fn new(number: u64, faults: usize) -> Self {
-        let mut world = Self::with_queues(number, faults, number % 4 == 2).await;
+        let mut world = Self::of(number, faults, number % 4 == 2, number % 4 == 0).await;
         world.sharded = number % 4 == 1;
         if world.sharded {
             let (pieces, shards) = chance(|c| (c.below(6) + 4, *c.pick(&SHARDS)));
@@ -151,8 +155,17 @@ impl World {
         world
     }
 
+    /// The same with a mini program.
+    pub async fn shipping(number: u64, faults: usize) -> Self {
+        Self::of(number, faults, false, true).await
+    }
+
     /// The same, with queues or without.
     pub async fn with_queues(number: u64, faults: usize, queued: bool) -> Self {
+        Self::of(number, faults, queued, false).await
+    }
+
+    async fn of(number: u64, faults: usize, queued: bool, ships: bool) -> Self {
         seed(number);
         let start = tokio::time::Instant::now();
         let clock = Arc::new(move || {
@@ -167,7 +180,7 @@ impl World {
         let policy = chance(|c| *c.pick(&[PolicyOf::Refund, PolicyOf::Refund, PolicyOf::Accept, PolicyOf::Wait]));
         let silent = chance(|c| c.permille(300));
         let config = tempfile::NamedTempFile::new().expect("a file for the configuration");
-        std::fs::write(&config, document(policy, false).to_string()).expect("written");
+        std::fs::write(&config, document(policy, ships, false).to_string()).expect("written");
         let weather = Arc::new(Weather::default());
         let database = Database::memory().expect("a database");
         let written = Arc::new(Written::default());
@@ -211,6 +224,8 @@ impl World {
             queues,
             sharded: false,
             put_in: AtomicI64::new(0),
+            ships,
+            reported: Mutex::default(),
             sells: number % 4 == 3,
             sales: Mutex::default(),
             moves: number % 8 == 4,
@@ -295,7 +310,7 @@ impl World {
     /// The merchant has the receiver take orders of the type that moves, or leaves it to its handler in Rust again. The
     /// functions see it when they look at the configuration next.
     pub fn moved(&self, to_receiver: bool) {
-        std::fs::write(&self.document, document(self.policy, to_receiver).to_string()).expect("written");
+        std::fs::write(&self.document, document(self.policy, self.ships, to_receiver).to_string()).expect("written");
     }
 
     /// Whether the receiver has taken an order.
@@ -461,7 +476,7 @@ impl World {
 
 /// The shop's configuration, with what its policy does, and whether the receiver takes orders of the type `recharge` in
 /// place of the handler in Rust.
-fn document(policy: PolicyOf, moved: bool) -> Value {
+fn document(policy: PolicyOf, ships: bool, moved: bool) -> Value {
     let [first, second] = merchants();
     let mut config = first.config_with(GATEWAY, Mode { wxpay_version: 2, ..Mode::default() });
     config["merchants"] =
@@ -471,6 +486,9 @@ fn document(policy: PolicyOf, moved: bool) -> Value {
     config["notifyUrl"] = json!(SITE);
     config["auth"] = json!({ "default": "key", "keys": { "shop": KEY }, "createPayment": ["key", "none"] });
     config["handlers"] = json!({ "mine": { "http": { "url": RECEIVER } } });
+    if ships {
+        config["shipping"] = crate::shipping::modes();
+    }
     if moved {
         config["handlers"][MOVING] = json!({ "replaces": true, "http": { "url": RECEIVER } });
     }

@@ -3,6 +3,7 @@
 use simulator::exhaustive::{self, SCOPES};
 use simulator::hot::{self, Hot};
 use simulator::load::{self, Load};
+use simulator::shipping::{self, Shipped};
 use simulator::{Plan, run};
 
 #[test]
@@ -39,6 +40,12 @@ fn no_order_of_things_in_a_small_scope_breaks_a_law() {
             exhaustive::run_in_order(scope, seed).unwrap_or_else(|why| panic!("{scope:?}, order {seed}: {why}"));
         }
     }
+}
+
+#[test]
+fn of_a_thousand_virtual_orders_none_is_left_with_its_money_kept_and_none_is_reported_twice() {
+    let shipped = shipping::run(1_000, 7, 40).unwrap_or_else(|why| panic!("{why}"));
+    assert_eq!(shipped, Shipped { paid: 1_000, kept: 0, twice: 0 });
 }
 
 /// At a table with DynamoDB's conflicts: `docs/scaling.md` has the table of a longer one.

@@ -1,11 +1,15 @@
-//! `pay/refund`, `pay/queryRefund` and `pay/resolveIncident`.
+//! `pay/refund`, `pay/queryRefund` and `pay/resolveIncident`; `pay/uploadShipping`, `pay/queryShipping` and
+//! `pay/confirmReceive`.
 
 use serde_json::{Map, Value, json};
 use shared::api::{self, Call, Dialect, Reply, Request, Response};
 use shared::app::App;
 use shared::domain::fields::OUT_REFUND_NO;
-use shared::domain::{Code, Failure, action::Refunds};
-use shared::payments::{RefundInput, query_refund, refund, resolve_incident};
+use shared::domain::{Code, Failure, Order, Shipping, action::Refunds};
+use shared::payments::{
+    RefundInput, confirm_receive, query_refund, query_shipping, refund, resolve_incident, upload_shipping,
+};
+use shared::providers::ShippingStanding;
 
 /// Serves one request.
 pub async fn handle(app: &App, request: Request) -> Response {
@@ -13,6 +17,9 @@ pub async fn handle(app: &App, request: Request) -> Response {
         Refunds::Refund => make(app, &call).await,
         Refunds::Query => query(app, &call).await,
         Refunds::ResolveIncident => resolve(app, &call).await,
+        Refunds::UploadShipping => upload(app, &call).await,
+        Refunds::QueryShipping => shipped(app, &call).await,
+        Refunds::ConfirmReceive => received(app, &call).await,
     })
     .await
 }
@@ -38,6 +45,38 @@ async fn resolve(app: &App, call: &Call) -> Result<Reply, Failure> {
         put("refund_status", json!(refund.state));
     }
     Ok(Reply::ok(fields))
+}
+
+/// What the three actions of shipping answer; `there` is what the platform says.
+fn shipping(order: &Order, there: Option<&ShippingStanding>) -> Reply {
+    let mut fields = Map::new();
+    fields.insert("out_trade_no".to_owned(), json!(order.out_trade_no));
+    fields.insert("transaction_id".to_owned(), json!(order.transaction_id));
+    fields.insert("shipping".to_owned(), order.shipping.as_ref().map_or(Value::Null, Shipping::shown));
+    if let Some(there) = there {
+        let words = json!({
+            "order_state": there.number,
+            "finish_shipping_count": there.finished,
+            "in_complaint": there.in_complaint,
+        });
+        fields.insert("platform".to_owned(), words);
+    }
+    Reply::ok(fields)
+}
+
+async fn upload(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let order = upload_shipping(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
+    Ok(shipping(&order, None))
+}
+
+async fn shipped(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let (order, there) = query_shipping(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
+    Ok(shipping(&order, there.as_ref()))
+}
+
+async fn received(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let order = confirm_receive(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
+    Ok(shipping(&order, None))
 }
 
 async fn query(app: &App, call: &Call) -> Result<Reply, Failure> {

@@ -291,6 +291,7 @@ fn task_title(view: &View, task: &Task) -> Markup {
         @match task.task {
             TaskName::Handler => { (lang.t("交付给处理程序", "Hand it to the handler")) }
             TaskName::Refund => { (lang.t("原路退回 ", "Send back ")) code { (task.subject.as_deref().unwrap_or_default()) } }
+            TaskName::Ship => { (lang.t("录入发货信息", "Report its shipping")) }
             TaskName::Alarm => { (lang.t("通知死信队列", "Tell the dead-letter queue")) }
         }
     }

@@ -2,3 +2,4 @@
 
 pub(crate) mod authority;
 pub(crate) mod jws;
+pub(crate) mod mini_program;

@@ -1,6 +1,7 @@
 //! WeChat's virtual payment: `/xpay/…`, access tokens, login codes, message push (wechat.md 6).
 
-use crate::crypto::{ALNUM, DIGITS, b64, hmac_hex, md5_hex, random, random_text, sha1_hex};
+use crate::common::mini_program::{PushKeys, Spoilt, access_token, push, spoil_push};
+use crate::crypto::{ALNUM, DIGITS, b64, hmac_hex, md5_hex, random, random_text};
 use crate::desk::{self, Sdk};
 use crate::faults::{Misbehaviour, Op};
 use crate::forgery::Forgery;
@@ -12,8 +13,6 @@ use crate::provider::{Mode, Provider, Wire};
 use crate::sandbox::Sandbox;
 use crate::state::State;
 use crate::wire::{Answer, Call, Inbound};
-use aws_lc_rs::cipher::{AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
-use aws_lc_rs::iv::FixedLength;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -95,8 +94,8 @@ impl Keys {
         b64(&hmac_hex(self.secret.as_bytes(), openid.as_bytes()).as_bytes()[..16])
     }
 
-    fn access_token(&self) -> String {
-        format!("token-{}", &hmac_hex(self.secret.as_bytes(), b"token")[..40])
+    fn access_token(&self, generation: u64) -> String {
+        access_token(&self.id, &self.secret, generation)
     }
 }
 
@@ -150,20 +149,10 @@ impl desk::Desk for Desk {
 
     fn notify(&self, notice: &Notice<'_>, merchant: &Merchant, now: i64) -> SignedRequest {
         let keys = merchant.keys::<Keys>();
-        let text = message(notice).to_string();
-        let (timestamp, nonce) = ((now / 1000).to_string(), random_text(9, DIGITS));
-        let signature = sorted_sha1(&[&keys.token, &timestamp, &nonce]);
-        let mut query = vec![("signature", signature), ("timestamp", timestamp.clone()), ("nonce", nonce.clone())];
-        let body = match notice.trade.wire {
-            Wire::VIRTUAL_PLAIN => text,
-            _ => {
-                let sealed = seal(&keys.encoding_aes_key, &text, &keys.id);
-                query.push(("encrypt_type", "aes".to_owned()));
-                query.push(("msg_signature", sorted_sha1(&[&keys.token, &timestamp, &nonce, &sealed])));
-                json!({ "ToUserName": "gh_0000", "Encrypt": sealed }).to_string()
-            }
-        };
-        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        let safe = notice.trade.wire != Wire::VIRTUAL_PLAIN;
+        let keys =
+            PushKeys { app_id: &keys.id, token: &keys.token, key: safe.then_some(keys.encoding_aes_key.as_str()) };
+        let (query, body) = push(&keys, &message(notice), now);
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
         SignedRequest { method: "POST".to_owned(), url: format!("{}?{query}", notice.url), headers, body }
     }
@@ -187,36 +176,18 @@ impl desk::Desk for Desk {
     }
 
     fn forge(&self, _sandbox: &Sandbox, request: &mut SignedRequest, how: Forgery) {
-        let Some((url, query)) = request.url.clone().split_once('?').map(|(u, q)| (u.to_owned(), q.to_owned())) else {
-            return;
-        };
-        let mut query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        let safe = query.iter().any(|(name, _)| name == "msg_signature");
-        let name = if safe { "msg_signature" } else { "signature" };
-        let spoilt = sha1_hex(&random::<8>());
-        match how {
-            Forgery::BadSignature | Forgery::SignTest | Forgery::OtherKey | Forgery::UnknownSerial => {
-                query.iter_mut().filter(|(own, _)| own == name).for_each(|(_, value)| value.clone_from(&spoilt));
-            }
-            Forgery::NoSignature => query.retain(|(own, _)| own != name),
-            Forgery::EmptySignature => {
-                query.iter_mut().filter(|(own, _)| own == name).for_each(|(_, value)| value.clear());
-            }
-            // The plain signature beside it stays right, and proves nothing.
-            Forgery::Downgrade => query.retain(|(own, _)| own != "msg_signature" && own != "encrypt_type"),
-            Forgery::AlteredAmount => {
-                let mut body: Value = serde_json::from_str(&request.body).unwrap_or_default();
-                if safe {
-                    body["Encrypt"] = json!(b64(&random::<64>()));
-                } else {
-                    query.iter_mut().filter(|(own, _)| own == name).for_each(|(_, value)| value.clone_from(&spoilt));
-                }
-                request.body = body.to_string();
-            }
+        let Some((url, query)) = request.url.split_once('?') else { return };
+        let how = match how {
+            Forgery::BadSignature | Forgery::SignTest | Forgery::OtherKey | Forgery::UnknownSerial => Spoilt::Signature,
+            Forgery::NoSignature => Spoilt::Unsigned,
+            Forgery::EmptySignature => Spoilt::Empty,
+            Forgery::Downgrade => Spoilt::Downgraded,
+            Forgery::AlteredAmount => Spoilt::Altered,
             Forgery::OldTimestamp => unreachable!("nobody is told to look at the time of a push"),
-        }
-        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        };
+        let (query, body) = spoil_push(query, &request.body, how);
         request.url = format!("{url}?{query}");
+        request.body = body;
     }
 
     fn sdk(&self) -> Option<&dyn Sdk> {
@@ -306,11 +277,12 @@ type Refused = (i64, &'static str);
 fn stable_token(sandbox: &Sandbox, inbound: &Inbound) -> Result<Value, Refused> {
     let body: Value = serde_json::from_slice(&inbound.body).map_err(|_| (47_001, "data format error"))?;
     let appid = body["appid"].as_str().unwrap_or_default();
-    let merchant = sandbox.state().merchant(Provider::WxpayVirtual, appid).ok_or((40_013, "invalid appid"))?;
-    if body["secret"] != json!(merchant.keys::<Keys>().secret) || body["grant_type"] != "client_credential" {
+    let secret = body["secret"].as_str().unwrap_or_default();
+    let state = sandbox.state();
+    if body["grant_type"] != "client_credential" || !state.merchants.iter().any(|m| m.has_app(appid, secret)) {
         return Err((40_125, "invalid appsecret"));
     }
-    Ok(json!({ "access_token": merchant.keys::<Keys>().access_token(), "expires_in": 7200 }))
+    Ok(json!({ "access_token": access_token(appid, secret, state.token_generation), "expires_in": 7200 }))
 }
 
 /// A code is `<openid>` with a word in front, as the console hands it out; `bad…` is refused.
@@ -348,7 +320,11 @@ fn xpay(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Re
         form_urlencoded::parse(inbound.query.as_bytes()).into_owned().collect();
     let get = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
     let state = sandbox.state();
-    let merchant = state.merchants.iter().find(|m| m.keys::<Keys>().access_token() == get("access_token")).cloned();
+    let merchant = state
+        .merchants
+        .iter()
+        .find(|m| m.keys::<Keys>().access_token(state.token_generation) == get("access_token"))
+        .cloned();
     drop(state);
     let merchant = merchant.ok_or((40_001, "invalid credential"))?;
     let keys = merchant.keys::<Keys>();
@@ -529,48 +505,4 @@ fn message(notice: &Notice<'_>) -> Value {
     }
     message[if goods { "GoodsInfo" } else { "CoinInfo" }] = info;
     message
-}
-
-/// AES-256-CBC with 32-byte padding: random, length, message, receiver.
-fn seal(encoding_key: &str, text: &str, app_id: &str) -> String {
-    let key = decode_key(encoding_key);
-    let mut plain = random::<16>().to_vec();
-    plain.extend(u32::try_from(text.len()).unwrap_or_default().to_be_bytes());
-    plain.extend(text.as_bytes());
-    plain.extend(app_id.as_bytes());
-    let pad = 32 - plain.len() % 32;
-    plain.extend(std::iter::repeat_n(u8::try_from(pad).unwrap_or(32), pad));
-    let iv: [u8; 16] = key[..16].try_into().expect("16 bytes");
-    let cipher = UnboundCipherKey::new(&AES_256, &key).expect("32 bytes");
-    let context = EncryptionContext::Iv128(FixedLength::from(iv));
-    EncryptingKey::cbc(cipher).and_then(|key| key.less_safe_encrypt(&mut plain, context)).expect("whole blocks");
-    b64(&plain)
-}
-
-fn decode_key(text: &str) -> Vec<u8> {
-    let mut bits = 0u32;
-    let mut held = 0;
-    let mut out = Vec::new();
-    for c in text.bytes() {
-        let value = match c {
-            b'A'..=b'Z' => c - b'A',
-            b'a'..=b'z' => c - b'a' + 26,
-            b'0'..=b'9' => c - b'0' + 52,
-            b'+' => 62,
-            _ => 63,
-        };
-        bits = bits << 6 | u32::from(value);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            out.push(u8::try_from(bits >> held & 0xff).unwrap_or_default());
-        }
-    }
-    out
-}
-
-fn sorted_sha1(parts: &[&str]) -> String {
-    let mut parts = parts.to_vec();
-    parts.sort_unstable();
-    sha1_hex(parts.concat().as_bytes())
 }

@@ -1,6 +1,7 @@
 //! Callbacks as an attacker, or WeChat Pay's own probe, would send them.
 
 use super::{Account, xml};
+use crate::common::mini_program::{Spoilt, spoil_push};
 use crate::crypto::{self, RsaKey, gcm_open, gcm_seal};
 use crate::forgery::{Forgery, spoil};
 use crate::outbox::SignedRequest;
@@ -109,4 +110,20 @@ pub(super) fn v2(request: &mut SignedRequest, how: Forgery) {
         }
     }
     request.body = xml::write("xml", &fields);
+}
+
+/// Spoils a message push.
+pub(super) fn push(request: &mut SignedRequest, how: Forgery) {
+    let Some((url, query)) = request.url.split_once('?') else { return };
+    let how = match how {
+        Forgery::BadSignature | Forgery::SignTest | Forgery::OtherKey | Forgery::UnknownSerial => Spoilt::Signature,
+        Forgery::NoSignature => Spoilt::Unsigned,
+        Forgery::EmptySignature => Spoilt::Empty,
+        Forgery::Downgrade => Spoilt::Downgraded,
+        Forgery::AlteredAmount => Spoilt::Altered,
+        Forgery::OldTimestamp => unreachable!("nobody is told to look at the time of a push"),
+    };
+    let (query, body) = spoil_push(query, &request.body, how);
+    request.url = format!("{url}?{query}");
+    request.body = body;
 }

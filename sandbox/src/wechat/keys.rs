@@ -1,7 +1,9 @@
 //! A merchant's keys with WeChat Pay, and the configuration that goes with them.
 
 use crate::common::authority::{Authority, Part, serial16};
+use crate::common::mini_program::access_token;
 use crate::crypto::{ALNUM, DIGITS, RsaKey, pem, random, random_text};
+use crate::ledger::Shipment;
 use crate::merchant::{ProviderKeys, Seed};
 use crate::provider::Mode;
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,11 @@ pub struct Keys {
     pub platform_serial: String,
     pub platform_cert: String,
     pub platform_key: String,
+    /// The token of the mini program's message push, and its key of safe mode.
+    #[serde(default)]
+    pub mp_push_token: String,
+    #[serde(default)]
+    pub mp_push_key: String,
 }
 
 /// The same, ready for use.
@@ -46,6 +53,16 @@ pub(crate) struct Account {
 }
 
 impl Account {
+    /// The access token of the mini program.
+    pub(crate) fn access_token(&self, generation: u64) -> String {
+        access_token(&self.keys.mp_appid, SECRET, generation)
+    }
+
+    /// The shipping of a trade, whose money is kept if it is paid in the mini program.
+    pub(crate) fn keeps(&self, product: &str, appid: &str) -> Option<Shipment> {
+        (product == "jsapi" && appid == self.keys.mp_appid).then(Shipment::default)
+    }
+
     pub(crate) fn owns_appid(&self, appid: &str) -> bool {
         self.keys.appids().iter().any(|own| *own == appid)
     }
@@ -89,6 +106,8 @@ impl ProviderKeys for Keys {
             platform_cert: authority.issue(&platform_name, platform, platform_serial),
             platform_serial: platform_hex,
             platform_key: pem("PRIVATE KEY", &platform.pkcs8()),
+            mp_push_token: random_text(16, ALNUM),
+            mp_push_key: random_text(43, ALNUM),
             mchid,
         }
     }
@@ -116,7 +135,7 @@ impl ProviderKeys for Keys {
         mweb["sceneInfo"] =
             json!({"h5_info": {"type": "Wap", "wap_url": "https://shop.example", "wap_name": "sandbox"}});
         let mut section = json!({
-            "mp-weixin": node(&self.mp_appid),
+            "mp-weixin": self.mini_program(base, mode),
             "app-plus": node(&self.app_appid),
             "h5": node(&self.mp_appid),
             "h5-weixin": node(&self.web_appid),
@@ -134,6 +153,18 @@ impl ProviderKeys for Keys {
 impl Keys {
     fn appids(&self) -> [&String; 3] {
         [&self.mp_appid, &self.app_appid, &self.web_appid]
+    }
+
+    fn mini_program(&self, base: &str, mode: Mode) -> Value {
+        let mut node = self.node(&self.mp_appid, base, mode);
+        // Keys of before had none.
+        if !self.mp_push_token.is_empty() {
+            node["token"] = json!(self.mp_push_token);
+            if !mode.virtual_plain {
+                node["encodingAESKey"] = json!(self.mp_push_key);
+            }
+        }
+        node
     }
 
     fn transfer_node(&self, base: &str, mode: Mode) -> Value {

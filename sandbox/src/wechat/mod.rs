@@ -1,4 +1,4 @@
-//! WeChat Pay: APIv3 below `/v3/`, APIv2 below `/pay/` and `/secapi/`.
+//! WeChat Pay: APIv3 below `/v3/`, APIv2 below `/pay/` and `/secapi/`, shipping below `/wxa/sec/order/`.
 
 mod auth;
 mod bill;
@@ -9,6 +9,7 @@ mod objects;
 mod orders;
 mod refunds;
 mod rules;
+mod shipping;
 mod transfers;
 mod v2;
 mod v2_operations;
@@ -59,7 +60,9 @@ impl desk::Desk for Desk {
 
     /// It takes every request: what is nobody's is answered 404 here.
     fn call(&self, inbound: &Inbound) -> Option<Call> {
-        let (op, numbers) = if inbound.path.starts_with("/v3/") {
+        let (op, numbers) = if let Some(op) = shipping::op(&inbound.path) {
+            (op, shipping::numbers(&inbound.body))
+        } else if inbound.path.starts_with("/v3/") {
             let op = v3::Route::of(&inbound.path).map_or(Op::Unknown, |route| route.op(&inbound.method));
             let mut numbers: Vec<String> = Vec::new();
             if let Ok(Value::Object(body)) = serde_json::from_slice(&inbound.body) {
@@ -78,7 +81,9 @@ impl desk::Desk for Desk {
     }
 
     fn handle(&self, sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Answer {
-        if inbound.path.starts_with("/v3/") {
+        if shipping::op(&inbound.path).is_some() {
+            shipping::handle(sandbox, inbound)
+        } else if inbound.path.starts_with("/v3/") {
             v3::handle(sandbox, inbound, fault)
         } else {
             v2::handle(sandbox, inbound, fault)
@@ -86,11 +91,18 @@ impl desk::Desk for Desk {
     }
 
     fn refuse(&self, sandbox: &Sandbox, inbound: &Inbound, what: Misbehaviour) -> Answer {
-        if inbound.path.starts_with("/v3/") { v3::refuse(what) } else { v2::refuse(sandbox, inbound, what) }
+        match () {
+            () if shipping::op(&inbound.path).is_some() => shipping::refuse(what),
+            () if inbound.path.starts_with("/v3/") => v3::refuse(what),
+            () => v2::refuse(sandbox, inbound, what),
+        }
     }
 
     fn notify(&self, notice: &Notice<'_>, merchant: &Merchant, now: i64) -> SignedRequest {
         let account = merchant.keys();
+        if let Some(push) = notice.shipping {
+            return shipping::notify(notice, push, account, now);
+        }
         if notice.wire().is_v3() { notify::v3(notice, account, now) } else { notify::v2(notice, account) }
     }
 
@@ -98,20 +110,34 @@ impl desk::Desk for Desk {
         let success = || {
             xml::parse(body.as_bytes()).is_ok_and(|map| map.get("return_code").is_some_and(|code| code == "SUCCESS"))
         };
+        if wire == Wire::PUSH {
+            return status == 200 && (body.contains("\"ErrCode\":0") || body.is_empty() || body == "success");
+        }
         if wire.is_v3() { matches!(status, 200 | 204) } else { status == 200 && success() }
     }
 
     fn wrote(&self, callback: &SignedRequest) -> bool {
-        callback.header("wechatpay-serial").is_some()
+        is_push(callback)
+            || callback.header("wechatpay-serial").is_some()
             || xml::parse(callback.body.as_bytes()).is_ok_and(|fields| fields.contains_key("mch_id"))
     }
 
     fn fits(&self, callback: &SignedRequest, how: Forgery) -> bool {
+        if is_push(callback) {
+            return match how {
+                Forgery::OldTimestamp => false,
+                Forgery::Downgrade => callback.url.contains("msg_signature="),
+                _ => true,
+            };
+        }
         // APIv2 signs no time.
         how != Forgery::OldTimestamp || callback.header("wechatpay-timestamp").is_some()
     }
 
     fn forge(&self, sandbox: &Sandbox, callback: &mut SignedRequest, how: Forgery) {
+        if is_push(callback) {
+            return forge::push(callback, how);
+        }
         let Some(serial) = callback.header("wechatpay-serial") else {
             return forge::v2(callback, how);
         };
@@ -134,4 +160,9 @@ impl desk::Desk for Desk {
             write: |genuine, fields| SignedRequest { body: xml::write("xml", fields), ..genuine },
         })
     }
+}
+
+/// Whether a callback is a message push.
+fn is_push(callback: &SignedRequest) -> bool {
+    callback.url.contains("/pay-notify/wxpay/") && callback.url.contains("signature=")
 }

@@ -83,6 +83,7 @@ pub(crate) fn create(cx: &Cx<'_>, partner: bool, product: &str) -> Reply {
         paid: None,
         closed: None,
         refunds: Vec::new(),
+        shipment: cx.merchant.keeps(product, appid),
         request,
     });
     if let Some(code) = auth_code {

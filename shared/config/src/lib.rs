@@ -13,6 +13,7 @@ mod merchant_documents;
 mod nodes;
 mod parsed;
 mod reader;
+mod shipping;
 mod source;
 mod spelling;
 mod transfer;
@@ -29,12 +30,13 @@ pub use material::Material;
 pub use merchant_documents::{MerchantDocument, MerchantDocuments, parse_merchant};
 pub use nodes::{Nodes, Section, is_leftover, read_nodes};
 pub use reader::{Fault, Reader, is_blank};
+pub use shipping::shipping_mode;
 pub use source::{Source, SourceError};
 pub use transfer::{TransferDefaults, report_infos};
 pub use weakness::weakness;
 
 use crypto::rsa::PrivateKey;
-use domain::{Secret, UnixMs};
+use domain::{Secret, ShippingMode, UnixMs};
 use merchant_documents::is_id;
 use reader::{Shared, base_url};
 use serde_json::{Map, Value, json};
@@ -98,6 +100,8 @@ pub struct Document<M> {
     pub auth: Auth,
     /// Handlers that are reached by HTTP or as Lambda functions, by `type`.
     pub handlers: BTreeMap<String, Forward>,
+    /// Who reports the shipping of orders, by `type`: what it says counts before what a node says.
+    pub shipping: BTreeMap<String, ShippingMode>,
     /// What happens to money that no order expects.
     pub policy: Policy,
     /// Only these users may pay, when set.
@@ -182,6 +186,7 @@ impl<M: Sections> Document<M> {
                 root.fault("notifyKey", "is missing, and a handler has encrypt");
             }
         }
+        let shipping = shipping::read(root);
         let user_whitelist = root.texts("userWhitelist").map(|ids| ids.into_iter().collect());
         root.ignore_unknown(&["autoDeleteExpiredOrders", SCHEMA]);
         Some(Self {
@@ -191,6 +196,7 @@ impl<M: Sections> Document<M> {
             notify_key,
             auth: auth?,
             handlers: forwards,
+            shipping,
             policy,
             user_whitelist,
             private_keys: Vec::new(),

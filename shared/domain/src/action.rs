@@ -139,7 +139,7 @@ actions! {
         VerifyPurchase =
             "huaweiiap/verifyPurchase", Payer, ["huaweiiap/verifyPurchase", "verifyPurchase", "createPayment"];
     }
-    /// Money that goes back.
+    /// Money that goes back, and what is reported so that the rest is paid out.
     Refunds of "refund" {
         /// Refunds an order.
         Refund = "refund", Merchant, ["refund"];
@@ -147,6 +147,12 @@ actions! {
         Query = "queryRefund", Merchant, ["queryRefund"];
         /// Decides an incident.
         ResolveIncident = "resolveIncident", Merchant, ["resolveIncident"];
+        /// Reports the shipping of an order, or corrects it once.
+        UploadShipping = "uploadShipping", Merchant, ["uploadShipping"];
+        /// How the shipping of an order stands.
+        QueryShipping = "queryShipping", Merchant, ["queryShipping"];
+        /// Asks the payer to confirm that the goods have come.
+        ConfirmReceive = "confirmReceive", Merchant, ["confirmReceive"];
     }
     /// Money that is paid out, and coins of virtual payment.
     Transfers of "transfer" {

@@ -148,6 +148,12 @@ codes! {
     TRANSFER_ENDED = 2031, 409, "转账已结束，不能撤销", "the transfer has ended and cannot be cancelled";
     /// No room in the day's limits.
     TRANSFER_LIMIT = 2032, 403, "超过每日转账限额", "over the daily limit of transfers";
+    /// What was reported was corrected already.
+    SHIPPING_CORRECTED = 2040, 409, "发货信息已更正过一次，不能再次更正", "the shipping was corrected once already; the platform takes no further correction";
+    /// It cannot be shipped, or received, as it stands.
+    SHIPPING_STATE = 2041, 409, "订单当前状态不允许此发货操作", "the order's shipping does not allow this now";
+    /// The platform does not have the payment yet.
+    SHIPPING_NOT_YET = 2042, 409, "微信尚未收录该支付单，请一分钟后再试", "the platform does not have the payment yet, try again in a minute";
     /// VK-Pay: the provider gave no pay parameters.
     PROVIDER_REFUSED = 3001, 422, "支付渠道拒绝了请求", "the provider refused";
     /// The provider refused the refund.
@@ -156,6 +162,8 @@ codes! {
     TRANSFER_REFUSED = 3003, 422, "支付渠道拒绝转账", "the provider refused the transfer";
     /// It ended without the payee having the money.
     TRANSFER_FAILED = 3004, 422, "转账未成功，请更换单号重试", "the transfer did not succeed, take a new number";
+    /// The platform refused what was reported.
+    SHIPPING_REFUSED = 3005, 422, "平台拒绝了发货信息", "the platform refused the shipping information";
     /// The provider does not accept the set-up.
     PROVIDER_SETUP = 5020, 502, "支付渠道配置有误，请联系商户", "the provider does not accept the merchant's set-up";
     /// The outcome is not known.

@@ -138,6 +138,18 @@ pub const REFUND_FEE_CAMEL: Field =
 /// Why.
 pub const REFUND_DESC: Field = Field::new("refund_desc", Text(80));
 
+/// How what was paid for reaches the payer: 1 express, 2 within the city, 3 virtual, 4 pick-up.
+pub const LOGISTICS_TYPE: Field = Field::new("logistics_type", Integer { least: 1, most: 4, unit: None });
+/// Whether it goes as one parcel (1) or several (2).
+pub const DELIVERY_MODE: Field = Field::new("delivery_mode", Integer { least: 1, most: 2, unit: None });
+/// Whether several parcels are all of them.
+pub const IS_ALL_DELIVERED: Field = Field::new("is_all_delivered", Checked("true or false"));
+/// The parcels.
+pub const SHIPPING_LIST: Field = Field::new("shipping_list", Checked("a list of 1 to 15 parcels"));
+/// When the carrier has handed it over.
+pub const RECEIVED_TIME: Field =
+    Field::new("received_time", Integer { least: 1, most: 9_999_999_999_999, unit: Some(MILLISECONDS) });
+
 /// A transfer's number.
 pub const OUT_BILL_NO: Field = Field::new("out_bill_no", Number).code(Code::OUT_TRADE_NO);
 /// The provider's number of it.
@@ -281,6 +293,9 @@ const VERIFY: &[Field] = &[
 const REFUND: &[Field] = &[OUT_TRADE_NO.needed(), OUT_REFUND_NO, REFUND_FEE, TOTAL_FEE, REFUND_DESC, REFUND_FEE_CAMEL];
 const QUERY_REFUND: &[Field] = &[OUT_TRADE_NO.needed(), OUT_REFUND_NO];
 const RESOLVE: &[Field] = &[INCIDENT_ID.needed(), INCIDENT_ACTION.needed(), NOTE];
+const UPLOAD_SHIPPING: &[Field] =
+    &[OUT_TRADE_NO.needed(), LOGISTICS_TYPE, DELIVERY_MODE, IS_ALL_DELIVERED, SHIPPING_LIST];
+const CONFIRM_RECEIVE: &[Field] = &[OUT_TRADE_NO.needed(), RECEIVED_TIME];
 const TRANSFER: &[Field] = &[
     PROVIDER.needed(),
     OUT_BILL_NO,
@@ -352,6 +367,9 @@ pub const fn of(action: Action) -> &'static [Field] {
         Action::Refunds(Refunds::Refund) => REFUND,
         Action::Refunds(Refunds::Query) => QUERY_REFUND,
         Action::Refunds(Refunds::ResolveIncident) => RESOLVE,
+        Action::Refunds(Refunds::UploadShipping) => UPLOAD_SHIPPING,
+        Action::Refunds(Refunds::QueryShipping) => ORDER,
+        Action::Refunds(Refunds::ConfirmReceive) => CONFIRM_RECEIVE,
         Action::Transfers(Transfers::Transfer) => TRANSFER,
         Action::Transfers(Transfers::Query | Transfers::Cancel) => ONE_TRANSFER,
         Action::Transfers(Transfers::Balance) => BALANCE,

@@ -1,4 +1,4 @@
-//! Orders, attempts, payments, refunds, transfers, tasks, actions and reply codes: what they are and how they may move.
+//! Orders, attempts, payments, refunds, transfers, shipping, tasks, actions and reply codes: what they are and how they may move.
 //! Pure: no I/O and no clock.
 
 pub mod action;
@@ -13,6 +13,7 @@ mod payment;
 mod provider;
 mod refund;
 mod secret;
+mod shipping;
 mod status;
 mod task;
 mod token_store;
@@ -29,6 +30,7 @@ pub use payment::{Parties, Payment, other_number, payment_identity};
 pub use provider::{PaymentName, Provider, Sale};
 pub use refund::{Refund, RefundState};
 pub use secret::Secret;
+pub use shipping::{Contact, Logistics, Parcel, Shipping, ShippingMode, ShippingReport, ShippingState};
 pub use status::Status;
 pub use task::{LEASE, Task, TaskName, TaskState, ask_again, watch_again};
 pub use token_store::{TokenStore, TokenStoreError};

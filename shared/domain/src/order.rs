@@ -1,6 +1,6 @@
 //! An order and its columns.
 
-use crate::{Attempt, AttemptState, Fen, Provider, Status, UnixMs};
+use crate::{Attempt, AttemptState, Fen, Provider, Shipping, Status, UnixMs};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -109,6 +109,9 @@ pub struct Order {
     /// Why it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_order_reason: Option<String>,
+    /// How its shipping is reported, where the platform keeps the money until it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipping: Option<Shipping>,
     /// Every attempt to have it paid.
     pub attempts: Vec<Attempt>,
     /// When a provider was last asked about it.
@@ -178,9 +181,10 @@ pub const COLUMNS: [&str; 51] = [
 pub const PRIVATE_COLUMNS: [&str; 4] = ["client_ip", "openid", "notify_info", "notify_path"];
 
 impl Order {
-    /// The order's VK-Pay columns (`docs/protocols/vkpay.md#order-columns`), without what is only the bundle's.
+    /// The order's VK-Pay columns (`docs/protocols/vkpay.md#order-columns`), without what is only the bundle's. Shipping is
+    /// not among them: a handler gets `custom` beside the columns, and merchants may have an address under that name.
     pub fn columns(&self) -> Map<String, Value> {
-        const OURS: [&str; 5] = ["attempts", "queried_at", "version", "other", "refundable"];
+        const OURS: [&str; 6] = ["attempts", "queried_at", "version", "other", "refundable", "shipping"];
         let mut columns = match serde_json::to_value(self) {
             Ok(Value::Object(columns)) => columns,
             _ => Map::new(),

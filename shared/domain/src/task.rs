@@ -1,6 +1,6 @@
 //! What must happen after a commit, written in the transaction that causes it.
 
-use super::UnixMs;
+use super::{Shipping, ShippingMode, UnixMs};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ pub enum TaskName {
     Refund,
     /// Puts a message into the dead-letter queue.
     Alarm,
+    /// Reports the shipping of a paid order, or has the merchant told that nobody did.
+    Ship,
 }
 
 /// How a task stands.
@@ -104,12 +106,26 @@ impl Task {
         }
     }
 
+    /// The task of an order whose shipping is to be reported: by itself, first when its provider should know the payment;
+    /// else it looks whether the merchant has done it, while there is still time.
+    pub fn shipping(out_trade_no: &str, mode: ShippingMode, paid_at: UnixMs, at: UnixMs) -> Self {
+        let task = Self::new(TaskName::Ship, out_trade_no, None, at);
+        match mode {
+            ShippingMode::Virtual | ShippingMode::PickUp => Self { due: at + Shipping::FIRST_TRY, ..task },
+            ShippingMode::Manual => {
+                let due = (paid_at + Shipping::TOLD).max(at);
+                Self { due, until: due + Self::PATIENCE, ..task }
+            }
+        }
+    }
+
     /// Names the task among those of its order.
     pub fn name(&self) -> String {
         let task = match self.task {
             TaskName::Handler => "handler",
             TaskName::Refund => "refund",
             TaskName::Alarm => "alarm",
+            TaskName::Ship => "ship",
         };
         match (&self.subject, self.task) {
             (Some(subject), TaskName::Refund) => format!("{task}#{subject}"),

@@ -281,6 +281,7 @@ async fn credit(
         Ok(acceptance) => acceptance,
         Err(name) => return Ok(Confirmed::Incident { name, new: false }),
     };
+    let shipping = if withheld.is_some() { None } else { super::ship::begun(cx, order, attempt, payment).await? };
     let mut refused: Option<&str> = withheld;
     for round in 0..delivery::ROUNDS {
         let verdict = match refused {
@@ -312,6 +313,7 @@ async fn credit(
             notify_mode: source.notify_mode(),
             verdict: &verdict,
             task: task.as_ref(),
+            shipping: shipping.as_ref().map(|(shipping, task)| (shipping, task)),
             undelivered: undelivered.as_ref(),
             accepted: acceptance.as_ref().map(Acceptance::accepted),
             entry,

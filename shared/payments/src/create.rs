@@ -242,6 +242,7 @@ async fn begin(
         notify_info: None,
         user_order_success: None,
         user_order_reason: None,
+        shipping: None,
         attempts: vec![attempt],
         queried_at: UnixMs::EPOCH,
         version: 1,

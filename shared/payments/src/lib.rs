@@ -1,4 +1,4 @@
-//! The use cases: create, query, close, refund, transfer, tasks, incidents, bills, missed notices; and `confirm`, the one room in which an order becomes paid.
+//! The use cases: create, query, close, refund, transfer, ship, tasks, incidents, bills, missed notices; and `confirm`, the one room in which an order becomes paid.
 
 mod ask;
 mod bills;
@@ -26,6 +26,8 @@ mod returned;
 mod settle_callback;
 mod settle_refund;
 mod settled;
+mod ship;
+mod shipping;
 mod source;
 mod sweep;
 mod tasks;
@@ -54,6 +56,7 @@ pub use request::Fields;
 pub use rerun::rerun_handler;
 pub use settle_callback::settle_callback;
 pub use settled::Settled;
+pub use shipping::{confirm_receive, query_shipping, upload_shipping};
 pub use source::{Confirmed, Source};
 pub use sweep::{Counts, Sweep, sweep};
 pub use tasks::{Ran, run_task};

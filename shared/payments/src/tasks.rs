@@ -1,11 +1,13 @@
 //! Tasks: delivering paid orders, to handlers by configuration or again by a handler that refused, making decided
-//! refunds, telling the dead-letter queue. They run from notify (once, within a small budget), from the stream and from the schedule; whoever
+//! refunds, reporting shipping, telling the dead-letter queue. They run from notify (once, within a small budget), from the stream and from the schedule; whoever
 //! claims a task by one conditional write runs it, and nobody else does while the claim lasts.
 
+use super::incident_record::alarm;
+use super::ship::{self, Kept, Outcome};
 use super::{Caller, Context, delivery};
 use config::{Forward, Target};
 use crypto::{aes, hash};
-use domain::{Code, Failure, Order, Task, TaskName, TaskState, UnixMs};
+use domain::{Code, Failure, Order, ShippingReport, Task, TaskName, TaskState, UnixMs};
 use net::aws;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -49,6 +51,7 @@ pub async fn run_task(cx: &Context<'_>, task: &Task, at: UnixMs) -> Result<Ran, 
         TaskName::Handler => deliver(cx, &claimed, at, None, "dispatch").await,
         TaskName::Refund => send_back(cx, &claimed, at).await,
         TaskName::Alarm => tell(cx, &claimed, at).await,
+        TaskName::Ship => ship(cx, &claimed, at).await,
     }
 }
 
@@ -211,7 +214,7 @@ async fn nothing_to_deliver(cx: &Context<'_>, claimed: &Task, order: &Order) -> 
     Ok(Ran::Done)
 }
 
-/// An order of which all is on its way back: how the refund ends decides.
+/// An order of which all is on its way back, where how the refund ends decides, or that somebody else is at.
 async fn postpone(cx: &Context<'_>, claimed: &Task, at: UnixMs) -> Result<Ran, StoreError> {
     let why = claimed.last_error.clone().unwrap_or_else(|| "全额退款处理中".to_owned());
     let end = match claimed.state {
@@ -343,6 +346,73 @@ async fn send_back(cx: &Context<'_>, claimed: &Task, at: UnixMs) -> Result<Ran, 
         telemetry::alarm!("refund_parked", out_trade_no = %claimed.out_trade_no, out_refund_no = %number);
     }
     Ok(if ended { ran } else { Ran::Skipped })
+}
+
+/// Reports the shipping of an order that is reported by itself; of one that the merchant reports, looks whether that was
+/// done. It is given up when its time is over, and somebody is told of it.
+async fn ship(cx: &Context<'_>, claimed: &Task, at: UnixMs) -> Result<Ran, StoreError> {
+    let done = async || cx.store.end_task(claimed, &TaskEnd::Done).await.map(|_| Ran::Done);
+    let Some(order) = cx.store.order(&claimed.out_trade_no).await? else { return done().await };
+    let Some(shipping) = order.shipping.as_ref().filter(|shipping| shipping.state.is_due()) else {
+        return done().await;
+    };
+    // A node that the configuration has no more cannot be asked.
+    let Some(kept) = Kept::of(cx, &order).await? else {
+        return end_ship(cx, claimed, at, "its node is not configured any more").await;
+    };
+    // A refund whose end nobody tells is not waited for longer than shipping is tried.
+    if order.goes_back() && !ship::went_back(&order) {
+        return match claimed.next_due(at, 0) {
+            Some(_) => postpone(cx, claimed, at).await,
+            None => end_ship(cx, claimed, at, "a refund of all of it does not end").await,
+        };
+    }
+    let Some(held) = ship::hold(cx, &kept).await? else { return postpone(cx, claimed, at).await };
+    if ship::went_back(&order) {
+        held.refunded(cx, "dispatch").await?;
+        return done().await;
+    }
+    let Some(logistics) = shipping.mode.logistics() else {
+        let why = match kept.ask(cx).await {
+            Ok(standing) if !standing.state.is_due() => {
+                held.sync(cx, &standing, "dispatch").await?;
+                return done().await;
+            }
+            Ok(standing) => format!("the platform has it as {}", standing.state.name()),
+            Err(error) => format!("the platform does not tell: {error}"),
+        };
+        held.tell(cx, &why).await?;
+        return done().await;
+    };
+    let report = ShippingReport::whole(logistics, &order.description);
+    let (outcome, _) = ship::report(cx, held, &report, false, "dispatch").await?;
+    match outcome {
+        Outcome::Taken | Outcome::Over(_) => done().await,
+        Outcome::NotYet | Outcome::Refused(_) | Outcome::Unknown(_) | Outcome::Spent => {
+            end_ship(cx, claimed, at, &outcome.words()).await
+        }
+    }
+}
+
+/// Ends an attempt at reporting shipping that came to nothing; who gives it up has somebody told.
+async fn end_ship(cx: &Context<'_>, claimed: &Task, at: UnixMs, why: &str) -> Result<Ran, StoreError> {
+    let why: String = why.chars().take(REASON).collect();
+    let (end, ran) = match after_failure(claimed, at, why.clone()) {
+        (TaskEnd::Again(due, why), ran) => (TaskEnd::Again(due.max(at + WAIT), why), ran),
+        other => other,
+    };
+    if ran == Ran::Parked {
+        let Some(order) = cx.store.order(&claimed.out_trade_no).await? else { return Ok(Ran::Skipped) };
+        match Kept::of(cx, &order).await? {
+            None => drop(alarm(cx, &ship::incident_of(&order, &why), true).await?),
+            Some(kept) => match ship::hold(cx, &kept).await? {
+                Some(held) if held.shipping.state.is_due() => drop(held.tell(cx, &why).await?),
+                Some(held) => held.release(cx).await?,
+                None => return postpone(cx, claimed, at).await,
+            },
+        }
+    }
+    Ok(if cx.store.end_task(claimed, &end).await? { ran } else { Ran::Skipped })
 }
 
 /// Puts the message of a delivery that was given up into the dead-letter queue.

@@ -8,10 +8,10 @@ use crate::diagnosis::{Examination, Page};
 use crate::{
     Account, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Held,
     Login, Meaning, Merchant, Notice, Proof, ProviderClients, ProviderReply, Purchase, RefundRequest, RefundStanding,
-    Refusal, Standing, Stands, TransferRequest, TransferStanding, Verdict,
+    Refusal, ShippingRequest, ShippingStanding, Standing, Stands, TransferRequest, TransferStanding, Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
-use domain::{Attempt, Code, Day, Failure, Order, Payment, Refund, UnixMs};
+use domain::{Attempt, Code, Day, Failure, Order, Payment, Refund, ShippingMode, UnixMs};
 use http::HeaderMap;
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -260,6 +260,32 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
         _cx: Cx<'_>,
         _request: &TransferRequest<'_>,
     ) -> Result<Option<TransferStanding>, CallError> {
+        unsupported()
+    }
+
+    /// Whether the provider keeps the money of this attempt until it is told that the goods are on their way.
+    fn keeps_money(&self, _attempt: &Attempt) -> bool {
+        false
+    }
+
+    /// Who reports that, as the node says.
+    fn shipping(&self) -> Option<ShippingMode> {
+        None
+    }
+
+    /// Reports the shipping of a payment; of one that is reported already, corrects it. A payment that the provider does
+    /// not have, or not yet, is a refusal that means [`Meaning::Missing`].
+    async fn ship(&self, _cx: Cx<'_>, _request: &ShippingRequest<'_>) -> Result<(), CallError> {
+        unsupported()
+    }
+
+    /// Asks how the shipping of a payment stands, by the provider's number of it.
+    async fn query_shipping(&self, _cx: Cx<'_>, _transaction_id: &str) -> Result<ShippingStanding, CallError> {
+        unsupported()
+    }
+
+    /// Has the payer asked to confirm that the goods came, at this time. It is possible once.
+    async fn confirm_receive(&self, _cx: Cx<'_>, _transaction_id: &str, _received: UnixMs) -> Result<(), CallError> {
         unsupported()
     }
 

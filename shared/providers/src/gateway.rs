@@ -4,11 +4,11 @@ use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, Shape};
 use crate::{
     CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Held, Login,
-    Merchant, Node, Notice, Proof, ProviderReply, Purchase, RefundRequest, RefundStanding, Standing, Stands,
-    TokenCache, TransferRequest, TransferStanding, Verdict, wxpay,
+    Merchant, Node, Notice, Proof, ProviderReply, Purchase, RefundRequest, RefundStanding, ShippingRequest,
+    ShippingStanding, Standing, Stands, TokenCache, TransferRequest, TransferStanding, Verdict, wxpay,
 };
 use config::TransferDefaults;
-use domain::{Attempt, Code, Failure, Order, Payment, Provider, Refund, UnixMs};
+use domain::{Attempt, Code, Failure, Order, Payment, Provider, Refund, ShippingMode, UnixMs};
 use futures::future::BoxFuture;
 use net::egress::Receivers;
 use net::provider_http::Http;
@@ -335,6 +335,51 @@ impl Gateway {
         request: &TransferRequest<'_>,
     ) -> Result<Option<TransferStanding>, CallError> {
         on_node!(&self.node, node => self.timed(Box::pin(node.cancel_transfer(self.cx(clients, request.now), request))).await)
+    }
+
+    /// Whether the provider keeps the money of an attempt until its shipping is reported.
+    pub fn keeps_money(&self, attempt: &Attempt) -> bool {
+        on_node!(&self.node, node => node.keeps_money(attempt))
+    }
+
+    /// Who reports shipping, as the node says.
+    pub fn shipping(&self) -> Option<ShippingMode> {
+        on_node!(&self.node, node => node.shipping())
+    }
+
+    /// Reports the shipping of a payment; of one that is reported already, corrects it.
+    ///
+    /// # Errors
+    /// See [`CallError`]; [`Meaning::Missing`](crate::Meaning::Missing) where the provider does not have the payment yet.
+    pub async fn ship(&self, clients: &ProviderClients, request: &ShippingRequest<'_>) -> Result<(), CallError> {
+        on_node!(&self.node, node => self.timed(Box::pin(node.ship(self.cx(clients, request.now), request))).await)
+    }
+
+    /// Asks how the shipping of a payment stands.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn query_shipping(
+        &self,
+        clients: &ProviderClients,
+        transaction_id: &str,
+        now: UnixMs,
+    ) -> Result<ShippingStanding, CallError> {
+        on_node!(&self.node, node => self.timed(Box::pin(node.query_shipping(self.cx(clients, now), transaction_id))).await)
+    }
+
+    /// Has the payer asked to confirm that the goods came.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn confirm_receive(
+        &self,
+        clients: &ProviderClients,
+        transaction_id: &str,
+        received: UnixMs,
+        now: UnixMs,
+    ) -> Result<(), CallError> {
+        on_node!(&self.node, node => self.timed(Box::pin(node.confirm_receive(self.cx(clients, now), transaction_id, received))).await)
     }
 
     /// Verifies an in-app purchase that a client brings for an attempt. Refused is what is not authentic,

@@ -52,7 +52,10 @@ pub use token_cache::TokenCache;
 /// The merchant configuration, with the sections of all providers.
 pub type Config = config::Document<Merchant>;
 
-use domain::{Attempt, Code, Failure, Fen, Field, Order, Parties, Payment, Provider, Transfer, TransferState, UnixMs};
+use domain::{
+    Attempt, Code, Failure, Fen, Field, Logistics, Order, Parties, Payment, Provider, ShippingReport, ShippingState,
+    Transfer, TransferState, UnixMs,
+};
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value};
 use std::fmt::Display;
@@ -381,6 +384,33 @@ pub struct TransferStanding {
     pub result: Value,
 }
 
+/// What a provider is told of the shipping of a payment.
+pub struct ShippingRequest<'a> {
+    /// Its number of the payment.
+    pub transaction_id: &'a str,
+    /// The payer there.
+    pub openid: &'a str,
+    /// What is on its way.
+    pub report: &'a ShippingReport,
+    /// Now.
+    pub now: UnixMs,
+}
+
+/// How a provider has the shipping of a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShippingStanding {
+    /// How it stands.
+    pub state: ShippingState,
+    /// The provider's own number for that (`order_state`).
+    pub number: u64,
+    /// How often all of it was reported.
+    pub finished: u64,
+    /// How it is carried, where that is reported.
+    pub logistics: Option<Logistics>,
+    /// Whether the payer has complained.
+    pub in_complaint: bool,
+}
+
 /// A callback as it arrived.
 pub struct CallbackRequest<'a> {
     /// The method.
@@ -408,6 +438,8 @@ pub enum Notice {
     Hint(Hint),
     /// Something that is recorded on an order and does not pay or refund it.
     Event(Box<Event>),
+    /// The shipping of an order has moved, or has not for too long: the provider is asked.
+    Shipping(ShippingNotice),
     /// A probe of the URL that is answered with this text.
     Echo(String),
     /// Something else that asks for nothing: acknowledged, and logged by this name.
@@ -428,6 +460,30 @@ pub struct Hint {
     pub number: Option<String>,
     /// The merchant's refund number, for a refund.
     pub out_refund_no: Option<String>,
+}
+
+/// A message about the shipping of a payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShippingNotice {
+    /// Who was paid through.
+    pub provider: Provider,
+    /// The merchant in the configuration whose keys verified it.
+    pub merchant: String,
+    /// The application that it was sent for.
+    pub app_id: String,
+    /// The provider's number of the payment.
+    pub transaction_id: String,
+    /// What it says.
+    pub event: ShippingEvent,
+}
+
+/// What a [`ShippingNotice`] says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShippingEvent {
+    /// Nothing was reported for too long.
+    Overdue,
+    /// It was reported, or the money was paid out.
+    Moved,
 }
 
 /// Something that happened to what was bought (Apple: a renewal, a refund taken back …).

@@ -27,6 +27,7 @@ const PUBLIC: [&str; 13] = [
 /// callers that are nobody see number, state, amounts and times.
 pub fn order_columns(order: &Order, caller: &Caller) -> Map<String, Value> {
     let mut columns = order.columns();
+    columns.extend(order.shipping.as_ref().map(|shipping| ("shipping".to_owned(), shipping.shown())));
     columns.retain(|key, _| caller.trusted || !PRIVATE_COLUMNS.contains(&key.as_str()));
     shown(columns, caller)
 }

@@ -4,7 +4,7 @@ use super::item::{Expression, Item, Key};
 use super::orders::order_named;
 use super::{Accepted, FIRST_LOOK, HistoryEntry, Incident, Refused, Store, StoreError, Write};
 use aws_sdk_dynamodb::types::AttributeValue as Av;
-use domain::{Attempt, AttemptState, Order, Payment, Provider, Status, Task, UnixMs};
+use domain::{Attempt, AttemptState, Order, Payment, Provider, Shipping, Status, Task, UnixMs};
 
 /// What the handler's run means for the order.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -31,6 +31,8 @@ pub struct PaymentCommit<'a> {
     pub verdict: &'a Verdict,
     /// The task that hands the order to a handler by configuration, or tries again what a handler refused.
     pub task: Option<&'a Task>,
+    /// How its shipping is reported, and the task that does it or looks after it.
+    pub shipping: Option<(&'a Shipping, &'a Task)>,
     /// The incident of an order whose handler refuses.
     pub undelivered: Option<&'a Incident>,
     /// The incident of a payment that is credited after all.
@@ -170,6 +172,7 @@ impl Store {
             .set("notify_info", &payment.info)
             .set("refundable", order.total_fee)
             .set_some("openid", payment.payer.as_ref())
+            .set_some("shipping", commit.shipping.map(|(shipping, _)| shipping))
             .set_some("user_order_success", commit.verdict.success)
             .set_some("user_order_reason", commit.verdict.reason.as_ref())
             .set(&format!("attempts[{}].state", attempt.n - 1), AttemptState::Paid)
@@ -186,6 +189,7 @@ impl Store {
             self.history_insertion(no, &commit.entry),
         ];
         writes.extend(commit.task.map(|task| self.task_insertion(task)));
+        writes.extend(commit.shipping.map(|(_, task)| self.task_insertion(task)));
         writes.extend(commit.undelivered.map(|incident| self.putting(incident.item(commit.entry.at))));
         let beside = writes.len();
         writes.extend(self.incident_of_credit(commit));

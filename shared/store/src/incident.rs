@@ -46,6 +46,8 @@ pub enum IncidentName {
     Undelivered,
     /// The same, given up.
     HandlerParked,
+    /// The shipping of a paid order is not reported, and the platform keeps its money.
+    Unshipped,
     /// A bill has a payment that the table has not.
     BillMissingHere,
     /// The table has a payment that the bill has not.
@@ -77,6 +79,7 @@ impl IncidentName {
             Self::Undelivered => "undelivered",
             Self::UnconfirmedNotice => "unconfirmed_notice",
             Self::HandlerParked => "handler_parked",
+            Self::Unshipped => "unshipped",
             Self::BillMissingHere => "bill_missing_here",
             Self::BillMissingThere => "bill_missing_there",
             Self::BillAmount => "bill_amount",
@@ -231,7 +234,7 @@ impl Incident {
     }
 
     /// The id: a digest of what the incident is about, not of what was said of it. A payment has one, whatever is
-    /// said of it; so has an order that is not delivered, and a refund.
+    /// said of it; so has an order that is not delivered, one that is not shipped, and a refund.
     pub fn id(&self) -> String {
         let no = self.out_trade_no.as_deref();
         if let Some(payment) = &self.payment {
@@ -246,6 +249,7 @@ impl Incident {
                 return digest(&json!([self.incident, self.provider, self.merchant, fault]));
             }
             (IncidentName::Undelivered | IncidentName::HandlerParked, _) => return digest(&json!(["undelivered", no])),
+            (IncidentName::Unshipped, _) => return digest(&json!(["unshipped", no])),
             _ => {}
         }
         let by_its_words = match self.incident {

@@ -21,6 +21,7 @@ mod item;
 mod listing;
 mod orders;
 mod refunds;
+mod shipping;
 mod tasks;
 mod tokens;
 mod transfers;
@@ -35,6 +36,7 @@ pub use incident::{Action, Incident, IncidentName, IncidentPage, IncidentStatus,
 pub use incident_payment::{Accepted, Returned};
 pub use orders::{Added, HistoryEntry, Holder, Kept, Listing};
 pub use refunds::Reserved;
+pub use shipping::{ShippingChange, ShippingWritten};
 pub use tasks::{Delivered, Delivery, IncidentChange, TaskEnd};
 pub use transfers::Begun;
 pub use write::{Condition, Write};

@@ -5,5 +5,7 @@ pub mod members;
 pub mod raw;
 pub(crate) mod store;
 pub mod url;
+pub(crate) mod wechat_api;
 pub(crate) mod wechat_login;
+pub(crate) mod wechat_push;
 pub mod xml;

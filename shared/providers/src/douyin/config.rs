@@ -176,6 +176,9 @@ fn read_douyinpay(node: &Reader<'_>, app_id: Option<&str>, api_base: Option<&Str
         api_base: api_base.cloned(),
         h5_info: None,
         transfer: config::TransferDefaults::default(),
+        shipping: None,
+        token: None,
+        push_key: None,
     };
     Some(DouyinPay { jsapi: way("mp-weixin"), app: way("app-plus"), native: way("h5"), mweb: way("mweb") })
 }

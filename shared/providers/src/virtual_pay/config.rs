@@ -1,7 +1,7 @@
 //! `wxpay-virtual.mp-weixin`: WeChat's virtual payment (`docs/protocols/vkpay.md#other-nodes`).
 
+use crate::common::wechat_push::{self, PushKey};
 use config::Reader;
-use crypto::aes;
 use domain::Secret;
 
 /// The nodes of the section, by VK-Pay's names.
@@ -39,16 +39,6 @@ pub struct VirtualNode {
     pub api_base: Option<String>,
 }
 
-/// The AES-256 key of message push. It cannot be printed.
-pub struct PushKey([u8; 32]);
-
-impl PushKey {
-    /// The key itself, at the point where it is spent.
-    pub fn expose(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
 impl VirtualNode {
     pub(crate) fn read(_name: &str, node: &Reader<'_>) -> Option<Self> {
         let app_id = node.required("appId");
@@ -61,17 +51,7 @@ impl VirtualNode {
         if app_key.is_none() && !node.has(name) {
             node.fault(name, "is missing");
         }
-        let push_key = node.secret("encodingAESKey").and_then(|text| {
-            let key = aes::encoding_aes_key(text.expose());
-            if key.is_none() {
-                node.fault("encodingAESKey", "must be 43 letters and digits");
-            }
-            key.map(PushKey)
-        });
-        let token = node.secret("token");
-        if push_key.is_some() && token.is_none() && !node.has("token") {
-            node.fault("token", "is missing, and encodingAESKey is of no use without it");
-        }
+        let (token, push_key) = wechat_push::read_keys(node);
         let mch_id = node.text("mchId");
         let rate = node.integer("rate", 1..=1_000_000).unwrap_or(100);
         let session_ttl = node.integer("sessionTtl", 60..=2_592_000).unwrap_or(259_200);

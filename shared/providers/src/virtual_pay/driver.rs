@@ -2,6 +2,7 @@
 
 use super::config::{ALIASES, IGNORED, NODES, VirtualNode};
 use super::{create, env, examine, order, push, session};
+use crate::common::wechat_push;
 use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, MARGIN, Shape};
 use crate::{
@@ -170,6 +171,6 @@ impl Driver for VirtualNode {
     }
 
     fn reply(request: &CallbackRequest<'_>, verdict: Verdict) -> ProviderReply {
-        push::reply(request, verdict)
+        wechat_push::reply(request, verdict)
     }
 }

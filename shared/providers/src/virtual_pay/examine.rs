@@ -2,21 +2,23 @@
 //! (`docs/protocols/wxpay-virtual.md#access-tokens-and-sessions`): an access token is fetched, the one that is good
 //! already, and an order asked for that nobody made.
 
-use super::transport::{fetch, refusal, sent};
+use super::session::app;
+use super::transport::under;
+use crate::common::wechat_api::fetch;
 use crate::common::wechat_login::refused_secret;
 use crate::diagnosis::{Examination, Page, Trouble, made_up_number};
 use crate::driver::Cx;
 use crate::virtual_pay::VirtualNode;
-use crate::{CallError, ProviderClients};
+use crate::{CallError, Meaning, ProviderClients};
 use domain::Secret;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Asks.
 pub(super) async fn examine(node: &VirtualNode, cx: Cx<'_>) -> Examination {
     let mut found = Examination { unproven: vec!["offerId"], ..Examination::default() };
     found.unproven.extend(node.token.as_ref().map(|_| "token"));
     found.unproven.extend(node.push_key.as_ref().map(|_| "encodingAESKey"));
-    match fetch(cx.clients, node, false).await {
+    match fetch(cx.clients, &app(node), false).await {
         Ok((token, _)) => {
             found.add_call(order(cx.clients, node, &token).await, |code, words| of_order(node, code, words))
         }
@@ -32,11 +34,10 @@ const fn app_key(node: &VirtualNode) -> &'static str {
 
 async fn order(clients: &ProviderClients, node: &VirtualNode, token: &Secret) -> Result<(), CallError> {
     let body = json!({ "openid": "nobody", "order_id": made_up_number(), "env": super::env(node) });
-    let answer = sent(clients, node, "query_order", body.to_string().as_bytes(), None, token).await?;
-    match answer.get("errcode").and_then(Value::as_i64) {
-        Some(0) => Ok(()),
-        Some(code) => Err(CallError::Refused(refusal(code, &answer))),
-        None => Err(CallError::unknown("query_order: no errcode")),
+    let answer = under(token, clients, node, "query_order", body.to_string().as_bytes()).await?;
+    match answer.code {
+        0 => Ok(()),
+        _ => Err(CallError::Refused(answer.refusal(Meaning::No))),
     }
 }
 

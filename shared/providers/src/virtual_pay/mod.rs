@@ -13,7 +13,7 @@ mod push;
 mod session;
 mod transport;
 
-pub use self::config::{PushKey, VirtualNode};
+pub use self::config::VirtualNode;
 pub use coins::coins;
 pub use coins::{Coin, CoinRequest};
 

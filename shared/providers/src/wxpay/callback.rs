@@ -1,11 +1,12 @@
 //! Callbacks: verify the raw bytes, check the age, decrypt, parse (`docs/protocols/wechat.md#callbacks`).
 //!
-//! Which version a message is of is told by its signature headers, else by the first byte of its body; no
-//! other header, path, host or query has a say.
+//! Which version a message is of is told by its signature headers, else by the signature in its query (message push), else
+//! by the first byte of its body; no other header, path, host or query has a say.
 
 use super::signing::{HeaderFault, Signed};
-use super::{certificates::NoKey, transaction, transfer, v2, v3_refund};
+use super::{certificates::NoKey, push, transaction, transfer, v2, v3_refund};
 use crate::Merchant;
+use crate::common::wechat_push;
 use crate::wxpay::{Api, Scheme, V3, WECHAT_PAY, WxpayNode};
 use crate::{
     CallbackError, CallbackRequest, Notice, ProviderClients, ProviderReply, RefundNotice, RefundProgress,
@@ -13,6 +14,7 @@ use crate::{
 };
 use crypto::aes::open_gcm;
 use domain::{Parties, Provider};
+use http::Method;
 use serde_json::Value;
 
 /// The versions, as messages show them.
@@ -20,13 +22,21 @@ use serde_json::Value;
 enum Version {
     V2,
     V3,
+    Push,
     None,
 }
 
 fn version(request: &CallbackRequest<'_>) -> Version {
     const HEADERS: [&str; 4] = ["wechatpay-signature", "wechatpay-serial", "wechatpay-timestamp", "wechatpay-nonce"];
+    // Nothing but the probe of a push is a GET.
+    if request.method == Method::GET {
+        return Version::Push;
+    }
     if HEADERS.iter().any(|name| request.headers.contains_key(*name)) {
         return Version::V3;
+    }
+    if push::is_push(request) {
+        return Version::Push;
     }
     let body = request.body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(request.body);
     match body.trim_ascii_start().first() {
@@ -43,6 +53,7 @@ pub(crate) async fn read(
     match version(request) {
         Version::V3 => read_v3(&merchant.id, nodes(merchant), &WECHAT_PAY, clients, request).await,
         Version::V2 => v2::callback::read(merchant, request.body),
+        Version::Push => push::read(merchant, request),
         Version::None => Err(CallbackError::Forged("not signed")),
     }
 }
@@ -242,6 +253,9 @@ fn redacted(object: &Value) -> Value {
 
 /// The answer in the words of the version that asked.
 pub(crate) fn reply(request: &CallbackRequest<'_>, verdict: Verdict) -> ProviderReply {
+    if version(request) == Version::Push {
+        return wechat_push::reply(request, verdict);
+    }
     let status = match verdict {
         Verdict::Accepted => 200,
         Verdict::Rejected => 401,

@@ -1,16 +1,21 @@
 //! `wxpay.<node>`: WeChat Pay merchants, APIv3 and APIv2 (`docs/protocols/vkpay.md#wechat-pay-nodes`).
 
+use crate::common::wechat_push::{self, PushKey};
 use config::Material;
 use config::Reader;
 use config::TransferDefaults;
+use config::shipping_mode;
 use crypto::cert::Certificate;
 use crypto::rsa::{PrivateKey, PublicKey};
-use domain::Secret;
+use domain::{Secret, ShippingMode};
 use serde_json::json;
 use std::sync::Arc;
 
 /// The nodes of the section, by VK-Pay's names; each is one product of WeChat Pay.
 pub(super) const NODES: [&str; 7] = ["mp-weixin", "app-plus", "h5", "h5-weixin", "mweb", "codepay", "transfer"];
+
+/// The node of mini programs.
+pub(super) const MINI_PROGRAM: &str = "mp-weixin";
 
 /// Keys that are known and ignored, or belong to another kind of node.
 pub(super) const IGNORED: &[&str] = &[
@@ -36,6 +41,9 @@ pub(super) const IGNORED: &[&str] = &[
     "userRecvPerception",
     "dailyLimit",
     "dailyLimitPerPayee",
+    "shipping",
+    "token",
+    "encodingAESKey",
 ];
 
 /// uni-pay's names for the same nodes.
@@ -61,6 +69,12 @@ pub struct WxpayNode {
     pub h5_info: Option<H5Info>,
     /// `transfer` only: its scene and limits.
     pub transfer: TransferDefaults,
+    /// `mp-weixin` only: who reports the shipping of what is paid there.
+    pub shipping: Option<ShippingMode>,
+    /// `mp-weixin` only: the token of message push; without it no push is taken.
+    pub token: Option<Secret>,
+    /// `mp-weixin` only: the key of safe mode; with it only safe mode is taken.
+    pub push_key: Option<PushKey>,
 }
 
 /// The API version of a node with its keys.
@@ -162,6 +176,8 @@ impl WxpayNode {
             "transfer" => TransferDefaults::read(node, "transferSceneId"),
             _ => TransferDefaults::default(),
         };
+        let shipping = if name == MINI_PROGRAM { read_shipping(node, secret.is_some()) } else { None };
+        let (token, push_key) = if name == MINI_PROGRAM { wechat_push::read_keys(node) } else { (None, None) };
         node.asks("version", || {
             let form = json!({ "anyOf": [{ "enum": [3, 2] }, { "type": "string", "pattern": r"^(\s*|\+?0*[23])$" }, { "type": "null" }] });
             config::Kind::Form(form, vec![json!(3), json!(2)])
@@ -186,8 +202,20 @@ impl WxpayNode {
             api_base,
             h5_info,
             transfer,
+            shipping,
+            token,
+            push_key,
         })
     }
+}
+
+/// Who reports shipping. WeChat takes the report under an access token, which needs the secret.
+fn read_shipping(node: &Reader<'_>, has_secret: bool) -> Option<ShippingMode> {
+    let mode = shipping_mode(node, "shipping");
+    if mode.is_some() && !has_secret && !node.has("secret") {
+        node.fault("secret", "is missing, and shipping is reported with it");
+    }
+    mode
 }
 
 fn read_h5_info(node: &Reader<'_>) -> Option<H5Info> {

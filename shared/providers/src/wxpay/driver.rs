@@ -1,19 +1,19 @@
 //! WeChat Pay behind the interface that all providers have.
 
-use super::config::{ALIASES, Api, IGNORED, NODES, V3, WxpayNode};
+use super::config::{ALIASES, Api, IGNORED, MINI_PROGRAM, NODES, V3, WxpayNode};
 use super::failure::is_paying;
-use super::{bill, callback, check, client, examine, transfer, v2, v3, v3_refund};
+use super::{bill, callback, check, client, examine, shipping, transfer, v2, v3, v3_refund};
 use crate::bill::Statement;
 use crate::common::{raw, wechat_login};
 use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, Shape, unsupported};
 use crate::{
     Account, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Login, Merchant, Notice,
-    ProviderClients, ProviderReply, RefundRequest, RefundStanding, Standing, TransferRequest, TransferStanding,
-    Verdict,
+    ProviderClients, ProviderReply, RefundRequest, RefundStanding, ShippingRequest, ShippingStanding, Standing,
+    TransferRequest, TransferStanding, Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
-use domain::{Attempt, Code, Day, Failure, Order, Refund, UnixMs};
+use domain::{Attempt, Code, Day, Failure, Order, Refund, ShippingMode, UnixMs};
 
 impl Driver for WxpayNode {
     const SECTION: Section = Section {
@@ -25,6 +25,8 @@ impl Driver for WxpayNode {
         signing: &["key", "v3Key", "appPrivateKeyContent"],
     };
     const NODE_IS_PLATFORM: bool = false;
+    /// A message push has its URL checked by one.
+    const TAKES_GET: bool = true;
 
     fn read_config(name: &str, node: &Reader<'_>) -> Option<Self> {
         Self::read(name, node)
@@ -180,6 +182,27 @@ impl Driver for WxpayNode {
             Some(v3) => transfer::cancel(cx.clients, self, v3, request).await,
             None => unsupported(),
         }
+    }
+
+    /// What is paid in a mini program of ours. Of a sub-merchant's there is no access token.
+    fn keeps_money(&self, attempt: &Attempt) -> bool {
+        self.name == MINI_PROGRAM && attempt.sub_appid.is_none()
+    }
+
+    fn shipping(&self) -> Option<ShippingMode> {
+        self.shipping
+    }
+
+    async fn ship(&self, cx: Cx<'_>, request: &ShippingRequest<'_>) -> Result<(), CallError> {
+        shipping::ship(cx, self, request).await
+    }
+
+    async fn query_shipping(&self, cx: Cx<'_>, transaction_id: &str) -> Result<ShippingStanding, CallError> {
+        shipping::query(cx, self, transaction_id).await
+    }
+
+    async fn confirm_receive(&self, cx: Cx<'_>, transaction_id: &str, received: UnixMs) -> Result<(), CallError> {
+        shipping::confirm_receive(cx, self, transaction_id, received).await
     }
 
     /// Of a page in WeChat's browser, or of a mini program.

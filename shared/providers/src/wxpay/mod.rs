@@ -11,6 +11,8 @@
 //! | `client` | `orderInfo`, for each product |
 //! | `bill` | the bill of a day: asked for, downloaded, read |
 //! | `callback` | verify, check the age, decrypt, parse; and the replies |
+//! | `push` | message push of a mini program |
+//! | `shipping` | what is reported of orders that were paid in one |
 //! | `failure` | what a refusal means, and what leaves the outcome open |
 //! | `examine` | whether the set-up is right, by harmless questions |
 //! | `check`, `text` | shapes that are refused early; small readings |
@@ -24,6 +26,8 @@ mod config;
 mod driver;
 mod examine;
 mod failure;
+mod push;
+mod shipping;
 pub mod signing;
 mod text;
 mod transaction;

@@ -15,6 +15,13 @@ pub(super) fn rfc3339(at: UnixMs) -> Option<String> {
     time.format(&Rfc3339).ok()
 }
 
+/// RFC 3339 at +08:00 with milliseconds, as `upload_time` of shipping.
+pub(super) fn upload_time(at: UnixMs) -> Option<String> {
+    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]+08:00");
+    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.get()) * 1_000_000).ok()?.to_offset(BEIJING);
+    time.format(format).ok()
+}
+
 /// Reads RFC 3339.
 pub(super) fn from_rfc3339(text: &str) -> Option<UnixMs> {
     let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;

@@ -29,6 +29,10 @@ export const ACTIONS = {
   'pay/queryRefund': { function: 'refund', repeats: always },
   // What has ended is refused the second time, and a success would look like a failure.
   'pay/resolveIncident': { function: 'refund', repeats: never },
+  // The same report is done once; another one is a correction, of which there is one.
+  'pay/uploadShipping': { function: 'refund', repeats: always },
+  'pay/queryShipping': { function: 'refund', repeats: always },
+  'pay/confirmReceive': { function: 'refund', repeats: always },
   'pay/transfer': { function: 'transfer', repeats: always },
   'pay/queryTransfer': { function: 'transfer', repeats: always },
   'pay/cancelTransfer': { function: 'transfer', repeats: never },

@@ -124,6 +124,24 @@ export class VkPay {
   }
 
   /**
+   * Reports the shipping of an order that was paid in a WeChat mini program, or corrects it once. 2040: it was corrected
+   * already; 2042: WeChat does not have the payment yet.
+   */
+  uploadShipping(data: t.UploadShippingRequest, options?: CallOptions): Promise<Reply<t.ShippingReply>> {
+    return this.#call('pay/uploadShipping', data, options);
+  }
+
+  /** How the shipping of an order stands. */
+  queryShipping(data: { out_trade_no: string }, options?: CallOptions): Promise<Reply<t.QueryShippingReply>> {
+    return this.#call('pay/queryShipping', data, options);
+  }
+
+  /** Has the payer asked to confirm that an express parcel has come, once. */
+  confirmReceive(data: t.ConfirmReceiveRequest, options?: CallOptions): Promise<Reply<t.ShippingReply>> {
+    return this.#call('pay/confirmReceive', data, options);
+  }
+
+  /**
    * Delivers a paid order once more, when it is not delivered yet; look at `user_order_success`. 2016: it is delivered.
    * Never sent again by itself.
    */

@@ -244,6 +244,8 @@ export interface OrderColumns extends OrderState {
   transaction_id?: string;
   user_order_success?: boolean;
   user_order_reason?: string;
+  /** Of orders that are paid in a WeChat mini program. */
+  shipping?: Shipping;
 }
 
 export interface QueryOrdersRequest {
@@ -436,6 +438,62 @@ export interface ResolveIncidentReply {
   /** Fen. */
   refund_fee?: number;
   refund_status?: RefundStatus;
+}
+
+// Shipping
+
+/** 1 express, 2 same city, 3 virtual, 4 pick-up. */
+export type LogisticsType = 1 | 2 | 3 | 4;
+
+export interface Parcel {
+  /** Needed for express, as `express_company` is: WeChat's code of the carrier. */
+  tracking_no?: string;
+  express_company?: string;
+  /** At most 120 characters; the order's subject, if it is left out. */
+  item_desc?: string;
+  /** Masked but for the last four digits, as `189****1234`; needed for `SF`. */
+  contact?: { consignor_contact?: string; receiver_contact?: string };
+}
+
+export interface UploadShippingRequest {
+  out_trade_no: string;
+  /** May be left out for orders that report themselves. */
+  logistics_type?: LogisticsType;
+  /** 2: several parcels, reported one by one. */
+  delivery_mode?: 1 | 2;
+  /** Needed with `delivery_mode` 2. */
+  is_all_delivered?: boolean;
+  shipping_list?: readonly Parcel[];
+}
+
+export interface ConfirmReceiveRequest {
+  out_trade_no: string;
+  /** Unix ms, not before the shipping. */
+  received_time?: number;
+}
+
+export interface Shipping {
+  state: 'due' | 'part' | 'reported' | 'corrected' | 'received' | 'settled' | 'refunded';
+  mode: 'virtual' | 'pick-up' | 'manual';
+  /** Unix ms, as all times here. */
+  at: number;
+  /** 48 hours after the payment. */
+  deadline: number;
+  logistics_type?: LogisticsType;
+  reported_at?: number;
+  reminded_at?: number;
+}
+
+export interface ShippingReply {
+  out_trade_no: string;
+  transaction_id: string;
+  /** Null while nothing was ever to be reported. */
+  shipping: Shipping | null;
+}
+
+export interface QueryShippingReply extends ShippingReply {
+  /** The platform's own words, when it was asked. */
+  platform?: { order_state: number; finish_shipping_count: number; in_complaint: boolean };
 }
 
 // Proofs of purchases, logins, coins
