@@ -138,27 +138,15 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let guard = Arc::new(Guard::new(address));
     let journal = Arc::new(Journal::default());
     let config_path = options.config.clone().unwrap_or_else(|| dir.join("config.json"));
-    let console = Console {
-        store: app.store.clone(),
-        dynamodb: dynamodb.clone(),
-        table: TABLE.to_owned(),
-        clock: app.clock.clone(),
-        calls: Arc::new(InProcess(app.clone())),
-        accounts: Vec::new(),
-        rights: Rights { write: true, real_money: simulated.is_none(), of: config_path.display().to_string() },
-        guard: guard.clone(),
-        journal: journal.clone(),
-        local: Some(Local {
-            app: app.clone(),
-            started: (app.clock)(),
-            sandbox: simulated.clone(),
-            receiver,
-            config_path,
-            data_dir: dir.clone(),
-        }),
-        wishes: Default::default(),
-        totals: Default::default(),
+    let local = Local {
+        app: app.clone(),
+        started: (app.clock)(),
+        sandbox: simulated.clone(),
+        receiver,
+        config_path,
+        data_dir: dir.clone(),
     };
+    let console = console_of(local, dynamodb.clone(), guard.clone(), journal.clone());
     let router = router(&app, console, guard, journal, options.cors_origins);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let ended = stopped(&stop);
@@ -208,6 +196,26 @@ impl Address {
 
     fn write(&self, data_dir: &std::path::Path) -> std::io::Result<()> {
         demo::write_private(&data_dir.join(ADDRESS), &serde_json::to_vec_pretty(self)?)
+    }
+}
+
+/// The console of this stack: it may do everything, and says where real money can move.
+fn console_of(local: Local, dynamodb: Client, guard: Arc<Guard>, journal: Arc<Journal>) -> Console {
+    let app = local.app.clone();
+    let of = local.config_path.display().to_string();
+    Console {
+        store: app.store.clone(),
+        dynamodb,
+        table: TABLE.to_owned(),
+        clock: app.clock.clone(),
+        calls: Arc::new(InProcess(app)),
+        accounts: Vec::new(),
+        rights: Rights { write: true, real_money: local.sandbox.is_none(), of },
+        guard,
+        journal,
+        local: Some(local),
+        wishes: Default::default(),
+        totals: Default::default(),
     }
 }
 
