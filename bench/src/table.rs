@@ -155,7 +155,7 @@ impl Model {
         let (text, time) = (|text: &str| json!({ "S": text }), json!({ "N": at.to_string() }));
         let fee = 100 + n % 9_900;
         let amount = |fee: u64| json!({ "N": fee.to_string() });
-        let back = if n % 20 == 0 { 40 } else { 0 };
+        let back = if n.is_multiple_of(20) { 40 } else { 0 };
         let mut copies = Vec::new();
         let mut copy = |model: &Value, change: Vec<(&str, Value)>| {
             let mut item: HashMap<String, Value> = serde_json::from_value(model.clone()).expect("an item");

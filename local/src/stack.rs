@@ -100,21 +100,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
 
     let database = dir.join("dynamodb.sqlite");
     let (dynamodb, database, tables_url) = open_tables(&database, options.dynamodb_port, &stop, &mut tasks).await?;
-    let mut simulated = None;
-    let (source, config, demo_key) = match &options.config {
-        Some(path) => (Source::File(path.clone()), Value::Null, None),
-        None => {
-            let demo = Demo::open(&dir).map_err(file(dir.clone()))?;
-            let (sandbox, url) = open_sandbox(&demo, &base_url, &stop, &mut tasks)
-                .await
-                .map_err(|error| StartError::Port { port: 0, error })?;
-            simulated = Some(sandbox);
-            let config = demo.config(&url, &base_url, &options.js_handlers);
-            let written = dir.join("config.json");
-            demo::write_private(&written, format!("{config:#}\n").as_bytes()).map_err(file(written.clone()))?;
-            (Source::File(written), config, Some(demo.key))
-        }
-    };
+    let Configured { source, config, demo_key, sandbox: simulated } =
+        configured(&options, &base_url, &stop, &mut tasks).await?;
     let clock = system_clock();
     if simulated.is_some() {
         demo::seed(&dynamodb, "", clock()).await.map_err(|e| StartError::Tables(e.to_string()))?;
@@ -138,27 +125,15 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let guard = Arc::new(Guard::new(address));
     let journal = Arc::new(Journal::default());
     let config_path = options.config.clone().unwrap_or_else(|| dir.join("config.json"));
-    let console = Console {
-        store: app.store.clone(),
-        dynamodb: dynamodb.clone(),
-        table: TABLE.to_owned(),
-        clock: app.clock.clone(),
-        calls: Arc::new(InProcess(app.clone())),
-        accounts: Vec::new(),
-        rights: Rights { write: true, real_money: simulated.is_none(), of: config_path.display().to_string() },
-        guard: guard.clone(),
-        journal: journal.clone(),
-        local: Some(Local {
-            app: app.clone(),
-            started: (app.clock)(),
-            sandbox: simulated.clone(),
-            receiver,
-            config_path,
-            data_dir: dir.clone(),
-        }),
-        wishes: Default::default(),
-        totals: Default::default(),
+    let local = Local {
+        app: app.clone(),
+        started: (app.clock)(),
+        sandbox: simulated.clone(),
+        receiver,
+        config_path,
+        data_dir: dir.clone(),
     };
+    let console = console_of(local, dynamodb.clone(), guard.clone(), journal.clone());
     let router = router(&app, console, guard, journal, options.cors_origins);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let ended = stopped(&stop);
@@ -178,6 +153,60 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let found = Address { url: base_url.clone(), dynamodb: tables_url, key: demo_key.clone(), merchants };
     found.write(&dir).map_err(file(dir.clone()))?;
     Ok(Running { base_url, app, sandbox: simulated, config, demo_key, dynamodb, data_dir: dir, stop, tasks })
+}
+
+/// Where the configuration is, and what the demo brings with it.
+struct Configured {
+    source: Source,
+    config: Value,
+    demo_key: Option<String>,
+    sandbox: Option<Sandbox>,
+}
+
+/// The merchant's own configuration, or the demo's, written anew, with its providers started.
+async fn configured(
+    options: &Options,
+    base_url: &str,
+    stop: &watch::Sender<bool>,
+    tasks: &mut Vec<JoinHandle<()>>,
+) -> Result<Configured, StartError> {
+    let dir = &options.data_dir;
+    if let Some(path) = &options.config {
+        return Ok(Configured {
+            source: Source::File(path.clone()),
+            config: Value::Null,
+            demo_key: None,
+            sandbox: None,
+        });
+    }
+    let file = |path: PathBuf| move |error| StartError::File { path, error };
+    let demo = Demo::open(dir).map_err(file(dir.clone()))?;
+    let opened = open_sandbox(&demo, base_url, stop, tasks).await;
+    let (sandbox, url) = opened.map_err(|error| StartError::Port { port: 0, error })?;
+    let config = demo.config(&url, base_url, &options.js_handlers);
+    let written = dir.join("config.json");
+    demo::write_private(&written, format!("{config:#}\n").as_bytes()).map_err(file(written.clone()))?;
+    Ok(Configured { source: Source::File(written), config, demo_key: Some(demo.key), sandbox: Some(sandbox) })
+}
+
+/// The console of this stack: it may do everything, and says where real money can move.
+fn console_of(local: Local, dynamodb: Client, guard: Arc<Guard>, journal: Arc<Journal>) -> Console {
+    let app = local.app.clone();
+    let of = local.config_path.display().to_string();
+    Console {
+        store: app.store.clone(),
+        dynamodb,
+        table: TABLE.to_owned(),
+        clock: app.clock.clone(),
+        calls: Arc::new(InProcess(app)),
+        accounts: Vec::new(),
+        rights: Rights { write: true, real_money: local.sandbox.is_none(), of },
+        guard,
+        journal,
+        local: Some(local),
+        wishes: Default::default(),
+        totals: Default::default(),
+    }
 }
 
 fn router(app: &Arc<App>, console: Console, guard: Arc<Guard>, journal: Arc<Journal>, origins: Vec<String>) -> Router {

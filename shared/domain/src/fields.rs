@@ -267,19 +267,8 @@ const CREATE: &[Field] = &[
 ];
 const ORDER: &[Field] = &[OUT_TRADE_NO.needed()];
 const QUERY: &[Field] = &[OUT_TRADE_NO, TRANSACTION_ID, PROVIDER, AWAIT_NOTIFY, AWAIT_MAX_TIME, PAY_ORDER_INFO];
-const ORDERS: &[Field] = &[
-    USER_ID,
-    DAY,
-    FROM,
-    TO,
-    PROVIDER,
-    MERCHANT,
-    TRADE_STATE,
-    ORDER_STATUS,
-    WANTED_TYPE,
-    PAGE_SIZE,
-    CURSOR,
-];
+const ORDERS: &[Field] =
+    &[USER_ID, DAY, FROM, TO, PROVIDER, MERCHANT, TRADE_STATE, ORDER_STATUS, WANTED_TYPE, PAGE_SIZE, CURSOR];
 const INCIDENTS: &[Field] = &[INCIDENT_STATUS, INCIDENT, OUT_TRADE_NO, PAGE_SIZE, CURSOR];
 const VERIFY: &[Field] = &[
     OUT_TRADE_NO.needed(),

@@ -278,7 +278,10 @@ fn read_parcel(path: &str, parcel: &Value, logistics: Logistics, order: &Order) 
     };
     let contact = contact.filter(|contact| *contact != Contact::default());
     if express && express_company.as_deref() == Some(WANTS_CONTACT) && contact.is_none() {
-        return Err(bad(format!("{path}.contact"), &format!("{WANTS_CONTACT} needs consignor_contact or receiver_contact")));
+        return Err(bad(
+            format!("{path}.contact"),
+            &format!("{WANTS_CONTACT} needs consignor_contact or receiver_contact"),
+        ));
     }
     Ok(Parcel { tracking_no, express_company, item_desc, contact })
 }
