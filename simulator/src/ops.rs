@@ -166,9 +166,7 @@ impl Step {
                 look(world, &query_payment::handle(&world.app, call(world, "queryPayment", &of(&no))).await)
             }
             Self::Refund(data) => look(world, &refund::handle(&world.app, call(world, "refund", &data)).await),
-            Self::QueryRefund(no) => {
-                look(world, &refund::handle(&world.app, call(world, "queryRefund", &of(&no))).await)
-            }
+            Self::QueryRefund(no) => refunds(world, "queryRefund", &of(&no)).await,
             Self::Pay(provider, number, force, amount) => pay(world, provider, &number, force, amount).await,
             Self::Told(provider, number) => told(world, provider, &number).await,
             Self::ToldAtOnce(payments) => {
@@ -193,20 +191,15 @@ impl Step {
             Self::Work(luck) => worked(world, luck).await,
             Self::Dispatch(records, again) => dispatched(world, records, again).await,
             Self::Resolve(id, action) => {
-                let request = call(world, "resolveIncident", &json!({ "incident_id": id, "action": action }));
-                look(world, &refund::handle(&world.app, request).await);
+                refunds(world, "resolveIncident", &json!({ "incident_id": id, "action": action })).await;
             }
             Self::Rerun(no) => {
                 look(world, &query_payment::handle(&world.app, call(world, "rerunHandler", &of(&no))).await)
             }
             Self::Rotate(forth) => world.rotate(forth),
             Self::Transfer(data) => look(world, &transfer::handle(&world.app, call(world, "transfer", &data)).await),
-            Self::QueryTransfer(data) => {
-                look(world, &transfer::handle(&world.app, call(world, "queryTransfer", &data)).await)
-            }
-            Self::CancelTransfer(data) => {
-                look(world, &transfer::handle(&world.app, call(world, "cancelTransfer", &data)).await)
-            }
+            Self::QueryTransfer(data) => transfers(world, "queryTransfer", &data).await,
+            Self::CancelTransfer(data) => transfers(world, "cancelTransfer", &data).await,
             Self::SettleTransfer(number, outcome) => drop(world.sandbox.settle_transfer(&number, &outcome)),
             Self::ToldTransfer(number) => {
                 taken(world, world.sandbox.callback_of(None, &number, CallbackKind::Transfer)).await
@@ -227,17 +220,9 @@ impl Step {
                 let answer = world.notify(&split).await;
                 assert!(!(200..300).contains(&answer.status), "a callback split otherwise was taken: {answer:?}");
             }
-            Self::Ship(data) => {
-                let no = data["out_trade_no"].as_str().unwrap_or_default().to_owned();
-                world.reported.lock().expect("not poisoned").insert(no);
-                look(world, &refund::handle(&world.app, call(world, "uploadShipping", &data)).await);
-            }
-            Self::QueryShipping(no) => {
-                look(world, &refund::handle(&world.app, call(world, "queryShipping", &of(&no))).await)
-            }
-            Self::ConfirmReceive(no) => {
-                look(world, &refund::handle(&world.app, call(world, "confirmReceive", &of(&no))).await)
-            }
+            Self::Ship(data) => shipped(world, &data).await,
+            Self::QueryShipping(no) => refunds(world, "queryShipping", &of(&no)).await,
+            Self::ConfirmReceive(no) => refunds(world, "confirmReceive", &of(&no)).await,
             Self::ToldShipping(number) => {
                 taken(world, world.sandbox.callback_of(None, &number, CallbackKind::Shipping)).await
             }
@@ -247,6 +232,23 @@ impl Step {
             Self::Misbehave(op, what) => world.sandbox.misbehave(Fault::once(op, what)),
         }
     }
+}
+
+/// The merchant reports what it has sent.
+async fn shipped(world: &World, data: &Value) {
+    let no = data["out_trade_no"].as_str().unwrap_or_default().to_owned();
+    world.reported.lock().expect("not poisoned").insert(no);
+    refunds(world, "uploadShipping", data).await;
+}
+
+/// A call of the function `refund`, whose answer is looked at.
+async fn refunds(world: &World, action: &str, data: &Value) {
+    look(world, &refund::handle(&world.app, call(world, action, data)).await);
+}
+
+/// A call of the function `transfer`, whose answer is looked at.
+async fn transfers(world: &World, action: &str, data: &Value) {
+    look(world, &transfer::handle(&world.app, call(world, action, data)).await);
 }
 
 /// A call of the merchant's own.

@@ -146,7 +146,7 @@ impl World {
     /// The world of a seed: every fourth has a store, every fourth queues, every fourth goods in shards, every fourth a mini
     /// program, and every eighth a type that moves between two handlers.
     pub async fn new(number: u64, faults: usize) -> Self {
-        let mut world = Self::of(number, faults, number % 4 == 2, number % 4 == 0).await;
+        let mut world = Self::of(number, faults, number % 4 == 2, number.is_multiple_of(4)).await;
         world.sharded = number % 4 == 1;
         if world.sharded {
             let (pieces, shards) = chance(|c| (c.below(6) + 4, *c.pick(&SHARDS)));

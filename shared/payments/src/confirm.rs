@@ -276,13 +276,12 @@ async fn credit(
     how: How<'_>,
 ) -> Result<Confirmed, StoreError> {
     let How { source, late, withheld } = how;
-    let forwarded = cx.config.handlers.contains_key(&order.kind);
+    let (forwarded, mut refused) = (cx.config.handlers.contains_key(&order.kind), withheld);
     let acceptance = match Acceptance::of(cx, order, payment, late).await? {
         Ok(acceptance) => acceptance,
         Err(name) => return Ok(Confirmed::Incident { name, new: false }),
     };
     let shipping = if withheld.is_some() { None } else { super::ship::begun(cx, order, attempt, payment).await? };
-    let mut refused: Option<&str> = withheld;
     for round in 0..delivery::ROUNDS {
         let verdict = match refused {
             Some(reason) => delivery::refusal(reason),
