@@ -106,6 +106,7 @@ const TREES: [Tree; 9] = [
             &["target"],
             &["console"],
             &["stack"],
+            &["afar"],
         ],
     },
     Tree {

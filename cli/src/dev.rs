@@ -90,7 +90,7 @@ fn log_to_stderr() {
 }
 
 /// Ctrl-C, or SIGTERM where there is one.
-async fn asked_to_stop() {
+pub(crate) async fn asked_to_stop() {
     let interrupt = async {
         let _ = tokio::signal::ctrl_c().await;
     };

@@ -17,10 +17,12 @@
 //! | [`target`] | where a command works: the stack here, or a deployment on AWS |
 //! | [`console`] | the pages |
 //! | [`start`] | the stack: ports, tables, demo, servers, and how they stop |
+//! | [`serve_console`] | the console by itself, on a table elsewhere |
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, unreachable_pub))]
 
 mod address;
+mod afar;
 pub mod calls;
 pub mod client;
 pub mod console;
@@ -38,6 +40,7 @@ pub mod stream;
 pub mod target;
 
 pub use address::Address;
+pub use afar::{ConsoleOptions, Served, serve_console};
 pub use options::Options;
 pub use stack::{Running, StartError, start};
 pub use target::Target;

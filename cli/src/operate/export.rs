@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
     pub(super) common: Common,
 }
 
-/// The columns. Amounts are yuan, times Shanghai's.
+/// The columns. Amounts are in yuan, times Beijing time.
 const COLUMNS: [&str; 18] = [
     "out_trade_no",
     "trade_state",

@@ -15,6 +15,7 @@ mod accounts;
 mod args;
 mod close;
 mod confirm;
+mod console;
 mod export;
 mod incidents;
 mod order;
@@ -72,6 +73,8 @@ pub(crate) enum Command {
     Query(query::Arguments),
     /// Close an unpaid order, at the provider too
     Close(close::Arguments),
+    /// Open the web console on a table: read-only unless --write
+    Console(console::Arguments),
     /// Add up days, by provider and merchant
     Totals(totals::Arguments),
     /// Write the orders that were paid on days to a file
@@ -97,6 +100,7 @@ pub(crate) async fn run(command: Command) -> ExitCode {
         Command::Rerun(arguments) => rerun::run(arguments).await,
         Command::Query(arguments) => query::run(arguments).await,
         Command::Close(arguments) => close::run(arguments).await,
+        Command::Console(arguments) => console::run(arguments).await,
         Command::Totals(arguments) => totals::run(arguments).await,
         Command::Export(arguments) => export::run(arguments).await,
         Command::Transfers(arguments) => transfers::run(arguments).await,
@@ -124,6 +128,7 @@ impl Command {
             Self::Rerun(arguments) => &arguments.common,
             Self::Query(arguments) => &arguments.common,
             Self::Close(arguments) => &arguments.common,
+            Self::Console(arguments) => &arguments.common,
             Self::Totals(arguments) => &arguments.common,
             Self::Export(arguments) => &arguments.common,
             Self::Transfers(arguments) => &arguments.common,

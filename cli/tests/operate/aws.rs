@@ -1,7 +1,7 @@
 //! A deployment on AWS, as far as a command sees it: STS, CloudFormation and Lambda's `Invoke`, in front of a stack whose
 //! configuration lets IAM identities in.
 
-use super::stack::{Done, run, stack};
+use super::stack::{Done, Opened, run, stack};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -106,17 +106,26 @@ async fn invoke(State(aws): State<Arc<Aws>>, Path(name): Path<String>, body: Byt
 }
 
 impl Deployment {
-    fn run_with(&self, line: &[&str], more: &[(&str, &str)]) -> Done {
+    fn environment(&self) -> [(&str, &str); 6] {
         let home = stack().folder.path().to_str().expect("a path");
-        let environment = [
+        [
             ("HOME", home),
             ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
             ("AWS_SECRET_ACCESS_KEY", "secret"),
             ("AWS_EC2_METADATA_DISABLED", "true"),
             ("AWS_ENDPOINT_URL", &self.endpoint),
             ("AWS_ENDPOINT_URL_DYNAMODB", &self.dynamodb),
-        ];
-        run(&[line, &["--json", "--region", "cn-north-1"]].concat(), &[&environment[..], more].concat())
+        ]
+    }
+
+    fn run_with(&self, line: &[&str], more: &[(&str, &str)]) -> Done {
+        run(&[line, &["--json", "--region", "cn-north-1"]].concat(), &[&self.environment()[..], more].concat())
+    }
+
+    /// Opens the console of the deployment.
+    fn console(&self, more: &[&str]) -> Opened {
+        let line = [&["console", "--port", "0", "--region", "cn-north-1", "--stack", "pay"], more].concat();
+        Opened::with(&line, &self.environment())
     }
 
     fn run(&self, line: &[&str]) -> Done {
@@ -161,6 +170,29 @@ fn reading_a_deployment_invokes_nothing() {
     aws.run_with(&["orders", "--state", "NOTPAY", "--table", "vk-pay-orders"], &[]).is(0);
     aws.run_with(&["totals", "--table", "vk-pay-orders"], &[]).is(0);
     assert!(aws.invoked(&no).is_empty());
+}
+
+#[test]
+fn the_console_of_a_deployment_shows_its_orders_and_changes_nothing_without_being_told() {
+    let aws = deployment();
+    let no = aws.order();
+    let console = aws.console(&[]);
+    let page = console.get(&format!("/orders/{no}"));
+    assert!(page.contains(&no) && page.contains("data-testid=\"real-money\""), "{page}");
+    assert!(page.contains("AWS 123456789012 cn-north-1 vk-pay-orders"), "{page}");
+    assert_eq!(console.post(&format!("/orders/{no}/query"), &page), 403);
+    assert!(aws.invoked(&no).is_empty());
+}
+
+#[test]
+fn a_console_that_may_write_invokes_the_functions_of_the_deployment() {
+    let aws = deployment();
+    let no = aws.order();
+    let console = aws.console(&["--write"]);
+    let page = console.get(&format!("/orders/{no}"));
+    assert_eq!(console.post(&format!("/orders/{no}/query"), &page), 303);
+    assert_eq!(aws.invoked(&no), [("pay-QueryPaymentFunction-1A2B".to_owned(), json!(ARN))]);
+    assert_eq!(aws.run(&["order", &no]).json(0)["order"]["trade_state"], "SUCCESS");
 }
 
 #[test]

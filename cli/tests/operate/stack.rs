@@ -1,10 +1,12 @@
 //! A stack that runs for all tests, and the binary.
 
+use http::Method;
 use sandbox::{Pay, Sandbox};
 use serde_json::{Value, json};
 use shared::domain::{Day, UnixMs};
 use shared::net::provider_http::{Http, Request};
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -72,6 +74,61 @@ pub(crate) fn run(line: &[&str], environment: &[(&str, &str)]) -> Done {
         status: done.status.code().expect("an exit status"),
         out: String::from_utf8(done.stdout).expect("UTF-8"),
         err: String::from_utf8(done.stderr).expect("UTF-8"),
+    }
+}
+
+/// A console that is served until it is dropped.
+pub(crate) struct Opened {
+    process: Child,
+    url: String,
+}
+
+impl Opened {
+    /// Runs the binary until it says where its console is.
+    pub(crate) fn with(line: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_vk-pay"))
+            .args(line)
+            .env_clear()
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let mut said = BufReader::new(process.stderr.take().expect("its words"));
+        let mut first = String::new();
+        said.read_line(&mut first).expect("a line");
+        let url = first.split_whitespace().last().unwrap_or_default().to_owned();
+        assert!(url.starts_with("http://127.0.0.1:"), "{first}");
+        Self { process, url }
+    }
+
+    /// A page.
+    pub(crate) fn get(&self, path: &str) -> String {
+        let url = format!("{}{path}", self.url);
+        let request = Request { method: Method::GET, url: &url, headers: Vec::new(), body: Vec::new(), identity: None };
+        let answer = stack().runtime.block_on(Http::default().send(request)).expect("an answer");
+        String::from_utf8_lossy(&answer.body).into_owned()
+    }
+
+    /// Sends a form without fields, with the token of a page where that has one; the status.
+    pub(crate) fn post(&self, path: &str, page: &str) -> u16 {
+        let token = page.split("name=\"_token\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        let url = format!("{}{path}", self.url);
+        let request = Request {
+            method: Method::POST,
+            url: &url,
+            headers: vec![("content-type", "application/x-www-form-urlencoded".to_owned())],
+            body: format!("_token={}", token.unwrap_or_default()).into_bytes(),
+            identity: None,
+        };
+        stack().runtime.block_on(Http::default().send(request)).expect("an answer").status
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) async fn page(console: &Console, view: &View, title: &str, body: &Mar
             (body)
         }
         footer.wrap {
-            (lang.t("时间均为北京时间。", "Times are Shanghai's. "))
+            (lang.t("时间均为北京时间。", "All times are Beijing time (UTC+08:00). "))
             @if console.sandbox().is_some() {
                 (lang.t("演示模式：支付渠道由本机沙箱模拟，不会产生真实扣款。", "Demo: the providers are simulated on this machine; no real money moves."))
             } @else if console.rights.real_money {
