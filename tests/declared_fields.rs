@@ -33,7 +33,11 @@ fn samples(action: Action) -> Vec<Value> {
             ),
             order(Provider::Huawei, json!({ "vk_platform": "app-harmony" })),
         ],
-        Action::Queries(Queries::Orders) => vec![json!({ "user_id": "user_001" })],
+        Action::Queries(Queries::Orders) => vec![
+            json!({ "user_id": "user_001" }),
+            json!({ "day": "2026-01-01" }),
+            json!({ "from": "2026-01-01", "to": "2026-01-02" }),
+        ],
         Action::Queries(Queries::Incidents) => vec![json!({})],
         Action::Refunds(shared::domain::action::Refunds::ResolveIncident) => {
             vec![json!({ "incident_id": "i1", "action": "close" })]

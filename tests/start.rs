@@ -207,8 +207,8 @@ async fn a_faulty_configuration_is_refused_and_the_fault_named_by_its_path() {
         ),
         (
             "handlers",
-            json!({ "recharge": { "lambda": { "function": "f", "replaces": true } } }),
-            "handlers.recharge.lambda.replaces",
+            json!({ "crm": { "lambda": { "function": "f", "replaces": true } } }),
+            "handlers.crm.lambda.replaces",
             "is not known here",
         ),
         (

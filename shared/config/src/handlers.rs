@@ -2,7 +2,7 @@
 //! by a bus of EventBridge.
 
 use super::asked::Kind;
-use super::reader::Reader;
+use super::reader::{LONGEST_TYPE, Reader};
 use super::weakness::weakness;
 use crypto::aes;
 use domain::Secret;
@@ -53,9 +53,6 @@ pub enum Target {
     },
 }
 
-const LONGEST_TYPE: usize = 64;
-/// The same as a pattern.
-pub(super) const TYPE_PATTERN: &str = r"^[\s\S]{1,64}$";
 /// What a handler may be, by the name of its object.
 const KINDS: [&str; 3] = ["http", "lambda", "eventBridge"];
 

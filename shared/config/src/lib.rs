@@ -38,7 +38,7 @@ pub use weakness::weakness;
 use crypto::rsa::PrivateKey;
 use domain::{Secret, ShippingMode, UnixMs};
 use merchant_documents::is_id;
-use reader::{Shared, base_url};
+use reader::{Shared, TYPE_PATTERN, base_url};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -174,7 +174,7 @@ impl<M: Sections> Document<M> {
         };
         let mut forwards = BTreeMap::new();
         if let Some(section) = root.object("handlers") {
-            for name in section.names(handlers::TYPE_PATTERN) {
+            for name in section.names(TYPE_PATTERN) {
                 if let Some(forward) = handlers::read(&section, name) {
                     if has_handler(name) && !forward.replaces {
                         section.fault(name, "the type has a handler in Rust");

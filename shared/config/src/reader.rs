@@ -33,6 +33,11 @@ impl std::fmt::Display for Fault {
     }
 }
 
+/// The longest `type` of an order, bytes.
+pub(super) const LONGEST_TYPE: usize = 64;
+/// The same as a pattern.
+pub(super) const TYPE_PATTERN: &str = r"^[\s\S]{1,64}$";
+
 /// What all readers of one document share: the faults, the remarks, and the keys parsed so far.
 #[derive(Default)]
 pub(super) struct Shared {
