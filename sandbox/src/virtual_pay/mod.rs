@@ -279,6 +279,9 @@ fn stable_token(sandbox: &Sandbox, inbound: &Inbound) -> Result<Value, Refused> 
     let appid = body["appid"].as_str().unwrap_or_default();
     let secret = body["secret"].as_str().unwrap_or_default();
     let state = sandbox.state();
+    if !state.merchants.iter().any(|m| m.owns_app(appid)) {
+        return Err((40_013, "invalid appid"));
+    }
     if body["grant_type"] != "client_credential" || !state.merchants.iter().any(|m| m.has_app(appid, secret)) {
         return Err((40_125, "invalid appsecret"));
     }
