@@ -78,6 +78,7 @@ async fn what_is_no_request_gets_a_400_and_the_process_goes_on() {
     }
     let answer = client.get(format!("{}/create-payment", world.base)).send().await.unwrap();
     assert_eq!(answer.status(), 405);
+    assert_eq!(answer.headers().get("allow").map(|methods| methods.as_bytes()), Some(&b"POST"[..]));
     assert_eq!(world.create("STILL_HERE_1", json!({})).await.0, 200);
 }
 

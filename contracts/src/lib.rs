@@ -4,6 +4,7 @@
 //! all its branches, the OpenAPI document of the tables of actions, fields and codes. Each is committed, and a test
 //! compares it with what is made.
 
+mod examples;
 mod explore;
 mod meanings;
 mod openapi;

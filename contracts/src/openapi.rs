@@ -1,6 +1,7 @@
 //! The OpenAPI document of the functions, made of the tables of actions, fields and codes. What an action answers is
 //! in [`replies`](crate::replies).
 
+use crate::examples::examples;
 use crate::meanings::field_meanings;
 use crate::replies::result;
 use domain::action::{Access, Action};
@@ -39,11 +40,16 @@ pub fn openapi() -> Value {
         "paths": paths,
         "components": {
             "securitySchemes": security_schemes(),
-            "headers": { "RetryAfter": { "description": "Whole seconds after which to ask again.", "schema": { "type": "integer", "minimum": 0 } } },
+            "headers": { "RetryAfter": { "description": "Whole seconds after which to ask again.", "schema": { "type": "integer", "minimum": 0 } }, "Allow": allow() },
             "responses": errors(),
             "schemas": schemas(),
         },
     })
+}
+
+/// What a 405 says of the methods.
+fn allow() -> Value {
+    json!({ "description": "What is served instead.", "required": true, "schema": { "type": "string", "const": "POST" } })
 }
 
 fn security_schemes() -> Value {
@@ -65,6 +71,11 @@ fn function(name: &str, actions: &[Action]) -> Value {
         .map(|action| {
             (action.name().to_owned(), json!(format!("#/components/schemas/{}Request", schema_name(*action))))
         })
+        .collect();
+    let examples: Map<String, Value> = actions
+        .iter()
+        .flat_map(|action| examples(*action).into_iter().map(|(name, data)| (name, action.name(), data)))
+        .map(|(name, action, data)| (name.to_owned(), json!({ "value": { "action": action, "data": data } })))
         .collect();
     let open = actions.iter().any(|action| action.access().may_be_open());
     let mut security = vec![json!({ "key": [] }), json!({ "jwt": [] }), json!({ "sigv4": [] })];
@@ -94,10 +105,13 @@ fn function(name: &str, actions: &[Action]) -> Value {
             }],
             "requestBody": {
                 "required": true,
-                "content": { "application/json": { "schema": {
-                    "oneOf": requests,
-                    "discriminator": { "propertyName": "action", "mapping": mapping },
-                } } },
+                "content": { "application/json": {
+                    "schema": {
+                        "oneOf": requests,
+                        "discriminator": { "propertyName": "action", "mapping": mapping },
+                    },
+                    "examples": examples,
+                } },
             },
             "responses": responses,
         },
@@ -117,9 +131,12 @@ fn errors() -> Map<String, Value> {
             .filter(|code| code.status == status)
             .map(|code| format!("- {}: {} ({})", code.number, code.en, code.zh))
             .collect();
-        let body = json!({ "description": codes.join("\n"), "content": { "application/json": {
+        let mut body = json!({ "description": codes.join("\n"), "content": { "application/json": {
             "schema": { "$ref": format!("#/components/schemas/Error{status}") },
         } } });
+        if status == Code::METHOD.status {
+            body["headers"] = json!({ "Allow": { "$ref": "#/components/headers/Allow" } });
+        }
         (format!("Error{status}"), body)
     };
     statuses().into_iter().map(error).collect()
@@ -150,6 +167,8 @@ fn schemas() -> Map<String, Value> {
     for action in Action::ALL.iter().copied() {
         let name = schema_name(action);
         schemas.insert(format!("{name}Data"), data(action, &meanings));
+        // A body without `data` has its fields beside the action; where none is needed, there may be none.
+        let needs = fields::of(action).iter().any(|field| field.needed);
         schemas.insert(
             format!("{name}Request"),
             json!({
@@ -160,7 +179,7 @@ fn schemas() -> Map<String, Value> {
                     "data": { "$ref": format!("#/components/schemas/{name}Data") },
                     "uniIdToken": { "type": "string", "description": "A uni-id token, in place of the header." },
                 },
-                "required": ["action", "data"],
+                "required": if needs { json!(["action", "data"]) } else { json!(["action"]) },
             }),
         );
         let (result, codes) = result(action);
@@ -268,27 +287,35 @@ fn shape(field: &Field, about: &str, meanings: &BTreeMap<(String, String), Strin
 fn callbacks() -> Vec<(String, Value)> {
     let kinds = [("pay-notify", "A payment"), ("refund-notify", "A refund"), ("transfer-notify", "A transfer")];
     let parameter = |name: &str, schema: Value, what: &str| json!({ "name": name, "in": "path", "required": true, "description": what, "schema": schema });
+    let operation = |id: &str, summary: &str| {
+        json!({
+            "operationId": id,
+            "tags": ["notify"],
+            "summary": summary,
+            "description": "Bodies, signatures and answers are the provider's own: docs/callbacks.md. Nothing but the provider's signature lets a callback in.",
+            "security": [],
+            "responses": {
+                "200": { "description": "Taken, in the provider's words." },
+                "204": { "description": "Taken." },
+                "4XX": { "description": "Forged, stale, or not to be served; in the provider's words." },
+                "5XX": { "description": "A fault of ours: the provider sends it again." },
+            },
+        })
+    };
     let callback = |(kind, what): (&str, &str)| {
-        let path = json!({
+        let mut path = json!({
             "parameters": [
                 parameter("provider", json!({ "$ref": "#/components/schemas/Provider" }), "Whose callback it is."),
                 parameter("merchant", json!({ "type": "string" }), "Whose keys verify it: `default`, or a key of `merchants`."),
             ],
-            "post": {
-                "operationId": kind,
-                "tags": ["notify"],
-                "summary": format!("{what}, as its provider tells of it."),
-                "description": "Bodies, signatures and answers are the provider's own: docs/callbacks.md. Nothing but the provider's signature lets a callback in.",
-                "security": [],
-                "requestBody": { "content": { "*/*": {} } },
-                "responses": {
-                    "200": { "description": "Taken, in the provider's words." },
-                    "204": { "description": "Taken." },
-                    "4XX": { "description": "Forged, stale, or not to be served; in the provider's words." },
-                    "5XX": { "description": "A fault of ours: the provider sends it again." },
-                },
-            },
+            "post": operation(kind, &format!("{what}, as its provider tells of it.")),
         });
+        path["post"]["requestBody"] = json!({ "content": { "*/*": {} } });
+        if kind == "pay-notify" {
+            let summary =
+                "A payment that an epay site tells of in its query, and WeChat's probe of a message push URL.";
+            path["get"] = operation("pay-notify-get", summary);
+        }
         (format!("/notify/{kind}/{{provider}}/{{merchant}}"), path)
     };
     kinds.into_iter().map(callback).collect()

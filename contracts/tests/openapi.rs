@@ -53,3 +53,20 @@ fn every_action_is_in_its_function_and_every_code_in_its_status() {
         assert!(codes.as_array().is_some_and(|codes| codes.contains(&json!(code.number))), "{}", code.number);
     }
 }
+
+#[test]
+fn every_example_is_a_request_that_the_document_allows() {
+    let document = openapi();
+    let mut count = 0;
+    for (path, operations) in document["paths"].as_object().expect("paths") {
+        let content = &operations["post"]["requestBody"]["content"]["application/json"];
+        for (name, example) in content["examples"].as_object().into_iter().flatten() {
+            let schema = json!({ "allOf": [content["schema"]], "components": document["components"] });
+            let validator = jsonschema::draft202012::new(&schema).expect("a schema");
+            let faults: Vec<String> = validator.iter_errors(&example["value"]).map(|fault| fault.to_string()).collect();
+            assert!(faults.is_empty(), "{path} {name}: {faults:?}");
+            count += 1;
+        }
+    }
+    assert!(count > 10);
+}

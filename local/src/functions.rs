@@ -92,6 +92,7 @@ async fn read(request: Request<Body>) -> api::Request {
 }
 
 fn answer(response: api::Response) -> Response<Body> {
+    let allow = response.allow();
     let mut built = Response::new(Body::from(response.body));
     *built.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if let Ok(value) = response.content_type.parse()
@@ -101,6 +102,9 @@ fn answer(response: api::Response) -> Response<Body> {
     }
     if let Some(seconds) = response.retry_after {
         built.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(methods) = allow {
+        built.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
     }
     built
 }

@@ -62,6 +62,13 @@ pub struct Response {
     pub body: String,
 }
 
+impl Response {
+    /// `Allow`, which a 405 must name (RFC 9110, 15.5.6).
+    pub fn allow(&self) -> Option<&'static str> {
+        (self.status == Code::METHOD.status).then_some("POST")
+    }
+}
+
 impl Request {
     /// A header's text; nothing when it is not ASCII.
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -107,6 +114,9 @@ impl From<Response> for lambda_http::Response<lambda_http::Body> {
         }
         if let Some(seconds) = response.retry_after {
             builder = builder.header("retry-after", seconds);
+        }
+        if let Some(methods) = response.allow() {
+            builder = builder.header("allow", methods);
         }
         let body = match response.body.is_empty() {
             true => lambda_http::Body::Empty,
