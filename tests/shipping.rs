@@ -15,7 +15,8 @@ async fn shop() -> World {
         .await
 }
 
-async fn bought_as(world: &World, no: &str, data: Value) -> Value {
+/// An order of a mini program, paid.
+pub async fn bought_as(world: &World, no: &str, data: Value) -> Value {
     let mut order = json!({ "vk_platform": "mp-weixin", "openid": OPENID });
     crate::world::merge(&mut order, data);
     let (status, made) = world.create(no, order).await;
