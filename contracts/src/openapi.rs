@@ -216,7 +216,7 @@ fn error(status: u16) -> Value {
     });
     let about: Vec<i64> = codes
         .iter()
-        .filter(|code| status == 400 && (code.field.is_some() || code.number == Code::FIELD.number))
+        .filter(|code| status == 400 && (code.field().is_some() || code.number == Code::FIELD.number))
         .map(|code| code.number)
         .collect();
     if !about.is_empty() {

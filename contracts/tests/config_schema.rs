@@ -92,7 +92,7 @@ fn configurations_that_start_fit_the_schema() {
         assert_eq!(faults, None);
         let errors: Vec<String> =
             validator().iter_errors(&sample).map(|e| format!("{}: {e}", e.instance_path())).collect();
-        assert_eq!(errors, [String::new(); 0]);
+        assert!(errors.is_empty(), "{errors:?}");
     }
 }
 

@@ -62,14 +62,14 @@ pub(super) async fn render(console: &Console, view: &View, sample: Option<Sample
 }
 
 fn amount(title: &str, fee: Fen, count: u64, lang: Lang) -> Markup {
-    html! { div { dt { (title) } dd { (money(fee)) small { (count) " " (lang.t("笔", if count == 1 { "payment" } else { "in number" })) } } } }
+    html! { div { dt { (title) } dd { (money(fee)) small { (count) " " (lang.t("笔", if count == 1 { "payment" } else { "payments" })) } } } }
 }
 
 /// How many of today's orders are paid. No index knows what was never paid, so that a large table does not tell.
 fn success(lang: Lang, sample: Option<Sample>) -> Markup {
     html! {
         div data-testid="success" {
-            dt { (lang.t("今日支付成功率", "Paid of today's orders")) }
+            dt { (lang.t("今日支付成功率", "Success rate today")) }
             @match sample {
                 Some(Sample { created: 0, .. }) => { dd { "–" small { (lang.t("今日没有订单", "no orders today")) } } }
                 Some(Sample { created, paid }) => { dd { (paid * 100 / created) " %" small { (paid) " / " (created) } } }
@@ -87,11 +87,11 @@ async fn waiting(console: &Console, lang: Lang, now: UnixMs) -> Markup {
     html! {
         div { dt { (lang.t("待处理异常", "Open incidents")) } dd { a href="/incidents" data-testid="open-incidents" { (open.count) @if !open.whole { "+" } } } }
         div data-testid="oldest-due" data-late=(late.is_some()) {
-            dt { (lang.t("最早到期的待办", "Due the longest")) }
+            dt { (lang.t("最早到期的待办", "Oldest task due")) }
             dd {
                 @match (late, oldest) {
                     (Some(due), _) => { span.late { (ago(lang, due, now)) } small { (lang.t("定时任务是否在运行？", "is the schedule running?")) } }
-                    (None, Some(due)) => { (lang.t("没有逾期", "nothing is late")) small { (lang.t("下一项 ", "next ")) (stamp(due)) } }
+                    (None, Some(due)) => { (lang.t("没有逾期", "nothing overdue")) small { (lang.t("下一项 ", "next ")) (stamp(due)) } }
                     (None, None) => { (lang.t("没有待办", "nothing is due")) }
                 }
             }

@@ -3,8 +3,6 @@
 //! VK-Pay's own codes keep their numbers and meaning (`docs/protocols/vkpay.md#codes`); the others are ours.
 //! `docs/codes.md` is this table.
 
-use std::borrow::Cow;
-
 /// A reply code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Code {
@@ -16,8 +14,6 @@ pub struct Code {
     pub zh: &'static str,
     /// The text in English.
     pub en: &'static str,
-    /// The field of the request that is at fault where nothing else is said; none where it is not about one field.
-    pub field: Option<&'static str>,
 }
 
 macro_rules! codes {
@@ -26,11 +22,19 @@ macro_rules! codes {
             $(
                 $(#[$doc])*
                 pub const $name: Self =
-                    Self { number: $number, status: $status, zh: $zh, en: $en, field: codes!(@field $($field)?) };
+                    Self { number: $number, status: $status, zh: $zh, en: $en };
             )*
 
             /// Every code, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The field of the request that is at fault where nothing else is said; none where it is not about one field.
+            pub const fn field(self) -> Option<&'static str> {
+                match self.number {
+                    $($number => codes!(@field $($field)?),)*
+                    _ => None,
+                }
+            }
         }
     };
     (@field) => { None };
@@ -178,7 +182,7 @@ pub struct Failure {
     /// A public addition: the field's name, the provider's own words.
     pub says: Option<String>,
     /// The field of the request that is at fault.
-    pub field: Option<Cow<'static, str>>,
+    pub field: Option<Box<str>>,
     /// For the log.
     pub private: Option<String>,
     /// Result fields that go with it.
@@ -188,7 +192,7 @@ pub struct Failure {
 impl Failure {
     /// A failure of that code.
     pub fn new(code: Code) -> Self {
-        Self { code, says: None, field: code.field.map(Cow::Borrowed), private: None, data: None }
+        Self { code, says: None, field: code.field().map(Box::from), private: None, data: None }
     }
 
     /// Adds a public detail.
@@ -200,7 +204,7 @@ impl Failure {
 
     /// Names the field of the request that is at fault.
     #[must_use]
-    pub fn at(mut self, field: impl Into<Cow<'static, str>>) -> Self {
+    pub fn at(mut self, field: impl Into<Box<str>>) -> Self {
         self.field = Some(field.into());
         self
     }
