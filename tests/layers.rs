@@ -32,7 +32,7 @@ const TREES: [Tree; 9] = [
         prefix: "crate::",
         based: true,
         layers: &[
-            &["asked", "parsed", "source", "spelling", "weakness"],
+            &["asked", "parsed", "source", "spelling", "twice", "weakness"],
             &["reader"],
             &["client_may_choose", "handlers", "material", "merchant_documents", "nodes", "shipping", "transfer"],
             &["auth"],
@@ -100,7 +100,7 @@ const TREES: [Tree; 9] = [
         prefix: "crate::",
         based: false,
         layers: &[
-            &["options", "guard", "dynamo", "functions", "mask", "queues", "receiver", "stream"],
+            &["options", "guard", "dynamo", "functions", "mask", "plain", "queues", "receiver", "stream"],
             &["calls", "demo", "journal"],
             &["address", "client"],
             &["target"],

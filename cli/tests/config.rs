@@ -535,3 +535,20 @@ fn a_check_of_what_cannot_be_read_ends_with_status_2() {
     let ran = run(folder.0.path(), &["config", "check", "broken.json"]);
     assert!(ran.status == Some(1) && ran.out.contains("config: is not JSON (line 1, column"), "{}", ran.out);
 }
+
+#[test]
+fn what_an_object_has_twice_is_named_and_not_dropped() {
+    let folder = Folder::with("");
+    folder.write(
+        "twice.json",
+        br#"{ "auth": { "keys": { "shop": "k9Zs1k9Zs1k9Zs1k9" } }, "wxpay": { "h5": {} }, "wxpay": {} }"#,
+    );
+    let ran = run(folder.0.path(), &["config", "check", "twice.json"]);
+    assert!(ran.status == Some(1) && ran.out.contains("wxpay: is there twice"), "{}", ran.out);
+    folder.write(
+        "config.js",
+        b"module.exports = { wxpay: { h5: { appId: 'wx1' }, h5: {} }, alipay: { enable: false } };",
+    );
+    let ran = run(folder.0.path(), &["config", "import", "config.js", "--output", "out.json", "--lang", "en"]);
+    assert!(ran.told.contains("has h5 twice") && ran.told.contains("enable: false"), "{}", ran.told);
+}

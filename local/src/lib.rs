@@ -5,6 +5,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`options`] | how it is started |
+//! | [`plain`] | texts that strangers wrote |
 //! | [`dynamo`] | the embedded DynamoDB and the tables |
 //! | [`functions`], [`calls`] | the functions behind one address; how the console calls them |
 //! | [`guard`] | what keeps other web pages out |
@@ -33,6 +34,7 @@ pub mod guard;
 pub mod journal;
 pub mod mask;
 pub mod options;
+pub mod plain;
 pub mod queues;
 pub mod receiver;
 mod stack;

@@ -55,6 +55,14 @@ pub enum StartError {
         /// What.
         error: std::io::Error,
     },
+    /// Another stack has the data folder.
+    #[error("a stack runs with the data folder {path} already{at}; stop it, or choose another with --data-dir")]
+    Taken {
+        /// The folder.
+        path: PathBuf,
+        /// Where it answers, where that is known.
+        at: String,
+    },
     /// The database.
     #[error("the tables: {0}")]
     Tables(String),
@@ -78,6 +86,8 @@ pub struct Running {
     /// The embedded DynamoDB, for looking into tables.
     pub dynamodb: Client,
     data_dir: PathBuf,
+    /// Held while it runs.
+    lock: std::fs::File,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -90,6 +100,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let dir = options.data_dir.clone();
     let file = |path: PathBuf| move |error| StartError::File { path, error };
     make_private(&dir).map_err(file(dir.clone()))?;
+    let lock = lock(&dir)?;
     let listener = TcpListener::bind(("127.0.0.1", options.port))
         .await
         .map_err(|error| StartError::Port { port: options.port, error })?;
@@ -152,7 +163,23 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let merchants = app.config().await.merchant_ids().into_iter().map(str::to_owned).collect();
     let found = Address { url: base_url.clone(), dynamodb: tables_url, key: demo_key.clone(), merchants };
     found.write(&dir).map_err(file(dir.clone()))?;
-    Ok(Running { base_url, app, sandbox: simulated, config, demo_key, dynamodb, data_dir: dir, stop, tasks })
+    Ok(Running { base_url, app, sandbox: simulated, config, demo_key, dynamodb, data_dir: dir, lock, stop, tasks })
+}
+
+/// Takes the data folder for this process: two of them would write one file of tables. The lock ends with the process.
+fn lock(dir: &std::path::Path) -> Result<std::fs::File, StartError> {
+    let path = dir.join("lock");
+    let wrong = |error| StartError::File { path: path.clone(), error };
+    let file = std::fs::File::options().write(true).create(true).truncate(false).open(&path).map_err(wrong)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            let address = Address::read(dir).ok().flatten();
+            let at = address.map(|address| format!(", at {}", address.url)).unwrap_or_default();
+            Err(StartError::Taken { path: dir.to_owned(), at })
+        }
+        Err(std::fs::TryLockError::Error(error)) => Err(wrong(error)),
+    }
 }
 
 /// Where the configuration is, and what the demo brings with it.
@@ -318,7 +345,7 @@ impl Running {
 
     /// Stops taking requests, lets those that run end, and ends.
     pub async fn stop(self) {
-        let Self { stop, tasks, app, dynamodb, data_dir, .. } = self;
+        let Self { stop, tasks, app, dynamodb, data_dir, lock, .. } = self;
         Address::remove(&data_dir);
         let _ = stop.send(true);
         drop((app, dynamodb));
@@ -328,5 +355,6 @@ impl Running {
                 ended.abort();
             }
         }
+        drop(lock);
     }
 }

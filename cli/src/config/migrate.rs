@@ -46,6 +46,8 @@ pub(super) enum What {
     Inlined(String),
     /// It stands under this name now.
     Renamed(String),
+    /// uni-pay's switch is off, which here nothing is.
+    StillOn,
     /// Nothing but an APIv2 key was given, and no version.
     Version2,
     /// The key was none, for this reason; there is a new one.
@@ -60,7 +62,7 @@ impl What {
     /// Whether a value is not in the result that was meant to be there.
     pub(super) fn is_missing(&self) -> bool {
         match self {
-            Self::Unknown(why) => !matches!(why, Why::Function | Why::Prototype),
+            Self::Unknown(why) => !matches!(why, Why::Function | Why::Prototype | Why::Twice(_)),
             Self::NoFile(..) => true,
             _ => false,
         }
@@ -215,8 +217,10 @@ impl Migration<'_> {
             let name = alias.map_or(key.clone(), |(_, name)| (*name).to_owned());
             let Value::Object(node) = value else {
                 // uni-pay's switch only says which buttons are shown.
-                if key != "enable" {
-                    kept.insert(key, value);
+                match (key.as_str(), &value) {
+                    ("enable", Value::Bool(false)) => self.note_changed(path.join("."), What::StillOn),
+                    ("enable", _) => {}
+                    _ => drop(kept.insert(key, value)),
                 }
                 continue;
             };

@@ -82,6 +82,10 @@ pub(super) fn why(lang: Lang, why: &Why) -> String {
         (Why::File(file, trouble), _) => no_file(lang, file, *trouble),
         (Why::Prototype, Lang::Zh) => "__proto__ 不是配置项".to_owned(),
         (Why::Prototype, Lang::En) => "__proto__ is no entry".to_owned(),
+        (Why::Twice(name), Lang::Zh) => format!("{} 写了两次，以后一处为准，前一处没有用", clean(name)),
+        (Why::Twice(name), Lang::En) => {
+            format!("has {} twice; the last one counts, the first is not used", clean(name))
+        }
         (Why::TooMuch, Lang::Zh) => "嵌套太深或内容太多".to_owned(),
         (Why::TooMuch, Lang::En) => "is nested too deep, or larger than any configuration".to_owned(),
     }
@@ -135,6 +139,10 @@ fn what(lang: Lang, what: &What) -> String {
             Lang::Zh => format!("改名为 {}", clean(name)),
             Lang::En => format!("is {} now", clean(name)),
         },
+        What::StillOn => text(
+            "旧配置写了 enable: false，这里没有这个开关：只要节点填了就能支付；不用就删掉整段",
+            "was switched off by enable: false, which only hid buttons there and is nothing here: a node that is filled in takes payments; take the section out if it shall not",
+        ),
         What::Version2 => {
             text("没有写 version，只有 APIv2 密钥：按 2 处理", "is 2: no version was given, and an APIv2 key only")
         }

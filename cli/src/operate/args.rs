@@ -6,11 +6,14 @@ use shared::domain::{Day, Fen, Provider, Status};
 use std::path::PathBuf;
 use vk_pay_local::target::AwsOptions;
 
+/// Where the stack of this machine keeps its data when nothing else is said.
+const DATA_DIR: &str = ".vk-pay";
+
 /// Where a command works, and how it speaks.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(crate) struct Common {
     /// The data folder of the stack that runs on this machine
-    #[arg(long, value_name = "DIR", default_value = ".vk-pay", help_heading = "Where")]
+    #[arg(long, value_name = "DIR", default_value = DATA_DIR, help_heading = "Where")]
     pub(crate) data_dir: PathBuf,
     /// Work on AWS, with this profile of ~/.aws/config
     #[arg(long, value_name = "NAME", help_heading = "Where")]
@@ -45,8 +48,30 @@ impl Common {
         (options != AwsOptions::default()).then_some(options)
     }
 
+    /// The options that lead to the same place, as a shell takes them, each after a space.
+    pub(crate) fn place(&self) -> String {
+        let data_dir = self.data_dir.to_string_lossy();
+        let named = [
+            ("--data-dir", Some(&*data_dir).filter(|dir| *dir != DATA_DIR)),
+            ("--profile", self.profile.as_deref()),
+            ("--region", self.region.as_deref()),
+            ("--table", self.table.as_deref()),
+            ("--stack", self.stack.as_deref()),
+        ];
+        named.iter().filter_map(|(name, value)| Some(format!(" {name} {}", quoted((*value)?)))).collect()
+    }
+
     pub(crate) fn language(&self) -> Lang {
         self.lang.unwrap_or_else(Lang::from_env)
+    }
+}
+
+/// A word as a POSIX shell takes it.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
     }
 }
 
@@ -98,6 +123,14 @@ pub(crate) fn state(text: &str) -> Result<Status, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_is_quoted_where_a_shell_would_split_or_run_it() {
+        for (word, shown) in [("T1", "T1"), ("a b", "'a b'"), ("$(rm)", "'$(rm)'"), ("it's", "'it'\\''s'"), ("", "''")]
+        {
+            assert_eq!(quoted(word), shown);
+        }
+    }
 
     #[test]
     fn an_amount_is_read_whole_or_refused() {

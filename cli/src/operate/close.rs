@@ -11,6 +11,7 @@ use shared::domain::action::Payments;
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The order's number
+    #[arg(allow_hyphen_values = true)]
     no: String,
     #[command(flatten)]
     pub(super) common: Common,

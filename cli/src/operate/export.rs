@@ -16,6 +16,7 @@ use shared::store::{OnDay, PaidEntry};
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use vk_pay_local::plain;
 
 /// Payments that are read at once.
 const PAGE: usize = 200;
@@ -234,13 +235,9 @@ fn cells(order: &Order, excel: bool) -> [String; COLUMNS.len()] {
 /// A text that no spreadsheet runs; with `excel`, a long number that it does not round either, as Alipay's own bills
 /// have them: with a tab behind.
 fn cell(text: &str, excel: bool) -> String {
-    let first = text.chars().find(|c| !c.is_whitespace());
-    let formula = first.is_some_and(|c| matches!(c, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠'));
-    if formula || text.starts_with(['\t', '\r', '\n']) {
-        return format!("'{text}");
-    }
+    let shown = plain::cell(text);
     let long = text.len() > DIGITS && text.bytes().all(|b| b.is_ascii_digit());
-    if excel && long { format!("{text}\t") } else { text.to_owned() }
+    if excel && long { format!("{shown}\t") } else { shown }
 }
 
 #[cfg(test)]

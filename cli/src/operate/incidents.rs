@@ -3,11 +3,11 @@
 use super::accounts::Which;
 use super::args::Common;
 use super::rows::field;
-use super::text::{Table, moment_or_dash, zone};
+use super::text::{Table, moment_or_dash, money, zone};
 use super::{Failure, Session, rows};
 use clap::Args;
 use serde_json::{Map, Value, json};
-use shared::domain::{Provider, UnixMs};
+use shared::domain::{Fen, Provider, UnixMs};
 
 /// Which incidents.
 #[derive(Debug, Args)]
@@ -87,7 +87,8 @@ fn table(session: &Session, list: &[Map<String, Value>]) -> Table {
         let value = |name: &str| match incident.get(name) {
             None | Some(Value::Null) => "-".to_owned(),
             Some(Value::String(text)) => text.clone(),
-            Some(value) => value.to_string(),
+            // What was to be paid, and what was.
+            Some(value) => value.as_u64().map_or_else(|| value.to_string(), |fen| money(Fen(fen))),
         };
         let number = if incident.contains_key("out_trade_no") { "out_trade_no" } else { "out_bill_no" };
         let stands = match field(incident, "action").as_str() {

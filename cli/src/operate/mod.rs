@@ -196,6 +196,8 @@ struct Session {
     target: Target,
     lang: Lang,
     json: bool,
+    /// The options that lead here, for commands that are named.
+    options: String,
 }
 
 impl Session {
@@ -206,7 +208,7 @@ impl Session {
             None => Target::local(&common.data_dir, secrets).await,
         };
         let target = found.map_err(|error| Failure::refused(error.to_string()))?;
-        Ok(Self { target, lang: common.language(), json: common.json })
+        Ok(Self { target, lang: common.language(), json: common.json, options: common.place() })
     }
 
     fn t<'a>(&self, zh: &'a str, en: &'a str) -> &'a str {
@@ -301,10 +303,11 @@ impl Session {
         if !failure.is_unknown() {
             return failure;
         }
+        let at = format!("{}{}", args::quoted(no), self.options);
         failure.and(&match self.lang {
-            Lang::Zh => format!("结果未知，不要换单号重做。先看 `vk-pay order {no}`，或用 `vk-pay query {no}` 再问渠道。"),
+            Lang::Zh => format!("结果未知，不要换单号重做。先看 `vk-pay order {at}`，或用 `vk-pay query {at}` 再问渠道。"),
             Lang::En => format!(
-                "The outcome is not known: do not do it again under another number. Look with `vk-pay order {no}`, or ask again with `vk-pay query {no}`."
+                "The outcome is not known: do not do it again under another number. Look with `vk-pay order {at}`, or ask again with `vk-pay query {at}`."
             ),
         })
     }

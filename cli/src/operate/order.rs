@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Its number; a later attempt's, or the provider's number of its payment, finds it too
+    #[arg(allow_hyphen_values = true)]
     no: String,
     #[command(flatten)]
     pub(super) common: Common,

@@ -60,6 +60,12 @@ impl Arguments {
             (None, ..) => (today(), today()),
         }
     }
+
+    /// Each day is a query for each shard of each account, whether it has orders or not.
+    fn check_days(&self, session: &Session) -> Result<(), Failure> {
+        let (from, to) = self.days(session);
+        super::totals::days(session, from, to).map(drop)
+    }
 }
 
 /// A page, where the next begins, and what it is a list of.
@@ -76,7 +82,10 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
                 "Closed orders are in no list of days: name a --user, or look at one with `vk-pay order NO`.",
             )));
         }
-        (None, _) => paid(&session, &arguments).await?,
+        (None, _) => {
+            arguments.check_days(&session)?;
+            paid(&session, &arguments).await?
+        }
     };
     let document = json!({
         "list": list.iter().map(rows::columns).collect::<Vec<_>>(),

@@ -3,7 +3,7 @@
 //! The refund's number is chosen here and said before the call, because it is what makes a repetition harmless: the same
 //! number again is the same refund, whatever became of the first call.
 
-use super::args::{Amount, Common};
+use super::args::{Amount, Common, quoted};
 use super::confirm::confirm;
 use super::order::{find, merchant_of};
 use super::text::{Table, clean, moment, money};
@@ -18,6 +18,7 @@ use shared::domain::{Fen, Order, Refund, RefundState};
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The order's number
+    #[arg(allow_hyphen_values = true)]
     no: String,
     #[command(flatten)]
     amount: Amount,
@@ -46,13 +47,15 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let number = arguments.refund_no.clone().unwrap_or_else(|| new_number(&session));
     ask(&session, &order, &number, amount, known, arguments.yes)?;
     let no = &order.out_trade_no;
+    let place = arguments.common.place();
+    let again = format!("vk-pay refund {} --fen {amount} --refund-no {}{place}", quoted(no), quoted(&number));
     note(&match session.lang {
-        Lang::Zh => format!(
-            "退款单号 {number}。中断或结果未知时，用同一个单号重做：vk-pay refund {no} --fen {amount} --refund-no {number}"
-        ),
-        Lang::En => format!(
-            "Refund {number}. If it is interrupted or its outcome is unknown, repeat it under this number: vk-pay refund {no} --fen {amount} --refund-no {number}"
-        ),
+        Lang::Zh => format!("退款单号 {number}。中断或结果未知时，用同一个单号重做：{again}"),
+        Lang::En => {
+            format!(
+                "Refund {number}. If it is interrupted or its outcome is unknown, repeat it under this number: {again}"
+            )
+        }
     });
     let mut data = numbered(no);
     data.insert("out_refund_no".to_owned(), json!(number));

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The order's number
+    #[arg(allow_hyphen_values = true)]
     no: String,
     /// That of this refund
     #[arg(long, value_name = "NO")]

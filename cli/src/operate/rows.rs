@@ -12,7 +12,7 @@ pub(super) fn orders(session: &Session, list: &[Order]) -> Table {
         session.t("状态", "state"),
         session.t(">金额", ">amount"),
         session.t(">已退", ">refunded"),
-        session.t("渠道", "provider"),
+        session.t("支付方式", "way"),
         session.t("商户", "merchant"),
         session.t("类型", "type"),
         session.t("交付", "delivered"),

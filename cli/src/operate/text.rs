@@ -5,6 +5,7 @@ use crate::lang::Lang;
 use shared::domain::{Fen, Status, UnixMs};
 use time::macros::{format_description, offset};
 use unicode_width::UnicodeWidthStr;
+pub(crate) use vk_pay_local::plain::clean;
 
 /// `¥12.30`.
 pub(crate) fn money(amount: Fen) -> String {
@@ -26,16 +27,6 @@ pub(crate) fn moment_or_dash(at: Option<UnixMs>) -> String {
 /// What is said once of all times.
 pub(crate) const fn zone(lang: Lang) -> &'static str {
     lang.t("时间均为 +08:00（北京时间），金额单位为元。", "Times are +08:00 (Shanghai), amounts yuan.")
-}
-
-/// A text of somebody else's, without control characters and marks of direction: a terminal obeys the former, and the
-/// latter make it read otherwise than it is.
-pub(crate) fn clean(text: &str) -> String {
-    let harmful = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    text.chars().map(|c| if harmful(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// An order's state in words.

@@ -85,6 +85,7 @@ fn lines(session: &Session, rows: &[Row], all: DayTotals) -> Vec<String> {
         session.t(">退款笔数", ">refunds"),
         session.t(">退款", ">refunded"),
         session.t(">净额", ">net"),
+        session.t(">未入账退回", ">returned"),
     ]);
     let mut add = |day: String, provider: &str, merchant: &str, sums: &DayTotals| {
         table.row([
@@ -96,6 +97,7 @@ fn lines(session: &Session, rows: &[Row], all: DayTotals) -> Vec<String> {
             sums.refunded.to_string(),
             money(sums.refunded_fee),
             net(sums),
+            money(sums.returned_fee),
         ]);
     };
     for (day, account, sums) in rows {
@@ -105,6 +107,13 @@ fn lines(session: &Session, rows: &[Row], all: DayTotals) -> Vec<String> {
     let mut lines = vec![session.place()];
     lines.extend(table.lines());
     lines.push(zone(session.lang).to_owned());
+    if all.returned > 0 {
+        let what = session.t(
+            "未入账退回：没有订单入账的付款（迟到、重复等）已退回，不计入退款和净额。",
+            "returned: payments that no order was credited for (late, second and the like) and that went back; in neither refunds nor net.",
+        );
+        lines.push(what.to_owned());
+    }
     lines
 }
 

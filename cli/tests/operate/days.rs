@@ -52,13 +52,29 @@ fn a_day_is_added_up_by_provider_and_merchant() {
     }
     let only = ["--merchant", "cert", "--provider", "alipay"];
     let totals = stack().run(&[&["totals"][..], &only].concat()).json(0);
-    let sums = json!({ "paid": 2, "paid_fee": 2468, "refunded": 1, "refunded_fee": 1234 });
+    let sums = json!({
+        "paid": 2, "paid_fee": 2468, "refunded": 1, "refunded_fee": 1234, "returned": 0, "returned_fee": 0,
+    });
     assert_eq!(totals["totals"], sums);
     assert_eq!((&totals["days"][0]["merchant"], &totals["days"][0]["provider"]), (&json!("cert"), &json!("alipay")));
     let shown = stack().text(&[&["totals"][..], &only].concat());
     assert!(shown.out.contains("¥24.68") && shown.out.contains("¥12.34"), "{}", shown.out);
     let payments = stack().run(&[&["payments", "--limit", "1"][..], &only].concat()).json(0);
     assert_eq!((payments["payments"].as_array().map(Vec::len), &payments["totals"]), (Some(1), &sums));
+}
+
+#[test]
+fn what_went_back_and_was_credited_to_no_order_is_no_part_of_the_net() {
+    trigger(&["late", "--merchant", "v2", "--provider", "vkspay", "--amount", "5.00"]);
+    let only = ["totals", "--merchant", "v2", "--provider", "vkspay"];
+    let returned = (0..200).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        Some(stack().run(&only).json(0)["totals"].clone()).filter(|sums| sums["returned"] == 1)
+    });
+    let sums = returned.expect("the late payment goes back");
+    assert_eq!((&sums["returned_fee"], &sums["paid"], &sums["refunded_fee"]), (&json!(500), &json!(0), &json!(0)));
+    let shown = stack().text(&only);
+    assert!(shown.out.contains("¥5.00") && !shown.out.contains("-¥5.00"), "{}", shown.out);
 }
 
 #[test]

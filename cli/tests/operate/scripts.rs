@@ -101,3 +101,10 @@ fn where_no_stack_runs_the_command_that_starts_one_is_named() {
     killed.is(1);
     assert!(killed.err.contains("is gone") && killed.err.contains("vk-pay dev"), "{}", killed.err);
 }
+
+#[test]
+fn two_stacks_do_not_share_a_data_folder() {
+    let second = stack().text(&["dev", "--port", "0"]);
+    second.is(1);
+    assert!(second.err.contains("runs with the data folder") && second.err.contains(&stack().url), "{}", second.err);
+}

@@ -5,6 +5,7 @@ use super::layout;
 use super::orders::with_orders;
 use super::text::stamp;
 use super::view::{Console, View};
+use crate::plain;
 use axum::body::{Body, Bytes};
 use axum::extract::State as Of;
 use axum::http::{StatusCode, header};
@@ -123,11 +124,9 @@ fn line(order: &Order) -> String {
     format!("{}\r\n", cells.join(","))
 }
 
-/// A text as a cell (RFC 4180). One that a spreadsheet would take for a formula gets an apostrophe before it: subjects and
-/// users are what strangers wrote (owasp.org, "CSV Injection").
+/// A text as a cell (RFC 4180), which no spreadsheet runs.
 fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
-    let text = if formula { format!("'{text}") } else { text.to_owned() };
+    let text = plain::cell(text);
     if text.contains([',', '"', '\n', '\r', '\t', '\'']) {
         return format!("\"{}\"", text.replace('"', "\"\""));
     }

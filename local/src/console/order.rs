@@ -6,6 +6,7 @@ use super::text::{badge, json, kind_name, moment, money, parsed};
 use super::view::{Console, Posted, View, back_to, order_path, segment};
 use super::{callbacks, incidents, lookup, refund, timeline, ways};
 use crate::guard::Form;
+use crate::plain;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -125,7 +126,7 @@ async fn head(console: &Console, view: &View, order: &Order) -> Markup {
             div.amount {
                 (badge(lang, order.trade_state, order.refund_fee >= order.total_fee))
                 div.sum data-testid="amount" { (money(order.total_fee)) }
-                p { (order.description) }
+                p { (plain::clean(&order.description)) }
             }
             div.ids {
                 code #out-trade-no { (order.out_trade_no) }

@@ -9,6 +9,7 @@ use super::wishes::Wish;
 use super::{layout, lookup, ways};
 use crate::guard::Form;
 use crate::journal::Exchange;
+use crate::plain;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -136,7 +137,7 @@ pub(super) async fn confirmation(
             }
             dl.facts {
                 div.wide { dt { (lang.t("订单", "Order")) } dd { (no) } }
-                div { dt { (lang.t("商品", "Subject")) } dd { (order.description) } }
+                div { dt { (lang.t("商品", "Subject")) } dd { (plain::clean(&order.description)) } }
                 div { dt { (lang.t("支付方式", "Way to pay")) } dd { (ways::name(lang, &attempt.pay_type)) " · " (order.merchant) } }
                 @if let Some(user) = &order.user_id { div { dt { (lang.t("用户", "User")) } dd { (user) } } }
                 div { dt { (lang.t("订单金额", "Paid")) } dd { (money(order.total_fee)) } }

@@ -3,6 +3,7 @@
 use super::text::{Lang, ago, badge, kind_name, money};
 use super::view::order_path;
 use super::ways;
+use crate::plain;
 use maud::{Markup, html};
 use shared::domain::{Fen, Order, UnixMs};
 
@@ -31,7 +32,7 @@ fn row(lang: Lang, now: UnixMs, order: &Order) -> Markup {
     html! {
         tr data-order=(order.out_trade_no) {
             th scope="row" {
-                a href=(order_path(&order.out_trade_no)) { (order.description) }
+                a href=(order_path(&order.out_trade_no)) { (plain::clean(&order.description)) }
                 code { (order.out_trade_no) }
             }
             td { (ago(lang, order.pay_date.unwrap_or(order.create_date), now)) }

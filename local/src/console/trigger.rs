@@ -88,18 +88,23 @@ pub const TRIGGERS: [Trigger; 14] = [
         "付款后在渠道商户平台全额退款",
         "paid, then refunded in full in the provider's own console",
     ),
-    trigger("forged", Ending::Spoilt(Forgery::BadSignature), "签名错误的回调", "a callback with a wrong signature"),
+    trigger(
+        "forged",
+        Ending::Spoilt(Forgery::BadSignature),
+        "已支付，但回调的签名是错的；查询会查到这笔付款",
+        "paid, and its callback has a wrong signature; a query finds the payment",
+    ),
     trigger(
         "altered",
         Ending::Spoilt(Forgery::AlteredAmount),
-        "金额被篡改的回调",
-        "a callback whose amount was altered",
+        "已支付，但回调里的金额被篡改；查询会查到真实的付款",
+        "paid, and its callback's amount was altered; a query finds the payment as it is",
     ),
     trigger(
         "stale",
         Ending::Spoilt(Forgery::OldTimestamp),
-        "十分钟前签名的回调",
-        "a callback that was signed ten minutes ago",
+        "已支付，但回调是十分钟前签名的；查询会查到这笔付款",
+        "paid, and its callback was signed ten minutes ago; a query finds the payment",
     ),
 ];
 

@@ -1,7 +1,7 @@
 //! A document that was checked whole: what it says, and all that is wrong with it.
 
 use super::reader::{Fault, Reader, Shared};
-use super::{Document, MerchantDocuments, Sections};
+use super::{Document, MerchantDocuments, Sections, twice};
 use crypto::rsa::PrivateKey;
 use domain::UnixMs;
 use serde_json::{Map, Value};
@@ -26,7 +26,9 @@ impl<M: Sections> Checked<M> {
     pub fn of(text: &str, base: &Path, now: UnixMs, has_handler: &dyn Fn(&str) -> bool) -> Self {
         match object(text) {
             Ok(object) => {
+                let again = twice::first(text.trim_start_matches('\u{feff}'));
                 let shared = Shared::below(base, now);
+                shared.faults.borrow_mut().extend(again.map(|path| Fault { path, what: twice::TWICE.to_owned() }));
                 let document = Document::read(&Reader::root(&shared, &object), has_handler);
                 Self {
                     document,

@@ -17,6 +17,7 @@ mod shipping;
 mod source;
 mod spelling;
 mod transfer;
+mod twice;
 mod weakness;
 
 #[cfg(feature = "schema")]

@@ -4,6 +4,7 @@
 use super::asked::Kind;
 use super::reader::{Fault, Reader, Shared};
 use super::source::Source;
+use super::twice;
 use super::{DEFAULT_MERCHANT, Sections};
 use crypto::rsa::PrivateKey;
 use domain::UnixMs;
@@ -108,6 +109,9 @@ pub fn parse_merchant<M: Sections>(
         .map_err(|e| whole(format!("is not JSON (line {}, column {})", e.line(), e.column())))?;
     if !document.is_object() {
         return Err(whole("must be an object".to_owned()));
+    }
+    if let Some(path) = twice::first(text.trim_start_matches('\u{feff}')) {
+        return Err(vec![Fault { path: format!("merchants.{id}.{path}"), what: twice::TWICE.to_owned() }]);
     }
     let merchants = Map::from_iter([(id.to_owned(), document)]);
     let root = Map::from_iter([("merchants".to_owned(), Value::Object(merchants))]);

@@ -90,7 +90,6 @@ pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) 
             .with("refund_fee", &amount);
         match cx.store.reserve_refund(&refund, false, &entry).await? {
             Reserved::Done => return call(cx, &order, attempt, &gateway, refund, false).await,
-            Reserved::NotEnough if input.refund_fee.is_some() => return Err(exceeds(&order)),
             Reserved::NumberTaken if input.out_refund_no.is_some() => {
                 // Ours by another request at this moment, or another order's.
                 match cx.store.order_of_refund(&refund).await? {
@@ -98,6 +97,7 @@ pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) 
                     _ => return Err(Code::REFUND_DIFFERS.into()),
                 }
             }
+            // Another refund was faster: what is left now is read anew.
             Reserved::NotEnough | Reserved::NumberTaken => {}
         }
     }
@@ -105,7 +105,8 @@ pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) 
 }
 
 fn exceeds(order: &Order) -> Failure {
-    Failure::new(Code::REFUND_EXCEEDS).says(order.refundable.to_string())
+    let left = order.refundable;
+    Failure::new(Code::REFUND_EXCEEDS).says(format!("{left} fen (¥{})", left.to_yuan()))
 }
 
 /// VK-Pay's automatic number: `<out_trade_no>-<n>`.

@@ -60,6 +60,9 @@ pub struct RefundedEntry {
     pub refund_id: Option<String>,
     /// The amount.
     pub refund_fee: Fen,
+    /// The incident of the payment, where that was credited to no order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
     /// The application at the provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app_id: Option<String>,
@@ -148,6 +151,7 @@ pub(super) fn refunded_fields(order: &Order, refund: &Refund, at: UnixMs) -> Map
         out_refund_no: refund.out_refund_no.clone(),
         refund_id: refund.refund_id.clone(),
         refund_fee: refund.refund_fee,
+        incident: refund.incident.clone(),
         app_id: attempt.map(|a| a.app_id.clone()),
         mch_id: attempt.and_then(|a| a.mch_id.clone()),
         bill_date: None,

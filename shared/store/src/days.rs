@@ -246,10 +246,14 @@ pub struct DayTotals {
     pub paid: u64,
     /// Their sum.
     pub paid_fee: Fen,
-    /// Refunds that ended well.
+    /// Refunds of these orders that ended well.
     pub refunded: u64,
     /// Their sum.
     pub refunded_fee: Fen,
+    /// Payments that no order was credited for and that went back.
+    pub returned: u64,
+    /// Their sum: it never came in here either, so that it is no part of what is left.
+    pub returned_fee: Fen,
 }
 
 impl DayTotals {
@@ -261,6 +265,8 @@ impl DayTotals {
             paid_fee: Fen(self.paid_fee.0.saturating_add(other.paid_fee.0)),
             refunded: self.refunded + other.refunded,
             refunded_fee: Fen(self.refunded_fee.0.saturating_add(other.refunded_fee.0)),
+            returned: self.returned + other.returned,
+            returned_fee: Fen(self.returned_fee.0.saturating_add(other.returned_fee.0)),
         }
     }
 }
@@ -318,8 +324,12 @@ impl Store {
             })
             .await?;
             self.add_up(&key(RefundedEntry::LISTING), |entry: RefundedEntry| {
-                sum.refunded += 1;
-                sum.refunded_fee = Fen(sum.refunded_fee.0.saturating_add(entry.refund_fee.0));
+                let (count, fee) = match entry.incident {
+                    None => (&mut sum.refunded, &mut sum.refunded_fee),
+                    Some(_) => (&mut sum.returned, &mut sum.returned_fee),
+                };
+                *count += 1;
+                *fee = Fen(fee.0.saturating_add(entry.refund_fee.0));
             })
             .await?;
             Ok(sum)

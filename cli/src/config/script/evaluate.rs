@@ -5,7 +5,7 @@ use super::syntax::{Place, place};
 use super::value::{Native, Object, Unknown, Value, Why};
 use crate::config::files::Files;
 use serde_json::Number;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use tree_sitter::Node;
 
@@ -177,12 +177,16 @@ impl<'a> Machine<'a> {
 
     fn object(&mut self, node: Node<'_>) -> Value {
         let mut object = Object::default();
+        let mut named = HashSet::new();
         for entry in inner(node) {
             match entry.kind() {
                 "pair" => {
                     let (key, value) = (entry.child_by_field_name("key"), entry.child_by_field_name("value"));
                     let (Some(key), Some(value)) = (key, value) else { continue };
                     let (name, value) = (self.key(key), self.evaluate(value));
+                    if let Some(again) = name.to_text().filter(|name| !named.insert(name.clone())) {
+                        object.gaps.push(Unknown { why: Why::Twice(again.to_string()), place: self.place(entry) });
+                    }
                     self.put(&mut object, name, value, entry);
                 }
                 "shorthand_property_identifier" => {
@@ -381,15 +385,16 @@ impl<'a> Machine<'a> {
             Value::Native(native) => {
                 native.member(&name).map_or_else(|| self.unknown(Why::Expression, node), Value::Native)
             }
-            Value::Object(at) => match self.objects[at].get(&name) {
-                Some(value) => value.clone(),
+            Value::Object(at) => {
+                let object = &self.objects[at];
                 // Whether it is absent is not known where something unknown came in.
-                None if !self.objects[at].gaps.is_empty() => {
-                    let gap = self.objects[at].gaps[0].clone();
-                    Value::Unknown(Rc::new(gap))
+                let hides = |gap: &&Unknown| !matches!(gap.why, Why::Twice(_));
+                match (object.get(&name), object.gaps.iter().find(hides)) {
+                    (Some(value), _) => value.clone(),
+                    (None, Some(gap)) => Value::Unknown(Rc::new(gap.clone())),
+                    (None, None) => Value::Undefined,
                 }
-                None => Value::Undefined,
-            },
+            }
             Value::List(at) => {
                 let item = name.parse::<usize>().ok().and_then(|index| self.lists[at].get(index).cloned());
                 item.unwrap_or_else(|| self.unknown(Why::Expression, node))

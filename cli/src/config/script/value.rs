@@ -25,6 +25,8 @@ pub(crate) enum Why {
     File(String, Trouble),
     /// `__proto__` sets no value.
     Prototype,
+    /// The same name twice in one object, of which the last counts.
+    Twice(String),
     /// Nested too deep, or larger than any configuration.
     TooMuch,
 }
