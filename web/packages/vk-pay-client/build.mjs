@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const web = path.resolve(here, '../..');
-const note = (what, more = '') => ({ js: `/* ${what} Built from web/packages/vk-pay-client; do not edit.${more} */` });
+const note = (what, more = '') => ({ js: `/* ${what} Source: web/packages/vk-pay-client; do not edit.${more} */` });
 const MOST = { 'dist/vk-pay-button.js': 8 * 1024 };
 
 const bundles = [

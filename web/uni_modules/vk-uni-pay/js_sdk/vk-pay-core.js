@@ -1,4 +1,4 @@
-/* VK-Pay client for uni-app. Built from web/packages/vk-pay-client; do not edit. Contains uqr 0.1.3, MIT, (c) Anthony Fu, Project Nayuki. */
+/* VK-Pay client for uni-app. Source: web/packages/vk-pay-client; do not edit. Contains uqr 0.1.3, MIT, (c) Anthony Fu, Project Nayuki. */
 var __defProp = Object.defineProperty;
 var __defProps = Object.defineProperties;
 var __getOwnPropDescs = Object.getOwnPropertyDescriptors;
@@ -1168,6 +1168,9 @@ var FUNCTIONS = {
   refund: "refund",
   queryRefund: "refund",
   resolveIncident: "refund",
+  uploadShipping: "refund",
+  queryShipping: "refund",
+  confirmReceive: "refund",
   transfer: "transfer",
   queryTransfer: "transfer",
   cancelTransfer: "transfer",
