@@ -10,8 +10,8 @@ use serde::Serialize;
 use shared::domain::Secret;
 use shared::net::aws::{Access, endpoint};
 use shared::net::provider_http::Http;
-use shared::store::Store;
 use shared::store::client::{dynamodb_afar, http_client_afar};
+use shared::store::{MOST_DUE_SHARDS, Store};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
@@ -190,7 +190,8 @@ impl Target {
             origin_secret: secrets.origin,
         };
         Ok(Self {
-            store: Store::new(dynamodb.clone(), table.clone(), ""),
+            // How many shards the functions use is in their environment only: all that there may be are read.
+            store: Store::new(dynamodb.clone(), table.clone(), "").with_due_shards(MOST_DUE_SHARDS),
             dynamodb,
             functions: Functions::on_lambda(lambda, secrets.key),
             place: Place::Aws { account, region, table },

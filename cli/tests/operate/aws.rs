@@ -2,6 +2,7 @@
 //! configuration lets IAM identities in.
 
 use super::stack::{Done, Opened, run, stack};
+use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -27,7 +28,7 @@ struct Deployment {
     endpoint: String,
     dynamodb: String,
     key: String,
-    _running: Running,
+    running: Running,
 }
 
 fn deployment() -> &'static Deployment {
@@ -56,7 +57,7 @@ fn deployment() -> &'static Deployment {
             let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
             tokio::spawn(async move { axum::serve(listener, router).await });
             let dynamodb = Address::read(&data_dir).expect("read").expect("an address").dynamodb;
-            Deployment { aws, endpoint, dynamodb, key: first.key.clone(), _running: running }
+            Deployment { aws, endpoint, dynamodb, key: first.key.clone(), running }
         })
     });
     &DEPLOYMENT
@@ -170,6 +171,18 @@ fn reading_a_deployment_invokes_nothing() {
     aws.run_with(&["orders", "--state", "NOTPAY", "--table", "vk-pay-orders"], &[]).is(0);
     aws.run_with(&["totals", "--table", "vk-pay-orders"], &[]).is(0);
     assert!(aws.invoked(&no).is_empty());
+}
+
+#[test]
+fn what_is_due_in_a_shard_of_a_larger_deployment_is_listed_too() {
+    let aws = deployment();
+    let no = aws.order();
+    let name = |text: &str| AttributeValue::S(text.to_owned());
+    let moved = aws.running.dynamodb.update_item().table_name("vk-pay-orders").key("pk", name(&format!("O#{no}")));
+    let moved = moved.key("sk", name("O")).update_expression("SET due_shard = :shard");
+    stack().runtime.block_on(moved.expression_attribute_values(":shard", name("due#77")).send()).expect("written");
+    let listed = aws.run(&["orders", "--state", "NOTPAY", "--limit", "1000"]).json(0);
+    assert!(listed["list"].as_array().expect("a list").iter().any(|order| order["out_trade_no"] == *no), "{listed:#}");
 }
 
 #[test]

@@ -108,7 +108,7 @@ impl Store {
     /// # Errors
     /// When the table cannot be read.
     pub async fn soonest_due(&self, of_each: u8) -> Result<(Vec<DueItem>, bool), StoreError> {
-        let pages = (0..self.due_shards).map(|shard| async move {
+        let pages = (0..self.due_shards()).map(|shard| async move {
             let page = self
                 .client
                 .query()
