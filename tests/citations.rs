@@ -255,3 +255,27 @@ fn what_must_always_hold_is_held_by_tests_that_are_there() {
     }
     assert!(tests > 50, "{tests} tests");
 }
+
+#[test]
+fn a_page_and_its_translation_have_the_same_headings_and_table_rows() {
+    let texts = texts();
+    let mut pairs = 0;
+    for (path, chinese) in &texts {
+        let Some(stem) = path.to_str().and_then(|path| path.strip_suffix(".zh-CN.md")) else { continue };
+        let english = texts.get(Path::new(&format!("{stem}.md"))).unwrap_or_else(|| panic!("{stem}.md is missing"));
+        assert_eq!(heading_levels(chinese), heading_levels(english), "headings of {stem}");
+        assert_eq!(table_rows(chinese), table_rows(english), "table rows of {stem}");
+        pairs += 1;
+    }
+    assert!(pairs > 10, "{pairs} pairs");
+}
+
+/// How deep each heading of a page is, in their order.
+fn heading_levels(page: &str) -> Vec<usize> {
+    let depth = |line: &str| line.find(' ').filter(|&n| n > 0 && line[..n].bytes().all(|b| b == b'#'));
+    prose(page).into_iter().filter_map(depth).collect()
+}
+
+fn table_rows(page: &str) -> usize {
+    prose(page).into_iter().filter(|line| line.trim_start().starts_with('|')).count()
+}

@@ -35,13 +35,13 @@ try {
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
   });
-  for (const [lang, colorScheme] of [["zh", "light"], ["en", "dark"]]) {
+  for (const [lang, colorScheme, suffix] of ["zh", "en"].flatMap((lang) => [[lang, "light", ""], [lang, "dark", "-dark"]])) {
     const context = await browser.newContext({ baseURL: url, viewport: { width: 1280, height: 860 }, colorScheme });
     const page = await context.newPage();
     for (const [name, place] of [["home", "/"], ["order", `/orders/${incident.out_trade_no}`]]) {
       await page.goto(`${place}?lang=${lang}`);
       await sleep(1500);
-      await page.screenshot({ path: path.join(images, `console-${name}-${lang}.png`) });
+      await page.screenshot({ path: path.join(images, `console-${name}-${lang}${suffix}.png`) });
     }
   }
   await browser.close();

@@ -95,7 +95,7 @@ async fn create_form(console: &Console, view: &View, typed: Option<&Form>) -> Ma
             }
             details.more open[more] {
                 summary { (lang.t("更多字段", "More fields")) }
-                label { span { "out_trade_no" } input name="out_trade_no" value=(was("out_trade_no", "")) maxlength="64" placeholder=(lang.t("自动生成", "made up")) autocomplete="off" spellcheck="false"; }
+                label { span { "out_trade_no" } input name="out_trade_no" value=(was("out_trade_no", "")) maxlength="64" placeholder=(lang.t("自动生成", "generated")) autocomplete="off" spellcheck="false"; }
                 label { span { "subject" } input name="subject" value=(was("subject", "")) maxlength="200" placeholder=(lang.t("按类型", "by type")) autocomplete="off"; }
                 label { span { "user_id" } input name="user_id" value=(was("user_id", demo::USER)) autocomplete="off" spellcheck="false"; }
                 label { span { "custom (JSON)" } textarea name="custom" rows="3" spellcheck="false" placeholder=r#"{"goods_id":"demo-tea","quantity":1}"# { (was("custom", "")) } }

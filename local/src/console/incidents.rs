@@ -84,7 +84,7 @@ async fn render(console: &Console, view: &View, status: IncidentStatus, cursor: 
         @if items.is_empty() { section.card { div.empty { p { (lang.t("没有异常。", "None.")) } } } }
         @for item in &items { (item) }
         @if let Some(next) = next {
-            p { a href=(format!("/incidents?status={}&cursor={}", status_name(status), segment(&next))) { (lang.t("更早的", "Older ones")) } }
+            p { a href=(format!("/incidents?status={}&cursor={}", status_name(status), segment(&next))) { (lang.t("更早的", "Older")) } }
         }
     }
 }
@@ -124,7 +124,7 @@ async fn item(console: &Console, view: &View, incident: &Map<String, Value>) -> 
             @if !fitting.is_empty() {
                 form.resolve method="post" action=(format!("/incidents/{}", segment(id))) {
                     (layout::token(console))
-                    input name="note" value=(note) maxlength="200" placeholder=(lang.t("备注（可不填）", "Note, if you like")) autocomplete="off" aria-label=(lang.t("备注", "Note"));
+                    input name="note" value=(note) maxlength="200" placeholder=(lang.t("备注（可不填）", "Note (optional)")) autocomplete="off" aria-label=(lang.t("备注", "Note"));
                     @for action in &fitting {
                         button type="submit" name="action" value=(action) data-testid=(format!("resolve-{action}")) { (verb(lang, action)) }
                     }
@@ -195,24 +195,26 @@ pub(super) fn name_of(lang: Lang, name: &str) -> &str {
     match name {
         "late_payment" => lang.t("关闭后到账", "Paid after it was closed"),
         "second_payment" => lang.t("重复支付", "Paid a second time"),
-        "amount_mismatch" => lang.t("金额不符", "Another amount"),
-        "currency_mismatch" => lang.t("币种不符", "Another currency"),
-        "merchant_mismatch" => lang.t("商户不符", "Another merchant"),
-        "app_mismatch" => lang.t("应用不符", "Another application"),
+        "amount_mismatch" => lang.t("金额不符", "Amount differs"),
+        "currency_mismatch" => lang.t("币种不符", "Currency differs"),
+        "merchant_mismatch" => lang.t("商户不符", "Merchant differs"),
+        "app_mismatch" => lang.t("应用不符", "Application differs"),
         "unknown_order" => lang.t("未知订单", "Unknown order"),
         "refund_elsewhere" => lang.t("他处退款", "Refunded elsewhere"),
-        "refund_mismatch" => lang.t("退款金额不符", "Another refund amount"),
-        "refund_abnormal" => lang.t("退款异常", "A refund that got stuck"),
+        "refund_mismatch" => lang.t("退款金额不符", "Refund amount differs"),
+        "refund_abnormal" => lang.t("退款异常", "Refund stuck at the provider"),
         "provider_setup" => lang.t("渠道配置有误", "The provider does not accept the set-up"),
-        "transfer_mismatch" => lang.t("转账不符", "Another transfer than was asked for"),
+        "transfer_mismatch" => lang.t("转账不符", "Transfer differs from the request"),
         "chargeback" => lang.t("渠道撤回了款项", "The provider took it back"),
         "undelivered" => lang.t("已收款未交付", "Paid and not delivered"),
-        "handler_parked" => lang.t("没有处理程序接收", "No handler took it"),
-        "unused_receipt" => lang.t("内购凭证未能入账", "An in-app purchase that came too late"),
+        "handler_parked" => lang.t("一天内未能交付", "Not delivered within a day"),
+        "unshipped" => lang.t("发货信息未录入", "Shipping not reported"),
+        "unconfirmed_notice" => lang.t("通知未获渠道证实", "A notice that the provider does not confirm"),
+        "unused_receipt" => lang.t("内购凭证未能入账", "In-app purchase came too late"),
         "bill_missing_here" => lang.t("账单有而订单表没有", "In the bill, not in the table"),
         "bill_missing_there" => lang.t("订单表有而账单没有", "In the table, not in the bill"),
-        "bill_amount" => lang.t("与账单金额不符", "Another amount in the bill"),
-        "bill_refund" => lang.t("与账单退款不符", "Another refund in the bill"),
+        "bill_amount" => lang.t("与账单金额不符", "Amount differs in the bill"),
+        "bill_refund" => lang.t("与账单退款不符", "Refund differs in the bill"),
         other => other,
     }
 }
@@ -256,7 +258,7 @@ async fn confirmation(console: &Console, view: &View, id: &str, form: &Form) -> 
                     input type="hidden" name="note" value=(form.get("note"));
                     button.danger type="submit" name="action" value=(action) data-testid="confirm" { (verb(lang, action)) }
                 }
-                a.button href="/incidents" data-testid="cancel" { (lang.t("返回，什么都不做", "Back, without doing anything")) }
+                a.button href="/incidents" data-testid="cancel" { (lang.t("返回，什么都不做", "Go back, change nothing")) }
             }
         }
     };

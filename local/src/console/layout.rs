@@ -229,7 +229,7 @@ impl Part<'_> {
     }
 
     fn section(&self, lang: Lang, anew: bool) -> Markup {
-        let held = lang.t("有新内容；表单填写完后刷新", "There is news; it appears when the form is done");
+        let held = lang.t("有新内容；表单填写完后刷新", "There are updates; they appear once the form is finished");
         html! {
             section class=(self.class) id=(format!("part-{}", self.name)) data-testid=(self.name) data-part=(self.name) data-v=(digest(&self.inner)) data-held-note=(held) hx-swap-oob=[anew.then_some("true")] {
                 (self.inner)

@@ -118,8 +118,8 @@ pub(super) async fn confirmation(
 ) -> Response {
     let lang = view.lang;
     let Some(wish) = console.wishes.look(&token).filter(|wish| wish.out_trade_no == no) else {
-        let what =
-            lang.t("这次确认已经用过，或属于更早的启动", "this confirmation was used, or is of an earlier start");
+        let what = lang
+            .t("这次确认已经用过，或属于更早的启动", "this confirmation has been used, or is from before a restart");
         return (StatusCode::GONE, layout::bare(&view, what)).into_response();
     };
     let Ok(Some(order)) = console.store.order(&no).await else { return lookup::missing(&view) };
@@ -152,7 +152,7 @@ pub(super) async fn confirmation(
                     (layout::token(&console))
                     button.danger type="submit" data-testid="confirm" { (lang.t("确认退款 ", "Refund ")) (money(wish.amount)) }
                 }
-                a.button href=(order_path(&no)) data-testid="cancel" { (lang.t("返回，不退款", "Back, without a refund")) }
+                a.button href=(order_path(&no)) data-testid="cancel" { (lang.t("返回，不退款", "Go back, refund nothing")) }
             }
         }
     };
@@ -168,13 +168,13 @@ pub(super) async fn make(
 ) -> Response {
     let lang = view.lang;
     let Some(wish) = console.wishes.look(&token).filter(|wish| wish.out_trade_no == no) else {
-        let what =
-            lang.t("这次确认已经用过，或属于更早的启动", "this confirmation was used, or is of an earlier start");
+        let what = lang
+            .t("这次确认已经用过，或属于更早的启动", "this confirmation has been used, or is from before a restart");
         return not_done(&console, &view, &no, 409, what);
     };
     let Ok(Some(order)) = console.store.order(&no).await else { return lookup::missing(&view) };
     let Some(_) = console.wishes.take(&token) else {
-        return not_done(&console, &view, &no, 409, lang.t("这次确认已经用过", "this confirmation was used"));
+        return not_done(&console, &view, &no, 409, lang.t("这次确认已经用过", "this confirmation has been used"));
     };
     if order.refundable != wish.left && wish.amount <= order.refundable {
         let token = console.wishes.keep(Wish { left: order.refundable, ..wish });

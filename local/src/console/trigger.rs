@@ -216,7 +216,7 @@ impl Script<'_> {
         let mut put = |name: &str, value: Value| data.insert(name.to_owned(), value);
         put("out_trade_no", json!(forms::new_number(self.console.now())));
         put("total_fee", json!(self.amount));
-        put("subject", json!(lang.t("脚本触发的订单", "An order of a script")));
+        put("subject", json!(lang.t("脚本触发的订单", "Order made by a script")));
         put("type", json!(kind));
         put("user_id", json!(crate::demo::USER));
         put("custom", Value::Object(custom));
