@@ -118,7 +118,7 @@ struct Partial<'a> {
 impl<'a> Partial<'a> {
     fn create(session: &Session, path: &'a Path) -> Result<Self, Failure> {
         if path.exists() {
-            let what = session.t("文件已存在，不会覆盖", "is there already, and is not written over");
+            let what = session.t("文件已存在，不会覆盖", "exists already, and is not overwritten");
             return Err(Failure::refused(format!("{} {what}", path.display())));
         }
         let mut partial = path.as_os_str().to_owned();

@@ -26,7 +26,7 @@ pub(crate) fn moment_or_dash(at: Option<UnixMs>) -> String {
 
 /// What is said once of all times.
 pub(crate) const fn zone(lang: Lang) -> &'static str {
-    lang.t("时间均为 +08:00（北京时间），金额单位为元。", "Times are +08:00 (Shanghai), amounts yuan.")
+    lang.t("时间均为 +08:00（北京时间），金额单位为元。", "Times are Beijing time (UTC+8), amounts are in yuan.")
 }
 
 /// An order's state in words.

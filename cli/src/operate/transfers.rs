@@ -137,7 +137,7 @@ fn lines(session: &Session, list: &[Transfer], one: bool) -> Vec<String> {
             session
                 .t(
                     "已结束的转账不在列表里：vk-pay transfers 单号",
-                    "Ended transfers are in no list: vk-pay transfers NO",
+                    "Finished transfers are not listed: vk-pay transfers NO",
                 )
                 .to_owned(),
         );

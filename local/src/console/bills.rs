@@ -46,11 +46,11 @@ pub(super) async fn page(State(console): State<Arc<Console>>, view: View) -> Res
         }
         section.card data-testid="bills" {
             header.card-head { h2 { (from) " – " (to) } }
-            @if reports.is_empty() { div.empty { p { (lang.t("这些天没有比对过账单。", "No bill of these days was compared.")) } } }
+            @if reports.is_empty() { div.empty { p { (lang.t("这些天没有比对过账单。", "No bill was compared for these days.")) } } }
             @else { (table(&console, lang, &reports)) }
             nav.pages aria-label=(lang.t("分页", "Pages")) {
                 @if to < today { a href="/bills" { (lang.t("回到最新", "Newest")) } }
-                a rel="next" href=(format!("/bills?to={}", from.before(1))) { (lang.t("更早的", "Older ones")) }
+                a rel="next" href=(format!("/bills?to={}", from.before(1))) { (lang.t("更早的", "Older")) }
             }
         }
     };

@@ -50,8 +50,9 @@ pub(super) async fn file(Of(console): Of<Arc<Console>>, view: View) -> Response 
         Err(what) => return (StatusCode::BAD_REQUEST, layout::bare(&view, &what)).into_response(),
     };
     if filter.state == Some(State::Open) {
-        let what =
-            view.lang.t("待支付的订单不能导出：它们不按日列出", "unpaid orders are in no file: no day lists them");
+        let what = view
+            .lang
+            .t("待支付的订单不能导出：它们不按日列出", "unpaid orders cannot be exported: they are not listed by day");
         return (StatusCode::BAD_REQUEST, layout::bare(&view, what)).into_response();
     }
     let name = format!("attachment; filename=\"orders-{}-{}.csv\"", filter.from, filter.to);

@@ -76,7 +76,7 @@ fn calls(console: &Console, view: &View) -> Markup {
         @if more || view.field("before").is_some() {
             nav.pages aria-label=(lang.t("分页", "Pages")) {
                 @if view.field("before").is_some() { a href=(view.link("/developers", &[("before", None)])) { (lang.t("回到最新", "Newest")) } }
-                @if let Some(last) = shown.last().filter(|_| more) { a rel="next" data-testid="next" href=(view.link("/developers", &[("before", Some(&last.id.to_string()))])) { (lang.t("更早的", "Older ones")) } }
+                @if let Some(last) = shown.last().filter(|_| more) { a rel="next" data-testid="next" href=(view.link("/developers", &[("before", Some(&last.id.to_string()))])) { (lang.t("更早的", "Older")) } }
             }
         }
     }

@@ -84,7 +84,7 @@ async fn render(console: &Console, view: &View, status: IncidentStatus, cursor: 
         @if items.is_empty() { section.card { div.empty { p { (lang.t("没有异常。", "None.")) } } } }
         @for item in &items { (item) }
         @if let Some(next) = next {
-            p { a href=(format!("/incidents?status={}&cursor={}", status_name(status), segment(&next))) { (lang.t("更早的", "Older ones")) } }
+            p { a href=(format!("/incidents?status={}&cursor={}", status_name(status), segment(&next))) { (lang.t("更早的", "Older")) } }
         }
     }
 }
@@ -124,7 +124,7 @@ async fn item(console: &Console, view: &View, incident: &Map<String, Value>) -> 
             @if !fitting.is_empty() {
                 form.resolve method="post" action=(format!("/incidents/{}", segment(id))) {
                     (layout::token(console))
-                    input name="note" value=(note) maxlength="200" placeholder=(lang.t("备注（可不填）", "Note, if you like")) autocomplete="off" aria-label=(lang.t("备注", "Note"));
+                    input name="note" value=(note) maxlength="200" placeholder=(lang.t("备注（可不填）", "Note (optional)")) autocomplete="off" aria-label=(lang.t("备注", "Note"));
                     @for action in &fitting {
                         button type="submit" name="action" value=(action) data-testid=(format!("resolve-{action}")) { (verb(lang, action)) }
                     }
@@ -203,11 +203,11 @@ pub(super) fn name_of(lang: Lang, name: &str) -> &str {
         "refund_elsewhere" => lang.t("他处退款", "Refunded elsewhere"),
         "refund_mismatch" => lang.t("退款金额不符", "Another refund amount"),
         "refund_abnormal" => lang.t("退款异常", "A refund that got stuck"),
-        "provider_setup" => lang.t("渠道配置有误", "The provider does not accept the set-up"),
-        "transfer_mismatch" => lang.t("转账不符", "Another transfer than was asked for"),
+        "provider_setup" => lang.t("渠道配置有误", "The provider rejects the configuration"),
+        "transfer_mismatch" => lang.t("转账不符", "The transfer differs from the request"),
         "chargeback" => lang.t("渠道撤回了款项", "The provider took it back"),
         "undelivered" => lang.t("已收款未交付", "Paid and not delivered"),
-        "handler_parked" => lang.t("没有处理程序接收", "No handler took it"),
+        "handler_parked" => lang.t("没有处理程序接收", "Delivery given up"),
         "unused_receipt" => lang.t("内购凭证未能入账", "An in-app purchase that came too late"),
         "bill_missing_here" => lang.t("账单有而订单表没有", "In the bill, not in the table"),
         "bill_missing_there" => lang.t("订单表有而账单没有", "In the table, not in the bill"),
@@ -238,9 +238,9 @@ async fn confirmation(console: &Console, view: &View, id: &str, form: &Form) -> 
             @if let Some(total) = total { div.sum { (money(total)) } }
             p.verdict data-tone="bad" {
                 @if action == "refund" {
-                    (lang.t("这笔付款会原路退给付款人，不能撤回。", "This payment goes back to its payer, and cannot be called back."))
+                    (lang.t("这笔付款会原路退给付款人，不能撤回。", "This payment goes back to its payer. This cannot be undone."))
                 } @else {
-                    (lang.t("这笔付款会入账到订单并交付，不能撤回。", "This payment is credited to the order, and the order is delivered; that cannot be called back."))
+                    (lang.t("这笔付款会入账到订单并交付，不能撤回。", "This payment is credited to the order, and the order is delivered. This cannot be undone."))
                 }
             }
             dl.facts {
@@ -256,7 +256,7 @@ async fn confirmation(console: &Console, view: &View, id: &str, form: &Form) -> 
                     input type="hidden" name="note" value=(form.get("note"));
                     button.danger type="submit" name="action" value=(action) data-testid="confirm" { (verb(lang, action)) }
                 }
-                a.button href="/incidents" data-testid="cancel" { (lang.t("返回，什么都不做", "Back, without doing anything")) }
+                a.button href="/incidents" data-testid="cancel" { (lang.t("返回，什么都不做", "Go back without doing anything")) }
             }
         }
     };

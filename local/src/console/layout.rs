@@ -16,7 +16,7 @@ const HTMX: &str = r#"{"includeIndicatorStyles":false,"allowEval":false,"allowSc
 pub(super) async fn page(console: &Console, view: &View, title: &str, body: &Markup) -> Response {
     let lang = view.lang;
     let content = html! {
-        a.skip href="#main" { (lang.t("跳到正文", "Skip to the content")) }
+        a.skip href="#main" { (lang.t("跳到正文", "Skip to content")) }
         header.top {
             (bars(console, lang))
             div.wrap {
@@ -229,7 +229,7 @@ impl Part<'_> {
     }
 
     fn section(&self, lang: Lang, anew: bool) -> Markup {
-        let held = lang.t("有新内容；表单填写完后刷新", "There is news; it appears when the form is done");
+        let held = lang.t("有新内容；表单填写完后刷新", "New content is waiting; it appears when the form is done");
         html! {
             section class=(self.class) id=(format!("part-{}", self.name)) data-testid=(self.name) data-part=(self.name) data-v=(digest(&self.inner)) data-held-note=(held) hx-swap-oob=[anew.then_some("true")] {
                 (self.inner)

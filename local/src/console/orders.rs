@@ -143,14 +143,14 @@ fn list(view: &View, now: UnixMs, caption: &str, found: &Found) -> Markup {
             }
             @if let Some(note) = &found.note { p.muted data-testid="list-note" { (note) } }
             @if found.list.is_empty() {
-                div.empty { p { (lang.t("没有找到订单。", "No orders found.")) } p.muted { (lang.t("未支付和已关闭的订单不按日列出：用状态“待支付”，或按单号、用户查找。", "Unpaid and closed orders are in no day: choose the state Unpaid, or look for their number or user.")) } }
+                div.empty { p { (lang.t("没有找到订单。", "No orders found.")) } p.muted { (lang.t("未支付和已关闭的订单不按日列出：用状态“待支付”，或按单号、用户查找。", "Unpaid and closed orders are not listed by day: choose the state Unpaid, or look for their number or user.")) } }
             } @else {
                 (rows::table(lang, now, &found.list, caption))
             }
             @if found.next.is_some() || view.field("cursor").is_some() {
                 nav.pages aria-label=(lang.t("分页", "Pages")) {
                     @if view.field("cursor").is_some() { a href=(view.link("/orders", &[("cursor", None)])) { (lang.t("回到最新", "Newest")) } }
-                    @if let Some(next) = &found.next { a rel="next" data-testid="next" href=(view.link("/orders", &[("cursor", Some(next))])) { (lang.t("更早的", "Older ones")) } }
+                    @if let Some(next) = &found.next { a rel="next" data-testid="next" href=(view.link("/orders", &[("cursor", Some(next))])) { (lang.t("更早的", "Older")) } }
                 }
             }
         }
@@ -166,7 +166,7 @@ async fn find(
 ) -> Result<Result<Found, String>, StoreError> {
     let lang = view.lang;
     let cursor = view.field("cursor");
-    let not_ours = || lang.t("这个分页地址不属于这个列表", "this page's address is not of this list").to_owned();
+    let not_ours = || lang.t("这个分页地址不属于这个列表", "this page link does not belong to this list").to_owned();
     let mut found = Found::default();
     if filter.state == Some(State::Open) {
         open_orders(console, lang, filter, &mut found).await?;

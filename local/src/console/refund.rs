@@ -36,7 +36,7 @@ pub(super) fn form(console: &Console, view: &View, order: &Order, typed: Option<
                 div.inline {
                     input name="amount" value=(was("amount")) inputmode="decimal" placeholder=(lang.t("金额（元）", "Yuan")) autocomplete="off" aria-label=(lang.t("退款金额（元）", "Amount in yuan"));
                     input name="refund_desc" value=(was("refund_desc")) maxlength="80" placeholder=(lang.t("原因", "Reason")) autocomplete="off" aria-label=(lang.t("原因", "Reason"));
-                    button type="submit" name="scope" value="part" data-testid="refund" { (lang.t("退这一金额…", "Refund it…")) }
+                    button type="submit" name="scope" value="part" data-testid="refund" { (lang.t("退这一金额…", "Refund this amount…")) }
                 }
                 button type="submit" name="scope" value="all" data-testid="refund-all" { (lang.t("退全部剩余 ", "Refund all that is left, ")) (money(order.refundable)) "…" }
             }
@@ -118,8 +118,10 @@ pub(super) async fn confirmation(
 ) -> Response {
     let lang = view.lang;
     let Some(wish) = console.wishes.look(&token).filter(|wish| wish.out_trade_no == no) else {
-        let what =
-            lang.t("这次确认已经用过，或属于更早的启动", "this confirmation was used, or is of an earlier start");
+        let what = lang.t(
+            "这次确认已经用过，或属于更早的启动",
+            "this confirmation was used already, or comes from before a restart",
+        );
         return (StatusCode::GONE, layout::bare(&view, what)).into_response();
     };
     let Ok(Some(order)) = console.store.order(&no).await else { return lookup::missing(&view) };
@@ -133,17 +135,17 @@ pub(super) async fn confirmation(
                 p.verdict data-tone="bad" { (lang.t("这是全部剩余金额，退款后这笔订单不再有款。", "This is all that is left of the order.")) }
             }
             @if console.rights.real_money {
-                p.verdict data-tone="bad" { (lang.t("使用您自己的配置：确认后会退出真实的钱，不能撤回。", "Your own configuration is in use: real money goes out, and cannot be called back.")) }
+                p.verdict data-tone="bad" { (lang.t("使用您自己的配置：确认后会退出真实的钱，不能撤回。", "Your own configuration is in use: real money goes out, and this cannot be undone.")) }
             }
             dl.facts {
                 div.wide { dt { (lang.t("订单", "Order")) } dd { (no) } }
                 div { dt { (lang.t("商品", "Subject")) } dd { (plain::clean(&order.description)) } }
-                div { dt { (lang.t("支付方式", "Way to pay")) } dd { (ways::name(lang, &attempt.pay_type)) " · " (order.merchant) } }
+                div { dt { (lang.t("支付方式", "Payment method")) } dd { (ways::name(lang, &attempt.pay_type)) " · " (order.merchant) } }
                 @if let Some(user) = &order.user_id { div { dt { (lang.t("用户", "User")) } dd { (user) } } }
                 div { dt { (lang.t("订单金额", "Paid")) } dd { (money(order.total_fee)) } }
                 div { dt { (lang.t("已退与在途", "Refunded and under way")) } dd { (money(Fen(order.refund_fee.0.saturating_add(order.refund_reserved.0)))) } }
-                div { dt { (lang.t("现在可退", "Left now")) } dd { (money(wish.left)) } }
-                div { dt { (lang.t("退后剩余", "Left afterwards")) } dd { (money(after)) } }
+                div { dt { (lang.t("现在可退", "Refundable now")) } dd { (money(wish.left)) } }
+                div { dt { (lang.t("退后剩余", "Left after this refund")) } dd { (money(after)) } }
                 @if let Some(reason) = &wish.reason { div.wide { dt { (lang.t("原因", "Reason")) } dd { (reason) } } }
                 div.wide { dt { (lang.t("退款单号", "The refund's number")) } dd { code { (wish.out_refund_no) } } }
             }
@@ -152,7 +154,7 @@ pub(super) async fn confirmation(
                     (layout::token(&console))
                     button.danger type="submit" data-testid="confirm" { (lang.t("确认退款 ", "Refund ")) (money(wish.amount)) }
                 }
-                a.button href=(order_path(&no)) data-testid="cancel" { (lang.t("返回，不退款", "Back, without a refund")) }
+                a.button href=(order_path(&no)) data-testid="cancel" { (lang.t("返回，不退款", "Go back without refunding")) }
             }
         }
     };
@@ -168,13 +170,15 @@ pub(super) async fn make(
 ) -> Response {
     let lang = view.lang;
     let Some(wish) = console.wishes.look(&token).filter(|wish| wish.out_trade_no == no) else {
-        let what =
-            lang.t("这次确认已经用过，或属于更早的启动", "this confirmation was used, or is of an earlier start");
+        let what = lang.t(
+            "这次确认已经用过，或属于更早的启动",
+            "this confirmation was used already, or comes from before a restart",
+        );
         return not_done(&console, &view, &no, 409, what);
     };
     let Ok(Some(order)) = console.store.order(&no).await else { return lookup::missing(&view) };
     let Some(_) = console.wishes.take(&token) else {
-        return not_done(&console, &view, &no, 409, lang.t("这次确认已经用过", "this confirmation was used"));
+        return not_done(&console, &view, &no, 409, lang.t("这次确认已经用过", "this confirmation was used already"));
     };
     if order.refundable != wish.left && wish.amount <= order.refundable {
         let token = console.wishes.keep(Wish { left: order.refundable, ..wish });

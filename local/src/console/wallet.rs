@@ -74,7 +74,7 @@ fn sheet(console: &Console, view: &View, order: &Order, paid: bool, gone: bool) 
             p.muted { (lang.t("这笔订单已关闭。", "This order is closed.")) }
             form method="post" action=(action) {
                 (layout::token(console))
-                button type="submit" name="how" value="late" data-testid="wallet-late" { (lang.t("仍然支付（迟到的付款）", "Pay all the same (a late payment)")) }
+                button type="submit" name="how" value="late" data-testid="wallet-late" { (lang.t("仍然支付（迟到的付款）", "Pay anyway (late payment)")) }
             }
         }
     }
