@@ -35,7 +35,7 @@ enum Format {
 pub(crate) struct Arguments {
     /// As what
     format: Format,
-    /// Paid on this day or later, Shanghai time
+    /// Paid on this day or later, Beijing time
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     from: Day,
     /// Paid on this day or earlier

@@ -15,7 +15,7 @@ use shared::store::{DayPosition, Due, PaidEntry};
 /// Which orders.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Paid on this day, Shanghai time (default: today)
+    /// Paid on this day, Beijing time (default: today)
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, conflicts_with_all = ["from", "to", "user"])]
     day: Option<Day>,
     /// Paid on this day or later

@@ -16,7 +16,7 @@ use shared::store::Due;
 pub(crate) struct Arguments {
     /// The number of one, ended or not
     no: Option<String>,
-    /// Only those that were begun on this day, Shanghai time
+    /// Only those that were started on this day, Beijing time
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, conflicts_with = "no")]
     day: Option<Day>,
     /// Only in this state: PROCESSING, WAIT_USER_CONFIRM, CANCELING, UNKNOWN
