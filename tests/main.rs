@@ -30,6 +30,7 @@ mod crypto;
 mod days;
 mod declared_fields;
 mod deploy;
+mod docs;
 mod douyin_open;
 mod emulator;
 mod envelope;

@@ -78,7 +78,7 @@ impl Holds {
             Self::RefundState => json!({ "type": "string", "enum": ["PROCESSING", "SUCCESS", "CLOSED", "REFUSED"] }),
             Self::IncidentStatus => json!({ "type": "string", "enum": ["open", "resolved"] }),
             Self::TimeEnd => {
-                json!({ "type": "string", "pattern": "^[0-9]{14}$", "description": "yyyyMMddHHmmss in Shanghai" })
+                json!({ "type": "string", "pattern": "^[0-9]{14}$", "description": "yyyyMMddHHmmss, Beijing time" })
             }
         }
     }

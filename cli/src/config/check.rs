@@ -123,7 +123,7 @@ impl Findings {
             }
         };
         match self.faults.len() {
-            0 => list(lang.t("配置正确", "The configuration is right").to_owned(), &[]),
+            0 => list(lang.t("配置正确", "The configuration is valid").to_owned(), &[]),
             count => list(
                 said::count(lang, count, "处错误，函数不能启动", "fault", ": the functions do not start"),
                 &self.faults,

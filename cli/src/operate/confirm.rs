@@ -28,7 +28,7 @@ pub(super) fn confirm(session: &Session, facts: &[(&str, String)], yes: bool) ->
     if !input.is_terminal() {
         return Err(Failure::usage(session.t(
             "没有执行：不在终端里运行时，需要用 --yes 确认。",
-            "Nothing was done: without a terminal it is confirmed with --yes.",
+            "Nothing was done: without a terminal, confirm with --yes.",
         )));
     }
     note(session.t("输入 yes 继续：", "Type yes to go on:"));

@@ -35,7 +35,7 @@ enum Format {
 pub(crate) struct Arguments {
     /// As what
     format: Format,
-    /// Paid on this day or later, Shanghai time
+    /// Paid on this day or later, Beijing time
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     from: Day,
     /// Paid on this day or earlier
@@ -118,7 +118,7 @@ struct Partial<'a> {
 impl<'a> Partial<'a> {
     fn create(session: &Session, path: &'a Path) -> Result<Self, Failure> {
         if path.exists() {
-            let what = session.t("文件已存在，不会覆盖", "is there already, and is not written over");
+            let what = session.t("文件已存在，不会覆盖", "exists already, and is not overwritten");
             return Err(Failure::refused(format!("{} {what}", path.display())));
         }
         let mut partial = path.as_os_str().to_owned();

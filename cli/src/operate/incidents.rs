@@ -43,14 +43,14 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
     let page = session.target.store.incidents(limit, arguments.cursor.as_deref(), wanted).await?;
-    let foreign = || Failure::usage(session.t("--cursor 不属于这个列表", "--cursor: not of this list"));
+    let foreign = || Failure::usage(session.t("--cursor 不属于这个列表", "--cursor: does not belong to this list"));
     let (list, cursor) = page.ok_or_else(foreign)?;
     let document = json!({ "list": list, "cursor": cursor, "place": rows::place(&session) });
     session.show(&document, || {
         let mut lines = vec![session.place()];
         let table = table(&session, &list);
         match table.is_empty() {
-            true => lines.push(session.t("没有待处理的异常。", "No incident waits for anybody.").to_owned()),
+            true => lines.push(session.t("没有待处理的异常。", "No open incidents.").to_owned()),
             false => {
                 lines.extend(table.lines());
                 lines.push(

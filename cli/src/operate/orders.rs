@@ -15,7 +15,7 @@ use shared::store::{DayPosition, Due, PaidEntry};
 /// Which orders.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Paid on this day, Shanghai time (default: today)
+    /// Paid on this day, Beijing time (default: today)
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, conflicts_with_all = ["from", "to", "user"])]
     day: Option<Day>,
     /// Paid on this day or later
@@ -79,7 +79,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         (None, Some(Status::Closed)) => {
             return Err(Failure::usage(session.t(
                 "已关闭的订单没有按日期的列表：请用 --user，或用 `vk-pay order 订单号` 查看一笔。",
-                "Closed orders are in no list of days: name a --user, or look at one with `vk-pay order NO`.",
+                "Closed orders are not listed by day: give a --user, or look at one with `vk-pay order NO`.",
             )));
         }
         (None, _) => {
@@ -116,7 +116,7 @@ async fn of_user(session: &Session, arguments: &Arguments, user: &str) -> Result
 }
 
 fn foreign_cursor(session: &Session) -> Failure {
-    Failure::usage(session.t("--cursor 不属于这个列表", "--cursor: not of this list"))
+    Failure::usage(session.t("--cursor 不属于这个列表", "--cursor: does not belong to this list"))
 }
 
 async fn paid(session: &Session, arguments: &Arguments) -> Result<Page, Failure> {

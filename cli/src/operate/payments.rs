@@ -12,7 +12,7 @@ use shared::store::{ByDay, DayList, DayTotals, OnDay, PaidEntry, RefundedEntry};
 /// Which day.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The day, Shanghai time (default: today)
+    /// The day, Beijing time (default: today)
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     day: Option<Day>,
     #[command(flatten)]

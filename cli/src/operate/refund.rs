@@ -156,7 +156,7 @@ fn lines(session: &Session, reply: &Value, amount: Fen) -> Vec<String> {
         "PROCESSING" => session
             .t(
                 "渠道已受理，尚未到账；稍后用 vk-pay order 查看",
-                "the provider has it and has not ended it; see vk-pay order later",
+                "the provider has accepted it and not finished it; check later with vk-pay order",
             )
             .to_owned(),
         other => other.to_owned(),

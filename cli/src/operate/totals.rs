@@ -18,7 +18,7 @@ const MOST_DAYS: i64 = 366;
 /// Which days.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The first day, Shanghai time (default: today)
+    /// The first day, Beijing time (default: today)
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     from: Option<Day>,
     /// The last day (default: the first)

@@ -16,7 +16,7 @@ use shared::store::Due;
 pub(crate) struct Arguments {
     /// The number of one, ended or not
     no: Option<String>,
-    /// Only those that were begun on this day, Shanghai time
+    /// Only those that were started on this day, Beijing time
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, conflicts_with = "no")]
     day: Option<Day>,
     /// Only in this state: PROCESSING, WAIT_USER_CONFIRM, CANCELING, UNKNOWN
@@ -137,7 +137,7 @@ fn lines(session: &Session, list: &[Transfer], one: bool) -> Vec<String> {
             session
                 .t(
                     "已结束的转账不在列表里：vk-pay transfers 单号",
-                    "Ended transfers are in no list: vk-pay transfers NO",
+                    "Finished transfers are not listed: vk-pay transfers NO",
                 )
                 .to_owned(),
         );

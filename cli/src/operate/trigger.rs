@@ -113,7 +113,7 @@ fn lines(session: &Session, trigger: Trigger, reply: &Value) -> Vec<String> {
     if fields.get("settled").and_then(Value::as_bool) == Some(false) {
         lines.push(format!(
             "  {} vk-pay order {no}",
-            session.t("还没有到达预期的结果，稍后再看：", "it has not ended as it was meant to yet; look again:")
+            session.t("还没有到达预期的结果，稍后再看：", "it has not ended as expected yet; check again:")
         ));
     }
     lines

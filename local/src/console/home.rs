@@ -74,7 +74,7 @@ async fn create_form(console: &Console, view: &View, typed: Option<&Form>) -> Ma
     html! {
         form method="post" action="/orders" data-testid="create" {
             (layout::token(console))
-            label { span { (lang.t("支付方式", "Way to pay")) } (forms::ways_select(lang, &offer, &way)) }
+            label { span { (lang.t("支付方式", "Payment method")) } (forms::ways_select(lang, &offer, &way)) }
             label { span { (lang.t("商户", "Merchant")) } (forms::merchant_select(lang, console.sandbox().is_some(), &offer, &was("pid", ""))) }
             div.row {
                 label { span { (lang.t("金额", "Amount")) }

@@ -240,9 +240,9 @@ async fn confirmation(console: &Console, view: &View, id: &str, form: &Form) -> 
             @if let Some(total) = total { div.sum { (money(total)) } }
             p.verdict data-tone="bad" {
                 @if action == "refund" {
-                    (lang.t("这笔付款会原路退给付款人，不能撤回。", "This payment goes back to its payer, and cannot be called back."))
+                    (lang.t("这笔付款会原路退给付款人，不能撤回。", "This payment goes back to its payer. This cannot be undone."))
                 } @else {
-                    (lang.t("这笔付款会入账到订单并交付，不能撤回。", "This payment is credited to the order, and the order is delivered; that cannot be called back."))
+                    (lang.t("这笔付款会入账到订单并交付，不能撤回。", "This payment is credited to the order, and the order is delivered. This cannot be undone."))
                 }
             }
             dl.facts {

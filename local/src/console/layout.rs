@@ -16,7 +16,7 @@ const HTMX: &str = r#"{"includeIndicatorStyles":false,"allowEval":false,"allowSc
 pub(super) async fn page(console: &Console, view: &View, title: &str, body: &Markup) -> Response {
     let lang = view.lang;
     let content = html! {
-        a.skip href="#main" { (lang.t("跳到正文", "Skip to the content")) }
+        a.skip href="#main" { (lang.t("跳到正文", "Skip to content")) }
         header.top {
             (bars(console, lang))
             div.wrap {

@@ -45,7 +45,7 @@ pub(super) fn why_gone(console: &Console, lang: Lang, attempt: &Attempt) -> &'st
     match before {
         true => lang.t(
             "沙箱重启后账本已清空，不认识这笔交易。",
-            "The sandbox was restarted since, and does not know this trade any more.",
+            "The sandbox has been restarted since and no longer knows this trade.",
         ),
         false => lang.t(
             "渠道没有这笔交易：下单没有成功，或结果未知。",

@@ -106,14 +106,14 @@ async fn head(console: &Console, view: &View, order: &Order) -> Markup {
     let forwarded = console.config().await.is_some_and(|config| config.handlers.contains_key(&order.kind));
     let incidents = timeline::incidents_of(console, order).await;
     let taken = match forwarded {
-        true => lang.t("已交付：处理程序已接收这笔订单", "Delivered: the handler has taken the order"),
+        true => lang.t("已交付：处理程序已接收这笔订单", "Delivered: the handler has accepted the order"),
         false => lang.t(
             "已交付：类型处理程序的写入与订单在同一事务中提交",
             "Delivered: the handler's writes committed in the order's own transaction",
         ),
     };
     let facts: [(&str, Option<String>); 7] = [
-        (lang.t("支付方式", "Way to pay"), Some(ways::name(lang, &order.pay_type))),
+        (lang.t("支付方式", "Payment method"), Some(ways::name(lang, &order.pay_type))),
         (lang.t("类型", "Type"), Some(format!("{} · {}", kind_name(lang, &order.kind), order.kind))),
         (lang.t("商户", "Merchant"), Some(order.merchant.clone())),
         (lang.t("用户", "User"), order.user_id.clone()),

@@ -36,7 +36,7 @@ pub(super) fn form(console: &Console, view: &View, order: &Order, typed: Option<
                 div.inline {
                     input name="amount" value=(was("amount")) inputmode="decimal" placeholder=(lang.t("金额（元）", "Yuan")) autocomplete="off" aria-label=(lang.t("退款金额（元）", "Amount in yuan"));
                     input name="refund_desc" value=(was("refund_desc")) maxlength="80" placeholder=(lang.t("原因", "Reason")) autocomplete="off" aria-label=(lang.t("原因", "Reason"));
-                    button type="submit" name="scope" value="part" data-testid="refund" { (lang.t("退这一金额…", "Refund it…")) }
+                    button type="submit" name="scope" value="part" data-testid="refund" { (lang.t("退这一金额…", "Refund this amount…")) }
                 }
                 button type="submit" name="scope" value="all" data-testid="refund-all" { (lang.t("退全部剩余 ", "Refund all that is left, ")) (money(order.refundable)) "…" }
             }
@@ -133,17 +133,17 @@ pub(super) async fn confirmation(
                 p.verdict data-tone="bad" { (lang.t("这是全部剩余金额，退款后这笔订单不再有款。", "This is all that is left of the order.")) }
             }
             @if console.rights.real_money {
-                p.verdict data-tone="bad" { (lang.t("使用您自己的配置：确认后会退出真实的钱，不能撤回。", "Your own configuration is in use: real money goes out, and cannot be called back.")) }
+                p.verdict data-tone="bad" { (lang.t("使用您自己的配置：确认后会退出真实的钱，不能撤回。", "Your own configuration is in use: real money goes out, and this cannot be undone.")) }
             }
             dl.facts {
                 div.wide { dt { (lang.t("订单", "Order")) } dd { (no) } }
                 div { dt { (lang.t("商品", "Subject")) } dd { (plain::clean(&order.description)) } }
-                div { dt { (lang.t("支付方式", "Way to pay")) } dd { (ways::name(lang, &attempt.pay_type)) " · " (order.merchant) } }
+                div { dt { (lang.t("支付方式", "Payment method")) } dd { (ways::name(lang, &attempt.pay_type)) " · " (order.merchant) } }
                 @if let Some(user) = &order.user_id { div { dt { (lang.t("用户", "User")) } dd { (user) } } }
                 div { dt { (lang.t("订单金额", "Paid")) } dd { (money(order.total_fee)) } }
                 div { dt { (lang.t("已退与在途", "Refunded and under way")) } dd { (money(Fen(order.refund_fee.0.saturating_add(order.refund_reserved.0)))) } }
-                div { dt { (lang.t("现在可退", "Left now")) } dd { (money(wish.left)) } }
-                div { dt { (lang.t("退后剩余", "Left afterwards")) } dd { (money(after)) } }
+                div { dt { (lang.t("现在可退", "Refundable now")) } dd { (money(wish.left)) } }
+                div { dt { (lang.t("退后剩余", "Left after this refund")) } dd { (money(after)) } }
                 @if let Some(reason) = &wish.reason { div.wide { dt { (lang.t("原因", "Reason")) } dd { (reason) } } }
                 div.wide { dt { (lang.t("退款单号", "The refund's number")) } dd { code { (wish.out_refund_no) } } }
             }

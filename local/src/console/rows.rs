@@ -16,7 +16,7 @@ pub(super) fn table(lang: Lang, now: UnixMs, orders: &[Order], caption: &str) ->
                 thead { tr {
                     th scope="col" { (lang.t("订单", "Order")) }
                     th scope="col" { (lang.t("时间", "When")) }
-                    th.minor scope="col" { (lang.t("支付方式", "Way to pay")) }
+                    th.minor scope="col" { (lang.t("支付方式", "Payment method")) }
                     th.minor scope="col" { (lang.t("商户", "Merchant")) }
                     th.minor scope="col" { (lang.t("用户", "User")) }
                     th.number scope="col" { (lang.t("金额", "Amount")) }

@@ -130,7 +130,7 @@ fn rules(console: &Console, lang: Lang) -> Markup {
         ul.attempts { @for rule in &rules { li data-testid="rule" {
             span { (op(rule.on.op)) @if let Some(provider) = rule.on.provider { " · " (provider.name()) } }
             b { (fault(rule.what)) }
-            span.muted { @match rule.times { Some(times) => { (lang.t("还剩 ", "left: ")) (times) (lang.t(" 次", "")) } None => { (lang.t("一直", "for ever")) } } }
+            span.muted { @match rule.times { Some(times) => { (lang.t("还剩 ", "left: ")) (times) (lang.t(" 次", "")) } None => { (lang.t("一直", "until dropped")) } } }
         } } }
         form method="post" action="/sandbox/behave" { (layout::token(console)) button type="submit" data-testid="behave" { (lang.t("全部清除", "Drop all rules")) } }
     }
@@ -161,10 +161,10 @@ fn clock(console: &Console, lang: Lang) -> Markup {
     html! {
         section.card {
             h2 { (lang.t("定时任务", "Schedule")) }
-            p.muted { (lang.t("把运行时钟拨到 25 小时后执行一次：未支付的订单到期关闭，一直失败的交付被搁置。", "One run as of 25 hours from now: unpaid orders end, and deliveries that kept failing are given up.")) }
+            p.muted { (lang.t("把运行时钟拨到 25 小时后执行一次：未支付的订单到期关闭，一直失败的交付被搁置。", "One run with the clock 25 hours ahead: unpaid orders end, and deliveries that kept failing are given up.")) }
             form method="post" action="/sandbox/tomorrow" {
                 (layout::token(console))
-                button type="submit" data-testid="tomorrow" { (lang.t("按明天的时钟运行", "Run it as of tomorrow")) }
+                button type="submit" data-testid="tomorrow" { (lang.t("按明天的时钟运行", "Run it with tomorrow's clock")) }
             }
         }
     }
@@ -245,7 +245,7 @@ fn lists(console: &Console, view: &View) -> Markup {
 const fn answer(lang: Lang, answer: Answer) -> (&'static str, &'static str, &'static str) {
     match answer {
         Answer::Taken => ("taken", "good", lang.t("已接收", "taken")),
-        Answer::Known => ("known", "past", lang.t("重复，未再处理", "known, nothing done again")),
+        Answer::Known => ("known", "past", lang.t("重复，未再处理", "repeat, nothing done again")),
         Answer::Failed => ("failed", "bad", lang.t("失败", "failed")),
     }
 }

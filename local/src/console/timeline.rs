@@ -127,7 +127,7 @@ fn from_history(lang: Lang, mut item: Map<String, Value>) -> Line {
     let detail = take("detail");
     let (tone, zh, en) = match event.as_str() {
         "created" => ("note", "订单已创建", "Order created"),
-        "issued" => ("note", "渠道已下单，支付参数已签发", "Provider took the order; pay parameters issued"),
+        "issued" => ("note", "渠道已下单，支付参数已签发", "Provider accepted the order; pay parameters issued"),
         "attempt" => ("note", "换一种方式支付", "Another way to pay"),
         "retried" => ("note", "再次尝试", "Tried again"),
         "paid" => ("good", "订单已支付（一个事务）", "Order paid (one transaction)"),
@@ -140,12 +140,12 @@ fn from_history(lang: Lang, mut item: Map<String, Value>) -> Line {
         "incident refund" => ("part", "异常款项退回", "The incident's payment goes back"),
         "incident resolved" => ("note", "异常已处理", "Incident resolved"),
         "handler" if detail.get("user_order_success").and_then(Value::as_bool) == Some(true) => {
-            ("good", "处理程序已接收", "The handler took the order")
+            ("good", "处理程序已接收", "The handler accepted the order")
         }
         "handler" if detail.get("reason").is_some_and(Value::is_string) => {
-            ("bad", "处理程序未接收", "The handler did not take the order")
+            ("bad", "处理程序未接收", "The handler did not accept the order")
         }
-        "handler" => ("note", "开始交付", "Delivery begins"),
+        "handler" => ("note", "开始交付", "Delivery started"),
         "refund reserved" => ("part", "退款已预占", "Refund reserved"),
         "refunded" => ("part", "退款成功", "Refunded"),
         "refund refused" => ("bad", "退款被拒绝，预占已释放", "Refund refused; reservation released"),

@@ -135,11 +135,11 @@ codes! {
     /// The handler has done its work.
     ALREADY_HANDLED = 2016, 409, "订单已处理", "the order is handled already";
     /// No such incident.
-    NO_INCIDENT = 2017, 404, "事件不存在", "there is no such incident";
+    NO_INCIDENT = 2017, 404, "异常不存在", "there is no such incident";
     /// It is done with.
-    INCIDENT_RESOLVED = 2018, 409, "事件已处理", "the incident is resolved already";
+    INCIDENT_RESOLVED = 2018, 409, "异常已处理", "the incident is resolved already";
     /// It cannot be resolved so.
-    INCIDENT_ACTION = 2019, 409, "该事件不能这样处理", "the incident cannot be resolved so";
+    INCIDENT_ACTION = 2019, 409, "该异常不能这样处理", "the incident cannot be resolved so";
     /// As many attempts as an order may have.
     TOO_MANY_ATTEMPTS = 2020, 409, "该订单的支付尝试次数已达上限，请新建订单", "the order has as many attempts as it may; create another order";
     /// As many refunds as an order may have.

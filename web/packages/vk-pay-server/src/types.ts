@@ -197,7 +197,7 @@ export interface QueryPaymentReply extends OrderState {
   type: string;
   /** Unix ms. */
   pay_date?: number;
-  /** `yyyyMMddHHmmss` in Shanghai. */
+  /** `yyyyMMddHHmmss`, Beijing time. */
   time_end?: string;
   /** When to ask again about an unpaid order, ms from now. */
   next_poll_ms?: number;
