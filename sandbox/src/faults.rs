@@ -84,7 +84,8 @@ pub enum Misbehaviour {
     Refuse,
     /// The product is not enabled: v3 403 `NO_AUTH`, Alipay 40006; at others as a wrong parameter.
     NotEnabled,
-    /// Requests from this address are refused: WeChat's access tokens 40164; at others as a wrong parameter.
+    /// Requests from this address are refused: WeChat Pay's APIv3 400 `INVALID_REQUEST`, WeChat's access tokens 40164; at
+    /// others as a wrong parameter.
     AddressRefused,
     /// What is asked for does not exist: v3 404 `RESOURCE_NOT_EXISTS`, as a merchant that has only the public key is
     /// answered who asks for the platform certificates.

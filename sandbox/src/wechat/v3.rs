@@ -313,6 +313,7 @@ pub(crate) fn refuse(what: Misbehaviour) -> Answer {
         Misbehaviour::Missing => {
             Refusal::new(404, "RESOURCE_NOT_EXISTS", "无可用的平台证书，请在商户平台申请使用微信支付公钥", 268_435_457)
         }
+        Misbehaviour::AddressRefused => Refusal::new(400, "INVALID_REQUEST", "此IP地址不允许调用该接口", 268_435_461),
         Misbehaviour::TooMany => Refusal::new(429, "FREQUENCY_LIMITED", "频率超限", 268_447_840),
         _ => Refusal::new(500, "SYSTEM_ERROR", "系统异常，请稍后重试", 268_435_456),
     }
