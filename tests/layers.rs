@@ -134,7 +134,7 @@ const TREES: [Tree; 9] = [
             &["profile", "faults", "common"],
             &["wire", "merchant"],
             &["ledger"],
-            &["transfers", "bills"],
+            &["authorizations", "transfers", "bills"],
             &["outbox", "forgery"],
             &["state"],
             &["sandbox"],

@@ -27,6 +27,12 @@ pub enum Op {
     TransferQuery,
     /// Transfer cancel.
     TransferCancel,
+    /// A payee is asked for an authorisation.
+    Authorize,
+    /// How an authorisation stands.
+    AuthorizationQuery,
+    /// An authorisation is closed.
+    AuthorizationClose,
     /// `GET /v3/certificates`, `alipay.open.app.alipaycert.download`.
     Certificates,
     /// The bill of a day, and its file.

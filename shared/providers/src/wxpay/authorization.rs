@@ -110,7 +110,7 @@ pub(super) fn standing(object: &Value) -> Option<AuthorizationStanding> {
         provider_state: own("state"),
         authorization_id: own("authorization_id"),
         authorize_time: own("authorize_time"),
-        close_reason: text(&object["close_info"], "close_reason"),
+        close_reason: text(&object["close_info"], "close_reason").filter(|_| state == AuthorizationState::Closed),
         package_info: own("package_info").filter(|_| state == AuthorizationState::WaitUserConfirm),
         app_id: own("appid"),
         payee: own("openid"),
