@@ -57,7 +57,9 @@ fn samples(action: Action) -> Vec<Value> {
             merge(&mut first, scene);
             vec![first, second]
         }
-        Action::Transfers(Transfers::Query | Transfers::Cancel) => vec![json!({ "out_bill_no": "B1" }), json!({})],
+        Action::Transfers(Transfers::Query | Transfers::Cancel | Transfers::Receipt) => {
+            vec![json!({ "out_bill_no": "B1" }), json!({})]
+        }
         Action::Transfers(Transfers::Authorize) => {
             let data = json!({
                 "provider": "wxpay", "out_authorization_no": "A0000001", "openid": "o1", "user_display_name": "u1",

@@ -20,6 +20,7 @@ pub(crate) fn result(action: Action) -> (Value, Vec<i64>) {
         Action::Refunds(Refunds::UploadShipping | Refunds::ConfirmReceive) => (shipping(&[]), ok),
         Action::Refunds(Refunds::QueryShipping) => (shipping(&[("platform", Holds::Object)]), ok),
         Action::Transfers(Transfers::Transfer | Transfers::Query | Transfers::Cancel) => (transfer(), ok),
+        Action::Transfers(Transfers::Receipt) => (receipt(), ok),
         Action::Transfers(Transfers::Authorize | Transfers::QueryAuthorization | Transfers::CloseAuthorization) => {
             (authorization(), ok)
         }
@@ -259,5 +260,17 @@ fn authorization() -> Value {
             ("result", Holds::Any),
         ],
         &[("authorize_time", TEXT), ("close_reason", TEXT), ("fail_reason", TEXT), ("options", Holds::Object)],
+    )
+}
+
+fn receipt() -> Value {
+    object(
+        &[
+            ("provider", Holds::Provider),
+            ("out_bill_no", TEXT),
+            ("transfer_bill_no", Holds::TextOrNull),
+            ("state", TEXT),
+        ],
+        &[("content_type", TEXT), ("file", TEXT), ("sha256", TEXT)],
     )
 }

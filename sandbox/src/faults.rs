@@ -27,6 +27,8 @@ pub enum Op {
     TransferQuery,
     /// Transfer cancel.
     TransferCancel,
+    /// The receipt of a transfer, asked for or looked for.
+    Receipt,
     /// A payee is asked for an authorisation.
     Authorize,
     /// How an authorisation stands.
@@ -96,7 +98,7 @@ pub enum Misbehaviour {
     /// What is asked for does not exist: v3 404 `RESOURCE_NOT_EXISTS`, as a merchant that has only the public key is
     /// answered who asks for the platform certificates.
     Missing,
-    /// Query: one word of the answer says paid and another denies it.
+    /// Query: one word of the answer says paid and another denies it. Receipt: the hash of another file.
     Contradict,
     /// Query: the payer is entering a password.
     Paying,

@@ -8,6 +8,7 @@ mod keys;
 mod notify;
 mod objects;
 mod orders;
+mod receipts;
 mod refunds;
 mod rules;
 mod shipping;

@@ -128,6 +128,7 @@ pub(crate) fn enter(cx: &Cx<'_>, mut body: Map<String, Value>, payee: Payee) -> 
         created: now,
         updated: now,
         ended: None,
+        receipt: None,
         request: Value::Object(body.clone()),
     });
     let repeated = || Refusal::new(400, "ALREADY_EXISTS", "商家转账单号已存在，且参数与原请求不一致", 268_435_461);

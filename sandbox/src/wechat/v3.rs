@@ -1,7 +1,7 @@
 //! APIv3: routes, refusals, and the envelope of answers (wechat.md sections 1, 2, 4).
 
 use super::Account;
-use super::{auth, authorizations, bill, orders, refunds, transfers};
+use super::{auth, authorizations, bill, orders, receipts, refunds, transfers};
 use crate::crypto::{ALNUM, gcm_seal, random_text};
 use crate::faults::{Misbehaviour, Op};
 use crate::ids;
@@ -84,6 +84,8 @@ pub(crate) enum Route {
     TransferQuery { number: String },
     TransferById { id: String },
     TransferCancel { number: String },
+    ReceiptApply,
+    ReceiptQuery { number: String },
     Authorize,
     AuthorizationQuery { number: String },
     AuthorizationClose { number: String },
@@ -123,6 +125,10 @@ impl Route {
                 return Some(Self::TransferCancel { number: (*number).to_owned() });
             }
             ["v3", "fund-app", "mch-transfer", "transfer-bills", "transfer"] => return Some(Self::AuthorizedTransfer),
+            ["v3", "fund-app", "mch-transfer", "elecsign", "out-bill-no"] => return Some(Self::ReceiptApply),
+            ["v3", "fund-app", "mch-transfer", "elecsign", "out-bill-no", number] => {
+                return Some(Self::ReceiptQuery { number: (*number).to_owned() });
+            }
             ["v3", "fund-app", "mch-transfer", "user-confirm-authorization"] => return Some(Self::Authorize),
             ["v3", "fund-app", "mch-transfer", "user-confirm-authorization", "out-authorization-no", number] => {
                 return Some(Self::AuthorizationQuery { number: (*number).to_owned() });
@@ -164,6 +170,7 @@ impl Route {
             | Self::TransferQuery { .. }
             | Self::TransferById { .. }
             | Self::AuthorizationQuery { .. }
+            | Self::ReceiptQuery { .. }
             | Self::Certificates
             | Self::TradeBill
             | Self::BillFile => "GET",
@@ -183,6 +190,7 @@ impl Route {
             Self::Refund | Self::Abnormal { .. } => Op::Refund,
             Self::RefundQuery { .. } => Op::RefundQuery,
             Self::Transfer | Self::AuthorizedTransfer => Op::Transfer,
+            Self::ReceiptApply | Self::ReceiptQuery { .. } => Op::Receipt,
             Self::Authorize => Op::Authorize,
             Self::AuthorizationQuery { .. } => Op::AuthorizationQuery,
             Self::AuthorizationClose { .. } => Op::AuthorizationClose,
@@ -201,6 +209,7 @@ impl Route {
             | Self::Reverse { number }
             | Self::RefundQuery { number }
             | Self::TransferQuery { number }
+            | Self::ReceiptQuery { number }
             | Self::AuthorizationQuery { number }
             | Self::AuthorizationClose { number }
             | Self::TransferCancel { number } => Some(number),
@@ -209,6 +218,7 @@ impl Route {
             | Self::Transfer
             | Self::AuthorizedTransfer
             | Self::Authorize
+            | Self::ReceiptApply
             | Self::Certificates
             | Self::TradeBill
             | Self::BillFile => None,
@@ -276,6 +286,8 @@ fn serve(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> R
         Route::TransferQuery { number } => transfers::query(&cx, |t| t.number == number)?,
         Route::TransferById { id } => transfers::query(&cx, |t| t.id == id)?,
         Route::TransferCancel { number } => transfers::cancel(&cx, &number)?,
+        Route::ReceiptApply => receipts::apply(&cx)?,
+        Route::ReceiptQuery { number } => receipts::query(&cx, &number)?,
         Route::Authorize => authorizations::create(&cx)?,
         Route::AuthorizationQuery { number } => authorizations::query(&cx, &number)?,
         Route::AuthorizationClose { number } => authorizations::close(&cx, &number)?,

@@ -162,6 +162,8 @@ actions! {
         Query = "queryTransfer", Merchant, ["queryTransfer"];
         /// Takes a transfer back.
         Cancel = "cancelTransfer", Merchant, ["cancelTransfer"];
+        /// The receipt of a transfer.
+        Receipt = "transferReceipt", Merchant, ["transferReceipt", "queryTransfer"];
         /// Asks a payee to take transfers without confirming each.
         Authorize = "createUserConfirmAuthorization", Merchant, ["createUserConfirmAuthorization", "transfer"];
         /// How such an authorisation stands.

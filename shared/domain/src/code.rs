@@ -156,6 +156,8 @@ codes! {
     AUTHORIZATION_DIFFERS = 2033, 409, "授权单号已存在且内容不一致", "the number belongs to an authorisation with another content";
     /// The payee has not given it, or it was closed.
     AUTHORIZATION_STATE = 2034, 409, "免确认收款授权未生效或已关闭", "the payee's authorisation is not in effect, or was closed";
+    /// There can be no receipt of it.
+    NO_RECEIPT = 2035, 409, "该转账没有电子回单", "there is no receipt of this transfer";
     /// What was reported was corrected already.
     SHIPPING_CORRECTED = 2040, 409, "发货信息已更正过一次，不能再次更正", "the shipping was corrected once already; the platform takes no further correction";
     /// It cannot be shipped, or received, as it stands.

@@ -372,7 +372,7 @@ pub const fn of(action: Action) -> &'static [Field] {
         Action::Refunds(Refunds::QueryShipping) => ORDER,
         Action::Refunds(Refunds::ConfirmReceive) => CONFIRM_RECEIVE,
         Action::Transfers(Transfers::Transfer) => TRANSFER,
-        Action::Transfers(Transfers::Query | Transfers::Cancel) => ONE_TRANSFER,
+        Action::Transfers(Transfers::Query | Transfers::Cancel | Transfers::Receipt) => ONE_TRANSFER,
         Action::Transfers(Transfers::Authorize) => AUTHORIZE,
         Action::Transfers(Transfers::QueryAuthorization | Transfers::CloseAuthorization) => ONE_AUTHORIZATION,
         Action::Transfers(Transfers::Balance) => BALANCE,

@@ -62,7 +62,7 @@ pub use shipping::{confirm_receive, query_shipping, upload_shipping};
 pub use source::{Confirmed, Source};
 pub use sweep::{Counts, Sweep, sweep};
 pub use tasks::{Ran, run_task};
-pub use transfer::{cancel_transfer, pursue_transfer, query_transfer, transfer};
+pub use transfer::{cancel_transfer, pursue_transfer, query_transfer, transfer, transfer_receipt};
 
 use domain::{Attempt, Code, Failure, Order, UnixMs};
 use futures::StreamExt;

@@ -12,7 +12,7 @@ use domain::{
     Authorization, Code, Failure, Fen, Field, IDENTITY_TYPES, Provider, ReportInfo, Transfer, TransferState, UnixMs,
     fields as f,
 };
-use providers::{CallError, Gateway, Meaning, Refusal, TransferNotice, TransferRequest, TransferStanding};
+use providers::{CallError, Gateway, Meaning, Receipt, Refusal, TransferNotice, TransferRequest, TransferStanding};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 use store::{Begun, Incident, IncidentName};
@@ -128,6 +128,36 @@ pub async fn cancel_transfer(cx: &Context<'_>, fields: &Fields<'_>) -> Result<Tr
         Ok(None) if is_over(transfer.sent_at, cx.now()) => refuse(cx, &transfer, "CANCELLED", "no bill was made").await,
         Ok(None) => Err(unknown(&transfer, "the call that makes the bill may be under way")),
         Err(CallError::Refused(Refusal { code: why, .. }) | CallError::Unknown(why)) => Err(unknown(&transfer, why)),
+    }
+}
+
+/// The receipt (电子回单) of a transfer that succeeded, with its file where that is there; else it is asked for, and the
+/// same call later has it. Only a transfer that was sent with its payee's name has one.
+///
+/// # Errors
+/// 404 there is no such transfer; 409 it has no receipt; 422 the provider has no such call, or refuses; 504 it does not
+/// tell, or the file is not the one whose hash it has signed.
+pub async fn transfer_receipt(cx: &Context<'_>, fields: &Fields<'_>) -> Result<(Transfer, Receipt), Failure> {
+    let transfer = find(cx, fields).await?;
+    if transfer.provider != Provider::Wxpay {
+        return Err(Failure::new(Code::UNSUPPORTED).says(format!("{}: transferReceipt", transfer.provider)));
+    }
+    if transfer.state != TransferState::Success || transfer.payee_name.is_none() {
+        return Err(telling(Code::NO_RECEIPT, &transfer));
+    }
+    let gateway = gateway_of(cx, &transfer).await?;
+    match gateway.receipt(cx.clients, &TransferRequest { transfer: &transfer, name: None, now: cx.now() }).await {
+        Ok(receipt) => Ok((transfer, receipt)),
+        Err(CallError::Refused(refusal)) => {
+            let code = match refusal.meaning {
+                Meaning::Address => Code::CALLER_ADDRESS,
+                _ => Code::PROVIDER_REFUSED,
+            };
+            Err(telling(code, &transfer).says(refusal.message))
+        }
+        Err(CallError::Unknown(why)) => {
+            Err(Failure { private: Some(why), ..telling(Code::OUTCOME_UNKNOWN, &transfer) })
+        }
     }
 }
 

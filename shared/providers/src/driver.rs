@@ -8,8 +8,8 @@ use crate::diagnosis::{Examination, Page};
 use crate::{
     Account, AuthorizationRequest, AuthorizationStanding, CallError, CallbackError, CallbackRequest, Closing,
     CreateRequest, Created, Goods, GoodsRequest, Held, Login, Meaning, Merchant, Notice, Proof, ProviderClients,
-    ProviderReply, Purchase, RefundRequest, RefundStanding, Refusal, ShippingRequest, ShippingStanding, Standing,
-    Stands, TransferRequest, TransferStanding, Verdict,
+    ProviderReply, Purchase, Receipt, RefundRequest, RefundStanding, Refusal, ShippingRequest, ShippingStanding,
+    Standing, Stands, TransferRequest, TransferStanding, Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
 use domain::{Attempt, Code, Day, Failure, Order, Payment, Refund, ShippingMode, UnixMs};
@@ -261,6 +261,11 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
         _cx: Cx<'_>,
         _request: &TransferRequest<'_>,
     ) -> Result<Option<TransferStanding>, CallError> {
+        unsupported()
+    }
+
+    /// The receipt of a transfer that succeeded; it is asked for, where it was not yet.
+    async fn receipt(&self, _cx: Cx<'_>, _request: &TransferRequest<'_>) -> Result<Receipt, CallError> {
         unsupported()
     }
 

@@ -4,9 +4,9 @@ use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, Shape};
 use crate::{
     AuthorizationRequest, AuthorizationStanding, CallError, CallbackError, CallbackRequest, Closing, CreateRequest,
-    Created, Goods, GoodsRequest, Held, Login, Merchant, Node, Notice, Proof, ProviderReply, Purchase, RefundRequest,
-    RefundStanding, ShippingRequest, ShippingStanding, Standing, Stands, TokenCache, TransferRequest, TransferStanding,
-    Verdict, wxpay,
+    Created, Goods, GoodsRequest, Held, Login, Merchant, Node, Notice, Proof, ProviderReply, Purchase, Receipt,
+    RefundRequest, RefundStanding, ShippingRequest, ShippingStanding, Standing, Stands, TokenCache, TransferRequest,
+    TransferStanding, Verdict, wxpay,
 };
 use config::TransferDefaults;
 use domain::{Attempt, Code, Failure, Order, Payment, Provider, Refund, ShippingMode, UnixMs};
@@ -336,6 +336,18 @@ impl Gateway {
         request: &TransferRequest<'_>,
     ) -> Result<Option<TransferStanding>, CallError> {
         on_node!(&self.node, node => self.timed(Box::pin(node.cancel_transfer(self.cx(clients, request.now), request))).await)
+    }
+
+    /// The receipt of a transfer that succeeded; it is asked for, where it was not yet.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn receipt(
+        &self,
+        clients: &ProviderClients,
+        request: &TransferRequest<'_>,
+    ) -> Result<Receipt, CallError> {
+        on_node!(&self.node, node => self.timed(Box::pin(node.receipt(self.cx(clients, request.now), request))).await)
     }
 
     /// Asks for a payee's authorisation. The same number again with the same fields is the same one.

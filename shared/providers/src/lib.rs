@@ -386,6 +386,22 @@ pub struct TransferStanding {
     pub result: Value,
 }
 
+/// The receipt (电子回单) of a transfer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Receipt {
+    /// It is in the making.
+    Generating,
+    /// It is there: a PDF, and its SHA-256 in lower-case hex, which the provider has signed.
+    Finished {
+        /// The file.
+        file: Vec<u8>,
+        /// Its hash.
+        sha256: String,
+    },
+    /// The provider could not make it.
+    Failed,
+}
+
 /// What a payee is asked to authorise, or what a provider is asked of it.
 pub struct AuthorizationRequest<'a> {
     /// The authorisation; its number, application, payee, texts and scene are sent. Of one that was made elsewhere only

@@ -2,15 +2,15 @@
 
 use super::config::{ALIASES, Api, IGNORED, MINI_PROGRAM, NODES, V3, WxpayNode};
 use super::failure::is_paying;
-use super::{authorization, bill, callback, check, client, examine, shipping, transfer, v2, v3, v3_refund};
+use super::{authorization, bill, callback, check, client, examine, receipt, shipping, transfer, v2, v3, v3_refund};
 use crate::bill::Statement;
 use crate::common::{raw, wechat_login};
 use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, Shape, unsupported};
 use crate::{
     Account, AuthorizationRequest, AuthorizationStanding, CallError, CallbackError, CallbackRequest, Closing,
-    CreateRequest, Created, Login, Merchant, Notice, ProviderClients, ProviderReply, RefundRequest, RefundStanding,
-    ShippingRequest, ShippingStanding, Standing, TransferRequest, TransferStanding, Verdict,
+    CreateRequest, Created, Login, Merchant, Notice, ProviderClients, ProviderReply, Receipt, RefundRequest,
+    RefundStanding, ShippingRequest, ShippingStanding, Standing, TransferRequest, TransferStanding, Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
 use domain::{Attempt, Code, Day, Failure, Order, Refund, ShippingMode, UnixMs};
@@ -180,6 +180,13 @@ impl Driver for WxpayNode {
     ) -> Result<Option<TransferStanding>, CallError> {
         match transfer_keys(self) {
             Some(v3) => transfer::cancel(cx.clients, self, v3, request).await,
+            None => unsupported(),
+        }
+    }
+
+    async fn receipt(&self, cx: Cx<'_>, request: &TransferRequest<'_>) -> Result<Receipt, CallError> {
+        match transfer_keys(self) {
+            Some(v3) => receipt::receipt(cx.clients, self, v3, request).await,
             None => unsupported(),
         }
     }

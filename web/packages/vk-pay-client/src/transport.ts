@@ -23,6 +23,7 @@ const FUNCTIONS: Record<string, string> = {
   transfer: 'transfer',
   queryTransfer: 'transfer',
   cancelTransfer: 'transfer',
+  transferReceipt: 'transfer',
   createUserConfirmAuthorization: 'transfer',
   queryUserConfirmAuthorization: 'transfer',
   closeUserConfirmAuthorization: 'transfer',

@@ -36,6 +36,7 @@ export const ACTIONS = {
   'pay/transfer': { function: 'transfer', repeats: always },
   'pay/queryTransfer': { function: 'transfer', repeats: always },
   'pay/cancelTransfer': { function: 'transfer', repeats: never },
+  'pay/transferReceipt': { function: 'transfer', repeats: always },
   'pay/createUserConfirmAuthorization': { function: 'transfer', repeats: always },
   'pay/queryUserConfirmAuthorization': { function: 'transfer', repeats: always },
   'pay/closeUserConfirmAuthorization': { function: 'transfer', repeats: always },

@@ -205,6 +205,14 @@ export class VkPay {
   }
 
   /**
+   * The receipt of a transfer that succeeded and was sent with its payee's name, WeChat Pay only. The first call asks for
+   * it; once `state` is `FINISHED`, `file` is a PDF in base64. 2035: it has none.
+   */
+  transferReceipt(data: t.TransferNumber, options?: CallOptions): Promise<Reply<t.TransferReceipt>> {
+    return this.#call('pay/transferReceipt', data, options);
+  }
+
+  /**
    * Asks a payee to take transfers without confirming each, WeChat Pay only. `options` is what their client takes. The
    * same number again is the same authorisation. 2033: it has another content; 2034: it is closed, take a new number.
    */

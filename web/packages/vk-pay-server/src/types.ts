@@ -397,6 +397,18 @@ export interface TransferReply {
   result?: unknown;
 }
 
+export interface TransferReceipt {
+  provider: 'wxpay';
+  out_bill_no: string;
+  transfer_bill_no?: string | null;
+  state: 'GENERATING' | 'FINISHED' | 'FAILED';
+  content_type?: 'application/pdf';
+  /** The PDF in base64. */
+  file?: string;
+  /** Its SHA-256, which WeChat Pay has signed. */
+  sha256?: string;
+}
+
 export interface AuthorizationRequest {
   provider: 'wxpay';
   /** Your number: 5 to 32 letters, digits, `_` and `-`. Keep it, transfers name it. */

@@ -61,6 +61,7 @@ describe('a request', () => {
       [pay.transfer({ provider: 'wxpay', out_bill_no, openid, transfer_amount: 10, transfer_remark: 'r' }), '/transfer pay/transfer'],
       [pay.queryTransfer({ out_bill_no }), '/transfer pay/queryTransfer'],
       [pay.cancelTransfer({ out_bill_no }), '/transfer pay/cancelTransfer'],
+      [pay.transferReceipt({ out_bill_no }), '/transfer pay/transferReceipt'],
       [pay.createUserConfirmAuthorization({ provider: 'wxpay', out_authorization_no, openid, user_display_name: 'u' }), '/transfer pay/createUserConfirmAuthorization'],
       [pay.queryUserConfirmAuthorization({ out_authorization_no }), '/transfer pay/queryUserConfirmAuthorization'],
       [pay.closeUserConfirmAuthorization({ out_authorization_no }), '/transfer pay/closeUserConfirmAuthorization'],
