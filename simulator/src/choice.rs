@@ -1,11 +1,12 @@
 //! What happens next in a run, by chance.
 
+use crate::authorizations;
 use crate::chance::chance;
 use crate::ops::{GUESSED, Luck, ORDERS, Step, number};
 use crate::shipping;
 use crate::stores::{self, sold};
 use crate::world::{SHARDS, TABLE, USERS, World};
-use sandbox::{AuthorizationOutcome, Forgery, Misbehaviour, Op, Provider, RefundOutcome, TransferOutcome};
+use sandbox::{Forgery, Misbehaviour, Op, Provider, RefundOutcome, TransferOutcome};
 use serde_json::{Value, json};
 
 impl Step {
@@ -28,7 +29,7 @@ impl Step {
             return shipping::any(world);
         }
         if world.ships && chance(|c| c.permille(60)) {
-            return any_authorization(world);
+            return authorizations::any(world);
         }
         match chance(|c| c.below(128)) {
             0..=17 => Self::Create(creation(world)),
@@ -207,43 +208,6 @@ fn any_transfer(world: &World) -> Step {
             Step::SettleTransfer(number, outcome)
         }
     }
-}
-
-/// An authorisation of a payee, what becomes of it, or a transfer under it.
-fn any_authorization(world: &World) -> Step {
-    let number = format!("AUTH_{}", chance(|c| c.below(2)));
-    let named = json!({ "out_authorization_no": number, "pid": "second" });
-    match chance(|c| c.below(9)) {
-        0 | 1 => Step::Authorize(authorization(&number)),
-        2 => Step::QueryAuthorization(named),
-        3 => Step::CloseAuthorization(named),
-        4 => Step::SettleAuthorization(number, AuthorizationOutcome::Confirmed),
-        5 => Step::SettleAuthorization(number, AuthorizationOutcome::Closed),
-        6 => {
-            let told = world.authorized.lock().expect("not poisoned").clone();
-            match told.is_empty() {
-                true => Step::Authorize(authorization(&number)),
-                false => Step::ToldAuthorization(chance(|c| c.pick(&told).clone())),
-            }
-        }
-        _ => Step::Transfer(authorized_transfer(&number)),
-    }
-}
-
-/// What asks a payee for an authorisation.
-pub(crate) fn authorization(number: &str) -> Value {
-    json!({
-        "provider": "wxpay", "pid": "second", "out_authorization_no": number, "openid": "payee-1",
-        "user_display_name": number,
-    })
-}
-
-/// A transfer under one.
-pub(crate) fn authorized_transfer(number: &str) -> Value {
-    json!({
-        "provider": "wxpay", "pid": "second", "out_bill_no": number.replace('_', "PAID"),
-        "out_authorization_no": number, "transfer_amount": 100, "transfer_remark": "sim",
-    })
 }
 
 /// A refund in Alipay's console of a payment that an order was credited with, or the telling of one.

@@ -1,6 +1,6 @@
 //! Small scopes, whole: two callbacks and two refunds of one order, with a death at every await.
 
-use crate::choice::{authorization, authorized_transfer};
+use crate::authorizations::{Authorizing, asking, payout};
 use crate::laws::{self, Seen};
 use crate::ops::{Luck, Step, number};
 use crate::shipping;
@@ -393,7 +393,7 @@ impl Scope {
                 // Where the other way was never begun, there is nothing to pay.
                 let _ = world.sandbox.pay(NO, Pay { force: false, ..self.way(Provider::Alipay) }).await;
             }
-            Self::Authorized => Step::Transfer(authorized_transfer(AUTHORIZED)).run(world).await,
+            Self::Authorized => Step::Transfer(payout(AUTHORIZED)).run(world).await,
             _ => {}
         }
     }
@@ -404,13 +404,13 @@ const AUTHORIZED: &str = "AUTH_0";
 
 /// An authorisation that was given and taken back, neither of which was told yet.
 async fn given_and_taken_back(world: &World) -> Result<[Step; 2], String> {
-    Step::Authorize(authorization(AUTHORIZED)).run(world).await;
+    Step::Authorization(Authorizing::Ask(asking(AUTHORIZED))).run(world).await;
     for outcome in [AuthorizationOutcome::Confirmed, AuthorizationOutcome::Closed] {
-        Step::SettleAuthorization(AUTHORIZED.to_owned(), outcome).run(world).await;
+        Step::Authorization(Authorizing::Settle(AUTHORIZED.to_owned(), outcome)).run(world).await;
     }
     let told = world.authorized.lock().expect("not poisoned").clone();
     let [given, closed] = <[_; 2]>::try_from(told).map_err(|_| "the payee has not decided")?;
-    Ok([Step::ToldAuthorization(closed), Step::ToldAuthorization(given)])
+    Ok([closed, given].map(|told| Step::Authorization(Authorizing::Told(Box::new(told)))))
 }
 
 /// The type that moves is the receiver's, or its handler's in Rust again, and the functions have seen it.

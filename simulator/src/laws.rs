@@ -1,5 +1,6 @@
 //! What must always hold, and what must hold when all is quiet (`docs/invariants.md`).
 
+use crate::authorizations;
 use crate::shipping::{self, rank};
 use crate::stores::sold;
 use crate::world::{MOVING, PRICE, PolicyOf, TABLE, USERS, World};
@@ -98,47 +99,8 @@ pub fn always(world: &World, seen: &mut Seen) -> Result<(), String> {
         law!(!world.pays_a_stranger(&trade), "{} pays somebody whom its merchant never named", trade.number);
         law!(trade.refunded() <= trade.amount(), "{}: more went back than was paid", trade.number);
     }
-    authorizations(&world.items(TABLE))?;
+    authorizations::always(&world.items(TABLE))?;
     law!(!world.receiver.overlapped.load(Ordering::Relaxed), "two deliveries of one order ran at once");
-    Ok(())
-}
-
-/// Nothing leaves the end of an authorisation, and transfers under one begin only while it is in effect.
-fn authorizations(items: &[Value]) -> Result<(), String> {
-    let lines = |item: &Value| -> Vec<(i64, String)> {
-        let all = item["history"].as_array().cloned().unwrap_or_default();
-        all.iter().map(|line| (line["at"].as_i64().unwrap_or_default(), text(line, "state").to_owned())).collect()
-    };
-    for item in kinds(items, "authorization") {
-        let states = lines(item);
-        let closed = states.iter().position(|(_, state)| state == "CLOSED");
-        law!(closed.is_none_or(|at| at + 1 == states.len()), "an authorisation went on after it was closed: {item}");
-    }
-    for transfer in kinds(items, "transfer").filter(|item| !item["out_authorization_no"].is_null()) {
-        let (number, merchant) = (text(transfer, "out_authorization_no"), text(transfer, "merchant"));
-        let own = |a: &&Value| text(a, "out_authorization_no") == number && text(a, "merchant") == merchant;
-        let given = kinds(items, "authorization").find(own).map(lines).unwrap_or_default();
-        let at = |wanted: &str| given.iter().find(|(_, state)| state == wanted).map(|(at, _)| *at);
-        let begun = lines(transfer).first().map_or(0, |(at, _)| *at);
-        let in_effect = at("TAKING_EFFECT").is_some_and(|at| at <= begun) && at("CLOSED").is_none_or(|at| begun <= at);
-        law!(in_effect, "a transfer was begun under an authorisation that was not in effect: {transfer} {given:?}");
-    }
-    Ok(())
-}
-
-/// Every authorisation stands as its provider has it.
-fn authorized(world: &World, items: &[Value]) -> Result<(), String> {
-    let there = world.sandbox.authorizations();
-    for item in kinds(items, "authorization") {
-        let (number, state) = (text(item, "out_authorization_no"), text(item, "state"));
-        let wanted = match there.iter().find(|a| a.number == number).map(|a| a.state) {
-            None => "REFUSED",
-            Some(sandbox::AuthorizationState::WaitUserConfirm) => "WAIT_USER_CONFIRM",
-            Some(sandbox::AuthorizationState::TakingEffect) => "TAKING_EFFECT",
-            Some(sandbox::AuthorizationState::Closed) => "CLOSED",
-        };
-        law!(state == wanted, "the authorisation {number} is {wanted} at its provider and {state} here");
-    }
     Ok(())
 }
 
@@ -295,7 +257,7 @@ pub fn quiet(world: &World) -> Result<(), String> {
         law!(state != "PROCESSING" || is_untold(refund), "the refund {no} never ended: {refund}");
     }
     transfers(world, &items)?;
-    authorized(world, &items)?;
+    authorizations::quiet(world, &items)?;
     if world.ships {
         shipping::quiet(&items, &orders, &trades)?;
     }

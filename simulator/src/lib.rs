@@ -5,6 +5,7 @@
 //! before or after they acted; processes die at any await. Then the weather clears, everything that is under
 //! way may end, and the laws are checked against the sandbox's ledgers.
 
+mod authorizations;
 pub mod chance;
 mod choice;
 pub mod exhaustive;
@@ -21,7 +22,7 @@ use chance::chance;
 use futures::future::join_all;
 use laws::Seen;
 use ops::{Luck, Step};
-use sandbox::{AuthorizationOutcome, CallbackKind, RefundOutcome, TransferOutcome};
+use sandbox::{CallbackKind, RefundOutcome, TransferOutcome};
 use serde_json::json;
 use shared::domain::UnixMs;
 use std::future::Future;
@@ -177,26 +178,6 @@ async fn tell(world: &World, payments: Vec<(sandbox::Provider, String)>) -> Vec<
     still
 }
 
-/// What payees have not given by now they never give, and of the rest WeChat Pay tells until it is taken.
-async fn authorizations_end(world: &World) {
-    for authorization in world.sandbox.authorizations() {
-        let number = &authorization.number;
-        ops::settle_authorization(world, number, AuthorizationOutcome::Overdue);
-        let known = world.items(world::TABLE).into_iter().any(|item| {
-            item["kind"] == "authorization"
-                && item["out_authorization_no"] == **number
-                && item["state"] == "TAKING_EFFECT"
-        });
-        // No query of the schedule finds that one was closed.
-        if known
-            && authorization.closed.is_some()
-            && let Ok(callback) = world.sandbox.callback_of(None, number, CallbackKind::Authorization)
-        {
-            let _ = world.notify(&callback).await;
-        }
-    }
-}
-
 /// The weather clears: faults end, the receiver is up, refunds end, the stream and the schedule run until
 /// nothing is left to do.
 pub async fn heal(world: &World) {
@@ -223,7 +204,7 @@ pub async fn heal(world: &World) {
         for transfer in world.sandbox.transfers().into_iter().filter(|transfer| transfer.ended.is_none()) {
             let _ = world.sandbox.settle_transfer(&transfer.number, &TransferOutcome::Success);
         }
-        authorizations_end(world).await;
+        authorizations::end(world).await;
         elsewhere = tell_elsewhere(world, elsewhere).await;
         untold = tell(world, untold).await;
         let mut still = Vec::new();

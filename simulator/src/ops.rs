@@ -1,11 +1,11 @@
 //! What happens in a run: things that callers, payers, providers, operators and AWS do.
 
+use crate::authorizations::Authorizing;
 use crate::stores::Sale;
 use crate::world::World;
 use futures::future::join_all;
 use sandbox::{
-    AuthorizationOutcome, CallbackKind, Fault, Forgery, Misbehaviour, Op, Pay, Provider, RefundOutcome, SignedRequest,
-    TransferOutcome,
+    CallbackKind, Fault, Forgery, Misbehaviour, Op, Pay, Provider, RefundOutcome, SignedRequest, TransferOutcome,
 };
 use serde_json::{Value, json};
 use shared::api::{Request, Response};
@@ -93,16 +93,8 @@ pub enum Step {
     SettleTransfer(String, TransferOutcome),
     /// A provider tells of a transfer.
     ToldTransfer(String),
-    /// `pay/createUserConfirmAuthorization`.
-    Authorize(Value),
-    /// `pay/queryUserConfirmAuthorization`.
-    QueryAuthorization(Value),
-    /// `pay/closeUserConfirmAuthorization`.
-    CloseAuthorization(Value),
-    /// A payee gives an authorisation, takes it back, or lets the time for it pass.
-    SettleAuthorization(String, AuthorizationOutcome),
-    /// WeChat Pay tells of an authorisation, in words that it had for it at some time.
-    ToldAuthorization(SignedRequest),
+    /// Something happens to a payee's authorisation.
+    Authorization(Authorizing),
     /// A provider misbehaves for its next calls.
     Misbehave(Op, Misbehaviour),
     /// Somebody who is not trusted creates an order, or goes on with one, and chooses who is paid.
@@ -215,12 +207,7 @@ impl Step {
             Self::ToldTransfer(number) => {
                 taken(world, world.sandbox.callback_of(None, &number, CallbackKind::Transfer)).await
             }
-            Self::Authorize(data) => transfers(world, "createUserConfirmAuthorization", &data).await,
-            Self::QueryAuthorization(data) => transfers(world, "queryUserConfirmAuthorization", &data).await,
-            Self::CloseAuthorization(data) => transfers(world, "closeUserConfirmAuthorization", &data).await,
-            Self::SettleAuthorization(number, outcome) => settle_authorization(world, &number, outcome),
-            Self::ToldAuthorization(_) if world.silent => {}
-            Self::ToldAuthorization(callback) => taken(world, Ok(callback)).await,
+            Self::Authorization(step) => step.run(world).await,
             Self::Denied(denied) => world.weather.denied.store(denied, Ordering::Relaxed),
             Self::Goods(there) => world.goods(there),
             Self::Shards(shards) => world.shards(shards),
@@ -248,16 +235,6 @@ impl Step {
             Self::Receiver(down) => world.receiver.down.store(down, Ordering::Relaxed),
             Self::Misbehave(op, what) => world.sandbox.misbehave(Fault::once(op, what)),
         }
-    }
-}
-
-/// A payee decides; what WeChat Pay tells of it is kept, because it may arrive late.
-pub(crate) fn settle_authorization(world: &World, number: &str, outcome: AuthorizationOutcome) {
-    if world.sandbox.settle_authorization(number, outcome).is_err() || outcome == AuthorizationOutcome::Overdue {
-        return;
-    }
-    if let Ok(callback) = world.sandbox.callback_of(None, number, CallbackKind::Authorization) {
-        world.authorized.lock().expect("not poisoned").push(callback);
     }
 }
 
