@@ -69,3 +69,17 @@ impl Queues for Sqs {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transfers_are_in_the_queue_of_refunds_unless_they_have_one_of_their_own() {
+        let all = Sqs::new("https://sqs/1/pay-".to_owned(), None);
+        assert_eq!(all.url(Lane::Transfers), "https://sqs/1/pay-money");
+        let apart = Sqs::new("https://sqs/1/pay-".to_owned(), Some("https://sqs/1/pay-transfers".to_owned()));
+        assert_eq!(apart.url(Lane::Transfers), "https://sqs/1/pay-transfers");
+        assert_eq!(apart.url(Lane::Money), "https://sqs/1/pay-money");
+    }
+}
