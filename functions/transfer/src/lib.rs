@@ -1,11 +1,10 @@
 //! `pay/transfer`, `pay/queryTransfer`, `pay/cancelTransfer`; `pay/createUserConfirmAuthorization` and its siblings; and `pay/wxpayVirtual/*`, the coins of WeChat's
 //! virtual payment.
 
-use serde_json::{Map, Value, json};
 use shared::api::{self, Call, Reply, Request, Response};
 use shared::app::App;
+use shared::domain::Authorization;
 use shared::domain::action::Transfers;
-use shared::domain::{Authorization, Transfer};
 use shared::payments::{
     Coin, cancel_transfer, close_authorization, coins, create_authorization, query_authorization, query_transfer,
     transfer,
@@ -22,10 +21,7 @@ pub async fn handle(app: &App, request: Request) -> Response {
             Transfers::Transfer => transfer(&context, &call.caller, &fields).await,
             Transfers::Query => query_transfer(&context, &fields).await,
             Transfers::Cancel => cancel_transfer(&context, &fields).await,
-            Transfers::Receipt => {
-                let (transfer, receipt) = transfer_receipt(&context, &fields).await?;
-                return Ok(Reply::ok(shown_receipt(&transfer, &receipt)));
-            }
+            Transfers::Receipt => return transfer_receipt(&context, &fields).await.map(Reply::ok),
             Transfers::Authorize => {
                 return create_authorization(&context, &call.caller, &fields).await.map(authorization);
             }
@@ -39,24 +35,4 @@ pub async fn handle(app: &App, request: Request) -> Response {
         transfer.map(|transfer| Reply::ok(transfer.shown()))
     })
     .await
-}
-
-/// A receipt as it is answered: which transfer it is of, how it stands, and the file in base64.
-fn shown_receipt(transfer: &Transfer, receipt: &Receipt) -> Map<String, Value> {
-    let mut fields = Map::new();
-    fields.insert("provider".to_owned(), json!(transfer.provider));
-    fields.insert("out_bill_no".to_owned(), json!(transfer.out_bill_no));
-    fields.insert("transfer_bill_no".to_owned(), json!(transfer.transfer_bill_no));
-    let state = match receipt {
-        Receipt::Generating => "GENERATING",
-        Receipt::Failed => "FAILED",
-        Receipt::Finished { file, sha256 } => {
-            fields.insert("content_type".to_owned(), json!("application/pdf"));
-            fields.insert("file".to_owned(), json!(shared::crypto::base64(file)));
-            fields.insert("sha256".to_owned(), json!(sha256));
-            "FINISHED"
-        }
-    };
-    fields.insert("state".to_owned(), json!(state));
-    fields
 }

@@ -137,7 +137,7 @@ pub async fn cancel_transfer(cx: &Context<'_>, fields: &Fields<'_>) -> Result<Tr
 /// # Errors
 /// 404 there is no such transfer; 409 it has no receipt; 422 the provider has no such call, or refuses; 504 it does not
 /// tell, or the file is not the one whose hash it has signed.
-pub async fn transfer_receipt(cx: &Context<'_>, fields: &Fields<'_>) -> Result<(Transfer, Receipt), Failure> {
+pub async fn transfer_receipt(cx: &Context<'_>, fields: &Fields<'_>) -> Result<Map<String, Value>, Failure> {
     let transfer = find(cx, fields).await?;
     if transfer.provider != Provider::Wxpay {
         return Err(Failure::new(Code::UNSUPPORTED).says(format!("{}: transferReceipt", transfer.provider)));
@@ -147,7 +147,7 @@ pub async fn transfer_receipt(cx: &Context<'_>, fields: &Fields<'_>) -> Result<(
     }
     let gateway = gateway_of(cx, &transfer).await?;
     match gateway.receipt(cx.clients, &TransferRequest { transfer: &transfer, name: None, now: cx.now() }).await {
-        Ok(receipt) => Ok((transfer, receipt)),
+        Ok(receipt) => Ok(shown_receipt(&transfer, &receipt)),
         Err(CallError::Refused(refusal)) => {
             let code = match refusal.meaning {
                 Meaning::Address => Code::CALLER_ADDRESS,
@@ -159,6 +159,27 @@ pub async fn transfer_receipt(cx: &Context<'_>, fields: &Fields<'_>) -> Result<(
             Err(Failure { private: Some(why), ..telling(Code::OUTCOME_UNKNOWN, &transfer) })
         }
     }
+}
+
+/// A receipt as it is answered: which transfer it is of, how it stands, and the file in base64.
+fn shown_receipt(transfer: &Transfer, receipt: &Receipt) -> Map<String, Value> {
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
+    put("provider", json!(transfer.provider));
+    put("out_bill_no", json!(transfer.out_bill_no));
+    put("transfer_bill_no", json!(transfer.transfer_bill_no));
+    let state = match receipt {
+        Receipt::Generating => "GENERATING",
+        Receipt::Failed => "FAILED",
+        Receipt::Finished { file, sha256 } => {
+            put("content_type", json!("application/pdf"));
+            put("file", json!(crypto::base64(file)));
+            put("sha256", json!(sha256));
+            "FINISHED"
+        }
+    };
+    put("state", json!(state));
+    fields
 }
 
 /// Brings a transfer on: asks the provider about one that has not ended, and sends it again with the stored
