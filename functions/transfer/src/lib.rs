@@ -7,7 +7,7 @@ use shared::domain::Authorization;
 use shared::domain::action::Transfers;
 use shared::payments::{
     Coin, cancel_transfer, close_authorization, coins, create_authorization, query_authorization, query_transfer,
-    transfer,
+    transfer, transfer_receipt,
 };
 
 /// Serves one request.
