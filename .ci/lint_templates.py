@@ -66,12 +66,17 @@ def parameter_sets(region):
         "WarmWriteUnits": "8000",
         "OriginSecret": "a" * 32,
         "Release": "2026-01-01",
+        "TransferEgress": "nat",
+        "TransferVpcCidr": "10.9.0.0/24",
     }
     table = f"{arn}:dynamodb:{here}:table/orders"
     existing = {
         "TableArn": table,
         "TableStreamArn": f"{table}/stream/2026-01-01T00:00:00.000",
         "CreateBusinessTables": "false",
+        "TransferEgress": "own",
+        "TransferSubnetIds": "subnet-00000000000000001,subnet-00000000000000002",
+        "TransferSecurityGroupIds": "sg-00000000000000001",
         "Dashboard": "false",
         "AlarmWebhook": "https://hooks.slack.com/services/T0/B0/0",
         "AlarmWebhookKind": "slack",

@@ -32,7 +32,14 @@ HEAD = """\
 # What the script sets itself: it knows the URL only afterwards, and an output would show the secret.
 BY_SCRIPT = {"PAY_NOTIFY_URL", "PAY_ORIGIN_SECRET", "PAY_RELEASE"}
 TRIGGERS = {"AWS::Lambda::EventSourceMapping", "AWS::Scheduler::Schedule", "AWS::Lambda::EventInvokeConfig"}
-DECIDED = {"IsFunctionUrl": True, "IsHttpApi": False, "HasHttpApiDomain": False}
+# Who deploys functions by hand gives `transfer` a network by hand too (docs/transfer.md).
+DECIDED = {
+    "IsFunctionUrl": True,
+    "IsHttpApi": False,
+    "HasHttpApiDomain": False,
+    "HasTransferEgress": False,
+    "MakesTransferEgress": False,
+}
 LEFT_OUT = ("AWS::Serverless::Function", "AWS::Lambda::Url", "AWS::Lambda::Permission", "AWS::ApiGatewayV2::")
 
 
@@ -90,6 +97,8 @@ def references(node):
 
 def infra():
     template = yaml_parse((ROOT / "template.yaml").read_text())
+    for name in [n for n, r in template["Resources"].items() if r.get("Condition", "").endswith("TransferEgress")]:
+        del template["Resources"][name]
     functions = {n for n, r in template["Resources"].items() if r["Type"] == "AWS::Serverless::Function"}
     globals = template["Globals"]["Function"]
     common = globals["Environment"]["Variables"]

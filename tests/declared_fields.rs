@@ -57,7 +57,18 @@ fn samples(action: Action) -> Vec<Value> {
             merge(&mut first, scene);
             vec![first, second]
         }
-        Action::Transfers(Transfers::Query | Transfers::Cancel) => vec![json!({ "out_bill_no": "B1" }), json!({})],
+        Action::Transfers(Transfers::Query | Transfers::Cancel | Transfers::Receipt) => {
+            vec![json!({ "out_bill_no": "B1" }), json!({})]
+        }
+        Action::Transfers(Transfers::Authorize) => {
+            let data = json!({
+                "provider": "wxpay", "out_authorization_no": "A0000001", "openid": "o1", "user_display_name": "u1",
+            });
+            vec![data]
+        }
+        Action::Transfers(Transfers::QueryAuthorization | Transfers::CloseAuthorization) => {
+            vec![json!({ "out_authorization_no": "A0000001" }), json!({})]
+        }
         Action::Transfers(_) => {
             vec![json!({ "openid": "o1", "amount": 1, "out_trade_no": "T0000001", "out_refund_no": "R0000001" })]
         }

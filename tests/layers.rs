@@ -59,7 +59,7 @@ const TREES: [Tree; 9] = [
         layers: &[
             &["client", "examine", "item"],
             &["listing"],
-            &["bills", "doubt", "due", "incident", "orders", "tasks", "tokens", "transfers", "write"],
+            &["authorizations", "bills", "doubt", "due", "incident", "orders", "tasks", "tokens", "transfers", "write"],
             &["credit", "days", "refunds", "shipping"],
             &["incident_payment"],
         ],
@@ -83,6 +83,7 @@ const TREES: [Tree; 9] = [
                 "watch",
             ],
             &["days", "incident_record", "wanted"],
+            &["authorization"],
             &["refund", "ship", "transfer", "unconfirmed"],
             &["settled", "tasks"],
             // The one room.
@@ -133,7 +134,7 @@ const TREES: [Tree; 9] = [
             &["profile", "faults", "common"],
             &["wire", "merchant"],
             &["ledger"],
-            &["transfers", "bills"],
+            &["authorizations", "transfers", "bills"],
             &["outbox", "forgery"],
             &["state"],
             &["sandbox"],

@@ -380,3 +380,47 @@ async fn an_account_is_one_payee_however_it_is_written() {
         assert_eq!(world.transfer(to(openid, &format!("OPENID{n}"), 500)).await.0, 200, "{openid}");
     }
 }
+
+#[tokio::test]
+async fn a_receipt_is_made_and_answered_only_when_its_file_is_the_signed_one() {
+    let world = World::start().await;
+    let receipt = |no: &str| {
+        let body = json!({ "action": "pay/transferReceipt", "data": { "out_bill_no": no } });
+        let world = &world;
+        async move { world.call("transfer", body).await }
+    };
+    assert_eq!(receipt("NEVER1").await.0, 404);
+    let mut named = wxpay("PAPER1", 100);
+    named["user_name"] = json!(NAME);
+    world.transfer(named).await;
+    let (status, answer) = receipt("PAPER1").await;
+    assert_eq!((status, &answer["code"]), (409, &json!(2035)), "it has not ended: {answer}");
+    world.sandbox.confirm_transfer("PAPER1").unwrap();
+    world.until_state("PAPER1", "SUCCESS").await;
+    world.sandbox.misbehave(Fault::once(Op::Receipt, Misbehaviour::SystemError));
+    assert_eq!(receipt("PAPER1").await.0, 504);
+    let (status, answer) = receipt("PAPER1").await;
+    assert_eq!((status, &answer["state"], &answer["file"]), (200, &json!("GENERATING"), &Value::Null), "{answer}");
+    let mut file = Value::Null;
+    for _ in 0..200 {
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        let (status, answer) = receipt("PAPER1").await;
+        assert_eq!(status, 200, "{answer}");
+        if answer["state"] == "FINISHED" {
+            file = answer;
+            break;
+        }
+    }
+    assert_eq!(file["content_type"], "application/pdf", "{file}");
+    assert!(file["file"].as_str().is_some_and(|base64| base64.starts_with("JVBERi0xLjQ")), "a PDF: {file}");
+    assert_eq!(file["sha256"].as_str().map(str::len), Some(64), "{file}");
+    world.sandbox.misbehave(Fault::once(Op::Receipt, Misbehaviour::Contradict));
+    let (status, answer) = receipt("PAPER1").await;
+    assert_eq!((status, &answer["file"]), (504, &Value::Null), "another file is none: {answer}");
+    // Without the payee's name WeChat Pay makes none.
+    let callback = ended(&world, "PAPER2", &TransferOutcome::Success).await;
+    assert_eq!(world.sandbox.send(&callback).await.unwrap().0, 204);
+    assert_eq!(receipt("PAPER2").await.1["code"], 2035);
+    assert_eq!(world.transfer(alipay("PAPER-3", 100)).await.0, 200);
+    assert_eq!(receipt("PAPER-3").await.1["code"], 2005, "Alipay's are not asked for");
+}

@@ -389,6 +389,12 @@ fn wechat(world: &World) -> Vec<Case> {
         )
         .while_it(Fault::new(Op::TransferQuery, Misbehaviour::NotEnabled)),
         case(
+            "transfers: address not on the list",
+            world.one("wxpay", "transfer", Mode::default()),
+            &[("wxpay.transfer", "address-not-allowed")],
+        )
+        .while_it(Fault::new(Op::TransferQuery, Misbehaviour::AddressRefused)),
+        case(
             "APIv2: key of another merchant",
             change(v2(), "key", &other.v2_key),
             &[("wxpay.mp-weixin.key", "shared-key-wrong")],

@@ -45,6 +45,16 @@ pub(crate) fn examples(action: Action) -> Vec<(&'static str, Value)> {
                 "transfer_remark": "bonus",
             }),
         )],
+        Action::Transfers(Transfers::Authorize) => vec![(
+            "authorize",
+            json!({
+                "provider": "wxpay", "out_authorization_no": "A20260101001", "openid": "o_demo_user",
+                "user_display_name": "demo-user",
+            }),
+        )],
+        Action::Transfers(Transfers::QueryAuthorization) => {
+            vec![("query_authorization", json!({ "out_authorization_no": "A20260101001" }))]
+        }
         Action::Transfers(Transfers::Query) => vec![("query_transfer", json!({ "out_bill_no": "B20260101001" }))],
         Action::Logins(Logins::Any) => {
             vec![("login", json!({ "provider": "wxpay", "code": "0a1b2c3d4e", "vk_platform": "mp-weixin" }))]

@@ -20,6 +20,10 @@ pub(crate) fn result(action: Action) -> (Value, Vec<i64>) {
         Action::Refunds(Refunds::UploadShipping | Refunds::ConfirmReceive) => (shipping(&[]), ok),
         Action::Refunds(Refunds::QueryShipping) => (shipping(&[("platform", Holds::Object)]), ok),
         Action::Transfers(Transfers::Transfer | Transfers::Query | Transfers::Cancel) => (transfer(), ok),
+        Action::Transfers(Transfers::Receipt) => (receipt(), ok),
+        Action::Transfers(Transfers::Authorize | Transfers::QueryAuthorization | Transfers::CloseAuthorization) => {
+            (authorization(), ok)
+        }
         Action::Transfers(Transfers::Balance) => {
             (object(&[], &[("balance", INTEGER), ("presentBalance", INTEGER)]), ok)
         }
@@ -241,6 +245,32 @@ fn transfer() -> Value {
             ("provider_state", Holds::TextOrNull),
             ("result", Holds::Any),
         ],
-        &[("fail_reason", TEXT), ("options", Holds::Object)],
+        &[("out_authorization_no", TEXT), ("fail_reason", TEXT), ("options", Holds::Object)],
+    )
+}
+
+fn authorization() -> Value {
+    object(
+        &[
+            ("provider", Holds::Provider),
+            ("out_authorization_no", TEXT),
+            ("authorization_id", Holds::TextOrNull),
+            ("state", TEXT),
+            ("provider_state", Holds::TextOrNull),
+            ("result", Holds::Any),
+        ],
+        &[("authorize_time", TEXT), ("close_reason", TEXT), ("fail_reason", TEXT), ("options", Holds::Object)],
+    )
+}
+
+fn receipt() -> Value {
+    object(
+        &[
+            ("provider", Holds::Provider),
+            ("out_bill_no", TEXT),
+            ("transfer_bill_no", Holds::TextOrNull),
+            ("state", TEXT),
+        ],
+        &[("content_type", TEXT), ("file", TEXT), ("sha256", TEXT)],
     )
 }

@@ -279,6 +279,9 @@ async fn verify(
             Ok((refund.number.clone().unwrap_or_default(), Some(refund.out_refund_no.clone())))
         }
         Ok(Notice::Transfer(transfer)) => Ok((transfer.out_bill_no.clone(), Some("transfer".to_owned()))),
+        Ok(Notice::Authorization(notice)) => {
+            Ok((notice.out_authorization_no.clone(), Some("authorization".to_owned())))
+        }
         Ok(Notice::Hint(hint)) => Ok((hint.number.unwrap_or_default(), hint.out_refund_no)),
         Ok(Notice::Event(event)) => Ok((event.number.unwrap_or_default(), Some(event.name))),
         Ok(Notice::Shipping(notice)) => Ok((String::new(), Some(format!("shipping of {}", notice.transaction_id)))),

@@ -1,5 +1,6 @@
 //! Callbacks on their way: built, spoilt, sent, repeated.
 
+use crate::authorizations::Authorization;
 use crate::desk::Desk;
 use crate::desks;
 use crate::faults::Misbehaviour;
@@ -37,7 +38,7 @@ impl Sandbox {
         forged
     }
 
-    /// The genuine callback of a paid trade (`number` is its out_trade_no), of an ended transfer, or of a settled refund (`number` is its
+    /// The genuine callback of a paid trade (`number` is its out_trade_no), of an ended transfer, of an authorisation that was given or closed, or of a settled refund (`number` is its
     /// out_refund_no, or the out_trade_no for the latest), freshly signed and not sent.
     ///
     /// # Panics
@@ -75,10 +76,26 @@ impl Sandbox {
                     trade: &transfer.as_trade(),
                     refund: None,
                     transfer: Some(transfer),
+                    authorization: None,
                     shipping: None,
                     event_id: &(desks::of(transfer.provider).profile().event_id)(now),
                     created: now,
                     url: transfer.notify_url.as_deref().ok_or("no notify_url was given")?,
+                };
+                return sign(&state, &notice, now);
+            }
+            CallbackKind::Authorization => {
+                let settled = |a: &&Authorization| a.number == number && (a.authorized.is_some() || a.closed.is_some());
+                let authorization = state.authorizations.iter().rev().find(settled).ok_or("no such authorisation")?;
+                let notice = Notice {
+                    trade: &authorization.as_trade(now),
+                    refund: None,
+                    transfer: None,
+                    authorization: Some(authorization),
+                    shipping: None,
+                    event_id: &(desks::of(authorization.provider).profile().event_id)(now),
+                    created: now,
+                    url: authorization.notify_url.as_deref().ok_or("no notify_url was given")?,
                 };
                 return sign(&state, &notice, now);
             }
@@ -209,6 +226,7 @@ fn push_of(state: &State, at: usize, now: i64) -> Result<SignedRequest, String> 
         trade,
         refund: None,
         transfer: None,
+        authorization: None,
         shipping: Some(ShippingPush { event, plain: state.plain_pushes.contains(&merchant.id) }),
         event_id: &(desks::of(trade.provider).profile().event_id)(now),
         created: now,
@@ -227,6 +245,7 @@ fn told_of(state: &State, at: usize, refund: Option<usize>, now: i64) -> Result<
         trade: &told,
         refund,
         transfer: None,
+        authorization: None,
         shipping: None,
         event_id: &(desk.profile().event_id)(now),
         created: now,

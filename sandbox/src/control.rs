@@ -1,5 +1,6 @@
 //! The Rust API as JSON below `/sandbox/api/`: for consoles, scripts, other languages.
 
+use crate::authorizations::AuthorizationOutcome;
 use crate::bills::BillTamper;
 use crate::faults::Fault;
 use crate::forgery::Forgery;
@@ -35,6 +36,8 @@ pub(crate) fn routes() -> Router<Sandbox> {
         .route("/settle_refund", post(settle_refund))
         .route("/transfers", get(transfers))
         .route("/settle_transfer", post(settle_transfer))
+        .route("/authorizations", get(authorizations))
+        .route("/settle_authorization", post(settle_authorization))
         .route("/receive", post(receive))
         .route("/settle_shipping", post(settle_shipping))
         .route("/push_shipping", post(push_shipping))
@@ -199,6 +202,20 @@ struct TransferWish {
 
 async fn settle_transfer(State(sandbox): State<Sandbox>, Json(wish): Json<TransferWish>) -> Response {
     done(sandbox.settle_transfer(&wish.number, &wish.outcome).map(|()| json!({})))
+}
+
+async fn authorizations(State(sandbox): State<Sandbox>) -> Response {
+    Json(sandbox.authorizations()).into_response()
+}
+
+#[derive(Deserialize)]
+struct AuthorizationWish {
+    number: String,
+    outcome: AuthorizationOutcome,
+}
+
+async fn settle_authorization(State(sandbox): State<Sandbox>, Json(wish): Json<AuthorizationWish>) -> Response {
+    done(sandbox.settle_authorization(&wish.number, wish.outcome).map(|()| json!({})))
 }
 
 async fn receive(State(sandbox): State<Sandbox>, Json(wish): Json<Numbered>) -> Response {

@@ -120,6 +120,11 @@ pub(crate) fn ecb_seal(key: &[u8], plain: &[u8]) -> String {
 }
 
 /// The inverse of [`ecb_seal`].
+/// SHA-256, lower-case hex.
+pub(crate) fn sha256_hex(data: &[u8]) -> String {
+    hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, data))
+}
+
 /// SHA-1, lower-case hex.
 pub(crate) fn sha1_hex(data: &[u8]) -> String {
     hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, data))

@@ -27,6 +27,14 @@ pub enum Op {
     TransferQuery,
     /// Transfer cancel.
     TransferCancel,
+    /// The receipt of a transfer, asked for or looked for.
+    Receipt,
+    /// A payee is asked for an authorisation.
+    Authorize,
+    /// How an authorisation stands.
+    AuthorizationQuery,
+    /// An authorisation is closed.
+    AuthorizationClose,
     /// `GET /v3/certificates`, `alipay.open.app.alipaycert.download`.
     Certificates,
     /// The bill of a day, and its file.
@@ -84,12 +92,13 @@ pub enum Misbehaviour {
     Refuse,
     /// The product is not enabled: v3 403 `NO_AUTH`, Alipay 40006; at others as a wrong parameter.
     NotEnabled,
-    /// Requests from this address are refused: WeChat's access tokens 40164; at others as a wrong parameter.
+    /// Requests from this address are refused: WeChat Pay's APIv3 400 `INVALID_REQUEST`, WeChat's access tokens 40164; at
+    /// others as a wrong parameter.
     AddressRefused,
     /// What is asked for does not exist: v3 404 `RESOURCE_NOT_EXISTS`, as a merchant that has only the public key is
     /// answered who asks for the platform certificates.
     Missing,
-    /// Query: one word of the answer says paid and another denies it.
+    /// Query: one word of the answer says paid and another denies it. Receipt: the hash of another file.
     Contradict,
     /// Query: the payer is entering a password.
     Paying,

@@ -13,7 +13,7 @@
 //! | `faults`, `common` | rules by which it misbehaves; what several providers speak |
 //! | `wire` | requests and answers |
 //! | `merchant` | a registered merchant: an account with each provider |
-//! | `ledger`, `transfers`, `bills` | trades and refunds; transfers; bills of a day |
+//! | `ledger`, `transfers`, `authorizations`, `bills` | trades and refunds; transfers; payees who confirm none; bills of a day |
 //! | `outbox`, `forgery` | callbacks and their repetitions; the ways to spoil one |
 //! | `state`, `sandbox` | all that is remembered; the sandbox as its providers know it |
 //! | `desk` | what a provider is to the sandbox: the trait `Desk` |
@@ -29,6 +29,7 @@
 
 mod alipay;
 mod apple;
+mod authorizations;
 mod bills;
 mod callbacks;
 mod common;
@@ -56,6 +57,7 @@ mod wallet;
 mod wechat;
 mod wire;
 
+pub use authorizations::{Authorization, AuthorizationOutcome, AuthorizationState};
 pub use bills::BillTamper;
 pub use desks::MerchantKeys;
 pub use faults::{Endpoint, Fault, Misbehaviour, Op};

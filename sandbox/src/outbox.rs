@@ -1,5 +1,6 @@
 //! The outbox: callbacks queued, taken for sending, put back on the provider's ladder, accepted or given up.
 
+use crate::authorizations::Authorization;
 use crate::faults::{Misbehaviour, Op, Rules};
 use crate::ledger::Trade;
 use crate::profile::Profiles;
@@ -19,6 +20,8 @@ pub enum CallbackKind {
     Refund,
     /// A transfer ended.
     Transfer,
+    /// A payee gave an authorisation, or it was closed.
+    Authorization,
     /// The shipping of a trade: overdue while nothing is reported, else how it is settled.
     Shipping,
 }
@@ -97,6 +100,8 @@ pub struct Delivery {
     #[serde(skip)]
     transfer: Option<Arc<Transfer>>,
     #[serde(skip)]
+    authorization: Option<Arc<Authorization>>,
+    #[serde(skip)]
     shipping: Option<ShippingPush>,
     #[serde(skip)]
     put_off: bool,
@@ -115,6 +120,7 @@ impl Delivery {
             trade: &self.snapshot,
             refund: self.refund,
             transfer: self.transfer.as_deref(),
+            authorization: self.authorization.as_deref(),
             shipping: self.shipping,
             event_id: &self.event_id,
             created: self.created,
@@ -155,6 +161,8 @@ pub(crate) struct Notice<'a> {
     pub(crate) refund: Option<usize>,
     /// The transfer, if it is of one; `trade` then says as much of it as the outbox keeps.
     pub(crate) transfer: Option<&'a Transfer>,
+    /// The same of a payee's authorisation.
+    pub(crate) authorization: Option<&'a Authorization>,
     /// What of its shipping, if it is a push about that.
     pub(crate) shipping: Option<ShippingPush>,
     pub(crate) event_id: &'a str,
@@ -260,6 +268,15 @@ impl Outbox {
         Some(id)
     }
 
+    /// Queues the callback of an authorisation.
+    pub(crate) fn authorization(&mut self, authorization: &Authorization, now: i64) {
+        let Some(url) = authorization.notify_url.clone() else { return };
+        self.queue(CallbackKind::Authorization, authorization.as_trade(now), None, url, now);
+        if let Some(last) = self.list.last_mut() {
+            last.authorization = Some(Arc::new(authorization.clone()));
+        }
+    }
+
     /// Queues a push about a trade's shipping.
     pub(crate) fn shipping(&mut self, trade: &Trade, push: ShippingPush, url: String, now: i64) {
         self.queue(CallbackKind::Shipping, trade.clone(), None, url, now);
@@ -289,6 +306,7 @@ impl Outbox {
             snapshot: Arc::new(trade),
             refund,
             transfer: None,
+            authorization: None,
             shipping: None,
             put_off: false,
             request: None,

@@ -1,5 +1,6 @@
 //! The sandbox as everybody in it knows it: its clock, its books, its keys.
 
+use crate::authorizations::{Authorization, AuthorizationOutcome};
 use crate::bills::BillTamper;
 use crate::crypto::RsaKey;
 use crate::faults::{Fault, Misbehaviour};
@@ -319,6 +320,32 @@ impl Sandbox {
     /// The newest transfer with this number.
     pub fn transfer(&self, number: &str) -> Option<Transfer> {
         self.transfers().into_iter().rev().find(|transfer| transfer.number == number)
+    }
+
+    /// All authorisations of payees, oldest first.
+    pub fn authorizations(&self) -> Vec<Authorization> {
+        let now = self.now();
+        let mut state = self.state();
+        state.tick(now);
+        state.authorizations.clone()
+    }
+
+    /// The newest authorisation with this number.
+    pub fn authorization(&self, number: &str) -> Option<Authorization> {
+        self.authorizations().into_iter().rev().find(|authorization| authorization.number == number)
+    }
+
+    /// What the payee does with the newest authorisation of this number.
+    ///
+    /// # Errors
+    /// When there is none, or it is not so that this can be done.
+    pub fn settle_authorization(&self, number: &str, outcome: AuthorizationOutcome) -> Result<(), String> {
+        let now = self.now();
+        let mut state = self.state();
+        state.tick(now);
+        let at = state.authorizations.iter().rposition(|authorization| authorization.number == number);
+        let at = at.ok_or_else(|| format!("no authorisation {number}"))?;
+        state.settle_authorization(at, outcome, now)
     }
 
     /// The payee of WeChat Pay's confirms: the transfer succeeds, and its callback is queued.

@@ -1,7 +1,9 @@
 //! All that the sandbox remembers: the books, and what falls due in them.
 
+use crate::authorizations::{Authorization, AuthorizationOutcome, AuthorizationState};
 use crate::bills::Bills;
 use crate::faults::Rules;
+use crate::ids;
 use crate::ledger::{Refund, RefundOutcome, RefundState, RefundWish, Trade, TradeState};
 use crate::merchant::Merchant;
 use crate::outbox::{Outbox, ShippingEvent, ShippingPush};
@@ -22,6 +24,8 @@ pub(crate) enum Due {
     Pay(usize),
     /// A transfer that is being taken back is: transfer.
     Cancel(usize),
+    /// An authorisation was not given in time: authorisation.
+    Overdue(usize),
     /// What was shipped counts as confirmed, and some time later its money is paid out: trade.
     Confirm(usize),
 }
@@ -32,6 +36,7 @@ pub(crate) struct State {
     pub(crate) merchants: Vec<Arc<Merchant>>,
     pub(crate) trades: Vec<Trade>,
     pub(crate) transfers: Vec<Transfer>,
+    pub(crate) authorizations: Vec<Authorization>,
     by_key: HashMap<(Provider, String, String), usize>,
     by_number: HashMap<String, Vec<usize>>,
     by_transaction: HashMap<String, usize>,
@@ -60,6 +65,7 @@ impl State {
             merchants: Vec::new(),
             trades: Vec::new(),
             transfers: Vec::new(),
+            authorizations: Vec::new(),
             by_key: HashMap::new(),
             by_number: HashMap::new(),
             by_transaction: HashMap::new(),
@@ -147,6 +153,10 @@ impl State {
                 }
                 Due::Pay(_) => {}
                 Due::Confirm(t) => self.confirm_shipping(t, now),
+                Due::Overdue(a) if self.authorizations[a].state == AuthorizationState::WaitUserConfirm => {
+                    self.close_authorization(a, "USER_OVERDUE_UNCONFIRMED", false, now);
+                }
+                Due::Overdue(_) => {}
                 Due::Cancel(t) => drop(self.settle_transfer(t, &TransferOutcome::Cancelled, now)),
             }
         }
@@ -374,6 +384,45 @@ impl State {
         transfer.updated = now;
         transfer.ended = Some(now);
         self.outbox.transfer(transfer, now);
+        Ok(())
+    }
+}
+
+impl State {
+    /// Closes an authorisation that is not closed, and tells of it where anybody is told.
+    pub(crate) fn close_authorization(&mut self, at: usize, reason: &str, told: bool, now: i64) {
+        let authorization = &mut self.authorizations[at];
+        authorization.state = AuthorizationState::Closed;
+        authorization.closed = Some(now);
+        authorization.close_reason = Some(reason.to_owned());
+        if told {
+            self.outbox.authorization(&self.authorizations[at], now);
+        }
+    }
+
+    /// What the payee does with an authorisation.
+    pub(crate) fn settle_authorization(
+        &mut self,
+        at: usize,
+        outcome: AuthorizationOutcome,
+        now: i64,
+    ) -> Result<(), String> {
+        let authorization = &mut self.authorizations[at];
+        match (authorization.state, outcome) {
+            (AuthorizationState::WaitUserConfirm, AuthorizationOutcome::Confirmed) => {
+                authorization.state = AuthorizationState::TakingEffect;
+                authorization.id = Some(format!("AUTH{}", ids::transaction_id(now)));
+                authorization.authorized = Some(now);
+                self.outbox.authorization(&self.authorizations[at], now);
+            }
+            (AuthorizationState::WaitUserConfirm, AuthorizationOutcome::Overdue) => {
+                self.close_authorization(at, "USER_OVERDUE_UNCONFIRMED", false, now);
+            }
+            (AuthorizationState::TakingEffect, AuthorizationOutcome::Closed) => {
+                self.close_authorization(at, "USER_CLOSE", true, now);
+            }
+            (state, _) => return Err(format!("{}: the authorisation is {state:?}", authorization.number)),
+        }
         Ok(())
     }
 }

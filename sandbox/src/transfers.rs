@@ -65,6 +65,8 @@ pub struct Transfer {
     pub created: i64,
     pub updated: i64,
     pub ended: Option<i64>,
+    /// When its receipt was asked for.
+    pub receipt: Option<i64>,
     /// The parameters of the request, decrypted, for comparison with a repetition.
     pub request: Value,
 }

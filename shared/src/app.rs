@@ -274,7 +274,8 @@ impl App {
             config_ttl,
             notify_base: variable("PAY_NOTIFY_URL"),
             dead_letters: variable("PAY_DEAD_LETTER_QUEUE"),
-            queues: variable("PAY_QUEUES").map(|prefix| Arc::new(Sqs::new(prefix)) as Arc<dyn Queues>),
+            queues: variable("PAY_QUEUES")
+                .map(|prefix| Arc::new(Sqs::new(prefix, variable("PAY_TRANSFERS_QUEUE"))) as Arc<dyn Queues>),
         };
         let warm = tokio::spawn({
             let store = store.clone();

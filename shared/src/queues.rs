@@ -14,17 +14,28 @@ const BATCH: usize = 10;
 /// SQS's queues whose URLs begin alike: `https://sqs.<region>.amazonaws.com/<account>/<stack>-`.
 pub(crate) struct Sqs {
     prefix: String,
+    /// The queue of transfers, where they have one of their own; else they are in that of refunds.
+    transfers: Option<String>,
     http: Http,
 }
 
 impl Sqs {
-    pub(crate) fn new(prefix: String) -> Self {
-        Self { prefix, http: Http::default() }
+    pub(crate) fn new(prefix: String, transfers: Option<String>) -> Self {
+        Self { prefix, transfers, http: Http::default() }
+    }
+
+    /// The URL of a queue.
+    fn url(&self, lane: Lane) -> String {
+        match (lane, &self.transfers) {
+            (Lane::Transfers, Some(own)) => own.clone(),
+            (Lane::Transfers, None) => format!("{}{}", self.prefix, Lane::Money.name()),
+            (Lane::Orders(_) | Lane::Money | Lane::Tasks, _) => format!("{}{}", self.prefix, lane.name()),
+        }
     }
 
     /// Puts up to ten messages into one queue; says how many could not be.
     async fn put(&self, lane: Lane, messages: &[(Value, u64)]) -> usize {
-        let queue = format!("{}{}", self.prefix, lane.name());
+        let queue = self.url(lane);
         match aws::send_messages(&self.http, &queue, messages).await {
             Ok(failed) => failed.len(),
             Err(why) => {
@@ -56,5 +67,19 @@ impl Queues for Sqs {
                 tracing::warn!(why, "a message comes again sooner than it should");
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transfers_are_in_the_queue_of_refunds_unless_they_have_one_of_their_own() {
+        let all = Sqs::new("https://sqs/1/pay-".to_owned(), None);
+        assert_eq!(all.url(Lane::Transfers), "https://sqs/1/pay-money");
+        let apart = Sqs::new("https://sqs/1/pay-".to_owned(), Some("https://sqs/1/pay-transfers".to_owned()));
+        assert_eq!(apart.url(Lane::Transfers), "https://sqs/1/pay-transfers");
+        assert_eq!(apart.url(Lane::Money), "https://sqs/1/pay-money");
     }
 }

@@ -1,5 +1,6 @@
 //! What happens next in a run, by chance.
 
+use crate::authorizations;
 use crate::chance::chance;
 use crate::ops::{GUESSED, Luck, ORDERS, Step, number};
 use crate::shipping;
@@ -26,6 +27,9 @@ impl Step {
         }
         if world.ships && chance(|c| c.permille(120)) {
             return shipping::any(world);
+        }
+        if world.ships && chance(|c| c.permille(60)) {
+            return authorizations::any(world);
         }
         match chance(|c| c.below(128)) {
             0..=17 => Self::Create(creation(world)),

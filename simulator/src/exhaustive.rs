@@ -1,5 +1,6 @@
 //! Small scopes, whole: two callbacks and two refunds of one order, with a death at every await.
 
+use crate::authorizations::{Authorizing, asking, payout};
 use crate::laws::{self, Seen};
 use crate::ops::{Luck, Step, number};
 use crate::shipping;
@@ -7,7 +8,7 @@ use crate::stores::{self, Sale, Shape};
 use crate::world::{GOODS, TABLE, World};
 use crate::{Mortal, heal, virtually};
 use futures::future::join_all;
-use sandbox::{Fault, Misbehaviour, Op, Pay, Provider};
+use sandbox::{AuthorizationOutcome, Fault, Misbehaviour, Op, Pay, Provider};
 use serde_json::json;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -74,10 +75,13 @@ pub enum Scope {
     Kept,
     /// The shipping of such an order, reported by two runs of the schedule at once while the platform is busy.
     Shipped,
+    /// A payee's authorisation, closed and told of together with the confirmation that came before, while a transfer is
+    /// made under it.
+    Authorized,
 }
 
 /// All of them.
-pub const SCOPES: [Scope; 28] = [
+pub const SCOPES: [Scope; 29] = [
     Scope::Callbacks,
     Scope::Refunds,
     Scope::Late,
@@ -106,6 +110,7 @@ pub const SCOPES: [Scope; 28] = [
     Scope::Moved,
     Scope::Kept,
     Scope::Shipped,
+    Scope::Authorized,
 ];
 
 fn created(provider: &str, kind: &str) -> Step {
@@ -301,6 +306,7 @@ impl Scope {
                 [refund(1), refund(1)]
             }
             Self::Payout => paid_out(world).await,
+            Self::Authorized => given_and_taken_back(world).await?,
             Self::Rivals => {
                 // Alipay does not know a trade before its payer has opened it, so it could not be closed there.
                 world.sandbox.pay(NO, self.way(Provider::Alipay)).await?;
@@ -387,9 +393,24 @@ impl Scope {
                 // Where the other way was never begun, there is nothing to pay.
                 let _ = world.sandbox.pay(NO, Pay { force: false, ..self.way(Provider::Alipay) }).await;
             }
+            Self::Authorized => Step::Transfer(payout(AUTHORIZED)).run(world).await,
             _ => {}
         }
     }
+}
+
+/// The authorisation of its scope.
+const AUTHORIZED: &str = "AUTH_0";
+
+/// An authorisation that was given and taken back, neither of which was told yet.
+async fn given_and_taken_back(world: &World) -> Result<[Step; 2], String> {
+    Step::Authorization(Authorizing::Ask(asking(AUTHORIZED))).run(world).await;
+    for outcome in [AuthorizationOutcome::Confirmed, AuthorizationOutcome::Closed] {
+        Step::Authorization(Authorizing::Settle(AUTHORIZED.to_owned(), outcome)).run(world).await;
+    }
+    let told = world.authorized.lock().expect("not poisoned").clone();
+    let [given, closed] = <[_; 2]>::try_from(told).map_err(|_| "the payee has not decided")?;
+    Ok([closed, given].map(|told| Step::Authorization(Authorizing::Told(Box::new(told)))))
 }
 
 /// The type that moves is the receiver's, or its handler's in Rust again, and the functions have seen it.

@@ -1,5 +1,6 @@
 //! What must always hold, and what must hold when all is quiet (`docs/invariants.md`).
 
+use crate::authorizations;
 use crate::shipping::{self, rank};
 use crate::stores::sold;
 use crate::world::{MOVING, PRICE, PolicyOf, TABLE, USERS, World};
@@ -98,6 +99,7 @@ pub fn always(world: &World, seen: &mut Seen) -> Result<(), String> {
         law!(!world.pays_a_stranger(&trade), "{} pays somebody whom its merchant never named", trade.number);
         law!(trade.refunded() <= trade.amount(), "{}: more went back than was paid", trade.number);
     }
+    authorizations::always(&world.items(TABLE))?;
     law!(!world.receiver.overlapped.load(Ordering::Relaxed), "two deliveries of one order ran at once");
     Ok(())
 }
@@ -255,6 +257,7 @@ pub fn quiet(world: &World) -> Result<(), String> {
         law!(state != "PROCESSING" || is_untold(refund), "the refund {no} never ended: {refund}");
     }
     transfers(world, &items)?;
+    authorizations::quiet(world, &items)?;
     if world.ships {
         shipping::quiet(&items, &orders, &trades)?;
     }

@@ -5,6 +5,7 @@
 //! before or after they acted; processes die at any await. Then the weather clears, everything that is under
 //! way may end, and the laws are checked against the sandbox's ledgers.
 
+mod authorizations;
 pub mod chance;
 mod choice;
 pub mod exhaustive;
@@ -203,6 +204,7 @@ pub async fn heal(world: &World) {
         for transfer in world.sandbox.transfers().into_iter().filter(|transfer| transfer.ended.is_none()) {
             let _ = world.sandbox.settle_transfer(&transfer.number, &TransferOutcome::Success);
         }
+        authorizations::end(world).await;
         elsewhere = tell_elsewhere(world, elsewhere).await;
         untold = tell(world, untold).await;
         let mut still = Vec::new();

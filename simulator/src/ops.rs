@@ -1,5 +1,6 @@
 //! What happens in a run: things that callers, payers, providers, operators and AWS do.
 
+use crate::authorizations::Authorizing;
 use crate::stores::Sale;
 use crate::world::World;
 use futures::future::join_all;
@@ -92,6 +93,8 @@ pub enum Step {
     SettleTransfer(String, TransferOutcome),
     /// A provider tells of a transfer.
     ToldTransfer(String),
+    /// Something happens to a payee's authorisation.
+    Authorization(Authorizing),
     /// A provider misbehaves for its next calls.
     Misbehave(Op, Misbehaviour),
     /// Somebody who is not trusted creates an order, or goes on with one, and chooses who is paid.
@@ -204,6 +207,7 @@ impl Step {
             Self::ToldTransfer(number) => {
                 taken(world, world.sandbox.callback_of(None, &number, CallbackKind::Transfer)).await
             }
+            Self::Authorization(step) => step.run(world).await,
             Self::Denied(denied) => world.weather.denied.store(denied, Ordering::Relaxed),
             Self::Goods(there) => world.goods(there),
             Self::Shards(shards) => world.shards(shards),

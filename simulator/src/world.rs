@@ -114,6 +114,8 @@ pub struct World {
     pub forced: Mutex<BTreeSet<(Provider, String)>>,
     /// Refunds that were made in Alipay's console: the trade's number, and the place among its refunds.
     pub elsewhere: Mutex<Vec<(String, usize)>>,
+    /// What WeChat Pay has told, or will, of payees' authorisations.
+    pub authorized: Mutex<Vec<SignedRequest>>,
     /// The queues of work, where there are any.
     pub queues: Option<Arc<MemoryQueues>>,
     /// Whether the goods are sold from shards.
@@ -221,6 +223,7 @@ impl World {
             hidden: Mutex::default(),
             forced,
             elsewhere: Mutex::default(),
+            authorized: Mutex::default(),
             queues,
             sharded: false,
             put_in: AtomicI64::new(0),

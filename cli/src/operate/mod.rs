@@ -13,6 +13,7 @@
 
 mod accounts;
 mod args;
+mod authorizations;
 mod close;
 mod confirm;
 mod console;
@@ -81,6 +82,8 @@ pub(crate) enum Command {
     Export(export::Arguments),
     /// List transfers that have not ended, or show one
     Transfers(transfers::Arguments),
+    /// List payees' authorisations that wait for them, or show one
+    Authorizations(authorizations::Arguments),
     /// Have the simulated providers of this machine do something with a new order
     Trigger(trigger::Arguments),
     /// Have the simulated providers of this machine send an order's last callback again
@@ -104,6 +107,7 @@ pub(crate) async fn run(command: Command) -> ExitCode {
         Command::Totals(arguments) => totals::run(arguments).await,
         Command::Export(arguments) => export::run(arguments).await,
         Command::Transfers(arguments) => transfers::run(arguments).await,
+        Command::Authorizations(arguments) => authorizations::run(arguments).await,
         Command::Trigger(arguments) => trigger::run(arguments).await,
         Command::Resend(arguments) => resend::run(arguments).await,
     };
@@ -132,6 +136,7 @@ impl Command {
             Self::Totals(arguments) => &arguments.common,
             Self::Export(arguments) => &arguments.common,
             Self::Transfers(arguments) => &arguments.common,
+            Self::Authorizations(arguments) => &arguments.common,
             Self::Trigger(arguments) => &arguments.common,
             Self::Resend(arguments) => &arguments.common,
         }

@@ -176,3 +176,27 @@ fn a_transfer_under_way_is_listed_and_an_ended_one_found_by_its_number() {
     stack().run(&["transfers", "no-such"]).is(1);
     stack().run(&["transfers", "--state", "SUCCESS"]).is(2);
 }
+
+#[test]
+fn an_authorisation_that_waits_is_listed_and_a_given_one_found_by_its_number() {
+    let no = format!("A{}", hex::encode(shared::crypto::random::<8>()));
+    let data = json!({
+        "provider": "wxpay", "out_authorization_no": no, "openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
+        "user_display_name": no, "transfer_scene_id": "1000",
+    });
+    stack().call("transfer", "pay/createUserConfirmAuthorization", &data);
+    let list = stack().run(&["authorizations"]).json(0)["list"].clone();
+    let own = list.as_array().expect("a list").iter().find(|own| own["out_authorization_no"] == no.as_str());
+    assert_eq!(own.expect("it waits")["state"], "WAIT_USER_CONFIRM");
+    assert!(!list.to_string().contains("oUpF8uMuAJO"), "whose it is is not shown: {list}");
+    stack().sandbox.settle_authorization(&no, sandbox::AuthorizationOutcome::Confirmed).expect("the payee gives it");
+    let state = || stack().run(&["authorizations", &no]).json(0)["list"][0]["state"].clone();
+    for _ in 0..200 {
+        if state() == "TAKING_EFFECT" {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(state(), "TAKING_EFFECT");
+    stack().run(&["authorizations", "no-such"]).is(1);
+}

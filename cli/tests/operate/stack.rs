@@ -165,7 +165,7 @@ impl Stack {
         (answer.status, String::from_utf8_lossy(&answer.body).into_owned())
     }
 
-    fn call(&self, function: &str, action: &str, data: &Value) {
+    pub(crate) fn call(&self, function: &str, action: &str, data: &Value) {
         let key = ("authorization", format!("Bearer {}", self.key));
         let body = json!({ "url": action, "data": data });
         let (status, said) = self.exchange(&format!("/{function}"), &body, &[key]);

@@ -95,7 +95,10 @@ async fn judge(
                 return Judged::Later;
             }
             Ok(_) => Verdict::Accepted,
-            Err(failure) if failure.code == Code::NO_ORDER && matches!(notice, Notice::Transfer(_)) => {
+            Err(failure)
+                if failure.code == Code::NO_ORDER
+                    && matches!(notice, Notice::Transfer(_) | Notice::Authorization(_)) =>
+            {
                 tracing::warn!(%provider, merchant = merchant.id, "a callback about a transfer that is not known");
                 Verdict::Rejected
             }

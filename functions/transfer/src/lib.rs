@@ -1,10 +1,14 @@
-//! `pay/transfer`, `pay/queryTransfer`, `pay/cancelTransfer`; and `pay/wxpayVirtual/*`, the coins of WeChat's
+//! `pay/transfer`, `pay/queryTransfer`, `pay/cancelTransfer`; `pay/createUserConfirmAuthorization` and its siblings; and `pay/wxpayVirtual/*`, the coins of WeChat's
 //! virtual payment.
 
 use shared::api::{self, Call, Reply, Request, Response};
 use shared::app::App;
+use shared::domain::Authorization;
 use shared::domain::action::Transfers;
-use shared::payments::{Coin, cancel_transfer, coins, query_transfer, transfer};
+use shared::payments::{
+    Coin, cancel_transfer, close_authorization, coins, create_authorization, query_authorization, query_transfer,
+    transfer, transfer_receipt,
+};
 
 /// Serves one request.
 pub async fn handle(app: &App, request: Request) -> Response {
@@ -12,10 +16,17 @@ pub async fn handle(app: &App, request: Request) -> Response {
         let context = app.context(call.config.clone());
         let fields = call.fields();
         let coins = async |what| coins(&context, what, &fields, &call.environment()?.client_ip).await.map(Reply::ok);
+        let authorization = |authorization: Authorization| Reply::ok(authorization.shown());
         let transfer = match action {
             Transfers::Transfer => transfer(&context, &call.caller, &fields).await,
             Transfers::Query => query_transfer(&context, &fields).await,
             Transfers::Cancel => cancel_transfer(&context, &fields).await,
+            Transfers::Receipt => return transfer_receipt(&context, &fields).await.map(Reply::ok),
+            Transfers::Authorize => {
+                return create_authorization(&context, &call.caller, &fields).await.map(authorization);
+            }
+            Transfers::QueryAuthorization => return query_authorization(&context, &fields).await.map(authorization),
+            Transfers::CloseAuthorization => return close_authorization(&context, &fields).await.map(authorization),
             Transfers::Balance => return coins(Coin::Balance).await,
             Transfers::CurrencyPay => return coins(Coin::Pay).await,
             Transfers::CancelCurrencyPay => return coins(Coin::Cancel).await,

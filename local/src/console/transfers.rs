@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 use serde_json::{Value, json};
-use shared::domain::{Transfer, TransferState};
+use shared::domain::{Authorization, AuthorizationState, Transfer, TransferState};
 use shared::store::{Due, StoreError};
 use std::sync::Arc;
 
@@ -33,8 +33,8 @@ const STATES: [TransferState; 9] = [
 /// The page.
 pub(super) async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
     let lang = view.lang;
-    let part = match part(&console, &view).await {
-        Ok(part) => part,
+    let (part, given) = match futures::try_join!(part(&console, &view), authorizations(&console, &view)) {
+        Ok(parts) => parts,
         Err(error) => return layout::unreadable(&view, &error),
     };
     let (number, chosen) = (view.field("q").unwrap_or_default(), view.field("state").unwrap_or_default());
@@ -55,14 +55,15 @@ pub(super) async fn page(State(console): State<Arc<Console>>, view: View) -> Res
         }
         (layout::refreshing(&view.link("/transfers/live", &[])))
         (part.render(lang))
+        (given.render(lang))
     };
     layout::page(&console, &view, lang.t("转账", "Transfers"), &body).await
 }
 
 /// What has changed on the page.
 pub(super) async fn live(State(console): State<Arc<Console>>, view: View) -> Response {
-    match part(&console, &view).await {
-        Ok(part) => layout::news(&view, &[part]),
+    match futures::try_join!(part(&console, &view), authorizations(&console, &view)) {
+        Ok((part, given)) => layout::news(&view, &[part, given]),
         Err(error) => layout::unreadable(&view, &error),
     }
 }
@@ -120,6 +121,89 @@ fn row(console: &Console, lang: Lang, transfer: &Transfer) -> Markup {
     }
 }
 
+/// Payees who take transfers without confirming each: who has yet to say so, or all of a small table.
+async fn authorizations(console: &Console, view: &View) -> Result<Part<'static>, StoreError> {
+    let lang = view.lang;
+    let mut list = match view.field("q") {
+        Some(number) => authorizations_by_number(console, &number).await?,
+        None => all_authorizations(console).await?,
+    };
+    list.sort_by_key(|authorization| std::cmp::Reverse(authorization.create_date));
+    list.truncate(SHOWN);
+    let caption = lang.t("免确认收款授权", "Authorisations of payees");
+    let inner = html! {
+        h2 { (caption) }
+        @if list.is_empty() { div.empty { p { (lang.t("没有授权。", "No authorisations.")) } } }
+        @else {
+            div.scroll tabindex="0" role="region" aria-label=(caption) {
+                table.list {
+                    caption.sr { (caption) }
+                    thead { tr {
+                        th scope="col" { (lang.t("授权单号", "Number")) }
+                        th scope="col" { (lang.t("创建", "Created")) }
+                        th.minor scope="col" { (lang.t("商户", "Merchant")) }
+                        th scope="col" { (lang.t("状态", "State")) }
+                    } }
+                    tbody { @for authorization in &list { (authorization_row(console, lang, authorization)) } }
+                }
+            }
+        }
+    };
+    Ok(Part { name: "authorizations", class: "card", inner })
+}
+
+fn authorization_row(console: &Console, lang: Lang, authorization: &Authorization) -> Markup {
+    let (tone, title) = match authorization.state {
+        AuthorizationState::Unknown => ("bad", lang.t("结果未知", "Outcome unknown")),
+        AuthorizationState::WaitUserConfirm => ("wait", lang.t("待收款人授权", "Waits for the payee")),
+        AuthorizationState::TakingEffect => ("good", lang.t("生效中", "In effect")),
+        AuthorizationState::Closed => ("past", lang.t("已关闭", "Closed")),
+        AuthorizationState::Refused => ("bad", lang.t("被拒绝", "Refused")),
+    };
+    let mut shown = crate::mask::masked(&json!(authorization));
+    if let Some(fields) = shown.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    let why = authorization.close_reason.as_ref().or(authorization.fail_reason.as_ref());
+    html! {
+        tr data-testid="authorization" data-state=(authorization.state.name()) {
+            th scope="row" {
+                code { (authorization.out_authorization_no) }
+                details.drawer { summary { (lang.t("全部字段", "All fields")) } (json(&shown)) }
+            }
+            td { (ago(lang, authorization.create_date, console.now())) }
+            td.minor { (authorization.merchant) }
+            td { span.badge data-tone=(tone) { (title) } @if let Some(why) = why { small { (why) } } }
+        }
+    }
+}
+
+async fn all_authorizations(console: &Console) -> Result<Vec<Authorization>, StoreError> {
+    if console.local.is_some()
+        && let Ok((items, None)) = console.scan(&console.table, Some("authorization"), None).await
+    {
+        return Ok(items.into_iter().filter_map(|item| serde_json::from_value(Value::Object(item)).ok()).collect());
+    }
+    let (due, _) = console.store.soonest_due(DUE).await?;
+    let mut list = Vec::new();
+    for item in due {
+        if let Due::Authorization(key) = item.what {
+            list.extend(console.store.authorization_by_key(&key).await?);
+        }
+    }
+    Ok(list)
+}
+
+async fn authorizations_by_number(console: &Console, number: &str) -> Result<Vec<Authorization>, StoreError> {
+    let mut found = Vec::new();
+    for merchant in merchants(console).await {
+        found.extend(console.store.authorization(&merchant, number).await?);
+        found.extend(console.store.authorization_of_id(&merchant, number).await?);
+    }
+    found.dedup();
+    Ok(found)
+}
+
 /// Those that are unfinished, or all of a small table; and whether there are no others.
 async fn all(console: &Console) -> Result<(Vec<Transfer>, bool), StoreError> {
     if console.local.is_some()
@@ -140,16 +224,20 @@ async fn all(console: &Console) -> Result<(Vec<Transfer>, bool), StoreError> {
 
 /// A number is one merchant's: each is asked.
 async fn by_number(console: &Console, number: &str) -> Result<Vec<Transfer>, StoreError> {
-    let mut merchants: Vec<String> = console.listed_accounts().await.into_iter().map(|own| own.merchant).collect();
-    merchants.sort();
-    merchants.dedup();
     let mut found = Vec::new();
-    for merchant in &merchants {
-        found.extend(console.store.transfer(merchant, number).await?);
-        found.extend(console.store.transfer_of_bill(merchant, number).await?);
+    for merchant in merchants(console).await {
+        found.extend(console.store.transfer(&merchant, number).await?);
+        found.extend(console.store.transfer_of_bill(&merchant, number).await?);
     }
     found.dedup();
     Ok(found)
+}
+
+async fn merchants(console: &Console) -> Vec<String> {
+    let mut merchants: Vec<String> = console.listed_accounts().await.into_iter().map(|own| own.merchant).collect();
+    merchants.sort();
+    merchants.dedup();
+    merchants
 }
 
 const fn tone(state: TransferState) -> &'static str {

@@ -90,6 +90,7 @@ pub(crate) fn create(cx: &Cx<'_>) -> Reply {
         created: now,
         updated: now,
         ended: (!held).then_some(now),
+        receipt: None,
         request: Value::Object(cx.biz.clone()),
     });
     let transfer =

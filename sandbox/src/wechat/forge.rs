@@ -60,8 +60,13 @@ fn alter_v3(request: &mut SignedRequest, merchant: &Account) {
             *amount = json!(amount.as_u64().unwrap_or_default() + 1);
         }
     }
+    let named = plain.get("out_authorization_no").is_some();
     if let Some(amount) = plain.get_mut("transfer_amount") {
         *amount = json!(amount.as_u64().unwrap_or_default() + 1);
+    }
+    // Of an authorisation, which has no amount: who gave it.
+    if let Some(openid) = plain.get_mut("openid").filter(|_| named) {
+        *openid = json!(format!("{}x", openid.as_str().unwrap_or_default()));
     }
     let sealed = gcm_seal(&merchant.keys.v3_key, &nonce, &associated, plain.to_string().as_bytes());
     body["resource"]["ciphertext"] = json!(sealed);

@@ -1,12 +1,14 @@
 //! WeChat Pay: APIv3 below `/v3/`, APIv2 below `/pay/` and `/secapi/`, shipping below `/wxa/sec/order/`.
 
 mod auth;
+mod authorizations;
 mod bill;
 mod forge;
 mod keys;
 mod notify;
 mod objects;
 mod orders;
+mod receipts;
 mod refunds;
 mod rules;
 mod shipping;
@@ -66,7 +68,7 @@ impl desk::Desk for Desk {
             let op = v3::Route::of(&inbound.path).map_or(Op::Unknown, |route| route.op(&inbound.method));
             let mut numbers: Vec<String> = Vec::new();
             if let Ok(Value::Object(body)) = serde_json::from_slice(&inbound.body) {
-                let named = ["out_refund_no", "out_trade_no", "transaction_id", "out_bill_no"];
+                let named = ["out_refund_no", "out_trade_no", "transaction_id", "out_bill_no", "out_authorization_no"];
                 let named = named.iter().filter_map(|name| body.get(*name));
                 numbers.extend(named.filter_map(Value::as_str).map(str::to_owned));
             }

@@ -2,7 +2,8 @@
 
 use super::Account;
 use super::objects::refund_word_v2;
-use super::{auth, objects, transfers, v2, xml};
+use super::{auth, authorizations, objects, transfers, v2, xml};
+use crate::authorizations::AuthorizationState;
 use crate::crypto::{ALNUM, ecb_seal, gcm_seal, md5_hex, random_text};
 use crate::ids;
 use crate::ledger::RefundState;
@@ -20,6 +21,15 @@ pub(crate) fn v3(notice: &Notice<'_>, merchant: &Account, now: i64) -> SignedReq
             transfers::told(transfer),
             transfer.wire,
         ),
+        None if let Some(authorization) = notice.authorization => {
+            let (event, summary) = match authorization.state {
+                AuthorizationState::Closed => {
+                    ("MCHTRANSFER.AUTHORIZATION.CLOSED", "商家转账用户免确认收款授权关闭通知")
+                }
+                _ => ("MCHTRANSFER.AUTHORIZATION.CONFIRMED", "商家转账用户免确认收款授权确认通知"),
+            };
+            (event, summary, "mch_payment", authorizations::shown(authorization), authorization.wire)
+        }
         None => ("TRANSACTION.SUCCESS", "支付成功", "transaction", objects::order(notice.trade), notice.trade.wire),
         Some(r) => {
             let refund = &notice.trade.refunds[r];

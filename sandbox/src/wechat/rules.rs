@@ -188,6 +188,31 @@ pub(crate) const TRANSFER: &[Rule] = &[
     ("transfer_scene_report_infos", true, List(REPORT_INFOS)),
     ("user_recv_style", false, Object(STYLE)),
 ];
+/// Transfers to who confirms none (page 4014399371).
+pub(crate) const AUTHORIZED_TRANSFER: &[Rule] = &[
+    ("appid", true, Text(1, 32)),
+    ("out_bill_no", true, OutBillNo),
+    ("transfer_scene_id", true, Text(1, 36)),
+    ("user_name", false, Text(1, 1024)),
+    ("transfer_amount", true, Int(1)),
+    ("transfer_remark", true, Text(1, 32)),
+    ("notify_url", false, NotifyUrl),
+    ("user_recv_perception", false, Text(1, 64)),
+    ("transfer_scene_report_infos", true, List(REPORT_INFOS)),
+    ("authorization_id", false, Text(9, 64)),
+    ("out_authorization_no", false, Text(5, 32)),
+];
+
+/// Authorisations of payees (page 4015901167).
+pub(crate) const AUTHORIZATION: &[Rule] = &[
+    ("out_authorization_no", true, Text(5, 32)),
+    ("appid", true, Text(1, 32)),
+    ("openid", true, Text(1, 64)),
+    ("transfer_scene_id", true, Text(1, 36)),
+    ("user_display_name", true, Text(1, 32)),
+    ("user_recv_perception", false, Text(1, 256)),
+    ("authorization_notify_url", true, NotifyUrl),
+];
 const REPORT_INFOS: &[Rule] = &[("info_type", true, Text(1, 15)), ("info_content", true, Text(1, 32))];
 const STYLE: &[Rule] = &[("type", true, Word(&["CONFIRM_PAGE", "RED_PACKET"]))];
 

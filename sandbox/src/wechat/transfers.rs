@@ -6,8 +6,8 @@ use crate::crypto::{ALNUM, random_text};
 use crate::faults::Misbehaviour;
 use crate::ids;
 use crate::provider::{Provider, Wire};
-use crate::transfers::{Transfer, TransferState};
-use serde_json::{Value, json};
+use crate::transfers::{Transfer, TransferOutcome, TransferState};
+use serde_json::{Map, Value, json};
 
 /// From this amount on the payee's name must be there; below the other it must not (fen).
 const NAME_FROM: u64 = 200_000;
@@ -47,19 +47,48 @@ fn missing() -> Refusal {
     Refusal::new(404, "NOT_FOUND", "记录不存在", 268_512_771)
 }
 
+/// A transfer in the books.
+pub(crate) type Known = Transfer;
+
+/// Who gets a transfer.
+pub(crate) enum Payee {
+    /// Who confirms it.
+    Confirming(String),
+    /// Who has authorised it, and has it at once.
+    Authorized(String),
+}
+
 pub(crate) fn create(cx: &Cx<'_>) -> Reply {
-    let mut body = rules::check(&cx.inbound.body, rules::TRANSFER)?;
-    let name = match body.get("user_name").and_then(Value::as_str) {
-        None => None,
-        Some(sealed) => {
-            let wanted = cx.inbound.header("wechatpay-serial");
-            let (key, serial) = auth::signer(cx.merchant, wanted);
-            let opened = key.oaep_open(sealed).filter(|_| wanted == Some(serial));
-            let opened = opened.and_then(|plain| String::from_utf8(plain).ok());
-            let bad = || Refusal::param("敏感字段解密失败，请检查Wechatpay-Serial").field("user_name", "body");
-            Some(opened.ok_or_else(bad)?)
-        }
-    };
+    let body = rules::check(&cx.inbound.body, rules::TRANSFER)?;
+    let openid = body.get("openid").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let at = enter(cx, body, Payee::Confirming(openid))?;
+    let state = cx.sandbox.state();
+    let transfer = &state.transfers[at];
+    let mut answer = json!({
+        "out_bill_no": transfer.number,
+        "transfer_bill_no": transfer.id,
+        "create_time": ids::rfc3339(transfer.created),
+        "state": word(transfer.state),
+    });
+    if let (TransferState::WaitUserConfirm, Some(package)) = (transfer.state, &transfer.package_info) {
+        answer["package_info"] = json!(package);
+    }
+    Ok(Some(answer))
+}
+
+/// The payee's name, opened.
+fn opened_name(cx: &Cx<'_>, sealed: &str) -> Result<String, Refusal> {
+    let wanted = cx.inbound.header("wechatpay-serial");
+    let (key, serial) = auth::signer(cx.merchant, wanted);
+    let opened = key.oaep_open(sealed).filter(|_| wanted == Some(serial));
+    let opened = opened.and_then(|plain| String::from_utf8(plain).ok());
+    opened.ok_or_else(|| Refusal::param("敏感字段解密失败，请检查Wechatpay-Serial").field("user_name", "body"))
+}
+
+/// Enters a transfer, or finds the same one again: its place.
+pub(crate) fn enter(cx: &Cx<'_>, mut body: Map<String, Value>, payee: Payee) -> Result<usize, Refusal> {
+    let sealed = body.get("user_name").and_then(Value::as_str);
+    let name = sealed.map(|sealed| opened_name(cx, sealed)).transpose()?;
     body.insert("user_name".to_owned(), json!(name));
     let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let amount = body.get("transfer_amount").and_then(Value::as_u64).unwrap_or_default();
@@ -75,7 +104,12 @@ pub(crate) fn create(cx: &Cx<'_>) -> Reply {
     let by_public_key = cx.inbound.header("wechatpay-serial").is_some_and(|id| id.starts_with("PUB_KEY_ID_"));
     let held = cx.fault == Some(Misbehaviour::HoldTransfer);
     let now = cx.sandbox.now();
+    let (payee, waits) = match payee {
+        Payee::Confirming(openid) => (openid, true),
+        Payee::Authorized(openid) => (openid, false),
+    };
     let mut state = cx.sandbox.state();
+    let count = state.transfers.len();
     let at = state.transfer(Transfer {
         provider: Provider::Wxpay,
         merchant: cx.mchid().to_owned(),
@@ -84,36 +118,39 @@ pub(crate) fn create(cx: &Cx<'_>) -> Reply {
         number: text("out_bill_no"),
         id: format!("1330000{}", ids::transaction_id(now)),
         amount,
-        payee: text("openid"),
+        payee,
         name,
         remark: Some(text("transfer_remark")),
-        state: if held { TransferState::Accepted } else { TransferState::WaitUserConfirm },
+        state: if held || !waits { TransferState::Accepted } else { TransferState::WaitUserConfirm },
         fail_reason: None,
-        package_info: (!held).then(|| format!("affffddafdfafddffda=={}", random_text(24, ALNUM))),
+        package_info: (!held && waits).then(|| format!("affffddafdfafddffda=={}", random_text(24, ALNUM))),
         notify_url: body.get("notify_url").and_then(Value::as_str).map(str::to_owned),
         created: now,
         updated: now,
         ended: None,
+        receipt: None,
         request: Value::Object(body.clone()),
     });
     let repeated = || Refusal::new(400, "ALREADY_EXISTS", "商家转账单号已存在，且参数与原请求不一致", 268_435_461);
-    let transfer = &state.transfers[at.ok_or_else(repeated)?];
-    let mut answer = json!({
-        "out_bill_no": transfer.number,
-        "transfer_bill_no": transfer.id,
-        "create_time": ids::rfc3339(transfer.created),
-        "state": word(transfer.state),
-    });
-    if let (TransferState::WaitUserConfirm, Some(package)) = (transfer.state, &transfer.package_info) {
-        answer["package_info"] = json!(package);
+    let at = at.ok_or_else(repeated)?;
+    if at == count && !waits && !held {
+        let _ = state.settle_transfer(at, &TransferOutcome::Success, now);
     }
-    Ok(Some(answer))
+    Ok(at)
+}
+
+/// A transfer by its place, as a query answers it.
+pub(crate) fn shown(cx: &Cx<'_>, at: usize) -> Reply {
+    Ok(Some(queried(&cx.sandbox.state().transfers[at])))
 }
 
 pub(crate) fn query(cx: &Cx<'_>, wanted: impl Fn(&Transfer) -> bool) -> Reply {
     let state = cx.sandbox.state();
     let own = |t: &&Transfer| t.provider == Provider::Wxpay && t.merchant == cx.mchid() && wanted(t);
-    let transfer = state.transfers.iter().find(own).ok_or_else(missing)?;
+    state.transfers.iter().find(own).map(|transfer| Some(queried(transfer))).ok_or_else(missing)
+}
+
+fn queried(transfer: &Transfer) -> Value {
     let mut answer = json!({
         "mch_id": transfer.merchant,
         "out_bill_no": transfer.number,
@@ -129,7 +166,7 @@ pub(crate) fn query(cx: &Cx<'_>, wanted: impl Fn(&Transfer) -> bool) -> Reply {
     if let Some(reason) = &transfer.fail_reason {
         answer["fail_reason"] = json!(reason);
     }
-    Ok(Some(answer))
+    answer
 }
 
 pub(crate) fn cancel(cx: &Cx<'_>, number: &str) -> Reply {

@@ -1,7 +1,7 @@
 //! APIv3: routes, refusals, and the envelope of answers (wechat.md sections 1, 2, 4).
 
 use super::Account;
-use super::{auth, bill, orders, refunds, transfers};
+use super::{auth, authorizations, bill, orders, receipts, refunds, transfers};
 use crate::crypto::{ALNUM, gcm_seal, random_text};
 use crate::faults::{Misbehaviour, Op};
 use crate::ids;
@@ -84,6 +84,12 @@ pub(crate) enum Route {
     TransferQuery { number: String },
     TransferById { id: String },
     TransferCancel { number: String },
+    ReceiptApply,
+    ReceiptQuery { number: String },
+    Authorize,
+    AuthorizationQuery { number: String },
+    AuthorizationClose { number: String },
+    AuthorizedTransfer,
     Certificates,
     TradeBill,
     BillFile,
@@ -118,6 +124,26 @@ impl Route {
             ["v3", "fund-app", "mch-transfer", "transfer-bills", "out-bill-no", number, "cancel"] => {
                 return Some(Self::TransferCancel { number: (*number).to_owned() });
             }
+            ["v3", "fund-app", "mch-transfer", "transfer-bills", "transfer"] => return Some(Self::AuthorizedTransfer),
+            ["v3", "fund-app", "mch-transfer", "elecsign", "out-bill-no"] => return Some(Self::ReceiptApply),
+            ["v3", "fund-app", "mch-transfer", "elecsign", "out-bill-no", number] => {
+                return Some(Self::ReceiptQuery { number: (*number).to_owned() });
+            }
+            ["v3", "fund-app", "mch-transfer", "user-confirm-authorization"] => return Some(Self::Authorize),
+            ["v3", "fund-app", "mch-transfer", "user-confirm-authorization", "out-authorization-no", number] => {
+                return Some(Self::AuthorizationQuery { number: (*number).to_owned() });
+            }
+            [
+                "v3",
+                "fund-app",
+                "mch-transfer",
+                "user-confirm-authorization",
+                "out-authorization-no",
+                number,
+                "close",
+            ] => {
+                return Some(Self::AuthorizationClose { number: (*number).to_owned() });
+            }
             ["v3", "bill", "tradebill"] => return Some(Self::TradeBill),
             ["v3", "billdownload", "file"] => return Some(Self::BillFile),
             ["v3", "certificates"] => return Some(Self::Certificates),
@@ -143,6 +169,8 @@ impl Route {
             | Self::RefundQuery { .. }
             | Self::TransferQuery { .. }
             | Self::TransferById { .. }
+            | Self::AuthorizationQuery { .. }
+            | Self::ReceiptQuery { .. }
             | Self::Certificates
             | Self::TradeBill
             | Self::BillFile => "GET",
@@ -161,7 +189,11 @@ impl Route {
             Self::Reverse { .. } => Op::Reverse,
             Self::Refund | Self::Abnormal { .. } => Op::Refund,
             Self::RefundQuery { .. } => Op::RefundQuery,
-            Self::Transfer => Op::Transfer,
+            Self::Transfer | Self::AuthorizedTransfer => Op::Transfer,
+            Self::ReceiptApply | Self::ReceiptQuery { .. } => Op::Receipt,
+            Self::Authorize => Op::Authorize,
+            Self::AuthorizationQuery { .. } => Op::AuthorizationQuery,
+            Self::AuthorizationClose { .. } => Op::AuthorizationClose,
             Self::TransferQuery { .. } | Self::TransferById { .. } => Op::TransferQuery,
             Self::TransferCancel { .. } => Op::TransferCancel,
             Self::Certificates => Op::Certificates,
@@ -177,10 +209,16 @@ impl Route {
             | Self::Reverse { number }
             | Self::RefundQuery { number }
             | Self::TransferQuery { number }
+            | Self::ReceiptQuery { number }
+            | Self::AuthorizationQuery { number }
+            | Self::AuthorizationClose { number }
             | Self::TransferCancel { number } => Some(number),
             Self::Create { .. }
             | Self::Refund
             | Self::Transfer
+            | Self::AuthorizedTransfer
+            | Self::Authorize
+            | Self::ReceiptApply
             | Self::Certificates
             | Self::TradeBill
             | Self::BillFile => None,
@@ -248,6 +286,12 @@ fn serve(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> R
         Route::TransferQuery { number } => transfers::query(&cx, |t| t.number == number)?,
         Route::TransferById { id } => transfers::query(&cx, |t| t.id == id)?,
         Route::TransferCancel { number } => transfers::cancel(&cx, &number)?,
+        Route::ReceiptApply => receipts::apply(&cx)?,
+        Route::ReceiptQuery { number } => receipts::query(&cx, &number)?,
+        Route::Authorize => authorizations::create(&cx)?,
+        Route::AuthorizationQuery { number } => authorizations::query(&cx, &number)?,
+        Route::AuthorizationClose { number } => authorizations::close(&cx, &number)?,
+        Route::AuthorizedTransfer => authorizations::transfer(&cx)?,
         Route::Certificates => Some(certificates(&merchant)),
         Route::TradeBill => bill::trade_bill(&cx)?,
         Route::BillFile => None,
@@ -313,6 +357,7 @@ pub(crate) fn refuse(what: Misbehaviour) -> Answer {
         Misbehaviour::Missing => {
             Refusal::new(404, "RESOURCE_NOT_EXISTS", "无可用的平台证书，请在商户平台申请使用微信支付公钥", 268_435_457)
         }
+        Misbehaviour::AddressRefused => Refusal::new(400, "INVALID_REQUEST", "此IP地址不允许调用该接口", 268_435_461),
         Misbehaviour::TooMany => Refusal::new(429, "FREQUENCY_LIMITED", "频率超限", 268_447_840),
         _ => Refusal::new(500, "SYSTEM_ERROR", "系统异常，请稍后重试", 268_435_456),
     }

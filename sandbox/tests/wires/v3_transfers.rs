@@ -2,7 +2,7 @@
 
 use crate::client::{bench_with, keys};
 use crate::v3::call;
-use sandbox::{Options, TransferOutcome, TransferState};
+use sandbox::{AuthorizationOutcome, AuthorizationState, Options, TransferOutcome, TransferState};
 use serde_json::{Value, json};
 
 const BILLS: &str = "/v3/fund-app/mch-transfer/transfer-bills";
@@ -73,4 +73,83 @@ async fn the_rules_of_a_bill_are_enforced() {
         assert_eq!((answer.status, answer.code().as_str()), (400, code), "{body}");
     }
     assert!(bench.sandbox.transfers().is_empty());
+}
+
+const AUTHORIZATIONS: &str = "/v3/fund-app/mch-transfer/user-confirm-authorization";
+
+fn authorization(number: &str, account: &str) -> Value {
+    json!({
+        "appid": keys().wechat.mp_appid, "out_authorization_no": number, "openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
+        "transfer_scene_id": "1000", "user_display_name": account,
+        "authorization_notify_url": "https://shop.example/transfer-notify/wxpay/default",
+    })
+}
+
+fn authorized_bill(number: &str, name: &str, value: &str) -> Value {
+    let mut body = bill(number, 100);
+    body.as_object_mut().expect("an object").remove("openid");
+    body[name] = json!(value);
+    body
+}
+
+#[tokio::test]
+async fn an_authorisation_is_given_once_and_transfers_under_it_need_no_confirmation() {
+    let bench = bench_with(Options { retry_divisor: 1000, ..Options::default() }).await;
+    let made = call(&bench, "POST", AUTHORIZATIONS, authorization("AUTH_1", "u1")).await.json();
+    assert_eq!((&made["state"], made["package_info"].is_string()), (&json!("WAIT_USER_CONFIRM"), true), "{made}");
+    assert_eq!(
+        call(&bench, "POST", AUTHORIZATIONS, authorization("AUTH_1", "u1")).await.json(),
+        made,
+        "the same again"
+    );
+    assert_eq!(call(&bench, "POST", AUTHORIZATIONS, authorization("AUTH_1", "u2")).await.code(), "ALREADY_EXISTS");
+    assert_eq!(call(&bench, "POST", AUTHORIZATIONS, authorization("AUTH_2", "u1")).await.code(), "INVALID_REQUEST");
+    let pay = format!("{BILLS}/transfer");
+    let under = || authorized_bill("UNDER1", "out_authorization_no", "AUTH_1");
+    assert_eq!(call(&bench, "POST", &pay, under()).await.code(), "INVALID_REQUEST", "it was not given yet");
+    bench.sandbox.settle_authorization("AUTH_1", AuthorizationOutcome::Confirmed).unwrap();
+    let own = format!("{AUTHORIZATIONS}/out-authorization-no/AUTH_1");
+    let given = call(&bench, "GET", &own, Value::Null).await.json();
+    assert_eq!((&given["state"], &given["close_info"]), (&json!("TAKING_EFFECT"), &Value::Null), "{given}");
+    let paid = call(&bench, "POST", &pay, under()).await.json();
+    assert_eq!(
+        (&paid["state"], &paid["openid"]),
+        (&json!("SUCCESS"), &json!("oUpF8uMuAJO_M2pxb1Q9zNjWeS6o")),
+        "{paid}"
+    );
+    let mut both = under();
+    both["authorization_id"] = given["authorization_id"].clone();
+    assert_eq!(call(&bench, "POST", &pay, both).await.code(), "INVALID_REQUEST");
+    let id = given["authorization_id"].as_str().expect("a number");
+    let by_id = call(&bench, "POST", &pay, authorized_bill("UNDER2", "authorization_id", id)).await.json();
+    assert_eq!(by_id["state"], "SUCCESS", "{by_id}");
+    for blank in ["authorization_id", "out_authorization_no"] {
+        assert_eq!(call(&bench, "POST", &pay, authorized_bill("UNDER3", blank, "")).await.code(), "PARAM_ERROR");
+    }
+    let closed = call(&bench, "POST", &format!("{own}/close"), Value::Null).await.json();
+    assert_eq!(closed["close_info"]["close_reason"], "CLOSE_VIA_MCH_API", "{closed}");
+    assert_eq!(
+        call(&bench, "POST", &pay, authorized_bill("UNDER4", "authorization_id", id)).await.code(),
+        "INVALID_REQUEST"
+    );
+    assert_eq!(call(&bench, "POST", &pay, under()).await.json()["state"], "SUCCESS", "what was paid is answered so");
+    assert_eq!(bench.sandbox.transfers().len(), 2);
+    let missing = call(&bench, "GET", &format!("{AUTHORIZATIONS}/out-authorization-no/NOBODY1"), Value::Null).await;
+    assert_eq!((missing.status, missing.code().as_str()), (404, "NOT_FOUND"));
+}
+
+#[tokio::test]
+async fn an_authorisation_that_is_not_given_in_time_is_closed_and_later_forgotten() {
+    // A day is a millisecond.
+    let bench = bench_with(Options { retry_divisor: 86_400_000, ..Options::default() }).await;
+    call(&bench, "POST", AUTHORIZATIONS, authorization("AUTH_1", "u1")).await;
+    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    let closed = bench.sandbox.authorization("AUTH_1").expect("an authorisation");
+    assert_eq!(
+        (closed.state, closed.close_reason.as_deref()),
+        (AuthorizationState::Closed, Some("USER_OVERDUE_UNCONFIRMED"))
+    );
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let missing = call(&bench, "GET", &format!("{AUTHORIZATIONS}/out-authorization-no/AUTH_1"), Value::Null).await;
+    assert_eq!(missing.code(), "NOT_FOUND");
 }

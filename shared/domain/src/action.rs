@@ -162,6 +162,15 @@ actions! {
         Query = "queryTransfer", Merchant, ["queryTransfer"];
         /// Takes a transfer back.
         Cancel = "cancelTransfer", Merchant, ["cancelTransfer"];
+        /// The receipt of a transfer.
+        Receipt = "transferReceipt", Merchant, ["transferReceipt", "queryTransfer"];
+        /// Asks a payee to take transfers without confirming each.
+        Authorize = "createUserConfirmAuthorization", Merchant, ["createUserConfirmAuthorization", "transfer"];
+        /// How such an authorisation stands.
+        QueryAuthorization =
+            "queryUserConfirmAuthorization", Merchant, ["queryUserConfirmAuthorization", "queryTransfer"];
+        /// Ends it.
+        CloseAuthorization = "closeUserConfirmAuthorization", Merchant, ["closeUserConfirmAuthorization", "transfer"];
         /// A payer's coins.
         Balance = "wxpayVirtual/queryUserBalance", Named, ["wxpayVirtual/queryUserBalance", "wxpayVirtual"];
         /// Takes coins.

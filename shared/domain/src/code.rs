@@ -152,6 +152,12 @@ codes! {
     TRANSFER_ENDED = 2031, 409, "转账已结束，不能撤销", "the transfer has ended and cannot be cancelled";
     /// No room in the day's limits.
     TRANSFER_LIMIT = 2032, 403, "超过每日转账限额", "over the daily limit of transfers";
+    /// The number has another content.
+    AUTHORIZATION_DIFFERS = 2033, 409, "授权单号已存在且内容不一致", "the number belongs to an authorisation with another content";
+    /// The payee has not given it, or it was closed.
+    AUTHORIZATION_STATE = 2034, 409, "免确认收款授权未生效或已关闭", "the payee's authorisation is not in effect, or was closed";
+    /// There can be no receipt of it.
+    NO_RECEIPT = 2035, 409, "该转账没有电子回单", "there is no receipt of this transfer";
     /// What was reported was corrected already.
     SHIPPING_CORRECTED = 2040, 409, "发货信息已更正过一次，不能再次更正", "the shipping was corrected once already; the platform takes no further correction";
     /// It cannot be shipped, or received, as it stands.
@@ -168,6 +174,8 @@ codes! {
     TRANSFER_FAILED = 3004, 422, "转账未成功，请更换单号重试", "the transfer did not succeed, take a new number";
     /// The platform refused what was reported.
     SHIPPING_REFUSED = 3005, 422, "平台拒绝了发货信息", "the platform refused the shipping information";
+    /// The provider takes no transfers from the address that the request came from; nothing was sent.
+    CALLER_ADDRESS = 3013, 422, "支付渠道不接受本服务出口 IP 的请求，请在商户平台登记", "the provider takes no transfers from this service's address; register it with the provider";
     /// The provider does not accept the set-up.
     PROVIDER_SETUP = 5020, 502, "支付渠道配置有误，请联系商户", "the provider does not accept the merchant's set-up";
     /// The outcome is not known.

@@ -158,11 +158,12 @@ pub const TRANSFER_BILL_NO: Field = Field::new("transfer_bill_no", Text(64));
 pub const TRANSFER_AMOUNT: Field = Field::new("transfer_amount", Fen).code(Code::TRANSFER_AMOUNT);
 /// The same by its older name.
 pub const MONEY: Field = Field::new("money", Fen).code(Code::TRANSFER_AMOUNT);
-const UNDER_AUTHORISATION: Shape = Refused("transfers under a payee's authorisation are not made here; leave it out");
-/// Ignored, the payee would be asked to confirm what was meant to arrive without it.
-pub const AUTHORIZATION_ID: Field = Field::new("authorization_id", UNDER_AUTHORISATION);
-/// The same.
-pub const OUT_AUTHORIZATION_NO: Field = Field::new("out_authorization_no", UNDER_AUTHORISATION);
+/// The number of a payee's authorisation.
+pub const OUT_AUTHORIZATION_NO: Field = Field::new("out_authorization_no", Number);
+/// The provider's number of it.
+pub const AUTHORIZATION_ID: Field = Field::new("authorization_id", Text(64));
+/// How a payee's account with the merchant is shown to them.
+pub const USER_DISPLAY_NAME: Field = Field::new("user_display_name", Text(32));
 /// Who gets a transfer of WeChat Pay's.
 pub const PAYEE_OPENID: Field = Field::new("openid", Text(128)).code(Code::TRANSFER_OPENID);
 /// Of which application the openid is.
@@ -312,6 +313,17 @@ const TRANSFER: &[Field] = &[
 /// What `payee_info` holds.
 pub const PAYEE: &[Field] = &[IDENTITY, IDENTITY_TYPE, IDENTITY_NAME, CERT_TYPE, CERT_NO];
 const ONE_TRANSFER: &[Field] = &[OUT_BILL_NO, OUT_TRADE_NO, TRANSFER_BILL_NO, PROVIDER, PID];
+const AUTHORIZE: &[Field] = &[
+    PROVIDER.needed(),
+    OUT_AUTHORIZATION_NO.needed(),
+    PAYEE_OPENID.needed(),
+    USER_DISPLAY_NAME.needed(),
+    PID,
+    APPID,
+    TRANSFER_SCENE_ID,
+    USER_RECV_PERCEPTION,
+];
+const ONE_AUTHORIZATION: &[Field] = &[OUT_AUTHORIZATION_NO, AUTHORIZATION_ID, PROVIDER, PID];
 const BALANCE: &[Field] = &[OPENID.needed(), PID, USER_IP, USER_IP_CAMEL, CLIENT_IP, CLIENT_UA, PAYITEM, REMARK];
 const COIN: &[Field] = &[
     OPENID.needed(),
@@ -360,7 +372,9 @@ pub const fn of(action: Action) -> &'static [Field] {
         Action::Refunds(Refunds::QueryShipping) => ORDER,
         Action::Refunds(Refunds::ConfirmReceive) => CONFIRM_RECEIVE,
         Action::Transfers(Transfers::Transfer) => TRANSFER,
-        Action::Transfers(Transfers::Query | Transfers::Cancel) => ONE_TRANSFER,
+        Action::Transfers(Transfers::Query | Transfers::Cancel | Transfers::Receipt) => ONE_TRANSFER,
+        Action::Transfers(Transfers::Authorize) => AUTHORIZE,
+        Action::Transfers(Transfers::QueryAuthorization | Transfers::CloseAuthorization) => ONE_AUTHORIZATION,
         Action::Transfers(Transfers::Balance) => BALANCE,
         Action::Transfers(Transfers::CurrencyPay | Transfers::PresentCurrency) => COIN,
         Action::Transfers(Transfers::CancelCurrencyPay) => CANCEL_COIN,

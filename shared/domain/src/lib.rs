@@ -3,6 +3,7 @@
 
 pub mod action;
 mod attempt;
+mod authorization;
 mod code;
 mod day;
 mod field;
@@ -21,6 +22,7 @@ mod transfer;
 mod unix_ms;
 
 pub use attempt::{Attempt, AttemptState, Parameters, REVERSAL};
+pub use authorization::{Authorization, AuthorizationState};
 pub use code::{Code, Failure};
 pub use day::Day;
 pub use field::{Field, Shape};

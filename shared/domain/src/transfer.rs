@@ -154,6 +154,9 @@ pub struct Transfer {
     /// Where the provider tells its end, where it takes a URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notify_url: Option<String>,
+    /// The payee's authorisation that it is made under, so that they confirm nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out_authorization_no: Option<String>,
     /// The provider's number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transfer_bill_no: Option<String>,
@@ -180,6 +183,15 @@ pub struct Transfer {
 }
 
 impl Transfer {
+    /// What stands in `provider_state` of a transfer that was refused for the address that it was asked from: providers
+    /// have no word of their own for it.
+    pub const ADDRESS_REFUSED: &'static str = "ADDRESS_REFUSED";
+
+    /// Whether it was refused, and never sent, for the address that it was asked from.
+    pub fn is_refused_for_address(&self) -> bool {
+        self.state == TransferState::Refused && self.provider_state.as_deref() == Some(Self::ADDRESS_REFUSED)
+    }
+
     /// Whether the provider may still change it, so that it is asked: anything but an end, and Alipay's
     /// success, whose money may come back.
     pub fn may_change(&self) -> bool {
@@ -226,6 +238,9 @@ impl Transfer {
         put("money", json!(self.transfer_amount));
         put("state", json!(self.state));
         put("provider_state", json!(self.provider_state));
+        if let Some(number) = &self.out_authorization_no {
+            put("out_authorization_no", json!(number));
+        }
         if let Some(reason) = &self.fail_reason {
             put("fail_reason", json!(reason));
         }

@@ -108,7 +108,7 @@ pub(super) async fn close_attempt(
                     asked => ended(asked).unwrap_or(Err(Code::OUTCOME_UNKNOWN.into())),
                 }
             }
-            Meaning::No | Meaning::NumberUsed | Meaning::TooSoon | Meaning::Unheard => {
+            Meaning::No | Meaning::NumberUsed | Meaning::TooSoon | Meaning::Unheard | Meaning::Address => {
                 let entry = entry("close refused").with("code", &refusal.code).with("message", &refusal.message);
                 cx.store.append_history(&order.out_trade_no, &entry).await?;
                 if let Some(noted) = noted {

@@ -432,11 +432,16 @@ async fn issue(
                 Meaning::Closed => {
                     cx.store.end_attempt(&order, attempt, AttemptState::Closed, &entry).await?;
                 }
-                Meaning::No | Meaning::Missing | Meaning::TooSoon | Meaning::Unheard if !again => {
+                Meaning::No | Meaning::Missing | Meaning::TooSoon | Meaning::Unheard | Meaning::Address if !again => {
                     cx.store.fail_attempt(&order, attempt.n, &entry).await?;
                 }
                 // The number may exist there, with this content or other: money may still come through it.
-                Meaning::NumberUsed | Meaning::No | Meaning::Missing | Meaning::TooSoon | Meaning::Unheard => {
+                Meaning::NumberUsed
+                | Meaning::No
+                | Meaning::Missing
+                | Meaning::TooSoon
+                | Meaning::Unheard
+                | Meaning::Address => {
                     cx.store.append_history(&order.out_trade_no, &entry).await?;
                 }
             }

@@ -1,6 +1,7 @@
 //! The use cases: create, query, close, refund, transfer, ship, tasks, incidents, bills, missed notices; and `confirm`, the one room in which an order becomes paid.
 
 mod ask;
+mod authorization;
 mod bills;
 mod close;
 mod coins;
@@ -37,6 +38,7 @@ mod wanted;
 mod watch;
 
 pub use ask::{Worked, work};
+pub use authorization::{close_authorization, create_authorization, query_authorization};
 pub use bills::{BillsReply, check_bills};
 pub use close::close_payment;
 pub use coins::coins;
@@ -60,7 +62,7 @@ pub use shipping::{confirm_receive, query_shipping, upload_shipping};
 pub use source::{Confirmed, Source};
 pub use sweep::{Counts, Sweep, sweep};
 pub use tasks::{Ran, run_task};
-pub use transfer::{cancel_transfer, pursue_transfer, query_transfer, transfer};
+pub use transfer::{cancel_transfer, pursue_transfer, query_transfer, transfer, transfer_receipt};
 
 use domain::{Attempt, Code, Failure, Order, UnixMs};
 use futures::StreamExt;

@@ -1,5 +1,5 @@
 //! Work that waits in queues: one for each provider that is asked about unpaid orders, so that one that is down holds
-//! up none of the others, one for money that is under way, one for tasks.
+//! up none of the others, one for refunds, one for transfers, one for tasks.
 //!
 //! A queue says only when to look. A message that is lost, late or comes twice changes when something is asked, and
 //! nothing else: what is forgotten stands in the `due` index.
@@ -15,8 +15,11 @@ use store::{Claim, Due};
 pub enum Lane {
     /// Unpaid orders of a provider.
     Orders(Provider),
-    /// Refunds and transfers that have not ended.
+    /// Refunds that have not ended.
     Money,
+    /// Transfers that have not ended, and authorisations that payees have not given: asked about from the address that
+    /// transfers are made from.
+    Transfers,
     /// What is delivered to handlers.
     Tasks,
 }
@@ -24,14 +27,15 @@ pub enum Lane {
 impl Lane {
     /// Every queue.
     pub fn all() -> impl Iterator<Item = Self> {
-        Provider::ALL.iter().copied().map(Self::Orders).chain([Self::Money, Self::Tasks])
+        Provider::ALL.iter().copied().map(Self::Orders).chain([Self::Money, Self::Transfers, Self::Tasks])
     }
 
-    /// The end of its queue's name: `orders-wxpay`, `money`, `tasks`.
+    /// The end of its queue's name: `orders-wxpay`, `money`, `transfers`, `tasks`.
     pub fn name(self) -> String {
         match self {
             Self::Orders(provider) => format!("orders-{provider}"),
             Self::Money => "money".to_owned(),
+            Self::Transfers => "transfers".to_owned(),
             Self::Tasks => "tasks".to_owned(),
         }
     }
@@ -98,7 +102,8 @@ impl Message {
     pub(crate) fn due(claim: Claim, at: UnixMs) -> Self {
         let lane = match claim.item.what {
             Due::Order(_) => claim.provider.map_or(Lane::Money, Lane::Orders),
-            Due::Refund(..) | Due::Transfer(_) => Lane::Money,
+            Due::Refund(..) => Lane::Money,
+            Due::Transfer(_) | Due::Authorization(_) => Lane::Transfers,
             Due::Task(..) => Lane::Tasks,
         };
         Self { lane, work: Work::Due { claim, at }, delay: Duration::ZERO }

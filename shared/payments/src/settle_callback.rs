@@ -30,6 +30,9 @@ pub async fn settle_callback(cx: &Context<'_>, notice: &Notice, source: Source) 
         }),
         Notice::Refund(refund) => settle_refund(cx, refund, source).await,
         Notice::Transfer(transfer) => super::transfer::settle_transfer(cx, transfer).await.map(|()| Settled::default()),
+        Notice::Authorization(notice) => {
+            super::authorization::settle_authorization(cx, notice).await.map(|()| Settled::default())
+        }
         Notice::Hint(hint) => settle_hint(cx, hint).await.map(|()| Settled::default()),
         Notice::Event(event) => settle_event(cx, event, source).await,
         Notice::Shipping(notice) => super::shipping::settle_shipping(cx, notice).await,

@@ -194,11 +194,13 @@ async fn queue(cx: &Context<'_>, queues: &dyn Queues, items: &[DueItem], at: Uni
 async fn claim_and_bring_on(cx: &Context<'_>, item: &DueItem, at: UnixMs, counts: &Counts) {
     let done = match item.what {
         Due::Task(..) => bring_on(cx, &Claim::none(item), at, counts).await,
-        Due::Order(_) | Due::Refund(..) | Due::Transfer(_) => match cx.store.claim_due(item, at, LEASE).await {
-            Ok(Some(claim)) => bring_on(cx, &claim, at, counts).await,
-            Ok(None) => Ok(()),
-            Err(error) => Err(error.into()),
-        },
+        Due::Order(_) | Due::Refund(..) | Due::Transfer(_) | Due::Authorization(_) => {
+            match cx.store.claim_due(item, at, LEASE).await {
+                Ok(Some(claim)) => bring_on(cx, &claim, at, counts).await,
+                Ok(None) => Ok(()),
+                Err(error) => Err(error.into()),
+            }
+        }
     };
     if let Err(failure) = done {
         Counts::add(&counts.errors, 1);
@@ -214,6 +216,7 @@ pub(super) async fn bring_on(cx: &Context<'_>, claim: &Claim, at: UnixMs, counts
         Due::Order(no) => order(cx, claim, no, at, counts).await,
         Due::Refund(no, number) => refund(cx, claim, no, number, at, counts).await,
         Due::Transfer(key) => transfer(cx, claim, key, at, counts).await,
+        Due::Authorization(key) => authorization(cx, claim, key, at, counts).await,
     }
 }
 
@@ -276,6 +279,23 @@ async fn transfer(cx: &Context<'_>, claim: &Claim, key: &str, at: UnixMs, counts
         telemetry::alarm!("transfer_pending", out_bill_no = %transfer.out_bill_no);
     }
     match pursued {
+        Err(failure) if failure.code != Code::OUTCOME_UNKNOWN => Err(failure),
+        _ => Ok(()),
+    }
+}
+
+/// Asks about an authorisation that its payee has yet to give. They have a day for it; then its provider closes it.
+async fn authorization(cx: &Context<'_>, claim: &Claim, key: &str, at: UnixMs, counts: &Counts) -> Result<(), Failure> {
+    let Some(authorization) = cx.store.authorization_by_key(key).await?.filter(|a| a.state.is_open()) else {
+        return Ok(cx.store.due_next(claim, None).await?);
+    };
+    Counts::add(&counts.asked, 1);
+    let watched = super::authorization::watch(cx, &authorization).await;
+    if watched.as_ref().is_ok_and(|now| !now.state.is_open()) {
+        return Ok(());
+    }
+    cx.store.due_next(claim, Some(ask_again(authorization.create_date, at))).await?;
+    match watched {
         Err(failure) if failure.code != Code::OUTCOME_UNKNOWN => Err(failure),
         _ => Ok(()),
     }

@@ -5,13 +5,14 @@
 //! has never shown a bill of it and says that it knows none, and then with the stored fields. So a lost answer
 //! pays nobody twice.
 
-use super::{Caller, Context, Fields};
+use super::{Caller, Context, Fields, authorization};
 use config::{DEFAULT_MERCHANT, TransferDefaults, report_infos};
 use crypto::aes;
 use domain::{
-    Code, Failure, Fen, Field, IDENTITY_TYPES, Provider, ReportInfo, Transfer, TransferState, UnixMs, fields as f,
+    Authorization, Code, Failure, Fen, Field, IDENTITY_TYPES, Provider, ReportInfo, Transfer, TransferState, UnixMs,
+    fields as f,
 };
-use providers::{CallError, Gateway, Refusal, TransferNotice, TransferRequest, TransferStanding};
+use providers::{CallError, Gateway, Meaning, Receipt, Refusal, TransferNotice, TransferRequest, TransferStanding};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 use store::{Begun, Incident, IncidentName};
@@ -37,7 +38,7 @@ const ROUNDS: usize = 8;
 /// content; 422 the provider refused, or it ended without the payee having the money; 504 its outcome is not
 /// known.
 pub async fn transfer(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) -> Result<Transfer, Failure> {
-    let Wish { gateway, transfer: mut wished, name } = read(cx, caller, fields).await?;
+    let Wish { gateway, transfer: mut wished, name, authorization } = read(cx, caller, fields).await?;
     if let Some(name) = &name {
         wished.payee_name = Some(seal(&gateway, &wished, name)?);
     }
@@ -49,9 +50,13 @@ pub async fn transfer(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) ->
             }
             return reported(pursue_transfer(cx, &known, &caller.source).await?);
         }
+        if let Some(authorization) = &authorization {
+            authorization::demand(cx, authorization).await?;
+        }
         match cx.store.begin_transfer(&mut wished, limits, cx.now()).await? {
             Begun::Done => return reported(send(cx, &gateway, &wished, None).await?),
             Begun::OverLimit => return Err(Code::TRANSFER_LIMIT.into()),
+            Begun::NotInEffect => return Err(Code::AUTHORIZATION_STATE.into()),
             Begun::Moved => {}
         }
     }
@@ -61,6 +66,7 @@ pub async fn transfer(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) ->
 /// What `transfer` answers of a transfer: an end without the money being with the payee is a failure.
 fn reported(transfer: Transfer) -> Result<Transfer, Failure> {
     let code = match transfer.state {
+        TransferState::Refused if transfer.is_refused_for_address() => Code::CALLER_ADDRESS,
         TransferState::Refused => Code::TRANSFER_REFUSED,
         TransferState::Fail | TransferState::Cancelled | TransferState::Returned => Code::TRANSFER_FAILED,
         _ => return Ok(transfer),
@@ -106,6 +112,9 @@ pub async fn cancel_transfer(cx: &Context<'_>, fields: &Fields<'_>) -> Result<Tr
     let refusal = match gateway.cancel_transfer(cx.clients, &request).await {
         Ok(Some(standing)) => return apply(cx, &transfer, &standing, "cancel").await,
         Ok(None) => None,
+        Err(CallError::Refused(refusal)) if refusal.meaning == Meaning::Address => {
+            return Err(telling(Code::CALLER_ADDRESS, &transfer).says(refusal.message));
+        }
         Err(CallError::Refused(refusal)) => Some(refusal),
         Err(CallError::Unknown(why)) => return Err(unknown(&transfer, why)),
     };
@@ -120,6 +129,57 @@ pub async fn cancel_transfer(cx: &Context<'_>, fields: &Fields<'_>) -> Result<Tr
         Ok(None) => Err(unknown(&transfer, "the call that makes the bill may be under way")),
         Err(CallError::Refused(Refusal { code: why, .. }) | CallError::Unknown(why)) => Err(unknown(&transfer, why)),
     }
+}
+
+/// The receipt (电子回单) of a transfer that succeeded, with its file where that is there; else it is asked for, and the
+/// same call later has it. Only a transfer that was sent with its payee's name has one.
+///
+/// # Errors
+/// 404 there is no such transfer; 409 it has no receipt; 422 the provider has no such call, or refuses; 504 it does not
+/// tell, or the file is not the one whose hash it has signed.
+pub async fn transfer_receipt(cx: &Context<'_>, fields: &Fields<'_>) -> Result<Map<String, Value>, Failure> {
+    let transfer = find(cx, fields).await?;
+    if transfer.provider != Provider::Wxpay {
+        return Err(Failure::new(Code::UNSUPPORTED).says(format!("{}: transferReceipt", transfer.provider)));
+    }
+    if transfer.state != TransferState::Success || transfer.payee_name.is_none() {
+        return Err(telling(Code::NO_RECEIPT, &transfer));
+    }
+    let gateway = gateway_of(cx, &transfer).await?;
+    match gateway.receipt(cx.clients, &TransferRequest { transfer: &transfer, name: None, now: cx.now() }).await {
+        Ok(receipt) => Ok(shown_receipt(&transfer, &receipt)),
+        Err(CallError::Refused(refusal)) => {
+            let code = match refusal.meaning {
+                Meaning::Address => Code::CALLER_ADDRESS,
+                _ => Code::PROVIDER_REFUSED,
+            };
+            Err(telling(code, &transfer).says(refusal.message))
+        }
+        Err(CallError::Unknown(why)) => {
+            Err(Failure { private: Some(why), ..telling(Code::OUTCOME_UNKNOWN, &transfer) })
+        }
+    }
+}
+
+/// A receipt as it is answered: which transfer it is of, how it stands, and the file in base64.
+fn shown_receipt(transfer: &Transfer, receipt: &Receipt) -> Map<String, Value> {
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
+    put("provider", json!(transfer.provider));
+    put("out_bill_no", json!(transfer.out_bill_no));
+    put("transfer_bill_no", json!(transfer.transfer_bill_no));
+    let state = match receipt {
+        Receipt::Generating => "GENERATING",
+        Receipt::Failed => "FAILED",
+        Receipt::Finished { file, sha256 } => {
+            put("content_type", json!("application/pdf"));
+            put("file", json!(crypto::base64(file)));
+            put("sha256", json!(sha256));
+            "FINISHED"
+        }
+    };
+    put("state", json!(state));
+    fields
 }
 
 /// Brings a transfer on: asks the provider about one that has not ended, and sends it again with the stored
@@ -141,6 +201,7 @@ pub async fn pursue_transfer(cx: &Context<'_>, transfer: &Transfer, source: &str
                 // It was refused, so no call of before is under way.
                 Begun::Done => send(cx, &gateway, &begun, Some(UnixMs::EPOCH)).await,
                 Begun::OverLimit => Err(Code::TRANSFER_LIMIT.into()),
+                Begun::NotInEffect => Err(telling(Code::AUTHORIZATION_STATE, transfer)),
                 Begun::Moved => Err(Code::BUSY.into()),
             }
         }
@@ -152,6 +213,8 @@ pub async fn pursue_transfer(cx: &Context<'_>, transfer: &Transfer, source: &str
             }
         }
         Ok(None) => Err(unknown(transfer, "the provider no longer knows the bill")),
+        // It was never sent, and this question was not looked at either.
+        Err(error) if transfer.is_refused_for_address() && error.means(Meaning::Address) => Ok(transfer.clone()),
         Err(CallError::Refused(Refusal { code: why, .. }) | CallError::Unknown(why)) => Err(unknown(transfer, why)),
     }
 }
@@ -256,7 +319,14 @@ async fn send(
     if earlier.is_some_and(|at| !is_over(at, cx.now())) {
         return Err(unknown(transfer, format!("{}, and an earlier call may be under way", refusal.code)));
     }
-    refuse(cx, transfer, &refusal.code, &refusal.message).await
+    if refusal.meaning == Meaning::Address {
+        let said = format!("{}: {}", refusal.code, refusal.message);
+        tracing::error!(out_bill_no = %transfer.out_bill_no, said, "the provider takes no transfers from this address");
+        return refuse(cx, transfer, Transfer::ADDRESS_REFUSED, &refusal.message).await;
+    }
+    let refused = refuse(cx, transfer, &refusal.code, &refusal.message).await?;
+    authorization::look_again(cx, &refused).await;
+    Ok(refused)
 }
 
 /// Ends a transfer of which the provider made no bill, unless it was sent again or has moved since it was read.
@@ -379,6 +449,7 @@ fn same(gateway: &Gateway, known: &Transfer, wished: &Transfer, name: Option<&st
     known.provider == wished.provider
         && known.transfer_amount == wished.transfer_amount
         && (&known.payee, &known.payee_type) == (&wished.payee, &wished.payee_type)
+        && known.out_authorization_no == wished.out_authorization_no
         && named
 }
 
@@ -399,6 +470,8 @@ struct Wish {
     gateway: Gateway,
     transfer: Transfer,
     name: Option<String>,
+    /// What it is made under, where the payee confirms nothing.
+    authorization: Option<Authorization>,
 }
 
 async fn read(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) -> Result<Wish, Failure> {
@@ -409,7 +482,6 @@ async fn read(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) -> Result<
     if !matches!(provider, Provider::Wxpay | Provider::Alipay) {
         return Err(Failure::new(Code::UNSUPPORTED).says(format!("{provider}: transfer")));
     }
-    fields.refuse(&[f::AUTHORIZATION_ID, f::OUT_AUTHORIZATION_NO])?;
     let gateway = Gateway::find(&merchant, provider, NODE)
         .ok_or_else(|| Failure::new(Code::PROVIDER).says(format!("{provider}.{NODE}")))?;
     let defaults = gateway.transfers()?;
@@ -440,6 +512,7 @@ async fn read(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) -> Result<
         },
         user_recv_perception: None,
         notify_url: None,
+        out_authorization_no: None,
         transfer_bill_no: None,
         provider_state: None,
         fail_reason: None,
@@ -449,17 +522,57 @@ async fn read(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) -> Result<
         limits: Vec::new(),
         version: 0,
     };
-    let name = match provider {
-        Provider::Wxpay => read_wxpay(cx, fields, defaults, &mut transfer)?,
-        _ => read_alipay(fields, defaults, &mut transfer)?,
+    let (name, authorization) = match provider {
+        Provider::Wxpay => {
+            let authorization = authorization::named(cx, fields).await?;
+            (read_wxpay(cx, fields, defaults, authorization.as_ref(), &mut transfer)?, authorization)
+        }
+        _ => {
+            let of_wxpay = [&f::AUTHORIZATION_ID, &f::OUT_AUTHORIZATION_NO];
+            if let Some(field) = of_wxpay.into_iter().find(|field| fields.raw(field).is_some()) {
+                return Err(fields.wrong(field, "is WeChat Pay's alone; leave it out"));
+            }
+            (read_alipay(fields, defaults, &mut transfer)?, None)
+        }
     };
-    Ok(Wish { gateway, transfer, name })
+    Ok(Wish { gateway, transfer, name, authorization })
+}
+
+/// Who gets it, and of which application their openid is: as the request says, or as they have authorised. A request that
+/// says otherwise than the authorisation is refused.
+fn read_payee(
+    fields: &Fields<'_>,
+    authorization: Option<&Authorization>,
+    transfer: &mut Transfer,
+) -> Result<(), Failure> {
+    const OTHER: &str = "is not the authorisation's; leave it out";
+    let app_id = fields.text(&f::APPID)?;
+    let Some(authorization) = authorization else {
+        let openid = fields.needed_text(&f::PAYEE_OPENID)?;
+        let openid = Some(openid).filter(|id| id.bytes().all(|b| b.is_ascii_graphic()));
+        openid.ok_or_else(|| fields.fault(&f::PAYEE_OPENID))?.clone_into(&mut transfer.payee);
+        if let Some(app_id) = app_id {
+            app_id.clone_into(&mut transfer.app_id);
+        }
+        return Ok(());
+    };
+    if fields.text(&f::PAYEE_OPENID)?.is_some_and(|openid| openid != authorization.payee) {
+        return Err(fields.wrong(&f::PAYEE_OPENID, OTHER));
+    }
+    if app_id.is_some_and(|app_id| app_id != authorization.app_id) {
+        return Err(fields.wrong(&f::APPID, OTHER));
+    }
+    transfer.payee.clone_from(&authorization.payee);
+    transfer.app_id.clone_from(&authorization.app_id);
+    transfer.out_authorization_no = Some(authorization.out_authorization_no.clone());
+    Ok(())
 }
 
 fn read_wxpay(
     cx: &Context<'_>,
     fields: &Fields<'_>,
     defaults: &TransferDefaults,
+    authorization: Option<&Authorization>,
     transfer: &mut Transfer,
 ) -> Result<Option<String>, Failure> {
     // WeChat Pay carries no characters of four bytes.
@@ -470,19 +583,15 @@ fn read_wxpay(
         }
         text => Ok(text.map(str::to_owned)),
     };
-    let openid = fields.needed_text(&f::PAYEE_OPENID)?;
-    let openid = Some(openid).filter(|id| id.bytes().all(|b| b.is_ascii_graphic()));
-    let openid = openid.ok_or_else(|| fields.fault(&f::PAYEE_OPENID))?;
-    transfer.payee = openid.to_owned();
-    if let Some(app_id) = fields.text(&f::APPID)? {
-        transfer.app_id = app_id.to_owned();
-    }
+    read_payee(fields, authorization, transfer)?;
     let scene = match fields.raw(&f::TRANSFER_SCENE_ID) {
         Some(Value::Number(id)) => Some(id.to_string()),
         _ => text(&f::TRANSFER_SCENE_ID, 36)?,
     };
-    transfer.transfer_scene =
-        Some(scene.or_else(|| defaults.scene.clone()).ok_or_else(|| fields.fault(&f::TRANSFER_SCENE_ID))?);
+    let authorized = authorization.map(|a| a.transfer_scene.clone()).filter(|scene| !scene.is_empty());
+    transfer.transfer_scene = Some(
+        scene.or(authorized).or_else(|| defaults.scene.clone()).ok_or_else(|| fields.fault(&f::TRANSFER_SCENE_ID))?,
+    );
     if transfer.transfer_scene_report_infos.is_empty() {
         return Err(fields.fault(&f::REPORT_INFOS));
     }

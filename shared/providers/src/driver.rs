@@ -6,9 +6,10 @@
 use crate::bill::Statement;
 use crate::diagnosis::{Examination, Page};
 use crate::{
-    Account, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Held,
-    Login, Meaning, Merchant, Notice, Proof, ProviderClients, ProviderReply, Purchase, RefundRequest, RefundStanding,
-    Refusal, ShippingRequest, ShippingStanding, Standing, Stands, TransferRequest, TransferStanding, Verdict,
+    Account, AuthorizationRequest, AuthorizationStanding, CallError, CallbackError, CallbackRequest, Closing,
+    CreateRequest, Created, Goods, GoodsRequest, Held, Login, Meaning, Merchant, Notice, Proof, ProviderClients,
+    ProviderReply, Purchase, Receipt, RefundRequest, RefundStanding, Refusal, ShippingRequest, ShippingStanding,
+    Standing, Stands, TransferRequest, TransferStanding, Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
 use domain::{Attempt, Code, Day, Failure, Order, Payment, Refund, ShippingMode, UnixMs};
@@ -260,6 +261,38 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
         _cx: Cx<'_>,
         _request: &TransferRequest<'_>,
     ) -> Result<Option<TransferStanding>, CallError> {
+        unsupported()
+    }
+
+    /// The receipt of a transfer that succeeded; it is asked for, where it was not yet.
+    async fn receipt(&self, _cx: Cx<'_>, _request: &TransferRequest<'_>) -> Result<Receipt, CallError> {
+        unsupported()
+    }
+
+    /// Asks for a payee's authorisation. The same number again with the same fields is the same one.
+    async fn authorize(
+        &self,
+        _cx: Cx<'_>,
+        _request: &AuthorizationRequest<'_>,
+    ) -> Result<AuthorizationStanding, CallError> {
+        unsupported()
+    }
+
+    /// Asks how a payee's authorisation stands; `None` when the provider does not know the number.
+    async fn query_authorization(
+        &self,
+        _cx: Cx<'_>,
+        _request: &AuthorizationRequest<'_>,
+    ) -> Result<Option<AuthorizationStanding>, CallError> {
+        unsupported()
+    }
+
+    /// Closes a payee's authorisation; `None` when the provider does not know the number.
+    async fn close_authorization(
+        &self,
+        _cx: Cx<'_>,
+        _request: &AuthorizationRequest<'_>,
+    ) -> Result<Option<AuthorizationStanding>, CallError> {
         unsupported()
     }
 

@@ -3,9 +3,10 @@
 use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, Shape};
 use crate::{
-    CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Held, Login,
-    Merchant, Node, Notice, Proof, ProviderReply, Purchase, RefundRequest, RefundStanding, ShippingRequest,
-    ShippingStanding, Standing, Stands, TokenCache, TransferRequest, TransferStanding, Verdict, wxpay,
+    AuthorizationRequest, AuthorizationStanding, CallError, CallbackError, CallbackRequest, Closing, CreateRequest,
+    Created, Goods, GoodsRequest, Held, Login, Merchant, Node, Notice, Proof, ProviderReply, Purchase, Receipt,
+    RefundRequest, RefundStanding, ShippingRequest, ShippingStanding, Standing, Stands, TokenCache, TransferRequest,
+    TransferStanding, Verdict, wxpay,
 };
 use config::TransferDefaults;
 use domain::{Attempt, Code, Failure, Order, Payment, Provider, Refund, ShippingMode, UnixMs};
@@ -335,6 +336,54 @@ impl Gateway {
         request: &TransferRequest<'_>,
     ) -> Result<Option<TransferStanding>, CallError> {
         on_node!(&self.node, node => self.timed(Box::pin(node.cancel_transfer(self.cx(clients, request.now), request))).await)
+    }
+
+    /// The receipt of a transfer that succeeded; it is asked for, where it was not yet.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn receipt(
+        &self,
+        clients: &ProviderClients,
+        request: &TransferRequest<'_>,
+    ) -> Result<Receipt, CallError> {
+        on_node!(&self.node, node => self.timed(Box::pin(node.receipt(self.cx(clients, request.now), request))).await)
+    }
+
+    /// Asks for a payee's authorisation. The same number again with the same fields is the same one.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn authorize(
+        &self,
+        clients: &ProviderClients,
+        request: &AuthorizationRequest<'_>,
+    ) -> Result<AuthorizationStanding, CallError> {
+        on_node!(&self.node, node => self.timed(Box::pin(node.authorize(self.cx(clients, request.now), request))).await)
+    }
+
+    /// Asks how a payee's authorisation stands; `None` when the provider does not know the number.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn query_authorization(
+        &self,
+        clients: &ProviderClients,
+        request: &AuthorizationRequest<'_>,
+    ) -> Result<Option<AuthorizationStanding>, CallError> {
+        on_node!(&self.node, node => self.timed(Box::pin(node.query_authorization(self.cx(clients, request.now), request))).await)
+    }
+
+    /// Closes a payee's authorisation; `None` when the provider does not know the number.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn close_authorization(
+        &self,
+        clients: &ProviderClients,
+        request: &AuthorizationRequest<'_>,
+    ) -> Result<Option<AuthorizationStanding>, CallError> {
+        on_node!(&self.node, node => self.timed(Box::pin(node.close_authorization(self.cx(clients, request.now), request))).await)
     }
 
     /// Whether the provider keeps the money of an attempt until its shipping is reported.

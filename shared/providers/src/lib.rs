@@ -53,8 +53,8 @@ pub use token_cache::TokenCache;
 pub type Config = config::Document<Merchant>;
 
 use domain::{
-    Attempt, Code, Failure, Fen, Field, Logistics, Order, Parties, Payment, Provider, ShippingReport, ShippingState,
-    Transfer, TransferState, UnixMs,
+    Attempt, Authorization, AuthorizationState, Code, Failure, Fen, Field, Logistics, Order, Parties, Payment,
+    Provider, ShippingReport, ShippingState, Transfer, TransferState, UnixMs,
 };
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value};
@@ -149,13 +149,15 @@ pub enum Meaning {
     /// The provider did not look at what was asked: a signature, a permission, a parameter. Of an app store this
     /// is a set-up that it does not accept.
     Unheard,
+    /// The provider takes no such request from the address that it came from: nothing was looked at.
+    Address,
 }
 
 impl Meaning {
     /// Whether the refusal of a call that repeats an earlier one says anything of the earlier one.
     pub const fn speaks_of_the_number(self) -> bool {
         match self {
-            Self::TooSoon | Self::Unheard => false,
+            Self::TooSoon | Self::Unheard | Self::Address => false,
             Self::No | Self::Paid | Self::Closed | Self::Missing | Self::NumberUsed => true,
         }
     }
@@ -384,6 +386,60 @@ pub struct TransferStanding {
     pub result: Value,
 }
 
+/// The receipt (电子回单) of a transfer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Receipt {
+    /// It is in the making.
+    Generating,
+    /// It is there: a PDF, and its SHA-256 in lower-case hex, which the provider has signed.
+    Finished {
+        /// The file.
+        file: Vec<u8>,
+        /// Its hash.
+        sha256: String,
+    },
+    /// The provider could not make it.
+    Failed,
+}
+
+/// What a payee is asked to authorise, or what a provider is asked of it.
+pub struct AuthorizationRequest<'a> {
+    /// The authorisation; its number, application, payee, texts and scene are sent. Of one that was made elsewhere only
+    /// the number is known.
+    pub authorization: &'a Authorization,
+    /// Now.
+    pub now: UnixMs,
+}
+
+/// How an authorisation stands at a provider.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuthorizationStanding {
+    /// How it stands.
+    pub state: AuthorizationState,
+    /// The provider's own word.
+    pub provider_state: Option<String>,
+    /// The provider's number.
+    pub authorization_id: Option<String>,
+    /// When the payee gave it, RFC 3339.
+    pub authorize_time: Option<String>,
+    /// Why it was closed.
+    pub close_reason: Option<String>,
+    /// What the payee's client gives it with.
+    pub package_info: Option<String>,
+    /// The application.
+    pub app_id: Option<String>,
+    /// Who gives it.
+    pub payee: Option<String>,
+    /// The scene of the transfers under it.
+    pub transfer_scene: Option<String>,
+    /// How the payee's account is shown to them.
+    pub user_display_name: Option<String>,
+    /// What the payee is told that transfers are.
+    pub user_recv_perception: Option<String>,
+    /// The provider's verified words, redacted.
+    pub result: Value,
+}
+
 /// What a provider is told of the shipping of a payment.
 pub struct ShippingRequest<'a> {
     /// Its number of the payment.
@@ -434,6 +490,8 @@ pub enum Notice {
     Refund(Box<RefundNotice>),
     /// A transfer ended.
     Transfer(Box<TransferNotice>),
+    /// A payee has given an authorisation, or it was closed.
+    Authorization(Box<AuthorizationNotice>),
     /// Something may have happened, but the message does not prove it: the provider is asked.
     Hint(Hint),
     /// Something that is recorded on an order and does not pay or refund it.
@@ -568,6 +626,21 @@ pub struct TransferNotice {
     pub payee: String,
     /// How it stands.
     pub standing: TransferStanding,
+}
+
+/// An authorisation of a payee, as a callback states it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuthorizationNotice {
+    /// Who says so.
+    pub provider: Provider,
+    /// The merchant in the configuration whose keys verified it.
+    pub merchant: String,
+    /// The merchant's number.
+    pub out_authorization_no: String,
+    /// The merchant at the provider, where it is stated.
+    pub mch_id: Option<String>,
+    /// How it stands, with the application and the payee.
+    pub standing: AuthorizationStanding,
 }
 
 /// Why a callback was not taken.

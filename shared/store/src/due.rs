@@ -35,6 +35,8 @@ pub enum Due {
     Task(String, String),
     /// A transfer, by the key of its item.
     Transfer(String),
+    /// An authorisation of a payee that they have not given yet, by the key of its item.
+    Authorization(String),
 }
 
 /// An item that one run has to itself for a while.
@@ -185,6 +187,7 @@ impl DueItem {
             (Some(no), Some(("R", number))) => Due::Refund(no, number.to_owned()),
             (Some(no), Some(("K", name))) => Due::Task(no, name.to_owned()),
             (None, _) if pk.starts_with("X#") => Due::Transfer(pk.clone()),
+            (None, _) if pk.starts_with("A#") => Due::Authorization(pk.clone()),
             _ => return None,
         };
         Some(Self { key: Key { pk, sk }, due, what })

@@ -111,6 +111,21 @@ impl Key {
         Self::new(format!("Y#{merchant}#{transfer_bill_no}"), "Y")
     }
 
+    /// An authorisation of a payee, by the merchant's number of it.
+    pub(crate) fn authorization(merchant: &str, out_authorization_no: &str) -> Self {
+        Self::authorization_item(&format!("A#{merchant}#{out_authorization_no}"))
+    }
+
+    /// An authorisation, by its hash key.
+    pub(crate) fn authorization_item(pk: &str) -> Self {
+        Self::new(pk.to_owned(), "A")
+    }
+
+    /// Which authorisation of a merchant a provider's number is.
+    pub(crate) fn authorization_id(merchant: &str, authorization_id: &str) -> Self {
+        Self::new(format!("Z#{merchant}#{authorization_id}"), "Z")
+    }
+
     /// What was paid out in a day.
     pub(crate) fn counter(name: &str) -> Self {
         Self::new(format!("C#{name}"), "C")

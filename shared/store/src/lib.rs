@@ -8,6 +8,7 @@
 //! holds what is unfinished. There is no read-modify-write and no lock: a write names what it saw. No function scans;
 //! [`Store::days_if_few`] is for whoever looks at a table by hand.
 
+mod authorizations;
 mod bills;
 pub mod client;
 mod credit;

@@ -23,6 +23,8 @@ pub enum Begun {
     Done,
     /// There is no room for it today.
     OverLimit,
+    /// The authorisation that it would be made under is not in effect.
+    NotInEffect,
     /// The number is taken, or the transfer has moved since it was read.
     Moved,
 }
@@ -77,7 +79,7 @@ impl Store {
         item.insert("history".to_owned(), super::item::attribute(&json!([line("begun", transfer, at)])));
         let mut writes = vec![self.insertion(item)];
         writes.extend(counters);
-        self.begun(writes).await
+        self.begun(writes, transfer).await
     }
 
     /// Begins a refused transfer again, which is then as it is written: its amount goes on the counters of the
@@ -113,7 +115,7 @@ impl Store {
             .grow("history", &line("begun again", &next, at));
         let mut writes = vec![self.updating(&Key::transfer(&next.merchant, &next.out_bill_no), &update)];
         writes.extend(counters);
-        let begun = self.begun(writes).await?;
+        let begun = self.begun(writes, &next).await?;
         if begun == Begun::Done {
             *transfer = next;
         }
@@ -137,10 +139,16 @@ impl Store {
         Ok(self.update_if(&key, &update).await?.then_some(next))
     }
 
-    async fn begun(&self, writes: Vec<TransactWriteItem>) -> Result<Begun, StoreError> {
+    /// Commits a beginning, under the condition that the authorisation that it is made under is in effect.
+    async fn begun(&self, mut writes: Vec<TransactWriteItem>, transfer: &Transfer) -> Result<Begun, StoreError> {
+        let own = writes.len();
+        if let Some(number) = &transfer.out_authorization_no {
+            writes.push(self.in_effect(&transfer.merchant, number));
+        }
         Ok(match self.commit(writes).await? {
             Ok(()) => Begun::Done,
             Err(Refused::Conditions(at)) if at.contains(&0) => Begun::Moved,
+            Err(Refused::Conditions(at)) if at.contains(&own) => Begun::NotInEffect,
             Err(Refused::Conditions(_)) => Begun::OverLimit,
             Err(Refused::Invalid(what)) => return Err(StoreError::new("transfer", what)),
         })

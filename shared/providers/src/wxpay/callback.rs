@@ -4,16 +4,16 @@
 //! by the first byte of its body; no other header, path, host or query has a say.
 
 use super::signing::{HeaderFault, Signed};
-use super::{certificates::NoKey, push, transaction, transfer, v2, v3_refund};
+use super::{authorization, certificates::NoKey, push, transaction, transfer, v2, v3_refund};
 use crate::Merchant;
 use crate::common::wechat_push;
 use crate::wxpay::{Api, Scheme, V3, WECHAT_PAY, WxpayNode};
 use crate::{
-    CallbackError, CallbackRequest, Notice, ProviderClients, ProviderReply, RefundNotice, RefundProgress,
-    TransferNotice, Verdict, missing_key,
+    AuthorizationNotice, CallbackError, CallbackRequest, Notice, ProviderClients, ProviderReply, RefundNotice,
+    RefundProgress, TransferNotice, Verdict, missing_key,
 };
 use crypto::aes::open_gcm;
-use domain::{Parties, Provider};
+use domain::{AuthorizationState, Parties, Provider};
 use http::Method;
 use serde_json::Value;
 
@@ -188,6 +188,9 @@ fn notice(merchant: &str, event: &str, object: &Value) -> Result<Notice, Callbac
     if event == "MCHTRANSFER.BILL.FINISHED" {
         return transfer_notice(merchant, object);
     }
+    if let Some(what) = event.strip_prefix("MCHTRANSFER.AUTHORIZATION.") {
+        return authorization_notice(merchant, what, object);
+    }
     Ok(Notice::Other(event.chars().filter(|c| c.is_ascii_graphic()).take(64).collect()))
 }
 
@@ -231,6 +234,27 @@ fn transfer_notice(merchant: &str, object: &Value) -> Result<Notice, CallbackErr
         amount: transfer::amount(object).ok_or(MISSING)?,
         payee: text("openid").ok_or(MISSING)?,
         standing: transfer::standing(object),
+    })))
+}
+
+/// A payee's authorisation: the event's name and its state must say the same.
+fn authorization_notice(merchant: &str, event: &str, object: &Value) -> Result<Notice, CallbackError> {
+    const MISSING: CallbackError = CallbackError::Malformed("the authorisation's fields");
+    let text = |key: &str| object.get(key).and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_owned);
+    let standing = authorization::standing(object).ok_or(MISSING)?;
+    match (event, standing.state) {
+        ("CONFIRMED", AuthorizationState::TakingEffect) | ("CLOSED", AuthorizationState::Closed) => {}
+        _ => return Err(CallbackError::Malformed("the authorisation's state")),
+    }
+    if standing.app_id.is_none() || standing.payee.is_none() {
+        return Err(MISSING);
+    }
+    Ok(Notice::Authorization(Box::new(AuthorizationNotice {
+        provider: Provider::Wxpay,
+        merchant: merchant.to_owned(),
+        out_authorization_no: text("out_authorization_no").ok_or(MISSING)?,
+        mch_id: transfer::mch_id(object).map(str::to_owned),
+        standing,
     })))
 }
 

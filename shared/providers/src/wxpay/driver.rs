@@ -2,15 +2,15 @@
 
 use super::config::{ALIASES, Api, IGNORED, MINI_PROGRAM, NODES, V3, WxpayNode};
 use super::failure::is_paying;
-use super::{bill, callback, check, client, examine, shipping, transfer, v2, v3, v3_refund};
+use super::{authorization, bill, callback, check, client, examine, receipt, shipping, transfer, v2, v3, v3_refund};
 use crate::bill::Statement;
 use crate::common::{raw, wechat_login};
 use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, Shape, unsupported};
 use crate::{
-    Account, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Login, Merchant, Notice,
-    ProviderClients, ProviderReply, RefundRequest, RefundStanding, ShippingRequest, ShippingStanding, Standing,
-    TransferRequest, TransferStanding, Verdict,
+    Account, AuthorizationRequest, AuthorizationStanding, CallError, CallbackError, CallbackRequest, Closing,
+    CreateRequest, Created, Login, Merchant, Notice, ProviderClients, ProviderReply, Receipt, RefundRequest,
+    RefundStanding, ShippingRequest, ShippingStanding, Standing, TransferRequest, TransferStanding, Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
 use domain::{Attempt, Code, Day, Failure, Order, Refund, ShippingMode, UnixMs};
@@ -180,6 +180,46 @@ impl Driver for WxpayNode {
     ) -> Result<Option<TransferStanding>, CallError> {
         match transfer_keys(self) {
             Some(v3) => transfer::cancel(cx.clients, self, v3, request).await,
+            None => unsupported(),
+        }
+    }
+
+    async fn receipt(&self, cx: Cx<'_>, request: &TransferRequest<'_>) -> Result<Receipt, CallError> {
+        match transfer_keys(self) {
+            Some(v3) => receipt::receipt(cx.clients, self, v3, request).await,
+            None => unsupported(),
+        }
+    }
+
+    async fn authorize(
+        &self,
+        cx: Cx<'_>,
+        request: &AuthorizationRequest<'_>,
+    ) -> Result<AuthorizationStanding, CallError> {
+        match transfer_keys(self) {
+            Some(v3) => authorization::authorize(cx.clients, self, v3, request).await,
+            None => unsupported(),
+        }
+    }
+
+    async fn query_authorization(
+        &self,
+        cx: Cx<'_>,
+        request: &AuthorizationRequest<'_>,
+    ) -> Result<Option<AuthorizationStanding>, CallError> {
+        match transfer_keys(self) {
+            Some(v3) => authorization::query(cx.clients, self, v3, request).await,
+            None => unsupported(),
+        }
+    }
+
+    async fn close_authorization(
+        &self,
+        cx: Cx<'_>,
+        request: &AuthorizationRequest<'_>,
+    ) -> Result<Option<AuthorizationStanding>, CallError> {
+        match transfer_keys(self) {
+            Some(v3) => authorization::close(cx.clients, self, v3, request).await,
             None => unsupported(),
         }
     }

@@ -6,6 +6,7 @@
 //! where an order is created, so one is asked for whose payer cannot be: it is refused in any case.
 
 use super::certificates::opens;
+use super::failure::is_of_the_address;
 use super::signing::Signed;
 use super::transport::{Ask, send};
 use super::v2;
@@ -202,7 +203,7 @@ fn read_refusal(answer: &Answer, found: &mut Examination) {
     let says = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
     let (key, trouble) = match body["code"].as_str().unwrap_or_default() {
         "ORDER_NOT_EXIST" | "ORDERNOTEXIST" | "RESOURCE_NOT_EXISTS" | "NOT_FOUND" => return,
-        _ if says(&["白名单", "whitelist"]) => ("", Trouble::AddressNotAllowed),
+        _ if is_of_the_address(message) || says(&["whitelist"]) => ("", Trouble::AddressNotAllowed),
         "SIGN_ERROR" => of_signature(field, message),
         "MCH_NOT_EXISTS" => ("mchId", Trouble::MerchantUnknown),
         "APPID_MCHID_NOT_MATCH" => ("appId", Trouble::AppNotBound),
@@ -256,7 +257,7 @@ fn of_v2_refusal(code: &str, words: &str) -> (&'static str, Trouble) {
         "MCHID_NOT_EXIST" => ("mchId", Trouble::MerchantUnknown),
         "APPID_MCHID_NOT_MATCH" => ("appId", Trouble::AppNotBound),
         "NOAUTH" | "NO_AUTH" => ("", Trouble::ProductNotEnabled),
-        _ if says(&["白名单"]) => ("", Trouble::AddressNotAllowed),
+        _ if is_of_the_address(words) => ("", Trouble::AddressNotAllowed),
         _ if says(&["签名"]) => ("key", Trouble::SharedKeyWrong),
         _ if says(&["不匹配", "not match"]) => ("appId", Trouble::AppNotBound),
         _ if says(&["mch_id", "商户号"]) => ("mchId", Trouble::MerchantUnknown),

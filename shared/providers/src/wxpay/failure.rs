@@ -54,8 +54,16 @@ pub(super) fn judge(code: &str, message: &str) -> CallError {
     CallError::Refused(refusal(code, message))
 }
 
+/// Whether a refusal is about the address that the request came from. That has no code of its own: it is
+/// `INVALID_REQUEST` of transfers, `NO_AUTH` of APIv2, and told by its words alone
+/// (`docs/protocols/merchant-operations.md#transfers-and-the-callers-address`).
+pub(super) fn is_of_the_address(message: &str) -> bool {
+    message.contains("IP地址") && message.contains("不允许") || message.contains("白名单")
+}
+
 fn meaning(code: &str, message: &str) -> Meaning {
     match code {
+        _ if is_of_the_address(message) => Meaning::Address,
         "ORDERPAID" | "ORDER_PAID" => Meaning::Paid,
         "ORDERCLOSED" | "ORDER_CLOSED" | "ORDERREVERSED" | "ORDER_REVERSED" => Meaning::Closed,
         "OUT_TRADE_NO_USED" => Meaning::NumberUsed,

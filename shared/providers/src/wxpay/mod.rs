@@ -7,6 +7,7 @@
 //! | `certificates` | the keys that verify WeChat Pay |
 //! | `v3`, `v3_refund`, `transaction` | orders, refunds and the order object of APIv3 |
 //! | `transfer` | merchant transfers |
+//! | `authorization`, `receipt` | payees who confirm none of them; their receipts |
 //! | `v2` | the same over XML |
 //! | `client` | `orderInfo`, for each product |
 //! | `bill` | the bill of a day: asked for, downloaded, read |
@@ -17,6 +18,7 @@
 //! | `examine` | whether the set-up is right, by harmless questions |
 //! | `check`, `text` | shapes that are refused early; small readings |
 
+mod authorization;
 pub mod bill;
 mod callback;
 mod certificates;
@@ -27,6 +29,7 @@ mod driver;
 mod examine;
 mod failure;
 mod push;
+mod receipt;
 mod shipping;
 pub mod signing;
 mod text;

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 const BILLS: &str = "/v3/fund-app/mch-transfer/transfer-bills";
+const UNDER_AUTHORIZATION: &str = "/v3/fund-app/mch-transfer/transfer-bills/transfer";
 
 /// The body of a transfer: only what is set.
 #[derive(Serialize)]
@@ -18,7 +19,10 @@ struct TransferBody<'a> {
     out_bill_no: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     transfer_scene_id: Option<&'a str>,
-    openid: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    openid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    out_authorization_no: Option<&'a str>,
     transfer_amount: Fen,
     #[serde(skip_serializing_if = "Option::is_none")]
     transfer_remark: Option<&'a str>,
@@ -39,11 +43,15 @@ pub(super) async fn transfer(
     request: &TransferRequest<'_>,
 ) -> Result<TransferStanding, CallError> {
     let transfer = request.transfer;
+    // Under an authorisation the payee is who gave it, and confirms nothing.
+    let authorized = transfer.out_authorization_no.as_deref();
+    let target = if authorized.is_some() { UNDER_AUTHORIZATION } else { BILLS };
     let mut body = TransferBody {
         appid: &transfer.app_id,
         out_bill_no: &transfer.out_bill_no,
         transfer_scene_id: transfer.transfer_scene.as_deref(),
-        openid: &transfer.payee,
+        openid: Some(transfer.payee.as_str()).filter(|_| authorized.is_none()),
+        out_authorization_no: authorized,
         transfer_amount: transfer.transfer_amount,
         transfer_remark: transfer.transfer_remark.as_deref(),
         notify_url: transfer.notify_url.as_deref(),
@@ -52,14 +60,14 @@ pub(super) async fn transfer(
         user_name: None,
     };
     let answer = match request.name {
-        None => call(clients, node, v3, Ask::json(BILLS, &body), request.now).await?,
+        None => call(clients, node, v3, Ask::json(target, &body), request.now).await?,
         Some(name) => {
             let key = clients.wxpay.sealing_key(&clients.http, node, v3, request.now).await;
             let (serial, key) =
                 key.map_err(|_| CallError::unknown("there is no key to encrypt the payee's name to"))?;
             let sealed = key.encrypt_oaep(name.as_bytes());
             body.user_name = Some(sealed.map_err(|_| ours("PARAM_ERROR", "user_name cannot be encrypted"))?);
-            call(clients, node, v3, Ask::json(BILLS, &body).sealed_to(&serial), request.now).await?
+            call(clients, node, v3, Ask::json(target, &body).sealed_to(&serial), request.now).await?
         }
     };
     judge(node, request, &answer)
@@ -86,17 +94,21 @@ pub(super) async fn cancel(
     found(node, request, call(clients, node, v3, Ask::post(&target), request.now).await)
 }
 
-/// `None` when WeChat Pay does not know the number. The page's own table of codes could not be read, so
+/// Whether a code says that WeChat Pay does not know the number. The page's own table of codes could not be read, so
 /// every spelling of it counts.
+pub(super) fn says_unknown(code: &str) -> bool {
+    ["NOT_FOUND", "NOT_EXIST", "NOT_EXISTS", "NOTEXIST"].iter().any(|end| code.ends_with(end))
+}
+
+/// `None` when WeChat Pay does not know the number.
 fn found(
     node: &WxpayNode,
     request: &TransferRequest<'_>,
     answer: Result<Value, CallError>,
 ) -> Result<Option<TransferStanding>, CallError> {
-    const ENDS: [&str; 4] = ["NOT_FOUND", "NOT_EXIST", "NOT_EXISTS", "NOTEXIST"];
     match answer {
         Ok(answer) => judge(node, request, &answer).map(Some),
-        Err(CallError::Refused(refusal)) if ENDS.iter().any(|end| refusal.code.ends_with(end)) => Ok(None),
+        Err(CallError::Refused(refusal)) if says_unknown(&refusal.code) => Ok(None),
         Err(error) => Err(error),
     }
 }

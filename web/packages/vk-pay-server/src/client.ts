@@ -183,7 +183,8 @@ export class VkPay {
    * take another number, which would pay twice.
    *
    * Common errors: 2030 the number has another content; 2032 over the day's limit; 3003 the provider made no bill;
-   * 3004 it ended without success, take a new number.
+   * 3004 it ended without success, take a new number; 2034 the payee's authorisation is not in effect; 3013 the address
+   * of the function is not on WeChat Pay's list, nothing was sent.
    */
   async transfer(data: t.TransferRequest, options?: CallOptions): Promise<Reply<t.TransferReply>> {
     checkFen('transfer_amount', data.transfer_amount, 1007);
@@ -201,6 +202,38 @@ export class VkPay {
   /** Takes back what the payee has not confirmed, WeChat Pay only. 2031: it has ended. Never sent again by itself. */
   cancelTransfer(data: t.TransferNumber, options?: CallOptions): Promise<Reply<t.TransferReply>> {
     return this.#call('pay/cancelTransfer', data, options);
+  }
+
+  /**
+   * The receipt of a transfer that succeeded and was sent with its payee's name, WeChat Pay only. The first call asks for
+   * it; once `state` is `FINISHED`, `file` is a PDF in base64. 2035: it has none.
+   */
+  transferReceipt(data: t.TransferNumber, options?: CallOptions): Promise<Reply<t.TransferReceipt>> {
+    return this.#call('pay/transferReceipt', data, options);
+  }
+
+  /**
+   * Asks a payee to take transfers without confirming each, WeChat Pay only. `options` is what their client takes. The
+   * same number again is the same authorisation. 2033: it has another content; 2034: it is closed, take a new number.
+   */
+  createUserConfirmAuthorization(
+    data: t.AuthorizationRequest, options?: CallOptions,
+  ): Promise<Reply<t.AuthorizationReply>> {
+    return this.#call('pay/createUserConfirmAuthorization', data, options);
+  }
+
+  /** How an authorisation stands; every state is a reply. */
+  queryUserConfirmAuthorization(
+    data: t.AuthorizationNumber, options?: CallOptions,
+  ): Promise<Reply<t.AuthorizationReply>> {
+    return this.#call('pay/queryUserConfirmAuthorization', data, options);
+  }
+
+  /** Ends an authorisation; one that is closed already is the same success. */
+  closeUserConfirmAuthorization(
+    data: t.AuthorizationNumber, options?: CallOptions,
+  ): Promise<Reply<t.AuthorizationReply>> {
+    return this.#call('pay/closeUserConfirmAuthorization', data, options);
   }
 
   /** The payer's id at the provider, for a login code of a client. A code counts once: never sent again by itself. */

@@ -346,7 +346,18 @@ export type TransferRequest = TransferFields & (
   | {
     provider: 'wxpay';
     openid: string;
+    out_authorization_no?: undefined;
+    authorization_id?: undefined;
     /** The real name, needed from 2000 yuan on. */
+    user_name?: string;
+    transfer_scene_id?: string;
+    user_recv_perception?: string;
+  }
+  | {
+    provider: 'wxpay';
+    /** The payee's authorisation, so that they confirm nothing: by one of its two numbers. */
+    out_authorization_no?: string;
+    authorization_id?: string;
     user_name?: string;
     transfer_scene_id?: string;
     user_recv_perception?: string;
@@ -378,9 +389,60 @@ export interface TransferReply {
   /** The provider's own word. */
   provider_state?: string | null;
   fail_reason?: string;
+  /** The payee's authorisation that it was made under. */
+  out_authorization_no?: string;
   /** While the payee must confirm: for `wx.requestMerchantTransfer`. */
   options?: { mchId: string; appId: string; package: string };
   /** The provider's answer without the payee. */
+  result?: unknown;
+}
+
+export interface TransferReceipt {
+  provider: 'wxpay';
+  out_bill_no: string;
+  transfer_bill_no?: string | null;
+  state: 'GENERATING' | 'FINISHED' | 'FAILED';
+  content_type?: 'application/pdf';
+  /** The PDF in base64. */
+  file?: string;
+  /** Its SHA-256, which WeChat Pay has signed. */
+  sha256?: string;
+}
+
+export interface AuthorizationRequest {
+  provider: 'wxpay';
+  /** Your number: 5 to 32 letters, digits, `_` and `-`. Keep it, transfers name it. */
+  out_authorization_no: string;
+  openid: string;
+  /** How the payee's account with you is shown to them, at most 32 characters. */
+  user_display_name: string;
+  transfer_scene_id?: string;
+  user_recv_perception?: string;
+  appid?: string;
+  /** The merchant. */
+  pid?: string;
+}
+
+export interface AuthorizationNumber {
+  provider?: 'wxpay';
+  out_authorization_no?: string;
+  /** WeChat Pay's number, instead of yours. */
+  authorization_id?: string;
+  pid?: string;
+}
+
+export interface AuthorizationReply {
+  provider: 'wxpay';
+  out_authorization_no: string;
+  /** WeChat Pay's number, once it was given. */
+  authorization_id?: string | null;
+  state: 'UNKNOWN' | 'WAIT_USER_CONFIRM' | 'TAKING_EFFECT' | 'CLOSED' | 'REFUSED';
+  provider_state?: string | null;
+  authorize_time?: string;
+  close_reason?: string;
+  fail_reason?: string;
+  /** While the payee must give it: for `wx.requestMerchantTransfer`. */
+  options?: { mchId: string; appId: string; package: string };
   result?: unknown;
 }
 

@@ -41,7 +41,7 @@ describe('a request', () => {
 
   test('of each action goes to the function that serves it', async () => {
     const pay = client();
-    const out_trade_no = 'T20260101001', out_bill_no = 'B1', openid = 'o', out_refund_no = 'R20260101';
+    const out_trade_no = 'T20260101001', out_bill_no = 'B1', openid = 'o', out_refund_no = 'R20260101', out_authorization_no = 'A0001';
     const calls: [Promise<unknown>, string][] = [];
     server.answers({ body: reply({}) });
     calls.push(
@@ -61,6 +61,10 @@ describe('a request', () => {
       [pay.transfer({ provider: 'wxpay', out_bill_no, openid, transfer_amount: 10, transfer_remark: 'r' }), '/transfer pay/transfer'],
       [pay.queryTransfer({ out_bill_no }), '/transfer pay/queryTransfer'],
       [pay.cancelTransfer({ out_bill_no }), '/transfer pay/cancelTransfer'],
+      [pay.transferReceipt({ out_bill_no }), '/transfer pay/transferReceipt'],
+      [pay.createUserConfirmAuthorization({ provider: 'wxpay', out_authorization_no, openid, user_display_name: 'u' }), '/transfer pay/createUserConfirmAuthorization'],
+      [pay.queryUserConfirmAuthorization({ out_authorization_no }), '/transfer pay/queryUserConfirmAuthorization'],
+      [pay.closeUserConfirmAuthorization({ out_authorization_no }), '/transfer pay/closeUserConfirmAuthorization'],
       [pay.queryUserBalance({ openid }), '/transfer pay/wxpayVirtual/queryUserBalance'],
       [pay.currencyPay({ openid, out_trade_no, amount: 1 }), '/transfer pay/wxpayVirtual/currencyPay'],
       [pay.cancelCurrencyPay({ openid, out_trade_no, out_refund_no, amount: 1 }), '/transfer pay/wxpayVirtual/cancelCurrencyPay'],
