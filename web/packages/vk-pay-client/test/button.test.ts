@@ -79,7 +79,7 @@ describe('<vk-pay-button>', () => {
     expect(names()).toEqual(['a create', 'a success']);
     expect(told[1]![2]).toMatchObject({ ...PAID, out_trade_no: 'ORDER_a' });
     expect(element.inner('dialog').dataset.state).toBe('success');
-    expect(element.inner('[data-testid=qrcode]').hidden).toBe(true);
+    expect(element.inner('[data-testid=qrcode]')).toBeNull();
     expect(element.inner('[role=status]').textContent).toBe('Paid');
     await pass(1700);
     expect(element.inner('dialog').hasAttribute('open')).toBe(false);

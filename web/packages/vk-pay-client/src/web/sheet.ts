@@ -50,16 +50,17 @@ const MARKS: Record<string, string> = {
   '': 'M4 8h16v11H4V7l11-3v4M15 13h2',
 };
 
-/** What each state offers, by the first letter of its `data-testid`. */
+/** What can be shown or not, and what of it each state offers, by its place here. */
+const PLACES = ['img', 'a', '.paid', '.again', '.change'];
 const OFFERS: Partial<Record<SheetState, string>> = {
-  wait: 'qopc', ask: 'qoc', cancel: 'ac', fail: 'ac', ended: 'a', pending: 'qopc', unknown: 'a',
+  wait: '0124', ask: '014', cancel: '34', fail: '34', ended: '3', pending: '0124', unknown: '3',
 };
 
 const button = (name: string, kind = 'plain', text = ''): string =>
-  `<button type="button" data-testid="${name}" class="${kind}">${text}</button>`;
+  `<button type="button" data-testid="${name}" class="${name} ${kind}">${text}</button>`;
 
 const PARTS = `<header><svg viewBox="0 0 24 24" aria-hidden="true"><path/></svg><h2 id="t"></h2>${button('close', 'x', '×')}</header>`
-  + '<b></b><div></div><img data-testid="qrcode"><i aria-hidden="true"></i><p role="status"><strong></strong><span></span></p>'
+  + '<b></b><div></div><img><i aria-hidden="true"></i><p role="status"><strong></strong><span></span></p>'
   + '<time></time><a data-testid="open-wallet" target="_blank" rel="noopener"></a>'
   + button('paid') + button('again', '') + button('change') + button('copy', 'no');
 
@@ -84,7 +85,6 @@ export function createSheet(doings: Doings): Sheet {
   let clock = 0;
 
   const find = <T extends Element = HTMLElement>(selector: string): T => dialog.querySelector<T>(selector)!;
-  const at = <T extends HTMLElement = HTMLElement>(name: string): T => find<T>(`[data-testid=${name}]`);
   const write = (selector: string, text: unknown): void => { find(selector).textContent = String(text ?? ''); };
 
   const numbered = (): string => `${texts.number} ${String(shown.out_trade_no)}`;
@@ -99,8 +99,8 @@ export function createSheet(doings: Doings): Sheet {
     if (!dialog.firstChild) return;
     for (const name in more) if (more[name as 'subject']) shown[name as 'subject'] = more[name as 'subject'];
     const { provider, image, link } = shown;
-    const picture = at<HTMLImageElement>('qrcode');
-    const way = at<HTMLAnchorElement>('open-wallet');
+    const picture = find<HTMLImageElement>('img');
+    const way = find<HTMLAnchorElement>('a');
     dialog.dataset.provider = String(provider);
     find('path').setAttribute('d', markOf(provider));
     write('h2', provider ? nameOf(texts, provider) : texts.pay);
@@ -122,16 +122,17 @@ export function createSheet(doings: Doings): Sheet {
     hint = advice ?? texts[`${state}Hint` as 'endedHint'];
     write('strong', state !== 'wait' ? texts[state as 'ask'] ?? texts.pending : image ? texts.scan.replace('%', nameOf(texts, provider)) : texts.go);
     write('span', hint);
-    const { change } = doings;
-    const has: Record<string, unknown> = { qrcode: image, 'open-wallet': link, paid: 1, again: 1, change };
-    for (const name in has) at(name).hidden = !has[name] || !OFFERS[state]?.includes(name[0]!);
+    const has = [image, link, 1, 1, doings.change];
+    PLACES.forEach((place, at) => { find(place).hidden = !has[at] || !OFFERS[state]?.includes(String(at)); });
+    const picture = find('img');
+    picture.dataset.testid = picture.hidden ? '' : 'qrcode';
     count();
   }
 
   function count(): void {
     const left = Number(shown.time_expire) - Date.now();
     const seconds = Math.ceil(left / 1000);
-    write('time', left > 0 && left < DAY && OFFERS[state]?.includes('q')
+    write('time', left > 0 && left < DAY && OFFERS[state]?.includes('0')
       ? `${texts.left} ${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}` : '');
   }
 
@@ -152,11 +153,12 @@ export function createSheet(doings: Doings): Sheet {
       shown = {};
       state = 'ask';
       dialog.innerHTML = PARTS;
-      for (const name of ['paid', 'again', 'change', 'close', 'open-wallet'] as const) {
-        const place = at(name);
+      write('a', texts.open);
+      for (const name of ['paid', 'again', 'change', 'close'] as const) {
+        const place = find(`.${name}`);
         if (name === 'close') place.setAttribute('aria-label', texts.close);
         else place.textContent = texts[name];
-        if (name !== 'open-wallet') place.onclick = () => doings[name]?.();
+        place.onclick = () => doings[name]?.();
       }
       find('.no').onclick = () => {
         void navigator.clipboard?.writeText(String(shown.out_trade_no)).then(() => write('.no', `✓ ${numbered()}`));

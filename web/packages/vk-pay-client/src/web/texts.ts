@@ -21,7 +21,7 @@ const TEXTS = {
   left: ['剩余', 'Time left'],
   number: ['订单号', 'Order'],
   copy: ['复制', 'Copy'],
-  'open-wallet': ['打开钱包', 'Open wallet'],
+  open: ['打开钱包', 'Open wallet'],
   paid: ['我已支付', 'I have paid'],
   again: ['重试', 'Try again'],
   change: ['其他支付方式', 'Pay another way'],
