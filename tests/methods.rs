@@ -55,7 +55,8 @@ async fn a_wallet_that_is_not_configured_is_not_told_of_and_each_that_is_can_be_
             "out_trade_no": format!("METHOD_000{at}"), "total_fee": 100, "subject": "s", "type": "recharge",
             "custom": { "user_id": "user_001" }, "user_id": "user_001",
         });
-        let (status, reply) = world.call("create-payment", json!({ "action": "pay/createPayment", "data": order })).await;
+        let (status, reply) =
+            world.call("create-payment", json!({ "action": "pay/createPayment", "data": order })).await;
         assert_eq!((status, &reply["pay_type"], &reply["subject"]), (200, &json!(pay_type), &json!("s")), "{reply}");
     }
 }
@@ -80,6 +81,7 @@ async fn a_stranger_may_ask_where_he_may_pay_but_names_no_other_merchant() {
     assert_eq!(ask(json!({})).await.0, 200, "where `auth` opens createPayment");
     let (status, reply) = ask(json!({ "pid": "another" })).await;
     assert_eq!((status, &reply["field"]), (403, &json!("pid")), "{reply}");
-    let (status, reply) = world.call("query-payment", json!({ "action": "pay/methods", "data": { "pid": "another" } })).await;
+    let (status, reply) =
+        world.call("query-payment", json!({ "action": "pay/methods", "data": { "pid": "another" } })).await;
     assert_eq!((status, &reply["field"]), (400, &json!("pid")), "the merchant's own slip: {reply}");
 }

@@ -153,12 +153,7 @@ fn payment() -> Value {
 
 fn methods() -> Value {
     let row = object(
-        &[
-            ("provider", Holds::Provider),
-            ("pay_type", TEXT),
-            ("vk_platform", TEXT),
-            ("needs_openid", Holds::Flag),
-        ],
+        &[("provider", Holds::Provider), ("pay_type", TEXT), ("vk_platform", TEXT), ("needs_openid", Holds::Flag)],
         &[],
     );
     json!({

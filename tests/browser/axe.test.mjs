@@ -92,8 +92,9 @@ describe("axe finds nothing", () => {
       await page.fill("[data-testid=address] input", stack.base);
       await page.fill("[data-testid=key] input", key);
       await page.locator("[data-testid=key] input").blur();
+      // VK-Pay's own sample pages are shown unchanged, whatever axe says of them.
       const found = [];
-      for (const url of ["/", "/pages/providers/providers", "/pages/status/status"]) {
+      for (const url of ["/", "/pages/providers/providers", "/pages/status/status", "/pages/cashier/cashier"]) {
         await page.goto("about:blank");
         await page.goto(`/#${url}`);
         await page.waitForTimeout(300);

@@ -96,8 +96,5 @@ async fn ways(app: &App, call: &Call) -> Result<Reply, Failure> {
             })
         })
         .collect();
-    Ok(Reply::ok(Map::from_iter([
-        ("methods".to_owned(), json!(list)),
-        ("cache_ms".to_owned(), json!(METHODS_KEPT)),
-    ])))
+    Ok(Reply::ok(Map::from_iter([("methods".to_owned(), json!(list)), ("cache_ms".to_owned(), json!(METHODS_KEPT))])))
 }

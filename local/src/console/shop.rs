@@ -87,9 +87,8 @@ pub(super) async fn page(
             .into_response();
     };
     let offer = forms::Offer::of(&console).await;
-    let providers: Vec<Provider> = ways::by_qr_code()
-        .filter(|provider| offer.has_provider(*provider) && inside.has(*provider))
-        .collect();
+    let providers: Vec<Provider> =
+        ways::by_qr_code().filter(|provider| offer.has_provider(*provider) && inside.has(*provider)).collect();
     let user = console.store.row("uni-id-users", demo::USER).await.ok().flatten().unwrap_or_default();
     let stock = in_stock(&console, demo::GOODS).await;
     let query = query.unwrap_or_default();
@@ -102,7 +101,8 @@ pub(super) async fn page(
         Some(order) if order.trade_state.is_paid() => (Some(order), None),
         other => (None, other.map(|order| order.kind)),
     };
-    let counter = Counter { console: &console, config: &config, lang, providers: &providers, inside, open: open.as_deref() };
+    let counter =
+        Counter { console: &console, config: &config, lang, providers: &providers, inside, open: open.as_deref() };
     let number = |row: &Map<String, Value>, name: &str| row.get(name).and_then(Value::as_u64);
     let body = html! {
         header.hero {

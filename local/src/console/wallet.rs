@@ -41,6 +41,7 @@ pub(super) async fn page(
     let problem = view.did.and_then(|id| console.journal.find(id)).filter(|did| did.status >= 400);
     let body = html! {
         main.wallet data-provider=(provider.name()) {
+            h1.sr { (lang.t("模拟钱包", "Simulated wallet")) }
             header { b { (ways::provider_name(lang, provider)) } span { (lang.t("模拟钱包", "simulated")) } (layout::language(&view)) }
             div.sheet {
                 p.payee { (lang.t("付款给", "Pay to")) " " b { (lang.t("VK Pay 演示商户", "VK Pay demo merchant")) } }

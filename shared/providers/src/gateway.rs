@@ -70,10 +70,7 @@ impl Gateway {
 
     /// Whether an order there has to name the payer at the provider (`openid`).
     pub fn needs_openid(provider: Provider, node: &str) -> bool {
-        matches!(
-            (provider, node),
-            (Provider::Wxpay, "mp-weixin" | "h5-weixin") | (Provider::Alipay, "mp-alipay")
-        )
+        matches!((provider, node), (Provider::Wxpay, "mp-weixin" | "h5-weixin") | (Provider::Alipay, "mp-alipay"))
     }
 
     /// Whether a client that does not say its platform is on the one that its node is named after.

@@ -3,7 +3,7 @@ export const STYLE = `
 :host([hidden]),[hidden]{display:none!important}
 *{box-sizing:border-box}
 button,a{font:inherit;min-height:44px;padding:8px 20px;border:1px solid var(--c);border-radius:10px;background:var(--c);color:#fff;cursor:pointer;text-decoration:none}
-button:disabled,[aria-busy=true]{opacity:.6;cursor:default}
+button:disabled{opacity:.6}
 :focus-visible{outline:3px solid var(--c);outline-offset:2px}
 .main{width:100%}
 dialog{--t:#16191d;--m:#59616b;--l:#d5dae0;width:400px;max-width:calc(100vw - 24px);max-height:calc(100vh - 24px);border:1px solid #0000;border-radius:20px;padding:20px 24px;text-align:center;font:15px/1.5 system-ui,sans-serif;background:#fff;color:var(--t)}
