@@ -45,6 +45,7 @@ fn samples(action: Action) -> Vec<Value> {
             json!({ "from": "2026-01-01", "to": "2026-01-02" }),
         ],
         Action::Queries(Queries::Incidents) => vec![json!({})],
+        Action::Queries(Queries::Methods) => vec![json!({ "vk_platform": "h5" })],
         Action::Refunds(Refunds::ResolveIncident) => vec![json!({ "incident_id": "i1", "action": "close" })],
         Action::Refunds(Refunds::UploadShipping) => vec![json!({ "out_trade_no": SHIPPED, "logistics_type": 1 })],
         Action::Refunds(Refunds::QueryShipping | Refunds::ConfirmReceive) => vec![json!({ "out_trade_no": SHIPPED })],

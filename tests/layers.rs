@@ -75,6 +75,7 @@ const TREES: [Tree; 9] = [
                 "handler",
                 "holder",
                 "login",
+                "methods",
                 "payee",
                 "queue",
                 "request",

@@ -54,6 +54,7 @@ mod judges_stores;
 mod layers;
 mod login;
 mod merchant_documents;
+mod methods;
 mod metrics;
 mod missing_key;
 mod mtls;

@@ -23,6 +23,7 @@ pub(crate) fn examples(action: Action) -> Vec<(&'static str, Value)> {
             ("orders_of_a_day", json!({ "day": "2026-01-31", "provider": "wxpay", "pageSize": 100 })),
         ],
         Action::Queries(Queries::Incidents) => vec![("open_incidents", json!({ "status": "open" }))],
+        Action::Queries(Queries::Methods) => vec![("methods", json!({ "vk_platform": "h5", "isPC": true }))],
         Action::Refunds(Refunds::Refund) => vec![(
             "refund",
             json!({

@@ -14,6 +14,7 @@ pub(crate) fn result(action: Action) -> (Value, Vec<i64>) {
         Action::Queries(Queries::VerifyReceipt | Queries::VerifyPurchase | Queries::RerunHandler) => (payment(), ok),
         Action::Queries(Queries::Orders) => (page(&object(&[NUMBER, STATE, STATUS, TOTAL], &[])), ok),
         Action::Queries(Queries::Incidents) => (page(&incident()), ok),
+        Action::Queries(Queries::Methods) => (methods(), ok),
         Action::Refunds(Refunds::Refund) => (refund(), ok),
         Action::Refunds(Refunds::Query) => (refunds(), vec![Code::OK.number, Code::NOT_REFUNDED.number]),
         Action::Refunds(Refunds::ResolveIncident) => (resolved(), ok),
@@ -122,6 +123,7 @@ fn created() -> Value {
             ("pay_type", TEXT),
             NUMBER,
             TOTAL,
+            ("subject", TEXT),
             ("platform", Holds::TextOrNull),
             ("orderInfo", Holds::Any),
             ("needQRcode", Holds::Flag),
@@ -143,12 +145,29 @@ fn payment() -> Value {
             ("provider", Holds::Provider),
             ("pay_type", TEXT),
             ("type", TEXT),
+            ("subject", TEXT),
+            ("time_expire", INTEGER),
             ("pay_date", INTEGER),
             ("time_end", Holds::TimeEnd),
             ("payOrder", Holds::Object),
             ("next_poll_ms", INTEGER),
         ],
     )
+}
+
+fn methods() -> Value {
+    let row = object(
+        &[("provider", Holds::Provider), ("pay_type", TEXT), ("vk_platform", TEXT), ("needs_openid", Holds::Flag)],
+        &[],
+    );
+    json!({
+        "type": "object",
+        "properties": {
+            "methods": { "type": "array", "items": row, "description": "At most one for each provider." },
+            "cache_ms": { "type": "integer", "description": "How long a client may keep this." },
+        },
+        "required": ["methods", "cache_ms"],
+    })
 }
 
 fn incident() -> Value {

@@ -284,8 +284,9 @@ describe("how it ends otherwise", () => {
     await page.waitForSelector("#a [data-testid=qrcode]");
     const { name, detail } = await ending(page, "a");
     assert.deepEqual([name, detail.failType, detail.code], ["fail", "result", 2012]);
+    await page.waitForSelector("#a dialog[data-state=ended]");
     await page.evaluate(() => { window.events = []; });
-    await page.click("#a");
+    await page.click("#a [data-testid=again]");
     const again = await ending(page, "a");
     assert.deepEqual([again.name, again.detail.failType, again.detail.code], ["fail", "create", 2012]);
     await done();
@@ -393,7 +394,7 @@ describe("by keyboard", () => {
 });
 
 describe("how it looks", () => {
-  for (const [width, height] of [[375, 700], [960, 640]]) {
+  for (const [width, height] of [[375, 700], [960, 640], [1280, 800]]) {
     for (const colorScheme of ["light", "dark"]) {
       test(`${width} px, ${colorScheme}: the shop and the dialog, nothing runs out of the page`, async () => {
         await mkdir(results, { recursive: true });

@@ -24,6 +24,7 @@ async fn create(app: &App, call: &Call) -> Result<Reply, Failure> {
     result.insert("pay_type".to_owned(), json!(order.current().pay_type));
     result.insert("out_trade_no".to_owned(), json!(order.out_trade_no));
     result.insert("total_fee".to_owned(), json!(order.total_fee));
+    result.insert("subject".to_owned(), json!(order.description));
     result.insert("platform".to_owned(), json!(order.platform));
     result.insert("orderInfo".to_owned(), made.order_info);
     result.insert("needQRcode".to_owned(), json!(made.qr_text.is_some()));

@@ -1,12 +1,17 @@
-//! `pay/queryPayment`, `pay/queryOrders`, `pay/queryIncidents`, `pay/rerunHandler`, and the proofs of in-app purchases.
+//! `pay/queryPayment`, `pay/queryOrders`, `pay/queryIncidents`, `pay/rerunHandler`, `pay/methods`, and the proofs of
+//! in-app purchases.
 
 use serde_json::{Map, Value, json};
 use shared::api::{self, Call, Dialect, Reply, Request, Response};
 use shared::app::App;
 use shared::domain::{Code, Failure, action::Queries, fields};
 use shared::payments::{
-    QueryInput, next_poll, query_incidents, query_orders, query_payment, rerun_handler, verify_purchase,
+    QueryInput, methods, next_poll, query_incidents, query_orders, query_payment, rerun_handler, verify_purchase,
 };
+
+/// How long a client may keep what `pay/methods` told, ms: a configuration changes rarely, and its documents are read
+/// anew after as long.
+const METHODS_KEPT: u64 = 300_000;
 
 /// Serves one request.
 pub async fn handle(app: &App, request: Request) -> Response {
@@ -15,6 +20,7 @@ pub async fn handle(app: &App, request: Request) -> Response {
         Queries::Orders => orders(app, &call).await,
         Queries::Incidents => incidents(app, &call).await,
         Queries::RerunHandler => rerun(app, &call).await,
+        Queries::Methods => ways(app, &call).await,
         Queries::VerifyReceipt | Queries::VerifyPurchase => purchase(app, &call, action).await,
     })
     .await
@@ -73,4 +79,22 @@ async fn incidents(app: &App, call: &Call) -> Result<Reply, Failure> {
 async fn rerun(app: &App, call: &Call) -> Result<Reply, Failure> {
     let order = rerun_handler(&app.context(call.config.clone()), &call.caller, call.fields().out_trade_no()?).await?;
     Ok(Reply::ok(api::payment_result(&order, &call.caller)))
+}
+
+async fn ways(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let environment = call.environment()?;
+    let context = app.context(call.config.clone());
+    let ways = methods(&context, &call.caller, &call.fields(), &environment.user_agent).await?;
+    let list: Vec<Value> = ways
+        .iter()
+        .map(|way| {
+            json!({
+                "provider": way.provider,
+                "pay_type": way.pay_type,
+                "vk_platform": way.platform,
+                "needs_openid": way.needs_openid,
+            })
+        })
+        .collect();
+    Ok(Reply::ok(Map::from_iter([("methods".to_owned(), json!(list)), ("cache_ms".to_owned(), json!(METHODS_KEPT))])))
 }

@@ -13,6 +13,7 @@ pub(super) async fn serve(Path(file): Path<String>) -> Response {
         "shop.js" => ("text/javascript; charset=utf-8", include_str!("../../assets/shop.js")),
         "htmx.min.js" => ("text/javascript; charset=utf-8", include_str!("../../assets/htmx.min.js")),
         "vk-pay-button.js" => ("text/javascript; charset=utf-8", include_str!("../../../web/dist/vk-pay-button.js")),
+        "vk-cashier.js" => ("text/javascript; charset=utf-8", include_str!("../../../web/dist/vk-cashier.js")),
         "icon.svg" => ("image/svg+xml", include_str!("../../assets/icon.svg")),
         _ => return StatusCode::NOT_FOUND.into_response(),
     };

@@ -26,6 +26,8 @@ pub(super) async fn page(console: &Console, view: &View, title: &str, body: &Mar
             }
         }
         main.wrap #main tabindex="-1" {
+            // A page that shows no title has one for those who do not see it.
+            @if !body.0.contains("<h1") { h1.sr { (title) } }
             (notice(console, view))
             (body)
         }

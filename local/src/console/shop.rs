@@ -6,7 +6,7 @@ use super::view::{Console, View, order_path};
 use super::{forms, layout, ways};
 use crate::demo;
 use axum::extract::{RawQuery, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jsonwebtoken::{EncodingKey, Header};
 use maud::{Markup, PreEscaped, html};
@@ -74,21 +74,35 @@ async fn in_stock(console: &Console, goods: &str) -> Option<u64> {
 }
 
 /// The shop window. `?out_trade_no=` is the order that a payer comes back from, as `return_url` has it.
-pub(super) async fn page(State(console): State<Arc<Console>>, RawQuery(query): RawQuery, view: View) -> Response {
+pub(super) async fn page(
+    State(console): State<Arc<Console>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    view: View,
+) -> Response {
     let lang = view.lang;
+    let inside = Inside::of(&headers);
     let Some(config) = console.config().await else {
         return (StatusCode::NOT_FOUND, layout::bare(&view, lang.t("没有这个页面", "There is no such page")))
             .into_response();
     };
     let offer = forms::Offer::of(&console).await;
-    let providers: Vec<Provider> = ways::by_qr_code().filter(|provider| offer.has_provider(*provider)).collect();
+    let providers: Vec<Provider> =
+        ways::by_qr_code().filter(|provider| offer.has_provider(*provider) && inside.has(*provider)).collect();
     let user = console.store.row("uni-id-users", demo::USER).await.ok().flatten().unwrap_or_default();
     let stock = in_stock(&console, demo::GOODS).await;
     let query = query.unwrap_or_default();
-    let paid = match form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "out_trade_no") {
-        Some((_, no)) => console.store.order(&no).await.ok().flatten().filter(|order| order.trade_state.is_paid()),
+    let back = match form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "out_trade_no") {
+        Some((_, no)) => console.store.order(&no).await.ok().flatten(),
         None => None,
     };
+    // What is not paid yet is asked about by the button of its product.
+    let (paid, open) = match back {
+        Some(order) if order.trade_state.is_paid() => (Some(order), None),
+        other => (None, other.map(|order| order.kind)),
+    };
+    let counter =
+        Counter { console: &console, config: &config, lang, providers: &providers, inside, open: open.as_deref() };
     let number = |row: &Map<String, Value>, name: &str| row.get(name).and_then(Value::as_u64);
     let body = html! {
         header.hero {
@@ -116,31 +130,105 @@ pub(super) async fn page(State(console): State<Arc<Console>>, RawQuery(query): R
                     p.muted { (says) }
                     (money(product.price))
                     @if providers.is_empty() { p.muted { (lang.t("没有配置能在网页上支付的渠道。", "No provider is configured that can be paid on a page.")) } }
-                    @else if open_to_pages(&config) { (counter(&console, &config, lang, product, &providers)) }
+                    @else if open_to_pages(&config) { (counter.of(product)) }
                     @else { p.muted { (lang.t("您的配置不允许网页匿名下单（auth.createPayment、auth.queryPayment）。", "Your configuration lets no anonymous page create orders (auth.createPayment, auth.queryPayment).")) } }
                 }
             }
         }
+        @if !providers.is_empty() && open_to_pages(&config) {
+            section.cashier {
+                h2 { (lang.t("收银台", "Cashier")) }
+                p.muted { (lang.t("<vk-cashier>：服务器告诉这个客户端可以用哪些钱包（pay/methods），同一个订单可以换一种方式支付。", "<vk-cashier>: the server says by which wallets this client can pay (pay/methods); one order can be paid another way.")) }
+                (counter.cashier(&PRODUCTS[1]))
+            }
+        }
         noscript { p.muted { (lang.t("这个页面需要脚本；控制台不需要。", "This page needs scripts; the console does not.")) } }
         script type="module" src="/assets/vk-pay-button.js" {}
+        script type="module" src="/assets/vk-cashier.js" {}
         script type="module" src="/assets/shop.js" {}
     };
     layout::page(&console, &view, lang.t("演示商店", "Demo shop"), &body).await
 }
 
-/// The choice of a provider and the button.
-fn counter(console: &Console, config: &Config, lang: Lang, product: &Product, providers: &[Provider]) -> Markup {
-    let first = providers.first().copied().unwrap_or(Provider::Wxpay);
-    let wallet = console.sandbox().map(|_| "/sandbox/cashier/{out_trade_no}");
-    html! {
-        fieldset.choice {
-            legend.sr { (lang.t("支付渠道", "Provider")) }
-            @for provider in providers.iter().copied() {
-                label { input type="radio" autocomplete="off" name=(product.kind) value=(provider.name()) checked[provider == first]; span data-provider=(provider.name()) { (ways::provider_name(lang, provider)) } }
-            }
+/// The wallet that the browser says it is in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Inside {
+    Neither,
+    WeChat,
+    Alipay,
+}
+
+impl Inside {
+    fn of(headers: &HeaderMap) -> Self {
+        let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+        match agent.to_ascii_lowercase() {
+            agent if agent.contains("micromessenger") => Self::WeChat,
+            agent if agent.contains("alipayclient") => Self::Alipay,
+            _ => Self::Neither,
         }
-        vk-pay-button base-url="" provider=(first.name()) order=(order_of(config, lang, product, console.now()))
-            wallet-url=[wallet] await-notify data-testid=(format!("buy-{}", product.kind)) { (lang.t("立即购买", "Buy now")) }
+    }
+
+    /// Whether a payer in there can pay by it: a wallet opens no other one.
+    fn has(self, provider: Provider) -> bool {
+        match self {
+            Self::Neither => true,
+            Self::WeChat => provider == Provider::Wxpay,
+            Self::Alipay => provider == Provider::Alipay,
+        }
+    }
+
+    /// The payer there, as a merchant's server has got it by the wallet's login.
+    fn payer(self) -> Option<&'static str> {
+        match self {
+            Self::Neither => None,
+            Self::WeChat => ways::payer("wxpay_h5-weixin"),
+            Self::Alipay => ways::payer("alipay_mp-alipay"),
+        }
+    }
+}
+
+/// What the buttons of the shop are made of.
+struct Counter<'a> {
+    console: &'a Console,
+    config: &'a Config,
+    lang: Lang,
+    providers: &'a [Provider],
+    inside: Inside,
+    /// The type of the order that a payer comes back from unpaid.
+    open: Option<&'a str>,
+}
+
+impl Counter<'_> {
+    /// The simulated wallet, which stands in for every place that a payer is sent to.
+    fn wallet(&self) -> Option<&'static str> {
+        self.console.sandbox().map(|_| "/sandbox/cashier/{out_trade_no}?from=shop")
+    }
+
+    fn order(&self, product: &Product) -> String {
+        order_of(self.config, self.lang, product, self.console.now(), self.inside)
+    }
+
+    /// The choice of a provider and the button.
+    fn of(&self, product: &Product) -> Markup {
+        let lang = self.lang;
+        let first = self.providers.first().copied().unwrap_or(Provider::Wxpay);
+        html! {
+            fieldset.choice {
+                legend.sr { (lang.t("支付渠道", "Provider")) }
+                @for provider in self.providers.iter().copied() {
+                    label { input type="radio" autocomplete="off" name=(product.kind) value=(provider.name()) checked[provider == first]; span data-provider=(provider.name()) { (ways::provider_name(lang, provider)) } }
+                }
+            }
+            vk-pay-button base-url="" provider=(first.name()) order=(self.order(product)) wallet-url=[self.wallet()]
+                resume[self.open == Some(product.kind)] await-notify data-testid=(format!("buy-{}", product.kind)) { (lang.t("立即购买", "Buy now")) }
+        }
+    }
+
+    /// The same order at a cashier.
+    fn cashier(&self, product: &Product) -> Markup {
+        html! {
+            vk-cashier base-url="" order=(self.order(product)) wallet-url=[self.wallet()] await-notify data-testid="cashier" {}
+        }
     }
 }
 
@@ -152,7 +240,7 @@ fn open_to_pages(config: &Config) -> bool {
 }
 
 /// A new order: what `createPayment` is sent, with the shop's signature where there is a secret for it.
-fn order_of(config: &Config, lang: Lang, product: &Product, now: UnixMs) -> String {
+fn order_of(config: &Config, lang: Lang, product: &Product, now: UnixMs, inside: Inside) -> String {
     let mut order = json!({
         "out_trade_no": forms::new_number(now),
         "total_fee": product.price,
@@ -169,8 +257,9 @@ fn order_of(config: &Config, lang: Lang, product: &Product, now: UnixMs) -> Stri
     }
     order["subject"] = json!(product.words(lang)[0]);
     order["user_id"] = json!(demo::USER);
-    // The wallet is on this machine, so that a phone has no cashier to be sent to.
-    order["needQRcode"] = json!(true);
+    if let Some(payer) = inside.payer() {
+        order["openid"] = json!(payer);
+    }
     order.to_string()
 }
 

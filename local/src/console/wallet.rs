@@ -5,7 +5,7 @@ use super::view::{Console, Posted, View, back_to, order_path, segment};
 use super::ways::Proof;
 use super::{layout, lookup, ways};
 use crate::journal::Exchange;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
@@ -14,9 +14,20 @@ use serde_json::{Map, Value, json};
 use shared::domain::{Order, Status};
 use std::sync::Arc;
 
+/// Whether a payer came from the demo shop, and goes back there.
+fn from_shop(query: Option<&str>) -> bool {
+    form_urlencoded::parse(query.unwrap_or_default().as_bytes()).any(|(name, value)| name == "from" && value == "shop")
+}
+
 /// The payment sheet.
-pub(super) async fn page(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View) -> Response {
+pub(super) async fn page(
+    State(console): State<Arc<Console>>,
+    Path(no): Path<String>,
+    RawQuery(query): RawQuery,
+    view: View,
+) -> Response {
     let lang = view.lang;
+    let shop = from_shop(query.as_deref());
     let (Some(_), Ok(Some(order))) = (console.sandbox(), console.store.order(&no).await) else {
         return (StatusCode::NOT_FOUND, layout::bare(&view, lang.t("没有这笔订单", "There is no such order")))
             .into_response();
@@ -30,6 +41,7 @@ pub(super) async fn page(State(console): State<Arc<Console>>, Path(no): Path<Str
     let problem = view.did.and_then(|id| console.journal.find(id)).filter(|did| did.status >= 400);
     let body = html! {
         main.wallet data-provider=(provider.name()) {
+            h1.sr { (lang.t("模拟钱包", "Simulated wallet")) }
             header { b { (ways::provider_name(lang, provider)) } span { (lang.t("模拟钱包", "simulated")) } (layout::language(&view)) }
             div.sheet {
                 p.payee { (lang.t("付款给", "Pay to")) " " b { (lang.t("VK Pay 演示商户", "VK Pay demo merchant")) } }
@@ -38,7 +50,10 @@ pub(super) async fn page(State(console): State<Arc<Console>>, Path(no): Path<Str
                 @if let Some(problem) = &problem {
                     p.verdict data-tone="bad" data-testid="wallet-error" { (problem.response.get("msg").and_then(|m| m.as_str()).unwrap_or("?")) }
                 }
-                (sheet(&console, &view, &order, paid, gone))
+                (sheet(&console, &view, &order, paid, gone, shop))
+            }
+            @if shop {
+                p.back { a.button href=(format!("/demo?return=1&out_trade_no={}", segment(&no))) data-testid="back-to-shop" { (lang.t("返回商店", "Back to the shop")) } }
             }
             footer { a href=(order_path(&no)) data-testid="back-to-order" { (lang.t("在控制台查看订单", "See the order in the console")) } }
         }
@@ -46,9 +61,10 @@ pub(super) async fn page(State(console): State<Arc<Console>>, Path(no): Path<Str
     layout::alone(&view, lang.t("模拟钱包", "Simulated wallet"), "phone", &body)
 }
 
-fn sheet(console: &Console, view: &View, order: &Order, paid: bool, gone: bool) -> Markup {
+fn sheet(console: &Console, view: &View, order: &Order, paid: bool, gone: bool, shop: bool) -> Markup {
     let lang = view.lang;
-    let action = format!("/sandbox/cashier/{}", segment(&order.out_trade_no));
+    let from = if shop { "?from=shop" } else { "" };
+    let action = format!("/sandbox/cashier/{}{from}", segment(&order.out_trade_no));
     let other = [
         ("lost", lang.t("支付，但丢失回调", "Pay, but lose the callback")),
         ("wrong", lang.t("少付 1 分", "Pay one fen less")),
@@ -84,10 +100,12 @@ fn sheet(console: &Console, view: &View, order: &Order, paid: bool, gone: bool) 
 pub(super) async fn pay(
     State(console): State<Arc<Console>>,
     Path(no): Path<String>,
+    RawQuery(query): RawQuery,
     view: View,
     Posted(form): Posted,
 ) -> Response {
-    let here = format!("/sandbox/cashier/{}", segment(&no));
+    let from = if from_shop(query.as_deref()) { "?from=shop" } else { "" };
+    let here = format!("/sandbox/cashier/{}{from}", segment(&no));
     let (Some(sandbox), Ok(Some(order))) = (console.sandbox(), console.store.order(&no).await) else {
         return back_to(&here);
     };
@@ -104,7 +122,8 @@ pub(super) async fn pay(
                 response: json!({ "msg": what }),
                 ..Exchange::default()
             });
-            back_to(&format!("{here}?did={id}"))
+            let and = if from.is_empty() { '?' } else { '&' };
+            back_to(&format!("{here}{and}did={id}"))
         }
     }
 }

@@ -190,6 +190,14 @@ pub(super) fn fill(pay_type: &str, data: &mut Map<String, Value>, code: Option<&
     }
 }
 
+/// The simulated payer's id at the provider of the way with this `pay_type`.
+pub(super) fn payer(pay_type: &str) -> Option<&'static str> {
+    all().find(|(_, way)| way.id == pay_type).and_then(|(_, way)| match way.needs {
+        Payer(id) => Some(id),
+        _ => None,
+    })
+}
+
 /// The provider at the sandbox.
 pub(super) fn at_sandbox(provider: Provider) -> sandbox::Provider {
     sandbox::Provider::parse(provider.name()).expect("the sandbox has every provider")

@@ -138,6 +138,8 @@ actions! {
         /// Takes the proof of a purchase in Huawei's store.
         VerifyPurchase =
             "huaweiiap/verifyPurchase", Payer, ["huaweiiap/verifyPurchase", "verifyPurchase", "createPayment"];
+        /// By which wallets this client can pay.
+        Methods = "methods", Payer, ["methods", "createPayment"];
     }
     /// Money that goes back, and what is reported so that the rest is paid out.
     Refunds of "refund" {
@@ -202,7 +204,7 @@ impl Queries {
         match self {
             Self::VerifyReceipt => Some(Provider::Appleiap),
             Self::VerifyPurchase => Some(Provider::Huawei),
-            Self::Payment | Self::Orders | Self::Incidents | Self::RerunHandler => None,
+            Self::Payment | Self::Orders | Self::Incidents | Self::RerunHandler | Self::Methods => None,
         }
     }
 }

@@ -280,6 +280,7 @@ const VERIFY: &[Field] = &[
     TRANSACTION_RECEIPT,
     TRANSACTION_IDENTIFIER,
 ];
+const METHODS: &[Field] = &[VK_PLATFORM, PLATFORM, IS_PC, PID, CLIENT_IP, CLIENT_UA];
 const REFUND: &[Field] = &[OUT_TRADE_NO.needed(), OUT_REFUND_NO, REFUND_FEE, TOTAL_FEE, REFUND_DESC, REFUND_FEE_CAMEL];
 const QUERY_REFUND: &[Field] = &[OUT_TRADE_NO.needed(), OUT_REFUND_NO];
 const RESOLVE: &[Field] = &[INCIDENT_ID.needed(), INCIDENT_ACTION.needed(), NOTE];
@@ -365,6 +366,7 @@ pub const fn of(action: Action) -> &'static [Field] {
         Action::Queries(Queries::Orders) => ORDERS,
         Action::Queries(Queries::Incidents) => INCIDENTS,
         Action::Queries(Queries::VerifyReceipt | Queries::VerifyPurchase) => VERIFY,
+        Action::Queries(Queries::Methods) => METHODS,
         Action::Refunds(Refunds::Refund) => REFUND,
         Action::Refunds(Refunds::Query) => QUERY_REFUND,
         Action::Refunds(Refunds::ResolveIncident) => RESOLVE,

@@ -12,7 +12,7 @@ use crate::{
     Standing, Stands, TransferRequest, TransferStanding, Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
-use domain::{Attempt, Code, Day, Failure, Order, Payment, Refund, ShippingMode, UnixMs};
+use domain::{Attempt, Code, Day, Failure, Order, Payment, Provider, Refund, ShippingMode, UnixMs};
 use http::HeaderMap;
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -60,6 +60,35 @@ impl Client<'_> {
     /// On a phone.
     pub(crate) fn on_phone(&self) -> bool {
         ["iphone", "android", "mobile", "harmony"].iter().any(|word| self.user_agent.contains(word))
+    }
+
+    /// A phone's browser that is in no wallet.
+    pub(crate) fn leaves_for_alipay(&self) -> bool {
+        let inside = self.in_wechat() || self.user_agent.contains("alipayclient");
+        self.is_web() && self.on_phone() && !self.wants_qr && !inside
+    }
+
+    /// The same client, saying another platform.
+    pub(crate) fn on<'b>(&self, platform: &'b str) -> Client<'b> {
+        Client {
+            platform,
+            user_agent: self.user_agent.clone(),
+            has_openid: self.has_openid,
+            wants_qr: self.wants_qr,
+            app_to_qr: self.app_to_qr,
+        }
+    }
+
+    /// Whether a node is for this client: one of a mini program only there, one of an app only in an app, and what
+    /// Apple sells on none of Android's.
+    pub(crate) fn can_use(&self, provider: Provider, node: &str) -> bool {
+        let android = self.platform == "app-android" || self.user_agent.contains("android");
+        match node {
+            _ if provider == Provider::Appleiap && android => false,
+            _ if node.starts_with("mp-") => self.platform == node,
+            _ if node.starts_with("app-") => self.is_app(),
+            _ => true,
+        }
     }
 
     /// A page in a browser.

@@ -53,6 +53,27 @@ impl Gateway {
             .ok_or_else(|| Failure::new(Code::PLATFORM).says(client.platform))
     }
 
+    /// How this client can pay this merchant by a provider, if it can: the node, and the platform that a client says to
+    /// get it. A phone's browser goes to Alipay's own page where the merchant has that product.
+    pub fn offered<'a>(
+        provider: Provider,
+        client: &Client<'a>,
+        merchant: &'a Merchant,
+    ) -> Option<(Self, &'static str, &'a str)> {
+        let wap = provider == Provider::Alipay && client.leaves_for_alipay();
+        let platforms = [wap.then_some("wap"), Some(client.platform)];
+        platforms.into_iter().flatten().find_map(|platform| {
+            let node = Self::node_for(provider, &client.on(platform), merchant).ok()?;
+            let gateway = Self::find(merchant, provider, node)?;
+            client.can_use(provider, node).then_some((gateway, node, platform))
+        })
+    }
+
+    /// Whether an order there has to name the payer at the provider (`openid`).
+    pub fn needs_openid(provider: Provider, node: &str) -> bool {
+        matches!((provider, node), (Provider::Wxpay, "mp-weixin" | "h5-weixin") | (Provider::Alipay, "mp-alipay"))
+    }
+
     /// Whether a client that does not say its platform is on the one that its node is named after.
     pub fn node_is_platform(&self) -> bool {
         on_provider!(self.node.provider(), P => P::NODE_IS_PLATFORM)

@@ -58,6 +58,8 @@ pub fn payment_result(order: &Order, caller: &Caller) -> Map<String, Value> {
     put("provider", json!(order.provider));
     put("pay_type", json!(order.pay_type));
     put("type", json!(order.kind));
+    put("subject", json!(order.description));
+    put("time_expire", json!(order.time_expire));
     put("pay_date", json!(order.pay_date));
     put("time_end", json!(order.pay_date.map(time_end)));
     shown(fields, caller)

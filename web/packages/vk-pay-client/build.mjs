@@ -1,4 +1,4 @@
-// Builds the two committed bundles; --check proves that they are what the source builds to; --sizes prints sizes.
+// Builds the committed bundles; --check proves that they are what the source builds to; --sizes prints sizes.
 import { build } from 'esbuild';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -9,17 +9,27 @@ import { gzipSync } from 'node:zlib';
 const here = path.dirname(fileURLToPath(import.meta.url));
 const web = path.resolve(here, '../..');
 const note = (what, more = '') => ({ js: `/* ${what} Source: web/packages/vk-pay-client; do not edit.${more} */` });
-const MOST = { 'dist/vk-pay-button.js': 8 * 1024 };
+const MOST = { 'dist/vk-pay-button.js': 9 * 1024, 'dist/vk-cashier.js': 4 * 1024 };
+
+// What only the element's own code reads or writes gets short names, to stay below its limit.
+const privates = [...readFileSync(path.join(here, 'src/web/button.ts'), 'utf8').matchAll(/^  private (?:(?:readonly|get|set|async) )*(\w+)/gm)].map(([, name]) => name);
+const internal = ['pollingTime', 'maxPolls', 'awaitNotify', 'payOrderInfo', 'queryAction', 'outTradeNo', 'inWeChat', 'inAlipay', 'isPhone', 'returnUrl', 'otherwise', 'hooks', 'stopped', 'polling', 'visible', 'fill', 'say', 'offline', 'baseUrl', 'actionKey', 'dataKey', 'alipayBridge'];
+const short = new RegExp(`^(${[...new Set([...privates, ...internal])].join('|')})$`);
 
 const bundles = [
   {
     // Mini-programs run old engines, and the project that imports it minifies.
     file: 'uni_modules/vk-uni-pay/js_sdk/vk-pay-core.js',
-    options: { entryPoints: ['src/core.ts'], format: 'esm', target: 'es2017', banner: note('VK-Pay client for uni-app.', ' Contains uqr 0.1.3, MIT, (c) Anthony Fu, Project Nayuki.') },
+    options: { entryPoints: ['src/core.ts'], format: 'esm', target: 'es2017', define: { 'globalThis.VK_PAY_ELEMENT': 'false' }, banner: note('VK-Pay client for uni-app.', ' Contains uqr 0.1.3, MIT, (c) Anthony Fu, Project Nayuki.') },
   },
   {
     file: 'dist/vk-pay-button.js',
-    options: { entryPoints: ['src/web/define.ts'], format: 'iife', target: 'es2020', minify: true, banner: note('<vk-pay-button>.') },
+    options: { entryPoints: ['src/web/define.ts'], format: 'iife', target: 'es2020', minify: true, define: { 'globalThis.VK_PAY_ELEMENT': 'true' }, mangleProps: short, banner: { js: '/* Built from web/packages/vk-pay-client */' } },
+  },
+  {
+    // Loaded by the pages that have a cashier, beside the button's file.
+    file: 'dist/vk-cashier.js',
+    options: { entryPoints: ['src/web/define-cashier.ts'], format: 'iife', target: 'es2020', minify: true, define: { 'globalThis.VK_PAY_ELEMENT': 'true' }, banner: { js: '/* Built from web/packages/vk-pay-client */' } },
   },
 ];
 

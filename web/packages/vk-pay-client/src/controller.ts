@@ -30,6 +30,7 @@ const DEFAULTS = {
 } satisfies PayOptions;
 
 const STOPPED: PayOutcome = { type: 'stopped' };
+const never = (): Promise<PayOutcome> => Promise.resolve(STOPPED);
 
 interface Run {
   hooks: PayHooks;
@@ -48,8 +49,9 @@ interface Asking {
 
 /** One payment at a time: another `pay()` ends the one before it. Nothing is shared between controllers. */
 export function createPayController(deps: PayDeps, options: PayOptions = {}, events: PayEvents = {}): PayController {
-  const sleep = deps.sleep ?? ((ms: number) => new Promise<void>((done) => setTimeout(done, ms)));
-  const now = deps.now ?? Date.now;
+  const wait = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
+  const sleep = globalThis.VK_PAY_ELEMENT ? wait : deps.sleep ?? wait;
+  const now = globalThis.VK_PAY_ELEMENT ? Date.now : deps.now ?? Date.now;
   let opts = { ...DEFAULTS, ...options };
   let status: PayStatus = 0;
   let current: Run | undefined;
@@ -68,10 +70,12 @@ export function createPayController(deps: PayDeps, options: PayOptions = {}, eve
   function setStatus(next: PayStatus): void {
     if (next === status) return;
     status = next;
+    if (globalThis.VK_PAY_ELEMENT) return;
     call(() => events.status?.(next));
   }
 
   function show(codeUrl: string, image: string): void {
+    if (globalThis.VK_PAY_ELEMENT) return;
     if (!shown && !codeUrl && !image) return;
     shown = Boolean(codeUrl || image);
     call(() => events.codeUrl?.(codeUrl));
@@ -110,11 +114,13 @@ export function createPayController(deps: PayDeps, options: PayOptions = {}, eve
     if (outcome.type !== 'stopped' && outcome.type !== 'waiting') {
       const ended = type as 'success';
       const reply = { out_trade_no: run.outTradeNo, ...outcome.reply } as Reply;
-      call(() => events[ended]?.(reply));
-      call(() => run.hooks[ended]?.(reply));
+      if (!globalThis.VK_PAY_ELEMENT) {
+        call(() => events[ended]?.(reply));
+        call(() => run.hooks[ended]?.(reply));
+      }
       outcome = { type: ended, reply };
     }
-    call(() => run.hooks.complete?.(outcome));
+    if (!globalThis.VK_PAY_ELEMENT) call(() => run.hooks.complete?.(outcome));
     return outcome;
   }
 
@@ -128,7 +134,7 @@ export function createPayController(deps: PayDeps, options: PayOptions = {}, eve
     if (!order.openid) delete order.openid;
     let reply: Reply;
     try {
-      const openid = order.openid ?? await deps.openid?.(order);
+      const openid = order.openid ?? (globalThis.VK_PAY_ELEMENT ? undefined : await deps.openid?.(order));
       if (run !== current) return STOPPED;
       reply = await deps.transport(action, openid ? { ...order, openid } : order);
     } catch (error) {
@@ -143,7 +149,7 @@ export function createPayController(deps: PayDeps, options: PayOptions = {}, eve
     const left = Number(created.time_expire) - now();
     // An order that has ended when it is made tells of a wrong clock, not of an end.
     if (left > 0 && left < 30 * DAY) run.ends = now() + left;
-    call(() => events.create?.(created));
+    if (!globalThis.VK_PAY_ELEMENT) call(() => events.create?.(created));
     if (call(() => run.hooks.create?.(created)) === false || run !== current) return STOPPED;
     setStatus(1);
     return pay(run, created);
@@ -152,38 +158,37 @@ export function createPayController(deps: PayDeps, options: PayOptions = {}, eve
   async function pay(run: Run, created: CreateReply): Promise<PayOutcome> {
     const asking: Asking = { first: FIRST, most: opts.maxPolls };
     if (readState(created) === 'paid') return settle(run, created);
-    if (/_codepay$/.test(created.pay_type)) {
+    if (!globalThis.VK_PAY_ELEMENT && /_codepay$/.test(created.pay_type)) {
       call(() => events.userPaying?.(created));
       call(() => run.hooks.userPaying?.(created));
       return ask(run, created, asking);
     }
     const told = await deps.invoke(created);
-    if (run !== current && told.result !== 'purchase') return STOPPED;
+    if (!globalThis.VK_PAY_ELEMENT && told.result === 'purchase') return verify(run, told);
+    if (run !== current) return STOPPED;
     const lost = (result: InvokeResult): PayOutcome => failed(run, 'request', {
       code: ('code' in result && Number(result.code)) || -1,
       msg: ('msg' in result && result.msg) || 'payment failed',
     });
     switch (told.result) {
       case 'ok':
-        if (opts.awaitNotify || opts.payOrderInfo) return ask(run, created, asking);
+        if (globalThis.VK_PAY_ELEMENT || opts.awaitNotify || opts.payOrderInfo) return ask(run, created, asking);
         return { type: 'success', reply: { ...created, clientOnly: true } };
       case 'cancel':
         return { type: 'cancel', reply: created };
       case 'fail':
         return lost(told);
       case 'unknown':
-        if (!told.otherwise) return ask(run, created, asking);
+        if (globalThis.VK_PAY_ELEMENT || !told.otherwise) return ask(run, created, asking);
         return ask(run, created, {
           ...asking,
           most: FEW,
           otherwise: told.otherwise === 'cancel' ? { type: 'cancel', reply: created } : lost(told),
         });
-      case 'purchase':
-        return verify(run, told);
       case 'qrcode':
-        show(told.codeUrl, String(field(created, 'qrcodeImage') ?? ''));
+        if (!globalThis.VK_PAY_ELEMENT) show(told.codeUrl, String(field(created, 'qrcodeImage') ?? ''));
     }
-    if (!opts.polling) return { type: 'waiting', reply: created };
+    if (!globalThis.VK_PAY_ELEMENT && !opts.polling) return { type: 'waiting', reply: created };
     return ask(run, created, { first: opts.pollingTime, most: opts.maxPolls });
   }
 
@@ -235,7 +240,7 @@ export function createPayController(deps: PayDeps, options: PayOptions = {}, eve
     return { type: 'success', reply: more.paid ? more.reply : reply };
   }
 
-  async function verify(run: Run, bought: InvokeResult & { result: 'purchase' }): Promise<PayOutcome> {
+  const verify = globalThis.VK_PAY_ELEMENT ? never : async (run: Run, bought: InvokeResult & { result: 'purchase' }): Promise<PayOutcome> => {
     let wait = 0;
     for (let tries = 1; ; tries++) {
       if (wait) await sleep(wait);
@@ -250,7 +255,7 @@ export function createPayController(deps: PayDeps, options: PayOptions = {}, eve
       if (tries >= FEW) return { type: 'pending', reply };
       wait = waitAfter(tries, reply);
     }
-  }
+  };
 
   async function query(data: Record<string, unknown>): Promise<QueryResult> {
     const asked = { pay_order_info: opts.payOrderInfo, ...data };

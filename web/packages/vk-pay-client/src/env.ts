@@ -6,7 +6,7 @@ const RETURNS = /^(https:|http:\/\/(localhost|127\.\d+\.\d+\.\d+|\[::1\])[:/])/i
 
 /** Reads a browser's `User-Agent`; other platforms are what they are called. */
 export function detectEnv(platform: Platform, userAgent = '', touchPoints = 0, returnUrl?: string): Env {
-  const web = platform === 'h5';
+  const web = globalThis.VK_PAY_ELEMENT || platform === 'h5';
   // An iPad calls itself a Macintosh; HarmonyOS tells its computers apart by "PC;".
   const isPhone = !web || (/android|iphone|ipod|ipad|mobile|phone|tablet|harmony/i.test(userAgent) && !/\(PC;/i.test(userAgent))
     || (/macintosh/i.test(userAgent) && touchPoints > 1);
@@ -28,14 +28,14 @@ export function clientFields(env: Env, order: Record<string, unknown>): Record<s
     fields.vk_platform = env.platform;
     if (env.isPC) fields.isPC = true;
   }
-  const back = env.platform === 'h5' && env.returnUrl ? withOrder(env.returnUrl, String(order.out_trade_no)) : '';
+  const back = (globalThis.VK_PAY_ELEMENT || env.platform === 'h5') && env.returnUrl ? withOrder(env.returnUrl, String(order.out_trade_no)) : '';
   if (RETURNS.test(back) && back.length <= MOST_URL) fields.return_url = back;
   return fields;
 }
 
 /** How a code's text is best used: shown, opened in Alipay's app, or followed inside the wallet. */
 export function openWay(env: Env, provider: string, method?: string): 'qrcode' | 'scheme' | 'link' {
-  if (env.platform !== 'h5' || !/^(alipay|vkspay)$/.test(provider)) return 'qrcode';
+  if ((!globalThis.VK_PAY_ELEMENT && env.platform !== 'h5') || !/^(alipay|vkspay)$/.test(provider)) return 'qrcode';
   if (env.inWeChat || env.inAlipay) return 'link';
   return env.isPhone && method !== 'wxpay' ? 'scheme' : 'qrcode';
 }

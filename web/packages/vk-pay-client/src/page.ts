@@ -3,6 +3,11 @@ export interface WeixinBridge {
   invoke(name: string, parameters: unknown, done: (told: { err_msg?: string }) => void): void;
 }
 
+/** Alipay's bridge into its own browser. */
+export interface AlipayBridge {
+  call(name: string, parameters: unknown, done: (told: { resultCode?: unknown; memo?: string }) => void): void;
+}
+
 /** What paying in a browser needs of its window; a test and an app pass their own. */
 export interface Page {
   url(): string;
@@ -10,6 +15,7 @@ export interface Page {
   /** Sends the form of a cashier's HTML. */
   submit(html: string): void;
   bridge(): Promise<WeixinBridge>;
+  alipayBridge?(): Promise<AlipayBridge>;
 }
 
 const BRIDGE_WAIT = 10_000;
@@ -25,9 +31,9 @@ const CASHIER = /^(https:\/\/[^/@]+|http:\/\/(127(\.\d+){3}|\[::1\])(:\d+)?)\//;
  * the page is used; one that is not such a form is refused whole.
  */
 function cashierForm(page: Document, document: Document): HTMLFormElement {
-  const make = (tag: string, attributes: string[][]): HTMLElement => {
+  const make = (tag: string, attributes: Record<string, string>): HTMLElement => {
     const element = document.createElement(tag);
-    for (const [name, value] of attributes) element.setAttribute(name!, value!);
+    for (const name in attributes) element.setAttribute(name, attributes[name]!);
     return element;
   };
   const of = (element: Element | undefined, name: string): string => element?.getAttribute(name) ?? '';
@@ -36,12 +42,12 @@ function cashierForm(page: Document, document: Document): HTMLFormElement {
   const action = /^https?:\/\//i.test(written) ? new URL(written).href : '';
   const method = of(form, 'method') || 'get';
   let right = !other && CASHIER.test(action) && /^(get|post)$/i.test(method);
-  const built = make('form', [['action', action], ['method', method], ['accept-charset', 'utf-8']]) as HTMLFormElement;
+  const built = make('form', { action, method, 'accept-charset': 'utf-8' }) as HTMLFormElement;
   for (const field of page.querySelectorAll('input[name],select[name],textarea[name]')) {
     const type = of(field, 'type');
     if (/^(submit|button|reset|image)$/i.test(type)) continue;
     right &&= field.tagName === 'INPUT' && /^(hidden|text)?$/i.test(type);
-    built.append(make('input', [['type', 'hidden'], ['name', of(field, 'name')], ['value', of(field, 'value')]]));
+    built.append(make('input', { type: 'hidden', name: of(field, 'name'), value: of(field, 'value') }));
   }
   if (!right) throw new Error('no form to send');
   return built;
@@ -49,8 +55,17 @@ function cashierForm(page: Document, document: Document): HTMLFormElement {
 
 /** A browser's window as a {@link Page}. */
 export function browserPage(window: Window): Page {
-  const own = window as Window & { WeixinJSBridge?: WeixinBridge; DOMParser?: typeof DOMParser };
+  const own = window as Window & { DOMParser?: typeof DOMParser };
   const { document } = window;
+  const bridge = <Bridge>(name: string) => (): Promise<Bridge> => new Promise((found, failed) => {
+    const look = (): void => {
+      const there = (own as unknown as Record<string, Bridge | undefined>)[name];
+      if (there) found(there);
+    };
+    look();
+    setTimeout(() => failed(new Error(`${name} is not ready`)), BRIDGE_WAIT);
+    document.addEventListener(`${name}Ready`, look, { once: true });
+  });
   return {
     url: () => window.location.href,
     open(url) {
@@ -63,13 +78,7 @@ export function browserPage(window: Window): Page {
       // A field may be called submit.
       HTMLFormElement.prototype.submit.call(form);
     },
-    bridge: () => new Promise((found, failed) => {
-      if (own.WeixinJSBridge) return found(own.WeixinJSBridge);
-      const timer = setTimeout(() => failed(new Error('WeixinJSBridge is not ready')), BRIDGE_WAIT);
-      document.addEventListener('WeixinJSBridgeReady', () => {
-        clearTimeout(timer);
-        if (own.WeixinJSBridge) found(own.WeixinJSBridge);
-      }, { once: true });
-    }),
+    bridge: bridge('WeixinJSBridge'),
+    alipayBridge: bridge('AlipayJSBridge'),
   };
 }

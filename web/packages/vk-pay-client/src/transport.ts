@@ -14,6 +14,7 @@ const FUNCTIONS: Record<string, string> = {
   rerunHandler: 'query-payment',
   'appleiap/verifyReceipt': 'query-payment',
   'huaweiiap/verifyPurchase': 'query-payment',
+  methods: 'query-payment',
   refund: 'refund',
   queryRefund: 'refund',
   resolveIncident: 'refund',
@@ -37,6 +38,9 @@ const FUNCTIONS: Record<string, string> = {
   code2SessionAlipay: 'login',
   code2SessionDouyin: 'login',
 };
+const KNOWN: Record<string, string> = globalThis.VK_PAY_ELEMENT
+  ? { createPayment: 'create-payment', queryPayment: 'query-payment', methods: 'query-payment' }
+  : FUNCTIONS;
 const MOST_FEN = 1e10;
 const AMOUNTS: [string, number][] = [['total_fee', 1003], ['transfer_amount', 1007], ['refund_fee', 1031]];
 
@@ -77,7 +81,7 @@ function prepare(action: string, data: object): object {
 function address({ urls = {}, baseUrl, style }: TransportOptions, action: string): string {
   if (style === 'envelope' && baseUrl) return baseUrl;
   const short = action.replace(/^pay\//, '');
-  const name = FUNCTIONS[short] ?? '';
+  const name = KNOWN[short] ?? '';
   const own = urls[action] ?? urls[short] ?? urls[name];
   if (own) return own;
   if (!name || baseUrl === undefined) throw new PayError(404, `${action}: no address`);
@@ -87,18 +91,18 @@ function address({ urls = {}, baseUrl, style }: TransportOptions, action: string
 /** A transport over HTTP, to the bundle's functions or to VK's one address. */
 export function httpTransport(options: TransportOptions, post: Post): Transport {
   return async (action, data) => {
-    const call = readAction(action);
-    const fields = prepare(call.action, data) as { await_notify?: unknown; await_max_time?: unknown };
+    const call: Call = globalThis.VK_PAY_ELEMENT ? { action: action as string, actionKey: '', dataKey: '' } : readAction(action);
+    const fields = (globalThis.VK_PAY_ELEMENT ? data : prepare(call.action, data)) as { await_notify?: unknown; await_max_time?: unknown };
     const url = address(options, call.action);
     // The functions read these names only; VK's address is configured by its owner.
     const plain = options.style !== 'envelope';
-    const actionKey = plain && !/^(action|\$?url)$/.test(call.actionKey) ? 'action' : call.actionKey;
+    const actionKey = globalThis.VK_PAY_ELEMENT ? 'action' : plain && !/^(action|\$?url)$/.test(call.actionKey) ? 'action' : call.actionKey;
     const waits = fields.await_notify ? Number(fields.await_max_time ?? 20) * 1000 : 0;
     let response: PostResponse;
     try {
       response = await post({
         url,
-        body: JSON.stringify({ [actionKey]: call.action, [plain ? 'data' : call.dataKey]: fields }),
+        body: JSON.stringify({ [actionKey]: call.action, [globalThis.VK_PAY_ELEMENT || plain ? 'data' : call.dataKey]: fields }),
         headers: { 'content-type': 'application/json', ...options.headers?.() },
         timeout: (options.timeout ?? 15000) + waits,
       });
@@ -111,9 +115,9 @@ export function httpTransport(options: TransportOptions, post: Post): Transport 
 
 function readResponse({ status, body, header }: PostResponse): Reply {
   let found: unknown = body;
-  if (typeof body === 'string') {
+  if (globalThis.VK_PAY_ELEMENT || typeof body === 'string') {
     try {
-      found = JSON.parse(body);
+      found = JSON.parse(body as string);
     } catch {
       found = null;
     }
@@ -121,7 +125,7 @@ function readResponse({ status, body, header }: PostResponse): Reply {
   const fields = (found && typeof found === 'object' ? found : {}) as Partial<Reply>;
   const reply: Reply = { ...fields, code: fields.code ?? (status < 400 ? -1 : status), msg: fields.msg ?? `HTTP ${status}` };
   const after = header('retry-after');
-  const wait = after ? (/^\d+$/.test(after) ? Number(after) * 1000 : Date.parse(after) - Date.now()) : 0;
+  const wait = after ? (globalThis.VK_PAY_ELEMENT || /^\d+$/.test(after) ? Number(after) * 1000 : Date.parse(after) - Date.now()) : 0;
   if (wait > 0) reply.retry_after_ms = wait;
   return reply;
 }

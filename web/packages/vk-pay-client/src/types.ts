@@ -218,3 +218,11 @@ export class PayError extends Error {
     this.code = code;
   }
 }
+
+declare global {
+  /**
+   * True in the one-file element (`build.mjs` puts it in as a constant): it calls the functions for payers by their
+   * plain names, and needs no stores and no pay codes.
+   */
+  var VK_PAY_ELEMENT: boolean | undefined;
+}

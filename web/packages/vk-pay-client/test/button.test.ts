@@ -78,9 +78,11 @@ describe('<vk-pay-button>', () => {
     await pass(2000);
     expect(names()).toEqual(['a create', 'a success']);
     expect(told[1]![2]).toMatchObject({ ...PAID, out_trade_no: 'ORDER_a' });
-    expect(element.inner('dialog').hasAttribute('open')).toBe(false);
+    expect(element.inner('dialog').dataset.state).toBe('success');
     expect(element.inner('[data-testid=qrcode]')).toBeNull();
-    expect(element.inner('.live').textContent).toBe('Paid');
+    expect(element.inner('[role=status]').textContent).toBe('Paid');
+    await pass(1700);
+    expect(element.inner('dialog').hasAttribute('open')).toBe(false);
   });
 
   test('asks for what a computer needs, as the page says', async () => {
@@ -156,6 +158,7 @@ describe('<vk-pay-button>', () => {
     element.inner('[data-testid=paid]').click();
     await pass(100);
     expect(names()).toEqual(['a create', 'a pending', 'a success']);
+    await pass(1700);
     expect(element.inner('dialog').hasAttribute('open')).toBe(false);
   });
 
@@ -260,7 +263,7 @@ describe('<vk-pay-button>', () => {
     void element.pay();
     await pass(100);
     const href = element.inner('[data-testid=open-wallet]')?.getAttribute('href');
-    expect(href).toBe(given ? codeUrl : undefined);
+    expect(href ?? undefined).toBe(given ? codeUrl : undefined);
     vi.restoreAllMocks();
   });
 
@@ -307,5 +310,103 @@ describe('<vk-pay-button>', () => {
     element.setAttribute('lang', '');
     expect(element.inner('button').textContent).toBe('Pay now');
     document.documentElement.lang = '';
+  });
+
+  test('shows whom, what and how much, and counts down to the end', async () => {
+    create = { time_expire: Date.now() + 90_000, subject: 'Tea' };
+    const element = button('a', { provider: 'alipay' });
+    element.order = { ...element.order, subject: 'Tea for two' };
+    void element.pay();
+    expect(element.inner('dialog').dataset.state).toBe('ask');
+    expect(element.inner('dialog').textContent).toContain('Tea for two');
+    await pass(100);
+    create = {};
+    expect(element.inner('h2').textContent).toBe('WeChat Pay');
+    expect(element.inner('time').textContent).toMatch(/^Time left 1:(30|29)$/);
+    await pass(30_000);
+    expect(element.inner('time').textContent).toMatch(/^Time left (1:00|0:59)$/);
+    expect(element.inner('.no').textContent).toContain('ORDER_a');
+  });
+
+  test('an order that ended says so, and can be tried again', async () => {
+    const element = button();
+    void element.pay();
+    orders.set('ORDER_a', { code: 2002, msg: '订单未支付', trade_state: 'CLOSED', status: -1 });
+    await pass(3000);
+    expect(element.inner('dialog').dataset.state).toBe('ended');
+    orders.clear();
+    element.inner('[data-testid=again]').click();
+    await pass(100);
+    expect(element.inner('dialog').dataset.state).toBe('wait');
+    expect(names()).toEqual(['a create', 'a fail', 'a create']);
+  });
+
+  test('a page that prevents an event tells it by itself: the sheet closes', async () => {
+    const element = button();
+    element.addEventListener('success', (event) => event.preventDefault());
+    void element.pay();
+    orders.set('ORDER_a', PAID);
+    await pass(2000);
+    expect(names()).toEqual(['a create', 'a success']);
+    expect(element.inner('dialog').hasAttribute('open')).toBe(false);
+  });
+
+  test('an outcome that nobody knows is no failure on the sheet, and safe to try again', async () => {
+    create = { code: 5040, msg: 'unknown' };
+    const element = button();
+    await element.pay();
+    expect(told.at(-1)).toMatchObject(['a', 'fail', { code: 5040 }]);
+    expect(element.inner('dialog').dataset.state).toBe('unknown');
+    expect(element.inner('[role=status]').textContent).toContain('safe to try again');
+  });
+
+  test('tells that the network is gone, and that it is back', async () => {
+    const element = button();
+    void element.pay();
+    await pass(100);
+    orders.set('ORDER_a', new TypeError('Failed to fetch'));
+    await pass(2000);
+    expect(element.inner('[role=status]').textContent).toContain('No network');
+    orders.clear();
+    await pass(3000);
+    expect(element.inner('[role=status]').textContent).not.toContain('No network');
+  });
+
+  test('a payer who leaves before the order is there is a cancel too', async () => {
+    const element = button();
+    void element.pay();
+    element.inner('[data-testid=close]').click();
+    await pass(100);
+    expect(names()).toEqual(['a cancel']);
+    expect(element.inner('dialog').hasAttribute('open')).toBe(false);
+  });
+
+  test('offers another wallet where the page has one, and stops what was begun', async () => {
+    const element = button();
+    let changes = 0;
+    element.change = () => { changes += 1; };
+    void element.pay();
+    await pass(100);
+    expect(element.inner('[data-testid=change]').hidden).toBe(false);
+    element.inner('[data-testid=change]').click();
+    const before = sent.length;
+    await pass(10_000);
+    expect([changes, sent.length, names()]).toEqual([1, before, ['a create']]);
+    element.change = undefined;
+    void element.pay();
+    await pass(100);
+    expect(element.inner('[data-testid=change]').hidden).toBe(true);
+  });
+
+  test("on a phone a simulated wallet stands in for the cashier's page", async () => {
+    vi.spyOn(navigator, 'userAgent', 'get').mockReturnValue('Linux; Android 14 Mobile');
+    create = { pay_type: 'wxpay_mweb', qrcodeImage: undefined, orderInfo: { mwebUrl: 'https://wx.tenpay.com/x' } };
+    const gone: string[] = [];
+    const element = button('a', { 'wallet-url': '/sandbox/cashier/{out_trade_no}' });
+    (element as unknown as { page: { open(url: string): void } }).page.open = (url) => void gone.push(url);
+    void element.pay();
+    await pass(100);
+    expect(gone).toEqual([`${location.origin}/sandbox/cashier/ORDER_a`]);
+    vi.restoreAllMocks();
   });
 });

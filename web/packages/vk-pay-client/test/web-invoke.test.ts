@@ -47,6 +47,25 @@ describe('inside WeChat', () => {
   });
 });
 
+describe('inside Alipay', () => {
+  test.each([
+    ['9000', 'ok'], ['8000', 'unknown'], ['6004', 'unknown'], ['6001', 'cancel'], ['4000', 'fail'], ['6002', 'fail'], [9000, 'ok'],
+  ])('what its bridge says of a trade for its user: %s is %s', async (resultCode, result) => {
+    const asked: unknown[] = [];
+    const page: Page = {
+      url: () => '', open() {}, submit() {}, bridge: () => Promise.reject(new Error()),
+      alipayBridge: async () => ({ call: (name, parameters, done) => {
+        asked.push([name, parameters]);
+        done({ resultCode });
+      } }),
+    };
+    const invoke = webInvoke(page, detectEnv('h5', ALIPAY));
+    const reply = created('T0000001', { provider: 'alipay', pay_type: 'alipay_mp-alipay', orderInfo: '2026113022001' });
+    expect(await invoke(reply)).toMatchObject({ result });
+    expect(asked).toEqual([['tradePay', { tradeNO: '2026113022001' }]]);
+  });
+});
+
 describe('a cashier page', () => {
   test.each(['mwebUrl', 'mweb_url', 'h5Url'])('of WeChat Pay in %s is opened, and told where to come back to', async (name) => {
     const { pay, opened } = at(PHONE);

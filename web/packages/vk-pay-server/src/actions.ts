@@ -24,6 +24,7 @@ export const ACTIONS = {
   'pay/rerunHandler': { function: 'query-payment', repeats: never },
   'pay/appleiap/verifyReceipt': { function: 'query-payment', repeats: always },
   'pay/huaweiiap/verifyPurchase': { function: 'query-payment', repeats: always },
+  'pay/methods': { function: 'query-payment', repeats: always },
   // Without a number of the caller's, each call is another refund.
   'pay/refund': { function: 'refund', repeats: (data) => data.out_refund_no !== undefined },
   'pay/queryRefund': { function: 'refund', repeats: always },

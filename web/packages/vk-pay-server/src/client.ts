@@ -108,6 +108,11 @@ export class VkPay {
     return this.#call('pay/queryPayment', data, options);
   }
 
+  /** By which wallets a client of this platform can pay. */
+  methods(data: t.MethodsRequest = {}, options?: CallOptions): Promise<Reply<t.MethodsReply>> {
+    return this.#call('pay/methods', data, options);
+  }
+
   /** A user's orders, newest first. */
   queryOrders(data: t.QueryOrdersRequest, options?: CallOptions): Promise<Reply<t.Page<t.OrderColumns>>> {
     return this.#call('pay/queryOrders', data, options);

@@ -558,6 +558,22 @@ export interface QueryShippingReply extends ShippingReply {
   platform?: { order_state: number; finish_shipping_count: number; in_complaint: boolean };
 }
 
+// Ways to pay
+
+export interface MethodsRequest {
+  vk_platform?: string;
+  isPC?: boolean;
+  pid?: string;
+  client_ua?: string;
+}
+
+export interface MethodsReply {
+  /** At most one for each provider. */
+  methods: { provider: Provider; pay_type: string; vk_platform: string; needs_openid: boolean }[];
+  /** How long a client may keep this, ms. */
+  cache_ms: number;
+}
+
 // Proofs of purchases, logins, coins
 
 /** One of the proofs; the first that is there counts. */

@@ -49,6 +49,7 @@ describe('a request', () => {
       [pay.queryPayment({ out_trade_no }), '/query-payment pay/queryPayment'],
       [pay.queryOrders({ user_id: 'u' }), '/query-payment pay/queryOrders'],
       [pay.queryIncidents(), '/query-payment pay/queryIncidents'],
+      [pay.methods({ vk_platform: 'h5' }), '/query-payment pay/methods'],
       [pay.rerunHandler({ out_trade_no }), '/query-payment pay/rerunHandler'],
       [pay.verifyReceipt({ out_trade_no, signed_transaction: 's' }), '/query-payment pay/appleiap/verifyReceipt'],
       [pay.verifyPurchase({ out_trade_no, signed_transaction: 's' }), '/query-payment pay/huaweiiap/verifyPurchase'],

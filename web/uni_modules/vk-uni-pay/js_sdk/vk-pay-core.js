@@ -145,8 +145,9 @@ var DEFAULTS = {
 var STOPPED = { type: "stopped" };
 function createPayController(deps, options = {}, events = {}) {
   var _a, _b;
-  const sleep = (_a = deps.sleep) != null ? _a : (ms) => new Promise((done) => setTimeout(done, ms));
-  const now = (_b = deps.now) != null ? _b : Date.now;
+  const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+  const sleep = false ? wait : (_a = deps.sleep) != null ? _a : wait;
+  const now = false ? Date.now : (_b = deps.now) != null ? _b : Date.now;
   let opts = __spreadValues(__spreadValues({}, DEFAULTS), options);
   let status = 0;
   let current;
@@ -165,12 +166,16 @@ function createPayController(deps, options = {}, events = {}) {
     if (next === status)
       return;
     status = next;
+    if (false)
+      return;
     call(() => {
       var _a2;
       return (_a2 = events.status) == null ? void 0 : _a2.call(events, next);
     });
   }
   function show(codeUrl, image) {
+    if (false)
+      return;
     if (!shown && !codeUrl && !image)
       return;
     shown = Boolean(codeUrl || image);
@@ -218,20 +223,23 @@ function createPayController(deps, options = {}, events = {}) {
     if (outcome.type !== "stopped" && outcome.type !== "waiting") {
       const ended2 = type;
       const reply = __spreadValues({ out_trade_no: run.outTradeNo }, outcome.reply);
-      call(() => {
-        var _a2;
-        return (_a2 = events[ended2]) == null ? void 0 : _a2.call(events, reply);
-      });
-      call(() => {
-        var _a2, _b2;
-        return (_b2 = (_a2 = run.hooks)[ended2]) == null ? void 0 : _b2.call(_a2, reply);
-      });
+      if (true) {
+        call(() => {
+          var _a2;
+          return (_a2 = events[ended2]) == null ? void 0 : _a2.call(events, reply);
+        });
+        call(() => {
+          var _a2, _b2;
+          return (_b2 = (_a2 = run.hooks)[ended2]) == null ? void 0 : _b2.call(_a2, reply);
+        });
+      }
       outcome = { type: ended2, reply };
     }
-    call(() => {
-      var _a2, _b2;
-      return (_b2 = (_a2 = run.hooks).complete) == null ? void 0 : _b2.call(_a2, outcome);
-    });
+    if (true)
+      call(() => {
+        var _a2, _b2;
+        return (_b2 = (_a2 = run.hooks).complete) == null ? void 0 : _b2.call(_a2, outcome);
+      });
     return outcome;
   }
   function failed2(run, failType, reply) {
@@ -244,7 +252,7 @@ function createPayController(deps, options = {}, events = {}) {
       delete order.openid;
     let reply;
     try {
-      const openid = (_b2 = order.openid) != null ? _b2 : await ((_a2 = deps.openid) == null ? void 0 : _a2.call(deps, order));
+      const openid = (_b2 = order.openid) != null ? _b2 : false ? void 0 : await ((_a2 = deps.openid) == null ? void 0 : _a2.call(deps, order));
       if (run !== current)
         return STOPPED;
       reply = await deps.transport(action, openid ? __spreadProps(__spreadValues({}, order), { openid }) : order);
@@ -262,10 +270,11 @@ function createPayController(deps, options = {}, events = {}) {
     const left = Number(created.time_expire) - now();
     if (left > 0 && left < 30 * DAY)
       run.ends = now() + left;
-    call(() => {
-      var _a3;
-      return (_a3 = events.create) == null ? void 0 : _a3.call(events, created);
-    });
+    if (true)
+      call(() => {
+        var _a3;
+        return (_a3 = events.create) == null ? void 0 : _a3.call(events, created);
+      });
     if (call(() => {
       var _a3, _b3;
       return (_b3 = (_a3 = run.hooks).create) == null ? void 0 : _b3.call(_a3, created);
@@ -291,7 +300,9 @@ function createPayController(deps, options = {}, events = {}) {
       return ask(run, created, asking);
     }
     const told = await deps.invoke(created);
-    if (run !== current && told.result !== "purchase")
+    if (told.result === "purchase")
+      return verify(run, told);
+    if (run !== current)
       return STOPPED;
     const lost = (result) => failed2(run, "request", {
       code: "code" in result && Number(result.code) || -1,
@@ -313,10 +324,9 @@ function createPayController(deps, options = {}, events = {}) {
           most: FEW,
           otherwise: told.otherwise === "cancel" ? { type: "cancel", reply: created } : lost(told)
         }));
-      case "purchase":
-        return verify(run, told);
       case "qrcode":
-        show(told.codeUrl, String((_a2 = field(created, "qrcodeImage")) != null ? _a2 : ""));
+        if (true)
+          show(told.codeUrl, String((_a2 = field(created, "qrcodeImage")) != null ? _a2 : ""));
     }
     if (!opts.polling)
       return { type: "waiting", reply: created };
@@ -337,9 +347,9 @@ function createPayController(deps, options = {}, events = {}) {
   async function ask(run, before, { first, most, otherwise }) {
     let last = before;
     let spent = 0;
-    let wait = first;
-    for (let asked = 0; asked < most && spent + wait <= LONGEST; ) {
-      await pause(run, wait);
+    let wait2 = first;
+    for (let asked = 0; asked < most && spent + wait2 <= LONGEST; ) {
+      await pause(run, wait2);
       if (run !== current)
         return STOPPED;
       const began = now();
@@ -356,8 +366,8 @@ function createPayController(deps, options = {}, events = {}) {
         return failed2(run, "result", ended(reply));
       if (state === "unknown" && !isPassing(reply))
         break;
-      spent += wait + Math.max(0, now() - began);
-      wait = waitAfter(asked, reply);
+      spent += wait2 + Math.max(0, now() - began);
+      wait2 = waitAfter(asked, reply);
     }
     return otherwise && readState(last) === "unpaid" ? otherwise : { type: "pending", reply: last };
   }
@@ -372,11 +382,11 @@ function createPayController(deps, options = {}, events = {}) {
     const more = await query({ out_trade_no: run.outTradeNo, await_notify: opts.awaitNotify });
     return { type: "success", reply: more.paid ? more.reply : reply };
   }
-  async function verify(run, bought) {
-    let wait = 0;
+  const verify = false ? never : async (run, bought) => {
+    let wait2 = 0;
     for (let tries = 1; ; tries++) {
-      if (wait)
-        await sleep(wait);
+      if (wait2)
+        await sleep(wait2);
       const reply = await deps.transport(bought.action, bought.data).catch(noReply);
       if (readState(reply) === "paid") {
         await bought.finish().catch(() => {
@@ -389,9 +399,9 @@ function createPayController(deps, options = {}, events = {}) {
         return failed2(run, "result", reply);
       if (tries >= FEW)
         return { type: "pending", reply };
-      wait = waitAfter(tries, reply);
+      wait2 = waitAfter(tries, reply);
     }
-  }
+  };
   async function query(data) {
     const asked = __spreadValues({ pay_order_info: opts.payOrderInfo }, data);
     const reply = await deps.transport(opts.queryAction, asked).catch(noReply);
@@ -1165,6 +1175,7 @@ var FUNCTIONS = {
   rerunHandler: "query-payment",
   "appleiap/verifyReceipt": "query-payment",
   "huaweiiap/verifyPurchase": "query-payment",
+  methods: "query-payment",
   refund: "refund",
   queryRefund: "refund",
   resolveIncident: "refund",
@@ -1184,6 +1195,7 @@ var FUNCTIONS = {
   code2SessionAlipay: "login",
   code2SessionDouyin: "login"
 };
+var KNOWN = false ? { createPayment: "create-payment", queryPayment: "query-payment", methods: "query-payment" } : FUNCTIONS;
 var MOST_FEN = 1e10;
 var AMOUNTS = [["total_fee", 1003], ["transfer_amount", 1007], ["refund_fee", 1031]];
 function readAction(action) {
@@ -1214,7 +1226,7 @@ function address({ urls = {}, baseUrl, style }, action) {
   if (style === "envelope" && baseUrl)
     return baseUrl;
   const short = action.replace(/^pay\//, "");
-  const name = (_a = FUNCTIONS[short]) != null ? _a : "";
+  const name = (_a = KNOWN[short]) != null ? _a : "";
   const own = (_c = (_b = urls[action]) != null ? _b : urls[short]) != null ? _c : urls[name];
   if (own)
     return own;
@@ -1225,11 +1237,11 @@ function address({ urls = {}, baseUrl, style }, action) {
 function httpTransport(options, post) {
   return async (action, data) => {
     var _a, _b, _c;
-    const call = readAction(action);
-    const fields = prepare(call.action, data);
+    const call = false ? { action, actionKey: "", dataKey: "" } : readAction(action);
+    const fields = false ? data : prepare(call.action, data);
     const url = address(options, call.action);
     const plain2 = options.style !== "envelope";
-    const actionKey = plain2 && !/^(action|\$?url)$/.test(call.actionKey) ? "action" : call.actionKey;
+    const actionKey = false ? "action" : plain2 && !/^(action|\$?url)$/.test(call.actionKey) ? "action" : call.actionKey;
     const waits = fields.await_notify ? Number((_a = fields.await_max_time) != null ? _a : 20) * 1e3 : 0;
     let response;
     try {
@@ -1309,8 +1321,8 @@ var CASHIER = /^(https:\/\/[^/@]+|http:\/\/(127(\.\d+){3}|\[::1\])(:\d+)?)\//;
 function cashierForm(page, document) {
   const make = (tag, attributes) => {
     const element = document.createElement(tag);
-    for (const [name, value] of attributes)
-      element.setAttribute(name, value);
+    for (const name in attributes)
+      element.setAttribute(name, attributes[name]);
     return element;
   };
   const of = (element, name) => {
@@ -1322,13 +1334,13 @@ function cashierForm(page, document) {
   const action = /^https?:\/\//i.test(written) ? new URL(written).href : "";
   const method = of(form, "method") || "get";
   let right = !other && CASHIER.test(action) && /^(get|post)$/i.test(method);
-  const built = make("form", [["action", action], ["method", method], ["accept-charset", "utf-8"]]);
+  const built = make("form", { action, method, "accept-charset": "utf-8" });
   for (const field2 of page.querySelectorAll("input[name],select[name],textarea[name]")) {
     const type = of(field2, "type");
     if (/^(submit|button|reset|image)$/i.test(type))
       continue;
     right && (right = field2.tagName === "INPUT" && /^(hidden|text)?$/i.test(type));
-    built.append(make("input", [["type", "hidden"], ["name", of(field2, "name")], ["value", of(field2, "value")]]));
+    built.append(make("input", { type: "hidden", name: of(field2, "name"), value: of(field2, "value") }));
   }
   if (!right)
     throw new Error("no form to send");
@@ -1337,6 +1349,16 @@ function cashierForm(page, document) {
 function browserPage(window) {
   const own = window;
   const { document } = window;
+  const bridge = (name) => () => new Promise((found, failed2) => {
+    const look = () => {
+      const there = own[name];
+      if (there)
+        found(there);
+    };
+    look();
+    setTimeout(() => failed2(new Error(`${name} is not ready`)), BRIDGE_WAIT);
+    document.addEventListener(`${name}Ready`, look, { once: true });
+  });
   return {
     url: () => window.location.href,
     open(url) {
@@ -1350,16 +1372,8 @@ function browserPage(window) {
       document.body.append(form);
       HTMLFormElement.prototype.submit.call(form);
     },
-    bridge: () => new Promise((found, failed2) => {
-      if (own.WeixinJSBridge)
-        return found(own.WeixinJSBridge);
-      const timer = setTimeout(() => failed2(new Error("WeixinJSBridge is not ready")), BRIDGE_WAIT);
-      document.addEventListener("WeixinJSBridgeReady", () => {
-        clearTimeout(timer);
-        if (own.WeixinJSBridge)
-          found(own.WeixinJSBridge);
-      }, { once: true });
-    })
+    bridge: bridge("WeixinJSBridge"),
+    alipayBridge: bridge("AlipayJSBridge")
   };
 }
 
@@ -1561,6 +1575,8 @@ function webInvoke(page, env) {
     try {
       if (info.paySign && created.provider === "wxpay")
         return await askBridge(page, info);
+      if (created.pay_type === "alipay_mp-alipay")
+        return await askAlipay(page, String(orderInfo));
       if (form && /<form/i.test(form)) {
         page.submit(form);
         return { result: "redirect", url: page.url() };
@@ -1590,6 +1606,17 @@ function withReturn(url, page, env, { out_trade_no }) {
     return url;
   const back = withOrder((_a = env.returnUrl) != null ? _a : page.url(), out_trade_no);
   return `${url}${url.includes("?") ? "&" : "?"}redirect_url=${encodeURIComponent(back)}`;
+}
+var TRADE_PAY = { 9e3: "ok", 8e3: "unknown", 6004: "unknown", 6001: "cancel" };
+async function askAlipay(page, tradeNO) {
+  const bridge = await page.alipayBridge();
+  return new Promise((done) => {
+    bridge.call("tradePay", { tradeNO }, (raw) => {
+      var _a;
+      const code = String(raw.resultCode);
+      done({ result: (_a = TRADE_PAY[code]) != null ? _a : "fail", msg: raw.memo || code, raw });
+    });
+  });
 }
 async function askBridge(page, info) {
   const bridge = await page.bridge();
@@ -1697,11 +1724,11 @@ function byCode(codes, code, raw) {
     return { result, raw };
   return { result: "unknown", otherwise: "fail", msg, raw };
 }
-var TRADE_PAY = { 9e3: "ok", 8e3: "unknown", 6004: "unknown", 6001: "cancel", 4e3: "fail" };
+var TRADE_PAY2 = { 9e3: "ok", 8e3: "unknown", 6004: "unknown", 6001: "cancel", 4e3: "fail" };
 function tradePay({ ok, told }) {
   if (told.resultCode === void 0)
     return doubtful({ ok: false, told: ok ? { errMsg: "no resultCode" } : told });
-  return byCode(TRADE_PAY, told.resultCode, told);
+  return byCode(TRADE_PAY2, told.resultCode, told);
 }
 var CASHIER2 = { 0: "ok", 2: "fail", 4: "cancel", 9: "unknown" };
 function cashier(answer) {

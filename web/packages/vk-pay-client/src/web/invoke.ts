@@ -13,6 +13,7 @@ export function webInvoke(page: Page, env: Env): Invoke {
     const form = typeof orderInfo === 'string' ? orderInfo : info.form;
     try {
       if (info.paySign && created.provider === 'wxpay') return await askBridge(page, info);
+      if (created.pay_type === 'alipay_mp-alipay') return await askAlipay(page, String(orderInfo));
       if (form && /<form/i.test(form)) {
         page.submit(form);
         return { result: 'redirect', url: page.url() };
@@ -40,6 +41,19 @@ function withReturn(url: string, page: Page, env: Env, { out_trade_no }: CreateR
   if (/[?&]redirect_url=/.test(url)) return url;
   const back = withOrder(env.returnUrl ?? page.url(), out_trade_no);
   return `${url}${url.includes('?') ? '&' : '?'}redirect_url=${encodeURIComponent(back)}`;
+}
+
+const TRADE_PAY: Record<string, 'ok' | 'unknown' | 'cancel'> = { 9000: 'ok', 8000: 'unknown', 6004: 'unknown', 6001: 'cancel' };
+
+/** A page in Alipay pays a trade that was made for its user. */
+async function askAlipay(page: Page, tradeNO: string): Promise<InvokeResult> {
+  const bridge = await page.alipayBridge!();
+  return new Promise((done) => {
+    bridge.call('tradePay', { tradeNO }, (raw) => {
+      const code = String(raw.resultCode);
+      done({ result: TRADE_PAY[code] ?? 'fail', msg: raw.memo || code, raw });
+    });
+  });
 }
 
 async function askBridge(page: Page, info: Info): Promise<InvokeResult> {

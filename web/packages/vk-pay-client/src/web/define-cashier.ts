@@ -1,0 +1,3 @@
+import { VkCashier } from './cashier.js';
+
+if (!customElements.get('vk-cashier')) customElements.define('vk-cashier', VkCashier);
