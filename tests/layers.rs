@@ -46,7 +46,7 @@ const TREES: [Tree; 9] = [
         layers: &[
             &["bill", "diagnosis", "login", "missing_key", "purchase", "registry", "stands", "token_cache"],
             &["common", "driver"],
-            &["account", "alipay", "apple", "huawei", "virtual_pay", "vkspay", "wxpay"],
+            &["account", "alipay", "apple", "complaints", "huawei", "virtual_pay", "vkspay", "wxpay"],
             // Its open product is WeChat Pay's APIv3 under another scheme.
             &["douyin"],
             &["gateway"],
@@ -60,7 +60,7 @@ const TREES: [Tree; 9] = [
             &["client", "examine", "item"],
             &["listing"],
             &["bills", "doubt", "due", "incident", "orders", "tasks", "tokens", "transfers", "write"],
-            &["credit", "days", "refunds", "shipping"],
+            &["complaints", "credit", "days", "refunds", "shipping"],
             &["incident_payment"],
         ],
     },
@@ -83,16 +83,16 @@ const TREES: [Tree; 9] = [
                 "watch",
             ],
             &["days", "incident_record", "wanted"],
-            &["refund", "ship", "transfer", "unconfirmed"],
+            &["complain", "refund", "ship", "transfer", "unconfirmed"],
             &["settled", "tasks"],
             // The one room.
             &["confirm", "rerun", "returned"],
             &["incidents", "purchase", "query"],
-            &["bills", "close", "settle_refund", "shipping"],
+            &["bills", "close", "complaints", "settle_refund", "shipping"],
             &["settle_callback", "sweep"],
             &["ask"],
             &["create"],
-            &["missed"],
+            &["complaint_poll", "missed"],
         ],
     },
     Tree {

@@ -1,11 +1,12 @@
-//! `pay/queryPayment`, `pay/queryOrders`, `pay/queryIncidents`, `pay/rerunHandler`, and the proofs of in-app purchases.
+//! `pay/queryPayment`, `pay/queryOrders`, `pay/queryIncidents`, `pay/queryComplaints`, `pay/rerunHandler`, and the proofs of in-app purchases.
 
 use serde_json::{Map, Value, json};
 use shared::api::{self, Call, Dialect, Reply, Request, Response};
 use shared::app::App;
-use shared::domain::{Code, Failure, action::Queries, fields};
+use shared::domain::{Code, ComplaintLine, ComplaintRecord, Failure, action::Queries, fields};
 use shared::payments::{
-    QueryInput, next_poll, query_incidents, query_orders, query_payment, rerun_handler, verify_purchase,
+    Complaints, QueryInput, next_poll, query_complaints, query_incidents, query_orders, query_payment, rerun_handler,
+    verify_purchase,
 };
 
 /// Serves one request.
@@ -14,6 +15,7 @@ pub async fn handle(app: &App, request: Request) -> Response {
         Queries::Payment => payment(app, &call).await,
         Queries::Orders => orders(app, &call).await,
         Queries::Incidents => incidents(app, &call).await,
+        Queries::Complaints => complaints(app, &call).await,
         Queries::RerunHandler => rerun(app, &call).await,
         Queries::VerifyReceipt | Queries::VerifyPurchase => purchase(app, &call, action).await,
     })
@@ -66,6 +68,24 @@ async fn incidents(app: &App, call: &Call) -> Result<Reply, Failure> {
     fields.insert("list".to_owned(), json!(list));
     if let Some(cursor) = cursor {
         fields.insert("cursor".to_owned(), json!(cursor));
+    }
+    Ok(Reply::ok(fields))
+}
+
+async fn complaints(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let found = query_complaints(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
+    let mut fields = Map::new();
+    match found {
+        Complaints::Page(list, cursor) => {
+            fields.insert("list".to_owned(), list.iter().map(ComplaintRecord::shown).collect());
+            if let Some(cursor) = cursor {
+                fields.insert("cursor".to_owned(), json!(cursor));
+            }
+        }
+        Complaints::One(record, lines) => {
+            fields.insert("list".to_owned(), json!([record.shown()]));
+            fields.insert("history".to_owned(), lines.iter().map(ComplaintLine::shown).collect());
+        }
     }
     Ok(Reply::ok(fields))
 }

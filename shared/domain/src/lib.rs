@@ -4,6 +4,7 @@
 pub mod action;
 mod attempt;
 mod code;
+mod complaint;
 mod day;
 mod field;
 pub mod fields;
@@ -22,6 +23,10 @@ mod unix_ms;
 
 pub use attempt::{Attempt, AttemptState, Parameters, REVERSAL};
 pub use code::{Code, Failure};
+pub use complaint::{
+    Complaint, ComplaintAnswered, ComplaintLine, ComplaintOrder, ComplaintRecord, ComplaintRefund, ComplaintState,
+    LONGEST_COMPLAINT_TEXT, MOST_OF_A_COMPLAINT,
+};
 pub use day::Day;
 pub use field::{Field, Shape};
 pub use money::Fen;

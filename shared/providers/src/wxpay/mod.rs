@@ -9,6 +9,7 @@
 //! | `transfer` | merchant transfers |
 //! | `v2` | the same over XML |
 //! | `client` | `orderInfo`, for each product |
+//! | `complaint` | what payers complain of, and what they are answered |
 //! | `bill` | the bill of a day: asked for, downloaded, read |
 //! | `callback` | verify, check the age, decrypt, parse; and the replies |
 //! | `push` | message push of a mini program |
@@ -22,6 +23,7 @@ mod callback;
 mod certificates;
 mod check;
 mod client;
+mod complaint;
 mod config;
 mod driver;
 mod examine;
