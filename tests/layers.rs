@@ -133,7 +133,7 @@ const TREES: [Tree; 9] = [
             &["profile", "faults", "common"],
             &["wire", "merchant"],
             &["ledger"],
-            &["transfers", "bills"],
+            &["complaints", "transfers", "bills"],
             &["outbox", "forgery"],
             &["state"],
             &["sandbox"],

@@ -76,6 +76,7 @@ impl Sandbox {
                     refund: None,
                     transfer: Some(transfer),
                     shipping: None,
+                    complaint: None,
                     event_id: &(desks::of(transfer.provider).profile().event_id)(now),
                     created: now,
                     url: transfer.notify_url.as_deref().ok_or("no notify_url was given")?,
@@ -87,6 +88,7 @@ impl Sandbox {
                 let kept = |at: &usize| state.trades[*at].shipment.is_some() && state.trades[*at].paid.is_some();
                 return push_of(&state, all.find(kept).ok_or("no money of such a trade is kept")?, now);
             }
+            CallbackKind::Complaint => return complaint_of(&state, number, now),
             CallbackKind::Payment => {
                 let mut all = state.all(number).iter().rev().copied();
                 let meant = |at: &usize| {
@@ -210,9 +212,29 @@ fn push_of(state: &State, at: usize, now: i64) -> Result<SignedRequest, String> 
         refund: None,
         transfer: None,
         shipping: Some(ShippingPush { event, plain: state.plain_pushes.contains(&merchant.id) }),
+        complaint: None,
         event_id: &(desks::of(trade.provider).profile().event_id)(now),
         created: now,
         url: &state.console_url(&merchant, trade.provider).ok_or("no URL is typed into the console")?,
+    };
+    sign(state, &notice, now)
+}
+
+/// A notice of a complaint, by its id, freshly signed.
+fn complaint_of(state: &State, id: &str, now: i64) -> Result<SignedRequest, String> {
+    let at = state.complaints.iter().rposition(|own| own.id == id).ok_or("no such complaint")?;
+    let action = if state.complaints[at].lines.len() > 1 { "USER_RESPONSE" } else { "CREATE_COMPLAINT" };
+    let (told, url) = state.complaint_told(at, action).ok_or("nobody is told of complaints")?;
+    let trade = &state.trades[told.complaint.trade];
+    let notice = Notice {
+        trade,
+        refund: None,
+        transfer: None,
+        shipping: None,
+        complaint: Some(&told),
+        event_id: &(desks::of(trade.provider).profile().event_id)(now),
+        created: now,
+        url: &url,
     };
     sign(state, &notice, now)
 }
@@ -228,6 +250,7 @@ fn told_of(state: &State, at: usize, refund: Option<usize>, now: i64) -> Result<
         refund,
         transfer: None,
         shipping: None,
+        complaint: None,
         event_id: &(desk.profile().event_id)(now),
         created: now,
         url: url.as_deref().ok_or("no notify_url was given")?,

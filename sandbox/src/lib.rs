@@ -13,7 +13,7 @@
 //! | `faults`, `common` | rules by which it misbehaves; what several providers speak |
 //! | `wire` | requests and answers |
 //! | `merchant` | a registered merchant: an account with each provider |
-//! | `ledger`, `transfers`, `bills` | trades and refunds; transfers; bills of a day |
+//! | `ledger`, `complaints`, `transfers`, `bills` | trades and refunds; complaints; transfers; bills of a day |
 //! | `outbox`, `forgery` | callbacks and their repetitions; the ways to spoil one |
 //! | `state`, `sandbox` | all that is remembered; the sandbox as its providers know it |
 //! | `desk` | what a provider is to the sandbox: the trait `Desk` |
@@ -32,6 +32,7 @@ mod apple;
 mod bills;
 mod callbacks;
 mod common;
+mod complaints;
 mod control;
 mod crypto;
 mod desk;
@@ -57,6 +58,7 @@ mod wechat;
 mod wire;
 
 pub use bills::BillTamper;
+pub use complaints::{Complaint, ComplaintLine, ComplaintState, ComplaintWish};
 pub use desks::MerchantKeys;
 pub use faults::{Endpoint, Fault, Misbehaviour, Op};
 pub use forgery::Forgery;

@@ -2,6 +2,7 @@
 
 mod auth;
 mod bill;
+mod complaints;
 mod forge;
 mod keys;
 mod notify;

@@ -1,6 +1,7 @@
 //! APIv3: routes, refusals, and the envelope of answers (wechat.md sections 1, 2, 4).
 
 use super::Account;
+use super::complaints::{self, About};
 use super::{auth, bill, orders, refunds, transfers};
 use crate::crypto::{ALNUM, gcm_seal, random_text};
 use crate::faults::{Misbehaviour, Op};
@@ -87,6 +88,9 @@ pub(crate) enum Route {
     Certificates,
     TradeBill,
     BillFile,
+    Complaints,
+    Complaint { id: String, about: About },
+    ComplaintUrl,
 }
 
 impl Route {
@@ -118,6 +122,19 @@ impl Route {
             ["v3", "fund-app", "mch-transfer", "transfer-bills", "out-bill-no", number, "cancel"] => {
                 return Some(Self::TransferCancel { number: (*number).to_owned() });
             }
+            ["v3", "merchant-service", "complaints-v2"] => return Some(Self::Complaints),
+            ["v3", "merchant-service", "complaint-notifications"] => return Some(Self::ComplaintUrl),
+            ["v3", "merchant-service", "complaints-v2", id, rest @ ..] => {
+                let about = match rest {
+                    [] => About::It,
+                    ["negotiation-historys"] => About::History,
+                    ["response"] => About::Response,
+                    ["complete"] => About::Complete,
+                    ["update-refund-progress"] => About::Refund,
+                    _ => return None,
+                };
+                return Some(Self::Complaint { id: (*id).to_owned(), about });
+            }
             ["v3", "bill", "tradebill"] => return Some(Self::TradeBill),
             ["v3", "billdownload", "file"] => return Some(Self::BillFile),
             ["v3", "certificates"] => return Some(Self::Certificates),
@@ -136,6 +153,13 @@ impl Route {
         }
     }
 
+    fn allows(&self, method: &str) -> bool {
+        match self {
+            Self::ComplaintUrl => matches!(method, "GET" | "POST" | "PUT" | "DELETE"),
+            _ => method == self.method(),
+        }
+    }
+
     fn method(&self) -> &'static str {
         match self {
             Self::ById { .. }
@@ -145,13 +169,15 @@ impl Route {
             | Self::TransferById { .. }
             | Self::Certificates
             | Self::TradeBill
+            | Self::Complaints
+            | Self::Complaint { about: About::It | About::History, .. }
             | Self::BillFile => "GET",
             _ => "POST",
         }
     }
 
     pub(crate) fn op(&self, method: &str) -> Op {
-        if method != self.method() {
+        if !self.allows(method) {
             return Op::Unknown;
         }
         match self {
@@ -166,12 +192,20 @@ impl Route {
             Self::TransferCancel { .. } => Op::TransferCancel,
             Self::Certificates => Op::Certificates,
             Self::TradeBill | Self::BillFile => Op::Bill,
+            Self::Complaints => Op::Complaints,
+            Self::Complaint { about: About::It | About::History, .. } => Op::ComplaintQuery,
+            Self::Complaint { about: About::Response, .. } => Op::ComplaintAnswer,
+            Self::Complaint { about: About::Complete | About::Refund, .. } => Op::ComplaintEnd,
+            Self::ComplaintUrl => Op::ComplaintUrl,
         }
     }
 
     pub(crate) fn number(self) -> Option<String> {
         match self {
-            Self::ById { id, .. } | Self::Abnormal { id } | Self::TransferById { id } => Some(id),
+            Self::ById { id, .. }
+            | Self::Abnormal { id }
+            | Self::TransferById { id }
+            | Self::Complaint { id, .. } => Some(id),
             Self::ByNumber { number, .. }
             | Self::Close { number, .. }
             | Self::Reverse { number }
@@ -183,6 +217,8 @@ impl Route {
             | Self::Transfer
             | Self::Certificates
             | Self::TradeBill
+            | Self::Complaints
+            | Self::ComplaintUrl
             | Self::BillFile => None,
         }
     }
@@ -215,7 +251,7 @@ type Served = (std::sync::Arc<Account>, Option<Value>);
 
 fn serve(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Result<Served, Refusal> {
     let route = Route::of(&inbound.path).ok_or_else(|| Refusal::new(404, "", "", 0))?;
-    if inbound.method != route.method() {
+    if !route.allows(&inbound.method) {
         return Err(Refusal::new(405, "", "", 0));
     }
     let invalid = |message: &str| Refusal::new(400, "INVALID_REQUEST", message, 268_435_461);
@@ -251,6 +287,9 @@ fn serve(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> R
         Route::Certificates => Some(certificates(&merchant)),
         Route::TradeBill => bill::trade_bill(&cx)?,
         Route::BillFile => None,
+        Route::Complaints => complaints::list(&cx)?,
+        Route::Complaint { id, about } => complaints::one(&cx, &id, about)?,
+        Route::ComplaintUrl => complaints::notifications(&cx)?,
     };
     Ok((merchant, body))
 }

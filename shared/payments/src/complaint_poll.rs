@@ -73,7 +73,8 @@ impl Run<'_> {
 
     /// True when something is left.
     async fn look(&self, days: (Day, Day)) -> bool {
-        for page in 0.. {
+        let mut page = 0;
+        loop {
             if !self.may_ask() {
                 return true;
             }
@@ -89,11 +90,11 @@ impl Run<'_> {
                     return true;
                 }
             }
-            if !listed.more {
-                return false;
+            match listed.next {
+                Some(next) => page = next,
+                None => return false,
             }
         }
-        false
     }
 
     fn not_listed(&self, error: &CallError) {

@@ -418,8 +418,8 @@ pub struct ShippingStanding {
 pub struct ComplaintPage {
     /// The complaints.
     pub complaints: Vec<Complaint>,
-    /// Whether there may be another page.
-    pub more: bool,
+    /// The next page, where there may be one.
+    pub next: Option<u64>,
 }
 
 /// What a payer who complains is answered.

@@ -63,8 +63,8 @@ pub(super) async fn list(
     };
     let complaints = rows.iter().map(|row| read(v3, row)).collect::<Option<Vec<_>>>();
     let complaints = complaints.ok_or_else(|| CallError::unknown("a complaint of the list is incomplete"))?;
-    let more = rows.len() as u64 >= PAGE;
-    Ok(ComplaintPage { complaints, more })
+    let next = (rows.len() as u64 >= PAGE).then_some(page + 1);
+    Ok(ComplaintPage { complaints, next })
 }
 
 /// A complaint by its id.
@@ -125,7 +125,11 @@ pub(super) async fn complete(cx: Cx<'_>, node: &WxpayNode, v3: &V3, end: &Compla
     if end.refunded && end.complaint.problem_type.as_deref() == Some(WANTS_REFUND) {
         let body = Approval { action: "APPROVE", launch_refund_day: 0 };
         let target = format!("{COMPLAINTS}/{id}/update-refund-progress");
-        return call(cx.clients, node, v3, Ask::json(&target, &body), cx.now).await.map(|_| ());
+        match call(cx.clients, node, v3, Ask::json(&target, &body), cx.now).await {
+            // It was granted before, or is not asked for any more: then it is ended as any other.
+            Err(CallError::Refused(refusal)) if refusal.meaning != Meaning::Unheard => {}
+            done => return done.map(|_| ()),
+        }
     }
     let body = Completion { complainted_mchid: mch_id(node, end.complaint) };
     let target = format!("{COMPLAINTS}/{id}/complete");
