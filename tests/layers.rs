@@ -117,7 +117,7 @@ const TREES: [Tree; 9] = [
             &["text", "wishes", "assets", "totals"],
             &["view", "ways"],
             &["call", "layout", "forms", "rows"],
-            &["lookup", "filter"],
+            &["lookup", "filter", "complaints"],
             &["callbacks", "incidents", "refund", "figures", "sandbox", "shop", "wallet", "tables", "orders"],
             &["bills", "csv", "developers", "home", "timeline", "transfers", "trigger"],
             &["order"],

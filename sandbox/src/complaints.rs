@@ -94,8 +94,6 @@ pub(crate) struct ComplaintTold {
     pub(crate) action: &'static str,
     /// In which protocol.
     pub(crate) wire: Wire,
-    /// A push in plain mode; else in safe mode.
-    pub(crate) plain: bool,
 }
 
 /// Where a merchant has its notices of complaints sent.

@@ -478,7 +478,6 @@ impl State {
         let complaint = self.complaints[at].clone();
         let provider = complaint.provider;
         let merchant = self.merchant(provider, &complaint.merchant)?;
-        let plain = self.plain_pushes.contains(&merchant.id);
         let (wire, url): (Wire, String) = match provider {
             Provider::WxpayVirtual if action == "CREATE_COMPLAINT" => {
                 (mini_program::PUSHED, self.console_url(&merchant, provider)?)
@@ -493,6 +492,6 @@ impl State {
             }
             _ => return None,
         };
-        Some((ComplaintTold { complaint, action, wire, plain }, url))
+        Some((ComplaintTold { complaint, action, wire }, url))
     }
 }
