@@ -113,7 +113,10 @@ async fn a_notice_becomes_an_incident_with_what_the_payer_says_and_its_deadline(
     let [incident] = all.as_slice() else { panic!("{all:#?}") };
     assert_eq!((&incident["status"], &incident["out_trade_no"]), (&json!("open"), &json!("TOLD_1")), "{incident}");
     let said = &incident["actual"];
-    assert_eq!((&said["detail"], &said["phone"], &said["amount"]), (&json!("付了款，没有收到"), &json!("138****5678"), &json!(100)));
+    assert_eq!(
+        (&said["detail"], &said["phone"], &said["amount"]),
+        (&json!("付了款，没有收到"), &json!("138****5678"), &json!(100))
+    );
     let deadline = said["deadline"].as_i64().expect("a deadline") - there(&world, &id).created;
     assert!((24 * HOUR - 1000..=24 * HOUR).contains(&deadline), "{deadline}");
     let items = world.items(crate::world::TABLE).await;
@@ -177,7 +180,11 @@ async fn a_lost_notice_is_found_by_the_schedule() {
     let id = complained(&world, "LOOKED_1", "OTHERS").await;
     for _ in 0..3 {
         let run = world.run(json!({ "job": "complaints" })).await;
-        assert_eq!((&run["job"], &run["more"], &run["errors"]), (&json!("complaints"), &json!(false), &json!(0)), "{run}");
+        assert_eq!(
+            (&run["job"], &run["more"], &run["errors"]),
+            (&json!("complaints"), &json!(false), &json!(0)),
+            "{run}"
+        );
     }
     assert_eq!(incidents(&world).await.len(), 1);
     assert_eq!(until(&world, &id, |_| true).await["state"], "pending");
@@ -207,11 +214,13 @@ async fn the_same_answer_is_sent_once_until_the_payer_writes_again() {
     let id = complained(&world, "ANSWER_1", "OTHERS").await;
     until(&world, &id, |_| true).await;
     for _ in 0..3 {
-        let (status, answer) = about(&world, "answerComplaint", &id, json!({ "response_content": "您好，已补发" })).await;
+        let (status, answer) =
+            about(&world, "answerComplaint", &id, json!({ "response_content": "您好，已补发" })).await;
         assert_eq!((status, &answer["data"]["complaint"]["state"]), (200, &json!("processing")), "{answer}");
     }
     assert_eq!(count(&world, &id, "MERCHANT_RESPONSE"), 1);
-    let deadline = until(&world, &id, |own| own["state"] == "processing").await["deadline"].as_i64().expect("a deadline");
+    let deadline =
+        until(&world, &id, |own| own["state"] == "processing").await["deadline"].as_i64().expect("a deadline");
     assert!(deadline - there(&world, &id).created > 71 * HOUR, "there is more time now");
     world.sandbox.complain_more(&id, "还是没有").expect("more");
     until(&world, &id, |own| own["awaits_reply"] == true).await;
@@ -268,7 +277,11 @@ async fn a_complaint_is_refunded_once_however_often_it_is_asked_for() {
     let asked = join_all((0..4).map(|_| about(&world, "refundComplaint", &id, json!({})))).await;
     assert!(asked.iter().any(|(status, _)| *status == 200), "{asked:#?}");
     let answer = refunded(&world, &id).await;
-    assert_eq!((&answer["data"]["status"], &answer["data"]["out_trade_no"]), (&json!("SUCCESS"), &json!("REFUND_1")), "{answer}");
+    assert_eq!(
+        (&answer["data"]["status"], &answer["data"]["out_trade_no"]),
+        (&json!("SUCCESS"), &json!("REFUND_1")),
+        "{answer}"
+    );
     assert_eq!(sent_back(&world), [100]);
     assert_eq!(world.order("REFUND_1").await["refund_fee"], 100);
     assert_eq!(count(&world, &id, "MERCHANT_CONFIRM_COMPLETE"), 1);

@@ -160,10 +160,8 @@ fn complained() -> Value {
 
 fn complaints() -> Value {
     let mut schema = page(&complaint());
-    let line = object(
-        &[("at", Holds::IntegerOrNull), ("operator", TEXT), ("type", TEXT), ("text", Holds::TextOrNull)],
-        &[],
-    );
+    let line =
+        object(&[("at", Holds::IntegerOrNull), ("operator", TEXT), ("type", TEXT), ("text", Holds::TextOrNull)], &[]);
     schema["properties"]["history"] =
         json!({ "type": "array", "items": line, "description": "What was said, where complaint_id names one." });
     schema

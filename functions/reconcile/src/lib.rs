@@ -79,7 +79,8 @@ pub async fn handle(app: &App, event: &Value) -> Result<Value, String> {
         context.queues = None;
     }
     let queues = context.queues.is_some();
-    let job = Job::named(text("job").unwrap_or(Job::Due.name())).ok_or("job is none of due, notices, complaints and bills")?;
+    let job = Job::named(text("job").unwrap_or(Job::Due.name()))
+        .ok_or("job is none of due, notices, complaints and bills")?;
     let more = match job {
         Job::Due => sweep(&context, &Sweep { at: clock, shards, max_calls }, &counts).await,
         Job::Notices => missed_notices(&context, clock, max_calls, text("merchant"), provider, &counts).await,

@@ -49,7 +49,7 @@ pub(super) fn facts(console: &Console, lang: Lang, incident: &Map<String, Value>
         }
         @if let Some(fen) = fen("amount") { div { dt { (lang.t("投诉金额", "Amount")) } dd { (money(fen)) } } }
         @if let Some(fen) = fen("apply_refund_fee") { div { dt { (lang.t("要求退款", "Wants back")) } dd { (money(fen)) } } }
-        @if said["times"].as_u64().is_some_and(|times| times > 1) { div { dt { (lang.t("投诉次数", "Times")) } dd { (said["times"]) } } }
+        @if said["times"].as_u64().is_some_and(|times| times > 1) { div { dt { (lang.t("投诉次数", "Times")) } dd { (said["times"].as_u64().unwrap_or_default()) } } }
         @if let Some(at) = said["deadline"].as_i64() { div { dt { (lang.t("最晚处理", "Due")) } dd { (due(console, lang, UnixMs::new(at))) } } }
         @if said["awaits_reply"] == true { div { dt { (lang.t("用户等待回复", "The payer waits")) } dd { (lang.t("是", "yes")) } } }
     }
@@ -168,7 +168,8 @@ pub(super) async fn act(
         }
     };
     let did = Box::pin(console.call(&view, action, data)).await;
-    let over = did.response["complaint"]["state"] == "processed" || did.response["data"]["complaint"]["state"] == "processed";
+    let over =
+        did.response["complaint"]["state"] == "processed" || did.response["data"]["complaint"]["state"] == "processed";
     let status = if over { "resolved" } else { "open" };
     back_to(&format!("/incidents?status={status}&did={}#i-{}", did.id, segment(&id)))
 }

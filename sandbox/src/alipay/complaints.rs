@@ -134,10 +134,12 @@ pub(super) fn serve(cx: &Cx<'_>, method: &str) -> Reply {
             let mut state = cx.sandbox.state();
             let at = find(&state, cx, cx.text("complain_event_id").unwrap_or_default())?;
             if name == "reply.submit" {
-                let text = cx.text("reply_content").ok_or_else(|| Refusal::new("40002", "isv.missing", "reply_content"))?;
+                let text =
+                    cx.text("reply_content").ok_or_else(|| Refusal::new("40002", "isv.missing", "reply_content"))?;
                 state.complaints[at].answer(text, now);
             } else {
-                let code = cx.text("feedback_code").ok_or_else(|| Refusal::new("40002", "isv.missing", "feedback_code"))?;
+                let code =
+                    cx.text("feedback_code").ok_or_else(|| Refusal::new("40002", "isv.missing", "feedback_code"))?;
                 finish(&mut state, at, code, now)?;
             }
             state.tell_complaint(at, "CHANGED", now);

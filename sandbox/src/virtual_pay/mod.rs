@@ -409,7 +409,9 @@ fn serve(
             "errcode": 0, "errmsg": "ok", "order_id": number, "balance": 1000, "used_present_amount": 0,
         })),
         "cancel_currency_pay" => Ok(json!({ "errcode": 0, "errmsg": "ok", "order_id": number })),
-        name if name.contains("complaint") || name == "get_negotiation_history" => complained(&mut state, id, name, body, now),
+        name if name.contains("complaint") || name == "get_negotiation_history" => {
+            complained(&mut state, id, name, body, now)
+        }
         "present_currency" => Ok(json!({
             "errcode": 0, "errmsg": "ok", "order_id": number, "balance": 1000, "present_balance": 10,
         })),

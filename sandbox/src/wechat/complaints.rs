@@ -111,7 +111,8 @@ pub(crate) fn one(cx: &Cx<'_>, id: &str, about: About) -> Reply {
         }
         About::Refund => {
             let complaint = &state.complaints[at];
-            if complaint.problem_type != "REFUND" || complaint.state == ComplaintState::Processed || complaint.approved {
+            if complaint.problem_type != "REFUND" || complaint.state == ComplaintState::Processed || complaint.approved
+            {
                 return Err(invalid("投诉单状态不支持该操作"));
             }
             match body["action"].as_str() {

@@ -202,10 +202,9 @@ impl Route {
 
     pub(crate) fn number(self) -> Option<String> {
         match self {
-            Self::ById { id, .. }
-            | Self::Abnormal { id }
-            | Self::TransferById { id }
-            | Self::Complaint { id, .. } => Some(id),
+            Self::ById { id, .. } | Self::Abnormal { id } | Self::TransferById { id } | Self::Complaint { id, .. } => {
+                Some(id)
+            }
             Self::ByNumber { number, .. }
             | Self::Close { number, .. }
             | Self::Reverse { number }

@@ -88,13 +88,15 @@ async fn keep(
     };
     let incident = incident_of(&becomes);
     let becomes = ComplaintRecord { incident_id: incident.id(), ..becomes };
-    if let Some(read) = read.filter(|read| read.complaint == becomes.complaint && read.out_trade_no == becomes.out_trade_no)
+    if let Some(read) =
+        read.filter(|read| read.complaint == becomes.complaint && read.out_trade_no == becomes.out_trade_no)
     {
         return Ok(Some(Seen { record: read.clone(), new: false }));
     }
     let moves = moves(read.map(|read| &read.complaint), &becomes.complaint);
     let entry = line(&becomes, by, now);
-    let change = ComplaintChange { read, becomes: &becomes, incident: &incident, moves, by, entry: Some(&entry), at: now };
+    let change =
+        ComplaintChange { read, becomes: &becomes, incident: &incident, moves, by, entry: Some(&entry), at: now };
     if cx.store.change_complaint(&change).await? == ComplaintWritten::Moved {
         return Ok(None);
     }

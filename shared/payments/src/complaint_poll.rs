@@ -1,9 +1,9 @@
 //! Complaints that nobody was told of: a notice may be lost, and a merchant has a day to answer.
 
+use super::Context;
 use super::complain::refresh;
 use super::complaints::bring_on;
 use super::sweep::{BUDGET, Counts};
-use super::Context;
 use domain::{Code, Complaint, ComplaintRecord, Day, Failure, Provider, UnixMs};
 use providers::{CallError, ComplaintDesk};
 use std::collections::HashSet;

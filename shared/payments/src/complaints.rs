@@ -120,7 +120,9 @@ fn images(fields: &Fields<'_>) -> Result<Vec<String>, Failure> {
     match fields.raw(&f::RESPONSE_IMAGES) {
         None => Ok(Vec::new()),
         Some(Value::Array(list)) if (1..=IMAGES.0).contains(&list.len()) => {
-            let id = |value: &Value| value.as_str().filter(|id| (1..=IMAGES.1).contains(&id.chars().count())).map(str::to_owned);
+            let id = |value: &Value| {
+                value.as_str().filter(|id| (1..=IMAGES.1).contains(&id.chars().count())).map(str::to_owned)
+            };
             list.iter().map(|value| id(value).ok_or_else(bad)).collect()
         }
         Some(_) => Err(bad()),
@@ -132,7 +134,11 @@ fn images(fields: &Fields<'_>) -> Result<Vec<String>, Failure> {
 /// # Errors
 /// The field's code for bad input; 404; 409 when the complaint is done with, or somebody else is answering; 422 when the
 /// provider refuses; 504 when nobody knows, and the same again is safe.
-pub async fn answer_complaint(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>) -> Result<ComplaintRecord, Failure> {
+pub async fn answer_complaint(
+    cx: &Context<'_>,
+    caller: &Caller,
+    fields: &Fields<'_>,
+) -> Result<ComplaintRecord, Failure> {
     let one = One::read(fields)?;
     let content = fields.needed_text(&f::RESPONSE_CONTENT)?;
     let images = images(fields)?;
@@ -275,10 +281,8 @@ pub async fn refund_complaint(
     fields: &Fields<'_>,
 ) -> Result<ComplaintRefunded, Failure> {
     let one = One::read(fields)?;
-    let wish = Wish {
-        out_trade_no: fields.number(&f::OUT_TRADE_NO)?,
-        refund_fee: fields.given_amount(&f::REFUND_FEE)?,
-    };
+    let wish =
+        Wish { out_trade_no: fields.number(&f::OUT_TRADE_NO)?, refund_fee: fields.given_amount(&f::REFUND_FEE)? };
     let refund_desc = fields.text(&f::REFUND_DESC)?.unwrap_or("用户投诉退款");
     let by = caller.source.as_str();
     let (desk, record) = one.find(cx, by).await?;

@@ -45,8 +45,8 @@ pub use close::close_payment;
 pub use coins::coins;
 pub use complaint_poll::look_for_complaints;
 pub use complaints::{
-    ComplaintRefunded, Complaints, Subscribed, answer_complaint, complete_complaint, query_complaints, refund_complaint,
-    subscribe_complaints,
+    ComplaintRefunded, Complaints, Subscribed, answer_complaint, complete_complaint, query_complaints,
+    refund_complaint, subscribe_complaints,
 };
 pub use confirm::confirm;
 pub use create::{CreateInput, CreateReply, Environment, create_payment};

@@ -7,13 +7,12 @@ use crate::bill::Statement;
 use crate::diagnosis::{Examination, Page};
 use crate::{
     Account, CallError, CallbackError, CallbackRequest, Closing, ComplaintAnswer, ComplaintEnd, ComplaintPage,
-    CreateRequest, Created, Goods, GoodsRequest, Held, Login, Meaning, Merchant, Node, Notice, Proof, ProviderClients, ProviderReply, Purchase, RefundRequest, RefundStanding,
-    Refusal, ShippingRequest, ShippingStanding, Standing, Stands, TransferRequest, TransferStanding, Verdict,
+    CreateRequest, Created, Goods, GoodsRequest, Held, Login, Meaning, Merchant, Node, Notice, Proof, ProviderClients,
+    ProviderReply, Purchase, RefundRequest, RefundStanding, Refusal, ShippingRequest, ShippingStanding, Standing,
+    Stands, TransferRequest, TransferStanding, Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
-use domain::{
-    Attempt, Code, Complaint, ComplaintLine, Day, Failure, Order, Payment, Refund, ShippingMode, UnixMs,
-};
+use domain::{Attempt, Code, Complaint, ComplaintLine, Day, Failure, Order, Payment, Refund, ShippingMode, UnixMs};
 use http::HeaderMap;
 use serde_json::{Map, Value};
 use std::time::Duration;

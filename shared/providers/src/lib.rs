@@ -55,8 +55,8 @@ pub use token_cache::TokenCache;
 pub type Config = config::Document<Merchant>;
 
 use domain::{
-    Attempt, Code, Complaint, Failure, Fen, Field, Logistics, Order, Parties, Payment, Provider, ShippingReport, ShippingState,
-    Transfer, TransferState, UnixMs,
+    Attempt, Code, Complaint, Failure, Fen, Field, Logistics, Order, Parties, Payment, Provider, ShippingReport,
+    ShippingState, Transfer, TransferState, UnixMs,
 };
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value};

@@ -121,7 +121,8 @@ pub(super) async fn history(
     if risk_id(&complaint.complaint_id).is_some() {
         let text = word(&fields, "process_remark").and_then(Complaint::text);
         let kind = word(&fields, "process_code").unwrap_or_default().to_owned();
-        let line = ComplaintLine { at: time(&fields, "gmt_process"), operator: "MERCHANT".to_owned(), kind, text, ours: true };
+        let line =
+            ComplaintLine { at: time(&fields, "gmt_process"), operator: "MERCHANT".to_owned(), kind, text, ours: true };
         return Ok(if line.kind.is_empty() { Vec::new() } else { vec![line] });
     }
     let line = |row: &Map<String, Value>| {

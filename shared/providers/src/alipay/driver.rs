@@ -7,8 +7,8 @@ use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, DAY, Driver, Shape};
 use crate::{
     Account, CallError, CallbackError, CallbackRequest, Closing, ComplaintAnswer, ComplaintEnd, ComplaintPage,
-    CreateRequest, Created, Login, Merchant, Node, Notice, ProviderClients, ProviderReply, RefundRequest, RefundStanding, Standing, TransferRequest, TransferStanding,
-    Verdict, text_of,
+    CreateRequest, Created, Login, Merchant, Node, Notice, ProviderClients, ProviderReply, RefundRequest,
+    RefundStanding, Standing, TransferRequest, TransferStanding, Verdict, text_of,
 };
 use config::{Reader, Section, TransferDefaults};
 use domain::{Attempt, Code, Complaint, ComplaintLine, Day, Failure, Order, Refund, UnixMs};

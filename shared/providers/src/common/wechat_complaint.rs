@@ -72,10 +72,20 @@ pub(crate) fn stated(object: &Map<String, Value>) -> Option<Complaint> {
         description: text("problem_description"),
         detail: text("complaint_detail"),
         phone: None,
-        tags: list("user_tag_list").iter().filter_map(Value::as_str).take(MOST_OF_A_COMPLAINT).filter_map(Complaint::text).collect(),
+        tags: list("user_tag_list")
+            .iter()
+            .filter_map(Value::as_str)
+            .take(MOST_OF_A_COMPLAINT)
+            .filter_map(Complaint::text)
+            .collect(),
         orders: list("complaint_order_info").iter().take(MOST_OF_A_COMPLAINT).map(order).collect(),
         apply_refund_fee: object.get("apply_refund_amount").and_then(Value::as_u64).filter(|fee| *fee > 0).map(Fen),
         refunded: flag("complaint_full_refunded"),
-        media: media.flatten().filter_map(Value::as_str).take(MOST_OF_A_COMPLAINT).filter_map(Complaint::text).collect(),
+        media: media
+            .flatten()
+            .filter_map(Value::as_str)
+            .take(MOST_OF_A_COMPLAINT)
+            .filter_map(Complaint::text)
+            .collect(),
     })
 }

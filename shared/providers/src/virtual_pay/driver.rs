@@ -7,7 +7,8 @@ use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, MARGIN, Shape};
 use crate::{
     CallError, CallbackError, CallbackRequest, ComplaintAnswer, ComplaintEnd, ComplaintPage, CreateRequest, Created,
-    Goods, GoodsRequest, Login, Merchant, Node, Notice, ProviderClients, ProviderReply, RefundRequest, RefundStanding, Standing, Verdict, text_of,
+    Goods, GoodsRequest, Login, Merchant, Node, Notice, ProviderClients, ProviderReply, RefundRequest, RefundStanding,
+    Standing, Verdict, text_of,
 };
 use config::{Reader, Section};
 use domain::{Attempt, Code, Complaint, ComplaintLine, Day, Failure, Fen, Order, Refund, UnixMs, fields};

@@ -6,7 +6,8 @@ use crate::Merchant;
 use crate::common::wechat_push::{Fields, Push, Receiver, open, other, shipping};
 use crate::virtual_pay::VirtualNode;
 use crate::{
-    CallbackError, CallbackRequest, ComplaintNotice, Hint, Notice, ProviderClients, RefundNotice, RefundProgress, RefundStanding,
+    CallbackError, CallbackRequest, ComplaintNotice, Hint, Notice, ProviderClients, RefundNotice, RefundProgress,
+    RefundStanding,
 };
 use domain::{Fen, Parties, Payment, Provider, UnixMs};
 use serde_json::{Map, json};
@@ -37,7 +38,9 @@ pub(crate) async fn read(
     };
     match shipping(&merchant.id, &node.app_id, &message) {
         Some(notice) => notice,
-        None if message.get("Event").is_some_and(|event| event == COMPLAINT) => complained(node, &merchant.id, &message),
+        None if message.get("Event").is_some_and(|event| event == COMPLAINT) => {
+            complained(node, &merchant.id, &message)
+        }
         None if safe => proven(node, &merchant.id, &message),
         None => Ok(hinted(&merchant.id, &message)),
     }

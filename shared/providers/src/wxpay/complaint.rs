@@ -82,7 +82,9 @@ pub(super) async fn find(
 /// The page's table of codes has none for an id that is not there, so every spelling of it counts.
 fn known(answer: Result<Value, CallError>) -> Result<Option<Value>, CallError> {
     match if_known(answer) {
-        Err(CallError::Refused(refusal)) if ["NOT_FOUND", "NOT_EXIST"].iter().any(|end| refusal.code.ends_with(end)) => {
+        Err(CallError::Refused(refusal))
+            if ["NOT_FOUND", "NOT_EXIST"].iter().any(|end| refusal.code.ends_with(end)) =>
+        {
             Ok(None)
         }
         answer => answer,

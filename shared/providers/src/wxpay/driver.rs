@@ -9,13 +9,11 @@ use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, Shape, unsupported};
 use crate::{
     Account, CallError, CallbackError, CallbackRequest, Closing, ComplaintAnswer, ComplaintEnd, ComplaintPage,
-    CreateRequest, Created, Login, Merchant, Node, Notice, ProviderClients, ProviderReply, RefundRequest, RefundStanding, ShippingRequest, ShippingStanding, Standing,
-    TransferRequest, TransferStanding, Verdict,
+    CreateRequest, Created, Login, Merchant, Node, Notice, ProviderClients, ProviderReply, RefundRequest,
+    RefundStanding, ShippingRequest, ShippingStanding, Standing, TransferRequest, TransferStanding, Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
-use domain::{
-    Attempt, Code, Complaint, ComplaintLine, Day, Failure, Order, Refund, ShippingMode, UnixMs,
-};
+use domain::{Attempt, Code, Complaint, ComplaintLine, Day, Failure, Order, Refund, ShippingMode, UnixMs};
 
 impl Driver for WxpayNode {
     const SECTION: Section = Section {
