@@ -47,6 +47,13 @@ fn samples(action: Action) -> Vec<Value> {
         Action::Queries(Queries::Incidents) => vec![json!({})],
         Action::Queries(Queries::Methods) => vec![json!({ "vk_platform": "h5" })],
         Action::Refunds(Refunds::ResolveIncident) => vec![json!({ "incident_id": "i1", "action": "close" })],
+        Action::Queries(Queries::Complaints) => vec![json!({ "provider": "wxpay", "complaint_id": "c1" })],
+        Action::Refunds(
+            Refunds::AnswerComplaint
+            | Refunds::CompleteComplaint
+            | Refunds::RefundComplaint
+            | Refunds::SubscribeComplaints,
+        ) => vec![json!({ "provider": "wxpay", "complaint_id": "c1", "response_content": "r" })],
         Action::Refunds(Refunds::UploadShipping) => vec![json!({ "out_trade_no": SHIPPED, "logistics_type": 1 })],
         Action::Refunds(Refunds::QueryShipping | Refunds::ConfirmReceive) => vec![json!({ "out_trade_no": SHIPPED })],
         Action::Transfers(Transfers::Transfer) => {

@@ -24,6 +24,7 @@ mod binaries_flow;
 mod binaries_kill;
 mod binaries_kit;
 mod citations;
+mod complaints;
 mod config_faults;
 mod config_forms;
 mod contract_kit;

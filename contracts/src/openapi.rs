@@ -285,7 +285,12 @@ fn shape(field: &Field, about: &str, meanings: &BTreeMap<(String, String), Strin
 
 /// What providers call.
 fn callbacks() -> Vec<(String, Value)> {
-    let kinds = [("pay-notify", "A payment"), ("refund-notify", "A refund"), ("transfer-notify", "A transfer")];
+    let kinds = [
+        ("pay-notify", "A payment"),
+        ("refund-notify", "A refund"),
+        ("transfer-notify", "A transfer"),
+        ("complaint-notify", "A complaint"),
+    ];
     let parameter = |name: &str, schema: Value, what: &str| json!({ "name": name, "in": "path", "required": true, "description": what, "schema": schema });
     let operation = |id: &str, summary: &str| {
         json!({

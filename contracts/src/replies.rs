@@ -15,6 +15,10 @@ pub(crate) fn result(action: Action) -> (Value, Vec<i64>) {
         Action::Queries(Queries::Orders) => (page(&object(&[NUMBER, STATE, STATUS, TOTAL], &[])), ok),
         Action::Queries(Queries::Incidents) => (page(&incident()), ok),
         Action::Queries(Queries::Methods) => (methods(), ok),
+        Action::Queries(Queries::Complaints) => (complaints(), ok),
+        Action::Refunds(Refunds::AnswerComplaint | Refunds::CompleteComplaint) => (complained(), ok),
+        Action::Refunds(Refunds::RefundComplaint) => (refund_of_complaint(), ok),
+        Action::Refunds(Refunds::SubscribeComplaints) => (subscribed(), ok),
         Action::Refunds(Refunds::Refund) => (refund(), ok),
         Action::Refunds(Refunds::Query) => (refunds(), vec![Code::OK.number, Code::NOT_REFUNDED.number]),
         Action::Refunds(Refunds::ResolveIncident) => (resolved(), ok),
@@ -114,6 +118,73 @@ fn page(row: &Value) -> Value {
 /// How the shipping of an order stands, and what more its platform says.
 fn shipping(more: &[(&str, Holds)]) -> Value {
     object(&[NUMBER, ("transaction_id", Holds::TextOrNull), ("shipping", Holds::ObjectOrNull)], more)
+}
+
+/// A complaint.
+fn complaint() -> Value {
+    let mut schema = object(
+        &[
+            ("complaint_id", TEXT),
+            ("provider", Holds::Provider),
+            ("merchant", TEXT),
+            ("provider_state", TEXT),
+            ("awaits_reply", Holds::Flag),
+            ("complained_at", INTEGER),
+            ("deadline", Holds::IntegerOrNull),
+            ("times", INTEGER),
+            ("problem_type", Holds::TextOrNull),
+            ("description", Holds::TextOrNull),
+            ("detail", Holds::TextOrNull),
+            ("phone", Holds::TextOrNull),
+            ("amount", INTEGER),
+            ("apply_refund_fee", Holds::IntegerOrNull),
+            ("refunded", Holds::Flag),
+            ("out_trade_no", Holds::TextOrNull),
+            ("incident_id", TEXT),
+            ("out_refund_no", Holds::TextOrNull),
+            ("create_date", INTEGER),
+            ("update_date", INTEGER),
+        ],
+        &[],
+    );
+    schema["properties"]["state"] = json!({ "type": "string", "enum": ["pending", "processing", "processed"] });
+    for name in ["tags", "media"] {
+        schema["properties"][name] = json!({ "type": "array", "items": { "type": "string" } });
+    }
+    let order = object(
+        &[],
+        &[("number", Holds::TextOrNull), ("transaction_id", Holds::TextOrNull), ("amount", Holds::IntegerOrNull)],
+    );
+    schema["properties"]["orders"] = json!({ "type": "array", "items": order });
+    schema
+}
+
+fn complained() -> Value {
+    json!({ "type": "object", "properties": { "complaint": complaint() }, "required": ["complaint"] })
+}
+
+fn complaints() -> Value {
+    let mut schema = page(&complaint());
+    let line =
+        object(&[("at", Holds::IntegerOrNull), ("operator", TEXT), ("type", TEXT), ("text", Holds::TextOrNull)], &[]);
+    schema["properties"]["history"] =
+        json!({ "type": "array", "items": line, "description": "What was said, where complaint_id names one." });
+    schema
+}
+
+fn refund_of_complaint() -> Value {
+    let mut schema = refund();
+    schema["properties"]["complaint"] = complaint();
+    if let Some(required) = schema["required"].as_array_mut() {
+        required.push(json!("complaint"));
+    }
+    schema
+}
+
+fn subscribed() -> Value {
+    let mut schema = object(&[("url", TEXT)], &[]);
+    schema["properties"]["accounts"] = json!({ "type": "array", "items": { "type": "string" } });
+    schema
 }
 
 fn created() -> Value {

@@ -92,11 +92,21 @@ impl Demo {
                     for (name, nodes) in section.as_object().into_iter().flatten() {
                         document[name] = nodes.clone();
                     }
+                    look_for_complaints(&mut document);
                 }
                 id => document["merchants"][id] = section,
             }
         }
         document
+    }
+}
+
+/// Has the schedule look for complaints where the simulated providers have any.
+fn look_for_complaints(document: &mut Value) {
+    for provider in ["wxpay", "alipay", "wxpay-virtual"] {
+        for node in document[provider].as_object_mut().into_iter().flat_map(|nodes| nodes.values_mut()) {
+            node["complaints"] = json!(true);
+        }
     }
 }
 

@@ -86,7 +86,7 @@ pub async fn feed(app: Arc<App>, mut stream: Stream, ended: impl Future<Output =
     }
 }
 
-/// Keeps the schedule of `reconcile` until it is stopped: `due` each period, `notices` each 30th, as `template.yaml`
+/// Keeps the schedule of `reconcile` until it is stopped: `due` each period, `notices` and `complaints` each 30th, much as `template.yaml`
 /// has it. Without a period nothing runs.
 pub async fn schedule(app: Arc<App>, period: Option<Duration>, ended: impl Future<Output = ()>) {
     let Some(period) = period else { return };
@@ -96,7 +96,7 @@ pub async fn schedule(app: Arc<App>, period: Option<Duration>, ended: impl Futur
             () = &mut ended => return,
             () = tokio::time::sleep(period) => {}
         }
-        let jobs: &[&str] = if n.is_multiple_of(30) { &["due", "notices"] } else { &["due"] };
+        let jobs: &[&str] = if n.is_multiple_of(30) { &["due", "notices", "complaints"] } else { &["due"] };
         for job in jobs {
             if let Err(why) = reconcile::handle(&app, &json!({ "job": job })).await {
                 tracing::error!(job, why, "the scheduled run has failed");

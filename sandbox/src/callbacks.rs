@@ -78,6 +78,7 @@ impl Sandbox {
                     transfer: Some(transfer),
                     authorization: None,
                     shipping: None,
+                    complaint: None,
                     event_id: &(desks::of(transfer.provider).profile().event_id)(now),
                     created: now,
                     url: transfer.notify_url.as_deref().ok_or("no notify_url was given")?,
@@ -93,6 +94,7 @@ impl Sandbox {
                     transfer: None,
                     authorization: Some(authorization),
                     shipping: None,
+                    complaint: None,
                     event_id: &(desks::of(authorization.provider).profile().event_id)(now),
                     created: now,
                     url: authorization.notify_url.as_deref().ok_or("no notify_url was given")?,
@@ -104,6 +106,7 @@ impl Sandbox {
                 let kept = |at: &usize| state.trades[*at].shipment.is_some() && state.trades[*at].paid.is_some();
                 return push_of(&state, all.find(kept).ok_or("no money of such a trade is kept")?, now);
             }
+            CallbackKind::Complaint => return complaint_of(&state, number, now),
             CallbackKind::Payment => {
                 let mut all = state.all(number).iter().rev().copied();
                 let meant = |at: &usize| {
@@ -228,9 +231,30 @@ fn push_of(state: &State, at: usize, now: i64) -> Result<SignedRequest, String> 
         transfer: None,
         authorization: None,
         shipping: Some(ShippingPush { event, plain: state.plain_pushes.contains(&merchant.id) }),
+        complaint: None,
         event_id: &(desks::of(trade.provider).profile().event_id)(now),
         created: now,
         url: &state.console_url(&merchant, trade.provider).ok_or("no URL is typed into the console")?,
+    };
+    sign(state, &notice, now)
+}
+
+/// A notice of a complaint, by its id, freshly signed.
+fn complaint_of(state: &State, id: &str, now: i64) -> Result<SignedRequest, String> {
+    let at = state.complaints.iter().rposition(|own| own.id == id).ok_or("no such complaint")?;
+    let action = if state.complaints[at].lines.len() > 1 { "USER_RESPONSE" } else { "CREATE_COMPLAINT" };
+    let (told, url) = state.complaint_told(at, action).ok_or("nobody is told of complaints")?;
+    let trade = &state.trades[told.complaint.trade];
+    let notice = Notice {
+        trade,
+        refund: None,
+        transfer: None,
+        authorization: None,
+        shipping: None,
+        complaint: Some(&told),
+        event_id: &(desks::of(trade.provider).profile().event_id)(now),
+        created: now,
+        url: &url,
     };
     sign(state, &notice, now)
 }
@@ -247,6 +271,7 @@ fn told_of(state: &State, at: usize, refund: Option<usize>, now: i64) -> Result<
         transfer: None,
         authorization: None,
         shipping: None,
+        complaint: None,
         event_id: &(desk.profile().event_id)(now),
         created: now,
         url: url.as_deref().ok_or("no notify_url was given")?,

@@ -2,6 +2,7 @@
 
 use crate::authorizations::AuthorizationOutcome;
 use crate::bills::BillTamper;
+use crate::complaints::ComplaintWish;
 use crate::faults::Fault;
 use crate::forgery::Forgery;
 use crate::ledger::RefundOutcome;
@@ -41,6 +42,9 @@ pub(crate) fn routes() -> Router<Sandbox> {
         .route("/receive", post(receive))
         .route("/settle_shipping", post(settle_shipping))
         .route("/push_shipping", post(push_shipping))
+        .route("/complaints", get(complaints))
+        .route("/complain", post(complain))
+        .route("/complain_more", post(complain_more))
         .route("/spoil_bill", post(spoil_bill))
         .route("/mend_bills", post(mend_bills))
 }
@@ -234,6 +238,31 @@ struct PushWish {
 
 async fn push_shipping(State(sandbox): State<Sandbox>, Json(wish): Json<PushWish>) -> Response {
     done(sandbox.push_shipping(&wish.number, wish.event).map(|()| json!({})))
+}
+
+async fn complaints(State(sandbox): State<Sandbox>) -> Response {
+    Json(sandbox.complaints()).into_response()
+}
+
+#[derive(Deserialize)]
+struct Complained {
+    number: String,
+    #[serde(flatten)]
+    wish: ComplaintWish,
+}
+
+async fn complain(State(sandbox): State<Sandbox>, Json(wish): Json<Complained>) -> Response {
+    done(sandbox.complain(&wish.number, &wish.wish).map(|id| json!({"complaint_id": id})))
+}
+
+#[derive(Deserialize)]
+struct More {
+    complaint_id: String,
+    text: String,
+}
+
+async fn complain_more(State(sandbox): State<Sandbox>, Json(wish): Json<More>) -> Response {
+    done(sandbox.complain_more(&wish.complaint_id, &wish.text).map(|()| json!({})))
 }
 
 #[derive(Deserialize)]

@@ -119,6 +119,15 @@ pub(crate) fn ecb_seal(key: &[u8], plain: &[u8]) -> String {
     b64(&data)
 }
 
+/// Seals for the holder of a key what [`RsaKey::oaep_open`] opens.
+pub(crate) fn oaep_seal(spki: &[u8], plain: &[u8]) -> Option<String> {
+    let key = rsa::PublicEncryptingKey::from_der(spki).ok()?;
+    let key = rsa::OaepPublicEncryptingKey::new(key).ok()?;
+    let mut sealed = vec![0; key.ciphertext_size()];
+    let sealed = key.encrypt(&rsa::OAEP_SHA1_MGF1SHA1, plain, &mut sealed, None).ok()?;
+    Some(b64(sealed))
+}
+
 /// The inverse of [`ecb_seal`].
 /// SHA-256, lower-case hex.
 pub(crate) fn sha256_hex(data: &[u8]) -> String {

@@ -45,6 +45,16 @@ pub enum Op {
     ShipQuery,
     /// The payer is asked to confirm that goods have come.
     ConfirmReceive,
+    /// Complaints are listed.
+    Complaints,
+    /// How a complaint stands, and what was said.
+    ComplaintQuery,
+    /// A payer who complains is answered.
+    ComplaintAnswer,
+    /// A complaint is ended, or its refund granted.
+    ComplaintEnd,
+    /// Where notices of complaints go.
+    ComplaintUrl,
     /// Callbacks that the sandbox sends.
     Notify,
     /// Not an operation that the sandbox knows.

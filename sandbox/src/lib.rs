@@ -13,7 +13,7 @@
 //! | `faults`, `common` | rules by which it misbehaves; what several providers speak |
 //! | `wire` | requests and answers |
 //! | `merchant` | a registered merchant: an account with each provider |
-//! | `ledger`, `transfers`, `authorizations`, `bills` | trades and refunds; transfers; payees who confirm none; bills of a day |
+//! | `ledger`, `complaints`, `transfers`, `authorizations`, `bills` | trades and refunds; complaints; transfers; payees who confirm none; bills of a day |
 //! | `outbox`, `forgery` | callbacks and their repetitions; the ways to spoil one |
 //! | `state`, `sandbox` | all that is remembered; the sandbox as its providers know it |
 //! | `desk` | what a provider is to the sandbox: the trait `Desk` |
@@ -33,6 +33,7 @@ mod authorizations;
 mod bills;
 mod callbacks;
 mod common;
+mod complaints;
 mod control;
 mod crypto;
 mod desk;
@@ -59,6 +60,7 @@ mod wire;
 
 pub use authorizations::{Authorization, AuthorizationOutcome, AuthorizationState};
 pub use bills::BillTamper;
+pub use complaints::{Complaint, ComplaintLine, ComplaintState, ComplaintWish};
 pub use desks::MerchantKeys;
 pub use faults::{Endpoint, Fault, Misbehaviour, Op};
 pub use forgery::Forgery;

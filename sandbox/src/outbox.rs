@@ -1,6 +1,7 @@
 //! The outbox: callbacks queued, taken for sending, put back on the provider's ladder, accepted or given up.
 
 use crate::authorizations::Authorization;
+use crate::complaints::ComplaintTold;
 use crate::faults::{Misbehaviour, Op, Rules};
 use crate::ledger::Trade;
 use crate::profile::Profiles;
@@ -24,6 +25,8 @@ pub enum CallbackKind {
     Authorization,
     /// The shipping of a trade: overdue while nothing is reported, else how it is settled.
     Shipping,
+    /// A complaint: it is new, or something was said or done about it.
+    Complaint,
 }
 
 /// What is pushed about shipping.
@@ -104,6 +107,8 @@ pub struct Delivery {
     #[serde(skip)]
     shipping: Option<ShippingPush>,
     #[serde(skip)]
+    complaint: Option<Arc<ComplaintTold>>,
+    #[serde(skip)]
     put_off: bool,
     /// As it was last sent: most providers sign each sending anew.
     #[serde(skip)]
@@ -122,6 +127,7 @@ impl Delivery {
             transfer: self.transfer.as_deref(),
             authorization: self.authorization.as_deref(),
             shipping: self.shipping,
+            complaint: self.complaint.as_deref(),
             event_id: &self.event_id,
             created: self.created,
             url: &self.url,
@@ -165,6 +171,8 @@ pub(crate) struct Notice<'a> {
     pub(crate) authorization: Option<&'a Authorization>,
     /// What of its shipping, if it is a push about that.
     pub(crate) shipping: Option<ShippingPush>,
+    /// The complaint, if it is of one.
+    pub(crate) complaint: Option<&'a ComplaintTold>,
     pub(crate) event_id: &'a str,
     pub(crate) created: i64,
     pub(crate) url: &'a str,
@@ -175,6 +183,9 @@ impl Notice<'_> {
     pub(crate) fn wire(&self) -> Wire {
         if self.shipping.is_some() {
             return Wire::PUSH;
+        }
+        if let Some(told) = self.complaint {
+            return told.wire;
         }
         self.refund.map_or(self.trade.wire, |r| self.trade.refunds[r].wire)
     }
@@ -285,6 +296,14 @@ impl Outbox {
         }
     }
 
+    /// Queues a notice of a complaint.
+    pub(crate) fn complaint(&mut self, trade: &Trade, told: ComplaintTold, url: String, now: i64) {
+        self.queue(CallbackKind::Complaint, trade.clone(), None, url, now);
+        if let Some(last) = self.list.last_mut() {
+            last.complaint = Some(Arc::new(told));
+        }
+    }
+
     fn queue(&mut self, kind: CallbackKind, trade: Trade, refund: Option<usize>, url: String, now: i64) -> u64 {
         let at = self.list.len();
         let id = at as u64 + 1;
@@ -308,6 +327,7 @@ impl Outbox {
             transfer: None,
             authorization: None,
             shipping: None,
+            complaint: None,
             put_off: false,
             request: None,
             sent: Vec::new(),

@@ -2,6 +2,7 @@
 
 use crate::authorizations::{Authorization, AuthorizationOutcome};
 use crate::bills::BillTamper;
+use crate::complaints::{Complaint, ComplaintWish};
 use crate::crypto::RsaKey;
 use crate::faults::{Fault, Misbehaviour};
 use crate::ids;
@@ -307,6 +308,40 @@ impl Sandbox {
         let kept = |at: &usize| state.trades[*at].shipment.is_some() && state.trades[*at].paid.is_some();
         let at = state.all(number).iter().rev().copied().find(kept);
         what(&mut state, at.ok_or_else(|| format!("no money of {number} is kept"))?, now)
+    }
+
+    /// The payer of the newest paid trade with this number complains of it. Answers the complaint's id.
+    ///
+    /// # Errors
+    /// That there is no such payment.
+    pub fn complain(&self, number: &str, wish: &ComplaintWish) -> Result<String, String> {
+        let now = self.now();
+        let mut state = self.state();
+        state.tick(now);
+        let at = state.all(number).iter().rev().copied().find(|at| state.trades[*at].paid.is_some());
+        state.complain(at.ok_or_else(|| format!("no payment {number}"))?, wish, now)
+    }
+
+    /// The payer says more about a complaint; one that is done with is gone on with.
+    ///
+    /// # Errors
+    /// That there is no such complaint.
+    pub fn complain_more(&self, id: &str, text: &str) -> Result<(), String> {
+        let now = self.now();
+        self.state().complain_more(id, text, now)
+    }
+
+    /// All complaints, oldest first.
+    pub fn complaints(&self) -> Vec<Complaint> {
+        let now = self.now();
+        let mut state = self.state();
+        state.tick(now);
+        state.complaints.clone()
+    }
+
+    /// A complaint by its id.
+    pub fn complaint(&self, id: &str) -> Option<Complaint> {
+        self.complaints().into_iter().find(|own| own.id == id)
     }
 
     /// All transfers, oldest first.

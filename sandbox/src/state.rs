@@ -2,13 +2,16 @@
 
 use crate::authorizations::{Authorization, AuthorizationOutcome, AuthorizationState};
 use crate::bills::Bills;
+use crate::common::mini_program;
+use crate::complaints::{Complaint, ComplaintLine, ComplaintState, ComplaintTold, ComplaintUrl, ComplaintWish};
+use crate::crypto::{DIGITS, random_text};
 use crate::faults::Rules;
 use crate::ids;
 use crate::ledger::{Refund, RefundOutcome, RefundState, RefundWish, Trade, TradeState};
 use crate::merchant::Merchant;
 use crate::outbox::{Outbox, ShippingEvent, ShippingPush};
 use crate::profile::Profiles;
-use crate::provider::Provider;
+use crate::provider::{Provider, Wire};
 use crate::transfers::{Transfer, TransferOutcome, TransferState};
 use crate::wire::LoggedRequest;
 use std::any::Any;
@@ -37,6 +40,9 @@ pub(crate) struct State {
     pub(crate) trades: Vec<Trade>,
     pub(crate) transfers: Vec<Transfer>,
     pub(crate) authorizations: Vec<Authorization>,
+    pub(crate) complaints: Vec<Complaint>,
+    /// Where merchants have notices of complaints sent, where a call says so.
+    pub(crate) complaint_urls: HashMap<(Provider, String), ComplaintUrl>,
     by_key: HashMap<(Provider, String, String), usize>,
     by_number: HashMap<String, Vec<usize>>,
     by_transaction: HashMap<String, usize>,
@@ -66,6 +72,8 @@ impl State {
             trades: Vec::new(),
             transfers: Vec::new(),
             authorizations: Vec::new(),
+            complaints: Vec::new(),
+            complaint_urls: HashMap::new(),
             by_key: HashMap::new(),
             by_number: HashMap::new(),
             by_transaction: HashMap::new(),
@@ -289,6 +297,7 @@ impl State {
         if profile.tells_failed_refunds || outcome == RefundOutcome::Success {
             self.outbox.refund(r, &self.trades[at], now);
         }
+        self.returned_of_complaints(at, now);
     }
 }
 
@@ -424,5 +433,114 @@ impl State {
             (state, _) => return Err(format!("{}: the authorisation is {state:?}", authorization.number)),
         }
         Ok(())
+    }
+}
+
+impl State {
+    /// The payer of a trade complains of it. Answers the complaint's id.
+    pub(crate) fn complain(&mut self, at: usize, wish: &ComplaintWish, now: i64) -> Result<String, String> {
+        let trade = &self.trades[at];
+        let transaction_id = trade.transaction_id.clone().filter(|_| trade.paid.is_some());
+        let digits = if wish.risk { 9 } else { 20 };
+        let id = format!("2000000{}", random_text(digits, DIGITS));
+        let first = ComplaintLine { at: now, kind: "USER_CREATE_COMPLAINT", text: wish.detail.clone() };
+        self.complaints.push(Complaint {
+            provider: trade.provider,
+            merchant: trade.merchant.clone(),
+            id: id.clone(),
+            number: trade.number.clone(),
+            trade: at,
+            transaction_id: transaction_id.ok_or("only a payment can be complained of")?,
+            amount: trade.amount(),
+            state: ComplaintState::Pending,
+            problem_type: wish.problem_type.clone(),
+            detail: wish.detail.clone(),
+            phone: wish.phone.clone(),
+            created: now,
+            times: 1,
+            awaits_reply: true,
+            approved: false,
+            process_code: None,
+            risk: wish.risk,
+            lines: vec![first],
+        });
+        self.tell_complaint(self.complaints.len() - 1, "CREATE_COMPLAINT", now);
+        Ok(id)
+    }
+
+    /// The payer says more, or, when the complaint is done with, goes on with it.
+    pub(crate) fn complain_more(&mut self, id: &str, text: &str, now: i64) -> Result<(), String> {
+        let at = self.complaints.iter().position(|own| own.id == id).ok_or("no such complaint")?;
+        let complaint = &mut self.complaints[at];
+        let over = complaint.state == ComplaintState::Processed;
+        let (kind, action) = match over {
+            true => ("USER_CONTINUE_COMPLAINT", "CONTINUE_COMPLAINT"),
+            false => ("USER_RESPONSE", "USER_RESPONSE"),
+        };
+        complaint.lines.push(ComplaintLine { at: now, kind, text: text.to_owned() });
+        complaint.awaits_reply = true;
+        if over {
+            complaint.state = ComplaintState::Pending;
+            complaint.times += 1;
+            complaint.approved = false;
+        }
+        self.tell_complaint(at, action, now);
+        Ok(())
+    }
+
+    /// The merchant grants the refund that is asked for; the complaint is over once the money is back.
+    pub(crate) fn approve_complaint(&mut self, at: usize, now: i64) {
+        let complaint = &mut self.complaints[at];
+        complaint.approved = true;
+        complaint.awaits_reply = false;
+        complaint.lines.push(ComplaintLine { at: now, kind: "MERCHANT_APPROVE_REFUND", text: String::new() });
+        if complaint.state == ComplaintState::Pending {
+            complaint.state = ComplaintState::Processing;
+        }
+        let trade = complaint.trade;
+        self.returned_of_complaints(trade, now);
+    }
+
+    /// Ends the complaints about a trade whose refund was granted and has arrived.
+    fn returned_of_complaints(&mut self, trade: usize, now: i64) {
+        if self.trades[trade].returned() == 0 {
+            return;
+        }
+        for at in 0..self.complaints.len() {
+            let complaint = &mut self.complaints[at];
+            if complaint.trade == trade && complaint.approved && complaint.state != ComplaintState::Processed {
+                complaint.end("COMPLAINT_REFUND_RECEIVED_SYSTEM_MESSAGE", "", now);
+                self.tell_complaint(at, "SELLER_REFUND", now);
+            }
+        }
+    }
+
+    /// Queues a notice of a complaint, where its merchant is told of complaints.
+    pub(crate) fn tell_complaint(&mut self, at: usize, action: &'static str, now: i64) {
+        let Some((told, url)) = self.complaint_told(at, action) else { return };
+        let trade = self.trades[told.complaint.trade].clone();
+        self.outbox.complaint(&trade, told, url, now);
+    }
+
+    /// What a notice of a complaint tells, and where.
+    pub(crate) fn complaint_told(&self, at: usize, action: &'static str) -> Option<(ComplaintTold, String)> {
+        let complaint = self.complaints[at].clone();
+        let provider = complaint.provider;
+        let merchant = self.merchant(provider, &complaint.merchant)?;
+        let (wire, url): (Wire, String) = match provider {
+            Provider::WxpayVirtual if action == "CREATE_COMPLAINT" => {
+                (mini_program::PUSHED, self.console_url(&merchant, provider)?)
+            }
+            // Nobody is told of consumers' complaints.
+            Provider::Alipay if !complaint.risk => {
+                (self.trades[complaint.trade].wire, self.console_url(&merchant, provider)?)
+            }
+            Provider::Wxpay => {
+                let told = self.complaint_urls.get(&(provider, complaint.merchant.clone()))?;
+                (told.wire, told.url.clone())
+            }
+            _ => return None,
+        };
+        Some((ComplaintTold { complaint, action, wire }, url))
     }
 }

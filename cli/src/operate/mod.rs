@@ -15,6 +15,7 @@ mod accounts;
 mod args;
 mod authorizations;
 mod close;
+mod complaints;
 mod confirm;
 mod console;
 mod export;
@@ -66,6 +67,8 @@ pub(crate) enum Command {
     Refund(refund::Arguments),
     /// List incidents: money that fits no order, orders that are not delivered
     Incidents(incidents::Arguments),
+    /// Complaints of payers at the providers: list, show, answer, refund, complete
+    Complaints(complaints::Arguments),
     /// Decide an incident: accept, refund or close
     Resolve(resolve::Arguments),
     /// Run the handler of a paid order again
@@ -99,6 +102,7 @@ pub(crate) async fn run(command: Command) -> ExitCode {
         Command::Payments(arguments) => payments::run(arguments).await,
         Command::Refund(arguments) => refund::run(arguments).await,
         Command::Incidents(arguments) => incidents::run(arguments).await,
+        Command::Complaints(arguments) => Box::pin(complaints::run(arguments)).await,
         Command::Resolve(arguments) => resolve::run(arguments).await,
         Command::Rerun(arguments) => rerun::run(arguments).await,
         Command::Query(arguments) => query::run(arguments).await,
@@ -128,6 +132,7 @@ impl Command {
             Self::Payments(arguments) => &arguments.common,
             Self::Refund(arguments) => &arguments.common,
             Self::Incidents(arguments) => &arguments.common,
+            Self::Complaints(arguments) => &arguments.common,
             Self::Resolve(arguments) => &arguments.common,
             Self::Rerun(arguments) => &arguments.common,
             Self::Query(arguments) => &arguments.common,

@@ -56,7 +56,7 @@ enum Judged {
 fn addressee<'a>(path: &'a str, callback: &CallbackRequest<'_>) -> Option<(Provider, &'a str)> {
     let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
     let at = |names: &[&str]| segments.iter().position(|s| names.contains(s));
-    if let Some(i) = at(&["pay-notify", "refund-notify", "transfer-notify"]) {
+    if let Some(i) = at(&["pay-notify", "refund-notify", "transfer-notify", "complaint-notify"]) {
         let provider = Provider::parse(segments.get(i + 1)?)?;
         let merchant = segments.get(i + 2).copied().unwrap_or(DEFAULT_MERCHANT);
         return (segments.len() <= i + 3).then_some((provider, merchant));

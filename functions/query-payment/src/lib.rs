@@ -1,12 +1,13 @@
-//! `pay/queryPayment`, `pay/queryOrders`, `pay/queryIncidents`, `pay/rerunHandler`, `pay/methods`, and the proofs of
+//! `pay/queryPayment`, `pay/queryOrders`, `pay/queryIncidents`, `pay/queryComplaints`, `pay/rerunHandler`, `pay/methods`, and the proofs of
 //! in-app purchases.
 
 use serde_json::{Map, Value, json};
 use shared::api::{self, Call, Dialect, Reply, Request, Response};
 use shared::app::App;
-use shared::domain::{Code, Failure, action::Queries, fields};
+use shared::domain::{Code, ComplaintLine, ComplaintRecord, Failure, action::Queries, fields};
 use shared::payments::{
-    QueryInput, methods, next_poll, query_incidents, query_orders, query_payment, rerun_handler, verify_purchase,
+    Complaints, QueryInput, methods, next_poll, query_complaints, query_incidents, query_orders, query_payment,
+    rerun_handler, verify_purchase,
 };
 
 /// How long a client may keep what `pay/methods` told, ms: a configuration changes rarely, and its documents are read
@@ -19,6 +20,7 @@ pub async fn handle(app: &App, request: Request) -> Response {
         Queries::Payment => payment(app, &call).await,
         Queries::Orders => orders(app, &call).await,
         Queries::Incidents => incidents(app, &call).await,
+        Queries::Complaints => complaints(app, &call).await,
         Queries::RerunHandler => rerun(app, &call).await,
         Queries::Methods => ways(app, &call).await,
         Queries::VerifyReceipt | Queries::VerifyPurchase => purchase(app, &call, action).await,
@@ -72,6 +74,24 @@ async fn incidents(app: &App, call: &Call) -> Result<Reply, Failure> {
     fields.insert("list".to_owned(), json!(list));
     if let Some(cursor) = cursor {
         fields.insert("cursor".to_owned(), json!(cursor));
+    }
+    Ok(Reply::ok(fields))
+}
+
+async fn complaints(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let found = query_complaints(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
+    let mut fields = Map::new();
+    match found {
+        Complaints::Page(list, cursor) => {
+            fields.insert("list".to_owned(), list.iter().map(ComplaintRecord::shown).collect());
+            if let Some(cursor) = cursor {
+                fields.insert("cursor".to_owned(), json!(cursor));
+            }
+        }
+        Complaints::One(record, lines) => {
+            fields.insert("list".to_owned(), json!([record.shown()]));
+            fields.insert("history".to_owned(), lines.iter().map(ComplaintLine::shown).collect());
+        }
     }
     Ok(Reply::ok(fields))
 }

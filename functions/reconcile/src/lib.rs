@@ -1,10 +1,10 @@
 //! The schedule: asks about what is unfinished (`job` `due`, the default), takes notifications that never arrived
-//! (`notices`), checks bills (`bills`).
+//! (`notices`), looks for complaints (`complaints`), checks bills (`bills`).
 
 use serde_json::{Value, json};
 use shared::app::App;
 use shared::domain::{Provider, UnixMs};
-use shared::payments::{Counts, Sweep, check_bills, missed_notices, sweep};
+use shared::payments::{Counts, Sweep, check_bills, look_for_complaints, missed_notices, sweep};
 use shared::store::MOST_DUE_SHARDS;
 use std::ops::RangeInclusive;
 use std::sync::atomic::AtomicU64;
@@ -22,12 +22,14 @@ enum Job {
     Due,
     /// Takes notifications that never arrived.
     Notices,
+    /// Looks for complaints.
+    Complaints,
     /// Checks bills.
     Bills,
 }
 
 impl Job {
-    const ALL: [Self; 3] = [Self::Due, Self::Notices, Self::Bills];
+    const ALL: [Self; 4] = [Self::Due, Self::Notices, Self::Complaints, Self::Bills];
 
     fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|job| job.name() == name)
@@ -37,6 +39,7 @@ impl Job {
         match self {
             Self::Due => "due",
             Self::Notices => "notices",
+            Self::Complaints => "complaints",
             Self::Bills => "bills",
         }
     }
@@ -76,10 +79,12 @@ pub async fn handle(app: &App, event: &Value) -> Result<Value, String> {
         context.queues = None;
     }
     let queues = context.queues.is_some();
-    let job = Job::named(text("job").unwrap_or(Job::Due.name())).ok_or("job is none of due, notices and bills")?;
+    let job = Job::named(text("job").unwrap_or(Job::Due.name()))
+        .ok_or("job is none of due, notices, complaints and bills")?;
     let more = match job {
         Job::Due => sweep(&context, &Sweep { at: clock, shards, max_calls }, &counts).await,
         Job::Notices => missed_notices(&context, clock, max_calls, text("merchant"), provider, &counts).await,
+        Job::Complaints => look_for_complaints(&context, clock, max_calls, text("merchant"), provider, &counts).await,
         Job::Bills => {
             let checked = check_bills(&context, clock, text("bill_date"), text("merchant"), provider).await;
             checked.map(|bills| {

@@ -1,13 +1,15 @@
 //! `pay/refund`, `pay/queryRefund` and `pay/resolveIncident`; `pay/uploadShipping`, `pay/queryShipping` and
-//! `pay/confirmReceive`.
+//! `pay/confirmReceive`; `pay/answerComplaint`, `pay/completeComplaint`, `pay/refundComplaint` and
+//! `pay/subscribeComplaints`.
 
 use serde_json::{Map, Value, json};
 use shared::api::{self, Call, Dialect, Reply, Request, Response};
 use shared::app::App;
 use shared::domain::fields::OUT_REFUND_NO;
-use shared::domain::{Code, Failure, Order, Shipping, action::Refunds};
+use shared::domain::{Code, ComplaintRecord, Failure, Order, Shipping, action::Refunds};
 use shared::payments::{
-    RefundInput, confirm_receive, query_refund, query_shipping, refund, resolve_incident, upload_shipping,
+    RefundInput, answer_complaint, complete_complaint, confirm_receive, query_refund, query_shipping, refund,
+    refund_complaint, resolve_incident, subscribe_complaints, upload_shipping,
 };
 use shared::providers::ShippingStanding;
 
@@ -20,6 +22,10 @@ pub async fn handle(app: &App, request: Request) -> Response {
         Refunds::UploadShipping => upload(app, &call).await,
         Refunds::QueryShipping => shipped(app, &call).await,
         Refunds::ConfirmReceive => received(app, &call).await,
+        Refunds::AnswerComplaint => answer(app, &call).await,
+        Refunds::CompleteComplaint => complete(app, &call).await,
+        Refunds::RefundComplaint => refund_of_complaint(app, &call).await,
+        Refunds::SubscribeComplaints => subscribe(app, &call).await,
     })
     .await
 }
@@ -77,6 +83,38 @@ async fn shipped(app: &App, call: &Call) -> Result<Reply, Failure> {
 async fn received(app: &App, call: &Call) -> Result<Reply, Failure> {
     let order = confirm_receive(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
     Ok(shipping(&order, None))
+}
+
+/// What the actions of a complaint answer.
+fn complaint(record: &ComplaintRecord) -> Map<String, Value> {
+    let mut fields = Map::new();
+    fields.insert("complaint".to_owned(), record.shown());
+    fields
+}
+
+async fn answer(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let record = answer_complaint(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
+    Ok(Reply::ok(complaint(&record)))
+}
+
+async fn complete(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let record = complete_complaint(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
+    Ok(Reply::ok(complaint(&record)))
+}
+
+async fn refund_of_complaint(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let done = refund_complaint(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
+    let mut fields = api::refund_result(&done.order, &done.refund);
+    fields.extend(complaint(&done.record));
+    Ok(Reply::ok(fields))
+}
+
+async fn subscribe(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let subscribed = subscribe_complaints(&app.context(call.config.clone()), &call.fields()).await?;
+    let mut fields = Map::new();
+    fields.insert("url".to_owned(), json!(subscribed.url));
+    fields.insert("accounts".to_owned(), json!(subscribed.accounts));
+    Ok(Reply::ok(fields))
 }
 
 async fn query(app: &App, call: &Call) -> Result<Reply, Failure> {

@@ -3,7 +3,7 @@
 use super::layout::Part;
 use super::text::{Lang, ago, in_order, json, money};
 use super::view::{Console, Posted, View, back_to, order_path, segment};
-use super::{layout, ways};
+use super::{complaints, layout, ways};
 use crate::guard::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -109,8 +109,9 @@ async fn item(console: &Console, view: &View, incident: &Map<String, Value>) -> 
                 @if let Some(no) = text("out_trade_no") { div.wide { dt { (lang.t("订单", "Order")) } dd { a href=(order_path(no)) { (no) } } } }
                 @if let Some(provider) = provider { div { dt { (lang.t("渠道", "Provider")) } dd { (ways::provider_name(lang, provider)) " · " (text("merchant").unwrap_or_default()) } } }
                 @if let Some(number) = text("transaction_id") { div.wide { dt { (lang.t("渠道单号", "Provider's number")) } dd { (number) } } }
+                @if name == "complaint" { (complaints::facts(console, lang, incident)) }
                 @for (key, title) in [("expected", lang.t("应为", "Expected")), ("actual", lang.t("实为", "Actual"))] {
-                    @if let Some(value) = incident.get(key) { div { dt { (title) } dd { (said(value)) } } }
+                    @if let Some(value) = incident.get(key).filter(|_| name != "complaint") { div { dt { (title) } dd { (said(value)) } } }
                 }
                 @if let Some(action) = text("action") { div { dt { (lang.t("处理方式", "Action")) } dd { (action_name(lang, action)) @if let Some(number) = text("out_refund_no") { " " code { (number) } } } } }
                 @if let Some(at) = time("create_date") { div { dt { (lang.t("发现", "Found")) } dd { (at) } } }
@@ -118,6 +119,7 @@ async fn item(console: &Console, view: &View, incident: &Map<String, Value>) -> 
                 @if let Some(by) = text("resolved_by") { div { dt { (lang.t("处理人", "By")) } dd { (by) } } }
                 @if let Some(note) = text("note") { div { dt { (lang.t("备注", "Note")) } dd { (note) } } }
             }
+            @if open && name == "complaint" { (complaints::forms(console, lang, incident)) }
             @if open && fitting.is_empty() {
                 p.verdict data-tone="wait" { (lang.t("已决定，正在执行。", "Decided, and under way.")) }
             }
@@ -206,6 +208,7 @@ pub(super) fn name_of(lang: Lang, name: &str) -> &str {
         "provider_setup" => lang.t("渠道配置有误", "The provider does not accept the set-up"),
         "transfer_mismatch" => lang.t("转账不符", "Transfer differs from the request"),
         "chargeback" => lang.t("渠道撤回了款项", "The provider took it back"),
+        "complaint" => lang.t("用户投诉", "A payer complains"),
         "undelivered" => lang.t("已收款未交付", "Paid and not delivered"),
         "handler_parked" => lang.t("一天内未能交付", "Not delivered within a day"),
         "unshipped" => lang.t("发货信息未录入", "Shipping not reported"),

@@ -7,6 +7,7 @@ mod assets;
 mod bills;
 mod call;
 mod callbacks;
+mod complaints;
 mod csv;
 mod developers;
 mod figures;
@@ -65,6 +66,7 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/incidents", get(incidents::page))
         .route("/incidents/live/{status}", get(incidents::live))
         .route("/incidents/{id}", post(incidents::resolve))
+        .route("/incidents/{id}/complaint", post(complaints::act))
         .route("/transfers", get(transfers::page))
         .route("/transfers/live", get(transfers::live))
         .route("/bills", get(bills::page).post(bills::run))

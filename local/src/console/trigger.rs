@@ -13,7 +13,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use sandbox::{CallbackKind, Fault, Forgery, Misbehaviour, Op, Pay, Sandbox, SignedRequest};
+use sandbox::{CallbackKind, ComplaintWish, Fault, Forgery, Misbehaviour, Op, Pay, Sandbox, SignedRequest};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::domain::action::{Action, Payments, Refunds};
@@ -52,6 +52,7 @@ enum Ending {
     Undelivered,
     Refund,
     RefundElsewhere,
+    Complaint,
     /// Paid without its callback; then one that is spoilt so arrives.
     Spoilt(Forgery),
 }
@@ -61,7 +62,7 @@ const fn trigger(name: &'static str, ending: Ending, zh: &'static str, en: &'sta
 }
 
 /// All of them.
-pub const TRIGGERS: [Trigger; 14] = [
+pub const TRIGGERS: [Trigger; 15] = [
     trigger("unpaid", Ending::Unpaid, "下单，等待付款", "an order that waits for its payer"),
     trigger("closed", Ending::Closed, "下单后关闭，未付款", "an order that is closed unpaid"),
     trigger("paid", Ending::Paid, "付款，回调送达，订单交付", "paid; the callback arrives and the order is delivered"),
@@ -87,6 +88,12 @@ pub const TRIGGERS: [Trigger; 14] = [
         Ending::RefundElsewhere,
         "付款后在渠道商户平台全额退款",
         "paid, then refunded in full in the provider's own console",
+    ),
+    trigger(
+        "complaint",
+        Ending::Complaint,
+        "付款后用户在渠道投诉，投诉通知送达（wxpay、alipay、wxpay-virtual）",
+        "paid; the payer then complains at the provider, and its notice arrives (wxpay, alipay, wxpay-virtual)",
     ),
     trigger(
         "forged",
@@ -283,6 +290,7 @@ impl Script<'_> {
                 self.until(no, |order, _| order.trade_state.is_paid()).await;
                 return self.give_back(no, &attempt).await;
             }
+            Ending::Complaint => self.complain(&order, &attempt).await?,
             Ending::Spoilt(how) => {
                 self.pay(&order, &attempt, Pay { notify: false, ..Pay::default() }).await?;
                 return self.send_spoilt(no, &attempt, how).await;
@@ -422,6 +430,25 @@ impl Script<'_> {
         tokio::time::timeout(PATIENCE, waiting).await.is_ok()
     }
 
+    /// Pays, and complains of it.
+    async fn complain(&self, order: &Order, attempt: &Attempt) -> Result<(), String> {
+        if !matches!(attempt.provider, Provider::Wxpay | Provider::Alipay | Provider::WxpayVirtual) {
+            return Err("the simulated provider tells nobody of complaints".to_owned());
+        }
+        self.pay(order, attempt, Pay::default()).await?;
+        self.until(&order.out_trade_no, |order, _| order.trade_state.is_paid()).await;
+        if attempt.provider == Provider::Wxpay {
+            let data = [("provider", json!(attempt.provider)), ("pid", json!(attempt.merchant))];
+            let data = data.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
+            let did = self.call(Refunds::SubscribeComplaints, data).await;
+            if did.status >= 400 {
+                let says = did.response.get("msg").and_then(Value::as_str).unwrap_or_default();
+                return Err(format!("pay/subscribeComplaints: {says}"));
+            }
+        }
+        self.sandbox.complain(number_of(attempt), &ComplaintWish::default()).map(|_| ())
+    }
+
     async fn incidents(&self, no: &str) -> Vec<Value> {
         let about = |incident: &Map<String, Value>| incident.get("out_trade_no").and_then(Value::as_str) == Some(no);
         let page = self.console.store.incidents(100, None, about).await.ok().flatten();
@@ -434,7 +461,7 @@ impl Script<'_> {
         let settled = match trigger.ending {
             Ending::Unpaid | Ending::Closed | Ending::Lost | Ending::Spoilt(_) => true,
             Ending::Paid | Ending::Duplicate | Ending::Undelivered => self.until(no, |order, _| delivered(order)).await,
-            Ending::Late | Ending::Double | Ending::Mismatch | Ending::RefundElsewhere => {
+            Ending::Late | Ending::Double | Ending::Mismatch | Ending::RefundElsewhere | Ending::Complaint => {
                 self.until(no, |_, incidents| !incidents.is_empty()).await
             }
             Ending::Refund => self.until(no, |order, _| order.refund_fee > Fen::ZERO).await,

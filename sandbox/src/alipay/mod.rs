@@ -1,6 +1,7 @@
 //! Alipay: the gateway of OpenAPI v2, and what the wallet opens (alipay.md sections 1 and 2).
 
 mod bill;
+mod complaints;
 mod envelope;
 mod keys;
 mod notify;
@@ -111,6 +112,12 @@ fn op(method: &str) -> Op {
         "alipay.fund.trans.common.query" => Op::TransferQuery,
         "alipay.open.app.alipaycert.download" => Op::Certificates,
         "alipay.data.dataservice.bill.downloadurl.query" => Op::Bill,
+        "alipay.security.risk.complaint.info.batchquery" | "alipay.merchant.tradecomplain.batchquery" => Op::Complaints,
+        "alipay.security.risk.complaint.info.query" | "alipay.merchant.tradecomplain.query" => Op::ComplaintQuery,
+        "alipay.merchant.tradecomplain.reply.submit" => Op::ComplaintAnswer,
+        "alipay.security.risk.complaint.process.finish" | "alipay.merchant.tradecomplain.feedback.submit" => {
+            Op::ComplaintEnd
+        }
         _ => Op::Unknown,
     }
 }
@@ -177,6 +184,7 @@ impl desk::Desk for Desk {
             "alipay.fund.trans.common.query" => transfers::query(&cx),
             "alipay.open.app.alipaycert.download" => trades::certificate(&cx),
             "alipay.data.dataservice.bill.downloadurl.query" => bill::query(&cx, inbound),
+            method if complaints::is_method(method) => complaints::serve(&cx, method),
             _ => {
                 return envelope.gateway_error(&Refusal::new("40002", "isv.invalid-method", "不存在的方法名"));
             }

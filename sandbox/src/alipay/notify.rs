@@ -20,8 +20,34 @@ fn sign_fields(fields: &mut Vec<(String, String)>, key: &RsaKey) {
     fields.push(("sign".to_owned(), sign));
 }
 
+/// A message about a complaint, as the application's gateway gets it.
+fn complained(notice: &Notice<'_>, id: &str, merchant: &Account, now: i64) -> SignedRequest {
+    let mut fields: Vec<(String, String)> = [
+        ("notify_id", notice.event_id),
+        ("utc_timestamp", &now.to_string()),
+        ("msg_method", "alipay.merchant.tradecomplain.changed"),
+        ("app_id", &notice.trade.appid),
+        ("version", "1.1"),
+        ("biz_content", &json!({ "complain_event_id": id }).to_string()),
+        ("charset", "GBK"),
+        ("sign_type", "RSA2"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    sign_fields(&mut fields, &merchant.alipay);
+    SignedRequest {
+        method: "POST".to_owned(),
+        url: notice.url.to_owned(),
+        headers: vec![("Content-Type".to_owned(), "application/x-www-form-urlencoded; charset=GBK".to_owned())],
+        body: form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields).finish(),
+    }
+}
+
 /// A payment's or a refund's notice.
 pub(crate) fn form(notice: &Notice<'_>, merchant: &Account, now: i64) -> SignedRequest {
+    if let Some(told) = notice.complaint {
+        return complained(notice, &told.complaint.id, merchant, now);
+    }
     let trade = notice.trade;
     let amount = ids::yuan(trade.amount());
     let mut fields: Vec<(String, String)> = Vec::new();

@@ -11,6 +11,9 @@ impl Wire {
     pub(crate) const PUSH: Self = Self::named("push");
 }
 
+/// The protocol of a push, also to who is no provider of shipping.
+pub(crate) const PUSHED: Wire = Wire::PUSH;
+
 /// The access token of an application; all of them end, and there are others, when `generation` grows.
 pub(crate) fn access_token(app_id: &str, secret: &str, generation: u64) -> String {
     let text = format!("token {app_id} {generation}");

@@ -1,6 +1,7 @@
 //! WeChat's virtual payment: `/xpay/…`, access tokens, login codes, message push (wechat.md 6).
 
 use crate::common::mini_program::{PushKeys, Spoilt, access_token, push, spoil_push};
+use crate::complaints::{Complaint, ComplaintState};
 use crate::crypto::{ALNUM, DIGITS, b64, hmac_hex, md5_hex, random, random_text};
 use crate::desk::{self, Sdk};
 use crate::faults::{Misbehaviour, Op};
@@ -115,13 +116,17 @@ impl desk::Desk for Desk {
                 if body["order_id"].as_str().is_some_and(|no| no.contains("-")) { Op::RefundQuery } else { Op::Query }
             }
             "/xpay/refund_order" => Op::Refund,
+            "/xpay/get_complaint_list" => Op::Complaints,
+            "/xpay/get_complaint_detail" | "/xpay/get_negotiation_history" => Op::ComplaintQuery,
+            "/xpay/response_complaint" => Op::ComplaintAnswer,
+            "/xpay/complete_complaint" => Op::ComplaintEnd,
             path if path.starts_with("/xpay/") || path.starts_with("/sns/") || path == "/cgi-bin/stable_token" => {
                 Op::Unknown
             }
             _ => return None,
         };
         let body: Value = serde_json::from_slice(&inbound.body).unwrap_or_default();
-        let numbers = ["refund_order_id", "order_id"].iter().filter_map(|name| body[*name].as_str());
+        let numbers = ["refund_order_id", "order_id", "complaint_id"].iter().filter_map(|name| body[*name].as_str());
         Some(Call { provider: Provider::WxpayVirtual, op, numbers: numbers.map(str::to_owned).collect() })
     }
 
@@ -404,10 +409,52 @@ fn serve(
             "errcode": 0, "errmsg": "ok", "order_id": number, "balance": 1000, "used_present_amount": 0,
         })),
         "cancel_currency_pay" => Ok(json!({ "errcode": 0, "errmsg": "ok", "order_id": number })),
+        name if name.contains("complaint") || name == "get_negotiation_history" => {
+            complained(&mut state, id, name, body, now)
+        }
         "present_currency" => Ok(json!({
             "errcode": 0, "errmsg": "ok", "order_id": number, "balance": 1000, "present_balance": 10,
         })),
         _ => Err((268_490_002, "no such call")),
+    }
+}
+
+/// Complaints (merchant-operations.md).
+fn complained(state: &mut State, id: &str, name: &str, body: &Value, now: i64) -> Result<Value, Refused> {
+    let own = |c: &Complaint| c.provider == Provider::WxpayVirtual && c.merchant == id;
+    let object = |state: &State, c: &Complaint| {
+        let mut object = c.in_wechats_words(&state.trades[c.trade]);
+        object["payer_phone"] = json!(c.phone);
+        object["complaint_order_info"][0]["wxa_out_trade_no"] = json!(c.number);
+        object
+    };
+    if name == "get_complaint_list" {
+        let rows: Vec<Value> = state.complaints.iter().filter(|c| own(c)).map(|c| object(state, c)).collect();
+        return Ok(json!({ "errcode": 0, "errmsg": "ok", "total": rows.len(), "complaints": rows }));
+    }
+    let wanted = body["complaint_id"].as_str().unwrap_or_default();
+    let at = state.complaints.iter().position(|c| own(c) && c.id == wanted);
+    match (name, at) {
+        ("get_complaint_detail", None) => Ok(json!({ "errcode": 0, "errmsg": "ok" })),
+        (_, None) => Err((268_490_002, "complaint_id")),
+        ("get_complaint_detail", Some(at)) => {
+            Ok(json!({ "errcode": 0, "errmsg": "ok", "complaint": object(state, &state.complaints[at]) }))
+        }
+        ("get_negotiation_history", Some(at)) => {
+            let lines = state.complaints[at].lines_in_wechats_words();
+            Ok(json!({ "errcode": 0, "errmsg": "ok", "total": lines.len(), "history": lines }))
+        }
+        ("response_complaint", Some(at)) => {
+            let text = body["response_content"].as_str().filter(|text| !text.is_empty());
+            let text = text.filter(|_| body["response_images"].is_array()).ok_or((268_490_002, "response_content"))?;
+            state.complaints[at].answer(text, now);
+            Ok(json!({ "errcode": 0, "errmsg": "ok" }))
+        }
+        ("complete_complaint", Some(at)) if state.complaints[at].state != ComplaintState::Processed => {
+            state.complaints[at].end("MERCHANT_CONFIRM_COMPLETE", "", now);
+            Ok(json!({ "errcode": 0, "errmsg": "ok" }))
+        }
+        _ => Err((268_490_002, "complaint state")),
     }
 }
 
@@ -471,6 +518,24 @@ fn message(notice: &Notice<'_>) -> Value {
     let mut message = json!({
         "ToUserName": "gh_0000", "FromUserName": trade.payer, "CreateTime": notice.created / 1000, "MsgType": "event",
     });
+    if let Some(told) = notice.complaint {
+        let complaint = &told.complaint;
+        for (name, value) in [
+            ("Event", json!("xpay_complaint_notify")),
+            ("OpenId", json!(trade.payer)),
+            ("WxOrderId", json!(trade.prepay_id)),
+            ("MchOrderId", json!(trade.number)),
+            ("TransactionId", json!(complaint.transaction_id)),
+            ("ComplaintId", json!(complaint.id)),
+            ("ComplaintDetail", json!(complaint.detail)),
+            ("ComplaintTime", json!(complaint.created / 1000)),
+            ("RetryTimes", json!(0)),
+            ("RequestId", json!(notice.event_id)),
+        ] {
+            message[name] = value;
+        }
+        return message;
+    }
     if let Some(r) = notice.refund {
         let refund = &trade.refunds[r];
         let code = i64::from(refund.state != RefundState::Success);

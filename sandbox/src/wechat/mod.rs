@@ -3,6 +3,7 @@
 mod auth;
 mod authorizations;
 mod bill;
+mod complaints;
 mod forge;
 mod keys;
 mod notify;

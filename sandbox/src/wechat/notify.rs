@@ -2,7 +2,7 @@
 
 use super::Account;
 use super::objects::refund_word_v2;
-use super::{auth, authorizations, objects, transfers, v2, xml};
+use super::{auth, authorizations, complaints, objects, transfers, v2, xml};
 use crate::authorizations::AuthorizationState;
 use crate::crypto::{ALNUM, ecb_seal, gcm_seal, md5_hex, random_text};
 use crate::ids;
@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 /// APIv3: JSON, sealed with the APIv3 key, signed in headers.
 pub(crate) fn v3(notice: &Notice<'_>, merchant: &Account, now: i64) -> SignedRequest {
     let (event, summary, original, plain, wire) = match notice.refund {
+        None if let (Some((event, summary, plain)), Some(told)) = (complaints::told(notice), notice.complaint) => {
+            (event, summary, "complaint", plain, told.wire)
+        }
         None if let Some(transfer) = notice.transfer => (
             "MCHTRANSFER.BILL.FINISHED",
             "商家转账单据终态通知",

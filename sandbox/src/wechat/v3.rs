@@ -1,6 +1,7 @@
 //! APIv3: routes, refusals, and the envelope of answers (wechat.md sections 1, 2, 4).
 
 use super::Account;
+use super::complaints::{self, About};
 use super::{auth, authorizations, bill, orders, receipts, refunds, transfers};
 use crate::crypto::{ALNUM, gcm_seal, random_text};
 use crate::faults::{Misbehaviour, Op};
@@ -93,6 +94,9 @@ pub(crate) enum Route {
     Certificates,
     TradeBill,
     BillFile,
+    Complaints,
+    Complaint { id: String, about: About },
+    ComplaintUrl,
 }
 
 impl Route {
@@ -144,6 +148,19 @@ impl Route {
             ] => {
                 return Some(Self::AuthorizationClose { number: (*number).to_owned() });
             }
+            ["v3", "merchant-service", "complaints-v2"] => return Some(Self::Complaints),
+            ["v3", "merchant-service", "complaint-notifications"] => return Some(Self::ComplaintUrl),
+            ["v3", "merchant-service", "complaints-v2", id, rest @ ..] => {
+                let about = match rest {
+                    [] => About::It,
+                    ["negotiation-historys"] => About::History,
+                    ["response"] => About::Response,
+                    ["complete"] => About::Complete,
+                    ["update-refund-progress"] => About::Refund,
+                    _ => return None,
+                };
+                return Some(Self::Complaint { id: (*id).to_owned(), about });
+            }
             ["v3", "bill", "tradebill"] => return Some(Self::TradeBill),
             ["v3", "billdownload", "file"] => return Some(Self::BillFile),
             ["v3", "certificates"] => return Some(Self::Certificates),
@@ -162,6 +179,13 @@ impl Route {
         }
     }
 
+    fn allows(&self, method: &str) -> bool {
+        match self {
+            Self::ComplaintUrl => matches!(method, "GET" | "POST" | "PUT" | "DELETE"),
+            _ => method == self.method(),
+        }
+    }
+
     fn method(&self) -> &'static str {
         match self {
             Self::ById { .. }
@@ -173,13 +197,15 @@ impl Route {
             | Self::ReceiptQuery { .. }
             | Self::Certificates
             | Self::TradeBill
+            | Self::Complaints
+            | Self::Complaint { about: About::It | About::History, .. }
             | Self::BillFile => "GET",
             _ => "POST",
         }
     }
 
     pub(crate) fn op(&self, method: &str) -> Op {
-        if method != self.method() {
+        if !self.allows(method) {
             return Op::Unknown;
         }
         match self {
@@ -198,12 +224,19 @@ impl Route {
             Self::TransferCancel { .. } => Op::TransferCancel,
             Self::Certificates => Op::Certificates,
             Self::TradeBill | Self::BillFile => Op::Bill,
+            Self::Complaints => Op::Complaints,
+            Self::Complaint { about: About::It | About::History, .. } => Op::ComplaintQuery,
+            Self::Complaint { about: About::Response, .. } => Op::ComplaintAnswer,
+            Self::Complaint { about: About::Complete | About::Refund, .. } => Op::ComplaintEnd,
+            Self::ComplaintUrl => Op::ComplaintUrl,
         }
     }
 
     pub(crate) fn number(self) -> Option<String> {
         match self {
-            Self::ById { id, .. } | Self::Abnormal { id } | Self::TransferById { id } => Some(id),
+            Self::ById { id, .. } | Self::Abnormal { id } | Self::TransferById { id } | Self::Complaint { id, .. } => {
+                Some(id)
+            }
             Self::ByNumber { number, .. }
             | Self::Close { number, .. }
             | Self::Reverse { number }
@@ -221,6 +254,8 @@ impl Route {
             | Self::ReceiptApply
             | Self::Certificates
             | Self::TradeBill
+            | Self::Complaints
+            | Self::ComplaintUrl
             | Self::BillFile => None,
         }
     }
@@ -253,7 +288,7 @@ type Served = (std::sync::Arc<Account>, Option<Value>);
 
 fn serve(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Result<Served, Refusal> {
     let route = Route::of(&inbound.path).ok_or_else(|| Refusal::new(404, "", "", 0))?;
-    if inbound.method != route.method() {
+    if !route.allows(&inbound.method) {
         return Err(Refusal::new(405, "", "", 0));
     }
     let invalid = |message: &str| Refusal::new(400, "INVALID_REQUEST", message, 268_435_461);
@@ -295,6 +330,9 @@ fn serve(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> R
         Route::Certificates => Some(certificates(&merchant)),
         Route::TradeBill => bill::trade_bill(&cx)?,
         Route::BillFile => None,
+        Route::Complaints => complaints::list(&cx)?,
+        Route::Complaint { id, about } => complaints::one(&cx, &id, about)?,
+        Route::ComplaintUrl => complaints::notifications(&cx)?,
     };
     Ok((merchant, body))
 }

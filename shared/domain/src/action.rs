@@ -131,6 +131,8 @@ actions! {
         Orders = "queryOrders", User, ["queryOrders"];
         /// Incidents.
         Incidents = "queryIncidents", Merchant, ["queryIncidents"];
+        /// Complaints of payers, or one of them with what was said.
+        Complaints = "queryComplaints", Merchant, ["queryComplaints"];
         /// Delivers an order again.
         RerunHandler = "rerunHandler", Merchant, ["rerunHandler"];
         /// Takes the proof of a purchase in Apple's store.
@@ -155,6 +157,14 @@ actions! {
         QueryShipping = "queryShipping", Merchant, ["queryShipping"];
         /// Asks the payer to confirm that the goods have come.
         ConfirmReceive = "confirmReceive", Merchant, ["confirmReceive"];
+        /// Answers a payer who complains.
+        AnswerComplaint = "answerComplaint", Merchant, ["answerComplaint"];
+        /// Tells the provider that a complaint is done with.
+        CompleteComplaint = "completeComplaint", Merchant, ["completeComplaint"];
+        /// Refunds an order that is complained of, and then completes the complaint.
+        RefundComplaint = "refundComplaint", Merchant, ["refundComplaint"];
+        /// Has the provider send notices of complaints.
+        SubscribeComplaints = "subscribeComplaints", Merchant, ["subscribeComplaints"];
     }
     /// Money that is paid out, and coins of virtual payment.
     Transfers of "transfer" {
@@ -204,7 +214,9 @@ impl Queries {
         match self {
             Self::VerifyReceipt => Some(Provider::Appleiap),
             Self::VerifyPurchase => Some(Provider::Huawei),
-            Self::Payment | Self::Orders | Self::Incidents | Self::RerunHandler | Self::Methods => None,
+            Self::Payment | Self::Orders | Self::Incidents | Self::Complaints | Self::RerunHandler | Self::Methods => {
+                None
+            }
         }
     }
 }

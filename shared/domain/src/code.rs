@@ -164,6 +164,10 @@ codes! {
     SHIPPING_STATE = 2041, 409, "订单当前状态不允许此发货操作", "the order's shipping does not allow this now";
     /// The platform does not have the payment yet.
     SHIPPING_NOT_YET = 2042, 409, "微信尚未收录该支付单，请一分钟后再试", "the platform does not have the payment yet, try again in a minute";
+    /// No such complaint.
+    NO_COMPLAINT = 2060, 404, "投诉单不存在", "there is no such complaint";
+    /// It is done with, or stands otherwise than this needs.
+    COMPLAINT_STATE = 2061, 409, "投诉单当前状态不允许此操作", "the complaint does not allow this now";
     /// VK-Pay: the provider gave no pay parameters.
     PROVIDER_REFUSED = 3001, 422, "支付渠道拒绝了请求", "the provider refused";
     /// The provider refused the refund.
@@ -176,6 +180,8 @@ codes! {
     SHIPPING_REFUSED = 3005, 422, "平台拒绝了发货信息", "the platform refused the shipping information";
     /// The provider takes no transfers from the address that the request came from; nothing was sent.
     CALLER_ADDRESS = 3013, 422, "支付渠道不接受本服务出口 IP 的请求，请在商户平台登记", "the provider takes no transfers from this service's address; register it with the provider";
+    /// The provider refused what was to be done about a complaint.
+    COMPLAINT_REFUSED = 3010, 422, "支付渠道拒绝了投诉处理", "the provider refused what was to be done about the complaint";
     /// The provider does not accept the set-up.
     PROVIDER_SETUP = 5020, 502, "支付渠道配置有误，请联系商户", "the provider does not accept the merchant's set-up";
     /// The outcome is not known.

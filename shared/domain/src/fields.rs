@@ -150,6 +150,23 @@ pub const SHIPPING_LIST: Field = Field::new("shipping_list", Checked("a list of 
 pub const RECEIVED_TIME: Field =
     Field::new("received_time", Integer { least: 1, most: 9_999_999_999_999, unit: Some(MILLISECONDS) });
 
+/// A complaint, by the provider's id of it.
+pub const COMPLAINT_ID: Field = Field::new("complaint_id", Text(64));
+/// How complaints stand that are wanted.
+pub const COMPLAINT_STATE: Field = Field::new("state", Choice(&["pending", "processing", "processed"]));
+/// What the payer is answered; Alipay's `remark`.
+pub const RESPONSE_CONTENT: Field = Field::new("response_content", Text(500));
+/// Pictures of the answer, by the provider's ids of them.
+pub const RESPONSE_IMAGES: Field = Field::new(
+    "response_images",
+    Checked("a list of 1 to 4 ids of pictures that were uploaded at the provider, texts of at most 256 characters"),
+);
+/// How the merchant has dealt with a complaint, in Alipay's words.
+pub const PROCESS_CODE: Field = Field::new(
+    "process_code",
+    Choice(&["CONSENSUS_WITH_CLIENT", "RECTIFICATION_NO_REFUND", "REFUND", "SUBMIT_PROOF_NOT_CONTACTED", "ORTHER"]),
+);
+
 /// A transfer's number.
 pub const OUT_BILL_NO: Field = Field::new("out_bill_no", Number).code(Code::OUT_TRADE_NO);
 /// The provider's number of it.
@@ -287,6 +304,13 @@ const RESOLVE: &[Field] = &[INCIDENT_ID.needed(), INCIDENT_ACTION.needed(), NOTE
 const UPLOAD_SHIPPING: &[Field] =
     &[OUT_TRADE_NO.needed(), LOGISTICS_TYPE, DELIVERY_MODE, IS_ALL_DELIVERED, SHIPPING_LIST];
 const CONFIRM_RECEIVE: &[Field] = &[OUT_TRADE_NO.needed(), RECEIVED_TIME];
+const COMPLAINTS: &[Field] = &[COMPLAINT_ID, PROVIDER, PID, COMPLAINT_STATE, OUT_TRADE_NO, PAGE_SIZE, CURSOR];
+const ANSWER_COMPLAINT: &[Field] =
+    &[PROVIDER.needed(), COMPLAINT_ID.needed(), RESPONSE_CONTENT.needed(), RESPONSE_IMAGES, PID];
+const COMPLETE_COMPLAINT: &[Field] = &[PROVIDER.needed(), COMPLAINT_ID.needed(), RESPONSE_CONTENT, PROCESS_CODE, PID];
+const REFUND_COMPLAINT: &[Field] =
+    &[PROVIDER.needed(), COMPLAINT_ID.needed(), OUT_TRADE_NO, REFUND_FEE, REFUND_DESC, PID];
+const SUBSCRIBE_COMPLAINTS: &[Field] = &[PROVIDER.needed(), PID];
 const TRANSFER: &[Field] = &[
     PROVIDER.needed(),
     OUT_BILL_NO,
@@ -365,6 +389,7 @@ pub const fn of(action: Action) -> &'static [Field] {
         Action::Queries(Queries::Payment) => QUERY,
         Action::Queries(Queries::Orders) => ORDERS,
         Action::Queries(Queries::Incidents) => INCIDENTS,
+        Action::Queries(Queries::Complaints) => COMPLAINTS,
         Action::Queries(Queries::VerifyReceipt | Queries::VerifyPurchase) => VERIFY,
         Action::Queries(Queries::Methods) => METHODS,
         Action::Refunds(Refunds::Refund) => REFUND,
@@ -373,6 +398,10 @@ pub const fn of(action: Action) -> &'static [Field] {
         Action::Refunds(Refunds::UploadShipping) => UPLOAD_SHIPPING,
         Action::Refunds(Refunds::QueryShipping) => ORDER,
         Action::Refunds(Refunds::ConfirmReceive) => CONFIRM_RECEIVE,
+        Action::Refunds(Refunds::AnswerComplaint) => ANSWER_COMPLAINT,
+        Action::Refunds(Refunds::CompleteComplaint) => COMPLETE_COMPLAINT,
+        Action::Refunds(Refunds::RefundComplaint) => REFUND_COMPLAINT,
+        Action::Refunds(Refunds::SubscribeComplaints) => SUBSCRIBE_COMPLAINTS,
         Action::Transfers(Transfers::Transfer) => TRANSFER,
         Action::Transfers(Transfers::Query | Transfers::Cancel | Transfers::Receipt) => ONE_TRANSFER,
         Action::Transfers(Transfers::Authorize) => AUTHORIZE,

@@ -5,6 +5,7 @@ pub mod action;
 mod attempt;
 mod authorization;
 mod code;
+mod complaint;
 mod day;
 mod field;
 pub mod fields;
@@ -24,6 +25,10 @@ mod unix_ms;
 pub use attempt::{Attempt, AttemptState, Parameters, REVERSAL};
 pub use authorization::{Authorization, AuthorizationState};
 pub use code::{Code, Failure};
+pub use complaint::{
+    Complaint, ComplaintAnswered, ComplaintLine, ComplaintOrder, ComplaintRecord, ComplaintRefund, ComplaintState,
+    LONGEST_COMPLAINT_TEXT, MOST_OF_A_COMPLAINT,
+};
 pub use day::Day;
 pub use field::{Field, Shape};
 pub use money::Fen;

@@ -1,10 +1,13 @@
-//! The use cases: create, query, close, refund, transfer, ship, tasks, incidents, bills, missed notices; and `confirm`, the one room in which an order becomes paid.
+//! The use cases: create, query, close, refund, transfer, ship, complaints, tasks, incidents, bills, missed notices; and `confirm`, the one room in which an order becomes paid.
 
 mod ask;
 mod authorization;
 mod bills;
 mod close;
 mod coins;
+mod complain;
+mod complaint_poll;
+mod complaints;
 mod confirm;
 mod create;
 mod days;
@@ -43,6 +46,11 @@ pub use authorization::{close_authorization, create_authorization, query_authori
 pub use bills::{BillsReply, check_bills};
 pub use close::close_payment;
 pub use coins::coins;
+pub use complaint_poll::look_for_complaints;
+pub use complaints::{
+    ComplaintRefunded, Complaints, Subscribed, answer_complaint, complete_complaint, query_complaints,
+    refund_complaint, subscribe_complaints,
+};
 pub use confirm::confirm;
 pub use create::{CreateInput, CreateReply, Environment, create_payment};
 pub use days::listed_accounts;

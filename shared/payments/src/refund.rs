@@ -16,6 +16,17 @@ pub struct RefundInput<'a> {
 }
 
 impl<'a> RefundInput<'a> {
+    /// A refund that was decided here.
+    pub(super) const fn of(
+        out_trade_no: &'a str,
+        out_refund_no: &'a str,
+        refund_fee: Fen,
+        refund_desc: &'a str,
+    ) -> Self {
+        let (out_refund_no, refund_fee) = (Some(out_refund_no), Some(refund_fee));
+        Self { out_trade_no, out_refund_no, refund_fee, total_fee: None, refund_desc }
+    }
+
     /// Reads the data. A `refund_fee` that is there but no amount is an error: only leaving it out means all.
     ///
     /// # Errors

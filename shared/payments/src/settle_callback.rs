@@ -36,6 +36,7 @@ pub async fn settle_callback(cx: &Context<'_>, notice: &Notice, source: Source) 
         Notice::Hint(hint) => settle_hint(cx, hint).await.map(|()| Settled::default()),
         Notice::Event(event) => settle_event(cx, event, source).await,
         Notice::Shipping(notice) => super::shipping::settle_shipping(cx, notice).await,
+        Notice::Complaint(notice) => super::complaints::settle_complaint(cx, notice).await,
         Notice::Echo(_) => Ok(Settled::default()),
         Notice::Other(name) => {
             tracing::info!(name, "a callback that asks for nothing");

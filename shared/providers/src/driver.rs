@@ -7,12 +7,14 @@ use crate::bill::Statement;
 use crate::diagnosis::{Examination, Page};
 use crate::{
     Account, AuthorizationRequest, AuthorizationStanding, CallError, CallbackError, CallbackRequest, Closing,
-    CreateRequest, Created, Goods, GoodsRequest, Held, Login, Meaning, Merchant, Notice, Proof, ProviderClients,
-    ProviderReply, Purchase, Receipt, RefundRequest, RefundStanding, Refusal, ShippingRequest, ShippingStanding,
-    Standing, Stands, TransferRequest, TransferStanding, Verdict,
+    ComplaintAnswer, ComplaintEnd, ComplaintPage, CreateRequest, Created, Goods, GoodsRequest, Held, Login, Meaning,
+    Merchant, Node, Notice, Proof, ProviderClients, ProviderReply, Purchase, Receipt, RefundRequest, RefundStanding,
+    Refusal, ShippingRequest, ShippingStanding, Standing, Stands, TransferRequest, TransferStanding, Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
-use domain::{Attempt, Code, Day, Failure, Order, Payment, Provider, Refund, ShippingMode, UnixMs};
+use domain::{
+    Attempt, Code, Complaint, ComplaintLine, Day, Failure, Order, Payment, Provider, Refund, ShippingMode, UnixMs,
+};
 use http::HeaderMap;
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -348,6 +350,42 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
 
     /// Has the payer asked to confirm that the goods came, at this time. It is possible once.
     async fn confirm_receive(&self, _cx: Cx<'_>, _transaction_id: &str, _received: UnixMs) -> Result<(), CallError> {
+        unsupported()
+    }
+
+    /// The merchant numbers or applications that payers complain about here, each with whether its complaints are looked
+    /// for, and the node that asks.
+    fn complaint_accounts(_merchant: &Merchant) -> Vec<(String, bool, Node)> {
+        Vec::new()
+    }
+
+    /// A page of the complaints of some days, the first and the last included; pages count from 0.
+    async fn complaints(&self, _cx: Cx<'_>, _days: (Day, Day), _page: u64) -> Result<ComplaintPage, CallError> {
+        unsupported()
+    }
+
+    /// A complaint as it stands now; `None` when the provider has none of that id.
+    async fn complaint(&self, _cx: Cx<'_>, _complaint_id: &str) -> Result<Option<Complaint>, CallError> {
+        unsupported()
+    }
+
+    /// What was said about a complaint.
+    async fn complaint_history(&self, _cx: Cx<'_>, _complaint: &Complaint) -> Result<Vec<ComplaintLine>, CallError> {
+        Ok(Vec::new())
+    }
+
+    /// Answers the payer. Each call is an answer of its own.
+    async fn answer_complaint(&self, _cx: Cx<'_>, _answer: &ComplaintAnswer<'_>) -> Result<(), CallError> {
+        unsupported()
+    }
+
+    /// Tells the provider that a complaint is done with, or that what it asks for was refunded.
+    async fn complete_complaint(&self, _cx: Cx<'_>, _end: &ComplaintEnd<'_>) -> Result<(), CallError> {
+        unsupported()
+    }
+
+    /// Has notices of complaints sent to this URL.
+    async fn subscribe_complaints(&self, _cx: Cx<'_>, _url: &str) -> Result<(), CallError> {
         unsupported()
     }
 

@@ -38,9 +38,11 @@ providers! { ($)
 
 // After the list, whose macros it uses.
 mod account;
+mod complaints;
 mod gateway;
 
 pub use account::Account;
+pub use complaints::ComplaintDesk;
 pub use diagnosis::{Diagnosis, Examination, Page, Trouble};
 pub use driver::Client;
 pub use gateway::{Gateway, ProviderClients, addressee, exchange, read_callback, reply};
@@ -53,8 +55,8 @@ pub use token_cache::TokenCache;
 pub type Config = config::Document<Merchant>;
 
 use domain::{
-    Attempt, Authorization, AuthorizationState, Code, Failure, Fen, Field, Logistics, Order, Parties, Payment,
-    Provider, ShippingReport, ShippingState, Transfer, TransferState, UnixMs,
+    Attempt, Authorization, AuthorizationState, Code, Complaint, Failure, Fen, Field, Logistics, Order, Parties,
+    Payment, Provider, ShippingReport, ShippingState, Transfer, TransferState, UnixMs,
 };
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value};
@@ -467,6 +469,37 @@ pub struct ShippingStanding {
     pub in_complaint: bool,
 }
 
+/// A page of complaints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComplaintPage {
+    /// The complaints.
+    pub complaints: Vec<Complaint>,
+    /// The next page, where there may be one.
+    pub next: Option<u64>,
+}
+
+/// What a payer who complains is answered.
+pub struct ComplaintAnswer<'a> {
+    /// The complaint, as its provider has it.
+    pub complaint: &'a Complaint,
+    /// The text.
+    pub content: &'a str,
+    /// Pictures, by the provider's ids of them.
+    pub images: &'a [String],
+}
+
+/// How a complaint is ended.
+pub struct ComplaintEnd<'a> {
+    /// The complaint, as its provider has it.
+    pub complaint: &'a Complaint,
+    /// Whether it is ended by a refund.
+    pub refunded: bool,
+    /// What was done, in Alipay's words, where the merchant says.
+    pub process_code: Option<&'a str>,
+    /// A remark, where the provider takes one.
+    pub remark: Option<&'a str>,
+}
+
 /// A callback as it arrived.
 pub struct CallbackRequest<'a> {
     /// The method.
@@ -498,6 +531,8 @@ pub enum Notice {
     Event(Box<Event>),
     /// The shipping of an order has moved, or has not for too long: the provider is asked.
     Shipping(ShippingNotice),
+    /// Somebody complains, or something was said about a complaint: the provider is asked.
+    Complaint(ComplaintNotice),
     /// A probe of the URL that is answered with this text.
     Echo(String),
     /// Something else that asks for nothing: acknowledged, and logged by this name.
@@ -542,6 +577,28 @@ pub enum ShippingEvent {
     Overdue,
     /// It was reported, or the money was paid out.
     Moved,
+}
+
+/// A message about a complaint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComplaintNotice {
+    /// Who has it.
+    pub provider: Provider,
+    /// The merchant in the configuration whose keys verified it.
+    pub merchant: String,
+    /// The merchant number or application whose keys verified it.
+    pub account: String,
+    /// The provider's id of it.
+    pub complaint_id: String,
+    /// What happened, in the provider's word.
+    pub event: String,
+}
+
+impl ComplaintNotice {
+    /// Whether an id has the shape of one.
+    pub(crate) fn is_id(text: &str) -> bool {
+        (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    }
 }
 
 /// Something that happened to what was bought (Apple: a renewal, a refund taken back …).

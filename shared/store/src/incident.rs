@@ -48,6 +48,8 @@ pub enum IncidentName {
     HandlerParked,
     /// The shipping of a paid order is not reported, and the platform keeps its money.
     Unshipped,
+    /// A payer complains at the provider, and waits for the merchant.
+    Complaint,
     /// A bill has a payment that the table has not.
     BillMissingHere,
     /// The table has a payment that the bill has not.
@@ -80,6 +82,7 @@ impl IncidentName {
             Self::UnconfirmedNotice => "unconfirmed_notice",
             Self::HandlerParked => "handler_parked",
             Self::Unshipped => "unshipped",
+            Self::Complaint => "complaint",
             Self::BillMissingHere => "bill_missing_here",
             Self::BillMissingThere => "bill_missing_there",
             Self::BillAmount => "bill_amount",
@@ -250,6 +253,11 @@ impl Incident {
             }
             (IncidentName::Undelivered | IncidentName::HandlerParked, _) => return digest(&json!(["undelivered", no])),
             (IncidentName::Unshipped, _) => return digest(&json!(["unshipped", no])),
+            // Whatever becomes of a complaint, and however often the payer goes on with it.
+            (IncidentName::Complaint, _) => {
+                let id = self.actual.as_ref().map(|actual| &actual["complaint_id"]);
+                return digest(&json!([self.incident, self.provider, self.merchant, id]));
+            }
             _ => {}
         }
         let by_its_words = match self.incident {

@@ -136,6 +136,11 @@ impl Key {
         Self::new(format!("P#{provider}#{identity}"), "P")
     }
 
+    /// A complaint, by the provider's id of it.
+    pub(crate) fn complaint(provider: &str, merchant: &str, complaint_id: &str) -> Self {
+        Self::new(format!("CP#{provider}#{merchant}#{complaint_id}"), "CP")
+    }
+
     /// How a merchant's bill of a day was checked.
     pub(crate) fn bill(provider: &str, merchant: &str, day: &str) -> Self {
         Self::new(format!("B#{provider}#{merchant}#{day}"), "B")

@@ -11,6 +11,7 @@
 mod authorizations;
 mod bills;
 pub mod client;
+mod complaints;
 mod credit;
 mod days;
 mod doubt;
@@ -29,6 +30,7 @@ mod transfers;
 mod write;
 
 pub use bills::{BillReport, BillState, PaidEntry, RefundedEntry, SHARDS};
+pub use complaints::{ComplaintChange, ComplaintList, ComplaintWritten, IncidentMove};
 pub use credit::{Claimed, Committed, PaymentCommit, Verdict};
 pub use days::{ByDay, DayList, DayPosition, DayTotals, ListedAccount, OnDay};
 pub use due::{Claim, Due, DueCursor, DueItem, DuePage};

@@ -53,6 +53,8 @@ pub struct AlipayNode {
     pub app_auth_token: Option<Secret>,
     /// `transfer` only: its scene and limits.
     pub transfer: TransferDefaults,
+    /// Whether complaints of its application are looked for.
+    pub complaints: bool,
 }
 
 /// Serial numbers of certificate mode, Alipay's own kind.
@@ -87,6 +89,7 @@ impl AlipayNode {
         let sandbox = node.flag("sandbox").unwrap_or(false);
         let seller_id = node.text("sellerId");
         let app_auth_token = node.secret("appAuthToken");
+        let complaints = node.flag("complaints").unwrap_or(false);
         let encrypt_key = read_encrypt_key(node);
         let transfer = match name {
             "transfer" => TransferDefaults::read(node, "transferSceneName"),
@@ -119,6 +122,7 @@ impl AlipayNode {
             seller_id,
             app_auth_token,
             transfer,
+            complaints,
         })
     }
 }

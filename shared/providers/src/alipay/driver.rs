@@ -1,17 +1,17 @@
 //! Alipay behind the interface that all providers have.
 
 use super::config::{ALIASES, AlipayNode, IGNORED, NODES};
-use super::{bill, check, create, examine, login, notify, refund, trade, transfer};
+use super::{bill, check, complaint, create, examine, login, notify, refund, trade, transfer};
 use crate::bill::Statement;
 use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, DAY, Driver, Shape};
 use crate::{
-    Account, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Login, Merchant, Notice,
-    ProviderClients, ProviderReply, RefundRequest, RefundStanding, Standing, TransferRequest, TransferStanding,
-    Verdict, text_of,
+    Account, CallError, CallbackError, CallbackRequest, Closing, ComplaintAnswer, ComplaintEnd, ComplaintPage,
+    CreateRequest, Created, Login, Merchant, Node, Notice, ProviderClients, ProviderReply, RefundRequest,
+    RefundStanding, Standing, TransferRequest, TransferStanding, Verdict, text_of,
 };
 use config::{Reader, Section, TransferDefaults};
-use domain::{Attempt, Code, Day, Failure, Order, Refund, UnixMs};
+use domain::{Attempt, Code, Complaint, ComplaintLine, Day, Failure, Order, Refund, UnixMs};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -147,6 +147,32 @@ impl Driver for AlipayNode {
 
     async fn bill(&self, cx: Cx<'_>, day: Day) -> Result<Statement, CallError> {
         bill::bill(cx.clients, self, day, cx.now).await
+    }
+
+    /// By application.
+    fn complaint_accounts(merchant: &Merchant) -> Vec<(String, bool, Node)> {
+        let nodes = merchant.alipay.values();
+        nodes.map(|node| (node.app_id.clone(), node.complaints, node.clone().into())).collect()
+    }
+
+    async fn complaints(&self, cx: Cx<'_>, days: (Day, Day), page: u64) -> Result<ComplaintPage, CallError> {
+        complaint::list(cx, self, days, page).await
+    }
+
+    async fn complaint(&self, cx: Cx<'_>, complaint_id: &str) -> Result<Option<Complaint>, CallError> {
+        complaint::find(cx, self, complaint_id).await
+    }
+
+    async fn complaint_history(&self, cx: Cx<'_>, complaint: &Complaint) -> Result<Vec<ComplaintLine>, CallError> {
+        complaint::history(cx, self, complaint).await
+    }
+
+    async fn answer_complaint(&self, cx: Cx<'_>, answer: &ComplaintAnswer<'_>) -> Result<(), CallError> {
+        complaint::answer(cx, self, answer).await
+    }
+
+    async fn complete_complaint(&self, cx: Cx<'_>, end: &ComplaintEnd<'_>) -> Result<(), CallError> {
+        complaint::complete(cx, self, end).await
     }
 
     async fn examine(&self, cx: Cx<'_>) -> Examination {

@@ -11,6 +11,7 @@ pub mod bill;
 mod call;
 mod check;
 pub(super) mod clock;
+mod complaint;
 mod config;
 mod create;
 mod driver;

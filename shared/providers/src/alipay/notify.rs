@@ -9,7 +9,10 @@ use super::{clock, payment, signing};
 use crate::Merchant;
 use crate::alipay::AlipayNode;
 use crate::common::raw;
-use crate::{CallbackError, Notice, ProviderReply, RefundNotice, RefundProgress, RefundStanding, Verdict, missing_key};
+use crate::{
+    CallbackError, ComplaintNotice, Notice, ProviderReply, RefundNotice, RefundProgress, RefundStanding, Verdict,
+    missing_key,
+};
 use domain::{Fen, Payment, Provider};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -20,6 +23,9 @@ pub(super) fn read(merchant: &Merchant, body: &[u8]) -> Result<Notice, CallbackE
     let node = verified(merchant, &params)?;
     let fields: Map<String, Value> =
         params.into_iter().filter(|(_, value)| !value.is_empty()).map(|(n, v)| (n, v.into())).collect();
+    if let Some(method) = word(&fields, "msg_method") {
+        return message(merchant, node, method, &fields);
+    }
     if fields.get("charset").is_some_and(|c| !c.as_str().unwrap_or_default().eq_ignore_ascii_case("utf-8")) {
         return Err(CallbackError::Malformed("charset"));
     }
@@ -39,6 +45,28 @@ pub(super) fn read(merchant: &Merchant, body: &[u8]) -> Result<Notice, CallbackE
         "TRADE_SUCCESS" | "TRADE_FINISHED" => Ok(Notice::Payment(Box::new(payment))),
         other => Ok(Notice::Other(other.to_owned())),
     }
+}
+
+/// A message to the application's gateway. That of a complaint says only which one it is about.
+fn message(
+    merchant: &Merchant,
+    node: &AlipayNode,
+    method: &str,
+    fields: &Map<String, Value>,
+) -> Result<Notice, CallbackError> {
+    if method != "alipay.merchant.tradecomplain.changed" {
+        return Ok(Notice::Other(method.chars().filter(char::is_ascii_graphic).take(64).collect()));
+    }
+    let content: Value = serde_json::from_str(word(fields, "biz_content").unwrap_or_default())
+        .map_err(|_| CallbackError::Malformed("biz_content"))?;
+    let id = content["complain_event_id"].as_str().filter(|id| ComplaintNotice::is_id(id));
+    Ok(Notice::Complaint(ComplaintNotice {
+        provider: Provider::Alipay,
+        merchant: merchant.id.clone(),
+        account: node.app_id.clone(),
+        complaint_id: id.ok_or(CallbackError::Malformed("complain_event_id"))?.to_owned(),
+        event: method.to_owned(),
+    }))
 }
 
 /// The answer to a callback: seven bytes, or anything else.

@@ -6,6 +6,7 @@ pub mod raw;
 pub(crate) mod store;
 pub mod url;
 pub(crate) mod wechat_api;
+pub(crate) mod wechat_complaint;
 pub(crate) mod wechat_login;
 pub(crate) mod wechat_push;
 pub mod xml;

@@ -179,6 +179,7 @@ fn read_douyinpay(node: &Reader<'_>, app_id: Option<&str>, api_base: Option<&Str
         shipping: None,
         token: None,
         push_key: None,
+        complaints: false,
     };
     Some(DouyinPay { jsapi: way("mp-weixin"), app: way("app-plus"), native: way("h5"), mweb: way("mweb") })
 }

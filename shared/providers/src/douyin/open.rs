@@ -64,6 +64,7 @@ pub(super) async fn read(
         Notice::Payment(payment) => payment.provider = Provider::Douyin,
         Notice::Refund(refund) => refund.provider = Provider::Douyin,
         Notice::Transfer(_) | Notice::Authorization(_) => return Err(CallbackError::Malformed("a transfer")),
+        Notice::Complaint(_) => return Err(CallbackError::Malformed("a complaint")),
         Notice::Hint(_) | Notice::Event(_) | Notice::Shipping(_) | Notice::Echo(_) | Notice::Other(_) => {}
     }
     Ok(notice)

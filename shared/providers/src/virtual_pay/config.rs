@@ -37,6 +37,8 @@ pub struct VirtualNode {
     pub session_ttl: u64,
     /// Another host than WeChat's.
     pub api_base: Option<String>,
+    /// Whether complaints of the mini program are looked for.
+    pub complaints: bool,
 }
 
 impl VirtualNode {
@@ -56,6 +58,7 @@ impl VirtualNode {
         let rate = node.integer("rate", 1..=1_000_000).unwrap_or(100);
         let session_ttl = node.integer("sessionTtl", 60..=2_592_000).unwrap_or(259_200);
         let api_base = node.api_base();
+        let complaints = node.flag("complaints").unwrap_or(false);
         Some(Self {
             app_id: app_id?,
             secret: secret?,
@@ -68,6 +71,7 @@ impl VirtualNode {
             sandbox,
             session_ttl,
             api_base,
+            complaints,
         })
     }
 }

@@ -1,16 +1,17 @@
 //! Virtual payment behind the interface that all providers have.
 
 use super::config::{ALIASES, IGNORED, NODES, VirtualNode};
-use super::{create, env, examine, order, push, session};
+use super::{complaint, create, env, examine, order, push, session};
 use crate::common::wechat_push;
 use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, MARGIN, Shape};
 use crate::{
-    CallError, CallbackError, CallbackRequest, CreateRequest, Created, Goods, GoodsRequest, Login, Merchant, Notice,
-    ProviderClients, ProviderReply, RefundRequest, RefundStanding, Standing, Verdict, text_of,
+    CallError, CallbackError, CallbackRequest, ComplaintAnswer, ComplaintEnd, ComplaintPage, CreateRequest, Created,
+    Goods, GoodsRequest, Login, Merchant, Node, Notice, ProviderClients, ProviderReply, RefundRequest, RefundStanding,
+    Standing, Verdict, text_of,
 };
 use config::{Reader, Section};
-use domain::{Attempt, Code, Failure, Fen, Order, Refund, UnixMs, fields};
+use domain::{Attempt, Code, Complaint, ComplaintLine, Day, Failure, Fen, Order, Refund, UnixMs, fields};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -148,6 +149,32 @@ impl Driver for VirtualNode {
     async fn login(cx: Cx<'_>, merchant: &Merchant, _platform: &str, code: &str) -> Option<Result<Login, CallError>> {
         let node = merchant.virtual_pay.get("mp-weixin")?;
         Some(session::app(node).session(cx.clients, code, node.session_ttl, cx.now).await)
+    }
+
+    /// By mini program.
+    fn complaint_accounts(merchant: &Merchant) -> Vec<(String, bool, Node)> {
+        let nodes = merchant.virtual_pay.values();
+        nodes.map(|node| (node.app_id.clone(), node.complaints, node.clone().into())).collect()
+    }
+
+    async fn complaints(&self, cx: Cx<'_>, days: (Day, Day), page: u64) -> Result<ComplaintPage, CallError> {
+        complaint::list(cx, self, days, page).await
+    }
+
+    async fn complaint(&self, cx: Cx<'_>, complaint_id: &str) -> Result<Option<Complaint>, CallError> {
+        complaint::find(cx, self, complaint_id).await
+    }
+
+    async fn complaint_history(&self, cx: Cx<'_>, complaint: &Complaint) -> Result<Vec<ComplaintLine>, CallError> {
+        complaint::history(cx, self, complaint).await
+    }
+
+    async fn answer_complaint(&self, cx: Cx<'_>, answer: &ComplaintAnswer<'_>) -> Result<(), CallError> {
+        complaint::answer(cx, self, answer).await
+    }
+
+    async fn complete_complaint(&self, cx: Cx<'_>, end: &ComplaintEnd<'_>) -> Result<(), CallError> {
+        complaint::complete(cx, self, end).await
     }
 
     async fn examine(&self, cx: Cx<'_>) -> Examination {

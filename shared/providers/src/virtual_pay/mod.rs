@@ -5,6 +5,7 @@
 //! are compared.
 
 mod coins;
+mod complaint;
 mod config;
 mod driver;
 mod examine;

@@ -6,7 +6,8 @@ use crate::Merchant;
 use crate::common::wechat_push::{Fields, Push, Receiver, open, other, shipping};
 use crate::virtual_pay::VirtualNode;
 use crate::{
-    CallbackError, CallbackRequest, Hint, Notice, ProviderClients, RefundNotice, RefundProgress, RefundStanding,
+    CallbackError, CallbackRequest, ComplaintNotice, Hint, Notice, ProviderClients, RefundNotice, RefundProgress,
+    RefundStanding,
 };
 use domain::{Fen, Parties, Payment, Provider, UnixMs};
 use serde_json::{Map, json};
@@ -14,6 +15,7 @@ use serde_json::{Map, json};
 const GOODS: &str = "xpay_goods_deliver_notify";
 const COINS: &str = "xpay_coin_pay_notify";
 const REFUND: &str = "xpay_refund_notify";
+const COMPLAINT: &str = "xpay_complaint_notify";
 
 /// Reads a push.
 pub(crate) async fn read(
@@ -36,9 +38,24 @@ pub(crate) async fn read(
     };
     match shipping(&merchant.id, &node.app_id, &message) {
         Some(notice) => notice,
+        None if message.get("Event").is_some_and(|event| event == COMPLAINT) => {
+            complained(node, &merchant.id, &message)
+        }
         None if safe => proven(node, &merchant.id, &message),
         None => Ok(hinted(&merchant.id, &message)),
     }
+}
+
+/// A complaint, which is asked for in either mode.
+fn complained(node: &VirtualNode, merchant: &str, message: &Fields) -> Result<Notice, CallbackError> {
+    let id = message.get("ComplaintId").filter(|id| ComplaintNotice::is_id(id));
+    Ok(Notice::Complaint(ComplaintNotice {
+        provider: Provider::WxpayVirtual,
+        merchant: merchant.to_owned(),
+        account: node.app_id.clone(),
+        complaint_id: id.ok_or(CallbackError::Malformed("ComplaintId"))?.clone(),
+        event: COMPLAINT.to_owned(),
+    }))
 }
 
 /// What an unproven message is a reason to ask for.

@@ -9,8 +9,8 @@ use crate::Merchant;
 use crate::common::wechat_push;
 use crate::wxpay::{Api, Scheme, V3, WECHAT_PAY, WxpayNode};
 use crate::{
-    AuthorizationNotice, CallbackError, CallbackRequest, Notice, ProviderClients, ProviderReply, RefundNotice,
-    RefundProgress, TransferNotice, Verdict, missing_key,
+    AuthorizationNotice, CallbackError, CallbackRequest, ComplaintNotice, Notice, ProviderClients, ProviderReply,
+    RefundNotice, RefundProgress, TransferNotice, Verdict, missing_key,
 };
 use crypto::aes::open_gcm;
 use domain::{AuthorizationState, Parties, Provider};
@@ -92,13 +92,13 @@ pub(crate) async fn read_v3(
         if !signed.is_fresh(request.now) {
             return Err(CallbackError::Stale);
         }
-        opened = open(v3, request.body)?;
+        opened = open(v3, request.body)?.map(|(event, resource)| (event, resource, node.mch_id.as_str()));
         if opened.is_some() {
             break;
         }
     }
     match (opened, verified, unavailable) {
-        (Some((event, resource)), ..) => notice(merchant, &event, &resource),
+        (Some((event, resource, mch_id)), ..) => notice(merchant, mch_id, &event, &resource),
         (None, true, _) => Err(CallbackError::Malformed("the resource does not open")),
         (None, false, Some(what)) => Err(CallbackError::Unavailable(what)),
         (None, false, None) => {
@@ -174,7 +174,7 @@ fn open(v3: &V3, body: &[u8]) -> Result<Option<(String, Value)>, CallbackError> 
     Ok(Some((name.to_owned(), object)))
 }
 
-fn notice(merchant: &str, event: &str, object: &Value) -> Result<Notice, CallbackError> {
+fn notice(merchant: &str, mch_id: &str, event: &str, object: &Value) -> Result<Notice, CallbackError> {
     if event == "TRANSACTION.SUCCESS" {
         if object["trade_state"].as_str() != Some("SUCCESS") {
             return Err(CallbackError::Malformed("trade_state"));
@@ -190,6 +190,9 @@ fn notice(merchant: &str, event: &str, object: &Value) -> Result<Notice, Callbac
     }
     if let Some(what) = event.strip_prefix("MCHTRANSFER.AUTHORIZATION.") {
         return authorization_notice(merchant, what, object);
+    }
+    if matches!(event, "COMPLAINT.CREATE" | "COMPLAINT.STATE_CHANGE") {
+        return complaint_notice(merchant, mch_id, object);
     }
     Ok(Notice::Other(event.chars().filter(|c| c.is_ascii_graphic()).take(64).collect()))
 }
@@ -256,6 +259,18 @@ fn authorization_notice(merchant: &str, event: &str, object: &Value) -> Result<N
         mch_id: transfer::mch_id(object).map(str::to_owned),
         standing,
     })))
+}
+
+/// A complaint's notice says only which one it is about.
+fn complaint_notice(merchant: &str, mch_id: &str, object: &Value) -> Result<Notice, CallbackError> {
+    let text = |key: &str| object.get(key).and_then(Value::as_str).filter(|text| ComplaintNotice::is_id(text));
+    Ok(Notice::Complaint(ComplaintNotice {
+        provider: Provider::Wxpay,
+        merchant: merchant.to_owned(),
+        account: mch_id.to_owned(),
+        complaint_id: text("complaint_id").ok_or(CallbackError::Malformed("complaint_id"))?.to_owned(),
+        event: text("action_type").unwrap_or_default().to_owned(),
+    }))
 }
 
 /// What is kept of a refund: not the account that the money went to.

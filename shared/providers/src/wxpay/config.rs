@@ -44,6 +44,7 @@ pub(super) const IGNORED: &[&str] = &[
     "shipping",
     "token",
     "encodingAESKey",
+    "complaints",
 ];
 
 /// uni-pay's names for the same nodes.
@@ -75,6 +76,8 @@ pub struct WxpayNode {
     pub token: Option<Secret>,
     /// `mp-weixin` only: the key of safe mode; with it only safe mode is taken.
     pub push_key: Option<PushKey>,
+    /// Whether complaints of its merchant number are looked for.
+    pub complaints: bool,
 }
 
 /// The API version of a node with its keys.
@@ -178,6 +181,7 @@ impl WxpayNode {
         };
         let shipping = if name == MINI_PROGRAM { read_shipping(node, secret.is_some()) } else { None };
         let (token, push_key) = if name == MINI_PROGRAM { wechat_push::read_keys(node) } else { (None, None) };
+        let complaints = node.flag("complaints").unwrap_or(false);
         node.asks("version", || {
             let form = json!({ "anyOf": [{ "enum": [3, 2] }, { "type": "string", "pattern": r"^(\s*|\+?0*[23])$" }, { "type": "null" }] });
             config::Kind::Form(form, vec![json!(3), json!(2)])
@@ -190,6 +194,9 @@ impl WxpayNode {
                 None
             }
         };
+        if complaints && matches!(api, Some(Api::V2(_))) {
+            node.remark("complaints", "is true, and WeChat Pay has complaints in APIv3 only: none are looked for");
+        }
         if name == "transfer" && matches!(api, Some(Api::V2(_))) {
             node.remark("version", "is 2, and WeChat Pay serves transfers in APIv3 only: each is refused");
         }
@@ -205,6 +212,7 @@ impl WxpayNode {
             shipping,
             token,
             push_key,
+            complaints,
         })
     }
 }

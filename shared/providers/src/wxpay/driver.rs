@@ -2,18 +2,21 @@
 
 use super::config::{ALIASES, Api, IGNORED, MINI_PROGRAM, NODES, V3, WxpayNode};
 use super::failure::is_paying;
-use super::{authorization, bill, callback, check, client, examine, receipt, shipping, transfer, v2, v3, v3_refund};
+use super::{
+    authorization, bill, callback, check, client, complaint, examine, receipt, shipping, transfer, v2, v3, v3_refund,
+};
 use crate::bill::Statement;
 use crate::common::{raw, wechat_login};
 use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, Shape, unsupported};
 use crate::{
     Account, AuthorizationRequest, AuthorizationStanding, CallError, CallbackError, CallbackRequest, Closing,
-    CreateRequest, Created, Login, Merchant, Notice, ProviderClients, ProviderReply, Receipt, RefundRequest,
-    RefundStanding, ShippingRequest, ShippingStanding, Standing, TransferRequest, TransferStanding, Verdict,
+    ComplaintAnswer, ComplaintEnd, ComplaintPage, CreateRequest, Created, Login, Merchant, Node, Notice,
+    ProviderClients, ProviderReply, Receipt, RefundRequest, RefundStanding, ShippingRequest, ShippingStanding,
+    Standing, TransferRequest, TransferStanding, Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
-use domain::{Attempt, Code, Day, Failure, Order, Refund, ShippingMode, UnixMs};
+use domain::{Attempt, Code, Complaint, ComplaintLine, Day, Failure, Order, Refund, ShippingMode, UnixMs};
 
 impl Driver for WxpayNode {
     const SECTION: Section = Section {
@@ -243,6 +246,54 @@ impl Driver for WxpayNode {
 
     async fn confirm_receive(&self, cx: Cx<'_>, transaction_id: &str, received: UnixMs) -> Result<(), CallError> {
         shipping::confirm_receive(cx, self, transaction_id, received).await
+    }
+
+    /// By merchant number, as bills are.
+    fn complaint_accounts(merchant: &Merchant) -> Vec<(String, bool, Node)> {
+        let nodes = merchant.wxpay.values().filter(|node| transfer_keys(node).is_some());
+        nodes.map(|node| (node.mch_id.clone(), node.complaints, node.clone().into())).collect()
+    }
+
+    async fn complaints(&self, cx: Cx<'_>, days: (Day, Day), page: u64) -> Result<ComplaintPage, CallError> {
+        match transfer_keys(self) {
+            Some(v3) => complaint::list(cx, self, v3, days, page).await,
+            None => unsupported(),
+        }
+    }
+
+    async fn complaint(&self, cx: Cx<'_>, complaint_id: &str) -> Result<Option<Complaint>, CallError> {
+        match transfer_keys(self) {
+            Some(v3) => complaint::find(cx, self, v3, complaint_id).await,
+            None => unsupported(),
+        }
+    }
+
+    async fn complaint_history(&self, cx: Cx<'_>, complaint: &Complaint) -> Result<Vec<ComplaintLine>, CallError> {
+        match transfer_keys(self) {
+            Some(v3) => complaint::history(cx, self, v3, complaint).await,
+            None => unsupported(),
+        }
+    }
+
+    async fn answer_complaint(&self, cx: Cx<'_>, answer: &ComplaintAnswer<'_>) -> Result<(), CallError> {
+        match transfer_keys(self) {
+            Some(v3) => complaint::answer(cx, self, v3, answer).await,
+            None => unsupported(),
+        }
+    }
+
+    async fn complete_complaint(&self, cx: Cx<'_>, end: &ComplaintEnd<'_>) -> Result<(), CallError> {
+        match transfer_keys(self) {
+            Some(v3) => complaint::complete(cx, self, v3, end).await,
+            None => unsupported(),
+        }
+    }
+
+    async fn subscribe_complaints(&self, cx: Cx<'_>, url: &str) -> Result<(), CallError> {
+        match transfer_keys(self) {
+            Some(v3) => complaint::subscribe(cx, self, v3, url).await,
+            None => unsupported(),
+        }
     }
 
     /// Of a page in WeChat's browser, or of a mini program.

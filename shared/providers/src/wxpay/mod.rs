@@ -10,6 +10,7 @@
 //! | `authorization`, `receipt` | payees who confirm none of them; their receipts |
 //! | `v2` | the same over XML |
 //! | `client` | `orderInfo`, for each product |
+//! | `complaint` | what payers complain of, and what they are answered |
 //! | `bill` | the bill of a day: asked for, downloaded, read |
 //! | `callback` | verify, check the age, decrypt, parse; and the replies |
 //! | `push` | message push of a mini program |
@@ -24,6 +25,7 @@ mod callback;
 mod certificates;
 mod check;
 mod client;
+mod complaint;
 mod config;
 mod driver;
 mod examine;

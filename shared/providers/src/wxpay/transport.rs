@@ -52,6 +52,11 @@ impl<'a> Ask<'a> {
         Self { body: body::text_of(body).into_bytes(), ..Self::post(target) }
     }
 
+    /// The same as a PUT.
+    pub(super) fn put(target: &'a str, body: &impl Serialize) -> Self {
+        Self { method: Method::PUT, ..Self::json(target, body) }
+    }
+
     /// With fields that are encrypted to WeChat Pay's key of that serial number.
     pub(super) fn sealed_to(self, serial: &'a str) -> Self {
         Self { serial: Some(serial), ..self }

@@ -20,6 +20,7 @@ export const ACTIONS = {
   'pay/queryPayment': { function: 'query-payment', repeats: always },
   'pay/queryOrders': { function: 'query-payment', repeats: always },
   'pay/queryIncidents': { function: 'query-payment', repeats: always },
+  'pay/queryComplaints': { function: 'query-payment', repeats: always },
   // Each call is one more delivery.
   'pay/rerunHandler': { function: 'query-payment', repeats: never },
   'pay/appleiap/verifyReceipt': { function: 'query-payment', repeats: always },
@@ -34,6 +35,11 @@ export const ACTIONS = {
   'pay/uploadShipping': { function: 'refund', repeats: always },
   'pay/queryShipping': { function: 'refund', repeats: always },
   'pay/confirmReceive': { function: 'refund', repeats: always },
+  // The same answer is sent once, an end stays an end, and a complaint has one refund.
+  'pay/answerComplaint': { function: 'refund', repeats: always },
+  'pay/completeComplaint': { function: 'refund', repeats: always },
+  'pay/refundComplaint': { function: 'refund', repeats: always },
+  'pay/subscribeComplaints': { function: 'refund', repeats: always },
   'pay/transfer': { function: 'transfer', repeats: always },
   'pay/queryTransfer': { function: 'transfer', repeats: always },
   'pay/cancelTransfer': { function: 'transfer', repeats: never },

@@ -136,6 +136,34 @@ export class VkPay {
     return this.#call('pay/uploadShipping', data, options);
   }
 
+  /** Complaints of payers, newest first; with `complaint_id` that one, asked for at its provider, with what was said. */
+  queryComplaints(data: t.QueryComplaintsRequest = {}, options?: CallOptions): Promise<Reply<t.QueryComplaintsReply>> {
+    return this.#call('pay/queryComplaints', data, options);
+  }
+
+  /** Answers a payer who complains. The same answer is sent once. 2061: the complaint is done with. */
+  answerComplaint(data: t.AnswerComplaintRequest, options?: CallOptions): Promise<Reply<t.ComplaintReply>> {
+    return this.#call('pay/answerComplaint', data, options);
+  }
+
+  /** Tells the provider that a complaint is done with. */
+  completeComplaint(data: t.CompleteComplaintRequest, options?: CallOptions): Promise<Reply<t.ComplaintReply>> {
+    return this.#call('pay/completeComplaint', data, options);
+  }
+
+  /** Refunds the order that is complained of, once, and completes the complaint when the money is back. */
+  refundComplaint(data: t.RefundComplaintRequest, options?: CallOptions): Promise<Reply<t.RefundReply & t.ComplaintReply>> {
+    return this.#call('pay/refundComplaint', data, options);
+  }
+
+  /** Has WeChat Pay send notices of complaints. */
+  subscribeComplaints(
+    data: { provider: t.Provider; pid?: string },
+    options?: CallOptions,
+  ): Promise<Reply<{ url: string; accounts: string[] }>> {
+    return this.#call('pay/subscribeComplaints', data, options);
+  }
+
   /** How the shipping of an order stands. */
   queryShipping(data: { out_trade_no: string }, options?: CallOptions): Promise<Reply<t.QueryShippingReply>> {
     return this.#call('pay/queryShipping', data, options);

@@ -574,6 +574,88 @@ export interface MethodsReply {
   cache_ms: number;
 }
 
+// Complaints
+
+export type ComplaintState = 'pending' | 'processing' | 'processed';
+
+export interface Complaint {
+  complaint_id: string;
+  provider: Provider;
+  merchant: string;
+  state: ComplaintState;
+  /** The provider's own word. */
+  provider_state: string;
+  /** The payer has written, and nobody has answered. */
+  awaits_reply: boolean;
+  complained_at: number;
+  /** Until when the next step is due. */
+  deadline: number | null;
+  times: number;
+  problem_type: string | null;
+  description: string | null;
+  detail: string | null;
+  /** Masked. */
+  phone: string | null;
+  tags: string[];
+  /** Fen. */
+  amount: number;
+  apply_refund_fee: number | null;
+  refunded: boolean;
+  media: string[];
+  out_trade_no: string | null;
+  orders: { number: string | null; transaction_id: string | null; amount: number | null }[];
+  incident_id: string;
+  out_refund_no: string | null;
+  create_date: number;
+  update_date: number;
+}
+
+export interface QueryComplaintsRequest {
+  provider?: Provider;
+  pid?: string;
+  complaint_id?: string;
+  state?: ComplaintState;
+  out_trade_no?: string;
+  pageSize?: number;
+  cursor?: string;
+}
+
+export interface QueryComplaintsReply extends Page<Complaint> {
+  /** What was said, where `complaint_id` names one. */
+  history?: { at: number | null; operator: string; type: string; text: string | null }[];
+}
+
+export interface AnswerComplaintRequest {
+  provider: Provider;
+  pid?: string;
+  complaint_id: string;
+  response_content: string;
+  response_images?: readonly string[];
+}
+
+export interface CompleteComplaintRequest {
+  provider: Provider;
+  pid?: string;
+  complaint_id: string;
+  /** Alipay's remark. */
+  response_content?: string;
+  /** Needed by Alipay. */
+  process_code?: 'CONSENSUS_WITH_CLIENT' | 'RECTIFICATION_NO_REFUND' | 'REFUND' | 'SUBMIT_PROOF_NOT_CONTACTED' | 'ORTHER';
+}
+
+export interface RefundComplaintRequest {
+  provider: Provider;
+  pid?: string;
+  complaint_id: string;
+  out_trade_no?: string;
+  refund_fee?: number;
+  refund_desc?: string;
+}
+
+export interface ComplaintReply {
+  complaint: Complaint;
+}
+
 // Proofs of purchases, logins, coins
 
 /** One of the proofs; the first that is there counts. */
