@@ -372,6 +372,8 @@ async fn only_apiv3_and_only_wechat_pay_have_authorisations() {
     data["provider"] = json!("alipay");
     let (status, answer) = world.authorization("create", data).await;
     assert_eq!((status, &answer["code"]), (422, &json!(2005)), "{answer}");
+    assert!(world.kind("authorization").await.is_empty() && world.sandbox.requests().is_empty());
+    let world = World::start().await;
     for no in ["A1", "with space", "A|AAAA"] {
         let (status, answer) = world.authorize(no).await;
         assert_eq!((status, &answer["field"]), (400, &json!("out_authorization_no")), "{no}: {answer}");

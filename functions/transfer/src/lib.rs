@@ -1,5 +1,5 @@
-//! `pay/transfer`, `pay/queryTransfer`, `pay/cancelTransfer`; `pay/createUserConfirmAuthorization` and its siblings; and `pay/wxpayVirtual/*`, the coins of WeChat's
-//! virtual payment.
+//! `pay/transfer`, `pay/queryTransfer`, `pay/cancelTransfer`, `pay/transferReceipt`; `pay/createUserConfirmAuthorization` and
+//! its siblings; and `pay/wxpayVirtual/*`, the coins of WeChat's virtual payment.
 
 use shared::api::{self, Call, Reply, Request, Response};
 use shared::app::App;
