@@ -398,7 +398,7 @@ describe("how it looks", () => {
     for (const colorScheme of ["light", "dark"]) {
       test(`${width} px, ${colorScheme}: the shop and the dialog, nothing runs out of the page`, async () => {
         await mkdir(results, { recursive: true });
-        const looks = await openContext(browser, stack, { viewport: { width, height }, colorScheme, locale: "en" });
+        const looks = await openContext(browser, stack, { viewport: { width, height }, colorScheme, locale: "en", reducedMotion: "reduce" });
         const page = await looks.newPage();
         const shoot = async (name, folder = results) => {
           await page.screenshot({ path: path.join(folder, `pay-button-${name}-${width}-${colorScheme}.png`), animations: "disabled" });
