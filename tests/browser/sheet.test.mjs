@@ -54,7 +54,7 @@ describe("on a screen of each size, in each language and colour", () => {
     for (const colorScheme of ["light", "dark"]) {
       for (const [lang, words] of Object.entries(WORDS)) {
         test(`${width} px, ${colorScheme}, ${lang}: waiting, offline, paid, ended`, async () => {
-          const { context, page } = await shop({ viewport: { width, height }, colorScheme, locale: words.locale });
+          const { context, page } = await shop({ viewport: { width, height }, colorScheme, locale: words.locale, reducedMotion: "reduce" });
           const sheet = page.locator("[data-testid=buy-goods] dialog");
           const says = (text) => sheet.locator("[role=status]").filter({ hasText: text }).waitFor();
           const shoot = async (name) => {

@@ -159,6 +159,7 @@ interface CreatedOrder<P extends PayType> extends OrderState {
   pay_type: P;
   /** Fen. */
   total_fee: number;
+  subject: string;
   platform: string;
   /** Hand it to the payer's client as it is. */
   orderInfo: OrderInfo[P];
@@ -195,6 +196,9 @@ export interface QueryPaymentReply extends OrderState {
   provider: Provider;
   pay_type: string;
   type: string;
+  subject: string;
+  /** Unix ms. */
+  time_expire: number;
   /** Unix ms. */
   pay_date?: number;
   /** `yyyyMMddHHmmss`, Beijing time. */

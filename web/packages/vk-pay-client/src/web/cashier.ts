@@ -31,6 +31,7 @@ label:has(:checked){border-color:var(--c);box-shadow:inset 0 0 0 1px var(--c)}
 label:has(:focus-visible){outline:3px solid var(--c);outline-offset:2px}
 input{order:1;margin:0 0 0 auto;width:20px;height:20px;accent-color:var(--c);outline:0}
 svg{width:32px;flex:none;padding:6px;border-radius:10px;background:var(--c);fill:none;stroke:#fff;stroke-width:2;forced-color-adjust:none;box-sizing:border-box}
+.wxpay svg{background:#07863f}
 .alipay svg{background:#1268e0}
 vk-pay-button{display:block}
 [data-testid=methods-again]{font:inherit;min-height:44px;padding:8px 20px;border:1px solid var(--m);border-radius:10px;background:0 0;color:inherit}

@@ -12,6 +12,7 @@ dialog[open]{display:grid;gap:10px}
 header{display:flex;align-items:center;gap:10px}
 svg{width:32px;padding:6px;border-radius:10px;background:var(--c);fill:none;stroke:#fff;stroke-width:2}
 svg,i{forced-color-adjust:none}
+[data-provider=wxpay] svg{background:#07863f}
 [data-provider=alipay] svg{background:#1268e0}
 h2{font-size:1em;margin:0;flex:1;text-align:left}
 b{font-size:36px;line-height:1.2}
