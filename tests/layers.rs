@@ -44,7 +44,7 @@ const TREES: [Tree; 9] = [
         prefix: "crate::",
         based: true,
         layers: &[
-            &["bill", "diagnosis", "login", "missing_key", "purchase", "registry", "stands", "token_cache"],
+            &["bill", "diagnosis", "login", "missing_key", "purchase", "raw_request", "registry", "stands", "token_cache"],
             &["common", "driver"],
             &["account", "alipay", "apple", "huawei", "virtual_pay", "vkspay", "wxpay"],
             // Its open product is WeChat Pay's APIv3 under another scheme.
@@ -84,7 +84,7 @@ const TREES: [Tree; 9] = [
             ],
             &["days", "incident_record", "wanted"],
             &["refund", "ship", "transfer", "unconfirmed"],
-            &["settled", "tasks"],
+            &["abnormal", "settled", "tasks"],
             // The one room.
             &["confirm", "rerun", "returned"],
             &["incidents", "purchase", "query"],

@@ -1,5 +1,5 @@
 //! `pay/refund`, `pay/queryRefund` and `pay/resolveIncident`; `pay/uploadShipping`, `pay/queryShipping` and
-//! `pay/confirmReceive`.
+//! `pay/confirmReceive`; `pay/applyAbnormalRefund`.
 
 use serde_json::{Map, Value, json};
 use shared::api::{self, Call, Dialect, Reply, Request, Response};
@@ -7,7 +7,7 @@ use shared::app::App;
 use shared::domain::fields::OUT_REFUND_NO;
 use shared::domain::{Code, Failure, Order, Shipping, action::Refunds};
 use shared::payments::{
-    RefundInput, confirm_receive, query_refund, query_shipping, refund, resolve_incident, upload_shipping,
+    RefundInput, apply_abnormal_refund, confirm_receive, query_refund, query_shipping, refund, resolve_incident, upload_shipping,
 };
 use shared::providers::ShippingStanding;
 
@@ -20,6 +20,7 @@ pub async fn handle(app: &App, request: Request) -> Response {
         Refunds::UploadShipping => upload(app, &call).await,
         Refunds::QueryShipping => shipped(app, &call).await,
         Refunds::ConfirmReceive => received(app, &call).await,
+        Refunds::ApplyAbnormal => mend(app, &call).await,
     })
     .await
 }
@@ -28,6 +29,12 @@ async fn make(app: &App, call: &Call) -> Result<Reply, Failure> {
     let input = RefundInput::read(&call.fields())?;
     let (order, made) = refund(&app.context(call.config.clone()), &call.caller, &input).await?;
     Ok(Reply::ok(api::refund_result(&order, &made)))
+}
+
+async fn mend(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let (order, refund) =
+        apply_abnormal_refund(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
+    Ok(Reply::ok(api::refund_result(&order, &refund)))
 }
 
 async fn resolve(app: &App, call: &Call) -> Result<Reply, Failure> {
@@ -90,6 +97,7 @@ async fn query(app: &App, call: &Call) -> Result<Reply, Failure> {
                 "out_refund_no": r.out_refund_no,
                 "refund_id": r.refund_id,
                 "refund_fee": r.refund_fee,
+                "cash_refund_fee": r.cash_refund_fee.unwrap_or(r.refund_fee),
                 "refund_desc": r.refund_desc,
                 "status": r.state,
                 "reason": r.reason,

@@ -153,6 +153,8 @@ actions! {
         QueryShipping = "queryShipping", Merchant, ["queryShipping"];
         /// Asks the payer to confirm that the goods have come.
         ConfirmReceive = "confirmReceive", Merchant, ["confirmReceive"];
+        /// Has a refund that the payer's account did not take paid to a bank card.
+        ApplyAbnormal = "applyAbnormalRefund", Merchant, ["applyAbnormalRefund"];
     }
     /// Money that is paid out, and coins of virtual payment.
     Transfers of "transfer" {

@@ -138,6 +138,15 @@ pub const REFUND_FEE_CAMEL: Field =
 /// Why.
 pub const REFUND_DESC: Field = Field::new("refund_desc", Text(80));
 
+/// Where a refund goes that the payer's account did not take.
+pub const REFUND_CARD: Field = Field::new("type", Choice(&["USER_BANK_CARD", "MERCHANT_BANK_CARD"]));
+/// The payer's bank, by WeChat Pay's word.
+pub const BANK_TYPE: Field = Field::new("bank_type", Text(16));
+/// The number of the payer's card.
+pub const BANK_ACCOUNT: Field = Field::new("bank_account", Text(32));
+/// Who holds it.
+pub const CARD_HOLDER: Field = Field::new("real_name", Text(64));
+
 /// How what was paid for reaches the payer: 1 express, 2 within the city, 3 virtual, 4 pick-up.
 pub const LOGISTICS_TYPE: Field = Field::new("logistics_type", Integer { least: 1, most: 4, unit: None });
 /// Whether it goes as one parcel (1) or several (2).
@@ -281,6 +290,8 @@ const VERIFY: &[Field] = &[
 ];
 const REFUND: &[Field] = &[OUT_TRADE_NO.needed(), OUT_REFUND_NO, REFUND_FEE, TOTAL_FEE, REFUND_DESC, REFUND_FEE_CAMEL];
 const QUERY_REFUND: &[Field] = &[OUT_TRADE_NO.needed(), OUT_REFUND_NO];
+const ABNORMAL_REFUND: &[Field] =
+    &[OUT_TRADE_NO.needed(), OUT_REFUND_NO.needed(), REFUND_CARD.needed(), BANK_TYPE, BANK_ACCOUNT, CARD_HOLDER];
 const RESOLVE: &[Field] = &[INCIDENT_ID.needed(), INCIDENT_ACTION.needed(), NOTE];
 const UPLOAD_SHIPPING: &[Field] =
     &[OUT_TRADE_NO.needed(), LOGISTICS_TYPE, DELIVERY_MODE, IS_ALL_DELIVERED, SHIPPING_LIST];
@@ -359,6 +370,7 @@ pub const fn of(action: Action) -> &'static [Field] {
         Action::Refunds(Refunds::UploadShipping) => UPLOAD_SHIPPING,
         Action::Refunds(Refunds::QueryShipping) => ORDER,
         Action::Refunds(Refunds::ConfirmReceive) => CONFIRM_RECEIVE,
+        Action::Refunds(Refunds::ApplyAbnormal) => ABNORMAL_REFUND,
         Action::Transfers(Transfers::Transfer) => TRANSFER,
         Action::Transfers(Transfers::Query | Transfers::Cancel) => ONE_TRANSFER,
         Action::Transfers(Transfers::Balance) => BALANCE,

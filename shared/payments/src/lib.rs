@@ -1,5 +1,6 @@
 //! The use cases: create, query, close, refund, transfer, ship, tasks, incidents, bills, missed notices; and `confirm`, the one room in which an order becomes paid.
 
+mod abnormal;
 mod ask;
 mod bills;
 mod close;
@@ -36,6 +37,7 @@ mod unconfirmed;
 mod wanted;
 mod watch;
 
+pub use abnormal::{apply_abnormal_refund, is_stuck};
 pub use ask::{Worked, work};
 pub use bills::{BillsReply, check_bills};
 pub use close::close_payment;

@@ -6,8 +6,8 @@
 use crate::bill::Statement;
 use crate::diagnosis::{Examination, Page};
 use crate::{
-    Account, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Held,
-    Login, Meaning, Merchant, Notice, Proof, ProviderClients, ProviderReply, Purchase, RefundRequest, RefundStanding,
+    AbnormalRefund, Account, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods,
+    GoodsRequest, Held, Login, Meaning, Merchant, Notice, Proof, ProviderClients, ProviderReply, Purchase, RefundRequest, RefundStanding,
     Refusal, ShippingRequest, ShippingStanding, Standing, Stands, TransferRequest, TransferStanding, Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
@@ -226,6 +226,20 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
         attempt: &Attempt,
         refund: &Refund,
     ) -> Result<RefundStanding, CallError>;
+
+    /// Whether a refund that its payer's account did not take can be paid to a bank card.
+    fn mends_refunds(&self) -> bool {
+        false
+    }
+
+    /// Has a refund that its payer's account did not take paid to a bank card. The same refund again is paid once.
+    async fn apply_abnormal_refund(
+        &self,
+        _cx: Cx<'_>,
+        _request: &AbnormalRefund<'_>,
+    ) -> Result<RefundStanding, CallError> {
+        unsupported()
+    }
 
     /// What this node says of transfers, when it can make any.
     ///

@@ -3,7 +3,7 @@
 use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, Shape};
 use crate::{
-    CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Held, Login,
+    AbnormalRefund, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Held, Login,
     Merchant, Node, Notice, Proof, ProviderReply, Purchase, RefundRequest, RefundStanding, ShippingRequest,
     ShippingStanding, Standing, Stands, TokenCache, TransferRequest, TransferStanding, Verdict, wxpay,
 };
@@ -286,6 +286,23 @@ impl Gateway {
         now: UnixMs,
     ) -> Result<RefundStanding, CallError> {
         on_node!(&self.node, node => self.timed(Box::pin(node.query_refund(self.cx(clients, now), order, attempt, refund))).await)
+    }
+
+    /// Whether a refund that its payer's account did not take can be paid to a bank card.
+    pub fn mends_refunds(&self) -> bool {
+        on_node!(&self.node, node => node.mends_refunds())
+    }
+
+    /// Has a refund that its payer's account did not take paid to a bank card. The same refund again is paid once.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn apply_abnormal_refund(
+        &self,
+        clients: &ProviderClients,
+        request: &AbnormalRefund<'_>,
+    ) -> Result<RefundStanding, CallError> {
+        on_node!(&self.node, node => self.timed(Box::pin(node.apply_abnormal_refund(self.cx(clients, request.now), request))).await)
     }
 
     /// What this node says of transfers, when it can make any.

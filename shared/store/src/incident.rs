@@ -255,6 +255,8 @@ impl Incident {
         let by_its_words = match self.incident {
             // An event has nothing else.
             IncidentName::Chargeback | IncidentName::RefundMismatch => self.out_refund_no.is_none(),
+            // What got stuck on its way to a card is told anew.
+            IncidentName::RefundAbnormal => self.actual.as_ref().is_some_and(Value::is_object),
             // What a bill says otherwise is another difference.
             IncidentName::BillMissingThere | IncidentName::BillAmount | IncidentName::BillRefund => true,
             // The number that the notices are about.

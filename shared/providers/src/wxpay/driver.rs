@@ -8,7 +8,7 @@ use crate::common::{raw, wechat_login};
 use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, Shape, unsupported};
 use crate::{
-    Account, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Login, Merchant, Notice,
+    AbnormalRefund, Account, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Login, Merchant, Notice,
     ProviderClients, ProviderReply, RefundRequest, RefundStanding, ShippingRequest, ShippingStanding, Standing,
     TransferRequest, TransferStanding, Verdict,
 };
@@ -128,6 +128,21 @@ impl Driver for WxpayNode {
         match &self.api {
             Api::V3(v3) => v3_refund::refund(cx.clients, self, v3, request).await,
             Api::V2(v2) => v2::refund::refund(cx.clients, self, v2, request).await,
+        }
+    }
+
+    fn mends_refunds(&self) -> bool {
+        matches!(self.api, Api::V3(_))
+    }
+
+    async fn apply_abnormal_refund(
+        &self,
+        cx: Cx<'_>,
+        request: &AbnormalRefund<'_>,
+    ) -> Result<RefundStanding, CallError> {
+        match &self.api {
+            Api::V3(v3) => v3_refund::apply_abnormal(cx.clients, self, v3, request).await,
+            Api::V2(_) => unsupported(),
         }
     }
 
