@@ -44,7 +44,17 @@ const TREES: [Tree; 9] = [
         prefix: "crate::",
         based: true,
         layers: &[
-            &["bill", "diagnosis", "login", "missing_key", "purchase", "raw_request", "registry", "stands", "token_cache"],
+            &[
+                "bill",
+                "diagnosis",
+                "login",
+                "missing_key",
+                "purchase",
+                "raw_request",
+                "registry",
+                "stands",
+                "token_cache",
+            ],
             &["common", "driver"],
             &["account", "alipay", "apple", "huawei", "virtual_pay", "vkspay", "wxpay"],
             // Its open product is WeChat Pay's APIv3 under another scheme.
@@ -59,7 +69,7 @@ const TREES: [Tree; 9] = [
         layers: &[
             &["client", "examine", "item"],
             &["listing"],
-            &["bills", "doubt", "due", "incident", "orders", "tasks", "tokens", "transfers", "write"],
+            &["bills", "doubt", "due", "incident", "orders", "requests", "tasks", "tokens", "transfers", "write"],
             &["credit", "days", "refunds", "shipping"],
             &["incident_payment"],
         ],
@@ -77,6 +87,7 @@ const TREES: [Tree; 9] = [
                 "login",
                 "payee",
                 "queue",
+                "raw_request",
                 "request",
                 "return_url",
                 "source",

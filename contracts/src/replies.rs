@@ -20,6 +20,8 @@ pub(crate) fn result(action: Action) -> (Value, Vec<i64>) {
         Action::Refunds(Refunds::UploadShipping | Refunds::ConfirmReceive) => (shipping(&[]), ok),
         Action::Refunds(Refunds::QueryShipping) => (shipping(&[("platform", Holds::Object)]), ok),
         Action::Transfers(Transfers::Transfer | Transfers::Query | Transfers::Cancel) => (transfer(), ok),
+        Action::Transfers(Transfers::Request) => (requested(), ok),
+        Action::Transfers(Transfers::QueryBalance | Transfers::QueryAccountBalance) => (account_balance(), ok),
         Action::Transfers(Transfers::Balance) => {
             (object(&[], &[("balance", INTEGER), ("presentBalance", INTEGER)]), ok)
         }
@@ -226,6 +228,33 @@ fn resolved() -> Value {
             ("out_trade_no", Holds::TextOrNull),
         ],
         &[("out_refund_no", TEXT), ("refund_fee", INTEGER), ("refund_status", Holds::RefundState)],
+    )
+}
+
+fn requested() -> Value {
+    object(
+        &[
+            ("provider", Holds::Provider),
+            ("request_id", TEXT),
+            ("provider_request_id", Holds::TextOrNull),
+            ("http_status", Holds::IntegerOrNull),
+            ("result", Holds::Any),
+        ],
+        &[],
+    )
+}
+
+fn account_balance() -> Value {
+    object(
+        &[
+            ("provider", Holds::Provider),
+            ("merchant", TEXT),
+            ("available_amount", INTEGER),
+            ("pending_amount", Holds::IntegerOrNull),
+            ("total_amount", Holds::IntegerOrNull),
+            ("availableAmount", TEXT),
+        ],
+        &[("freezeAmount", TEXT), ("account_type", TEXT), ("date", TEXT)],
     )
 }
 

@@ -7,7 +7,8 @@ use shared::app::App;
 use shared::domain::fields::OUT_REFUND_NO;
 use shared::domain::{Code, Failure, Order, Shipping, action::Refunds};
 use shared::payments::{
-    RefundInput, apply_abnormal_refund, confirm_receive, query_refund, query_shipping, refund, resolve_incident, upload_shipping,
+    RefundInput, apply_abnormal_refund, confirm_receive, query_refund, query_shipping, refund, resolve_incident,
+    upload_shipping,
 };
 use shared::providers::ShippingStanding;
 

@@ -1,10 +1,10 @@
-//! `pay/transfer`, `pay/queryTransfer`, `pay/cancelTransfer`; and `pay/wxpayVirtual/*`, the coins of WeChat's
+//! `pay/transfer`, `pay/queryTransfer`, `pay/cancelTransfer`; `pay/request` and `pay/queryBalance`; and `pay/wxpayVirtual/*`, the coins of WeChat's
 //! virtual payment.
 
 use shared::api::{self, Call, Reply, Request, Response};
 use shared::app::App;
 use shared::domain::action::Transfers;
-use shared::payments::{Coin, cancel_transfer, coins, query_transfer, transfer};
+use shared::payments::{Coin, cancel_transfer, coins, query_balance, query_transfer, raw_request, transfer};
 
 /// Serves one request.
 pub async fn handle(app: &App, request: Request) -> Response {
@@ -16,6 +16,10 @@ pub async fn handle(app: &App, request: Request) -> Response {
             Transfers::Transfer => transfer(&context, &call.caller, &fields).await,
             Transfers::Query => query_transfer(&context, &fields).await,
             Transfers::Cancel => cancel_transfer(&context, &fields).await,
+            Transfers::Request => return raw_request(&context, &call.caller, &fields).await.map(Reply::ok),
+            Transfers::QueryBalance | Transfers::QueryAccountBalance => {
+                return query_balance(&context, &fields).await.map(Reply::ok);
+            }
             Transfers::Balance => return coins(Coin::Balance).await,
             Transfers::CurrencyPay => return coins(Coin::Pay).await,
             Transfers::CancelCurrencyPay => return coins(Coin::Cancel).await,

@@ -111,6 +111,7 @@ fn op(method: &str) -> Op {
         "alipay.fund.trans.common.query" => Op::TransferQuery,
         "alipay.open.app.alipaycert.download" => Op::Certificates,
         "alipay.data.dataservice.bill.downloadurl.query" => Op::Bill,
+        "alipay.data.bill.balance.query" => Op::Balance,
         _ => Op::Unknown,
     }
 }
@@ -176,6 +177,7 @@ impl desk::Desk for Desk {
             "alipay.fund.trans.uni.transfer" => transfers::create(&cx),
             "alipay.fund.trans.common.query" => transfers::query(&cx),
             "alipay.open.app.alipaycert.download" => trades::certificate(&cx),
+            "alipay.data.bill.balance.query" => Ok(balance(&cx)),
             "alipay.data.dataservice.bill.downloadurl.query" => bill::query(&cx, inbound),
             _ => {
                 return envelope.gateway_error(&Refusal::new("40002", "isv.invalid-method", "不存在的方法名"));
@@ -239,6 +241,16 @@ impl desk::Desk for Desk {
             },
         })
     }
+}
+
+/// What the application's merchant has: what was paid, less what went back and out. Nothing is frozen.
+fn balance(cx: &Cx<'_>) -> Map<String, Value> {
+    let amount = crate::ids::yuan(cx.sandbox.balance_of(Provider::Alipay, cx.app_id()));
+    orders::fields([
+        ("total_amount", Value::from(amount.clone())),
+        ("available_amount", Value::from(amount)),
+        ("freeze_amount", Value::from("0.00")),
+    ])
 }
 
 /// The cashier that a browser sees: the trade exists from now on.

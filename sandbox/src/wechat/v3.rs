@@ -86,7 +86,9 @@ pub(crate) enum Route {
     TransferCancel { number: String },
     Certificates,
     TradeBill,
+    FundFlow,
     BillFile,
+    Balance { account: String },
 }
 
 impl Route {
@@ -119,7 +121,11 @@ impl Route {
                 return Some(Self::TransferCancel { number: (*number).to_owned() });
             }
             ["v3", "bill", "tradebill"] => return Some(Self::TradeBill),
+            ["v3", "bill", "fundflowbill"] => return Some(Self::FundFlow),
             ["v3", "billdownload", "file"] => return Some(Self::BillFile),
+            ["v3", "merchant", "fund", "balance" | "dayendbalance", account] => {
+                return Some(Self::Balance { account: (*account).to_owned() });
+            }
             ["v3", "certificates"] => return Some(Self::Certificates),
             _ => return None,
         };
@@ -145,6 +151,8 @@ impl Route {
             | Self::TransferById { .. }
             | Self::Certificates
             | Self::TradeBill
+            | Self::FundFlow
+            | Self::Balance { .. }
             | Self::BillFile => "GET",
             _ => "POST",
         }
@@ -166,6 +174,8 @@ impl Route {
             Self::TransferCancel { .. } => Op::TransferCancel,
             Self::Certificates => Op::Certificates,
             Self::TradeBill | Self::BillFile => Op::Bill,
+            Self::FundFlow => Op::FundFlow,
+            Self::Balance { .. } => Op::Balance,
         }
     }
 
@@ -183,6 +193,8 @@ impl Route {
             | Self::Transfer
             | Self::Certificates
             | Self::TradeBill
+            | Self::FundFlow
+            | Self::Balance { .. }
             | Self::BillFile => None,
         }
     }
@@ -250,7 +262,9 @@ fn serve(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> R
         Route::TransferCancel { number } => transfers::cancel(&cx, &number)?,
         Route::Certificates => Some(certificates(&merchant)),
         Route::TradeBill => bill::trade_bill(&cx)?,
+        Route::FundFlow => bill::fund_flow(&cx)?,
         Route::BillFile => None,
+        Route::Balance { account } => balance(&cx, &account)?,
     };
     Ok((merchant, body))
 }
@@ -283,6 +297,22 @@ impl Cx<'_> {
             return Ok(());
         }
         Err(Refusal::new(403, "NO_AUTH", "服务商与特约商户未建立关系", 268_435_457))
+    }
+}
+
+/// `GET /v3/merchant/fund/balance/{account_type}`: what was paid, less what went back and out, in the basic account.
+fn balance(cx: &Cx<'_>, account: &str) -> Reply {
+    let invalid = |message: &str| Refusal::new(400, "INVALID_REQUEST", message, 268_435_461);
+    if cx.inbound.path.contains("dayendbalance") && cx.inbound.arg("date").is_none() {
+        return Err(Refusal::param("缺少参数date").field("date", "query"));
+    }
+    match account {
+        "BASIC" => {
+            let amount = cx.sandbox.balance_of(crate::provider::Provider::Wxpay, cx.mchid());
+            Ok(Some(json!({"available_amount": amount, "pending_amount": 0})))
+        }
+        "OPERATION" | "FEES" => Err(invalid("输入账户类型未开通")),
+        _ => Err(Refusal::param("account_type不是可选值").field("account_type", "path")),
     }
 }
 

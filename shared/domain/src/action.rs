@@ -164,6 +164,13 @@ actions! {
         Query = "queryTransfer", Merchant, ["queryTransfer"];
         /// Takes a transfer back.
         Cancel = "cancelTransfer", Merchant, ["cancelTransfer"];
+        /// A provider's call that has no action of its own, where `request` of the configuration allows it. It stands
+        /// here because this is the function that may have a fixed address, which providers ask for.
+        Request = "request", Named, ["request"];
+        /// What the merchant has at a provider.
+        QueryBalance = "queryBalance", Merchant, ["queryBalance"];
+        /// The same by VK-Pay's name.
+        QueryAccountBalance = "queryAccountBalance", Merchant, ["queryAccountBalance", "queryBalance"];
         /// A payer's coins.
         Balance = "wxpayVirtual/queryUserBalance", Named, ["wxpayVirtual/queryUserBalance", "wxpayVirtual"];
         /// Takes coins.

@@ -216,6 +216,21 @@ pub const CERT_TYPE: Field = Field::new("cert_type", PAPERS);
 /// The same.
 pub const CERT_NO: Field = Field::new("cert_no", PAPERS);
 
+/// A node of the merchant's section.
+pub const NODE: Field = Field::new("node", Text(32));
+/// What is asked: a verb of WeChat Pay's APIv3, a method of Alipay's, a call below `/xpay/`.
+pub const REQUEST_METHOD: Field = Field::new("method", Text(256));
+/// WeChat Pay's path.
+pub const REQUEST_PATH: Field = Field::new("path", Text(256));
+/// The same by VK-Pay's name.
+pub const REQUEST_ACTION: Field = Field::new("action", Text(256));
+/// What is sent.
+pub const REQUEST_DATA: Field = Field::new("data", Object);
+/// Which of WeChat Pay's accounts.
+pub const ACCOUNT_TYPE: Field = Field::new("account_type", Choice(&["BASIC", "OPERATION", "FEES"]));
+/// The day at whose end.
+pub const BALANCE_DATE: Field = Field::new("date", DAY_SHAPE);
+
 /// A payer's address.
 pub const USER_IP: Field = Field::new("user_ip", Text(64));
 /// The same by VK-Pay's name.
@@ -323,6 +338,9 @@ const TRANSFER: &[Field] = &[
 /// What `payee_info` holds.
 pub const PAYEE: &[Field] = &[IDENTITY, IDENTITY_TYPE, IDENTITY_NAME, CERT_TYPE, CERT_NO];
 const ONE_TRANSFER: &[Field] = &[OUT_BILL_NO, OUT_TRADE_NO, TRANSFER_BILL_NO, PROVIDER, PID];
+const REQUEST: &[Field] =
+    &[PROVIDER.needed(), REQUEST_METHOD.needed(), REQUEST_PATH, REQUEST_ACTION, REQUEST_DATA, NODE, PID];
+const ACCOUNT_BALANCE: &[Field] = &[PROVIDER.needed(), ACCOUNT_TYPE, BALANCE_DATE, NODE, PID, PLATFORM];
 const BALANCE: &[Field] = &[OPENID.needed(), PID, USER_IP, USER_IP_CAMEL, CLIENT_IP, CLIENT_UA, PAYITEM, REMARK];
 const COIN: &[Field] = &[
     OPENID.needed(),
@@ -373,6 +391,8 @@ pub const fn of(action: Action) -> &'static [Field] {
         Action::Refunds(Refunds::ApplyAbnormal) => ABNORMAL_REFUND,
         Action::Transfers(Transfers::Transfer) => TRANSFER,
         Action::Transfers(Transfers::Query | Transfers::Cancel) => ONE_TRANSFER,
+        Action::Transfers(Transfers::Request) => REQUEST,
+        Action::Transfers(Transfers::QueryBalance | Transfers::QueryAccountBalance) => ACCOUNT_BALANCE,
         Action::Transfers(Transfers::Balance) => BALANCE,
         Action::Transfers(Transfers::CurrencyPay | Transfers::PresentCurrency) => COIN,
         Action::Transfers(Transfers::CancelCurrencyPay) => CANCEL_COIN,

@@ -3,12 +3,13 @@
 //! A driver is a node of the configuration: its keys are checked, so that a call can go out. What only some providers
 //! have comes with a default, which is that this one has it not.
 
-use crate::bill::Statement;
+use crate::bill::{FundStatement, Statement};
 use crate::diagnosis::{Examination, Page};
 use crate::{
-    AbnormalRefund, Account, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods,
-    GoodsRequest, Held, Login, Meaning, Merchant, Notice, Proof, ProviderClients, ProviderReply, Purchase, RefundRequest, RefundStanding,
-    Refusal, ShippingRequest, ShippingStanding, Standing, Stands, TransferRequest, TransferStanding, Verdict,
+    AbnormalRefund, Account, Balance, BalanceRequest, CallError, CallbackError, CallbackRequest, Closing,
+    CreateRequest, Created, Goods, GoodsRequest, Held, Login, Meaning, Merchant, Notice, Proof, ProviderClients,
+    ProviderReply, Purchase, RawOutcome, RawRequest, RefundRequest, RefundStanding, Refusal, ShippingRequest,
+    ShippingStanding, Standing, Stands, TransferRequest, TransferStanding, Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
 use domain::{Attempt, Code, Day, Failure, Order, Payment, Refund, ShippingMode, UnixMs};
@@ -303,6 +304,20 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
         unsupported()
     }
 
+    /// Makes a call that has no action of its own; whether it may be made was looked at before.
+    async fn request(&self, _cx: Cx<'_>, _raw: &RawRequest<'_>) -> RawOutcome {
+        RawOutcome::not_made(CallError::Refused(Refusal {
+            code: "UNSUPPORTED".to_owned(),
+            message: "the node has no such call".to_owned(),
+            meaning: Meaning::No,
+        }))
+    }
+
+    /// Asks for the merchant's balance.
+    async fn balance(&self, _cx: Cx<'_>, _request: &BalanceRequest<'_>) -> Result<Balance, CallError> {
+        unsupported()
+    }
+
     /// Verifies an in-app purchase that a client brings for an attempt. Refused is what is not authentic, not this
     /// app's, or taken back.
     async fn purchase(&self, _cx: Cx<'_>, _attempt: &Attempt, _proof: Proof<'_>) -> Result<Purchase, CallError> {
@@ -337,6 +352,11 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
     /// Asks for the bill of a day, downloads and reads it.
     async fn bill(&self, _cx: Cx<'_>, _day: Day) -> Result<Statement, CallError> {
         unsupported()
+    }
+
+    /// Asks for the fund-flow bill of a day; `None` where the provider has none.
+    async fn funds(&self, _cx: Cx<'_>, _day: Day) -> Result<Option<FundStatement>, CallError> {
+        Ok(None)
     }
 
     /// Asks the provider a few signed questions that change nothing and move no money, and says what its answers show to be

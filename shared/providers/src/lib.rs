@@ -55,8 +55,8 @@ pub use token_cache::TokenCache;
 pub type Config = config::Document<Merchant>;
 
 use domain::{
-    Attempt, Code, Failure, Fen, Field, Logistics, Order, Parties, Payment, Provider, ShippingReport, ShippingState,
-    Transfer, TransferState, UnixMs,
+    Attempt, Code, Day, Failure, Fen, Field, Logistics, Order, Parties, Payment, Provider, ShippingReport,
+    ShippingState, Transfer, TransferState, UnixMs,
 };
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value};
@@ -415,6 +415,25 @@ pub struct TransferRequest<'a> {
     pub name: Option<&'a str>,
     /// Now.
     pub now: UnixMs,
+}
+
+/// Whose balance is asked for.
+pub struct BalanceRequest<'a> {
+    /// WeChat Pay's account: `BASIC`, `OPERATION` or `FEES`; the first where none is named.
+    pub account: Option<&'a str>,
+    /// At the end of this day; now, where none is named.
+    pub day: Option<Day>,
+}
+
+/// A merchant's balance at a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Balance {
+    /// What can be paid out.
+    pub available: Fen,
+    /// What is there and cannot be paid out, where the provider says.
+    pub pending: Option<Fen>,
+    /// Both, where the provider says.
+    pub total: Option<Fen>,
 }
 
 /// How a transfer stands at a provider.

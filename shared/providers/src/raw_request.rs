@@ -73,7 +73,9 @@ impl RawTarget {
                 let is_name = if provider == Provider::Alipay { is_dotted } else { is_word };
                 match is_name(method) {
                     true => Ok(Self::Named(method.to_owned())),
-                    false if provider == Provider::Alipay => Err(("method", "must be a method such as alipay.trade.query")),
+                    false if provider == Provider::Alipay => {
+                        Err(("method", "must be a method such as alipay.trade.query"))
+                    }
                     false => Err(("method", "must be a call below /xpay/, such as query_order")),
                 }
             }
@@ -165,8 +167,19 @@ fn alipay_moves_money(name: &str) -> bool {
         "anttech.",
     ];
     const WORDS: [&str; 13] = [
-        "pay", "refund", "trans", "withdraw", "settle", "royalty", "deduct", "freeze", "coupon", "voucher", "redpacket",
-        "deposit", "create",
+        "pay",
+        "refund",
+        "trans",
+        "withdraw",
+        "settle",
+        "royalty",
+        "deduct",
+        "freeze",
+        "coupon",
+        "voucher",
+        "redpacket",
+        "deposit",
+        "create",
     ];
     let asks = ["query", "batchquery"].contains(&name.rsplit('.').next().unwrap_or_default());
     let within = SPACES.iter().any(|space| name.starts_with(space));
@@ -190,7 +203,9 @@ impl Entry {
     fn read(provider: Provider, text: &str) -> Result<Self, String> {
         let (method, prefix) = match (provider, text.split_once(' ')) {
             (Provider::Wxpay, Some((method, prefix))) => (method, prefix),
-            (Provider::Wxpay, None) => return Err("must be a verb and a path, such as \"GET /v3/merchant-service/\"".to_owned()),
+            (Provider::Wxpay, None) => {
+                return Err("must be a verb and a path, such as \"GET /v3/merchant-service/\"".to_owned());
+            }
             (_, _) => ("", text),
         };
         // An end at a part's end stands for all below it.
@@ -207,7 +222,10 @@ impl Entry {
         };
         let target = whole.map_err(|(field, what)| format!("{field} {what}"))?;
         if target.moves_money(provider) {
-            return Err("moves money, which is never allowed here: it has an action of its own, or belongs into the console".to_owned());
+            return Err(
+                "moves money, which is never allowed here: it has an action of its own, or belongs into the console"
+                    .to_owned(),
+            );
         }
         let prefix = if prefix.ends_with(end) { format!("{name}{end}") } else { name.to_owned() };
         let method = match target {
@@ -222,9 +240,9 @@ impl Entry {
             RawTarget::Path { method, path } => (Some(method), path.as_str(), '/'),
             RawTarget::Named(name) => (None, name.as_str(), '.'),
         };
-        let begins = name.strip_prefix(&self.prefix).is_some_and(|rest| {
-            self.prefix.ends_with(end) || rest.is_empty() || end == '/' && rest.starts_with('/')
-        });
+        let begins = name
+            .strip_prefix(&self.prefix)
+            .is_some_and(|rest| self.prefix.ends_with(end) || rest.is_empty() || end == '/' && rest.starts_with('/'));
         self.method.as_ref() == method && begins
     }
 }
@@ -274,7 +292,10 @@ mod tests {
 
     #[test]
     fn a_prefix_ends_at_a_parts_end_and_counts_for_its_verb_only() {
-        let allowed = list(Wxpay, &["GET /v3/merchant-service/", "GET /v3/certificates", "PUT /v3/merchant-service/complaint-notifications"]);
+        let allowed = list(
+            Wxpay,
+            &["GET /v3/merchant-service/", "GET /v3/certificates", "PUT /v3/merchant-service/complaint-notifications"],
+        );
         for (method, path, may) in [
             ("GET", "/v3/merchant-service/complaints-v2", true),
             ("POST", "/v3/merchant-service/complaints-v2", false),
@@ -296,7 +317,10 @@ mod tests {
         ] {
             assert_eq!(names.permits(Alipay, &target(Alipay, name, None)), may, "{name}");
         }
-        assert!(!AllowList::default().permits(Alipay, &target(Alipay, "alipay.trade.query", None)), "nothing by default");
+        assert!(
+            !AllowList::default().permits(Alipay, &target(Alipay, "alipay.trade.query", None)),
+            "nothing by default"
+        );
     }
 
     #[test]
@@ -330,7 +354,9 @@ mod tests {
         for method in ["get", "HEAD", "CONNECT", "TRACE", "OPTIONS", "GET ", "", "G\u{45}T\r\n"] {
             assert!(RawTarget::read(Wxpay, method, Some("/v3/x")).is_err(), "{method:?}");
         }
-        for name in ["alipay", "alipay..query", "Alipay.trade.query", "alipay.trade.query ", "alipay.trade.query&x=1", ""] {
+        for name in
+            ["alipay", "alipay..query", "Alipay.trade.query", "alipay.trade.query ", "alipay.trade.query&x=1", ""]
+        {
             assert!(RawTarget::read(Alipay, name, None).is_err(), "{name:?}");
         }
         for name in ["query_order/../refund_order", "query.order", "Query_order", ""] {

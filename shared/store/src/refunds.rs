@@ -164,8 +164,7 @@ impl Store {
         let seen = (refund.sent_to_card > 0).then_some(refund.sent_to_card);
         update.when("state", "=", RefundState::Processing).when_as_read("sent_to_card", seen).add("sent_to_card", 1);
         let key = Key::refund(&refund.out_trade_no, &refund.out_refund_no);
-        let writes =
-            vec![self.updating(&key, &update), self.history_insertion(&refund.out_trade_no, entry)];
+        let writes = vec![self.updating(&key, &update), self.history_insertion(&refund.out_trade_no, entry)];
         self.commit_order(writes).await
     }
 

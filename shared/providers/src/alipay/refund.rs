@@ -50,10 +50,8 @@ pub(super) async fn refund(
             Ok(RefundStanding { returned: sum(&fields), ..succeeded(&fields) })
         }
         Ok(fields) => {
-            let waits = |why| RefundStanding {
-                returned: sum(&fields),
-                ..RefundStanding::new(RefundProgress::Processing(why))
-            };
+            let waits =
+                |why| RefundStanding { returned: sum(&fields), ..RefundStanding::new(RefundProgress::Processing(why)) };
             Ok(match confirm().await {
                 Ok(Answered::Standing(standing)) => standing,
                 Ok(Answered::Empty | Answered::Missing) => waits(None),
@@ -84,9 +82,10 @@ async fn unless_all_is_back(
     let returned = trade::returned(clients, node, number, now).await;
     match returned.map_err(|error| error.as_unknown("alipay.trade.query"))? {
         None => Err(CallError::Refused(refusal)),
-        returned => {
-            Ok(RefundStanding { returned, ..RefundStanding::new(RefundProgress::Processing(Some(refusal.to_string()))) })
-        }
+        returned => Ok(RefundStanding {
+            returned,
+            ..RefundStanding::new(RefundProgress::Processing(Some(refusal.to_string())))
+        }),
     }
 }
 

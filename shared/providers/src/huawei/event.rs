@@ -113,10 +113,7 @@ fn refund(merchant: &str, told: &Told<'_>, payment: Option<Payment>, at: Option<
         returned: None,
         // The store takes a purchase back once, and gives that no number.
         out_refund_no: format!("REVOKE-{}", told.order),
-        standing: RefundStanding {
-            refunded_at: at.or(Some(told.at)),
-            ..RefundStanding::new(RefundProgress::Success)
-        },
+        standing: RefundStanding { refunded_at: at.or(Some(told.at)), ..RefundStanding::new(RefundProgress::Success) },
         mch_id: None,
         parties: Parties::default(),
         payment,

@@ -1,13 +1,13 @@
 //! Virtual payment behind the interface that all providers have.
 
 use super::config::{ALIASES, IGNORED, NODES, VirtualNode};
-use super::{create, env, examine, order, push, session};
+use super::{create, env, examine, order, push, request, session};
 use crate::common::wechat_push;
 use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, MARGIN, Shape};
 use crate::{
     CallError, CallbackError, CallbackRequest, CreateRequest, Created, Goods, GoodsRequest, Login, Merchant, Notice,
-    ProviderClients, ProviderReply, RefundRequest, RefundStanding, Standing, Verdict, text_of,
+    ProviderClients, ProviderReply, RawOutcome, RawRequest, RefundRequest, RefundStanding, Standing, Verdict, text_of,
 };
 use config::{Reader, Section};
 use domain::{Attempt, Code, Failure, Fen, Order, Refund, UnixMs, fields};
@@ -148,6 +148,10 @@ impl Driver for VirtualNode {
     async fn login(cx: Cx<'_>, merchant: &Merchant, _platform: &str, code: &str) -> Option<Result<Login, CallError>> {
         let node = merchant.virtual_pay.get("mp-weixin")?;
         Some(session::app(node).session(cx.clients, code, node.session_ttl, cx.now).await)
+    }
+
+    async fn request(&self, cx: Cx<'_>, raw: &RawRequest<'_>) -> RawOutcome {
+        request::request(cx.clients, self, raw, cx.now).await
     }
 
     async fn examine(&self, cx: Cx<'_>) -> Examination {

@@ -10,6 +10,7 @@ mod driver;
 mod examine;
 mod order;
 mod push;
+mod request;
 mod session;
 mod transport;
 

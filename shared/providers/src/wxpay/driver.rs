@@ -1,16 +1,17 @@
 //! WeChat Pay behind the interface that all providers have.
 
 use super::config::{ALIASES, Api, IGNORED, MINI_PROGRAM, NODES, V3, WxpayNode};
-use super::failure::is_paying;
-use super::{bill, callback, check, client, examine, shipping, transfer, v2, v3, v3_refund};
-use crate::bill::Statement;
+use super::failure::{is_paying, ours};
+use super::{bill, callback, check, client, examine, fund_flow, request, shipping, transfer, v2, v3, v3_refund};
+use crate::bill::{FundStatement, Statement};
 use crate::common::{raw, wechat_login};
 use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, Shape, unsupported};
 use crate::{
-    AbnormalRefund, Account, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Login, Merchant, Notice,
-    ProviderClients, ProviderReply, RefundRequest, RefundStanding, ShippingRequest, ShippingStanding, Standing,
-    TransferRequest, TransferStanding, Verdict,
+    AbnormalRefund, Account, Balance, BalanceRequest, CallError, CallbackError, CallbackRequest, Closing,
+    CreateRequest, Created, Login, Merchant, Notice, ProviderClients, ProviderReply, RawOutcome, RawRequest,
+    RefundRequest, RefundStanding, ShippingRequest, ShippingStanding, Standing, TransferRequest, TransferStanding,
+    Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
 use domain::{Attempt, Code, Day, Failure, Order, Refund, ShippingMode, UnixMs};
@@ -243,6 +244,27 @@ impl Driver for WxpayNode {
         match &self.api {
             Api::V3(v3) => bill::bill(cx.clients, self, v3, day, cx.now).await,
             Api::V2(_) => unsupported(),
+        }
+    }
+
+    async fn request(&self, cx: Cx<'_>, raw: &RawRequest<'_>) -> RawOutcome {
+        match &self.api {
+            Api::V3(v3) => request::request(cx.clients, self, v3, raw, cx.now).await,
+            Api::V2(_) => RawOutcome::not_made(ours("UNSUPPORTED", "the node speaks APIv2; requests are APIv3's")),
+        }
+    }
+
+    async fn balance(&self, cx: Cx<'_>, request: &BalanceRequest<'_>) -> Result<Balance, CallError> {
+        match &self.api {
+            Api::V3(v3) => request::balance(cx.clients, self, v3, request, cx.now).await,
+            Api::V2(_) => Err(ours("UNSUPPORTED", "the node speaks APIv2; balances are APIv3's")),
+        }
+    }
+
+    async fn funds(&self, cx: Cx<'_>, day: Day) -> Result<Option<FundStatement>, CallError> {
+        match &self.api {
+            Api::V3(v3) => fund_flow::funds(cx.clients, self, v3, day, cx.now).await.map(Some),
+            Api::V2(_) => Ok(None),
         }
     }
 

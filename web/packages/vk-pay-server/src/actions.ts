@@ -33,9 +33,14 @@ export const ACTIONS = {
   'pay/uploadShipping': { function: 'refund', repeats: always },
   'pay/queryShipping': { function: 'refund', repeats: always },
   'pay/confirmReceive': { function: 'refund', repeats: always },
+  // The provider is asked first, and pays one refund once.
+  'pay/applyAbnormalRefund': { function: 'refund', repeats: always },
   'pay/transfer': { function: 'transfer', repeats: always },
   'pay/queryTransfer': { function: 'transfer', repeats: always },
   'pay/cancelTransfer': { function: 'transfer', repeats: never },
+  // Whether a call may come twice only the provider knows.
+  'pay/request': { function: 'transfer', repeats: (data) => data.method === 'GET' },
+  'pay/queryBalance': { function: 'transfer', repeats: always },
   'pay/wxpayVirtual/queryUserBalance': { function: 'transfer', repeats: always },
   'pay/wxpayVirtual/currencyPay': { function: 'transfer', repeats: always },
   'pay/wxpayVirtual/cancelCurrencyPay': { function: 'transfer', repeats: always },
