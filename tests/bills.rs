@@ -2,7 +2,7 @@
 
 use crate::world::{TABLE, World, merge};
 use aws_sdk_dynamodb::types::AttributeValue as Av;
-use sandbox::{BillTamper, Endpoint, Fault, Misbehaviour, Mode, Op, RefundOutcome};
+use sandbox::{BillTamper, Endpoint, Fault, Misbehaviour, Mode, Op, RefundOutcome, TransferOutcome};
 use serde_json::{Value, json};
 use shared::app::system_clock;
 use shared::domain::{Day, Provider, UnixMs};
@@ -669,4 +669,56 @@ async fn the_request_is_the_documented_one() {
     assert!(seen.iter().take(2).all(|(method, _, verdict)| method == "GET" && verdict == "SUCCESS"), "{seen:?}");
     let (status, _) = world.call("query-payment", json!({ "out_trade_no": "WIRE_1" })).await;
     assert_eq!(status, 200);
+}
+
+#[tokio::test]
+async fn the_fund_flow_bill_is_added_up_and_its_fees_and_payouts_are_compared() {
+    let world = World::start().await;
+    let bills = async || {
+        let app = world.app.as_ref().expect("an app");
+        let cx = app.context(app.config().await);
+        check_bills(&cx, (app.clock)() + std::time::Duration::from_hours(24), None, None, Some(Provider::Wxpay)).await
+    };
+    world.create("FUNDS_1", json!({ "total_fee": 10_000 })).await;
+    world.pay("FUNDS_1").await;
+    let (status, _) = world.transfer(crate::transfers::wxpay("FUNDS0000001", 300)).await;
+    assert_eq!(status, 200);
+    world.sandbox.settle_transfer("FUNDS0000001", &TransferOutcome::Success).unwrap();
+    let reply = bills().await.expect("a run");
+    assert_eq!((reply.incidents, reply.errors), (0, 0));
+    let report = &world.kind("bill_report").await[0];
+    assert_eq!(
+        (&report["state"], &report["funds"]["state"], &report["funds"]["fees"], &report["funds"]["paid_out"]),
+        (&json!("checked"), &json!("checked"), &json!(60), &json!(300)),
+        "{report}"
+    );
+    // What nobody here has paid out, and fees that the trade bill has not.
+    let payout = BillTamper::Payout { id: "1330000000001".to_owned(), number: "ELSEWHERE1".to_owned(), amount: 500 };
+    world.spoil(Provider::Wxpay, payout);
+    world.spoil(Provider::Wxpay, BillTamper::Fee(7));
+    for new in [2, 0] {
+        let reply = bills().await.expect("a run");
+        assert_eq!((reply.incidents, reply.errors), (new, 0));
+    }
+    let told = world.kind("incident").await;
+    let payout = told.iter().find(|i| i["incident"] == "bill_payout").expect("told");
+    assert_eq!((&payout["out_bill_no"], &payout["actual"]), (&json!("ELSEWHERE1"), &json!(500)));
+    let fees = told.iter().find(|i| i["incident"] == "bill_fees").expect("told");
+    assert_eq!((&fees["expected"]["fees"], &fees["actual"]["fees"]), (&json!(60), &json!(67)));
+    assert_eq!(world.kind("bill_report").await[0]["differences"], 2);
+}
+
+#[tokio::test]
+async fn a_fund_flow_bill_that_is_not_authentic_fails_by_itself_and_not_the_trade_bill() {
+    let world = World::start().await;
+    world.create("FUNDS_2", json!({})).await;
+    world.pay("FUNDS_2").await;
+    world.spoil(Provider::Wxpay, BillTamper::WrongFundsHash);
+    let app = world.app.as_ref().expect("an app");
+    let cx = app.context(app.config().await);
+    let clock = (app.clock)() + std::time::Duration::from_hours(24);
+    let reply = check_bills(&cx, clock, None, None, Some(Provider::Wxpay)).await.expect("a run");
+    assert_eq!((reply.checked, reply.errors, reply.incidents), (1, 1, 0));
+    let report = &world.kind("bill_report").await[0];
+    assert_eq!((&report["state"], &report["funds"]["state"]), (&json!("checked"), &json!("failed")));
 }

@@ -13,7 +13,11 @@ const SHIPPED: &str = "T0000009";
 
 /// A world where every action is open to the merchant's key, with an order of a mini program that is paid.
 async fn open_world() -> World {
-    let world = World::with(Mode::default(), |config| config["auth"]["wxpayVirtual"] = json!("key")).await;
+    let world = World::with(Mode::default(), |config| {
+        config["auth"]["wxpayVirtual"] = json!("key");
+        config["auth"]["request"] = json!("key");
+    })
+    .await;
     bought_as(&world, SHIPPED, json!({})).await;
     world
 }
@@ -64,6 +68,16 @@ fn samples(action: Action) -> Vec<Value> {
             let (mut first, second) = (wxpay("B0000001", 100), alipay("B0000002", 100));
             merge(&mut first, scene);
             vec![first, second]
+        }
+        Action::Refunds(Refunds::ApplyAbnormal) => vec![json!({
+            "out_trade_no": SHIPPED, "out_refund_no": "R0000001", "type": "USER_BANK_CARD",
+            "bank_type": "ICBC_DEBIT", "bank_account": "6222021234567890123", "real_name": "n",
+        })],
+        Action::Transfers(Transfers::Request) => {
+            vec![json!({ "provider": "wxpay", "method": "GET", "path": "/v3/certificates" })]
+        }
+        Action::Transfers(Transfers::QueryBalance | Transfers::QueryAccountBalance) => {
+            vec![json!({ "provider": "wxpay" })]
         }
         Action::Transfers(Transfers::Query | Transfers::Cancel | Transfers::Receipt) => {
             vec![json!({ "out_bill_no": "B1" }), json!({})]

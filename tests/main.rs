@@ -7,6 +7,7 @@
     reason = "a test fails by unwrapping, reads from top to bottom, and is seen by nobody"
 )]
 
+mod abnormal_refunds;
 mod actions;
 mod addressees;
 mod alarms;
@@ -70,6 +71,7 @@ mod providers_config;
 mod providers_flow;
 mod queues;
 mod quotes;
+mod raw_requests;
 mod reconcile;
 mod refunds;
 mod refunds_told;

@@ -271,3 +271,70 @@ async fn a_console_refund_that_comes_before_one_of_ours_is_counted_once_ours_is_
     );
     assert_eq!(incidents(&world, "refund_elsewhere").await.len(), 1);
 }
+
+/// Refunds 60 of 100 at Alipay, where the refund query knows nothing of it afterwards; what the repetition answers.
+async fn unlisted(world: &World, no: &str, first: Misbehaviour) -> (u16, Value) {
+    paid(world, "alipay", no).await;
+    lose_callbacks(world);
+    world.sandbox.misbehave(Fault::new(Op::RefundQuery, Misbehaviour::KnowsNothing));
+    world.sandbox.misbehave(Fault::once(Op::Refund, first));
+    let own = json!({ "out_trade_no": no, "out_refund_no": "OWN", "refund_fee": 60 });
+    assert_eq!(world.call("refund", own.clone()).await.0, 504);
+    let begun = (world.app.as_ref().unwrap().clock)().get() - 20_000;
+    let key = [("pk", format!("O#{no}")), ("sk", "R#OWN".to_owned())].map(|(k, v)| (k.to_owned(), Av::S(v)));
+    let update = world.tables.update_item().table_name(crate::world::TABLE).set_key(Some(key.into()));
+    let update = update.update_expression("SET create_date = :at");
+    update.expression_attribute_values(":at", Av::N(begun.to_string())).send().await.expect("written");
+    world.call("refund", own).await
+}
+
+#[tokio::test]
+async fn a_refund_that_the_query_does_not_know_is_done_when_the_sum_of_all_says_so() {
+    let world = World::start().await;
+    let (status, answer) = unlisted(&world, "SUM_1", Misbehaviour::SystemErrorAfterCommit).await;
+    assert_eq!((status, &answer["status"]), (200, &json!("SUCCESS")), "{answer}");
+    let order = world.order("SUM_1").await;
+    assert_eq!((&order["refund_fee"], &order["refund_reserved"]), (&json!(60), &json!(0)));
+    assert!(incidents(&world, "refund_mismatch").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_refund_whose_amount_is_in_what_went_back_whole_is_never_called_refused() {
+    let world = World::start().await;
+    paid(&world, "alipay", "SUM_2").await;
+    lose_callbacks(&world);
+    world.sandbox.misbehave(Fault::new(Op::RefundQuery, Misbehaviour::KnowsNothing));
+    world.sandbox.misbehave(Fault::once(Op::Refund, Misbehaviour::DropConnection));
+    let own = json!({ "out_trade_no": "SUM_2", "out_refund_no": "OWN", "refund_fee": 60 });
+    assert_eq!(world.call("refund", own.clone()).await.0, 504);
+    // All of it goes back by another's hand, and the trade is closed by that.
+    world.sandbox.console_refund("SUM_2", Some("1"), 100).unwrap();
+    let (status, answer) = world.call("refund", own).await;
+    assert_eq!((status, &answer["status"]), (200, &json!("SUCCESS")), "{answer}");
+    assert_eq!(world.order("SUM_2").await["refund_fee"], 60);
+    let told = incidents(&world, "refund_mismatch").await;
+    assert_eq!((told.len(), &told[0]["actual"]["refunded"]), (1, &json!(100)), "more has gone back than is known");
+}
+
+#[tokio::test]
+async fn a_part_that_went_back_in_the_console_without_a_number_is_counted_by_the_sum() {
+    let world = World::start().await;
+    paid(&world, "alipay", "SUM_3").await;
+    let own = json!({ "out_trade_no": "SUM_3", "out_refund_no": "OWN", "refund_fee": 20 });
+    assert_eq!(world.call("refund", own).await.0, 200);
+    world.until(|order| order["refund_fee"] == 20, "SUM_3").await;
+    world.sandbox.console_refund("SUM_3", None, 30).unwrap();
+    let order = world.until(|order| order["refund_fee"] == 50, "SUM_3").await;
+    assert_eq!(order["refundable"], 50);
+}
+
+#[tokio::test]
+async fn what_goes_back_in_money_is_told_beside_what_goes_back() {
+    let world = World::start().await;
+    let (status, _) = world.create("CASH_1", json!({ "provider": "alipay", "total_fee": 1000 })).await;
+    assert_eq!(status, 200);
+    world.pay("CASH_1").await;
+    let own = json!({ "out_trade_no": "CASH_1", "out_refund_no": "CASH_R", "refund_fee": 600 });
+    let (_, answer) = world.call("refund", own).await;
+    assert_eq!((&answer["refundFee"], &answer["cashRefundFee"]), (&json!(600), &json!(500)), "{answer}");
+}

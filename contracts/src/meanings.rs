@@ -22,6 +22,7 @@ fn section_of(heading: &str) -> Option<&'static str> {
         "`policy`" => "policy",
         "Many merchants" => "merchantDocuments",
         "`handlers`" => "handlers",
+        "`request`" => "request",
         _ => return None,
     })
 }

@@ -19,7 +19,7 @@ pub(crate) fn result(action: Action) -> (Value, Vec<i64>) {
         Action::Refunds(Refunds::AnswerComplaint | Refunds::CompleteComplaint) => (complained(), ok),
         Action::Refunds(Refunds::RefundComplaint) => (refund_of_complaint(), ok),
         Action::Refunds(Refunds::SubscribeComplaints) => (subscribed(), ok),
-        Action::Refunds(Refunds::Refund) => (refund(), ok),
+        Action::Refunds(Refunds::Refund | Refunds::ApplyAbnormal) => (refund(), ok),
         Action::Refunds(Refunds::Query) => (refunds(), vec![Code::OK.number, Code::NOT_REFUNDED.number]),
         Action::Refunds(Refunds::ResolveIncident) => (resolved(), ok),
         Action::Refunds(Refunds::UploadShipping | Refunds::ConfirmReceive) => (shipping(&[]), ok),
@@ -29,6 +29,8 @@ pub(crate) fn result(action: Action) -> (Value, Vec<i64>) {
         Action::Transfers(Transfers::Authorize | Transfers::QueryAuthorization | Transfers::CloseAuthorization) => {
             (authorization(), ok)
         }
+        Action::Transfers(Transfers::Request) => (requested(), ok),
+        Action::Transfers(Transfers::QueryBalance | Transfers::QueryAccountBalance) => (account_balance(), ok),
         Action::Transfers(Transfers::Balance) => {
             (object(&[], &[("balance", INTEGER), ("presentBalance", INTEGER)]), ok)
         }
@@ -294,6 +296,7 @@ fn refunds() -> Value {
             ("out_refund_no", TEXT),
             ("refund_id", Holds::TextOrNull),
             REFUNDED,
+            ("cash_refund_fee", INTEGER),
             ("refund_desc", TEXT),
             ("status", Holds::RefundState),
             ("reason", Holds::TextOrNull),
@@ -319,6 +322,33 @@ fn resolved() -> Value {
             ("out_trade_no", Holds::TextOrNull),
         ],
         &[("out_refund_no", TEXT), ("refund_fee", INTEGER), ("refund_status", Holds::RefundState)],
+    )
+}
+
+fn requested() -> Value {
+    object(
+        &[
+            ("provider", Holds::Provider),
+            ("request_id", TEXT),
+            ("provider_request_id", Holds::TextOrNull),
+            ("http_status", Holds::IntegerOrNull),
+            ("result", Holds::Any),
+        ],
+        &[],
+    )
+}
+
+fn account_balance() -> Value {
+    object(
+        &[
+            ("provider", Holds::Provider),
+            ("merchant", TEXT),
+            ("available_amount", INTEGER),
+            ("pending_amount", Holds::IntegerOrNull),
+            ("total_amount", Holds::IntegerOrNull),
+            ("availableAmount", TEXT),
+        ],
+        &[("freezeAmount", TEXT), ("account_type", TEXT), ("date", TEXT)],
     )
 }
 

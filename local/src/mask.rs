@@ -3,11 +3,12 @@
 use serde_json::Value;
 
 /// Fields whose texts are hidden but for their first and last characters, in any spelling.
-const HIDDEN: [&str; 28] = [
+const HIDDEN: [&str; 29] = [
     "accesstoken",
     "apikey",
     "authcode",
     "authorization",
+    "bankaccount",
     "clientip",
     "idcard",
     "idtoken",

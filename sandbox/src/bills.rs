@@ -41,6 +41,19 @@ pub enum BillTamper {
     },
     /// The payment of this number was reversed (WeChat Pay).
     Reversed(String),
+    /// A payout on the fund-flow bill that the books have not (WeChat Pay).
+    Payout {
+        /// The provider's number.
+        id: String,
+        /// out_bill_no.
+        number: String,
+        /// Fen.
+        amount: u64,
+    },
+    /// A fee on the fund-flow bill that the trade bill has not, fen (WeChat Pay).
+    Fee(u64),
+    /// The hash of another file than the fund-flow bill's (WeChat Pay).
+    WrongFundsHash,
     /// `NO_STATEMENT_EXIST`, `BILL_NOT_EXIST`.
     NoStatement,
     /// `STATEMENT_CREATING` (WeChat Pay).
@@ -251,6 +264,16 @@ impl Wishes<'_> {
             .iter()
             .find_map(|how| if let BillTamper::Bomb(megabytes) = how { Some(*megabytes) } else { None })
             .unwrap_or(0)
+    }
+
+    /// What a fund-flow bill has beside the books: payouts, then fees.
+    pub(crate) fn funds(&self) -> (Vec<(&str, &str, u64)>, Vec<u64>) {
+        let payouts = self.0.iter().filter_map(|how| match how {
+            BillTamper::Payout { id, number, amount } => Some((id.as_str(), number.as_str(), *amount)),
+            _ => None,
+        });
+        let fees = self.0.iter().filter_map(|how| if let BillTamper::Fee(fee) = how { Some(*fee) } else { None });
+        (payouts.collect(), fees.collect())
     }
 
     pub(crate) fn elsewhere(&self) -> Option<String> {

@@ -39,6 +39,10 @@ pub enum Op {
     Certificates,
     /// The bill of a day, and its file.
     Bill,
+    /// What a merchant has.
+    Balance,
+    /// The fund-flow bill of a day.
+    FundFlow,
     /// What is reported as shipped.
     Ship,
     /// How shipping stands.
@@ -122,6 +126,8 @@ pub enum Misbehaviour {
     Http5xx,
     /// 200 with something that is no answer; the operation takes effect.
     Garbage,
+    /// Refund query: nothing is known of the refund, whatever became of it (Alipay).
+    KnowsNothing,
     /// A refund stays in PROCESSING until [`crate::Sandbox::settle_refund`].
     HoldRefund,
     /// A transfer stays as it was accepted (WeChat Pay `ACCEPTED`, Alipay `DEALING`) until

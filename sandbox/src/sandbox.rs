@@ -12,7 +12,7 @@ use crate::outbox::{Delivery, ShippingEvent, SignedRequest};
 use crate::profile::Profiles;
 use crate::provider::Provider;
 use crate::state::State;
-use crate::transfers::{Transfer, TransferOutcome};
+use crate::transfers::{Transfer, TransferOutcome, TransferState};
 use crate::wire::LoggedRequest;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -136,6 +136,19 @@ impl Sandbox {
     /// All refunds, in the order of their trades.
     pub fn refunds(&self) -> Vec<Refund> {
         self.trades().into_iter().flat_map(|trade| trade.refunds).collect()
+    }
+
+    /// What a merchant has at a provider, fen: what was paid, less what went back and out. Never below nothing.
+    pub fn balance_of(&self, provider: Provider, merchant: &str) -> u64 {
+        let own = |trade: &Trade| trade.provider == provider && trade.merchant == merchant && trade.paid.is_some();
+        let paid: u64 = self.trades().iter().filter(|trade| own(trade)).map(|t| t.amount() - t.returned()).sum();
+        let gone = |transfer: &&Transfer| {
+            let out =
+                !matches!(transfer.state, TransferState::Fail | TransferState::Cancelled | TransferState::Returned);
+            transfer.provider == provider && transfer.merchant == merchant && out
+        };
+        let out: u64 = self.state().transfers.iter().filter(gone).map(|transfer| transfer.amount).sum();
+        paid.saturating_sub(out)
     }
 
     /// Ends refunds that a rule held in PROCESSING.

@@ -313,6 +313,10 @@ fn giving_back(world: &World) -> Step {
 
 /// A refund that is under way ends.
 fn settling(world: &World) -> Step {
+    let stuck = crate::ops::stuck(world);
+    if !stuck.is_empty() && chance(|c| c.permille(500)) {
+        return chance(|c| c.pick(&stuck).clone());
+    }
     let refunds = world.sandbox.refunds();
     let open: Vec<_> = refunds.iter().filter(|r| r.settled.is_none()).collect();
     if open.is_empty() {
@@ -321,7 +325,15 @@ fn settling(world: &World) -> Step {
     let refund = chance(|c| (*c.pick(&open)).clone());
     // Only WeChat Pay has a refund that ends without the money going back.
     let closed = chance(|c| c.permille(200)) && refund.provider == Provider::Wxpay;
-    Step::Settle(refund.out_refund_no, if closed { RefundOutcome::Closed } else { RefundOutcome::Success })
+    // Only by APIv3 can one that got stuck be sent to a card.
+    let stuck =
+        refund.provider == Provider::Wxpay && json!(refund.wire).as_str().is_some_and(|wire| wire.starts_with("v3"));
+    let outcome = match closed {
+        true => RefundOutcome::Closed,
+        false if stuck && chance(|c| c.permille(300)) => RefundOutcome::Abnormal,
+        false => RefundOutcome::Success,
+    };
+    Step::Settle(refund.out_refund_no, outcome)
 }
 
 /// An operator decides about an incident.

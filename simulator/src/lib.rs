@@ -198,6 +198,9 @@ pub async fn heal(world: &World) {
     // A store tells until that is taken, or the client brings the proof.
     let mut sold = stores::untold(world);
     for round in 0..600 {
+        for card in ops::stuck(world) {
+            card.run(world).await;
+        }
         for refund in world.sandbox.refunds().into_iter().filter(|refund| refund.settled.is_none()) {
             world.sandbox.settle_refund(&refund.out_refund_no, RefundOutcome::Success);
         }

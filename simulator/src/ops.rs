@@ -2,10 +2,11 @@
 
 use crate::authorizations::Authorizing;
 use crate::stores::Sale;
-use crate::world::World;
+use crate::world::{TABLE, World};
 use futures::future::join_all;
 use sandbox::{
-    CallbackKind, Fault, Forgery, Misbehaviour, Op, Pay, Provider, RefundOutcome, SignedRequest, TransferOutcome,
+    CallbackKind, Fault, Forgery, Misbehaviour, Op, Pay, Provider, RefundOutcome, RefundState, SignedRequest,
+    TransferOutcome,
 };
 use serde_json::{Value, json};
 use shared::api::{Request, Response};
@@ -59,6 +60,8 @@ pub enum Step {
     Forged(Provider, String, Forgery),
     /// A refund that was under way ends.
     Settle(String, RefundOutcome),
+    /// An operator sends a refund of an order that got stuck to a bank card.
+    Card(String, String),
     /// The schedule.
     Reconcile(u64),
     /// The queues hand out what is there to be seen.
@@ -186,6 +189,7 @@ impl Step {
             }
             Self::ToldRefund(number) => drop(told_of_refund(world, &number).await),
             Self::Forged(provider, number, forgery) => forged(world, provider, &number, forgery).await,
+            Self::Card(no, number) => refunds(world, "applyAbnormalRefund", &to_card(&no, &number)).await,
             Self::Settle(number, outcome) => world.sandbox.settle_refund(&number, outcome),
             Self::Reconcile(max_calls) => {
                 let event = json!({ "time": rfc3339(world.now()), "maxCalls": max_calls });
@@ -248,6 +252,28 @@ async fn shipped(world: &World, data: &Value) {
 /// A call of the function `refund`, whose answer is looked at.
 async fn refunds(world: &World, action: &str, data: &Value) {
     look(world, &refund::handle(&world.app, call(world, action, data)).await);
+}
+
+/// A refund and the card that it is sent to.
+fn to_card(no: &str, number: &str) -> Value {
+    json!({
+        "out_trade_no": no, "out_refund_no": number, "type": "USER_BANK_CARD",
+        "bank_type": "ICBC_DEBIT", "bank_account": "6222021234567890123", "real_name": "n",
+    })
+}
+
+/// The refunds at WeChat Pay that got stuck, each with its order.
+pub fn stuck(world: &World) -> Vec<Step> {
+    let stuck = |refund: &sandbox::Refund| refund.state == RefundState::Abnormal;
+    let numbers: Vec<String> =
+        world.sandbox.refunds().into_iter().filter(stuck).map(|refund| refund.out_refund_no).collect();
+    let known = world.items(TABLE).into_iter().filter(|item| item["kind"] == "refund");
+    let text = |item: &Value, name: &str| item[name].as_str().unwrap_or_default().to_owned();
+    known
+        .map(|item| (text(&item, "out_trade_no"), text(&item, "out_refund_no")))
+        .filter(|(_, number)| numbers.contains(number))
+        .map(|(no, number)| Step::Card(no, number))
+        .collect()
 }
 
 /// A call of the function `transfer`, whose answer is looked at.

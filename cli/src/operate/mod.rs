@@ -14,17 +14,20 @@
 mod accounts;
 mod args;
 mod authorizations;
+mod balance;
 mod close;
 mod complaints;
 mod confirm;
 mod console;
 mod export;
 mod incidents;
+mod mend;
 mod order;
 mod orders;
 mod payments;
 mod query;
 mod refund;
+mod requests;
 mod rerun;
 mod resend;
 mod resolve;
@@ -65,6 +68,8 @@ pub(crate) enum Command {
     Payments(payments::Arguments),
     /// Send money of an order back
     Refund(refund::Arguments),
+    /// Have a refund that the payer's account did not take paid to a bank card
+    MendRefund(mend::Arguments),
     /// List incidents: money that fits no order, orders that are not delivered
     Incidents(incidents::Arguments),
     /// Complaints of payers at the providers: list, show, answer, refund, complete
@@ -87,6 +92,10 @@ pub(crate) enum Command {
     Transfers(transfers::Arguments),
     /// List payees' authorisations that wait for them, or show one
     Authorizations(authorizations::Arguments),
+    /// List the calls of providers that were made by name
+    Requests(requests::Arguments),
+    /// Ask what the merchant has at a provider
+    Balance(balance::Arguments),
     /// Have the simulated providers of this machine do something with a new order
     Trigger(trigger::Arguments),
     /// Have the simulated providers of this machine send an order's last callback again
@@ -101,6 +110,7 @@ pub(crate) async fn run(command: Command) -> ExitCode {
         Command::Order(arguments) => order::run(arguments).await,
         Command::Payments(arguments) => payments::run(arguments).await,
         Command::Refund(arguments) => refund::run(arguments).await,
+        Command::MendRefund(arguments) => mend::run(arguments).await,
         Command::Incidents(arguments) => incidents::run(arguments).await,
         Command::Complaints(arguments) => Box::pin(complaints::run(arguments)).await,
         Command::Resolve(arguments) => resolve::run(arguments).await,
@@ -112,6 +122,8 @@ pub(crate) async fn run(command: Command) -> ExitCode {
         Command::Export(arguments) => export::run(arguments).await,
         Command::Transfers(arguments) => transfers::run(arguments).await,
         Command::Authorizations(arguments) => authorizations::run(arguments).await,
+        Command::Requests(arguments) => requests::run(arguments).await,
+        Command::Balance(arguments) => balance::run(arguments).await,
         Command::Trigger(arguments) => trigger::run(arguments).await,
         Command::Resend(arguments) => resend::run(arguments).await,
     };
@@ -131,6 +143,7 @@ impl Command {
             Self::Order(arguments) => &arguments.common,
             Self::Payments(arguments) => &arguments.common,
             Self::Refund(arguments) => &arguments.common,
+            Self::MendRefund(arguments) => &arguments.common,
             Self::Incidents(arguments) => &arguments.common,
             Self::Complaints(arguments) => &arguments.common,
             Self::Resolve(arguments) => &arguments.common,
@@ -142,6 +155,8 @@ impl Command {
             Self::Export(arguments) => &arguments.common,
             Self::Transfers(arguments) => &arguments.common,
             Self::Authorizations(arguments) => &arguments.common,
+            Self::Requests(arguments) => &arguments.common,
+            Self::Balance(arguments) => &arguments.common,
             Self::Trigger(arguments) => &arguments.common,
             Self::Resend(arguments) => &arguments.common,
         }

@@ -200,3 +200,16 @@ fn an_authorisation_that_waits_is_listed_and_a_given_one_found_by_its_number() {
     assert_eq!(state(), "TAKING_EFFECT");
     stack().run(&["authorizations", "no-such"]).is(1);
 }
+
+#[test]
+fn a_balance_is_told_and_what_is_not_stuck_is_sent_to_no_card() {
+    let balance = stack().run(&["balance", "wxpay"]).json(0);
+    assert!(balance["available_amount"].is_u64(), "{balance}");
+    stack().run(&["balance", "wxpay", "--account", "OPERATION"]).is(1);
+    stack().run(&["balance", "nobody"]).is(2);
+    assert!(stack().run(&["requests"]).json(0)["list"].is_array());
+    stack().run(&["requests", "--cursor", "of-another-list"]).is(2);
+    let no = paid();
+    stack().run(&["mend-refund", &no, "no-such", "--to-merchant", "--yes"]).is(1);
+    stack().run(&["mend-refund", &no, "no-such"]).is(2);
+}

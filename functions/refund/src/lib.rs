@@ -1,6 +1,6 @@
 //! `pay/refund`, `pay/queryRefund` and `pay/resolveIncident`; `pay/uploadShipping`, `pay/queryShipping` and
 //! `pay/confirmReceive`; `pay/answerComplaint`, `pay/completeComplaint`, `pay/refundComplaint` and
-//! `pay/subscribeComplaints`.
+//! `pay/subscribeComplaints`; `pay/applyAbnormalRefund`.
 
 use serde_json::{Map, Value, json};
 use shared::api::{self, Call, Dialect, Reply, Request, Response};
@@ -8,8 +8,8 @@ use shared::app::App;
 use shared::domain::fields::OUT_REFUND_NO;
 use shared::domain::{Code, ComplaintRecord, Failure, Order, Shipping, action::Refunds};
 use shared::payments::{
-    RefundInput, answer_complaint, complete_complaint, confirm_receive, query_refund, query_shipping, refund,
-    refund_complaint, resolve_incident, subscribe_complaints, upload_shipping,
+    RefundInput, answer_complaint, apply_abnormal_refund, complete_complaint, confirm_receive, query_refund,
+    query_shipping, refund, refund_complaint, resolve_incident, subscribe_complaints, upload_shipping,
 };
 use shared::providers::ShippingStanding;
 
@@ -26,6 +26,7 @@ pub async fn handle(app: &App, request: Request) -> Response {
         Refunds::CompleteComplaint => complete(app, &call).await,
         Refunds::RefundComplaint => refund_of_complaint(app, &call).await,
         Refunds::SubscribeComplaints => subscribe(app, &call).await,
+        Refunds::ApplyAbnormal => mend(app, &call).await,
     })
     .await
 }
@@ -34,6 +35,12 @@ async fn make(app: &App, call: &Call) -> Result<Reply, Failure> {
     let input = RefundInput::read(&call.fields())?;
     let (order, made) = refund(&app.context(call.config.clone()), &call.caller, &input).await?;
     Ok(Reply::ok(api::refund_result(&order, &made)))
+}
+
+async fn mend(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let (order, refund) =
+        apply_abnormal_refund(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
+    Ok(Reply::ok(api::refund_result(&order, &refund)))
 }
 
 async fn resolve(app: &App, call: &Call) -> Result<Reply, Failure> {
@@ -128,6 +135,7 @@ async fn query(app: &App, call: &Call) -> Result<Reply, Failure> {
                 "out_refund_no": r.out_refund_no,
                 "refund_id": r.refund_id,
                 "refund_fee": r.refund_fee,
+                "cash_refund_fee": r.cash_refund_fee.unwrap_or(r.refund_fee),
                 "refund_desc": r.refund_desc,
                 "status": r.state,
                 "reason": r.reason,

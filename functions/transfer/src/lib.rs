@@ -1,13 +1,13 @@
-//! `pay/transfer`, `pay/queryTransfer`, `pay/cancelTransfer`, `pay/transferReceipt`; `pay/createUserConfirmAuthorization` and
-//! its siblings; and `pay/wxpayVirtual/*`, the coins of WeChat's virtual payment.
+//! `pay/transfer`, `pay/queryTransfer`, `pay/cancelTransfer`, `pay/transferReceipt`; `pay/createUserConfirmAuthorization`
+//! and its siblings; `pay/request` and `pay/queryBalance`; the coins of virtual payment.
 
 use shared::api::{self, Call, Reply, Request, Response};
 use shared::app::App;
 use shared::domain::Authorization;
 use shared::domain::action::Transfers;
 use shared::payments::{
-    Coin, cancel_transfer, close_authorization, coins, create_authorization, query_authorization, query_transfer,
-    transfer, transfer_receipt,
+    Coin, cancel_transfer, close_authorization, coins, create_authorization, query_authorization, query_balance,
+    query_transfer, raw_request, transfer, transfer_receipt,
 };
 
 /// Serves one request.
@@ -27,6 +27,10 @@ pub async fn handle(app: &App, request: Request) -> Response {
             }
             Transfers::QueryAuthorization => return query_authorization(&context, &fields).await.map(authorization),
             Transfers::CloseAuthorization => return close_authorization(&context, &fields).await.map(authorization),
+            Transfers::Request => return raw_request(&context, &call.caller, &fields).await.map(Reply::ok),
+            Transfers::QueryBalance | Transfers::QueryAccountBalance => {
+                return query_balance(&context, &fields).await.map(Reply::ok);
+            }
             Transfers::Balance => return coins(Coin::Balance).await,
             Transfers::CurrencyPay => return coins(Coin::Pay).await,
             Transfers::CancelCurrencyPay => return coins(Coin::Cancel).await,

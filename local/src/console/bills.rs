@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde_json::json;
-use shared::domain::{Day, Provider};
+use shared::domain::{Day, Fen, Provider};
 use shared::store::{BillReport, BillState};
 use std::sync::Arc;
 use std::time::Instant;
@@ -70,6 +70,8 @@ fn table(console: &Console, lang: Lang, reports: &[BillReport]) -> Markup {
                     th.number.minor scope="col" { (lang.t("笔数", "Lines")) }
                     th.number scope="col" { (lang.t("支付", "Paid")) }
                     th.number.minor scope="col" { (lang.t("退款", "Refunded")) }
+                    th.number.minor scope="col" { (lang.t("手续费", "Fees")) }
+                    th.number.minor scope="col" { (lang.t("提现与转账", "Paid out")) }
                     th.number scope="col" { (lang.t("差异", "Differences")) }
                     th.minor scope="col" { (lang.t("比对于", "Compared")) }
                     th scope="col" { span.sr { (lang.t("再次比对", "Compare again")) } }
@@ -82,6 +84,7 @@ fn table(console: &Console, lang: Lang, reports: &[BillReport]) -> Markup {
                         td.number.minor { (report.lines) }
                         td.number { (money(report.total_fee)) }
                         td.number.minor { (money(report.refund_fee)) }
+                        (funds(lang, report))
                         td.number { @if report.differences > 0 { a href="/incidents" { (report.differences) } } @else { "0" } }
                         td.minor { (ago(lang, report.check_date, console.now())) }
                         td {
@@ -95,6 +98,22 @@ fn table(console: &Console, lang: Lang, reports: &[BillReport]) -> Markup {
                         }
                     }
                 } }
+            }
+        }
+    }
+}
+
+/// What the fund-flow bill says: fees, and what was withdrawn and paid out.
+fn funds(lang: Lang, report: &BillReport) -> Markup {
+    html! {
+        @match &report.funds {
+            None => { td.number.minor { "–" } td.number.minor { "–" } }
+            Some(funds) if matches!(funds.state, BillState::Pending | BillState::Failed) => {
+                td.minor colspan="2" title=(funds.reason.as_deref().unwrap_or_default()) { (state(lang, funds.state).2) }
+            }
+            Some(funds) => {
+                td.number.minor { (money(funds.fees)) }
+                td.number.minor { (money(Fen(funds.withdrawn.0.saturating_add(funds.paid_out.0)))) }
             }
         }
     }

@@ -12,7 +12,7 @@ use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 use shared::domain::action::Refunds;
 use shared::domain::{Fen, Provider, UnixMs};
-use shared::payments::possible_actions;
+use shared::payments::{is_stuck, possible_actions};
 use shared::store::{Action, IncidentStatus};
 use std::sync::Arc;
 
@@ -96,6 +96,7 @@ async fn item(console: &Console, view: &View, incident: &Map<String, Value>) -> 
     let open = text("status") == Some("open");
     let fitting = if open { fitting(console, id).await } else { Vec::new() };
     let note = noted(console, view, id);
+    let card = open && name == "refund_abnormal" && may_be_sent_to_card(console, id).await;
     let provider = text("provider").and_then(Provider::parse);
     let time =
         |name: &str| incident.get(name).and_then(Value::as_i64).map(|at| ago(lang, UnixMs::new(at), console.now()));
@@ -132,9 +133,46 @@ async fn item(console: &Console, view: &View, incident: &Map<String, Value>) -> 
                     }
                 }
             }
+            @if card { (card_form(console, lang, id, text("out_trade_no"), text("out_refund_no"))) }
             details.drawer { summary { (lang.t("异常记录", "The incident's item")) } (json(&in_order(&Value::Object(incident.clone())))) }
         }
     }
+}
+
+/// Whether the refund of an incident can be sent to a bank card; elsewhere the function says whether it can.
+async fn may_be_sent_to_card(console: &Console, id: &str) -> bool {
+    let (Some(local), Ok(Some(recorded))) = (&console.local, console.store.incident(id).await) else { return true };
+    is_stuck(&local.app.context(local.app.config().await), &recorded).await.unwrap_or(false)
+}
+
+/// The form by which a refund that got stuck is sent to a card. What is typed goes to the function and is kept nowhere.
+fn card_form(console: &Console, lang: Lang, id: &str, no: Option<&str>, refund: Option<&str>) -> Markup {
+    html! {
+        form.filters method="post" action=(format!("/incidents/{}/card", segment(id))) autocomplete="off" data-testid="card-form" {
+            (layout::token(console))
+            input type="hidden" name="out_trade_no" value=(no.unwrap_or_default());
+            input type="hidden" name="out_refund_no" value=(refund.unwrap_or_default());
+            label { span { (lang.t("退到", "To")) } select name="type" {
+                option value="USER_BANK_CARD" { (lang.t("用户银行卡", "a card of the payer's")) }
+                option value="MERCHANT_BANK_CARD" { (lang.t("商户银行账户", "the merchant's account")) }
+            } }
+            label { span { (lang.t("开户银行", "Bank")) } input name="bank_type" placeholder="ICBC_DEBIT" maxlength="16"; }
+            label { span { (lang.t("卡号", "Card")) } input name="bank_account" inputmode="numeric" maxlength="32" autocomplete="off"; }
+            label { span { (lang.t("持卡人", "Holder")) } input name="real_name" maxlength="64" autocomplete="off"; }
+            div.actions { button.danger type="submit" { (lang.t("发起异常退款", "Send the refund there")) } }
+        }
+    }
+}
+
+/// Sends a refund that got stuck to a bank card, through the function.
+pub(super) async fn card(State(console): State<Arc<Console>>, view: View, Posted(form): Posted) -> Response {
+    let merchants = form.get("type") == "MERCHANT_BANK_CARD";
+    let names = ["out_trade_no", "out_refund_no", "type", "bank_type", "bank_account", "real_name"];
+    let names = if merchants { &names[..3] } else { &names[..] };
+    let data: Map<String, Value> =
+        names.iter().filter_map(|name| Some(((*name).to_owned(), json!(form.filled(name)?)))).collect();
+    let did = console.call(&view, Refunds::ApplyAbnormal, data).await;
+    back_to(&format!("/incidents?did={}", did.id))
 }
 
 /// The note that was typed for an incident whose decision was refused just now.
@@ -218,6 +256,8 @@ pub(super) fn name_of(lang: Lang, name: &str) -> &str {
         "bill_missing_there" => lang.t("订单表有而账单没有", "In the table, not in the bill"),
         "bill_amount" => lang.t("与账单金额不符", "Amount differs in the bill"),
         "bill_refund" => lang.t("与账单退款不符", "Refund differs in the bill"),
+        "bill_payout" => lang.t("资金账单有而转账表没有", "A payout in the fund-flow bill, not in the table"),
+        "bill_fees" => lang.t("手续费与资金账单不符", "Other fees in the fund-flow bill"),
         other => other,
     }
 }

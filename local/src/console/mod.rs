@@ -67,6 +67,7 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/incidents/live/{status}", get(incidents::live))
         .route("/incidents/{id}", post(incidents::resolve))
         .route("/incidents/{id}/complaint", post(complaints::act))
+        .route("/incidents/{id}/card", post(incidents::card))
         .route("/transfers", get(transfers::page))
         .route("/transfers/live", get(transfers::live))
         .route("/bills", get(bills::page).post(bills::run))

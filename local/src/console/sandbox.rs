@@ -30,7 +30,7 @@ const OPS: [(Op, &str, &str, &str); 7] = [
     (Op::Any, "any", "任意请求", "Any request"),
 ];
 
-const FAULTS: [(Misbehaviour, &str, &str, &str); 15] = [
+const FAULTS: [(Misbehaviour, &str, &str, &str); 16] = [
     (Misbehaviour::Lose, "lose", "回调：丢失", "Callback: lost on the way"),
     (Misbehaviour::Delay(3_000), "delay", "回调：晚 3 秒", "Callback: three seconds late"),
     (Misbehaviour::Duplicate(3), "duplicate", "回调：多发 3 次", "Callback: three times more"),
@@ -50,6 +50,12 @@ const FAULTS: [(Misbehaviour, &str, &str, &str); 15] = [
     (Misbehaviour::Refuse, "refuse", "拒绝（签名或参数错误）", "Refused: signature or parameter"),
     (Misbehaviour::Contradict, "contradict", "查询：自相矛盾", "Query: contradicts itself"),
     (Misbehaviour::Garbage, "garbage", "答非所问", "Answers garbage"),
+    (
+        Misbehaviour::KnowsNothing,
+        "knows_nothing",
+        "退款查询：查无此退款（支付宝）",
+        "Refund query: knows nothing (Alipay)",
+    ),
     (Misbehaviour::HoldRefund, "hold_refund", "退款：一直处理中", "Refund: stays in PROCESSING"),
 ];
 

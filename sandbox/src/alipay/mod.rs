@@ -118,6 +118,7 @@ fn op(method: &str) -> Op {
         "alipay.security.risk.complaint.process.finish" | "alipay.merchant.tradecomplain.feedback.submit" => {
             Op::ComplaintEnd
         }
+        "alipay.data.bill.balance.query" => Op::Balance,
         _ => Op::Unknown,
     }
 }
@@ -183,6 +184,7 @@ impl desk::Desk for Desk {
             "alipay.fund.trans.uni.transfer" => transfers::create(&cx),
             "alipay.fund.trans.common.query" => transfers::query(&cx),
             "alipay.open.app.alipaycert.download" => trades::certificate(&cx),
+            "alipay.data.bill.balance.query" => Ok(balance(&cx)),
             "alipay.data.dataservice.bill.downloadurl.query" => bill::query(&cx, inbound),
             method if complaints::is_method(method) => complaints::serve(&cx, method),
             _ => {
@@ -247,6 +249,16 @@ impl desk::Desk for Desk {
             },
         })
     }
+}
+
+/// What the application's merchant has: what was paid, less what went back and out. Nothing is frozen.
+fn balance(cx: &Cx<'_>) -> Map<String, Value> {
+    let amount = crate::ids::yuan(cx.sandbox.balance_of(Provider::Alipay, cx.app_id()));
+    orders::fields([
+        ("total_amount", Value::from(amount.clone())),
+        ("available_amount", Value::from(amount)),
+        ("freeze_amount", Value::from("0.00")),
+    ])
 }
 
 /// The cashier that a browser sees: the trade exists from now on.

@@ -122,10 +122,7 @@ pub(crate) fn create(cx: &Cx<'_>) -> Reply {
         ("gmt_refund_pay", json!(ids::spaced(now))),
     ]));
     if asks(cx.biz.get("query_options"), "refund_detail_item_list") {
-        node.insert(
-            "refund_detail_item_list".to_owned(),
-            json!([{"fund_channel": "ALIPAYACCOUNT", "amount": ids::yuan(amount)}]),
-        );
+        node.insert("refund_detail_item_list".to_owned(), channels(amount));
     }
     Ok(node)
 }
@@ -154,6 +151,16 @@ impl Sandbox {
     }
 }
 
+/// What a refund goes back through: of more than five yuan one is a coupon, which is no money.
+fn channels(amount: u64) -> Value {
+    let coupon = if amount > 500 { 100 } else { 0 };
+    let mut items = vec![json!({"fund_channel": "ALIPAYACCOUNT", "amount": ids::yuan(amount - coupon)})];
+    if coupon > 0 {
+        items.push(json!({"fund_channel": "COUPON", "amount": ids::yuan(coupon)}));
+    }
+    Value::Array(items)
+}
+
 fn asks(options: Option<&Value>, name: &str) -> bool {
     options.and_then(Value::as_array).is_some_and(|list| list.iter().any(|option| option == name))
 }
@@ -163,7 +170,7 @@ pub(crate) fn query(cx: &Cx<'_>) -> Reply {
     let mut state = cx.sandbox.state();
     let at = trades::find(cx, &mut state)?.ok_or_else(trades::missing)?;
     let trade = &state.trades[at];
-    let number = cx.text("out_request_no");
+    let number = cx.text("out_request_no").filter(|_| cx.fault != Some(Misbehaviour::KnowsNothing));
     let refund = trade.refunds.iter().find(|r| Some(r.out_refund_no.as_str()) == number);
     let Some(refund) = refund.filter(|refund| refund.state == RefundState::Success) else {
         return Ok(serde_json::Map::new());
@@ -178,6 +185,9 @@ pub(crate) fn query(cx: &Cx<'_>) -> Reply {
     ]);
     if let Some(reason) = &refund.reason {
         node.insert("refund_reason".to_owned(), json!(reason));
+    }
+    if asks(cx.biz.get("query_options"), "refund_detail_item_list") {
+        node.insert("refund_detail_item_list".to_owned(), channels(refund.amount));
     }
     if asks(cx.biz.get("query_options"), "gmt_refund_pay") {
         node.insert("gmt_refund_pay".to_owned(), json!(ids::spaced(refund.settled.unwrap_or_default())));

@@ -7,6 +7,7 @@ use crate::crypto;
 use crate::ids::{spaced, yuan};
 use crate::provider::Provider;
 use crate::sandbox::Sandbox;
+use crate::transfers::TransferState;
 use crate::wire::{Answer, Inbound};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -53,6 +54,99 @@ pub(crate) fn trade_bill(cx: &Cx<'_>) -> Reply {
     Ok(Some(json!({"hash_type": "SHA1", "hash_value": hash, "download_url": url})))
 }
 
+/// `GET /v3/bill/fundflowbill`: what changed the basic account. Other accounts are not opened.
+pub(crate) fn fund_flow(cx: &Cx<'_>) -> Reply {
+    let param = |name: &str| Refusal::param("参数错误").field(name, "query");
+    let day = cx.inbound.arg("bill_date").filter(|day| is_day(day)).ok_or_else(|| param("bill_date"))?;
+    let account = cx.inbound.arg("account_type");
+    if !matches!(account.as_deref(), None | Some("BASIC" | "OPERATION" | "FEES")) {
+        return Err(param("account_type"));
+    }
+    let zipped = cx.inbound.arg("tar_type").as_deref() == Some("GZIP");
+    let now = cx.sandbox.now();
+    let mut state = cx.sandbox.state();
+    let statement = Statement { provider: Provider::Wxpay, merchant: cx.mchid(), day: &day, unsettled: false, now };
+    let mut moves = Vec::new();
+    for line in state.bills.lines(&state.trades, &statement) {
+        match line.what {
+            What::Payment => {
+                let fee = fee_of(line.amount);
+                moves.push((
+                    line.at,
+                    line.transaction_id.clone(),
+                    "交易",
+                    "交易",
+                    true,
+                    line.amount,
+                    line.number.clone(),
+                ));
+                if fee > 0 {
+                    moves.push((line.at, line.transaction_id, "交易", "扣除交易手续费", false, fee, line.number));
+                }
+            }
+            What::Reversed => {
+                moves.push((line.at, line.transaction_id, "退款", "退款", false, line.amount, line.number))
+            }
+            What::Refund { number, id, .. } => moves.push((line.at, id, "退款", "退款", false, line.amount, number)),
+        }
+    }
+    for transfer in state.transfers.iter().filter(|t| t.provider == Provider::Wxpay && t.merchant == cx.mchid()) {
+        if transfer.state == TransferState::Success && spaced(transfer.updated).starts_with(&day) {
+            let (id, number) = (transfer.id.clone(), transfer.number.clone());
+            moves.push((transfer.updated, id, "企业付款", "商家转账", false, transfer.amount, number));
+        }
+    }
+    let wishes = state.bills.wishes(Provider::Wxpay);
+    let (payouts, fees) = wishes.funds();
+    for (id, number, amount) in payouts {
+        moves.push((now, id.to_owned(), "企业付款", "商家转账", false, amount, number.to_owned()));
+    }
+    for fee in fees {
+        moves.push((now, "4200000000".to_owned(), "交易", "扣除交易手续费", false, fee, "elsewhere".to_owned()));
+    }
+    if moves.is_empty() || matches!(account.as_deref(), Some("OPERATION" | "FEES")) {
+        return Err(Refusal::new(400, "NO_STATEMENT_EXIST", "请求的账单文件不存在", 268_435_461));
+    }
+    let text = funds_text(cx.mchid(), &moves);
+    let file = if zipped { gzip(text.as_bytes()) } else { text.clone().into_bytes() };
+    let wrong = wishes.has(&BillTamper::WrongFundsHash);
+    let hash = crypto::sha1_hex(if wrong { b"another file" } else { text.as_bytes() });
+    let offered = Offered { merchant: cx.mchid().to_owned(), until: now + 300_000, bytes: file };
+    let token = state.bills.offer(offered);
+    let host = cx.inbound.header("host").unwrap_or_default();
+    let url = format!("http://{host}/v3/billdownload/file?token={token}&tartype=gzip");
+    Ok(Some(json!({"hash_type": "SHA1", "hash_value": hash, "download_url": url})))
+}
+
+/// A change of an account: when, the number, name and kind of business, whether it is income, the amount, the voucher.
+type Move = (i64, String, &'static str, &'static str, bool, u64, String);
+
+fn funds_text(mchid: &str, moves: &[Move]) -> String {
+    let mut text = "记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额(元),账户结余(元),资金变更提交申请人,备注,业务凭证号\n"
+        .to_owned();
+    let (mut sums, mut counts) = ([0_u64; 2], [0_usize; 2]);
+    for (n, (at, id, name, kind, income, amount, voucher)) in moves.iter().enumerate() {
+        let side = usize::from(!*income);
+        sums[side] += amount;
+        counts[side] += 1;
+        let direction = if *income { "收入" } else { "支出" };
+        let (at, amount, own) = (spaced(*at), yuan(*amount), format!("{mchid}{n:012}"));
+        let cells: [&str; 11] =
+            [&at, id, &own, name, kind, direction, &amount, "0.00", "system", "备注, 一", voucher.as_str()];
+        text.push_str(&cells.map(|cell| format!("`{cell}")).join(","));
+        text.push('\n');
+    }
+    let (income, expense) = (yuan(sums[0]), yuan(sums[1]));
+    text.push_str("资金流水总笔数,收入笔数,收入金额,支出笔数,支出金额\n");
+    text.push_str(&format!("`{}.0,`{}.0,`{income},`{}.0,`{expense}\n", moves.len(), counts[0], counts[1]));
+    text
+}
+
+/// The fee of a payment: 0.6 percent, rounded to fen.
+fn fee_of(amount: u64) -> u64 {
+    (amount * 6 + 500) / 1000
+}
+
 /// `GET /v3/billdownload/file`, already authenticated: the answer is not signed.
 pub(crate) fn file(sandbox: &Sandbox, mchid: &str, inbound: &Inbound) -> Result<Answer, Refusal> {
     let missing = || Refusal::new(404, "NO_STATEMENT_EXIST", "账单文件不存在", 268_435_461);
@@ -81,6 +175,11 @@ fn text_of(mchid: &str, lines: &[Line]) -> String {
         };
         total += paid;
         returned += refund;
+        let fee = if matches!(line.what, What::Payment) {
+            format!("{}000", yuan(fee_of(paid)))
+        } else {
+            "0.00000".to_owned()
+        };
         let (paid, refund) = (yuan(paid), yuan(refund));
         let cells = [
             &spaced(line.at),
@@ -105,7 +204,7 @@ fn text_of(mchid: &str, lines: &[Line]) -> String {
             status,
             &line.subject,
             "",
-            "0.00000",
+            &fee,
             "0.60%",
             &paid,
             &refund,

@@ -176,7 +176,9 @@ pub(crate) fn abnormal(cx: &Cx<'_>, refund_id: &str) -> Reply {
     }
     refund.state = RefundState::Processing;
     refund.settled = None;
-    state.schedule(settles, crate::state::Due::Refund(t, r));
+    if cx.fault != Some(Misbehaviour::HoldRefund) {
+        state.schedule(settles, crate::state::Due::Refund(t, r));
+    }
     let trade = &state.trades[t];
     Ok(Some(objects::refund(trade, &trade.refunds[r])))
 }

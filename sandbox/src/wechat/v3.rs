@@ -93,10 +93,12 @@ pub(crate) enum Route {
     AuthorizedTransfer,
     Certificates,
     TradeBill,
+    FundFlow,
     BillFile,
     Complaints,
     Complaint { id: String, about: About },
     ComplaintUrl,
+    Balance { account: String },
 }
 
 impl Route {
@@ -162,7 +164,11 @@ impl Route {
                 return Some(Self::Complaint { id: (*id).to_owned(), about });
             }
             ["v3", "bill", "tradebill"] => return Some(Self::TradeBill),
+            ["v3", "bill", "fundflowbill"] => return Some(Self::FundFlow),
             ["v3", "billdownload", "file"] => return Some(Self::BillFile),
+            ["v3", "merchant", "fund", "balance" | "dayendbalance", account] => {
+                return Some(Self::Balance { account: (*account).to_owned() });
+            }
             ["v3", "certificates"] => return Some(Self::Certificates),
             _ => return None,
         };
@@ -199,6 +205,8 @@ impl Route {
             | Self::TradeBill
             | Self::Complaints
             | Self::Complaint { about: About::It | About::History, .. }
+            | Self::FundFlow
+            | Self::Balance { .. }
             | Self::BillFile => "GET",
             _ => "POST",
         }
@@ -229,6 +237,8 @@ impl Route {
             Self::Complaint { about: About::Response, .. } => Op::ComplaintAnswer,
             Self::Complaint { about: About::Complete | About::Refund, .. } => Op::ComplaintEnd,
             Self::ComplaintUrl => Op::ComplaintUrl,
+            Self::FundFlow => Op::FundFlow,
+            Self::Balance { .. } => Op::Balance,
         }
     }
 
@@ -256,6 +266,8 @@ impl Route {
             | Self::TradeBill
             | Self::Complaints
             | Self::ComplaintUrl
+            | Self::FundFlow
+            | Self::Balance { .. }
             | Self::BillFile => None,
         }
     }
@@ -329,10 +341,12 @@ fn serve(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> R
         Route::AuthorizedTransfer => authorizations::transfer(&cx)?,
         Route::Certificates => Some(certificates(&merchant)),
         Route::TradeBill => bill::trade_bill(&cx)?,
+        Route::FundFlow => bill::fund_flow(&cx)?,
         Route::BillFile => None,
         Route::Complaints => complaints::list(&cx)?,
         Route::Complaint { id, about } => complaints::one(&cx, &id, about)?,
         Route::ComplaintUrl => complaints::notifications(&cx)?,
+        Route::Balance { account } => balance(&cx, &account)?,
     };
     Ok((merchant, body))
 }
@@ -365,6 +379,22 @@ impl Cx<'_> {
             return Ok(());
         }
         Err(Refusal::new(403, "NO_AUTH", "服务商与特约商户未建立关系", 268_435_457))
+    }
+}
+
+/// `GET /v3/merchant/fund/balance/{account_type}`: what was paid, less what went back and out, in the basic account.
+fn balance(cx: &Cx<'_>, account: &str) -> Reply {
+    let invalid = |message: &str| Refusal::new(400, "INVALID_REQUEST", message, 268_435_461);
+    if cx.inbound.path.contains("dayendbalance") && cx.inbound.arg("date").is_none() {
+        return Err(Refusal::param("缺少参数date").field("date", "query"));
+    }
+    match account {
+        "BASIC" => {
+            let amount = cx.sandbox.balance_of(crate::provider::Provider::Wxpay, cx.mchid());
+            Ok(Some(json!({"available_amount": amount, "pending_amount": 0})))
+        }
+        "OPERATION" | "FEES" => Err(invalid("输入账户类型未开通")),
+        _ => Err(Refusal::param("account_type不是可选值").field("account_type", "path")),
     }
 }
 

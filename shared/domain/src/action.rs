@@ -165,6 +165,8 @@ actions! {
         RefundComplaint = "refundComplaint", Merchant, ["refundComplaint"];
         /// Has the provider send notices of complaints.
         SubscribeComplaints = "subscribeComplaints", Merchant, ["subscribeComplaints"];
+        /// Has a refund that the payer's account did not take paid to a bank card.
+        ApplyAbnormal = "applyAbnormalRefund", Merchant, ["applyAbnormalRefund"];
     }
     /// Money that is paid out, and coins of virtual payment.
     Transfers of "transfer" {
@@ -183,6 +185,13 @@ actions! {
             "queryUserConfirmAuthorization", Merchant, ["queryUserConfirmAuthorization", "queryTransfer"];
         /// Ends it.
         CloseAuthorization = "closeUserConfirmAuthorization", Merchant, ["closeUserConfirmAuthorization", "transfer"];
+        /// A provider's call that has no action of its own, where `request` of the configuration allows it. It stands
+        /// here because this is the function that may have a fixed address, which providers ask for.
+        Request = "request", Named, ["request"];
+        /// What the merchant has at a provider.
+        QueryBalance = "queryBalance", Merchant, ["queryBalance"];
+        /// The same by VK-Pay's name.
+        QueryAccountBalance = "queryAccountBalance", Merchant, ["queryAccountBalance", "queryBalance"];
         /// A payer's coins.
         Balance = "wxpayVirtual/queryUserBalance", Named, ["wxpayVirtual/queryUserBalance", "wxpayVirtual"];
         /// Takes coins.

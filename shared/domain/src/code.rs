@@ -146,6 +146,8 @@ codes! {
     TOO_MANY_REFUNDS = 2021, 409, "该订单的退款次数已达上限", "the order has as many refunds as it may";
     /// The payer is paying at this moment.
     PAYING = 2022, 409, "用户正在支付，暂不能关闭，请稍后查询", "the payer is paying right now, so it cannot be closed; query again shortly";
+    /// The refund is not one that the payer's account did not take.
+    REFUND_NOT_STUCK = 2023, 409, "退款不在异常状态，不能发起异常退款", "the refund is not stuck, so it cannot be sent to a card";
     /// The number has another content.
     TRANSFER_DIFFERS = 2030, 409, "转账单号已存在且内容不一致", "the number belongs to a transfer with another content";
     /// It has ended.

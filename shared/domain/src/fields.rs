@@ -138,6 +138,15 @@ pub const REFUND_FEE_CAMEL: Field =
 /// Why.
 pub const REFUND_DESC: Field = Field::new("refund_desc", Text(80));
 
+/// Where a refund goes that the payer's account did not take.
+pub const REFUND_CARD: Field = Field::new("type", Choice(&["USER_BANK_CARD", "MERCHANT_BANK_CARD"]));
+/// The payer's bank, by WeChat Pay's word.
+pub const BANK_TYPE: Field = Field::new("bank_type", Text(16));
+/// The number of the payer's card.
+pub const BANK_ACCOUNT: Field = Field::new("bank_account", Text(32));
+/// Who holds it.
+pub const CARD_HOLDER: Field = Field::new("real_name", Text(64));
+
 /// How what was paid for reaches the payer: 1 express, 2 within the city, 3 virtual, 4 pick-up.
 pub const LOGISTICS_TYPE: Field = Field::new("logistics_type", Integer { least: 1, most: 4, unit: None });
 /// Whether it goes as one parcel (1) or several (2).
@@ -225,6 +234,21 @@ pub const CERT_TYPE: Field = Field::new("cert_type", PAPERS);
 /// The same.
 pub const CERT_NO: Field = Field::new("cert_no", PAPERS);
 
+/// A node of the merchant's section.
+pub const NODE: Field = Field::new("node", Text(32));
+/// What is asked: a verb of WeChat Pay's APIv3, a method of Alipay's, a call below `/xpay/`.
+pub const REQUEST_METHOD: Field = Field::new("method", Text(256));
+/// WeChat Pay's path.
+pub const REQUEST_PATH: Field = Field::new("path", Text(256));
+/// The same by VK-Pay's name.
+pub const REQUEST_ACTION: Field = Field::new("action", Text(256));
+/// What is sent.
+pub const REQUEST_DATA: Field = Field::new("data", Object);
+/// Which of WeChat Pay's accounts.
+pub const ACCOUNT_TYPE: Field = Field::new("account_type", Choice(&["BASIC", "OPERATION", "FEES"]));
+/// The day at whose end.
+pub const BALANCE_DATE: Field = Field::new("date", DAY_SHAPE);
+
 /// A payer's address.
 pub const USER_IP: Field = Field::new("user_ip", Text(64));
 /// The same by VK-Pay's name.
@@ -300,6 +324,8 @@ const VERIFY: &[Field] = &[
 const METHODS: &[Field] = &[VK_PLATFORM, PLATFORM, IS_PC, PID, CLIENT_IP, CLIENT_UA];
 const REFUND: &[Field] = &[OUT_TRADE_NO.needed(), OUT_REFUND_NO, REFUND_FEE, TOTAL_FEE, REFUND_DESC, REFUND_FEE_CAMEL];
 const QUERY_REFUND: &[Field] = &[OUT_TRADE_NO.needed(), OUT_REFUND_NO];
+const ABNORMAL_REFUND: &[Field] =
+    &[OUT_TRADE_NO.needed(), OUT_REFUND_NO.needed(), REFUND_CARD.needed(), BANK_TYPE, BANK_ACCOUNT, CARD_HOLDER];
 const RESOLVE: &[Field] = &[INCIDENT_ID.needed(), INCIDENT_ACTION.needed(), NOTE];
 const UPLOAD_SHIPPING: &[Field] =
     &[OUT_TRADE_NO.needed(), LOGISTICS_TYPE, DELIVERY_MODE, IS_ALL_DELIVERED, SHIPPING_LIST];
@@ -349,6 +375,9 @@ const AUTHORIZE: &[Field] = &[
     USER_RECV_PERCEPTION,
 ];
 const ONE_AUTHORIZATION: &[Field] = &[OUT_AUTHORIZATION_NO, AUTHORIZATION_ID, PROVIDER, PID];
+const REQUEST: &[Field] =
+    &[PROVIDER.needed(), REQUEST_METHOD.needed(), REQUEST_PATH, REQUEST_ACTION, REQUEST_DATA, NODE, PID];
+const ACCOUNT_BALANCE: &[Field] = &[PROVIDER.needed(), ACCOUNT_TYPE, BALANCE_DATE, NODE, PID, PLATFORM];
 const BALANCE: &[Field] = &[OPENID.needed(), PID, USER_IP, USER_IP_CAMEL, CLIENT_IP, CLIENT_UA, PAYITEM, REMARK];
 const COIN: &[Field] = &[
     OPENID.needed(),
@@ -402,10 +431,13 @@ pub const fn of(action: Action) -> &'static [Field] {
         Action::Refunds(Refunds::CompleteComplaint) => COMPLETE_COMPLAINT,
         Action::Refunds(Refunds::RefundComplaint) => REFUND_COMPLAINT,
         Action::Refunds(Refunds::SubscribeComplaints) => SUBSCRIBE_COMPLAINTS,
+        Action::Refunds(Refunds::ApplyAbnormal) => ABNORMAL_REFUND,
         Action::Transfers(Transfers::Transfer) => TRANSFER,
         Action::Transfers(Transfers::Query | Transfers::Cancel | Transfers::Receipt) => ONE_TRANSFER,
         Action::Transfers(Transfers::Authorize) => AUTHORIZE,
         Action::Transfers(Transfers::QueryAuthorization | Transfers::CloseAuthorization) => ONE_AUTHORIZATION,
+        Action::Transfers(Transfers::Request) => REQUEST,
+        Action::Transfers(Transfers::QueryBalance | Transfers::QueryAccountBalance) => ACCOUNT_BALANCE,
         Action::Transfers(Transfers::Balance) => BALANCE,
         Action::Transfers(Transfers::CurrencyPay | Transfers::PresentCurrency) => COIN,
         Action::Transfers(Transfers::CancelCurrencyPay) => CANCEL_COIN,

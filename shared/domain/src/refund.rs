@@ -76,6 +76,12 @@ pub struct Refund {
     /// not end it, because another call may have been taken.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub repeated: bool,
+    /// What of the amount goes back to the payer in money and not as a coupon, where the provider says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cash_refund_fee: Option<Fen>,
+    /// How often it was sent to a bank card, because the payer's account did not take it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub sent_to_card: u64,
     /// What the provider last said, when it was not a success.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -84,6 +90,11 @@ pub struct Refund {
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refund_date: Option<UnixMs>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Refund {
@@ -103,6 +114,8 @@ impl Refund {
             transaction_id: None,
             total_fee: None,
             repeated: false,
+            cash_refund_fee: None,
+            sent_to_card: 0,
             reason: None,
             create_date: now,
             refund_date: None,

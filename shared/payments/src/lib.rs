@@ -1,5 +1,6 @@
 //! The use cases: create, query, close, refund, transfer, ship, complaints, tasks, incidents, bills, missed notices; and `confirm`, the one room in which an order becomes paid.
 
+mod abnormal;
 mod ask;
 mod authorization;
 mod bills;
@@ -23,6 +24,7 @@ mod payee;
 mod purchase;
 mod query;
 mod queue;
+mod raw_request;
 mod refund;
 mod request;
 mod rerun;
@@ -41,6 +43,7 @@ mod unconfirmed;
 mod wanted;
 mod watch;
 
+pub use abnormal::{apply_abnormal_refund, is_stuck};
 pub use ask::{Worked, work};
 pub use authorization::{close_authorization, create_authorization, query_authorization};
 pub use bills::{BillsReply, check_bills};
@@ -63,6 +66,7 @@ pub use providers::virtual_pay::Coin;
 pub use purchase::verify_purchase;
 pub use query::{QueryInput, next_poll, query_orders, query_payment};
 pub use queue::{Lane, Message, Queues, Work};
+pub use raw_request::{query_balance, raw_request};
 pub use refund::{RefundInput, query_refund, refund};
 pub use request::Fields;
 pub use rerun::rerun_handler;

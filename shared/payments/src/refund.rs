@@ -4,7 +4,7 @@ use super::{Caller, Context, Fields, Source};
 use domain::{Attempt, Code, Failure, Fen, MAX_REFUNDS, Order, Refund, RefundState, fields as f};
 use providers::{ABNORMAL, CallError, Gateway, Meaning, RefundProgress, RefundRequest, RefundStanding};
 use serde_json::json;
-use store::{HistoryEntry, Incident, IncidentName, Reserved};
+use store::{Action, HistoryEntry, Incident, IncidentName, IncidentStatus, Reserved};
 
 /// A `refund` request, read.
 pub struct RefundInput<'a> {
@@ -47,6 +47,8 @@ impl<'a> RefundInput<'a> {
 
 /// How often an automatic refund number may be taken before we give up.
 const ROUNDS: usize = 16;
+/// How often a refund that got stuck may be sent to a card.
+pub(super) const MOST_CARDS: u64 = 20;
 
 /// Refunds an order in part or whole.
 ///
@@ -286,13 +288,13 @@ async fn call(
     }
 }
 
-fn refused(refund: &Refund) -> Failure {
+pub(super) fn refused(refund: &Refund) -> Failure {
     Failure::new(Code::REFUND_REFUSED)
         .says(refund.reason.clone().unwrap_or_default())
         .with("status", refund.state.name())
 }
 
-fn unknown(refund: &Refund) -> Failure {
+pub(super) fn unknown(refund: &Refund) -> Failure {
     Failure::new(Code::OUTCOME_UNKNOWN)
         .with("out_refund_no", refund.out_refund_no.as_str())
         .with("refund_fee", refund.refund_fee.0)
@@ -307,12 +309,16 @@ pub(super) async fn apply(
     standing: &RefundStanding,
     source: Source,
 ) -> Result<(Order, Refund), Failure> {
+    let by_sum = by_sum(cx, refund, standing).await?;
+    let standing = by_sum.as_ref().unwrap_or(standing);
     let mut next = refund.clone();
     next.refund_id = standing.refund_id.clone().or(next.refund_id);
+    next.cash_refund_fee = standing.cash.filter(|cash| *cash <= refund.refund_fee).or(next.cash_refund_fee);
     match &standing.progress {
         _ if refund.state != RefundState::Processing => {}
         RefundProgress::Processing(reason) => {
-            cx.store.keep_refund(refund, next.refund_id.as_deref(), reason.as_deref()).await?;
+            next.reason.clone_from(reason);
+            cx.store.keep_refund(refund, &next).await?;
             if standing.progress.is_abnormal() {
                 stuck(cx, &next, ABNORMAL).await?;
             }
@@ -327,7 +333,9 @@ pub(super) async fn apply(
                 .with("out_refund_no", &next.out_refund_no)
                 .with("refund_fee", &next.refund_fee)
                 .with("refund_id", &next.refund_id);
-            cx.store.end_refund(order, &next, &entry).await?;
+            if cx.store.end_refund(order, &next, &entry).await? {
+                no_longer_stuck(cx, refund).await?;
+            }
         }
         RefundProgress::Closed(reason) => {
             next.state = RefundState::Closed;
@@ -343,16 +351,76 @@ pub(super) async fn apply(
     as_it_stands(cx, refund).await
 }
 
-/// The provider took a refund and does not pay it back: the operator is told at once.
-async fn stuck(cx: &Context<'_>, refund: &Refund, status: &str) -> Result<(), Failure> {
-    let incident = Incident {
+/// What the sum of all that has gone back of a payment says of a refund that the provider tells nothing else of. What is
+/// not accounted for by other refunds is this one, where no other is under way; what the sum leaves open stays open.
+async fn by_sum(
+    cx: &Context<'_>,
+    refund: &Refund,
+    standing: &RefundStanding,
+) -> Result<Option<RefundStanding>, Failure> {
+    let silent = matches!(&standing.progress, RefundProgress::Processing(_)) && !standing.progress.is_abnormal();
+    let Some(sum) = standing.returned.filter(|_| silent && refund.state == RefundState::Processing) else {
+        return Ok(None);
+    };
+    let order = cx.store.order(&refund.out_trade_no).await?.ok_or(Code::NO_ORDER)?;
+    let (total, others, alone) = match refund.incident {
+        None => (order.total_fee, order.refund_fee, order.refund_reserved == refund.refund_fee),
+        // It stands beside the order's sums, and is all that its payment had left.
+        Some(_) => {
+            let total = refund.total_fee.unwrap_or(order.total_fee);
+            (total, total.minus(refund.refund_fee).unwrap_or_default(), true)
+        }
+    };
+    let Some(rest) = sum.minus(others).filter(|rest| alone && *rest >= refund.refund_fee) else { return Ok(None) };
+    if rest > refund.refund_fee {
+        let incident = Incident {
+            out_trade_no: Some(refund.out_trade_no.clone()),
+            out_refund_no: Some(refund.out_refund_no.clone()),
+            expected: Some(json!(refund.refund_fee)),
+            actual: Some(json!({ "refunded": sum, "by_others": others })),
+            ..Incident::new(IncidentName::RefundMismatch, refund.provider, &refund.merchant)
+        };
+        super::incident_record::alarm(cx, &incident, true).await?;
+    }
+    let in_it = rest == refund.refund_fee || sum == total;
+    Ok(in_it.then(|| RefundStanding { progress: RefundProgress::Success, ..standing.clone() }))
+}
+
+/// The incident of a refund that got stuck. Each time that it was sent to a card it may get stuck anew.
+pub(super) fn stuck_incident(refund: &Refund, status: &str, sent_to_card: u64) -> Incident {
+    let actual = match sent_to_card {
+        0 => json!(status),
+        n => json!({ "status": status, "sent_to_card": n }),
+    };
+    Incident {
         out_trade_no: Some(refund.out_trade_no.clone()),
         out_refund_no: Some(refund.out_refund_no.clone()),
         expected: Some(json!(refund.refund_fee)),
-        actual: Some(json!(status)),
+        actual: Some(actual),
         ..Incident::new(IncidentName::RefundAbnormal, refund.provider, &refund.merchant)
-    };
+    }
+}
+
+/// The provider took a refund and does not pay it back: the operator is told at once.
+async fn stuck(cx: &Context<'_>, refund: &Refund, status: &str) -> Result<(), Failure> {
+    let incident = stuck_incident(refund, status, refund.sent_to_card);
     super::incident_record::alarm(cx, &incident, true).await?;
+    Ok(())
+}
+
+/// A refund that was stuck has arrived: its incidents end.
+async fn no_longer_stuck(cx: &Context<'_>, refund: &Refund) -> Result<(), Failure> {
+    if refund.sent_to_card == 0 && refund.reason.as_deref() != Some(ABNORMAL) {
+        return Ok(());
+    }
+    for n in 0..=refund.sent_to_card.min(MOST_CARDS) {
+        let id = stuck_incident(refund, ABNORMAL, n).id();
+        let Some(recorded) = cx.store.incident(&id).await? else { continue };
+        if recorded.status == IncidentStatus::Open {
+            let (by, note) = (refund.provider.name(), Some("the refund has arrived"));
+            cx.store.resolve_incident(&recorded, Action::Close, by, note, cx.now()).await?;
+        }
+    }
     Ok(())
 }
 

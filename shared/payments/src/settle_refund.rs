@@ -77,7 +77,7 @@ async fn order_of(cx: &Context<'_>, notice: &RefundNotice) -> Result<Option<(Ord
 fn is_whole(notice: &RefundNotice, total: Fen) -> bool {
     notice.standing.progress == RefundProgress::Success
         && (notice.share.is_some_and(|share| share >= 100_000)
-            || notice.whole == Some(total)
+            || notice.returned == Some(total)
             || notice.standing.refund == Some(total))
 }
 
@@ -247,7 +247,7 @@ async fn settle_own(
 /// A refund of a payment that its order was not credited with.
 async fn elsewhere(cx: &Context<'_>, notice: &RefundNotice, no: &str) -> Result<Settled, Failure> {
     let actual =
-        notice.standing.refund.or(notice.whole).map_or_else(|| json!({ "share": notice.share }), |fen| json!(fen));
+        notice.standing.refund.or(notice.returned).map_or_else(|| json!({ "share": notice.share }), |fen| json!(fen));
     raised(cx, &incident_of(notice, no, IncidentName::RefundElsewhere, Value::Null, actual), true).await
 }
 
@@ -270,8 +270,9 @@ async fn unrefunded(cx: &Context<'_>, no: &str) -> Result<(Order, bool), Failure
     Ok((order, open))
 }
 
-/// Where the provider says that the whole payment has gone back, what no known refund accounts for is counted too:
-/// it went back by refunds that nobody told of, and that the refund query may not know.
+/// Where the provider says what of the payment has gone back in all, what no known refund accounts for is counted too:
+/// it went back by refunds that nobody told of, and that the refund query may not know. While a refund is under way it
+/// may be that one: of a part, that is then waited for.
 async fn complete(
     cx: &Context<'_>,
     no: &str,
@@ -280,24 +281,27 @@ async fn complete(
     source: Source,
     settled: Settled,
 ) -> Result<Settled, Failure> {
-    if notice.whole.is_none() {
-        return Ok(settled);
-    }
+    let Some(returned) = notice.returned else { return Ok(settled) };
     let now = cx.store.order(no).await?.ok_or(Code::NO_ORDER)?;
-    let whole = notice.whole == Some(now.total_fee) && notice.transaction_id == now.transaction_id;
-    if !whole || !now.trade_state.is_paid() || now.refund_fee == now.total_fee {
+    let credited = now.trade_state.is_paid() && notice.transaction_id == now.transaction_id;
+    if !credited || returned > now.total_fee || now.refund_fee >= returned {
         return Ok(settled);
     }
+    let whole = returned == now.total_fee;
     let (mut order, mut open) = unrefunded(cx, no).await?;
     for n in 1..=ROUNDS {
-        if order.refundable == Fen::ZERO {
+        if open && !whole {
+            return Ok(settled);
+        }
+        let rest = returned.minus(order.refund_fee).unwrap_or_default().min(order.refundable);
+        if rest == Fen::ZERO {
             break;
         }
         let refund = Refund {
             refund_desc: ELSEWHERE.to_owned(),
             state: RefundState::Success,
             refund_date: notice.standing.refunded_at.or(Some(cx.now())),
-            ..Refund::begun(&order, attempt, format!("{}-REST{n}", attempt.number), order.refundable, cx.now())
+            ..Refund::begun(&order, attempt, format!("{}-REST{n}", attempt.number), rest, cx.now())
         };
         let entry = refunded_entry(&refund, source, cx.now());
         if cx.store.adopt_refund(&order, &refund, &entry).await? {
@@ -392,13 +396,17 @@ async fn adopt(
             Err(CallError::Refused(_)) if notice.signed => {}
             Err(error) => return Err(error.unanswered()),
         }
-        // All went back: then this refund is what the others leave, though the query knows nothing of it.
+        // It is what of all that went back the others leave, though the query knows nothing of it.
         if refund.refund_fee == Fen::ZERO
-            && notice.whole == Some(order.total_fee)
+            && let Some(returned) = notice.returned.filter(|returned| *returned <= order.total_fee)
             && notice.transaction_id == order.transaction_id
         {
-            (order, _) = unrefunded(cx, &order.out_trade_no).await?;
-            refund.refund_fee = order.refundable;
+            let open;
+            (order, open) = unrefunded(cx, &order.out_trade_no).await?;
+            let rest = returned.minus(order.refund_fee).unwrap_or_default();
+            if !open || returned == order.total_fee {
+                refund.refund_fee = rest.min(order.refundable);
+            }
         }
     }
     let actual = json!(refund.refund_fee);

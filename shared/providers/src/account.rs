@@ -1,6 +1,6 @@
 //! A merchant at a provider that writes bills.
 
-use crate::bill::Statement;
+use crate::bill::{FundStatement, Statement};
 use crate::driver::{Cx, Driver};
 use crate::{CallError, Merchant, Node, ProviderClients};
 use domain::{Day, Provider, UnixMs};
@@ -43,5 +43,19 @@ impl Account {
     pub async fn bill(&self, clients: &ProviderClients, day: Day, now: UnixMs) -> Result<Statement, CallError> {
         let cx = Cx { clients, merchant: "", now };
         on_node!(&self.node, node => Box::pin(node.bill(cx, day)).await)
+    }
+
+    /// The same of the fund-flow bill; `None` where the provider has none.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn funds(
+        &self,
+        clients: &ProviderClients,
+        day: Day,
+        now: UnixMs,
+    ) -> Result<Option<FundStatement>, CallError> {
+        let cx = Cx { clients, merchant: "", now };
+        on_node!(&self.node, node => Box::pin(node.funds(cx, day)).await)
     }
 }

@@ -30,6 +30,59 @@ pub struct Bill {
     pub reversed: Vec<BilledPayment>,
     /// Lines in all, also of other kinds.
     pub lines: u64,
+    /// The provider's fees, less those that came back, in thousandths of a fen, where the bill has them.
+    pub fees: Option<i64>,
+}
+
+/// What changed an account's balance on a day.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FundFlow {
+    /// Lines in all.
+    pub lines: u64,
+    /// Those that are income.
+    pub income_lines: u64,
+    /// Lines about fees.
+    pub fee_lines: u64,
+    /// What came in.
+    pub income: Fen,
+    /// What went out.
+    pub expense: Fen,
+    /// The provider's fees.
+    pub fees: Fen,
+    /// Fees that came back.
+    pub fees_returned: Fen,
+    /// Refunds, as far as they were taken from this account.
+    pub refunded: Fen,
+    /// What was withdrawn to the merchant's bank.
+    pub withdrawn: Fen,
+    /// What was paid out to others.
+    pub paid_out: Fen,
+    /// What of such came back.
+    pub paid_back: Fen,
+    /// What was paid out, one by one.
+    pub transfers: Vec<BilledTransfer>,
+}
+
+/// A payout on a fund-flow bill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BilledTransfer {
+    /// The provider's number.
+    pub transfer_bill_no: Box<str>,
+    /// The merchant's number, mostly.
+    pub out_bill_no: Box<str>,
+    /// How much.
+    pub amount: Fen,
+}
+
+/// What a provider answers when it is asked for a fund-flow bill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FundStatement {
+    /// The bill.
+    Ready(FundFlow),
+    /// There is none: the balance did not change on that day.
+    Empty,
+    /// It is being made.
+    NotYet,
 }
 
 /// A payment on a bill.

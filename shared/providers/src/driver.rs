@@ -3,13 +3,14 @@
 //! A driver is a node of the configuration: its keys are checked, so that a call can go out. What only some providers
 //! have comes with a default, which is that this one has it not.
 
-use crate::bill::Statement;
+use crate::bill::{FundStatement, Statement};
 use crate::diagnosis::{Examination, Page};
 use crate::{
-    Account, AuthorizationRequest, AuthorizationStanding, CallError, CallbackError, CallbackRequest, Closing,
-    ComplaintAnswer, ComplaintEnd, ComplaintPage, CreateRequest, Created, Goods, GoodsRequest, Held, Login, Meaning,
-    Merchant, Node, Notice, Proof, ProviderClients, ProviderReply, Purchase, Receipt, RefundRequest, RefundStanding,
-    Refusal, ShippingRequest, ShippingStanding, Standing, Stands, TransferRequest, TransferStanding, Verdict,
+    AbnormalRefund, Account, AuthorizationRequest, AuthorizationStanding, Balance, BalanceRequest, CallError,
+    CallbackError, CallbackRequest, Closing, ComplaintAnswer, ComplaintEnd, ComplaintPage, CreateRequest, Created,
+    Goods, GoodsRequest, Held, Login, Meaning, Merchant, Node, Notice, Proof, ProviderClients, ProviderReply, Purchase,
+    RawOutcome, RawRequest, Receipt, RefundRequest, RefundStanding, Refusal, ShippingRequest, ShippingStanding,
+    Standing, Stands, TransferRequest, TransferStanding, Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
 use domain::{
@@ -259,6 +260,20 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
         refund: &Refund,
     ) -> Result<RefundStanding, CallError>;
 
+    /// Whether a refund that its payer's account did not take can be paid to a bank card.
+    fn mends_refunds(&self) -> bool {
+        false
+    }
+
+    /// Has a refund that its payer's account did not take paid to a bank card. The same refund again is paid once.
+    async fn apply_abnormal_refund(
+        &self,
+        _cx: Cx<'_>,
+        _request: &AbnormalRefund<'_>,
+    ) -> Result<RefundStanding, CallError> {
+        unsupported()
+    }
+
     /// What this node says of transfers, when it can make any.
     ///
     /// # Errors
@@ -389,6 +404,20 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
         unsupported()
     }
 
+    /// Makes a call that has no action of its own; whether it may be made was looked at before.
+    async fn request(&self, _cx: Cx<'_>, _raw: &RawRequest<'_>) -> RawOutcome {
+        RawOutcome::not_made(CallError::Refused(Refusal {
+            code: "UNSUPPORTED".to_owned(),
+            message: "the node has no such call".to_owned(),
+            meaning: Meaning::No,
+        }))
+    }
+
+    /// Asks for the merchant's balance.
+    async fn balance(&self, _cx: Cx<'_>, _request: &BalanceRequest<'_>) -> Result<Balance, CallError> {
+        unsupported()
+    }
+
     /// Verifies an in-app purchase that a client brings for an attempt. Refused is what is not authentic, not this
     /// app's, or taken back.
     async fn purchase(&self, _cx: Cx<'_>, _attempt: &Attempt, _proof: Proof<'_>) -> Result<Purchase, CallError> {
@@ -423,6 +452,11 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
     /// Asks for the bill of a day, downloads and reads it.
     async fn bill(&self, _cx: Cx<'_>, _day: Day) -> Result<Statement, CallError> {
         unsupported()
+    }
+
+    /// Asks for the fund-flow bill of a day; `None` where the provider has none.
+    async fn funds(&self, _cx: Cx<'_>, _day: Day) -> Result<Option<FundStatement>, CallError> {
+        Ok(None)
     }
 
     /// Asks the provider a few signed questions that change nothing and move no money, and says what its answers show to be

@@ -3,10 +3,10 @@
 use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, Shape};
 use crate::{
-    AuthorizationRequest, AuthorizationStanding, CallError, CallbackError, CallbackRequest, Closing, CreateRequest,
-    Created, Goods, GoodsRequest, Held, Login, Merchant, Node, Notice, Proof, ProviderReply, Purchase, Receipt,
-    RefundRequest, RefundStanding, ShippingRequest, ShippingStanding, Standing, Stands, TokenCache, TransferRequest,
-    TransferStanding, Verdict, wxpay,
+    AbnormalRefund, AuthorizationRequest, AuthorizationStanding, Balance, BalanceRequest, CallError, CallbackError,
+    CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Held, Login, Merchant, Node, Notice, Proof,
+    ProviderReply, Purchase, RawOutcome, RawRequest, Receipt, RefundRequest, RefundStanding, ShippingRequest,
+    ShippingStanding, Standing, Stands, TokenCache, TransferRequest, TransferStanding, Verdict, wxpay,
 };
 use config::TransferDefaults;
 use domain::{Attempt, Code, Failure, Order, Payment, Provider, Refund, ShippingMode, UnixMs};
@@ -310,6 +310,23 @@ impl Gateway {
         on_node!(&self.node, node => self.timed(Box::pin(node.query_refund(self.cx(clients, now), order, attempt, refund))).await)
     }
 
+    /// Whether a refund that its payer's account did not take can be paid to a bank card.
+    pub fn mends_refunds(&self) -> bool {
+        on_node!(&self.node, node => node.mends_refunds())
+    }
+
+    /// Has a refund that its payer's account did not take paid to a bank card. The same refund again is paid once.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn apply_abnormal_refund(
+        &self,
+        clients: &ProviderClients,
+        request: &AbnormalRefund<'_>,
+    ) -> Result<RefundStanding, CallError> {
+        on_node!(&self.node, node => self.timed(Box::pin(node.apply_abnormal_refund(self.cx(clients, request.now), request))).await)
+    }
+
     /// What this node says of transfers, when it can make any.
     ///
     /// # Errors
@@ -450,6 +467,30 @@ impl Gateway {
         now: UnixMs,
     ) -> Result<(), CallError> {
         on_node!(&self.node, node => self.timed(Box::pin(node.confirm_receive(self.cx(clients, now), transaction_id, received))).await)
+    }
+
+    /// Makes a call that has no action of its own; whether it may be made was looked at before.
+    pub async fn request(&self, clients: &ProviderClients, raw: &RawRequest<'_>, now: UnixMs) -> RawOutcome {
+        let (provider, began) = (self.node.provider().name(), Instant::now());
+        let outcome = on_node!(&self.node, node => Box::pin(node.request(self.cx(clients, now), raw)).await);
+        telemetry::measure_time(Metric::ProviderMs, Some(provider), began.elapsed());
+        if matches!(outcome.answer, Err(CallError::Unknown(_))) {
+            telemetry::count(Metric::ProviderFailed, Some(provider));
+        }
+        outcome
+    }
+
+    /// Asks for the merchant's balance.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn balance(
+        &self,
+        clients: &ProviderClients,
+        request: &BalanceRequest<'_>,
+        now: UnixMs,
+    ) -> Result<Balance, CallError> {
+        on_node!(&self.node, node => self.timed(Box::pin(node.balance(self.cx(clients, now), request))).await)
     }
 
     /// Verifies an in-app purchase that a client brings for an attempt. Refused is what is not authentic,

@@ -18,6 +18,7 @@ pub mod huawei;
 mod login;
 mod missing_key;
 mod purchase;
+mod raw_request;
 mod stands;
 mod token_cache;
 pub mod virtual_pay;
@@ -48,6 +49,7 @@ pub use driver::Client;
 pub use gateway::{Gateway, ProviderClients, addressee, exchange, read_callback, reply};
 pub use login::Login;
 pub use purchase::{Held, Proof, Purchase};
+pub use raw_request::{AllowList, RawOutcome, RawRequest, RawTarget};
 pub use stands::Stands;
 pub use token_cache::TokenCache;
 
@@ -55,7 +57,7 @@ pub use token_cache::TokenCache;
 pub type Config = config::Document<Merchant>;
 
 use domain::{
-    Attempt, Authorization, AuthorizationState, Code, Complaint, Failure, Fen, Field, Logistics, Order, Parties,
+    Attempt, Authorization, AuthorizationState, Code, Complaint, Day, Failure, Fen, Field, Logistics, Order, Parties,
     Payment, Provider, ShippingReport, ShippingState, Transfer, TransferState, UnixMs,
 };
 use http::{HeaderMap, Method};
@@ -314,6 +316,45 @@ pub struct RefundRequest<'a> {
     pub now: UnixMs,
 }
 
+/// Where a refund goes that its payer's account did not take.
+pub enum RefundCard<'a> {
+    /// To a bank card of the payer's.
+    Payer {
+        /// The bank, by the provider's word: `ICBC_DEBIT` …
+        bank_type: &'a str,
+        /// The card's number. Encrypted on its way, and kept nowhere.
+        bank_account: &'a str,
+        /// Who holds it. The same.
+        real_name: &'a str,
+    },
+    /// To the merchant's own bank account, who pays the payer by himself.
+    Merchant,
+}
+
+impl RefundCard<'_> {
+    /// WeChat Pay's word for it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Payer { .. } => "USER_BANK_CARD",
+            Self::Merchant => "MERCHANT_BANK_CARD",
+        }
+    }
+}
+
+/// A refund in [`ABNORMAL`] that is to be paid elsewhere.
+pub struct AbnormalRefund<'a> {
+    /// The attempt that was paid.
+    pub attempt: &'a Attempt,
+    /// The merchant's refund number.
+    pub out_refund_no: &'a str,
+    /// The provider's.
+    pub refund_id: &'a str,
+    /// Where to.
+    pub to: RefundCard<'a>,
+    /// Now.
+    pub now: UnixMs,
+}
+
 /// How a refund stands at a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefundStanding {
@@ -323,6 +364,10 @@ pub struct RefundStanding {
     pub refund_id: Option<String>,
     /// The amount, where the provider says.
     pub refund: Option<Fen>,
+    /// What of the amount goes back to the payer in money and not as a coupon, where the provider says.
+    pub cash: Option<Fen>,
+    /// What of the payment has gone back in all, by every refund that the provider has, where it says.
+    pub returned: Option<Fen>,
     /// When it succeeded.
     pub refunded_at: Option<UnixMs>,
 }
@@ -351,6 +396,11 @@ impl RefundProgress {
 }
 
 impl RefundStanding {
+    /// A refund that stands so, of which nothing else is told.
+    pub const fn new(progress: RefundProgress) -> Self {
+        Self { progress, refund_id: None, refund: None, cash: None, returned: None, refunded_at: None }
+    }
+
     /// Whether the provider knows the refund: it ended, or the answer names it.
     pub const fn is_known(&self) -> bool {
         match &self.progress {
@@ -369,6 +419,25 @@ pub struct TransferRequest<'a> {
     pub name: Option<&'a str>,
     /// Now.
     pub now: UnixMs,
+}
+
+/// Whose balance is asked for.
+pub struct BalanceRequest<'a> {
+    /// WeChat Pay's account: `BASIC`, `OPERATION` or `FEES`; the first where none is named.
+    pub account: Option<&'a str>,
+    /// At the end of this day; now, where none is named.
+    pub day: Option<Day>,
+}
+
+/// A merchant's balance at a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Balance {
+    /// What can be paid out.
+    pub available: Fen,
+    /// What is there and cannot be paid out, where the provider says.
+    pub pending: Option<Fen>,
+    /// Both, where the provider says.
+    pub total: Option<Fen>,
 }
 
 /// How a transfer stands at a provider.
@@ -647,8 +716,8 @@ pub struct RefundNotice {
     pub transaction_id: Option<String>,
     /// The part of the payment that went back, in 1/100 000, where the message says no amount (app stores).
     pub share: Option<u32>,
-    /// What of the payment has gone back in all, this refund included, where the message says that it is the whole.
-    pub whole: Option<Fen>,
+    /// What of the payment has gone back in all, this refund and all before it, where the message says.
+    pub returned: Option<Fen>,
     /// The merchant's refund number.
     pub out_refund_no: String,
     /// How it stands; `refund` is this refund's amount, where the message says.

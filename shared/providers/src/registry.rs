@@ -15,6 +15,8 @@ macro_rules! providers {
             )*
             /// `alipayAppPayToH5Pay`: an app is given a QR code where it would be given parameters for its own SDK.
             pub app_to_qr: bool,
+            /// `request`: what of the providers' further calls may be made ([`crate::AllowList`]).
+            pub requests: $crate::AllowList,
             /// When the first certificate of a merchant with a document of its own ends; of the others the
             /// configuration knows.
             pub certificate_end: Option<domain::UnixMs>,
@@ -33,6 +35,7 @@ macro_rules! providers {
                         SECTIONS,
                         <$module::$node as Driver>::read_config,
                     ),)*
+                    requests: $crate::AllowList::read(sections),
                     app_to_qr: sections.flag("alipayAppPayToH5Pay").unwrap_or(false),
                     certificate_end: None,
                 }

@@ -73,7 +73,7 @@ pub fn refund_result(order: &Order, refund: &Refund) -> Map<String, Value> {
         "outRefundNo": refund.out_refund_no,
         "refundId": refund.refund_id,
         "refundFee": refund.refund_fee,
-        "cashRefundFee": refund.refund_fee,
+        "cashRefundFee": refund.cash_refund_fee.unwrap_or(refund.refund_fee),
         "out_trade_no": order.out_trade_no,
         "out_refund_no": refund.out_refund_no,
         "refund_id": refund.refund_id,

@@ -88,6 +88,28 @@ pub enum BillState {
     Failed,
 }
 
+/// How the fund-flow bill of a day was checked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FundsReport {
+    /// How it stands.
+    pub state: BillState,
+    /// Its lines.
+    pub lines: u64,
+    /// What came into the account.
+    pub income: Fen,
+    /// What left it.
+    pub expense: Fen,
+    /// The provider's fees, less those that came back.
+    pub fees: Fen,
+    /// What was withdrawn to the merchant's bank.
+    pub withdrawn: Fen,
+    /// What was paid out to others, less what came back.
+    pub paid_out: Fen,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// How a merchant's bill of a day was checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BillReport {
@@ -107,6 +129,9 @@ pub struct BillReport {
     pub refund_fee: Fen,
     /// Differences that were found by the last check.
     pub differences: u64,
+    /// How the fund-flow bill was checked, where the provider has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub funds: Option<FundsReport>,
     /// Why it is pending or failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -58,6 +58,10 @@ pub enum IncidentName {
     BillAmount,
     /// A bill and the table differ in a refund.
     BillRefund,
+    /// The fund-flow bill has a payout that the table has not.
+    BillPayout,
+    /// The fund-flow bill and the trade bill differ in the fees.
+    BillFees,
 }
 
 impl IncidentName {
@@ -87,6 +91,8 @@ impl IncidentName {
             Self::BillMissingThere => "bill_missing_there",
             Self::BillAmount => "bill_amount",
             Self::BillRefund => "bill_refund",
+            Self::BillPayout => "bill_payout",
+            Self::BillFees => "bill_fees",
         }
     }
 }
@@ -263,8 +269,11 @@ impl Incident {
         let by_its_words = match self.incident {
             // An event has nothing else.
             IncidentName::Chargeback | IncidentName::RefundMismatch => self.out_refund_no.is_none(),
+            // What got stuck on its way to a card is told anew.
+            IncidentName::RefundAbnormal => self.actual.as_ref().is_some_and(Value::is_object),
             // What a bill says otherwise is another difference.
             IncidentName::BillMissingThere | IncidentName::BillAmount | IncidentName::BillRefund => true,
+            IncidentName::BillPayout | IncidentName::BillFees => true,
             // The number that the notices are about.
             IncidentName::UnconfirmedNotice => true,
             _ => false,

@@ -146,6 +146,11 @@ impl Key {
         Self::new(format!("B#{provider}#{merchant}#{day}"), "B")
     }
 
+    /// A call of a provider that has no action of its own.
+    pub(crate) fn request(id: &str) -> Self {
+        Self::new(format!("Q#{id}"), "Q")
+    }
+
     /// The key's attributes.
     pub(crate) fn attributes(&self) -> Item {
         HashMap::from([("pk".to_owned(), Av::S(self.pk.clone())), ("sk".to_owned(), Av::S(self.sk.clone()))])

@@ -23,13 +23,14 @@ mod item;
 mod listing;
 mod orders;
 mod refunds;
+mod requests;
 mod shipping;
 mod tasks;
 mod tokens;
 mod transfers;
 mod write;
 
-pub use bills::{BillReport, BillState, PaidEntry, RefundedEntry, SHARDS};
+pub use bills::{BillReport, BillState, FundsReport, PaidEntry, RefundedEntry, SHARDS};
 pub use complaints::{ComplaintChange, ComplaintList, ComplaintWritten, IncidentMove};
 pub use credit::{Claimed, Committed, PaymentCommit, Verdict};
 pub use days::{ByDay, DayList, DayPosition, DayTotals, ListedAccount, OnDay};
@@ -39,6 +40,7 @@ pub use incident::{Action, Incident, IncidentName, IncidentPage, IncidentStatus,
 pub use incident_payment::{Accepted, Returned};
 pub use orders::{Added, HistoryEntry, Holder, Kept, Listing};
 pub use refunds::Reserved;
+pub use requests::{RequestEnd, RequestRecord};
 pub use shipping::{ShippingChange, ShippingWritten};
 pub use tasks::{Delivered, Delivery, IncidentChange, TaskEnd};
 pub use transfers::Begun;

@@ -154,21 +154,37 @@ impl Store {
         (refund.state == RefundState::Success).then(|| self.updating(&Self::number_key(refund), &update))
     }
 
+    /// Counts that a refund which got stuck is sent to a bank card, before its provider is called for that. False when it
+    /// has ended, or somebody else has just sent it.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn send_to_card(&self, refund: &Refund, entry: &HistoryEntry) -> Result<bool, StoreError> {
+        let mut update = Expression::default();
+        let seen = (refund.sent_to_card > 0).then_some(refund.sent_to_card);
+        update.when("state", "=", RefundState::Processing).when_as_read("sent_to_card", seen).add("sent_to_card", 1);
+        let key = Key::refund(&refund.out_trade_no, &refund.out_refund_no);
+        let writes = vec![self.updating(&key, &update), self.history_insertion(&refund.out_trade_no, entry)];
+        self.commit_order(writes).await
+    }
+
     /// Keeps what the provider said of a refund that has not ended.
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn keep_refund(
-        &self,
-        refund: &Refund,
-        refund_id: Option<&str>,
-        reason: Option<&str>,
-    ) -> Result<(), StoreError> {
-        if refund_id == refund.refund_id.as_deref() && reason == refund.reason.as_deref() {
+    pub async fn keep_refund(&self, refund: &Refund, now: &Refund) -> Result<(), StoreError> {
+        if now == refund {
             return Ok(());
         }
         let mut update = Expression::default();
-        update.when("state", "=", RefundState::Processing).set_some("refund_id", refund_id).set_some("reason", reason);
+        update
+            .when("state", "=", RefundState::Processing)
+            .set_some("refund_id", now.refund_id.as_ref())
+            .set_some("cash_refund_fee", now.cash_refund_fee)
+            .set_some("reason", now.reason.as_ref());
+        if now.reason.is_none() {
+            update.remove("reason");
+        }
         self.update_if(&Key::refund(&refund.out_trade_no, &refund.out_refund_no), &update).await.map(|_| ())
     }
 
@@ -195,6 +211,7 @@ impl Store {
         item.when("state", "=", RefundState::Processing)
             .set("state", refund.state)
             .set_some("refund_id", refund.refund_id.as_ref())
+            .set_some("cash_refund_fee", refund.cash_refund_fee)
             .set_some("reason", refund.reason.as_ref())
             .set_some("refund_date", refund.refund_date)
             .remove("due_shard")

@@ -15,6 +15,8 @@ pub(super) struct Books {
     /// Pay codes that were reversed, by the payment.
     pub(super) reversed: HashMap<Box<str>, Reversed>,
     pub(super) lines: u64,
+    /// The fees of all, in thousandths of a fen, where the bills have them.
+    pub(super) fees: Option<i64>,
 }
 
 /// A payment.
@@ -50,6 +52,11 @@ impl Books {
     /// Adds a bill. Applications of one seller have the same bill, so a line may come again.
     pub(super) fn take(&mut self, bill: Bill, speaks: bool) -> Result<(), &'static str> {
         self.lines += bill.lines;
+        self.fees = match (self.fees, bill.fees) {
+            (Some(sum), Some(fees)) => sum.checked_add(fees),
+            (None, fees) if self.lines == bill.lines => fees,
+            (_, _) => None,
+        };
         for line in bill.reversed {
             let reversed = Reversed { line, paid: Fen::ZERO, speaks };
             if self.reversed.insert(reversed.line.transaction_id.clone(), reversed).is_some() {

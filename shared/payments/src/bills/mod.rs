@@ -10,9 +10,11 @@
 //! | this one | which bills a run checks, and the report of each |
 //! | `books` | the lines of a merchant's bills |
 //! | `compare` | what of them differs, and what is done about it |
+//! | `funds` | the fund-flow bill: fees and payouts |
 
 mod books;
 mod compare;
+mod funds;
 
 use super::Context;
 use books::Books;
@@ -145,6 +147,7 @@ async fn check(cx: &Context<'_>, clock: UnixMs, job: &Job<'_>, reply: &mut Bills
         total_fee: Fen::ZERO,
         refund_fee: Fen::ZERO,
         differences: 0,
+        funds: None,
         reason: None,
         check_date: clock,
     };
@@ -186,6 +189,7 @@ async fn check(cx: &Context<'_>, clock: UnixMs, job: &Job<'_>, reply: &mut Bills
         refund_fee: books.refunds().filter(|r| r.line.success).fold(Fen::ZERO, |sum, r| plus(sum, r.line.refund)),
         ..report
     };
+    let fees = books.fees;
     let mut comparison = Comparison { cx, job, accounts: &accounts, reply, report, unasked: 0, gone: HashSet::new() };
     comparison.run(books).await?;
     let (mut report, unasked) = (comparison.report, comparison.unasked);
@@ -199,6 +203,10 @@ async fn check(cx: &Context<'_>, clock: UnixMs, job: &Job<'_>, reply: &mut Bills
             report.state = BillState::Checked;
         }
         reply.checked += 1;
+    }
+    if let Some((funds, differences)) = funds::check(cx, job, &accounts, fees, reply).await? {
+        report.funds = Some(funds);
+        report.differences += differences;
     }
     cx.store.keep_bill_report(&report, job.day).await?;
     Ok(())

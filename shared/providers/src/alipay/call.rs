@@ -91,6 +91,15 @@ impl<'a> Call<'a> {
         now: UnixMs,
     ) -> Result<Map<String, Value>, CallError> {
         let answer = self.post(clients, node, now).await?;
+        self.judge(node, &answer)
+    }
+
+    /// Verifies and judges an answer to the call.
+    pub(super) fn judge(
+        &self,
+        node: &AlipayNode,
+        answer: &net::provider_http::Answer,
+    ) -> Result<Map<String, Value>, CallError> {
         if answer.status != 200 {
             return Err(CallError::Unknown(format!("{}: HTTP {}", self.method, answer.status)));
         }

@@ -1,14 +1,15 @@
 //! Alipay behind the interface that all providers have.
 
 use super::config::{ALIASES, AlipayNode, IGNORED, NODES};
-use super::{bill, check, complaint, create, examine, login, notify, refund, trade, transfer};
+use super::{bill, check, complaint, create, examine, login, notify, refund, request, trade, transfer};
 use crate::bill::Statement;
 use crate::diagnosis::{Examination, Page};
-use crate::driver::{Client, Cx, DAY, Driver, Shape};
+use crate::driver::{Client, Cx, DAY, Driver, Shape, unsupported};
 use crate::{
-    Account, CallError, CallbackError, CallbackRequest, Closing, ComplaintAnswer, ComplaintEnd, ComplaintPage,
-    CreateRequest, Created, Login, Merchant, Node, Notice, ProviderClients, ProviderReply, RefundRequest,
-    RefundStanding, Standing, TransferRequest, TransferStanding, Verdict, text_of,
+    Account, Balance, BalanceRequest, CallError, CallbackError, CallbackRequest, Closing, ComplaintAnswer,
+    ComplaintEnd, ComplaintPage, CreateRequest, Created, Login, Merchant, Node, Notice, ProviderClients, ProviderReply,
+    RawOutcome, RawRequest, RefundRequest, RefundStanding, Standing, TransferRequest, TransferStanding, Verdict,
+    text_of,
 };
 use config::{Reader, Section, TransferDefaults};
 use domain::{Attempt, Code, Complaint, ComplaintLine, Day, Failure, Order, Refund, UnixMs};
@@ -173,6 +174,18 @@ impl Driver for AlipayNode {
 
     async fn complete_complaint(&self, cx: Cx<'_>, end: &ComplaintEnd<'_>) -> Result<(), CallError> {
         complaint::complete(cx, self, end).await
+    }
+
+    async fn request(&self, cx: Cx<'_>, raw: &RawRequest<'_>) -> RawOutcome {
+        request::request(cx.clients, self, raw, cx.now).await
+    }
+
+    /// There is one account, and its balance is that of now.
+    async fn balance(&self, cx: Cx<'_>, request: &BalanceRequest<'_>) -> Result<Balance, CallError> {
+        match request.account.is_some() || request.day.is_some() {
+            true => unsupported(),
+            false => request::balance(cx.clients, self, cx.now).await,
+        }
     }
 
     async fn examine(&self, cx: Cx<'_>) -> Examination {

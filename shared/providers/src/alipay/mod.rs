@@ -19,6 +19,7 @@ mod examine;
 mod notify;
 mod payment;
 mod refund;
+mod request;
 pub mod signing;
 mod trade;
 mod transfer;

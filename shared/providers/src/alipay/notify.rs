@@ -149,14 +149,12 @@ fn refund_of(fields: &Map<String, Value>, payment: Payment) -> RefundNotice {
         merchant: payment.merchant.clone(),
         number: Some(payment.number.clone()),
         share: None,
-        whole: payment.total.filter(|total| word(fields, "refund_fee").and_then(Fen::from_yuan) == Some(*total)),
+        returned: word(fields, "refund_fee").and_then(Fen::from_yuan),
         transaction_id: Some(payment.transaction_id.clone()),
         out_refund_no: word(fields, "out_biz_no").unwrap_or(&payment.number).to_owned(),
         standing: RefundStanding {
-            progress: RefundProgress::Success,
-            refund_id: None,
-            refund: None,
             refunded_at: word(fields, "gmt_refund").and_then(clock::read),
+            ..RefundStanding::new(RefundProgress::Success)
         },
         mch_id: payment.mch_id.clone(),
         parties: payment.parties.clone(),

@@ -2,7 +2,8 @@
 //!
 //! Code 10000 says that the call worked, not that money moved: `fund_change=Y` does, and `N` is also what a
 //! repeat of a refund that succeeded is told, so it is confirmed by the refund query. `refund_fee` is what
-//! the whole trade has refunded so far, never this refund's amount.
+//! the whole trade has refunded so far, never this refund's amount; it is told on as that, so that the ledger can see
+//! whether a refund is in it of which the refund query knows nothing.
 
 use super::answer::word;
 use super::call::Call;
@@ -15,6 +16,9 @@ use std::time::Duration;
 
 /// A refund may be unknown to the query for 10 s after its call.
 const SETTLING: Duration = Duration::from_secs(10);
+
+/// The option that names the channels of a refund, and the field that has them.
+const CHANNELS: &str = "refund_detail_item_list";
 
 /// The longest `refund_reason`, characters.
 const LONGEST_REASON: usize = 256;
@@ -36,26 +40,52 @@ pub(super) async fn refund(
     put("refund_amount", request.refund.to_yuan());
     put("out_request_no", request.out_refund_no.to_owned());
     put("refund_reason", request.reason.chars().take(LONGEST_REASON).collect());
+    biz.insert("query_options".to_owned(), Value::from(vec![CHANNELS]));
     let confirm = || ask(clients, node, number, request.out_refund_no, request.now);
     match Call::new("alipay.trade.refund", biz).send(clients, node, request.now).await {
         Ok(fields) if word(&fields, "out_trade_no").is_some_and(|n| n != number) => {
             Err(CallError::unknown("alipay.trade.refund answered for another order"))
         }
         Ok(fields) if word(&fields, "fund_change") == Some("Y") && !denied(&fields, request.refund) => {
-            Ok(succeeded(&fields))
+            Ok(RefundStanding { returned: sum(&fields), ..succeeded(&fields) })
         }
-        Ok(_) => Ok(match confirm().await {
-            Ok(Answered::Standing(standing)) => standing,
-            Ok(Answered::Empty | Answered::Missing) => standing(RefundProgress::Processing(None)),
-            Err(CallError::Refused(refusal)) => standing(RefundProgress::Processing(Some(refusal.code))),
-            Err(CallError::Unknown(why)) => standing(RefundProgress::Processing(Some(why))),
-        }),
+        Ok(fields) => {
+            let waits =
+                |why| RefundStanding { returned: sum(&fields), ..RefundStanding::new(RefundProgress::Processing(why)) };
+            Ok(match confirm().await {
+                Ok(Answered::Standing(standing)) => standing,
+                Ok(Answered::Empty | Answered::Missing) => waits(None),
+                Err(CallError::Refused(refusal)) => waits(Some(refusal.code)),
+                Err(CallError::Unknown(why)) => waits(Some(why)),
+            })
+        }
         Err(CallError::Refused(refusal)) if may_be_done_already(&refusal) => match confirm().await {
             Ok(Answered::Standing(standing)) => Ok(standing),
-            Ok(Answered::Empty | Answered::Missing) | Err(CallError::Refused(_)) => Err(CallError::Refused(refusal)),
+            Ok(Answered::Empty | Answered::Missing) | Err(CallError::Refused(_)) => {
+                unless_all_is_back(clients, node, number, refusal, request.now).await
+            }
             Err(unknown) => Err(unknown),
         },
         Err(error) => Err(error),
+    }
+}
+
+/// A refusal of a refund that the refund query does not know. Where the trade has gone back whole, the refund's amount
+/// is in that, and a refusal does not say that it failed.
+async fn unless_all_is_back(
+    clients: &ProviderClients,
+    node: &AlipayNode,
+    number: &str,
+    refusal: Refusal,
+    now: UnixMs,
+) -> Result<RefundStanding, CallError> {
+    let returned = trade::returned(clients, node, number, now).await;
+    match returned.map_err(|error| error.as_unknown("alipay.trade.query"))? {
+        None => Err(CallError::Refused(refusal)),
+        returned => Ok(RefundStanding {
+            returned,
+            ..RefundStanding::new(RefundProgress::Processing(Some(refusal.to_string())))
+        }),
     }
 }
 
@@ -69,9 +99,9 @@ pub(super) async fn query(
 ) -> Result<RefundStanding, CallError> {
     Ok(match ask(clients, node, number, &refund.out_refund_no, now).await? {
         Answered::Standing(standing) => standing,
-        Answered::Missing => standing(RefundProgress::Missing),
-        Answered::Empty if now.since(refund.create_date) > SETTLING => standing(RefundProgress::Missing),
-        Answered::Empty => standing(RefundProgress::Processing(None)),
+        Answered::Missing => RefundStanding::new(RefundProgress::Missing),
+        Answered::Empty if now.since(refund.create_date) > SETTLING => RefundStanding::new(RefundProgress::Missing),
+        Answered::Empty => RefundStanding::new(RefundProgress::Processing(None)),
     })
 }
 
@@ -94,7 +124,7 @@ async fn ask(
 ) -> Result<Answered, CallError> {
     let mut biz = trade::by_number(number);
     biz.insert("out_request_no".to_owned(), out_refund_no.into());
-    biz.insert("query_options".to_owned(), Value::from(vec!["gmt_refund_pay"]));
+    biz.insert("query_options".to_owned(), Value::from(vec!["gmt_refund_pay", CHANNELS]));
     let answer = Call::new("alipay.trade.fastpay.refund.query", biz).send(clients, node, now).await;
     let Some(fields) = if_known(answer)? else { return Ok(Answered::Missing) };
     let other = |name: &str, ours: &str| word(&fields, name).is_some_and(|theirs| theirs != ours);
@@ -136,11 +166,30 @@ fn may_be_done_already(refusal: &Refusal) -> bool {
     STATES.iter().any(|state| refusal.code.ends_with(state))
 }
 
-fn standing(progress: RefundProgress) -> RefundStanding {
-    RefundStanding { progress, refund_id: None, refund: None, refunded_at: None }
-}
-
 fn succeeded(fields: &Map<String, Value>) -> RefundStanding {
     let refunded_at = word(fields, "gmt_refund_pay").and_then(clock::read);
-    RefundStanding { refunded_at, ..standing(RefundProgress::Success) }
+    RefundStanding { refunded_at, cash: cash(fields), ..RefundStanding::new(RefundProgress::Success) }
+}
+
+/// What the trade has refunded so far.
+fn sum(fields: &Map<String, Value>) -> Option<Fen> {
+    word(fields, "refund_fee").and_then(Fen::from_yuan)
+}
+
+/// What of a refund is the payer's own money: as stated, or by the channels that it goes back through.
+fn cash(fields: &Map<String, Value>) -> Option<Fen> {
+    const COUPONS: [&str; 4] = ["COUPON", "DISCOUNT", "MCOUPON", "MDISCOUNT"];
+    if let Some(stated) = word(fields, "present_refund_buyer_amount").and_then(Fen::from_yuan) {
+        return Some(stated);
+    }
+    let items = fields.get(CHANNELS)?.as_array().filter(|items| !items.is_empty())?;
+    let mut sum = 0_u64;
+    for item in items {
+        let item = item.as_object()?;
+        let amount = word(item, "amount").and_then(Fen::from_yuan)?;
+        if !COUPONS.contains(&word(item, "fund_channel")?) {
+            sum = sum.checked_add(amount.0)?;
+        }
+    }
+    Some(Fen(sum))
 }

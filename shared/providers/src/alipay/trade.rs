@@ -41,6 +41,26 @@ pub(super) async fn query(
     Ok(Standing::Paid(vec![payment]))
 }
 
+/// What of a trade has gone back in all, where its state says so: one that was paid and is closed has been refunded
+/// whole. The query states no sum of its own.
+pub(super) async fn returned(
+    clients: &ProviderClients,
+    node: &AlipayNode,
+    number: &str,
+    now: UnixMs,
+) -> Result<Option<Fen>, CallError> {
+    let answer = Call::new("alipay.trade.query", by_number(number)).send(clients, node, now).await;
+    let Some(fields) = if_known(answer)? else { return Ok(None) };
+    if word(&fields, "out_trade_no") != Some(number) {
+        return Err(CallError::unknown("alipay.trade.query answered for another order"));
+    }
+    if word(&fields, "trade_status") != Some("TRADE_CLOSED") || !was_paid(&fields) {
+        return Ok(None);
+    }
+    let total = word(&fields, "total_amount").and_then(Fen::from_yuan);
+    total.map(Some).ok_or_else(|| CallError::unknown("alipay.trade.query: no total_amount"))
+}
+
 /// Whether a closed trade had been paid: a full refund closes it too.
 fn was_paid(fields: &Map<String, Value>) -> bool {
     let dated = ["send_pay_date", "gmt_payment"].iter().any(|name| word(fields, name).is_some());

@@ -83,13 +83,11 @@ fn meaning(
             number: transaction.token.clone(),
             transaction_id: Some(transaction.identity().to_owned()),
             share: Some(transaction.share),
-            whole: None,
+            returned: None,
             out_refund_no: id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect(),
             standing: RefundStanding {
-                progress: RefundProgress::Success,
-                refund_id: None,
-                refund: None,
                 refunded_at: transaction.revoked_at,
+                ..RefundStanding::new(RefundProgress::Success)
             },
             mch_id: None,
             parties: Parties::default(),

@@ -205,7 +205,7 @@ fn standing(
     seconds: Option<i64>,
 ) -> RefundStanding {
     let refunded_at = seconds.filter(|s| *s > 0).and_then(UnixMs::from_secs);
-    RefundStanding { progress, refund_id, refund, refunded_at }
+    RefundStanding { refund_id, refund, refunded_at, ..RefundStanding::new(progress) }
 }
 
 /// Reads a callback.
@@ -271,7 +271,7 @@ pub(super) fn read(
             number: None,
             transaction_id: text("order_id").map(str::to_owned),
             share: None,
-            whole: None,
+            returned: None,
             out_refund_no: refund.to_owned(),
             standing: standing(
                 progress(text("status"), text("message")),

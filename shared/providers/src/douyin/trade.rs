@@ -320,8 +320,8 @@ fn progress(status: Option<&str>) -> RefundProgress {
     }
 }
 
-const fn standing(progress: RefundProgress, refund_id: Option<String>, refund: Option<Fen>) -> RefundStanding {
-    RefundStanding { progress, refund_id, refund, refunded_at: None }
+fn standing(progress: RefundProgress, refund_id: Option<String>, refund: Option<Fen>) -> RefundStanding {
+    RefundStanding { refund_id, refund, ..RefundStanding::new(progress) }
 }
 
 /// Reads a callback; here its `type` is signed.
@@ -370,7 +370,7 @@ pub(super) fn read(
                 number: None,
                 transaction_id: field("order_id").map(str::to_owned),
                 share: None,
-                whole: None,
+                returned: None,
                 out_refund_no: field("out_refund_no").ok_or(CallbackError::Malformed("out_refund_no"))?.to_owned(),
                 standing: standing(
                     progress(field("status")),

@@ -110,15 +110,10 @@ fn refund(merchant: &str, told: &Told<'_>, payment: Option<Payment>, at: Option<
         number: payment.as_ref().map(|payment| payment.number.clone()),
         transaction_id: Some(told.order.to_owned()),
         share: Some(100_000),
-        whole: None,
+        returned: None,
         // The store takes a purchase back once, and gives that no number.
         out_refund_no: format!("REVOKE-{}", told.order),
-        standing: RefundStanding {
-            progress: RefundProgress::Success,
-            refund_id: None,
-            refund: None,
-            refunded_at: at.or(Some(told.at)),
-        },
+        standing: RefundStanding { refunded_at: at.or(Some(told.at)), ..RefundStanding::new(RefundProgress::Success) },
         mch_id: None,
         parties: Parties::default(),
         payment,

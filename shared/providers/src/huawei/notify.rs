@@ -104,7 +104,7 @@ fn notice(
                 number: None,
                 transaction_id: None,
                 share: None,
-                whole: None,
+                returned: None,
                 out_refund_no: number.to_owned(),
                 standing,
                 mch_id: text_of(message, "mercNo").map(str::to_owned),

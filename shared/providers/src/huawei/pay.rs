@@ -235,9 +235,9 @@ pub(super) fn progress(object: &Map<String, Value>) -> RefundProgress {
 pub(super) fn standing(progress: RefundProgress, object: &Map<String, Value>) -> RefundStanding {
     let id = text_of(object, "sysRefundOrderNo").or_else(|| text_of(object, "sysRefundNo"));
     RefundStanding {
-        progress,
         refund_id: id.map(str::to_owned),
         refund: object.get("refundAmount").and_then(Value::as_u64).map(Fen),
         refunded_at: text_of(object, "finishTime").and_then(from_utc),
+        ..RefundStanding::new(progress)
     }
 }

@@ -1,14 +1,14 @@
 //! Virtual payment behind the interface that all providers have.
 
 use super::config::{ALIASES, IGNORED, NODES, VirtualNode};
-use super::{complaint, create, env, examine, order, push, session};
+use super::{complaint, create, env, examine, order, push, request, session};
 use crate::common::wechat_push;
 use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, MARGIN, Shape};
 use crate::{
     CallError, CallbackError, CallbackRequest, ComplaintAnswer, ComplaintEnd, ComplaintPage, CreateRequest, Created,
-    Goods, GoodsRequest, Login, Merchant, Node, Notice, ProviderClients, ProviderReply, RefundRequest, RefundStanding,
-    Standing, Verdict, text_of,
+    Goods, GoodsRequest, Login, Merchant, Node, Notice, ProviderClients, ProviderReply, RawOutcome, RawRequest,
+    RefundRequest, RefundStanding, Standing, Verdict, text_of,
 };
 use config::{Reader, Section};
 use domain::{Attempt, Code, Complaint, ComplaintLine, Day, Failure, Fen, Order, Refund, UnixMs, fields};
@@ -175,6 +175,10 @@ impl Driver for VirtualNode {
 
     async fn complete_complaint(&self, cx: Cx<'_>, end: &ComplaintEnd<'_>) -> Result<(), CallError> {
         complaint::complete(cx, self, end).await
+    }
+
+    async fn request(&self, cx: Cx<'_>, raw: &RawRequest<'_>) -> RawOutcome {
+        request::request(cx.clients, self, raw, cx.now).await
     }
 
     async fn examine(&self, cx: Cx<'_>) -> Examination {

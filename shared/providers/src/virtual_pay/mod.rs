@@ -11,6 +11,7 @@ mod driver;
 mod examine;
 mod order;
 mod push;
+mod request;
 mod session;
 mod transport;
 

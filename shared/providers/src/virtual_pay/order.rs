@@ -152,7 +152,7 @@ pub(crate) async fn refund(
     };
     let answer = xpay(clients, node, "refund_order", &body, None, request.now).await?;
     let refund_id = answer.get("refund_wx_order_id").and_then(Value::as_str).map(str::to_owned);
-    Ok(RefundStanding { progress: RefundProgress::Processing(None), refund_id, refund: None, refunded_at: None })
+    Ok(RefundStanding { refund_id, ..RefundStanding::new(RefundProgress::Processing(None)) })
 }
 
 pub(crate) async fn query_refund(
@@ -163,10 +163,9 @@ pub(crate) async fn query_refund(
     refund: &Refund,
     now: UnixMs,
 ) -> Result<RefundStanding, CallError> {
-    let standing = |progress| RefundStanding { progress, refund_id: None, refund: None, refunded_at: None };
     let order = ask(clients, node, attempt, &refund.out_refund_no, now).await;
     // The same number again is the same refund there, so it may be sent again.
-    let Some(order) = if_known(order)? else { return Ok(standing(RefundProgress::Missing)) };
+    let Some(order) = if_known(order)? else { return Ok(RefundStanding::new(RefundProgress::Missing)) };
     // The number of a payment is not the number of a refund.
     if number_of(&order, "order_type").is_some_and(|kind| kind != 1) {
         return Err(CallError::unknown("query_order: not a refund"));
@@ -177,7 +176,7 @@ pub(crate) async fn query_refund(
         _ => RefundProgress::Processing(None),
     };
     let fee = number_of(&order, "refund_fee").filter(|fee| *fee > 0).map(Fen);
-    Ok(RefundStanding { refund: fee, ..standing(progress) })
+    Ok(RefundStanding { refund: fee, ..RefundStanding::new(progress) })
 }
 
 /// Tells WeChat that the goods were delivered, where its push did not come or was not confirmed.

@@ -114,13 +114,13 @@ fn proven(node: &VirtualNode, merchant: &str, message: &Fields) -> Result<Notice
             number: text("MchOrderId").map(str::to_owned),
             transaction_id: None,
             share: None,
-            whole: None,
+            returned: None,
             out_refund_no: text("MchRefundId").ok_or(CallbackError::Malformed("MchRefundId"))?.to_owned(),
             standing: RefundStanding {
-                progress: RefundProgress::Success,
                 refund_id: text("WxRefundId").map(str::to_owned),
                 refund: number("RefundFee").map(Fen),
                 refunded_at: number("RefundSuccTimestamp").and_then(|s| UnixMs::from_secs(i64::try_from(s).ok()?)),
+                ..RefundStanding::new(RefundProgress::Success)
             },
             mch_id: None,
             parties: Parties::default(),

@@ -402,7 +402,7 @@ async fn refund_state(
 
 fn standing(done: bool) -> RefundStanding {
     let progress = if done { RefundProgress::Success } else { RefundProgress::Processing(None) };
-    RefundStanding { progress, refund_id: None, refund: None, refunded_at: None }
+    RefundStanding::new(progress)
 }
 
 /// Reads a notice: GET, or a form.

@@ -232,7 +232,7 @@ async fn refunded(
 
 fn standing(refund_id: Option<String>, done: bool) -> RefundStanding {
     let progress = if done { RefundProgress::Success } else { RefundProgress::Processing(None) };
-    RefundStanding { progress, refund_id, refund: None, refunded_at: None }
+    RefundStanding { refund_id, ..RefundStanding::new(progress) }
 }
 
 /// An answer other than SUCCESS.

@@ -8,8 +8,8 @@ use super::failure::ours;
 use super::signing;
 use super::transport::{self, Ask, USER_AGENT, call};
 use crate::bill::{
-    Bill, BillError, BilledPayment, BilledRefund, Bounded, Hashed, MAX_FILE, MAX_TEXT, Statement, file_url, next_line,
-    read_download,
+    Bill, BillError, BilledPayment, BilledRefund, Bounded, Hashed, MAX_FILE, MAX_TEXT, Pieces, Statement, file_url,
+    next_line, read_download,
 };
 use crate::wxpay::{V3, WxpayNode};
 use crate::{CallError, ProviderClients};
@@ -29,16 +29,24 @@ pub(crate) async fn bill(
     day: Day,
     now: UnixMs,
 ) -> Result<Statement, CallError> {
-    match fetch(clients, node, v3, day, now).await {
+    let target = format!("/v3/bill/tradebill?bill_date={day}&bill_type=ALL&tar_type=GZIP");
+    match fetched(clients, node, v3, &target, now, |file, hash| read(file, &hash)).await {
         Err(CallError::Refused(refusal)) if refusal.code == "NO_STATEMENT_EXIST" => Ok(Statement::Empty),
         Err(CallError::Refused(refusal)) if refusal.code == "STATEMENT_CREATING" => Ok(Statement::NotYet),
         other => other.map(Statement::Ready),
     }
 }
 
-async fn fetch(clients: &ProviderClients, node: &WxpayNode, v3: &V3, day: Day, now: UnixMs) -> Result<Bill, CallError> {
-    let target = format!("/v3/bill/tradebill?bill_date={day}&bill_type=ALL&tar_type=GZIP");
-    let answer = call(clients, node, v3, Ask::get(&target), now).await?;
+/// Asks for a bill, downloads its file and has it read, with the hash that was announced.
+pub(super) async fn fetched<T: Send + 'static>(
+    clients: &ProviderClients,
+    node: &WxpayNode,
+    v3: &V3,
+    target: &str,
+    now: UnixMs,
+    read: impl FnOnce(Pieces, String) -> Result<T, BillError> + Send + 'static,
+) -> Result<T, CallError> {
+    let answer = call(clients, node, v3, Ask::get(target), now).await?;
     let field = |name: &str| {
         let text = answer.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         text.ok_or_else(|| CallError::unknown(format!("the answer has no {name}")))
@@ -71,7 +79,7 @@ async fn fetch(clients: &ProviderClients, node: &WxpayNode, v3: &V3, day: Day, n
     if download.status != 200 {
         return Err(CallError::unknown(format!("the file: HTTP {}", download.status)));
     }
-    let read = read_download(download, move |file| read(file, &hash));
+    let read = read_download(download, move |file| read(file, hash));
     read.await.map_err(CallError::unknown)
 }
 
@@ -88,6 +96,16 @@ pub fn read(file: impl Read, hash: &str) -> Result<Bill, BillError> {
 /// # Errors
 /// See [`BillError`].
 pub fn read_within(file: impl Read, hash: &str, limit: u64) -> Result<Bill, BillError> {
+    hashed(file, hash, limit, parse)
+}
+
+/// Reads the text of a file, compressed or not, and compares the hash of either.
+pub(super) fn hashed<T>(
+    file: impl Read,
+    hash: &str,
+    limit: u64,
+    parse: impl FnOnce(&mut dyn Read) -> Result<T, BillError>,
+) -> Result<T, BillError> {
     let mut file = Hashed::new(file);
     let mut head = Vec::new();
     (&mut file).take(2).read_to_end(&mut head)?;
@@ -95,13 +113,13 @@ pub fn read_within(file: impl Read, hash: &str, limit: u64) -> Result<Bill, Bill
     let whole = BufReader::new(Cursor::new(head).chain(&mut file));
     let text: Box<dyn Read + '_> = if compressed { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
     let mut text = Hashed::new(Bounded::new(text, limit));
-    let bill = parse(&mut text)?;
+    let read = parse(&mut text)?;
     let of_text = text.finish()?;
     let of_file = file.finish()?;
     if !crypto::hash::same(&of_text, hash) && !crypto::hash::same(&of_file, hash) {
         return Err(BillError::Hash);
     }
-    Ok(bill)
+    Ok(read)
 }
 
 /// Where the columns are.
@@ -112,6 +130,7 @@ struct Columns {
     state: usize,
     total: usize,
     sub_mch_id: Option<usize>,
+    fee: Option<usize>,
     refund: Option<RefundColumns>,
 }
 
@@ -143,12 +162,13 @@ impl Columns {
             // What the order was about; the other is what is settled, less coupons.
             total: find("订单金额").or_else(|| find("总金额")).map_or_else(|| need("应结订单金额"), Ok)?,
             sub_mch_id: find("特约商户号").or_else(|| find("子商户号")),
+            fee: find("手续费"),
             refund: refund(),
         })
     }
 }
 
-fn parse(text: impl Read) -> Result<Bill, BillError> {
+fn parse(text: &mut dyn Read) -> Result<Bill, BillError> {
     let mut text = BufReader::new(text);
     let mut line = Vec::new();
     if !next_line(&mut text, &mut line)? {
@@ -156,7 +176,7 @@ fn parse(text: impl Read) -> Result<Bill, BillError> {
     }
     let header = std::str::from_utf8(&line).map_err(|_| BillError::Column("微信订单号"))?;
     let columns = Columns::of(header.trim_start_matches('\u{feff}'))?;
-    let mut bill = Bill::default();
+    let mut bill = Bill { fees: Some(0), ..Bill::default() };
     let mut at = 1;
     while next_line(&mut text, &mut line)? {
         at += 1;
@@ -174,11 +194,26 @@ fn parse(text: impl Read) -> Result<Bill, BillError> {
 }
 
 /// A row's cells: a comma inside a cell is not followed by a backtick.
-fn cells(row: &str) -> Vec<&str> {
+pub(super) fn cells(row: &str) -> Vec<&str> {
     match row.strip_prefix('`') {
         Some(row) => row.split(",`").map(str::trim).collect(),
         None => row.split(',').map(str::trim).collect(),
     }
+}
+
+/// A fee in thousandths of a fen: yuan with at most five decimals, below zero where it comes back; an empty cell is none.
+fn fee(text: &str) -> Option<i64> {
+    let (sign, plain) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    let (whole, parts) = plain.split_once('.').unwrap_or((plain, ""));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if plain.is_empty() && sign == 1 {
+        return Some(0);
+    }
+    if whole.is_empty() || parts.len() > 5 || !digits(whole) || !digits(parts) {
+        return None;
+    }
+    let parts: i64 = format!("{parts:0<5}").parse().ok()?;
+    whole.parse::<i64>().ok()?.checked_mul(100_000)?.checked_add(parts)?.checked_mul(sign)
 }
 
 fn take(bill: &mut Bill, columns: &Columns, row: &str, at: u64) -> Result<(), BillError> {
@@ -192,6 +227,13 @@ fn take(bill: &mut Bill, columns: &Columns, row: &str, at: u64) -> Result<(), Bi
     };
     let amount = |column: usize| Fen::from_yuan(cells[column]).ok_or(BillError::Line(at, "has no amount"));
     bill.lines += 1;
+    bill.fees = match (bill.fees, columns.fee) {
+        (Some(sum), Some(column)) => {
+            let fee = fee(cells[column]).ok_or(BillError::Line(at, "has no fee"))?;
+            sum.checked_add(fee)
+        }
+        (_, _) => None,
+    };
     let payment = || -> Result<BilledPayment, BillError> {
         Ok(BilledPayment {
             number: number(columns.number)?,

@@ -1,19 +1,20 @@
 //! WeChat Pay behind the interface that all providers have.
 
 use super::config::{ALIASES, Api, IGNORED, MINI_PROGRAM, NODES, V3, WxpayNode};
-use super::failure::is_paying;
+use super::failure::{is_paying, ours};
 use super::{
-    authorization, bill, callback, check, client, complaint, examine, receipt, shipping, transfer, v2, v3, v3_refund,
+    authorization, bill, callback, check, client, complaint, examine, fund_flow, receipt, request, shipping, transfer,
+    v2, v3, v3_refund,
 };
-use crate::bill::Statement;
+use crate::bill::{FundStatement, Statement};
 use crate::common::{raw, wechat_login};
 use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, Driver, Shape, unsupported};
 use crate::{
-    Account, AuthorizationRequest, AuthorizationStanding, CallError, CallbackError, CallbackRequest, Closing,
-    ComplaintAnswer, ComplaintEnd, ComplaintPage, CreateRequest, Created, Login, Merchant, Node, Notice,
-    ProviderClients, ProviderReply, Receipt, RefundRequest, RefundStanding, ShippingRequest, ShippingStanding,
-    Standing, TransferRequest, TransferStanding, Verdict,
+    AbnormalRefund, Account, AuthorizationRequest, AuthorizationStanding, Balance, BalanceRequest, CallError,
+    CallbackError, CallbackRequest, Closing, ComplaintAnswer, ComplaintEnd, ComplaintPage, CreateRequest, Created,
+    Login, Merchant, Node, Notice, ProviderClients, ProviderReply, RawOutcome, RawRequest, Receipt, RefundRequest,
+    RefundStanding, ShippingRequest, ShippingStanding, Standing, TransferRequest, TransferStanding, Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
 use domain::{Attempt, Code, Complaint, ComplaintLine, Day, Failure, Order, Refund, ShippingMode, UnixMs};
@@ -131,6 +132,21 @@ impl Driver for WxpayNode {
         match &self.api {
             Api::V3(v3) => v3_refund::refund(cx.clients, self, v3, request).await,
             Api::V2(v2) => v2::refund::refund(cx.clients, self, v2, request).await,
+        }
+    }
+
+    fn mends_refunds(&self) -> bool {
+        matches!(self.api, Api::V3(_))
+    }
+
+    async fn apply_abnormal_refund(
+        &self,
+        cx: Cx<'_>,
+        request: &AbnormalRefund<'_>,
+    ) -> Result<RefundStanding, CallError> {
+        match &self.api {
+            Api::V3(v3) => v3_refund::apply_abnormal(cx.clients, self, v3, request).await,
+            Api::V2(_) => unsupported(),
         }
     }
 
@@ -319,6 +335,27 @@ impl Driver for WxpayNode {
         match &self.api {
             Api::V3(v3) => bill::bill(cx.clients, self, v3, day, cx.now).await,
             Api::V2(_) => unsupported(),
+        }
+    }
+
+    async fn request(&self, cx: Cx<'_>, raw: &RawRequest<'_>) -> RawOutcome {
+        match &self.api {
+            Api::V3(v3) => request::request(cx.clients, self, v3, raw, cx.now).await,
+            Api::V2(_) => RawOutcome::not_made(ours("UNSUPPORTED", "the node speaks APIv2; requests are APIv3's")),
+        }
+    }
+
+    async fn balance(&self, cx: Cx<'_>, request: &BalanceRequest<'_>) -> Result<Balance, CallError> {
+        match &self.api {
+            Api::V3(v3) => request::balance(cx.clients, self, v3, request, cx.now).await,
+            Api::V2(_) => Err(ours("UNSUPPORTED", "the node speaks APIv2; balances are APIv3's")),
+        }
+    }
+
+    async fn funds(&self, cx: Cx<'_>, day: Day) -> Result<Option<FundStatement>, CallError> {
+        match &self.api {
+            Api::V3(v3) => fund_flow::funds(cx.clients, self, v3, day, cx.now).await.map(Some),
+            Api::V2(_) => Ok(None),
         }
     }
 

@@ -57,6 +57,16 @@ impl<'a> Ask<'a> {
         Self { method: Method::PUT, ..Self::json(target, body) }
     }
 
+    /// Asks or tells by a target, in another way.
+    pub(super) const fn bare(method: Method, target: &'a str) -> Self {
+        Self { method, target, body: Vec::new(), serial: None }
+    }
+
+    /// The same with a body.
+    pub(super) fn with(method: Method, target: &'a str, body: &impl Serialize) -> Self {
+        Self { body: body::text_of(body).into_bytes(), ..Self::bare(method, target) }
+    }
+
     /// With fields that are encrypted to WeChat Pay's key of that serial number.
     pub(super) fn sealed_to(self, serial: &'a str) -> Self {
         Self { serial: Some(serial), ..self }
@@ -114,7 +124,8 @@ pub(super) async fn call(
     read(clients, node, v3, &answer, now).await
 }
 
-async fn read(
+/// Judges and verifies an answer.
+pub(super) async fn read(
     clients: &ProviderClients,
     node: &WxpayNode,
     v3: &V3,

@@ -281,6 +281,27 @@ async fn a_refund_that_moved_nothing_is_confirmed_by_asking() {
         let (outcome, _) = refund(vec![refunded("N"), answer]).await;
         assert!(matches!(progress(outcome), RefundProgress::Processing(_)));
     }
+    // What the trade has refunded in all is told on.
+    let (outcome, _) = refund(vec![refunded("N"), success(REFUND_QUERY, json!({}))]).await;
+    assert!(matches!(outcome, Ok(standing) if standing.returned == Some(Fen(1000))));
+    let channels = |items: Value| {
+        let mut fields = json!({ "out_trade_no": NUMBER, "fund_change": "Y", "refund_fee": "10.00" });
+        fields["refund_detail_item_list"] = items;
+        success(REFUND, fields)
+    };
+    for (items, cash) in [
+        (
+            json!([{ "fund_channel": "ALIPAYACCOUNT", "amount": "3.05" }, { "fund_channel": "COUPON", "amount": "1.00" }]),
+            Some(Fen(305)),
+        ),
+        (json!([{ "fund_channel": "BANKCARD", "amount": "4.05" }]), Some(Fen(405))),
+        (json!([]), None),
+        (json!([{ "fund_channel": "BANKCARD" }]), None),
+        (json!("x"), None),
+    ] {
+        let (outcome, _) = refund(vec![channels(items)]).await;
+        assert!(matches!(outcome, Ok(standing) if standing.cash == cash));
+    }
 }
 
 #[tokio::test]
@@ -304,8 +325,27 @@ async fn a_refund_is_refused_only_when_it_was_not_made() {
     let closed = || failure(REFUND, "40004", "ACQ.TRADE_HAS_CLOSE");
     let (outcome, _) = refund(vec![closed(), refund_known("REFUND_SUCCESS")]).await;
     assert_eq!(progress(outcome), RefundProgress::Success, "the repeat of the refund that closed the trade");
-    let (outcome, _) = refund(vec![closed(), success(REFUND_QUERY, json!({}))]).await;
-    assert!(matches!(outcome, Err(CallError::Refused(refusal)) if refusal.meaning == Meaning::Closed));
+    // The trade says whether all of it has gone back, and then the refund's amount is in that.
+    let trade = |status: &str, paid: bool| {
+        let mut fields = json!({ "out_trade_no": NUMBER, "trade_status": status, "total_amount": "12.30" });
+        if paid {
+            fields["send_pay_date"] = json!("2026-01-02 11:00:00");
+        }
+        success("alipay.trade.query", fields)
+    };
+    let empty = || success(REFUND_QUERY, json!({}));
+    for (status, paid) in [("TRADE_SUCCESS", true), ("TRADE_FINISHED", true), ("TRADE_CLOSED", false)] {
+        let (outcome, _) = refund(vec![closed(), empty(), trade(status, paid)]).await;
+        assert!(matches!(outcome, Err(CallError::Refused(refusal)) if refusal.meaning == Meaning::Closed), "{status}");
+    }
+    let (outcome, _) = refund(vec![closed(), empty(), trade("TRADE_CLOSED", true)]).await;
+    let Ok(standing) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(standing.returned, Some(Fen(1230)));
+    assert!(matches!(standing.progress, RefundProgress::Processing(Some(_))), "it is not called refused");
+    for answer in [vec![], vec![failure("alipay.trade.query", "40006", "isv.insufficient-isv-permissions")]] {
+        let (outcome, _) = refund([vec![closed(), empty()], answer].concat()).await;
+        assert!(matches!(outcome, Err(CallError::Unknown(_))), "who does not tell has not said that it failed");
+    }
     let (outcome, _) = refund(vec![closed()]).await;
     assert!(matches!(outcome, Err(CallError::Unknown(_))));
 }

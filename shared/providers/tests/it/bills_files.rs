@@ -302,3 +302,67 @@ proptest! {
         }
     }
 }
+
+const FUNDS: &str = "记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额(元),账户结余(元),资金变更提交申请人,备注,业务凭证号
+`2026-01-01 08:00:00,`42000001,`1,`交易,`交易,`收入,`100.00,`100.00,`system,`茶, 一杯,`T1
+`2026-01-01 08:00:00,`42000001,`2,`交易,`扣除交易手续费,`支出,`0.60,`99.40,`system,`,`T1
+`2026-01-01 09:00:00,`50300001,`3,`退款,`退款,`支出,`40.00,`59.40,`API,`缺货,`R1
+`2026-01-01 09:00:00,`50300001,`4,`退款,`退还交易手续费,`收入,`0.24,`59.64,`system,`,`R1
+`2026-01-01 10:00:00,`13300001,`5,`企业付款,`商家转账,`支出,`3.00,`56.64,`API,`,`B1
+`2026-01-01 11:00:00,`60000001,`6,`充值/提现,`提现,`支出,`50.00,`6.64,`a@1900007291,`,`
+资金流水总笔数,收入笔数,收入金额,支出笔数,支出金额
+`6.0,`2.0,`100.24,`4.0,`93.60
+";
+
+fn funds(text: &[u8]) -> Result<providers::bill::FundFlow, BillError> {
+    wxpay::fund_flow::read(text, &sha1_hex(text))
+}
+
+#[test]
+fn a_fund_flow_bill_is_read_by_kinds_and_its_sums_are_compared() {
+    let flow = funds(FUNDS.as_bytes()).expect("a bill");
+    assert_eq!((flow.lines, flow.income, flow.expense), (6, Fen(10_024), Fen(9360)));
+    assert_eq!((flow.fees, flow.fees_returned, flow.refunded), (Fen(60), Fen(24), Fen(4000)));
+    assert_eq!((flow.withdrawn, flow.paid_out, flow.transfers.len()), (Fen(5000), Fen(300), 1));
+    assert_eq!((&*flow.transfers[0].transfer_bill_no, &*flow.transfers[0].out_bill_no), ("13300001", "B1"));
+    assert_eq!(wxpay::fund_flow::read(&gzip(FUNDS.as_bytes())[..], &sha1_hex(FUNDS.as_bytes())), Ok(flow.clone()));
+    let windows = format!("\u{feff}{}", FUNDS.replace('\n', "\r\n"));
+    assert_eq!(funds(windows.as_bytes()), Ok(flow));
+    assert_eq!(wxpay::fund_flow::read(FUNDS.as_bytes(), &sha1_hex(b"another")), Err(BillError::Hash));
+    for (from, to) in [
+        ("`100.00,`100.00", "`100.01,`100.00"),
+        ("`6.0,`2.0", "`7.0,`2.0"),
+        ("`支出,`50.00", "`收入,`50.00"),
+        ("`支出,`50.00", "`,`50.00"),
+        ("`支出,`50.00", "`支出,`-50.00"),
+        ("`支出,`50.00", "`支出,`99999999999999999999"),
+        ("`支出,`50.00", "`支出,`184467440737095516.15"),
+        ("`6.0,`2.0,`100.24,`4.0,`93.60\n", ""),
+        ("收支类型", "别的"),
+        ("`6.0,`2.0,`100.24,`4.0,`93.60\n", "`6.0,`2.0,`100.24,`4.0,`93.60\n`7.0\n"),
+        ("`,`T1\n`2026-01-01 09", "`x,`y,`T1\n`2026-01-01 09"),
+    ] {
+        let changed = FUNDS.replacen(from, to, 1);
+        assert_ne!(changed, FUNDS);
+        assert!(funds(changed.as_bytes()).is_err(), "{from} -> {to}");
+    }
+}
+
+proptest! {
+    /// No line is left out: whatever is changed, the sums are right or there is no bill.
+    #[test]
+    fn a_changed_fund_flow_bill_is_refused_or_adds_up(at in 0..FUNDS.len(), byte: u8) {
+        let mut changed = FUNDS.as_bytes().to_vec();
+        changed[at] = byte;
+        if let Ok(flow) = funds(&changed) {
+            prop_assert_eq!((flow.lines, flow.income, flow.expense), (6, Fen(10_024), Fen(9360)));
+        }
+    }
+
+    #[test]
+    fn no_file_makes_the_reader_of_fund_flow_bills_panic(text in "\\PC{0,200}", rows in 0_usize..4) {
+        let head = FUNDS.lines().next().unwrap_or_default();
+        let _ = funds(format!("{head}\n{}", format!("{text}\n").repeat(rows)).as_bytes());
+        let _ = funds(text.as_bytes());
+    }
+}

@@ -40,6 +40,8 @@ export const ACTIONS = {
   'pay/completeComplaint': { function: 'refund', repeats: always },
   'pay/refundComplaint': { function: 'refund', repeats: always },
   'pay/subscribeComplaints': { function: 'refund', repeats: always },
+  // The provider is asked first, and pays one refund once.
+  'pay/applyAbnormalRefund': { function: 'refund', repeats: always },
   'pay/transfer': { function: 'transfer', repeats: always },
   'pay/queryTransfer': { function: 'transfer', repeats: always },
   'pay/cancelTransfer': { function: 'transfer', repeats: never },
@@ -47,6 +49,9 @@ export const ACTIONS = {
   'pay/createUserConfirmAuthorization': { function: 'transfer', repeats: always },
   'pay/queryUserConfirmAuthorization': { function: 'transfer', repeats: always },
   'pay/closeUserConfirmAuthorization': { function: 'transfer', repeats: always },
+  // Whether a call may come twice only the provider knows.
+  'pay/request': { function: 'transfer', repeats: (data) => data.method === 'GET' },
+  'pay/queryBalance': { function: 'transfer', repeats: always },
   'pay/wxpayVirtual/queryUserBalance': { function: 'transfer', repeats: always },
   'pay/wxpayVirtual/currencyPay': { function: 'transfer', repeats: always },
   'pay/wxpayVirtual/cancelCurrencyPay': { function: 'transfer', repeats: always },

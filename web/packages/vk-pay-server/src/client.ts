@@ -212,6 +212,14 @@ export class VkPay {
   }
 
   /**
+   * Has a refund that the payer's account did not take paid to a bank card, WeChat Pay's APIv3 only. 2023: it is not stuck.
+   * The same request again is safe.
+   */
+  applyAbnormalRefund(data: t.AbnormalRefundRequest, options?: CallOptions): Promise<Reply<t.RefundReply>> {
+    return this.#call('pay/applyAbnormalRefund', data, options);
+  }
+
+  /**
    * Pays out. `out_bill_no` is the idempotency key: after 5040 or no reply send the same call again or query, and never
    * take another number, which would pay twice.
    *
@@ -267,6 +275,19 @@ export class VkPay {
     data: t.AuthorizationNumber, options?: CallOptions,
   ): Promise<Reply<t.AuthorizationReply>> {
     return this.#call('pay/closeUserConfirmAuthorization', data, options);
+  }
+
+  /**
+   * Makes a provider's call that has no action of its own; `auth` must name `request`, and the configuration allow it.
+   * Only a GET is sent again by itself.
+   */
+  request(data: t.ProviderRequest, options?: CallOptions): Promise<Reply<t.ProviderReply>> {
+    return this.#call('pay/request', data, options);
+  }
+
+  /** What the merchant has at a provider: WeChat Pay (APIv3), Alipay. */
+  queryBalance(data: t.BalanceRequest, options?: CallOptions): Promise<Reply<t.BalanceReply>> {
+    return this.#call('pay/queryBalance', data, options);
   }
 
   /** The payer's id at the provider, for a login code of a client. A code counts once: never sent again by itself. */

@@ -292,8 +292,21 @@ export interface RefundReply {
   refund_id?: string | null;
   /** Fen. */
   refund_fee: number;
+  /** What of it goes back in money and not as a coupon, fen. */
+  cashRefundFee: number;
   status: RefundStatus;
   reason?: string | null;
+}
+
+export interface AbnormalRefundRequest {
+  out_trade_no: string;
+  out_refund_no: string;
+  /** To the payer's card, which the three that follow name; or to the merchant's own account. */
+  type: 'USER_BANK_CARD' | 'MERCHANT_BANK_CARD';
+  /** The bank by WeChat Pay's word: `ICBC_DEBIT` … */
+  bank_type?: string;
+  bank_account?: string;
+  real_name?: string;
 }
 
 export interface QueryRefundRequest {
@@ -323,6 +336,47 @@ export interface QueryRefundReply extends OrderState {
   refund_reserved: number;
   queryResult: RefundItem | null;
   orderInfo: OrderColumns;
+}
+
+// Requests and balances
+
+export interface ProviderRequest {
+  provider: 'wxpay' | 'alipay' | 'wxpay-virtual';
+  /** A verb of WeChat Pay's APIv3, a method of Alipay's, a call below `/xpay/`. */
+  method: string;
+  /** WeChat Pay: from `/v3/` on, without a query. */
+  path?: string;
+  data?: Record<string, unknown>;
+  node?: string;
+  pid?: string;
+}
+
+export interface ProviderReply {
+  provider: string;
+  request_id: string;
+  provider_request_id: string | null;
+  http_status: number | null;
+  result: unknown;
+}
+
+export interface BalanceRequest {
+  provider: 'wxpay' | 'alipay';
+  account_type?: 'BASIC' | 'OPERATION' | 'FEES';
+  /** The balance at the end of this day, `YYYY-MM-DD`. */
+  date?: string;
+  node?: string;
+  pid?: string;
+}
+
+export interface BalanceReply {
+  provider: string;
+  merchant: string;
+  /** Fen, as the two that follow. */
+  available_amount: number;
+  pending_amount: number | null;
+  total_amount: number | null;
+  /** Yuan, by VK-Pay's name. */
+  availableAmount: string;
 }
 
 // Transfers

@@ -119,14 +119,14 @@ fn read_refund(merchant: &Merchant, outer: &Params) -> Result<Notice, CallbackEr
         merchant: merchant.id.clone(),
         number: Some(number.clone()),
         share: None,
-        whole: None,
+        returned: None,
         transaction_id: text("transaction_id").cloned(),
         out_refund_no: out_refund_no.clone(),
         standing: RefundStanding {
-            progress: progress(Some(status)),
             refund_id: text("refund_id").cloned(),
             refund: Some(refund),
             refunded_at: text("success_time").and_then(|t| text::from_v2_time(t)),
+            ..RefundStanding::new(progress(Some(status)))
         },
         mch_id: Some(node.mch_id.clone()),
         // `req_info` names nobody, and what stands beside it is not authenticated.

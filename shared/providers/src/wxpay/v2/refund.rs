@@ -29,10 +29,10 @@ pub(crate) async fn refund(
         return Err(CallError::unknown("the answer is about another refund"));
     }
     Ok(RefundStanding {
-        progress: RefundProgress::Processing(None),
         refund_id: answer.get("refund_id").cloned(),
         refund: answer.get("refund_fee").and_then(|t| text::fen(t)),
-        refunded_at: None,
+        cash: answer.get("cash_refund_fee").and_then(|t| text::fen(t)),
+        ..RefundStanding::new(RefundProgress::Processing(None))
     })
 }
 
@@ -47,8 +47,7 @@ pub(crate) async fn query_refund(
     fields.insert("out_refund_no".to_owned(), out_refund_no.to_owned());
     let answer = call(clients, node, v2, "/pay/refundquery", fields, false).await;
     let Some(answer) = if_known(answer)? else {
-        let progress = RefundProgress::Missing;
-        return Ok(RefundStanding { progress, refund_id: None, refund: None, refunded_at: None });
+        return Ok(RefundStanding::new(RefundProgress::Missing));
     };
     standing_in(&answer, out_refund_no)
 }
@@ -62,10 +61,10 @@ fn standing_in(answer: &Params, out_refund_no: &str) -> Result<RefundStanding, C
         .ok_or_else(|| CallError::unknown("the answer is about another refund"))?;
     let field = |name: &str| answer.get(&format!("{name}_{n}")).filter(|t| !t.is_empty());
     Ok(RefundStanding {
-        progress: progress(field("refund_status").map(String::as_str)),
         refund_id: field("refund_id").cloned(),
         refund: field("refund_fee").and_then(|t| text::fen(t)),
         refunded_at: field("refund_success_time").and_then(|t| text::from_v2_time(t)),
+        ..RefundStanding::new(progress(field("refund_status").map(String::as_str)))
     })
 }
 
