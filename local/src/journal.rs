@@ -282,6 +282,7 @@ async fn verify(
         Ok(Notice::Hint(hint)) => Ok((hint.number.unwrap_or_default(), hint.out_refund_no)),
         Ok(Notice::Event(event)) => Ok((event.number.unwrap_or_default(), Some(event.name))),
         Ok(Notice::Shipping(notice)) => Ok((String::new(), Some(format!("shipping of {}", notice.transaction_id)))),
+        Ok(Notice::Share(notice)) => Ok((String::new(), Some(format!("share {}", notice.out_order_no)))),
         Ok(Notice::Echo(_)) => Ok((String::new(), Some("echo".to_owned()))),
         Ok(Notice::Other(name)) => Ok((String::new(), Some(name))),
         Err(error) => Err(error.to_string()),

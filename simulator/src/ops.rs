@@ -108,6 +108,16 @@ pub enum Step {
     ToldShipping(String),
     /// The payer confirms that what was shipped has come.
     Received(String),
+    /// `pay/profitShare`.
+    Share(Value),
+    /// `pay/unfreezeShare`.
+    Unfreeze(Value),
+    /// `pay/returnShare`.
+    ReturnShare(Value),
+    /// `pay/queryShare`.
+    QueryShare(String),
+    /// A receiver's shares fail from now on, or its returns do; or no longer.
+    FailReceiver(&'static str, bool, bool),
     /// Something happens in the store.
     Sale(Sale),
 }
@@ -227,6 +237,17 @@ impl Step {
                 taken(world, world.sandbox.callback_of(None, &number, CallbackKind::Shipping)).await
             }
             Self::Received(number) => drop(world.sandbox.receive(&number)),
+            Self::Share(data) => refunds(world, "profitShare", &data).await,
+            Self::Unfreeze(data) => refunds(world, "unfreezeShare", &data).await,
+            Self::ReturnShare(data) => refunds(world, "returnShare", &data).await,
+            Self::QueryShare(no) => refunds(world, "queryShare", &of(&no)).await,
+            Self::FailReceiver(account, fails, returns) => {
+                let why = fails.then_some("BALANCE_NOT_ENOUGH");
+                match returns {
+                    true => world.sandbox.fail_returns_by(account, why),
+                    false => world.sandbox.fail_shares_to(account, why),
+                }
+            }
             Self::Sale(sale) => sale.run(world).await,
             Self::Receiver(down) => world.receiver.down.store(down, Ordering::Relaxed),
             Self::Misbehave(op, what) => world.sandbox.misbehave(Fault::once(op, what)),

@@ -27,6 +27,7 @@ mod rerun;
 mod resend;
 mod resolve;
 mod rows;
+mod shares;
 mod text;
 mod totals;
 mod transfers;
@@ -81,6 +82,8 @@ pub(crate) enum Command {
     Export(export::Arguments),
     /// List transfers that have not ended, or show one
     Transfers(transfers::Arguments),
+    /// Show what of an order is shared; share it, end its sharing, or take a share back
+    Shares(shares::Arguments),
     /// Have the simulated providers of this machine do something with a new order
     Trigger(trigger::Arguments),
     /// Have the simulated providers of this machine send an order's last callback again
@@ -104,6 +107,7 @@ pub(crate) async fn run(command: Command) -> ExitCode {
         Command::Totals(arguments) => totals::run(arguments).await,
         Command::Export(arguments) => export::run(arguments).await,
         Command::Transfers(arguments) => transfers::run(arguments).await,
+        Command::Shares(arguments) => shares::run(arguments).await,
         Command::Trigger(arguments) => trigger::run(arguments).await,
         Command::Resend(arguments) => resend::run(arguments).await,
     };
@@ -132,6 +136,7 @@ impl Command {
             Self::Totals(arguments) => &arguments.common,
             Self::Export(arguments) => &arguments.common,
             Self::Transfers(arguments) => &arguments.common,
+            Self::Shares(arguments) => &arguments.common,
             Self::Trigger(arguments) => &arguments.common,
             Self::Resend(arguments) => &arguments.common,
         }

@@ -1,5 +1,6 @@
 //! `pay/refund`, `pay/queryRefund` and `pay/resolveIncident`; `pay/uploadShipping`, `pay/queryShipping` and
-//! `pay/confirmReceive`.
+//! `pay/confirmReceive`; and profit sharing: `pay/addReceiver`, `pay/deleteReceiver`, `pay/profitShare`,
+//! `pay/unfreezeShare`, `pay/returnShare` and `pay/queryShare`.
 
 use serde_json::{Map, Value, json};
 use shared::api::{self, Call, Dialect, Reply, Request, Response};
@@ -7,7 +8,8 @@ use shared::app::App;
 use shared::domain::fields::OUT_REFUND_NO;
 use shared::domain::{Code, Failure, Order, Shipping, action::Refunds};
 use shared::payments::{
-    RefundInput, confirm_receive, query_refund, query_shipping, refund, resolve_incident, upload_shipping,
+    RefundInput, change_receiver, confirm_receive, profit_share, query_refund, query_share, query_shipping, refund,
+    resolve_incident, return_share, unfreeze_share, upload_shipping,
 };
 use shared::providers::ShippingStanding;
 
@@ -20,6 +22,12 @@ pub async fn handle(app: &App, request: Request) -> Response {
         Refunds::UploadShipping => upload(app, &call).await,
         Refunds::QueryShipping => shipped(app, &call).await,
         Refunds::ConfirmReceive => received(app, &call).await,
+        Refunds::AddReceiver => receiver(app, &call, true).await,
+        Refunds::DeleteReceiver => receiver(app, &call, false).await,
+        Refunds::ProfitShare => share(app, &call).await,
+        Refunds::UnfreezeShare => unfreeze(app, &call).await,
+        Refunds::ReturnShare => give_back(app, &call).await,
+        Refunds::QueryShare => shares(app, &call).await,
     })
     .await
 }
@@ -77,6 +85,45 @@ async fn shipped(app: &App, call: &Call) -> Result<Reply, Failure> {
 async fn received(app: &App, call: &Call) -> Result<Reply, Failure> {
     let order = confirm_receive(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
     Ok(shipping(&order, None))
+}
+
+async fn receiver(app: &App, call: &Call, add: bool) -> Result<Reply, Failure> {
+    let fields = call.fields();
+    let (kind, account) = change_receiver(&app.context(call.config.clone()), &fields, add).await?;
+    let mut reply = Map::new();
+    reply.insert("type".to_owned(), json!(kind));
+    reply.insert("account".to_owned(), json!(account));
+    Ok(Reply::ok(reply))
+}
+
+async fn share(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let made = profit_share(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
+    Ok(Reply::ok(api::share_fields(&made)))
+}
+
+async fn unfreeze(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let made = unfreeze_share(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
+    Ok(Reply::ok(api::share_fields(&made)))
+}
+
+async fn give_back(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let made = return_share(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
+    Ok(Reply::ok(api::return_fields(&made)))
+}
+
+async fn shares(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let shared = query_share(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
+    let sharing = shared.order.sharing.unwrap_or_default();
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+    put("out_trade_no", json!(shared.order.out_trade_no));
+    put("transaction_id", json!(shared.order.transaction_id));
+    put("sharing", json!(sharing));
+    put("unshared", json!(shared.order.unshared()));
+    put("unsplit_amount", json!(shared.unsplit));
+    put("shares", shared.shares.iter().map(|share| Value::Object(api::share_fields(share))).collect());
+    put("returns", shared.returns.iter().map(|made| Value::Object(api::return_fields(made))).collect());
+    Ok(Reply::ok(fields))
 }
 
 async fn query(app: &App, call: &Call) -> Result<Reply, Failure> {

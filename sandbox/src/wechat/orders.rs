@@ -1,7 +1,7 @@
 //! APIv3 orders: create, query, close, reverse (wechat.md 2.1–2.4).
 
 use super::v3::{Cx, Refusal, Reply};
-use super::{objects, rules};
+use super::{objects, rules, sharing};
 use crate::ids;
 use crate::ledger::{Trade, TradeState};
 use crate::provider::{Provider, Wire};
@@ -83,6 +83,7 @@ pub(crate) fn create(cx: &Cx<'_>, partner: bool, product: &str) -> Reply {
         paid: None,
         closed: None,
         refunds: Vec::new(),
+        sharing: sharing::flagged(&request).then(Default::default),
         shipment: cx.merchant.keeps(product, appid),
         request,
     });

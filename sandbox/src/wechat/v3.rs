@@ -1,7 +1,7 @@
 //! APIv3: routes, refusals, and the envelope of answers (wechat.md sections 1, 2, 4).
 
 use super::Account;
-use super::{auth, bill, orders, refunds, transfers};
+use super::{auth, bill, orders, refunds, sharing, transfers};
 use crate::crypto::{ALNUM, gcm_seal, random_text};
 use crate::faults::{Misbehaviour, Op};
 use crate::ids;
@@ -87,6 +87,13 @@ pub(crate) enum Route {
     Certificates,
     TradeBill,
     BillFile,
+    Share,
+    ShareQuery { number: String },
+    Unfreeze,
+    Return,
+    ReturnQuery { number: String },
+    Unsplit { id: String },
+    Receiver { add: bool },
 }
 
 impl Route {
@@ -118,6 +125,19 @@ impl Route {
             ["v3", "fund-app", "mch-transfer", "transfer-bills", "out-bill-no", number, "cancel"] => {
                 return Some(Self::TransferCancel { number: (*number).to_owned() });
             }
+            ["v3", "profitsharing", rest @ ..] => {
+                return match rest {
+                    ["orders"] => Some(Self::Share),
+                    ["orders", "unfreeze"] => Some(Self::Unfreeze),
+                    ["orders", number] => Some(Self::ShareQuery { number: (*number).to_owned() }),
+                    ["return-orders"] => Some(Self::Return),
+                    ["return-orders", number] => Some(Self::ReturnQuery { number: (*number).to_owned() }),
+                    ["transactions", id, "amounts"] => Some(Self::Unsplit { id: (*id).to_owned() }),
+                    ["receivers", "add"] => Some(Self::Receiver { add: true }),
+                    ["receivers", "delete"] => Some(Self::Receiver { add: false }),
+                    _ => None,
+                };
+            }
             ["v3", "bill", "tradebill"] => return Some(Self::TradeBill),
             ["v3", "billdownload", "file"] => return Some(Self::BillFile),
             ["v3", "certificates"] => return Some(Self::Certificates),
@@ -145,6 +165,9 @@ impl Route {
             | Self::TransferById { .. }
             | Self::Certificates
             | Self::TradeBill
+            | Self::ShareQuery { .. }
+            | Self::ReturnQuery { .. }
+            | Self::Unsplit { .. }
             | Self::BillFile => "GET",
             _ => "POST",
         }
@@ -166,12 +189,18 @@ impl Route {
             Self::TransferCancel { .. } => Op::TransferCancel,
             Self::Certificates => Op::Certificates,
             Self::TradeBill | Self::BillFile => Op::Bill,
+            Self::Share | Self::Unfreeze => Op::Share,
+            Self::ShareQuery { .. } | Self::Unsplit { .. } => Op::ShareQuery,
+            Self::Return => Op::ShareReturn,
+            Self::ReturnQuery { .. } => Op::ShareReturnQuery,
+            Self::Receiver { .. } => Op::Receiver,
         }
     }
 
     pub(crate) fn number(self) -> Option<String> {
         match self {
-            Self::ById { id, .. } | Self::Abnormal { id } | Self::TransferById { id } => Some(id),
+            Self::ById { id, .. } | Self::Abnormal { id } | Self::TransferById { id } | Self::Unsplit { id } => Some(id),
+            Self::ShareQuery { number } | Self::ReturnQuery { number } => Some(number),
             Self::ByNumber { number, .. }
             | Self::Close { number, .. }
             | Self::Reverse { number }
@@ -183,6 +212,10 @@ impl Route {
             | Self::Transfer
             | Self::Certificates
             | Self::TradeBill
+            | Self::Share
+            | Self::Unfreeze
+            | Self::Return
+            | Self::Receiver { .. }
             | Self::BillFile => None,
         }
     }
@@ -251,6 +284,13 @@ fn serve(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> R
         Route::Certificates => Some(certificates(&merchant)),
         Route::TradeBill => bill::trade_bill(&cx)?,
         Route::BillFile => None,
+        Route::Share => sharing::share(&cx)?,
+        Route::Unfreeze => sharing::unfreeze(&cx)?,
+        Route::ShareQuery { number } => sharing::query(&cx, &number)?,
+        Route::Return => sharing::take_back(&cx)?,
+        Route::ReturnQuery { number } => sharing::query_return(&cx, &number)?,
+        Route::Unsplit { id } => sharing::unsplit(&cx, &id)?,
+        Route::Receiver { add } => sharing::receiver(&cx, add)?,
     };
     Ok((merchant, body))
 }

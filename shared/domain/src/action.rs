@@ -153,6 +153,18 @@ actions! {
         QueryShipping = "queryShipping", Merchant, ["queryShipping"];
         /// Asks the payer to confirm that the goods have come.
         ConfirmReceive = "confirmReceive", Merchant, ["confirmReceive"];
+        /// Tells the provider who may be given a share.
+        AddReceiver = "addReceiver", Merchant, ["addReceiver", "profitShare"];
+        /// The same undone.
+        DeleteReceiver = "deleteReceiver", Merchant, ["deleteReceiver", "profitShare"];
+        /// Shares what was paid for an order among receivers.
+        ProfitShare = "profitShare", Merchant, ["profitShare"];
+        /// Ends the sharing of an order: the rest is the merchant's.
+        UnfreezeShare = "unfreezeShare", Merchant, ["unfreezeShare", "profitShare"];
+        /// Takes back what a receiver got.
+        ReturnShare = "returnShare", Merchant, ["returnShare", "profitShare"];
+        /// How the shares and returns of an order stand.
+        QueryShare = "queryShare", Merchant, ["queryShare", "profitShare"];
     }
     /// Money that is paid out, and coins of virtual payment.
     Transfers of "transfer" {

@@ -4,7 +4,7 @@
 use super::action::{Action, Logins, Payments, Queries, Refunds, Transfers};
 use super::field::Shape::{Checked, Choice, Fen, Flag, Integer, Lenient, Number, Object, Refused, Text};
 use super::field::{Field, Shape};
-use super::{Code, IDENTITY_TYPES};
+use super::{Code, IDENTITY_TYPES, RECEIVER_TYPES, RELATION_TYPES};
 
 /// Who is asked for the money.
 pub const PROVIDER: Field = Field::new("provider", Shape::Provider).code(Code::PROVIDER);
@@ -150,6 +150,33 @@ pub const SHIPPING_LIST: Field = Field::new("shipping_list", Checked("a list of 
 pub const RECEIVED_TIME: Field =
     Field::new("received_time", Integer { least: 1, most: 9_999_999_999_999, unit: Some(MILLISECONDS) });
 
+/// A share's number; of the end of sharing too.
+pub const OUT_ORDER_NO: Field =
+    Field::new("out_order_no", Checked("a text of 1 to 64 letters, digits and _ - | * @")).code(Code::SHARE_NUMBER);
+/// The number of a return.
+pub const OUT_RETURN_NO: Field =
+    Field::new("out_return_no", Checked("a text of 1 to 64 letters, digits and _ - | * @")).code(Code::SHARE_NUMBER);
+/// Who gets what.
+pub const RECEIVERS: Field = Field::new("receivers", Checked("a list of 1 to 50 receivers"));
+/// Whether what is left goes to the merchant, so that nothing more is shared.
+pub const UNFREEZE_UNSPLIT: Field = Field::new("unfreeze_unsplit", Checked("true or false"));
+/// Who returns what it got.
+pub const RETURN_MCHID: Field = Field::new("return_mchid", Text(32));
+/// What it returns.
+pub const RETURN_AMOUNT: Field = Field::new("amount", Fen);
+/// Why.
+pub const SHARE_DESCRIPTION: Field = Field::new("description", Text(80));
+/// What kind of receiver.
+pub const RECEIVER_TYPE: Field = Field::new("type", Choice(&RECEIVER_TYPES));
+/// A receiver's account.
+pub const RECEIVER_ACCOUNT: Field = Field::new("account", Text(64));
+/// A receiver's name, which is sent encrypted and kept nowhere.
+pub const RECEIVER_NAME: Field = Field::new("name", Text(64));
+/// What a receiver is to the merchant.
+pub const RELATION_TYPE: Field = Field::new("relation_type", Choice(&RELATION_TYPES));
+/// The same in the merchant's words.
+pub const CUSTOM_RELATION: Field = Field::new("custom_relation", Text(10));
+
 /// A transfer's number.
 pub const OUT_BILL_NO: Field = Field::new("out_bill_no", Number).code(Code::OUT_TRADE_NO);
 /// The provider's number of it.
@@ -285,6 +312,30 @@ const RESOLVE: &[Field] = &[INCIDENT_ID.needed(), INCIDENT_ACTION.needed(), NOTE
 const UPLOAD_SHIPPING: &[Field] =
     &[OUT_TRADE_NO.needed(), LOGISTICS_TYPE, DELIVERY_MODE, IS_ALL_DELIVERED, SHIPPING_LIST];
 const CONFIRM_RECEIVE: &[Field] = &[OUT_TRADE_NO.needed(), RECEIVED_TIME];
+const RECEIVER: &[Field] = &[
+    PROVIDER.needed(),
+    PID,
+    SUB_MCHID,
+    RECEIVER_TYPE.needed(),
+    RECEIVER_ACCOUNT.needed(),
+    RECEIVER_NAME,
+    APPID,
+    RELATION_TYPE,
+    CUSTOM_RELATION,
+];
+const NO_RECEIVER: &[Field] =
+    &[PROVIDER.needed(), PID, SUB_MCHID, RECEIVER_TYPE.needed(), RECEIVER_ACCOUNT.needed(), APPID];
+const SHARE: &[Field] = &[OUT_TRADE_NO.needed(), OUT_ORDER_NO.needed(), RECEIVERS.needed(), UNFREEZE_UNSPLIT];
+const UNFREEZE: &[Field] = &[OUT_TRADE_NO.needed(), OUT_ORDER_NO.needed(), SHARE_DESCRIPTION];
+const RETURN: &[Field] = &[
+    OUT_TRADE_NO.needed(),
+    OUT_ORDER_NO.needed(),
+    OUT_RETURN_NO.needed(),
+    RETURN_MCHID.needed(),
+    RETURN_AMOUNT.needed(),
+    SHARE_DESCRIPTION,
+];
+const QUERY_SHARE: &[Field] = &[OUT_TRADE_NO.needed(), OUT_ORDER_NO];
 const TRANSFER: &[Field] = &[
     PROVIDER.needed(),
     OUT_BILL_NO,
@@ -359,6 +410,12 @@ pub const fn of(action: Action) -> &'static [Field] {
         Action::Refunds(Refunds::UploadShipping) => UPLOAD_SHIPPING,
         Action::Refunds(Refunds::QueryShipping) => ORDER,
         Action::Refunds(Refunds::ConfirmReceive) => CONFIRM_RECEIVE,
+        Action::Refunds(Refunds::AddReceiver) => RECEIVER,
+        Action::Refunds(Refunds::DeleteReceiver) => NO_RECEIVER,
+        Action::Refunds(Refunds::ProfitShare) => SHARE,
+        Action::Refunds(Refunds::UnfreezeShare) => UNFREEZE,
+        Action::Refunds(Refunds::ReturnShare) => RETURN,
+        Action::Refunds(Refunds::QueryShare) => QUERY_SHARE,
         Action::Transfers(Transfers::Transfer) => TRANSFER,
         Action::Transfers(Transfers::Query | Transfers::Cancel) => ONE_TRANSFER,
         Action::Transfers(Transfers::Balance) => BALANCE,

@@ -76,6 +76,9 @@ pub struct Refund {
     /// not end it, because another call may have been taken.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub repeated: bool,
+    /// The returns of shares that it waits for: it is sent to the provider when each of them has ended well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub returns: Vec<String>,
     /// What the provider last said, when it was not a success.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -103,6 +106,7 @@ impl Refund {
             transaction_id: None,
             total_fee: None,
             repeated: false,
+            returns: Vec::new(),
             reason: None,
             create_date: now,
             refund_date: None,

@@ -98,7 +98,7 @@ impl Message {
     pub(crate) fn due(claim: Claim, at: UnixMs) -> Self {
         let lane = match claim.item.what {
             Due::Order(_) => claim.provider.map_or(Lane::Money, Lane::Orders),
-            Due::Refund(..) | Due::Transfer(_) => Lane::Money,
+            Due::Refund(..) | Due::Transfer(_) | Due::Share(..) | Due::Return(..) => Lane::Money,
             Due::Task(..) => Lane::Tasks,
         };
         Self { lane, work: Work::Due { claim, at }, delay: Duration::ZERO }

@@ -33,6 +33,7 @@ pub async fn settle_callback(cx: &Context<'_>, notice: &Notice, source: Source) 
         Notice::Hint(hint) => settle_hint(cx, hint).await.map(|()| Settled::default()),
         Notice::Event(event) => settle_event(cx, event, source).await,
         Notice::Shipping(notice) => super::shipping::settle_shipping(cx, notice).await,
+        Notice::Share(notice) => super::sharing::settle_share(cx, notice).await.map(|()| Settled::default()),
         Notice::Echo(_) => Ok(Settled::default()),
         Notice::Other(name) => {
             tracing::info!(name, "a callback that asks for nothing");

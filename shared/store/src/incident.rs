@@ -48,6 +48,8 @@ pub enum IncidentName {
     HandlerParked,
     /// The shipping of a paid order is not reported, and the platform keeps its money.
     Unshipped,
+    /// A receiver did not return its share, so that a refund was not made.
+    ShareNotReturned,
     /// A bill has a payment that the table has not.
     BillMissingHere,
     /// The table has a payment that the bill has not.
@@ -80,6 +82,7 @@ impl IncidentName {
             Self::UnconfirmedNotice => "unconfirmed_notice",
             Self::HandlerParked => "handler_parked",
             Self::Unshipped => "unshipped",
+            Self::ShareNotReturned => "share_not_returned",
             Self::BillMissingHere => "bill_missing_here",
             Self::BillMissingThere => "bill_missing_there",
             Self::BillAmount => "bill_amount",

@@ -21,6 +21,7 @@ mod item;
 mod listing;
 mod orders;
 mod refunds;
+mod shares;
 mod shipping;
 mod tasks;
 mod tokens;
@@ -36,6 +37,7 @@ pub use incident::{Action, Incident, IncidentName, IncidentPage, IncidentStatus,
 pub use incident_payment::{Accepted, Returned};
 pub use orders::{Added, HistoryEntry, Holder, Kept, Listing};
 pub use refunds::Reserved;
+pub use shares::{OrderSums, RefundMove, SharingChange, SharingWritten};
 pub use shipping::{ShippingChange, ShippingWritten};
 pub use tasks::{Delivered, Delivery, IncidentChange, TaskEnd};
 pub use transfers::Begun;
