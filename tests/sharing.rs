@@ -231,7 +231,13 @@ async fn a_refused_share_is_free_again_and_the_same_number_may_be_tried_again() 
 #[tokio::test]
 async fn a_return_gives_back_what_a_merchant_got_and_never_more() {
     let world = paid("BACK_1").await;
-    shared(&world, "BACK_1", "B1", json!([to(SUPPLIER, 300), { "type": "PERSONAL_OPENID", "account": PERSON, "amount": 100 }])).await;
+    shared(
+        &world,
+        "BACK_1",
+        "B1",
+        json!([to(SUPPLIER, 300), { "type": "PERSONAL_OPENID", "account": PERSON, "amount": 100 }]),
+    )
+    .await;
     let back = |number: &str, account: &str, amount: u64| {
         let data = json!({
             "out_trade_no": "BACK_1", "out_order_no": "B1", "out_return_no": number, "return_mchid": account, "amount": amount,
@@ -255,7 +261,9 @@ async fn a_return_gives_back_what_a_merchant_got_and_never_more() {
         let number = format!("R5{}", returns(&world, "BACK_1").await.len());
         assert_eq!(back(&number, SUPPLIER, 40).await.0, 504, "{what:?}");
         world.reconcile(MINUTE).await;
-        assert!(returns(&world, "BACK_1").await.iter().any(|r| r["out_return_no"] == number && r["state"] == "SUCCESS"));
+        assert!(
+            returns(&world, "BACK_1").await.iter().any(|r| r["out_return_no"] == number && r["state"] == "SUCCESS")
+        );
     }
     assert_eq!((taken(&world, "BACK_1"), sums(&world, "BACK_1").await), (200, [0, 200, 0, 1000]));
 }
@@ -370,7 +378,10 @@ async fn a_receiver_is_added_under_its_sealed_name_and_deleted() {
     for (data, field) in [
         (json!({ "provider": "wxpay", "type": "MERCHANT_ID", "account": SUPPLIER }), "name"),
         (json!({ "provider": "wxpay", "type": "SHOP", "account": SUPPLIER }), "type"),
-        (json!({ "provider": "wxpay", "type": "PERSONAL_OPENID", "account": PERSON, "relation_type": "CUSTOM" }), "custom_relation"),
+        (
+            json!({ "provider": "wxpay", "type": "PERSONAL_OPENID", "account": PERSON, "relation_type": "CUSTOM" }),
+            "custom_relation",
+        ),
     ] {
         let (status, answer) = call(&world, "addReceiver", data).await;
         assert_eq!((status, &answer["field"]), (400, &json!(field)), "{answer}");

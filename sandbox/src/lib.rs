@@ -60,7 +60,9 @@ pub use bills::BillTamper;
 pub use desks::MerchantKeys;
 pub use faults::{Endpoint, Fault, Misbehaviour, Op};
 pub use forgery::Forgery;
-pub use ledger::{Refund, RefundOutcome, RefundState, Share, ShareReceiver, ShareReturn, Sharing, Shipment, Trade, TradeState};
+pub use ledger::{
+    Refund, RefundOutcome, RefundState, Share, ShareReceiver, ShareReturn, Sharing, Shipment, Trade, TradeState,
+};
 pub use outbox::{CallbackKind, Delivery, DeliveryState, ShippingEvent, SignedRequest};
 pub use provider::{DouyinProduct, Epay, Mode, Provider, Wire};
 pub use sandbox::{Clock, Options, Sandbox};

@@ -2,9 +2,9 @@
 
 use crate::chance::chance;
 use crate::ops::{GUESSED, Luck, ORDERS, Step, number};
-use crate::{sharing, shipping};
 use crate::stores::{self, sold};
 use crate::world::{SHARDS, TABLE, USERS, World};
+use crate::{sharing, shipping};
 use sandbox::{Forgery, Misbehaviour, Op, Provider, RefundOutcome, TransferOutcome};
 use serde_json::{Value, json};
 

@@ -2,10 +2,10 @@
 
 use crate::laws::{self, Seen};
 use crate::ops::{Luck, Step, number};
-use crate::{sharing, shipping};
 use crate::stores::{self, Sale, Shape};
 use crate::world::{GOODS, TABLE, World};
 use crate::{Mortal, heal, virtually};
+use crate::{sharing, shipping};
 use futures::future::join_all;
 use sandbox::{Fault, Misbehaviour, Op, Pay, Provider};
 use serde_json::json;

@@ -32,7 +32,10 @@ pub fn any(world: &World) -> Step {
             let fails = chance(|c| c.permille(400));
             Step::FailReceiver(account, fails, chance(|c| c.permille(500)))
         }
-        _ => Step::Misbehave(chance(|c| *c.pick(&[Op::Share, Op::ShareQuery, Op::ShareReturn, Op::ShareReturnQuery])), fault()),
+        _ => Step::Misbehave(
+            chance(|c| *c.pick(&[Op::Share, Op::ShareQuery, Op::ShareReturn, Op::ShareReturnQuery])),
+            fault(),
+        ),
     }
 }
 
@@ -113,7 +116,10 @@ pub fn always(world: &World) -> Result<(), String> {
         for share in &sharing.shares {
             let known = items.iter().any(|i| i["kind"] == "share" && i["out_order_no"] == *share.out_order_no);
             if !known {
-                return Err(format!("{} is shared by {}, which the table does not know", trade.number, share.out_order_no));
+                return Err(format!(
+                    "{} is shared by {}, which the table does not know",
+                    trade.number, share.out_order_no
+                ));
             }
         }
     }

@@ -73,7 +73,9 @@ async fn change(session: &Session, arguments: &Arguments, order: &Order) -> Resu
     let mut data = numbered(no);
     let amount = arguments.amount.typed();
     let needed = || {
-        amount.ok_or_else(|| Failure::usage(session.t("缺少金额：--fen 或 --amount", "the amount is missing: --fen or --amount")))
+        amount.ok_or_else(|| {
+            Failure::usage(session.t("缺少金额：--fen 或 --amount", "the amount is missing: --fen or --amount"))
+        })
     };
     let (action, what, whom, options) = match (&arguments.to, &arguments.take_back) {
         (Some(to), _) => {
@@ -93,7 +95,12 @@ async fn change(session: &Session, arguments: &Arguments, order: &Order) -> Resu
             data.insert("out_return_no".to_owned(), json!(number));
             data.insert("out_order_no".to_owned(), json!(of));
             let options = format!("--take-back {} --of {} --fen {amount}", quoted(from), quoted(of));
-            (Refunds::ReturnShare, session.t("回退", "take back"), format!("{} ← {from} ({of})", money(amount)), options)
+            (
+                Refunds::ReturnShare,
+                session.t("回退", "take back"),
+                format!("{} ← {from} ({of})", money(amount)),
+                options,
+            )
         }
         (None, None) => {
             let whole = session.t("剩余的全部", "all that is left").to_owned();
@@ -122,7 +129,9 @@ async fn change(session: &Session, arguments: &Arguments, order: &Order) -> Resu
     note(&match session.lang {
         Lang::Zh => format!("单号 {number}。中断或结果未知时，用同一个单号重做：{again}"),
         Lang::En => {
-            format!("Number {number}. If it is interrupted or its outcome is unknown, repeat it under this number: {again}")
+            format!(
+                "Number {number}. If it is interrupted or its outcome is unknown, repeat it under this number: {again}"
+            )
         }
     });
     session.call(action, data).await.map_err(|failure| session.ask_again(failure, no)).map(|_| ())
@@ -155,11 +164,19 @@ fn lines(session: &Session, order: &Order, shares: &[Share], returns: &[ShareRet
         if share.receivers.is_empty() {
             let whom = session.t("解冻剩余资金", "unfreezes the rest").to_owned();
             let why = clean(share.reason.as_deref().unwrap_or("-"));
-            table.row([share.out_order_no.clone(), whom, "-".to_owned(), state.clone(), why, moment(share.create_date)]);
+            table.row([
+                share.out_order_no.clone(),
+                whom,
+                "-".to_owned(),
+                state.clone(),
+                why,
+                moment(share.create_date),
+            ]);
         }
         for receiver in &share.receivers {
             let result = serde_json::to_value(receiver.result).unwrap_or(Value::Null);
-            let result = [result.as_str().unwrap_or("-"), receiver.fail_reason.as_deref().unwrap_or_default()].join(" ");
+            let result =
+                [result.as_str().unwrap_or("-"), receiver.fail_reason.as_deref().unwrap_or_default()].join(" ");
             table.row([
                 share.out_order_no.clone(),
                 clean(&receiver.account),

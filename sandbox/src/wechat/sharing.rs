@@ -110,7 +110,8 @@ fn enter(cx: &Cx<'_>, body: &Map<String, Value>, receivers: &[Value], ends: bool
     if sharing.shares.len() >= MOST {
         return Err(Refusal::new(403, "RULE_LIMIT", "订单分账次数超过50次", 268_435_461));
     }
-    let mut details: Vec<ShareReceiver> = receivers.iter().enumerate().map(|(i, given)| detail(given, now, i)).collect();
+    let mut details: Vec<ShareReceiver> =
+        receivers.iter().enumerate().map(|(i, given)| detail(given, now, i)).collect();
     let wanted: u64 = details.iter().map(|r| r.amount).sum();
     if wanted > rest {
         return Err(Refusal::new(403, "NOT_ENOUGH", "分账金额超过订单剩余可分金额", 268_435_461));
@@ -228,7 +229,8 @@ pub(crate) fn take_back(cx: &Cx<'_>) -> Reply {
     }
     state.settle_sharing(t, now);
     let known = state.trades.iter().filter(|trade| trade.merchant == cx.mchid()).filter_map(|t| t.sharing.as_ref());
-    let mut known = known.flat_map(|sharing| &sharing.shares).flat_map(|share| share.returns.iter().map(move |r| (share, r)));
+    let mut known =
+        known.flat_map(|sharing| &sharing.shares).flat_map(|share| share.returns.iter().map(move |r| (share, r)));
     if let Some((share, made)) = known.find(|(_, made)| made.out_return_no == number) {
         let same = share.out_order_no == text(&body, "out_order_no")
             && (made.return_mchid.as_str(), made.amount) == (account, amount);

@@ -199,7 +199,9 @@ impl Route {
 
     pub(crate) fn number(self) -> Option<String> {
         match self {
-            Self::ById { id, .. } | Self::Abnormal { id } | Self::TransferById { id } | Self::Unsplit { id } => Some(id),
+            Self::ById { id, .. } | Self::Abnormal { id } | Self::TransferById { id } | Self::Unsplit { id } => {
+                Some(id)
+            }
             Self::ShareQuery { number } | Self::ReturnQuery { number } => Some(number),
             Self::ByNumber { number, .. }
             | Self::Close { number, .. }

@@ -187,8 +187,7 @@ impl Order {
     /// The order's VK-Pay columns (`docs/protocols/vkpay.md#order-columns`), without what is only the bundle's. Shipping and
     /// sharing are not among them: a handler gets `custom` beside the columns, and merchants may have an address under that name.
     pub fn columns(&self) -> Map<String, Value> {
-        const OURS: [&str; 7] =
-            ["attempts", "queried_at", "version", "other", "refundable", "shipping", "sharing"];
+        const OURS: [&str; 7] = ["attempts", "queried_at", "version", "other", "refundable", "shipping", "sharing"];
         let mut columns = match serde_json::to_value(self) {
             Ok(Value::Object(columns)) => columns,
             _ => Map::new(),

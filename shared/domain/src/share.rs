@@ -456,8 +456,11 @@ mod tests {
         };
         let one = share().taken(&standing, UnixMs::EPOCH).expect("a change");
         assert_eq!((one.state, one.pending(), one.held()), (ShareState::Processing, Fen(20), Fen(10)));
-        standing.receivers =
-            vec![told("1", 10, ReceiverResult::Closed), told("2", 20, ReceiverResult::Closed), told("me", 70, ReceiverResult::Success)];
+        standing.receivers = vec![
+            told("1", 10, ReceiverResult::Closed),
+            told("2", 20, ReceiverResult::Closed),
+            told("me", 70, ReceiverResult::Success),
+        ];
         standing.finished = true;
         let both = one.taken(&standing, UnixMs::EPOCH).expect("a change");
         assert_eq!((both.state, both.pending(), both.held()), (ShareState::Finished, Fen::ZERO, Fen(10)));
@@ -466,11 +469,8 @@ mod tests {
 
     #[test]
     fn a_receiver_that_the_provider_does_not_name_or_with_another_amount_is_no_end() {
-        let standing = ShareStanding {
-            finished: true,
-            order_id: None,
-            receivers: vec![told("1", 11, ReceiverResult::Success)],
-        };
+        let standing =
+            ShareStanding { finished: true, order_id: None, receivers: vec![told("1", 11, ReceiverResult::Success)] };
         let next = share().taken(&standing, UnixMs::EPOCH).expect("a change");
         assert_eq!((next.state, next.pending()), (ShareState::Processing, Fen(30)));
     }

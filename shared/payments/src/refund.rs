@@ -258,16 +258,17 @@ pub(super) async fn pursue(
                 return Ok(stands);
             }
             match gateway.query_refund(cx.clients, order, attempt, refund, cx.now()).await {
-            Ok(RefundStanding { progress: RefundProgress::Missing, .. }) => {
-                send_again(cx, order, attempt, &gateway, refund, false).await
+                Ok(RefundStanding { progress: RefundProgress::Missing, .. }) => {
+                    send_again(cx, order, attempt, &gateway, refund, false).await
+                }
+                Ok(standing) => apply(cx, order, refund, &standing, Source::Query).await,
+                // A number that was never taken has no word of its own there, and sending it again does no harm.
+                Err(CallError::Refused(_)) if gateway.repeats_refunds() => {
+                    send_again(cx, order, attempt, &gateway, refund, true).await
+                }
+                Err(_) => Err(unknown(refund)),
             }
-            Ok(standing) => apply(cx, order, refund, &standing, Source::Query).await,
-            // A number that was never taken has no word of its own there, and sending it again does no harm.
-            Err(CallError::Refused(_)) if gateway.repeats_refunds() => {
-                send_again(cx, order, attempt, &gateway, refund, true).await
-            }
-            Err(_) => Err(unknown(refund)),
-        }}
+        }
     }
 }
 

@@ -16,9 +16,7 @@ use providers::{CallError, Gateway, Refusal, ReturnRequest, ShareRequest};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use store::{
-    HistoryEntry, Incident, IncidentName, OrderSums, RefundMove, Reserved, SharingChange, SharingWritten,
-};
+use store::{HistoryEntry, Incident, IncidentName, OrderSums, RefundMove, Reserved, SharingChange, SharingWritten};
 
 /// How often an order may change under our hands before we give up.
 const ROUNDS: usize = 16;
@@ -143,7 +141,8 @@ pub(super) async fn pursue(cx: &Context<'_>, paid: &Paid<'_>, share: &Share) -> 
         Ok(Some(standing)) => apply(cx, share, &standing).await,
         Ok(None) if share.state == ShareState::Unknown => {
             let marked = Share { sent_at: cx.now(), version: share.version + 1, ..share.clone() };
-            let entry = HistoryEntry::new("share sent again", "query", cx.now()).with("out_order_no", &share.out_order_no);
+            let entry =
+                HistoryEntry::new("share sent again", "query", cx.now()).with("out_order_no", &share.out_order_no);
             match move_share(cx, share, &marked, OrderSums::default(), &entry).await? {
                 true => send(cx, paid, &marked, Some(share.sent_at)).await,
                 false => Err(unknown(share, "it has moved meanwhile")),
@@ -160,12 +159,7 @@ fn unknown(share: &Share, why: &str) -> Failure {
 
 /// Calls the provider for a share that is written. What it refuses is asked about first where an `earlier` call may have
 /// got through, and ends nothing while that one may be under way.
-async fn send(
-    cx: &Context<'_>,
-    paid: &Paid<'_>,
-    share: &Share,
-    earlier: Option<UnixMs>,
-) -> Result<Share, Failure> {
+async fn send(cx: &Context<'_>, paid: &Paid<'_>, share: &Share, earlier: Option<UnixMs>) -> Result<Share, Failure> {
     let request = ShareRequest { attempt: paid.attempt, share, now: cx.now() };
     let refusal = match paid.gateway.share(cx.clients, &request).await {
         Ok(standing) => return apply(cx, share, &standing).await,
@@ -264,7 +258,8 @@ pub(super) async fn begin_return(cx: &Context<'_>, source: &str, wished: &ShareR
         let Some(next_share) = with_returning(&share, &wished.return_mchid, wished.amount) else {
             return Err(Code::RETURN_EXCEEDS.into());
         };
-        let begun = ShareReturn { version: again.map_or(0, |known| known.version) + 1, sent_at: cx.now(), ..wished.clone() };
+        let begun =
+            ShareReturn { version: again.map_or(0, |known| known.version) + 1, sent_at: cx.now(), ..wished.clone() };
         let entry = HistoryEntry::new("return reserved", source, cx.now())
             .with("out_return_no", &begun.out_return_no)
             .with("amount", &begun.amount);
@@ -395,11 +390,7 @@ async fn send_return(
 }
 
 /// Takes what the provider says of a return, and answers it as it stands then.
-async fn apply_return(
-    cx: &Context<'_>,
-    made: &ShareReturn,
-    standing: &ReturnStanding,
-) -> Result<ShareReturn, Failure> {
+async fn apply_return(cx: &Context<'_>, made: &ShareReturn, standing: &ReturnStanding) -> Result<ShareReturn, Failure> {
     let mut seen = made.clone();
     for _ in 0..ROUNDS {
         let Some(next) = seen.taken(standing, cx.now()) else { return Ok(seen) };

@@ -26,11 +26,7 @@ const RETURNED: &str = "分账回退";
 /// # Errors
 /// The field's code for bad input; 422 the provider cannot share, or refuses; 504 the outcome is not known, and the same
 /// again does no harm.
-pub async fn change_receiver(
-    cx: &Context<'_>,
-    fields: &Fields<'_>,
-    add: bool,
-) -> Result<(String, String), Failure> {
+pub async fn change_receiver(cx: &Context<'_>, fields: &Fields<'_>, add: bool) -> Result<(String, String), Failure> {
     let provider = fields.needed_provider()?;
     let id = fields.text(&f::PID)?.unwrap_or(DEFAULT_MERCHANT);
     let merchant = cx.merchant(id).await?.ok_or_else(|| f::PID.wrong("names no merchant of the configuration"))?;
@@ -204,7 +200,9 @@ fn read_receiver(path: &str, given: &Map<String, Value>) -> Result<ShareReceiver
     Ok(ShareReceiver {
         kind,
         account: needed("account", ACCOUNT)?,
-        amount: amount.ok_or_else(|| bad(format!("{path}.amount"), "must be an integer in fen from 1, such as 100 for 1.00 yuan"))?,
+        amount: amount.ok_or_else(|| {
+            bad(format!("{path}.amount"), "must be an integer in fen from 1, such as 100 for 1.00 yuan")
+        })?,
         description: text("description", DESCRIPTION)?.unwrap_or_else(|| SHARED.to_owned()),
         result: ReceiverResult::Pending,
         fail_reason: None,
@@ -278,7 +276,11 @@ pub async fn query_share(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>)
         match paid.gateway.unsplit(cx.clients, paid.attempt, paid.transaction_id, cx.now()).await {
             Ok(left) => unsplit = Some(left),
             Err(CallError::Refused(refusal)) => {
-                tracing::info!(out_trade_no = no, code = refusal.code, "the provider refuses to tell what is left to share");
+                tracing::info!(
+                    out_trade_no = no,
+                    code = refusal.code,
+                    "the provider refuses to tell what is left to share"
+                );
             }
             Err(CallError::Unknown(why)) => {
                 tracing::warn!(out_trade_no = no, why, "the provider does not tell what is left to share");
@@ -312,7 +314,9 @@ async fn bring_on(cx: &Context<'_>, paid: &Paid<'_>, no: &str) -> Result<(), Fai
 /// Who does not tell, or refuses, has left what there is.
 fn told<T>(pursued: Result<T, Failure>) -> Result<(), Failure> {
     match pursued {
-        Err(failure) if ![Code::OUTCOME_UNKNOWN, Code::SHARE_REFUSED, Code::BUSY].contains(&failure.code) => Err(failure),
+        Err(failure) if ![Code::OUTCOME_UNKNOWN, Code::SHARE_REFUSED, Code::BUSY].contains(&failure.code) => {
+            Err(failure)
+        }
         Ok(_) | Err(_) => Ok(()),
     }
 }

@@ -197,11 +197,13 @@ async fn queue(cx: &Context<'_>, queues: &dyn Queues, items: &[DueItem], at: Uni
 async fn claim_and_bring_on(cx: &Context<'_>, item: &DueItem, at: UnixMs, counts: &Counts) {
     let done = match item.what {
         Due::Task(..) => bring_on(cx, &Claim::none(item), at, counts).await,
-        Due::Order(_) | Due::Refund(..) | Due::Share(..) | Due::Return(..) | Due::Transfer(_) => match cx.store.claim_due(item, at, LEASE).await {
-            Ok(Some(claim)) => bring_on(cx, &claim, at, counts).await,
-            Ok(None) => Ok(()),
-            Err(error) => Err(error.into()),
-        },
+        Due::Order(_) | Due::Refund(..) | Due::Share(..) | Due::Return(..) | Due::Transfer(_) => {
+            match cx.store.claim_due(item, at, LEASE).await {
+                Ok(Some(claim)) => bring_on(cx, &claim, at, counts).await,
+                Ok(None) => Ok(()),
+                Err(error) => Err(error.into()),
+            }
+        }
     };
     if let Err(failure) = done {
         Counts::add(&counts.errors, 1);

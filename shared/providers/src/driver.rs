@@ -8,7 +8,8 @@ use crate::diagnosis::{Examination, Page};
 use crate::{
     Account, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Held,
     Login, Meaning, Merchant, Notice, Proof, ProviderClients, ProviderReply, Purchase, ReceiverRequest, RefundRequest,
-    RefundStanding, Refusal, ReturnRequest, ShareRequest, ShippingRequest, ShippingStanding, Standing, Stands, TransferRequest, TransferStanding, Verdict,
+    RefundStanding, Refusal, ReturnRequest, ShareRequest, ShippingRequest, ShippingStanding, Standing, Stands,
+    TransferRequest, TransferStanding, Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
 use domain::{

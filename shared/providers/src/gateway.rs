@@ -5,8 +5,8 @@ use crate::driver::{Client, Cx, Driver, Shape};
 use crate::{
     CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Held, Login,
     Merchant, Node, Notice, Proof, ProviderReply, Purchase, ReceiverRequest, RefundRequest, RefundStanding,
-    ReturnRequest, ShareRequest, ShippingRequest,
-    ShippingStanding, Standing, Stands, TokenCache, TransferRequest, TransferStanding, Verdict, wxpay,
+    ReturnRequest, ShareRequest, ShippingRequest, ShippingStanding, Standing, Stands, TokenCache, TransferRequest,
+    TransferStanding, Verdict, wxpay,
 };
 use config::TransferDefaults;
 use domain::{

@@ -158,7 +158,8 @@ impl Store {
     pub async fn change_sharing(&self, change: &SharingChange<'_>) -> Result<SharingWritten, StoreError> {
         let (no, at) = (&change.order.out_trade_no, change.entry.at);
         let shard = self.due_shard(no);
-        let mut writes = vec![self.updating(&Key::order(no), &order_update(change)), self.history_insertion(no, change.entry)];
+        let mut writes =
+            vec![self.updating(&Key::order(no), &order_update(change)), self.history_insertion(no, change.entry)];
         for (before, after) in &change.shares {
             let key = Key::share(no, &after.out_order_no);
             writes.push(match before {
@@ -289,14 +290,7 @@ fn due_item(mut item: Item, shard: &str, at: UnixMs) -> Item {
 }
 
 /// What makes one shape of the other, if the item has that version.
-fn between<T: Serialize>(
-    before: &T,
-    after: &T,
-    version: u64,
-    due: &DueChange,
-    shard: &str,
-    at: UnixMs,
-) -> Expression {
+fn between<T: Serialize>(before: &T, after: &T, version: u64, due: &DueChange, shard: &str, at: UnixMs) -> Expression {
     let fields = |shape: &T| match serde_json::to_value(shape) {
         Ok(Value::Object(fields)) => fields,
         _ => Map::new(),

@@ -64,7 +64,12 @@ pub(super) async fn read(
         Notice::Payment(payment) => payment.provider = Provider::Douyin,
         Notice::Refund(refund) => refund.provider = Provider::Douyin,
         Notice::Transfer(_) => return Err(CallbackError::Malformed("a transfer")),
-        Notice::Hint(_) | Notice::Event(_) | Notice::Shipping(_) | Notice::Share(_) | Notice::Echo(_) | Notice::Other(_) => {}
+        Notice::Hint(_)
+        | Notice::Event(_)
+        | Notice::Shipping(_)
+        | Notice::Share(_)
+        | Notice::Echo(_)
+        | Notice::Other(_) => {}
     }
     Ok(notice)
 }

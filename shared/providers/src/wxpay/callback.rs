@@ -9,8 +9,8 @@ use crate::Merchant;
 use crate::common::wechat_push;
 use crate::wxpay::{Api, Scheme, V3, WECHAT_PAY, WxpayNode};
 use crate::{
-    CallbackError, CallbackRequest, Notice, ProviderClients, ProviderReply, RefundNotice, RefundProgress,
-    ShareNotice, TransferNotice, Verdict, missing_key,
+    CallbackError, CallbackRequest, Notice, ProviderClients, ProviderReply, RefundNotice, RefundProgress, ShareNotice,
+    TransferNotice, Verdict, missing_key,
 };
 use crypto::aes::open_gcm;
 use domain::{Parties, Provider};

@@ -10,13 +10,10 @@ use crate::driver::{Client, Cx, Driver, Shape, unsupported};
 use crate::{
     Account, CallError, CallbackError, CallbackRequest, Closing, CreateRequest, Created, Login, Merchant, Notice,
     ProviderClients, ProviderReply, ReceiverRequest, RefundRequest, RefundStanding, ReturnRequest, ShareRequest,
-    ShippingRequest, ShippingStanding, Standing,
-    TransferRequest, TransferStanding, Verdict,
+    ShippingRequest, ShippingStanding, Standing, TransferRequest, TransferStanding, Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
-use domain::{
-    Attempt, Code, Day, Failure, Fen, Order, Refund, ReturnStanding, ShareStanding, ShippingMode, UnixMs,
-};
+use domain::{Attempt, Code, Day, Failure, Fen, Order, Refund, ReturnStanding, ShareStanding, ShippingMode, UnixMs};
 use serde_json::{Map, Value};
 
 impl Driver for WxpayNode {

@@ -8,9 +8,7 @@ use crate::common::url::segment;
 use crate::driver::Cx;
 use crate::wxpay::{V3, WxpayNode};
 use crate::{CallError, ProviderClients, ReceiverRequest, ReturnRequest, ShareRequest, if_known};
-use domain::{
-    Attempt, Fen, ReceiverResult, ReceiverStanding, ReturnStanding, ReturnState, ShareStanding,
-};
+use domain::{Attempt, Fen, ReceiverResult, ReceiverStanding, ReturnStanding, ReturnState, ShareStanding};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -116,12 +114,7 @@ pub(super) async fn share(
             receivers: share
                 .receivers
                 .iter()
-                .map(|r| Receiver {
-                    kind: &r.kind,
-                    account: &r.account,
-                    amount: r.amount,
-                    description: &r.description,
-                })
+                .map(|r| Receiver { kind: &r.kind, account: &r.account, amount: r.amount, description: &r.description })
                 .collect(),
             unfreeze_unsplit: share.unfreeze_unsplit,
         };
