@@ -38,6 +38,7 @@ pub(crate) fn routes() -> Router<Sandbox> {
         .route("/receive", post(receive))
         .route("/settle_shipping", post(settle_shipping))
         .route("/push_shipping", post(push_shipping))
+        .route("/sharing", post(sharing))
         .route("/spoil_bill", post(spoil_bill))
         .route("/mend_bills", post(mend_bills))
 }
@@ -217,6 +218,30 @@ struct PushWish {
 
 async fn push_shipping(State(sandbox): State<Sandbox>, Json(wish): Json<PushWish>) -> Response {
     done(sandbox.push_shipping(&wish.number, wish.event).map(|()| json!({})))
+}
+
+#[derive(Deserialize)]
+struct SharingWish {
+    /// The most that others may be given, per cent.
+    at_most: Option<u64>,
+    /// Whether shares and returns stay under way.
+    hold: Option<bool>,
+    /// A receiver whose returns fail, and why; no longer, where nothing is said.
+    account: Option<String>,
+    fail_reason: Option<String>,
+}
+
+async fn sharing(State(sandbox): State<Sandbox>, Json(wish): Json<SharingWish>) -> Response {
+    if let Some(percent) = wish.at_most {
+        sandbox.share_at_most(percent);
+    }
+    if let Some(hold) = wish.hold {
+        sandbox.hold_sharing(hold);
+    }
+    if let Some(account) = &wish.account {
+        sandbox.fail_returns_by(account, wish.fail_reason.as_deref());
+    }
+    done(Ok(json!({})))
 }
 
 #[derive(Deserialize)]

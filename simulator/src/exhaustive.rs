@@ -382,10 +382,7 @@ impl Scope {
             Self::Changed => [told(payee), created("alipay", self.kind())],
             Self::Drawn | Self::LastPieces => [told(payee), Step::Told(payee, "ORDER_1".to_owned())],
             Self::Shipped => shipped(world, payee).await,
-            Self::Shared => {
-                told(payee).run(world).await;
-                [Step::Share(sharing::share(0, 0, 0, 60)), refund(1)]
-            }
+            Self::Shared => shared_and_refunded(world, payee).await,
             Self::TakenBackFirst => taken_back_first(world, payee).await,
             Self::Callbacks | Self::Late | Self::Forwarded | Self::Moved | Self::Kept => [told(payee), told(payee)],
         })
@@ -441,6 +438,12 @@ async fn shipped(world: &World, payee: Provider) -> [Step; 2] {
     tokio::time::advance(Duration::from_secs(70)).await;
     world.sandbox.misbehave(Fault::once(Op::Ship, Misbehaviour::SystemErrorAfterCommit));
     [Step::Reconcile(200), Step::Reconcile(200)]
+}
+
+/// Paid, and then shared and refunded by more than there is.
+async fn shared_and_refunded(world: &World, payee: Provider) -> [Step; 2] {
+    told(payee).run(world).await;
+    [Step::Share(sharing::share(0, 0, 0, 60)), refund(1)]
 }
 
 /// Paid and shared twice; the answer of the first return is lost after it was made.

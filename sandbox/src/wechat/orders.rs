@@ -46,8 +46,7 @@ pub(crate) fn create(cx: &Cx<'_>, partner: bool, product: &str) -> Reply {
     let total = body.get("amount").and_then(|a| a.get("total")).and_then(Value::as_u64).unwrap_or_default();
     let auth_code = openid("auth_code");
     let by_public_key = cx.inbound.header("wechatpay-serial").is_some_and(|id| id.starts_with("PUB_KEY_ID_"));
-    let prepay_id = ids::prepay_id(now);
-    let mut state = cx.sandbox.state();
+    let (prepay_id, mut state) = (ids::prepay_id(now), cx.sandbox.state());
     let request = Value::Object(body.clone());
     if let Some(at) = state.find(Provider::Wxpay, cx.mchid(), &number) {
         repeated(state.current(at, now), product, &request)?;

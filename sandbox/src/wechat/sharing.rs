@@ -1,4 +1,4 @@
-//! Profit sharing over APIv3 (merchant-operations.md, section 5): receivers, shares, their end, returns, what is left.
+//! Profit sharing over APIv3 (merchant-operations.md, Profit sharing): receivers, shares, their end, returns, what is left.
 
 use super::v3::{Cx, Refusal, Reply};
 use super::{auth, refunds, rules};

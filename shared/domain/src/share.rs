@@ -119,7 +119,7 @@ pub const RECEIVER_MERCHANT: &str = "MERCHANT_ID";
 /// The kinds of receivers.
 pub const RECEIVER_TYPES: [&str; 3] = [RECEIVER_MERCHANT, "PERSONAL_OPENID", "PERSONAL_SUB_OPENID"];
 
-/// What a receiver can be to the merchant (`docs/protocols/merchant-operations.md#5-profit-sharing-分账`).
+/// What a receiver can be to the merchant (`docs/protocols/merchant-operations.md#profit-sharing`).
 pub const RELATION_TYPES: [&str; 11] = [
     "STORE",
     "STAFF",

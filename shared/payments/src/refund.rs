@@ -238,6 +238,11 @@ pub(super) async fn pursue(
 ) -> Result<(Order, Refund), Failure> {
     let attempt = order.attempt(refund.attempt).ok_or(Code::NOT_REFUNDED)?;
     let gateway = cx.gateway(attempt).await?;
+    if refund.state == RefundState::Processing
+        && let Some(stands) = waits(cx, order, refund).await?
+    {
+        return Ok(stands);
+    }
     match refund.state {
         RefundState::Success | RefundState::Closed => Ok((order.clone(), refund.clone())),
         RefundState::Refused => {
@@ -253,22 +258,17 @@ pub(super) async fn pursue(
             let begun = Refund { state: RefundState::Processing, repeated: false, ..again };
             call(cx, order, attempt, &gateway, begun, false).await
         }
-        RefundState::Processing => {
-            if let Some(stands) = waits(cx, order, refund).await? {
-                return Ok(stands);
+        RefundState::Processing => match gateway.query_refund(cx.clients, order, attempt, refund, cx.now()).await {
+            Ok(RefundStanding { progress: RefundProgress::Missing, .. }) => {
+                send_again(cx, order, attempt, &gateway, refund, false).await
             }
-            match gateway.query_refund(cx.clients, order, attempt, refund, cx.now()).await {
-                Ok(RefundStanding { progress: RefundProgress::Missing, .. }) => {
-                    send_again(cx, order, attempt, &gateway, refund, false).await
-                }
-                Ok(standing) => apply(cx, order, refund, &standing, Source::Query).await,
-                // A number that was never taken has no word of its own there, and sending it again does no harm.
-                Err(CallError::Refused(_)) if gateway.repeats_refunds() => {
-                    send_again(cx, order, attempt, &gateway, refund, true).await
-                }
-                Err(_) => Err(unknown(refund)),
+            Ok(standing) => apply(cx, order, refund, &standing, Source::Query).await,
+            // A number that was never taken has no word of its own there, and sending it again does no harm.
+            Err(CallError::Refused(_)) if gateway.repeats_refunds() => {
+                send_again(cx, order, attempt, &gateway, refund, true).await
             }
-        }
+            Err(_) => Err(unknown(refund)),
+        },
     }
 }
 

@@ -195,7 +195,7 @@ fn notice(merchant: &str, event: &str, object: &Value) -> Result<Notice, Callbac
 }
 
 /// What tells a receiver of a share, or of its return, has the event of a payment, or one of its own
-/// (`docs/protocols/merchant-operations.md#5-profit-sharing-分账`). It has no state, and names a receiver.
+/// (`docs/protocols/merchant-operations.md#profit-sharing`). It has no state, and names a receiver.
 fn is_of_a_share(event: &str, object: &Value) -> bool {
     event.starts_with("PROFITSHARING.")
         || event == "TRANSACTION.SUCCESS" && object["receiver"].is_object() && object.get("trade_state").is_none()

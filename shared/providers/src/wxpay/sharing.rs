@@ -1,4 +1,4 @@
-//! Profit sharing over APIv3 (`docs/protocols/merchant-operations.md#5-profit-sharing-分账`). A share is taken and done
+//! Profit sharing over APIv3 (`docs/protocols/merchant-operations.md#profit-sharing`). A share is taken and done
 //! later; a return is done at once, or later.
 
 use super::failure::ours;
