@@ -287,7 +287,7 @@ async fn share(
         Ok(paid) => super::share::pursue(cx, &paid, &share).await.map(|now| now.state.is_open()),
         Err(failure) => Err(failure),
     };
-    shared(cx, claim, (&share.create_date, number), &pursued, at, counts).await
+    shared(cx, claim, (share.create_date, number), &pursued, at, counts).await
 }
 
 async fn share_return(
@@ -309,14 +309,14 @@ async fn share_return(
         Ok(paid) => super::share::pursue_return(cx, &paid, &made).await.map(|now| now.state.is_open()),
         Err(failure) => Err(failure),
     };
-    shared(cx, claim, (&made.create_date, number), &pursued, at, counts).await
+    shared(cx, claim, (made.create_date, number), &pursued, at, counts).await
 }
 
 /// What a look at a share or a return has brought: `pursued` says whether it is still open.
 async fn shared(
     cx: &Context<'_>,
     claim: &Claim,
-    (begun, number): (&UnixMs, &str),
+    (begun, number): (UnixMs, &str),
     pursued: &Result<bool, Failure>,
     at: UnixMs,
     counts: &Counts,
@@ -326,8 +326,8 @@ async fn shared(
         Counts::add(&counts.shares, 1);
         return Ok(());
     }
-    cx.store.due_next(claim, Some(ask_again(*begun, at))).await?;
-    if at.since(*begun) > TOO_LONG {
+    cx.store.due_next(claim, Some(ask_again(begun, at))).await?;
+    if at.since(begun) > TOO_LONG {
         telemetry::alarm!("share_pending", number);
     }
     match pursued {
