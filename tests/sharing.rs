@@ -212,20 +212,20 @@ async fn a_share_whose_answer_was_lost_is_one_share_and_stays_reserved_until_the
 
 #[tokio::test]
 async fn a_refused_share_is_free_again_and_the_same_number_may_be_tried_again() {
-    let world = paid("NO_1").await;
+    let world = paid("REFUSED_1").await;
     world.sandbox.share_at_most(30);
-    let (status, answer) = share(&world, "NO_1", "N1", json!([to(SUPPLIER, 301)])).await;
+    let (status, answer) = share(&world, "REFUSED_1", "N1", json!([to(SUPPLIER, 301)])).await;
     assert_eq!((status, &answer["code"]), (422, &json!(3006)), "{answer}");
-    assert_eq!(sums(&world, "NO_1").await, [0, 0, 0, 1000]);
-    assert_eq!(item(&world, "NO_1", "N1").await["state"], "REFUSED");
+    assert_eq!(sums(&world, "REFUSED_1").await, [0, 0, 0, 1000]);
+    assert_eq!(item(&world, "REFUSED_1", "N1").await["state"], "REFUSED");
     world.sandbox.share_at_most(100);
-    shared(&world, "NO_1", "N1", json!([to(SUPPLIER, 301)])).await;
-    assert_eq!((taken(&world, "NO_1"), sums(&world, "NO_1").await), (301, [0, 301, 0, 1000]));
+    shared(&world, "REFUSED_1", "N1", json!([to(SUPPLIER, 301)])).await;
+    assert_eq!((taken(&world, "REFUSED_1"), sums(&world, "REFUSED_1").await), (301, [0, 301, 0, 1000]));
     // One that would end sharing, refused, does not.
     world.sandbox.misbehave(Fault::once(Op::Share, Misbehaviour::NotEnabled));
-    let unfreeze = json!({ "out_trade_no": "NO_1", "out_order_no": "N2" });
+    let unfreeze = json!({ "out_trade_no": "REFUSED_1", "out_order_no": "N2" });
     assert_eq!(call(&world, "unfreezeShare", unfreeze).await.0, 422);
-    shared(&world, "NO_1", "N3", json!([to(SUPPLIER, 10)])).await;
+    shared(&world, "REFUSED_1", "N3", json!([to(SUPPLIER, 10)])).await;
 }
 
 #[tokio::test]
@@ -393,9 +393,9 @@ async fn a_receiver_is_added_under_its_sealed_name_and_deleted() {
 #[tokio::test]
 async fn a_share_without_apiv3_is_unsupported() {
     let world = World::with(Mode { wxpay_version: 2, ..Mode::default() }, |_| {}).await;
-    world.create("V2_1", json!({ "total_fee": 1000, "other": { "profit_sharing": true } })).await;
-    world.pay("V2_1").await;
-    let (status, answer) = share(&world, "V2_1", "V1", json!([to(SUPPLIER, 1)])).await;
+    world.create("VERSION_2", json!({ "total_fee": 1000, "other": { "profit_sharing": true } })).await;
+    world.pay("VERSION_2").await;
+    let (status, answer) = share(&world, "VERSION_2", "V1", json!([to(SUPPLIER, 1)])).await;
     assert_eq!((status, &answer["code"]), (422, &json!(2005)), "{answer}");
 }
 
