@@ -60,6 +60,24 @@ fn samples(action: Action) -> Vec<Value> {
         ) => vec![json!({ "provider": "wxpay", "complaint_id": "c1", "response_content": "r" })],
         Action::Refunds(Refunds::UploadShipping) => vec![json!({ "out_trade_no": SHIPPED, "logistics_type": 1 })],
         Action::Refunds(Refunds::QueryShipping | Refunds::ConfirmReceive) => vec![json!({ "out_trade_no": SHIPPED })],
+        Action::Refunds(Refunds::AddReceiver | Refunds::DeleteReceiver) => vec![json!({
+            "provider": "wxpay", "type": "PERSONAL_OPENID", "account": "oReceiver",
+            "relation_type": "CUSTOM", "custom_relation": "代理商",
+        })],
+        Action::Refunds(Refunds::ProfitShare) => vec![json!({
+            "out_trade_no": "T0000001", "out_order_no": "S0000001",
+            "receivers": [{ "type": "MERCHANT_ID", "account": "1900000100", "amount": 1, "description": "d" }],
+        })],
+        Action::Refunds(Refunds::UnfreezeShare) => {
+            vec![json!({ "out_trade_no": "T0000001", "out_order_no": "S0000001" })]
+        }
+        Action::Refunds(Refunds::ReturnShare) => vec![json!({
+            "out_trade_no": "T0000001", "out_order_no": "S0000001", "out_return_no": "SR000001",
+            "return_mchid": "1900000100", "amount": 1,
+        })],
+        Action::Refunds(Refunds::QueryShare) => {
+            vec![json!({ "out_trade_no": "T0000001", "out_order_no": "S0000001" })]
+        }
         Action::Transfers(Transfers::Transfer) => {
             let scene = json!({
                 "transfer_scene_id": "1000",

@@ -78,6 +78,7 @@ mod refunds_told;
 mod release;
 mod rsa_judge;
 mod secrets;
+mod sharing;
 mod shipping;
 mod signed_text;
 mod sources;

@@ -263,6 +263,7 @@ async fn an_event_that_cannot_be_read_is_refused_and_nothing_is_asked() {
             "closed",
             "refunds",
             "transfers",
+            "shares",
             "tasks",
             "parked",
             "incidents",

@@ -24,6 +24,12 @@ pub(crate) fn result(action: Action) -> (Value, Vec<i64>) {
         Action::Refunds(Refunds::ResolveIncident) => (resolved(), ok),
         Action::Refunds(Refunds::UploadShipping | Refunds::ConfirmReceive) => (shipping(&[]), ok),
         Action::Refunds(Refunds::QueryShipping) => (shipping(&[("platform", Holds::Object)]), ok),
+        Action::Refunds(Refunds::AddReceiver | Refunds::DeleteReceiver) => {
+            (object(&[("type", TEXT), ("account", TEXT)], &[]), ok)
+        }
+        Action::Refunds(Refunds::ProfitShare | Refunds::UnfreezeShare) => (share(), ok),
+        Action::Refunds(Refunds::ReturnShare) => (share_return(), ok),
+        Action::Refunds(Refunds::QueryShare) => (shares(), ok),
         Action::Transfers(Transfers::Transfer | Transfers::Query | Transfers::Cancel) => (transfer(), ok),
         Action::Transfers(Transfers::Receipt) => (receipt(), ok),
         Action::Transfers(Transfers::Authorize | Transfers::QueryAuthorization | Transfers::CloseAuthorization) => {
@@ -187,6 +193,81 @@ fn subscribed() -> Value {
     let mut schema = object(&[("url", TEXT)], &[]);
     schema["properties"]["accounts"] = json!({ "type": "array", "items": { "type": "string" } });
     schema
+}
+
+/// A share of an order among receivers, or the end of its sharing.
+fn share() -> Value {
+    let mut share = object(
+        &[
+            NUMBER,
+            ("out_order_no", TEXT),
+            ("order_id", Holds::TextOrNull),
+            ("amount", INTEGER),
+            ("unfreeze_unsplit", Holds::Flag),
+            ("reason", Holds::TextOrNull),
+            ("create_date", INTEGER),
+            ("end_date", Holds::IntegerOrNull),
+        ],
+        &[],
+    );
+    let receiver = json!({
+        "type": "object",
+        "properties": {
+            "type": { "type": "string" },
+            "account": { "type": "string" },
+            "amount": { "type": "integer" },
+            "description": { "type": "string" },
+            "result": { "type": "string", "enum": ["PENDING", "SUCCESS", "CLOSED"] },
+            "fail_reason": { "type": "string" },
+            "detail_id": { "type": "string" },
+            "returned": { "type": "integer" },
+            "returning": { "type": "integer" },
+        },
+        "required": ["type", "account", "amount", "result", "returned", "returning"],
+    });
+    share["properties"]["receivers"] = json!({ "type": "array", "items": receiver });
+    share["properties"]["state"] =
+        json!({ "type": "string", "enum": ["UNKNOWN", "PROCESSING", "FINISHED", "REFUSED"] });
+    share
+}
+
+/// A return of a share.
+fn share_return() -> Value {
+    let mut made = object(
+        &[
+            NUMBER,
+            ("out_order_no", TEXT),
+            ("out_return_no", TEXT),
+            ("return_id", Holds::TextOrNull),
+            ("return_mchid", TEXT),
+            ("amount", INTEGER),
+            ("fail_reason", Holds::TextOrNull),
+            ("out_refund_no", Holds::TextOrNull),
+            ("create_date", INTEGER),
+            ("end_date", Holds::IntegerOrNull),
+        ],
+        &[],
+    );
+    made["properties"]["state"] =
+        json!({ "type": "string", "enum": ["UNKNOWN", "PROCESSING", "SUCCESS", "FAILED", "REFUSED"] });
+    made
+}
+
+/// What is shared of an order.
+fn shares() -> Value {
+    let mut shares = object(
+        &[
+            NUMBER,
+            ("transaction_id", Holds::TextOrNull),
+            ("sharing", Holds::Object),
+            ("unshared", INTEGER),
+            ("unsplit_amount", Holds::IntegerOrNull),
+        ],
+        &[],
+    );
+    shares["properties"]["shares"] = json!({ "type": "array", "items": share() });
+    shares["properties"]["returns"] = json!({ "type": "array", "items": share_return() });
+    shares
 }
 
 fn created() -> Value {

@@ -286,6 +286,7 @@ async fn verify(
         Ok(Notice::Event(event)) => Ok((event.number.unwrap_or_default(), Some(event.name))),
         Ok(Notice::Shipping(notice)) => Ok((String::new(), Some(format!("shipping of {}", notice.transaction_id)))),
         Ok(Notice::Complaint(notice)) => Ok((String::new(), Some(format!("complaint {}", notice.complaint_id)))),
+        Ok(Notice::Share(notice)) => Ok((String::new(), Some(format!("share {}", notice.out_order_no)))),
         Ok(Notice::Echo(_)) => Ok((String::new(), Some("echo".to_owned()))),
         Ok(Notice::Other(name)) => Ok((String::new(), Some(name))),
         Err(error) => Err(error.to_string()),

@@ -45,6 +45,7 @@ pub(crate) fn routes() -> Router<Sandbox> {
         .route("/complaints", get(complaints))
         .route("/complain", post(complain))
         .route("/complain_more", post(complain_more))
+        .route("/sharing", post(sharing))
         .route("/spoil_bill", post(spoil_bill))
         .route("/mend_bills", post(mend_bills))
 }
@@ -263,6 +264,30 @@ struct More {
 
 async fn complain_more(State(sandbox): State<Sandbox>, Json(wish): Json<More>) -> Response {
     done(sandbox.complain_more(&wish.complaint_id, &wish.text).map(|()| json!({})))
+}
+
+#[derive(Deserialize)]
+struct SharingWish {
+    /// The most that others may be given, per cent.
+    at_most: Option<u64>,
+    /// Whether shares and returns stay under way.
+    hold: Option<bool>,
+    /// A receiver whose returns fail, and why; no longer, where nothing is said.
+    account: Option<String>,
+    fail_reason: Option<String>,
+}
+
+async fn sharing(State(sandbox): State<Sandbox>, Json(wish): Json<SharingWish>) -> Response {
+    if let Some(percent) = wish.at_most {
+        sandbox.share_at_most(percent);
+    }
+    if let Some(hold) = wish.hold {
+        sandbox.hold_sharing(hold);
+    }
+    if let Some(account) = &wish.account {
+        sandbox.fail_returns_by(account, wish.fail_reason.as_deref());
+    }
+    done(Ok(json!({})))
 }
 
 #[derive(Deserialize)]

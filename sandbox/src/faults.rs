@@ -59,6 +59,16 @@ pub enum Op {
     ComplaintEnd,
     /// Where notices of complaints go.
     ComplaintUrl,
+    /// Profit sharing: a share, or its end.
+    Share,
+    /// How a share stands, and what is left to share.
+    ShareQuery,
+    /// A return of a share.
+    ShareReturn,
+    /// How a return stands.
+    ShareReturnQuery,
+    /// Who may be given a share.
+    Receiver,
     /// Callbacks that the sandbox sends.
     Notify,
     /// Not an operation that the sandbox knows.

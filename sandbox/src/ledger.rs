@@ -118,6 +118,8 @@ pub struct Trade {
     pub paid: Option<i64>,
     pub closed: Option<i64>,
     pub refunds: Vec<Refund>,
+    /// What is shared of it, where it was made to be.
+    pub sharing: Option<Sharing>,
     /// What is reported of its shipping, where the money is kept until all of it is.
     pub shipment: Option<Shipment>,
     /// The parameters of the request, for comparison with a repetition.
@@ -151,6 +153,83 @@ pub struct Shipment {
     pub reminded: bool,
     /// When the merchant got the money.
     pub settled: Option<i64>,
+}
+
+/// What is shared of a trade.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Sharing {
+    /// Nothing more is shared: the rest is the merchant's.
+    pub unfrozen: bool,
+    /// Shares, and the end, oldest first.
+    pub shares: Vec<Share>,
+}
+
+/// A share of a trade. Amounts are fen, times unix ms.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs, reason = "the names are the provider's own")]
+pub struct Share {
+    pub out_order_no: String,
+    pub order_id: String,
+    pub receivers: Vec<ShareReceiver>,
+    pub returns: Vec<ShareReturn>,
+    pub finished: bool,
+    pub created: i64,
+    /// When it is done by itself.
+    pub settles: i64,
+    /// The parameters of the request, for comparison with a repetition.
+    pub request: serde_json::Value,
+}
+
+/// A receiver of a share.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs, reason = "the names are the provider's own")]
+pub struct ShareReceiver {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub account: String,
+    pub amount: u64,
+    pub description: String,
+    /// `PENDING`, `SUCCESS` or `CLOSED`.
+    pub result: String,
+    pub fail_reason: Option<String>,
+    pub detail_id: String,
+    /// To the merchant itself: what was unfrozen.
+    pub own: bool,
+}
+
+/// A return of a share.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs, reason = "the names are the provider's own")]
+pub struct ShareReturn {
+    pub out_return_no: String,
+    pub return_id: String,
+    pub return_mchid: String,
+    pub amount: u64,
+    pub description: String,
+    /// `PROCESSING`, `SUCCESS` or `FAILED`.
+    pub result: String,
+    pub fail_reason: Option<String>,
+    pub created: i64,
+}
+
+impl Share {
+    /// What receivers have of it or are about to have, less what came back; without what was unfrozen.
+    pub fn taken(&self) -> u64 {
+        let live = self.receivers.iter().filter(|r| !r.own && r.result != "CLOSED").map(|r| r.amount).sum::<u64>();
+        live - self.returned()
+    }
+
+    /// What came back of it.
+    pub fn returned(&self) -> u64 {
+        self.returns.iter().filter(|made| made.result == "SUCCESS").map(|made| made.amount).sum()
+    }
+}
+
+impl Sharing {
+    /// What receivers have or are about to have, less what came back.
+    pub fn taken(&self) -> u64 {
+        self.shares.iter().map(Share::taken).sum()
+    }
 }
 
 /// What every trade has from the start.
@@ -194,6 +273,7 @@ impl Trade {
             paid: None,
             closed: None,
             refunds: Vec::new(),
+            sharing: None,
             shipment: None,
             request: serde_json::Value::Null,
         }

@@ -64,7 +64,9 @@ pub use complaints::{Complaint, ComplaintLine, ComplaintState, ComplaintWish};
 pub use desks::MerchantKeys;
 pub use faults::{Endpoint, Fault, Misbehaviour, Op};
 pub use forgery::Forgery;
-pub use ledger::{Refund, RefundOutcome, RefundState, Shipment, Trade, TradeState};
+pub use ledger::{
+    Refund, RefundOutcome, RefundState, Share, ShareReceiver, ShareReturn, Sharing, Shipment, Trade, TradeState,
+};
 pub use outbox::{CallbackKind, Delivery, DeliveryState, ShippingEvent, SignedRequest};
 pub use provider::{DouyinProduct, Epay, Mode, Provider, Wire};
 pub use sandbox::{Clock, Options, Sandbox};

@@ -108,7 +108,12 @@ impl Sandbox {
         let now = self.now();
         let mut state = self.state();
         state.tick(now);
-        (0..state.trades.len()).map(|at| state.current(at, now).clone()).collect()
+        (0..state.trades.len())
+            .map(|at| {
+                state.settle_sharing(at, now);
+                state.current(at, now).clone()
+            })
+            .collect()
     }
 
     /// The newest trade with this out_trade_no.
@@ -117,6 +122,7 @@ impl Sandbox {
         let mut state = self.state();
         state.tick(now);
         let at = *state.all(number).last()?;
+        state.settle_sharing(at, now);
         Some(state.current(at, now).clone())
     }
 
@@ -281,6 +287,44 @@ impl Sandbox {
     /// A payment is known to who takes reports of shipping so many seconds after it was made: 10, where nothing is said.
     pub fn know_payments_after(&self, seconds: u64) {
         self.state().known_after = seconds;
+    }
+
+    /// The most of a payment that others may be given, in per cent: 30, where nothing is said.
+    pub fn share_at_most(&self, percent: u64) {
+        self.state().share_ratio = percent;
+    }
+
+    /// Shares to this account fail from now on, for this reason; or no longer.
+    pub fn fail_shares_to(&self, account: &str, why: Option<&str>) {
+        let mut state = self.state();
+        match why {
+            Some(why) => drop(state.failing_shares.insert(account.to_owned(), why.to_owned())),
+            None => drop(state.failing_shares.remove(account)),
+        }
+    }
+
+    /// Returns by this account fail from now on, for this reason; or no longer.
+    pub fn fail_returns_by(&self, account: &str, why: Option<&str>) {
+        let mut state = self.state();
+        match why {
+            Some(why) => drop(state.failing_returns.insert(account.to_owned(), why.to_owned())),
+            None => drop(state.failing_returns.remove(account)),
+        }
+    }
+
+    /// Whether shares and returns stay under way until this is said otherwise.
+    pub fn hold_sharing(&self, hold: bool) {
+        self.state().sharing_held = hold;
+    }
+
+    /// Lets an account be given shares by a merchant, as `receivers/add` does.
+    pub fn let_share(&self, mchid: &str, kind: &str, account: &str) {
+        self.state().receivers.insert((mchid.to_owned(), kind.to_owned(), account.to_owned()));
+    }
+
+    /// Who may be given shares: merchant, type, account.
+    pub fn receivers(&self) -> Vec<(String, String, String)> {
+        self.state().receivers.iter().cloned().collect()
     }
 
     /// The payer of the newest trade with this number confirms that what was shipped has come.

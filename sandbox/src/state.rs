@@ -60,6 +60,15 @@ pub(crate) struct State {
     pub(crate) plain_pushes: BTreeSet<String>,
     /// A payment is known to who takes reports of shipping so long after it was made, s.
     pub(crate) known_after: u64,
+    /// Who may be given a share: merchant, type, account.
+    pub(crate) receivers: BTreeSet<(String, String, String)>,
+    /// Receivers whose shares, or whose returns, fail, and why.
+    pub(crate) failing_shares: HashMap<String, String>,
+    pub(crate) failing_returns: HashMap<String, String>,
+    /// Shares and returns stay under way.
+    pub(crate) sharing_held: bool,
+    /// The most of a payment that others may be given, per cent.
+    pub(crate) share_ratio: u64,
     /// Grows when all access tokens end.
     pub(crate) token_generation: u64,
 }
@@ -87,6 +96,11 @@ impl State {
             logins: BTreeSet::new(),
             plain_pushes: BTreeSet::new(),
             known_after: 10,
+            receivers: BTreeSet::new(),
+            failing_shares: HashMap::new(),
+            failing_returns: HashMap::new(),
+            sharing_held: false,
+            share_ratio: 30,
             token_generation: 0,
         }
     }
@@ -166,6 +180,32 @@ impl State {
                 }
                 Due::Overdue(_) => {}
                 Due::Cancel(t) => drop(self.settle_transfer(t, &TransferOutcome::Cancelled, now)),
+            }
+        }
+    }
+
+    /// Lets the shares and returns of a trade be done whose time has come.
+    pub(crate) fn settle_sharing(&mut self, at: usize, now: i64) {
+        let (mchid, held) = (self.trades[at].merchant.clone(), self.sharing_held);
+        let Some(sharing) = self.trades[at].sharing.as_mut().filter(|_| !held) else { return };
+        for share in &mut sharing.shares {
+            if !share.finished && now >= share.settles {
+                share.finished = true;
+                for receiver in share.receivers.iter_mut().filter(|r| r.result == "PENDING") {
+                    let key = (mchid.clone(), receiver.kind.clone(), receiver.account.clone());
+                    let why = match self.failing_shares.get(&receiver.account) {
+                        Some(why) => Some(why.clone()),
+                        None if receiver.own || self.receivers.contains(&key) => None,
+                        None => Some("NO_RELATION".to_owned()),
+                    };
+                    receiver.result = if why.is_some() { "CLOSED" } else { "SUCCESS" }.to_owned();
+                    receiver.fail_reason = why;
+                }
+            }
+            for made in share.returns.iter_mut().filter(|made| made.result == "PROCESSING") {
+                let why = self.failing_returns.get(&made.return_mchid).cloned();
+                made.result = if why.is_some() { "FAILED" } else { "SUCCESS" }.to_owned();
+                made.fail_reason = why;
             }
         }
     }

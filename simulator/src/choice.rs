@@ -3,9 +3,9 @@
 use crate::authorizations;
 use crate::chance::chance;
 use crate::ops::{GUESSED, Luck, ORDERS, Step, number};
-use crate::shipping;
 use crate::stores::{self, sold};
 use crate::world::{SHARDS, TABLE, USERS, World};
+use crate::{sharing, shipping};
 use sandbox::{Forgery, Misbehaviour, Op, Provider, RefundOutcome, TransferOutcome};
 use serde_json::{Value, json};
 
@@ -30,6 +30,9 @@ impl Step {
         }
         if world.ships && chance(|c| c.permille(60)) {
             return authorizations::any(world);
+        }
+        if world.shares && chance(|c| c.permille(250)) {
+            return sharing::any(world);
         }
         match chance(|c| c.below(128)) {
             0..=17 => Self::Create(creation(world)),
@@ -99,6 +102,10 @@ fn creation(world: &World) -> Value {
     }
     if world.ships && data["provider"] == "wxpay" && chance(|c| c.permille(800)) {
         shipping::in_mini_program(&mut data);
+        return data;
+    }
+    if world.shares && data["provider"] == "wxpay" && data["pid"].is_null() && chance(|c| c.permille(800)) {
+        sharing::may_be_shared(&mut data);
         return data;
     }
     // A pay code, paid at once or after the payer's password; one is closed by a reversal.

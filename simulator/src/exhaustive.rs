@@ -3,10 +3,10 @@
 use crate::authorizations::{Authorizing, asking, payout};
 use crate::laws::{self, Seen};
 use crate::ops::{Luck, Step, number};
-use crate::shipping;
 use crate::stores::{self, Sale, Shape};
 use crate::world::{GOODS, TABLE, World};
 use crate::{Mortal, heal, virtually};
+use crate::{sharing, shipping};
 use futures::future::join_all;
 use sandbox::{AuthorizationOutcome, Fault, Misbehaviour, Op, Pay, Provider};
 use serde_json::json;
@@ -78,10 +78,14 @@ pub enum Scope {
     /// A payee's authorisation, closed and told of together with the confirmation that came before, while a transfer is
     /// made under it.
     Authorized,
+    /// A share and a refund at once of an order that only one of them fits into.
+    Shared,
+    /// The same refund twice at once of an order that is shared, while the answer of a return is lost.
+    TakenBackFirst,
 }
 
 /// All of them.
-pub const SCOPES: [Scope; 29] = [
+pub const SCOPES: [Scope; 31] = [
     Scope::Callbacks,
     Scope::Refunds,
     Scope::Late,
@@ -111,6 +115,8 @@ pub const SCOPES: [Scope; 29] = [
     Scope::Kept,
     Scope::Shipped,
     Scope::Authorized,
+    Scope::Shared,
+    Scope::TakenBackFirst,
 ];
 
 fn created(provider: &str, kind: &str) -> Step {
@@ -194,6 +200,11 @@ impl Scope {
         }
     }
 
+    /// Whether its order is made to be shared.
+    const fn is_shared(self) -> bool {
+        matches!(self, Self::Shared | Self::TakenBackFirst)
+    }
+
     /// Whether its order is paid though that is closed.
     const fn is_forced(self) -> bool {
         matches!(self, Self::Late | Self::Changed)
@@ -228,6 +239,14 @@ impl Scope {
                 "custom": { "user_id": "user_0" },
             });
             shipping::in_mini_program(&mut order);
+            return Step::Create(order).run(world).await;
+        }
+        if self.is_shared() {
+            let mut order = json!({
+                "provider": "wxpay", "out_trade_no": NO, "total_fee": 100, "subject": "sim", "type": self.kind(),
+                "vk_platform": "h5", "needQRcode": true, "custom": { "user_id": "user_0" },
+            });
+            sharing::may_be_shared(&mut order);
             return Step::Create(order).run(world).await;
         }
         let create = || created(self.payee().name(), self.kind()).run(world);
@@ -369,6 +388,8 @@ impl Scope {
             Self::Changed => [told(payee), created("alipay", self.kind())],
             Self::Drawn | Self::LastPieces => [told(payee), Step::Told(payee, "ORDER_1".to_owned())],
             Self::Shipped => shipped(world, payee).await,
+            Self::Shared => shared_and_refunded(world, payee).await,
+            Self::TakenBackFirst => taken_back_first(world, payee).await,
             Self::Callbacks | Self::Late | Self::Forwarded | Self::Moved | Self::Kept => [told(payee), told(payee)],
         })
     }
@@ -440,6 +461,24 @@ async fn shipped(world: &World, payee: Provider) -> [Step; 2] {
     [Step::Reconcile(200), Step::Reconcile(200)]
 }
 
+/// Paid, and then shared and refunded by more than there is.
+async fn shared_and_refunded(world: &World, payee: Provider) -> [Step; 2] {
+    told(payee).run(world).await;
+    [Step::Share(sharing::share(0, 0, 0, 60)), refund(1)]
+}
+
+/// Paid and shared twice; the answer of the first return is lost after it was made.
+async fn taken_back_first(world: &World, payee: Provider) -> [Step; 2] {
+    told(payee).run(world).await;
+    Step::Share(sharing::share(0, 0, 0, 40)).run(world).await;
+    Step::Share(sharing::share(0, 1, 1, 30)).run(world).await;
+    tokio::time::advance(Duration::from_secs(70)).await;
+    Step::Reconcile(200).run(world).await;
+    world.sandbox.misbehave(Fault::once(Op::ShareReturn, Misbehaviour::SystemErrorAfterCommit));
+    let all = || Step::Refund(json!({ "out_trade_no": NO, "out_refund_no": format!("{NO}_R1"), "refund_fee": 100 }));
+    [all(), all()]
+}
+
 /// A transfer that never arrived, cancelled and sent again.
 async fn paid_out(world: &World) -> [Step; 2] {
     let payout = json!({
@@ -459,10 +498,11 @@ async fn paid_out(world: &World) -> [Step; 2] {
 /// The law that was broken, and by what.
 pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool; 2], String> {
     virtually(|| async {
-        let world = match scope {
+        let mut world = match scope {
             Scope::Kept | Scope::Shipped => World::shipping(seed, 0).await,
             _ => World::with_queues(seed, 0, matches!(scope, Scope::Asked | Scope::Forgotten)).await,
         };
+        world.shares = scope.is_shared();
         let mut seen = Seen::default();
         scope.begin(&world).await;
         let number = scope.pay(&world).await?;

@@ -1,6 +1,7 @@
 //! What must always hold, and what must hold when all is quiet (`docs/invariants.md`).
 
 use crate::authorizations;
+use crate::sharing;
 use crate::shipping::{self, rank};
 use crate::stores::sold;
 use crate::world::{MOVING, PRICE, PolicyOf, TABLE, USERS, World};
@@ -94,6 +95,9 @@ pub fn always(world: &World, seen: &mut Seen) -> Result<(), String> {
     if world.ships {
         let orders = world.orders();
         shipping::always(world, &orders.iter().map(|order| &**order).collect::<Vec<_>>(), &trades)?;
+    }
+    if world.shares {
+        sharing::always(world)?;
     }
     for trade in trades {
         law!(!world.pays_a_stranger(&trade), "{} pays somebody whom its merchant never named", trade.number);
@@ -260,6 +264,9 @@ pub fn quiet(world: &World) -> Result<(), String> {
     authorizations::quiet(world, &items)?;
     if world.ships {
         shipping::quiet(&items, &orders, &trades)?;
+    }
+    if world.shares {
+        sharing::quiet(&items, &trades)?;
     }
     for task in kinds(&items, "task") {
         law!(task["state"] != "due", "a task is still due: {task}");

@@ -13,6 +13,7 @@ pub mod hot;
 pub mod laws;
 pub mod load;
 pub mod ops;
+pub mod sharing;
 pub mod shipping;
 pub mod stores;
 pub mod wires;
@@ -183,6 +184,10 @@ async fn tell(world: &World, payments: Vec<(sandbox::Provider, String)>) -> Vec<
 pub async fn heal(world: &World) {
     world.weather.clear();
     world.sandbox.behave();
+    for (_, account) in sharing::RECEIVERS {
+        world.sandbox.fail_shares_to(account, None);
+        world.sandbox.fail_returns_by(account, None);
+    }
     world.receiver.down.store(false, Ordering::Relaxed);
     world.goods(true);
     // What no query finds is told of until it is taken; whether the rest is told of too differs.

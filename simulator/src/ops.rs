@@ -114,6 +114,16 @@ pub enum Step {
     ToldShipping(String),
     /// The payer confirms that what was shipped has come.
     Received(String),
+    /// `pay/profitShare`.
+    Share(Value),
+    /// `pay/unfreezeShare`.
+    Unfreeze(Value),
+    /// `pay/returnShare`.
+    ReturnShare(Value),
+    /// `pay/queryShare`.
+    QueryShare(String),
+    /// A receiver's shares fail from now on, or its returns do; or no longer.
+    FailReceiver(&'static str, bool, bool),
     /// Something happens in the store.
     Sale(Sale),
 }
@@ -235,6 +245,10 @@ impl Step {
                 taken(world, world.sandbox.callback_of(None, &number, CallbackKind::Shipping)).await
             }
             Self::Received(number) => drop(world.sandbox.receive(&number)),
+            step @ (Self::Share(_) | Self::Unfreeze(_) | Self::ReturnShare(_) | Self::QueryShare(_)) => {
+                share(world, step).await;
+            }
+            Self::FailReceiver(account, fails, returns) => fail_receiver(world, account, fails, returns),
             Self::Sale(sale) => sale.run(world).await,
             Self::Receiver(down) => world.receiver.down.store(down, Ordering::Relaxed),
             Self::Misbehave(op, what) => world.sandbox.misbehave(Fault::once(op, what)),
@@ -247,6 +261,26 @@ async fn shipped(world: &World, data: &Value) {
     let no = data["out_trade_no"].as_str().unwrap_or_default().to_owned();
     world.reported.lock().expect("not poisoned").insert(no);
     refunds(world, "uploadShipping", data).await;
+}
+
+/// The merchant shares, ends sharing, takes back or asks.
+async fn share(world: &World, step: Step) {
+    match step {
+        Step::Share(data) => refunds(world, "profitShare", &data).await,
+        Step::Unfreeze(data) => refunds(world, "unfreezeShare", &data).await,
+        Step::ReturnShare(data) => refunds(world, "returnShare", &data).await,
+        Step::QueryShare(no) => refunds(world, "queryShare", &of(&no)).await,
+        _ => {}
+    }
+}
+
+/// A receiver's shares fail, or its returns do; or no longer.
+fn fail_receiver(world: &World, account: &str, fails: bool, returns: bool) {
+    let why = fails.then_some("BALANCE_NOT_ENOUGH");
+    match returns {
+        true => world.sandbox.fail_returns_by(account, why),
+        false => world.sandbox.fail_shares_to(account, why),
+    }
 }
 
 /// A call of the function `refund`, whose answer is looked at.

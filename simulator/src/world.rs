@@ -2,6 +2,7 @@
 
 use crate::chance::{chance, pauses, seed};
 use crate::ops::ORDERS;
+use crate::sharing::RECEIVERS;
 use crate::stores::Sales;
 use crate::wires::{FaultyQueues, ProviderWire, Receiver, Weather, Written, table_client};
 use dynoxide::Database;
@@ -124,6 +125,8 @@ pub struct World {
     pub put_in: AtomicI64,
     /// Whether orders are paid in a mini program, whose platform keeps the money.
     pub ships: bool,
+    /// Whether orders are made to be shared.
+    pub shares: bool,
     /// The orders whose shipping the merchant has reported.
     pub reported: Mutex<BTreeSet<String>>,
     /// Whether there is a store.
@@ -146,7 +149,8 @@ impl World {
     }
 
     /// The world of a seed: every fourth has a store, every fourth queues, every fourth goods in shards, every fourth a mini
-    /// program, and every eighth a type that moves between two handlers.
+    /// program, every eighth a type that moves
+    /// between two handlers, and every eighth orders that are shared.
     pub async fn new(number: u64, faults: usize) -> Self {
         let mut world = Self::of(number, faults, number % 4 == 2, number.is_multiple_of(4)).await;
         world.sharded = number % 4 == 1;
@@ -179,6 +183,10 @@ impl World {
         sandbox.register(second);
         sandbox.register(stranger());
         sandbox.set_console_url("shop", SITE, "default");
+        sandbox.share_at_most(100);
+        for (kind, account) in RECEIVERS {
+            sandbox.let_share(&first.wechat.mchid, kind, account);
+        }
         let policy = chance(|c| *c.pick(&[PolicyOf::Refund, PolicyOf::Refund, PolicyOf::Accept, PolicyOf::Wait]));
         let silent = chance(|c| c.permille(300));
         let config = tempfile::NamedTempFile::new().expect("a file for the configuration");
@@ -228,6 +236,7 @@ impl World {
             sharded: false,
             put_in: AtomicI64::new(0),
             ships,
+            shares: number % 8 == 6,
             reported: Mutex::default(),
             sells: number % 4 == 3,
             sales: Mutex::default(),

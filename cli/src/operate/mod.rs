@@ -32,6 +32,7 @@ mod rerun;
 mod resend;
 mod resolve;
 mod rows;
+mod shares;
 mod text;
 mod totals;
 mod transfers;
@@ -96,6 +97,8 @@ pub(crate) enum Command {
     Requests(requests::Arguments),
     /// Ask what the merchant has at a provider
     Balance(balance::Arguments),
+    /// Show what of an order is shared; share it, end its sharing, or take a share back
+    Shares(shares::Arguments),
     /// Have the simulated providers of this machine do something with a new order
     Trigger(trigger::Arguments),
     /// Have the simulated providers of this machine send an order's last callback again
@@ -124,6 +127,7 @@ pub(crate) async fn run(command: Command) -> ExitCode {
         Command::Authorizations(arguments) => authorizations::run(arguments).await,
         Command::Requests(arguments) => requests::run(arguments).await,
         Command::Balance(arguments) => balance::run(arguments).await,
+        Command::Shares(arguments) => shares::run(arguments).await,
         Command::Trigger(arguments) => trigger::run(arguments).await,
         Command::Resend(arguments) => resend::run(arguments).await,
     };
@@ -157,6 +161,7 @@ impl Command {
             Self::Authorizations(arguments) => &arguments.common,
             Self::Requests(arguments) => &arguments.common,
             Self::Balance(arguments) => &arguments.common,
+            Self::Shares(arguments) => &arguments.common,
             Self::Trigger(arguments) => &arguments.common,
             Self::Resend(arguments) => &arguments.common,
         }

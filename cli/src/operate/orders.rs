@@ -175,7 +175,12 @@ async fn unpaid(session: &Session, arguments: &Arguments) -> Result<Page, Failur
                 .iter()
                 .filter_map(|item| match &item.what {
                     Due::Order(no) => Some(no.as_str()),
-                    Due::Refund(..) | Due::Task(..) | Due::Transfer(_) | Due::Authorization(_) => None,
+                    Due::Refund(..)
+                    | Due::Share(..)
+                    | Due::Return(..)
+                    | Due::Task(..)
+                    | Due::Transfer(_)
+                    | Due::Authorization(_) => None,
                 })
                 .collect();
             let created = |order: &Order| {

@@ -111,6 +111,7 @@ pub async fn handle(app: &App, event: &Value) -> Result<Value, String> {
         "closed": count(&counts.closed),
         "refunds": count(&counts.refunds),
         "transfers": count(&counts.transfers),
+        "shares": count(&counts.shares),
         "tasks": count(&counts.tasks),
         "parked": count(&counts.parked),
         "incidents": count(&counts.incidents),

@@ -1,6 +1,7 @@
-//! `pay/refund`, `pay/queryRefund` and `pay/resolveIncident`; `pay/uploadShipping`, `pay/queryShipping` and
-//! `pay/confirmReceive`; `pay/answerComplaint`, `pay/completeComplaint`, `pay/refundComplaint` and
-//! `pay/subscribeComplaints`; `pay/applyAbnormalRefund`.
+//! Refunds and incidents: `pay/refund`, `pay/queryRefund`, `pay/applyAbnormalRefund`, `pay/resolveIncident`; shipping:
+//! `pay/uploadShipping`, `pay/queryShipping`, `pay/confirmReceive`; complaints: `pay/answerComplaint`,
+//! `pay/completeComplaint`, `pay/refundComplaint`, `pay/subscribeComplaints`; profit sharing: `pay/addReceiver`,
+//! `pay/deleteReceiver`, `pay/profitShare`, `pay/unfreezeShare`, `pay/returnShare`, `pay/queryShare`.
 
 use serde_json::{Map, Value, json};
 use shared::api::{self, Call, Dialect, Reply, Request, Response};
@@ -8,8 +9,9 @@ use shared::app::App;
 use shared::domain::fields::OUT_REFUND_NO;
 use shared::domain::{Code, ComplaintRecord, Failure, Order, Shipping, action::Refunds};
 use shared::payments::{
-    RefundInput, answer_complaint, apply_abnormal_refund, complete_complaint, confirm_receive, query_refund,
-    query_shipping, refund, refund_complaint, resolve_incident, subscribe_complaints, upload_shipping,
+    RefundInput, answer_complaint, apply_abnormal_refund, change_receiver, complete_complaint, confirm_receive,
+    profit_share, query_refund, query_share, query_shipping, refund, refund_complaint, resolve_incident, return_share,
+    subscribe_complaints, unfreeze_share, upload_shipping,
 };
 use shared::providers::ShippingStanding;
 
@@ -27,6 +29,12 @@ pub async fn handle(app: &App, request: Request) -> Response {
         Refunds::RefundComplaint => refund_of_complaint(app, &call).await,
         Refunds::SubscribeComplaints => subscribe(app, &call).await,
         Refunds::ApplyAbnormal => mend(app, &call).await,
+        Refunds::AddReceiver => receiver(app, &call, true).await,
+        Refunds::DeleteReceiver => receiver(app, &call, false).await,
+        Refunds::ProfitShare => share(app, &call).await,
+        Refunds::UnfreezeShare => unfreeze(app, &call).await,
+        Refunds::ReturnShare => give_back(app, &call).await,
+        Refunds::QueryShare => shares(app, &call).await,
     })
     .await
 }
@@ -121,6 +129,45 @@ async fn subscribe(app: &App, call: &Call) -> Result<Reply, Failure> {
     let mut fields = Map::new();
     fields.insert("url".to_owned(), json!(subscribed.url));
     fields.insert("accounts".to_owned(), json!(subscribed.accounts));
+    Ok(Reply::ok(fields))
+}
+
+async fn receiver(app: &App, call: &Call, add: bool) -> Result<Reply, Failure> {
+    let fields = call.fields();
+    let (kind, account) = change_receiver(&app.context(call.config.clone()), &fields, add).await?;
+    let mut reply = Map::new();
+    reply.insert("type".to_owned(), json!(kind));
+    reply.insert("account".to_owned(), json!(account));
+    Ok(Reply::ok(reply))
+}
+
+async fn share(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let made = profit_share(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
+    Ok(Reply::ok(api::share_fields(&made)))
+}
+
+async fn unfreeze(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let made = unfreeze_share(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
+    Ok(Reply::ok(api::share_fields(&made)))
+}
+
+async fn give_back(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let made = return_share(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
+    Ok(Reply::ok(api::return_fields(&made)))
+}
+
+async fn shares(app: &App, call: &Call) -> Result<Reply, Failure> {
+    let shared = query_share(&app.context(call.config.clone()), &call.caller, &call.fields()).await?;
+    let sharing = shared.order.sharing.unwrap_or_default();
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+    put("out_trade_no", json!(shared.order.out_trade_no));
+    put("transaction_id", json!(shared.order.transaction_id));
+    put("sharing", json!(sharing));
+    put("unshared", json!(shared.order.unshared()));
+    put("unsplit_amount", json!(shared.unsplit));
+    put("shares", shared.shares.iter().map(|share| Value::Object(api::share_fields(share))).collect());
+    put("returns", shared.returns.iter().map(|made| Value::Object(api::return_fields(made))).collect());
     Ok(Reply::ok(fields))
 }
 

@@ -178,7 +178,12 @@ async fn recent_orders(console: &Console) -> Result<(Vec<Order>, bool), StoreErr
         let (due, _) = console.store.soonest_due(2).await?;
         let open = due.iter().filter_map(|item| match &item.what {
             Due::Order(no) => Some(no.as_str()),
-            Due::Refund(..) | Due::Task(..) | Due::Transfer(_) | Due::Authorization(_) => None,
+            Due::Refund(..)
+            | Due::Share(..)
+            | Due::Return(..)
+            | Due::Task(..)
+            | Due::Transfer(_)
+            | Due::Authorization(_) => None,
         });
         let numbers: Vec<&str> = paid.iter().map(|found| found.entry.out_trade_no.as_str()).chain(open).collect();
         orders = console.store.orders(&numbers).await?;

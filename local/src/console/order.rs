@@ -13,7 +13,10 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 use shared::domain::action::{Payments, Queries};
-use shared::domain::{AttemptState, Fen, Order, Parameters, RefundState, Status, Task, TaskName, TaskState};
+use shared::domain::{
+    AttemptState, Fen, Order, Parameters, ReceiverResult, RefundState, ReturnState, ShareState, Status, Task, TaskName,
+    TaskState,
+};
 use std::sync::Arc;
 
 /// The parts of the page that refresh themselves.
@@ -245,7 +248,103 @@ async fn refunds(console: &Console, view: &View, order: &Order) -> Markup {
         @if !order.trade_state.is_paid() {
             p.muted { (lang.t("支付后才能退款。", "Only a paid order can be refunded.")) }
         }
+        (shares(console, view, order).await)
     }
+}
+
+/// What is shared of an order; nothing where it was not made to be.
+async fn shares(console: &Console, view: &View, order: &Order) -> Markup {
+    let lang = view.lang;
+    let Some(sharing) = order.sharing else { return html! {} };
+    let list = console.store.shares(&order.out_trade_no).await.unwrap_or_default();
+    let returns = console.store.share_returns(&order.out_trade_no).await.unwrap_or_default();
+    html! {
+        header.card-head {
+            h2 { (lang.t("分账", "Shares")) }
+            span.muted data-testid="unshared" data-fen=(order.unshared()) {
+                @if sharing.ended { (lang.t("已结束 ", "ended ")) } @else { (lang.t("可分 ", "left ")) (money(order.unshared())) }
+            }
+        }
+        @if list.is_empty() { p.muted { (lang.t("没有分账。", "None.")) } }
+        ul.refunds {
+            @for share in &list {
+                li data-testid="share-item" data-state=(share.state.name()) {
+                    span.what {
+                        code { (share.out_order_no) }
+                        @for receiver in &share.receivers {
+                            span.muted {
+                                (receiver.account) " " (money(receiver.amount)) " " (receiver_result(view, receiver.result))
+                                @if let Some(why) = &receiver.fail_reason { " " (why) }
+                            }
+                        }
+                        @if share.receivers.is_empty() { span.muted { (lang.t("解冻剩余资金", "unfreezes the rest")) } }
+                        @if let Some(reason) = &share.reason { span.muted { (reason) } }
+                    }
+                    time { (moment(share.create_date)) }
+                    (money(share.amount()))
+                    span.badge data-tone=(share_tone(share.state)) { (share_state(view, share.state)) }
+                }
+            }
+            @for made in &returns {
+                li data-testid="return-item" data-state=(made.state.name()) {
+                    span.what {
+                        code { (made.out_return_no) }
+                        span.muted { (lang.t("回退自 ", "returned by ")) (made.return_mchid) }
+                        @if let Some(why) = &made.fail_reason { span.muted { (why) } }
+                    }
+                    time { (moment(made.create_date)) }
+                    (money(made.amount))
+                    span.badge data-tone=(return_tone(made.state)) { (return_state(view, made.state)) }
+                }
+            }
+        }
+    }
+}
+
+const fn share_tone(state: ShareState) -> &'static str {
+    match state {
+        ShareState::Unknown | ShareState::Processing => "wait",
+        ShareState::Finished => "good",
+        ShareState::Refused => "bad",
+    }
+}
+
+fn share_state(view: &View, state: ShareState) -> &'static str {
+    let (zh, en) = match state {
+        ShareState::Unknown => ("结果未知", "Unknown"),
+        ShareState::Processing => ("处理中", "Processing"),
+        ShareState::Finished => ("已完成", "Finished"),
+        ShareState::Refused => ("被拒绝", "Refused"),
+    };
+    view.lang.t(zh, en)
+}
+
+fn receiver_result(view: &View, result: ReceiverResult) -> &'static str {
+    let (zh, en) = match result {
+        ReceiverResult::Pending => ("待分账", "pending"),
+        ReceiverResult::Success => ("成功", "has it"),
+        ReceiverResult::Closed => ("已关闭", "closed"),
+    };
+    view.lang.t(zh, en)
+}
+
+const fn return_tone(state: ReturnState) -> &'static str {
+    match state {
+        ReturnState::Unknown | ReturnState::Processing => "wait",
+        ReturnState::Success => "good",
+        ReturnState::Failed | ReturnState::Refused => "bad",
+    }
+}
+
+fn return_state(view: &View, state: ReturnState) -> &'static str {
+    let (zh, en) = match state {
+        ReturnState::Unknown => ("结果未知", "Unknown"),
+        ReturnState::Processing => ("处理中", "Processing"),
+        ReturnState::Success => ("已回退", "Returned"),
+        ReturnState::Failed => ("失败", "Failed"),
+        ReturnState::Refused => ("未执行", "Not made"),
+    };
+    view.lang.t(zh, en)
 }
 
 /// What must still happen for the order, or has happened, and the button that runs its handler again. Nothing

@@ -243,7 +243,12 @@ async fn open_orders(console: &Console, lang: Lang, filter: &Filter, found: &mut
         .iter()
         .filter_map(|item| match &item.what {
             Due::Order(no) => Some(no.as_str()),
-            Due::Refund(..) | Due::Task(..) | Due::Transfer(_) | Due::Authorization(_) => None,
+            Due::Refund(..)
+            | Due::Share(..)
+            | Due::Return(..)
+            | Due::Task(..)
+            | Due::Transfer(_)
+            | Due::Authorization(_) => None,
         })
         .collect();
     numbers.dedup();

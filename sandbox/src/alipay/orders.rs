@@ -135,6 +135,7 @@ fn enter(cx: &Cx<'_>, state: &mut State, product: &str, expires: i64) -> Result<
         paid: None,
         closed: None,
         refunds: Vec::new(),
+        sharing: None,
         shipment: None,
         request: Value::Object(cx.biz.clone()),
     }))

@@ -12,6 +12,7 @@ mod orders;
 mod receipts;
 mod refunds;
 mod rules;
+mod sharing;
 mod shipping;
 mod transfers;
 mod v2;
@@ -69,7 +70,16 @@ impl desk::Desk for Desk {
             let op = v3::Route::of(&inbound.path).map_or(Op::Unknown, |route| route.op(&inbound.method));
             let mut numbers: Vec<String> = Vec::new();
             if let Ok(Value::Object(body)) = serde_json::from_slice(&inbound.body) {
-                let named = ["out_refund_no", "out_trade_no", "transaction_id", "out_bill_no", "out_authorization_no"];
+                let named = [
+                    "out_refund_no",
+                    "out_trade_no",
+                    "transaction_id",
+                    "out_bill_no",
+                    "out_authorization_no",
+                    "out_order_no",
+                    "out_return_no",
+                    "account",
+                ];
                 let named = named.iter().filter_map(|name| body.get(*name));
                 numbers.extend(named.filter_map(Value::as_str).map(str::to_owned));
             }

@@ -1,7 +1,7 @@
 //! APIv3 orders: create, query, close, reverse (wechat.md 2.1–2.4).
 
 use super::v3::{Cx, Refusal, Reply};
-use super::{objects, rules};
+use super::{objects, rules, sharing};
 use crate::ids;
 use crate::ledger::{Trade, TradeState};
 use crate::provider::{Provider, Wire};
@@ -46,8 +46,7 @@ pub(crate) fn create(cx: &Cx<'_>, partner: bool, product: &str) -> Reply {
     let total = body.get("amount").and_then(|a| a.get("total")).and_then(Value::as_u64).unwrap_or_default();
     let auth_code = openid("auth_code");
     let by_public_key = cx.inbound.header("wechatpay-serial").is_some_and(|id| id.starts_with("PUB_KEY_ID_"));
-    let prepay_id = ids::prepay_id(now);
-    let mut state = cx.sandbox.state();
+    let (prepay_id, mut state) = (ids::prepay_id(now), cx.sandbox.state());
     let request = Value::Object(body.clone());
     if let Some(at) = state.find(Provider::Wxpay, cx.mchid(), &number) {
         repeated(state.current(at, now), product, &request)?;
@@ -83,6 +82,7 @@ pub(crate) fn create(cx: &Cx<'_>, partner: bool, product: &str) -> Reply {
         paid: None,
         closed: None,
         refunds: Vec::new(),
+        sharing: sharing::flagged(&request).then(Default::default),
         shipment: cx.merchant.keeps(product, appid),
         request,
     });

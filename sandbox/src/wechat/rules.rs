@@ -216,6 +216,56 @@ pub(crate) const AUTHORIZATION: &[Rule] = &[
 const REPORT_INFOS: &[Rule] = &[("info_type", true, Text(1, 15)), ("info_content", true, Text(1, 32))];
 const STYLE: &[Rule] = &[("type", true, Word(&["CONFIRM_PAGE", "RED_PACKET"]))];
 
+/// Profit sharing (merchant-operations.md).
+const RECEIVER_TYPES: &[&str] = &["MERCHANT_ID", "PERSONAL_OPENID", "PERSONAL_SUB_OPENID"];
+pub(crate) const SHARE: &[Rule] = &[
+    ("appid", false, Text(1, 32)),
+    ("sub_mchid", false, Text(1, 32)),
+    ("sub_appid", false, Text(1, 32)),
+    ("transaction_id", true, Text(1, 32)),
+    ("out_order_no", true, OutRefundNo),
+    ("receivers", true, List(SHARE_RECEIVERS)),
+    ("unfreeze_unsplit", true, Bool),
+];
+const SHARE_RECEIVERS: &[Rule] = &[
+    ("type", true, Word(RECEIVER_TYPES)),
+    ("account", true, Text(1, 64)),
+    ("name", false, Text(1, 1024)),
+    ("amount", true, Int(1)),
+    ("description", true, Text(1, 80)),
+];
+pub(crate) const UNFREEZE: &[Rule] = &[
+    ("sub_mchid", false, Text(1, 32)),
+    ("transaction_id", true, Text(1, 32)),
+    ("out_order_no", true, OutRefundNo),
+    ("description", true, Text(1, 80)),
+];
+pub(crate) const RETURN: &[Rule] = &[
+    ("sub_mchid", false, Text(1, 32)),
+    ("out_order_no", true, OutRefundNo),
+    ("out_return_no", true, OutRefundNo),
+    ("return_mchid", true, Text(1, 32)),
+    ("amount", true, Int(1)),
+    ("description", true, Text(1, 80)),
+];
+pub(crate) const RECEIVER: &[Rule] = &[
+    ("sub_mchid", false, Text(1, 32)),
+    ("appid", true, Text(1, 32)),
+    ("sub_appid", false, Text(1, 32)),
+    ("type", true, Word(RECEIVER_TYPES)),
+    ("account", true, Text(1, 64)),
+    ("name", false, Text(1, 1024)),
+    ("relation_type", true, Text(1, 32)),
+    ("custom_relation", false, Text(1, 10)),
+];
+pub(crate) const NO_RECEIVER: &[Rule] = &[
+    ("sub_mchid", false, Text(1, 32)),
+    ("appid", true, Text(1, 32)),
+    ("sub_appid", false, Text(1, 32)),
+    ("type", true, Word(RECEIVER_TYPES)),
+    ("account", true, Text(1, 64)),
+];
+
 fn wrong(at: &str, issue: &str) -> Refusal {
     Refusal::new(400, "PARAM_ERROR", &format!("输入源“/body{at}”{issue}"), 268_435_461).field(at, "body").issue(issue)
 }

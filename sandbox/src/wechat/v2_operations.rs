@@ -151,6 +151,7 @@ impl Cx<'_> {
                 paid: None,
                 closed: None,
                 refunds: Vec::new(),
+                sharing: None,
                 shipment: self.merchant.keeps(product, &self.fields["appid"]),
                 request,
             })

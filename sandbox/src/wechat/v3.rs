@@ -2,7 +2,7 @@
 
 use super::Account;
 use super::complaints::{self, About};
-use super::{auth, authorizations, bill, orders, receipts, refunds, transfers};
+use super::{auth, authorizations, bill, orders, receipts, refunds, sharing, transfers};
 use crate::crypto::{ALNUM, gcm_seal, random_text};
 use crate::faults::{Misbehaviour, Op};
 use crate::ids;
@@ -99,6 +99,13 @@ pub(crate) enum Route {
     Complaint { id: String, about: About },
     ComplaintUrl,
     Balance { account: String },
+    Share,
+    ShareQuery { number: String },
+    Unfreeze,
+    Return,
+    ReturnQuery { number: String },
+    Unsplit { id: String },
+    Receiver { add: bool },
 }
 
 impl Route {
@@ -163,6 +170,19 @@ impl Route {
                 };
                 return Some(Self::Complaint { id: (*id).to_owned(), about });
             }
+            ["v3", "profitsharing", rest @ ..] => {
+                return match rest {
+                    ["orders"] => Some(Self::Share),
+                    ["orders", "unfreeze"] => Some(Self::Unfreeze),
+                    ["orders", number] => Some(Self::ShareQuery { number: (*number).to_owned() }),
+                    ["return-orders"] => Some(Self::Return),
+                    ["return-orders", number] => Some(Self::ReturnQuery { number: (*number).to_owned() }),
+                    ["transactions", id, "amounts"] => Some(Self::Unsplit { id: (*id).to_owned() }),
+                    ["receivers", "add"] => Some(Self::Receiver { add: true }),
+                    ["receivers", "delete"] => Some(Self::Receiver { add: false }),
+                    _ => None,
+                };
+            }
             ["v3", "bill", "tradebill"] => return Some(Self::TradeBill),
             ["v3", "bill", "fundflowbill"] => return Some(Self::FundFlow),
             ["v3", "billdownload", "file"] => return Some(Self::BillFile),
@@ -207,6 +227,9 @@ impl Route {
             | Self::Complaint { about: About::It | About::History, .. }
             | Self::FundFlow
             | Self::Balance { .. }
+            | Self::ShareQuery { .. }
+            | Self::ReturnQuery { .. }
+            | Self::Unsplit { .. }
             | Self::BillFile => "GET",
             _ => "POST",
         }
@@ -239,14 +262,22 @@ impl Route {
             Self::ComplaintUrl => Op::ComplaintUrl,
             Self::FundFlow => Op::FundFlow,
             Self::Balance { .. } => Op::Balance,
+            Self::Share | Self::Unfreeze => Op::Share,
+            Self::ShareQuery { .. } | Self::Unsplit { .. } => Op::ShareQuery,
+            Self::Return => Op::ShareReturn,
+            Self::ReturnQuery { .. } => Op::ShareReturnQuery,
+            Self::Receiver { .. } => Op::Receiver,
         }
     }
 
     pub(crate) fn number(self) -> Option<String> {
         match self {
-            Self::ById { id, .. } | Self::Abnormal { id } | Self::TransferById { id } | Self::Complaint { id, .. } => {
-                Some(id)
-            }
+            Self::ById { id, .. }
+            | Self::Abnormal { id }
+            | Self::TransferById { id }
+            | Self::Complaint { id, .. }
+            | Self::Unsplit { id } => Some(id),
+            Self::ShareQuery { number } | Self::ReturnQuery { number } => Some(number),
             Self::ByNumber { number, .. }
             | Self::Close { number, .. }
             | Self::Reverse { number }
@@ -268,6 +299,10 @@ impl Route {
             | Self::ComplaintUrl
             | Self::FundFlow
             | Self::Balance { .. }
+            | Self::Share
+            | Self::Unfreeze
+            | Self::Return
+            | Self::Receiver { .. }
             | Self::BillFile => None,
         }
     }
@@ -347,6 +382,13 @@ fn serve(sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> R
         Route::Complaint { id, about } => complaints::one(&cx, &id, about)?,
         Route::ComplaintUrl => complaints::notifications(&cx)?,
         Route::Balance { account } => balance(&cx, &account)?,
+        Route::Share => sharing::share(&cx)?,
+        Route::Unfreeze => sharing::unfreeze(&cx)?,
+        Route::ShareQuery { number } => sharing::query(&cx, &number)?,
+        Route::Return => sharing::take_back(&cx)?,
+        Route::ReturnQuery { number } => sharing::query_return(&cx, &number)?,
+        Route::Unsplit { id } => sharing::unsplit(&cx, &id)?,
+        Route::Receiver { add } => sharing::receiver(&cx, add)?,
     };
     Ok((merchant, body))
 }

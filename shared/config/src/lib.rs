@@ -101,6 +101,8 @@ pub struct Document<M> {
     pub auth: Auth,
     /// Handlers that are reached by HTTP or as Lambda functions, by `type`.
     pub handlers: BTreeMap<String, Forward>,
+    /// The types of orders whose money the provider keeps so that it can be shared.
+    pub profit_sharing: BTreeSet<String>,
     /// Who reports the shipping of orders, by `type`: what it says counts before what a node says.
     pub shipping: BTreeMap<String, ShippingMode>,
     /// What happens to money that no order expects.
@@ -188,6 +190,7 @@ impl<M: Sections> Document<M> {
             }
         }
         let shipping = shipping::read(root);
+        let profit_sharing = root.texts("profitSharing").unwrap_or_default().into_iter().collect();
         let user_whitelist = root.texts("userWhitelist").map(|ids| ids.into_iter().collect());
         root.ignore_unknown(&["autoDeleteExpiredOrders", SCHEMA]);
         Some(Self {
@@ -198,6 +201,7 @@ impl<M: Sections> Document<M> {
             auth: auth?,
             handlers: forwards,
             shipping,
+            profit_sharing,
             policy,
             user_whitelist,
             private_keys: Vec::new(),

@@ -167,6 +167,18 @@ actions! {
         SubscribeComplaints = "subscribeComplaints", Merchant, ["subscribeComplaints"];
         /// Has a refund that the payer's account did not take paid to a bank card.
         ApplyAbnormal = "applyAbnormalRefund", Merchant, ["applyAbnormalRefund"];
+        /// Tells the provider who may be given a share.
+        AddReceiver = "addReceiver", Merchant, ["addReceiver", "profitShare"];
+        /// The same undone.
+        DeleteReceiver = "deleteReceiver", Merchant, ["deleteReceiver", "profitShare"];
+        /// Shares what was paid for an order among receivers.
+        ProfitShare = "profitShare", Merchant, ["profitShare"];
+        /// Ends the sharing of an order: the rest is the merchant's.
+        UnfreezeShare = "unfreezeShare", Merchant, ["unfreezeShare", "profitShare"];
+        /// Takes back what a receiver got.
+        ReturnShare = "returnShare", Merchant, ["returnShare", "profitShare"];
+        /// How the shares and returns of an order stand.
+        QueryShare = "queryShare", Merchant, ["queryShare", "profitShare"];
     }
     /// Money that is paid out, and coins of virtual payment.
     Transfers of "transfer" {

@@ -108,6 +108,8 @@ codes! {
     FIELD = 1030, 400, "参数错误", "a field is malformed";
     /// `refund_fee`.
     REFUND_FEE = 1031, 400, "refund_fee 必须为正整数，单位分（1 元为 100），全额退款请不要传", "refund_fee must be a positive integer in fen (100 for 1.00 yuan); leave it out to refund all", "refund_fee";
+    /// The number of a share or a return.
+    SHARE_NUMBER = 1032, 400, "分账单号或回退单号错误", "the number of the share or return is missing or malformed", "out_order_no";
     /// VK-Pay: no such order.
     NO_ORDER = 2001, 404, "订单不存在", "there is no such order";
     /// VK-Pay: not paid. `queryPayment` answers it with HTTP 200, because it is a state, not a failure.
@@ -170,6 +172,20 @@ codes! {
     NO_COMPLAINT = 2060, 404, "投诉单不存在", "there is no such complaint";
     /// It is done with, or stands otherwise than this needs.
     COMPLAINT_STATE = 2061, 409, "投诉单当前状态不允许此操作", "the complaint does not allow this now";
+    /// The number has another content.
+    SHARE_DIFFERS = 2050, 409, "分账单号或回退单号已存在且内容不一致", "the number belongs to another share or return";
+    /// More than what is left.
+    SHARE_EXCEEDS = 2051, 409, "分账金额超过可分金额", "more than what is left to share";
+    /// The provider was not told that it may be shared, or sharing has ended.
+    SHARE_STATE = 2052, 409, "订单当前状态不允许分账", "the order cannot be shared now";
+    /// As many shares as an order may have.
+    TOO_MANY_SHARES = 2053, 409, "该订单的分账次数已达上限", "the order has as many shares as it may";
+    /// No such share.
+    NO_SHARE = 2054, 404, "分账单不存在", "there is no such share";
+    /// More than what the receiver has, or nothing that can be returned.
+    RETURN_EXCEEDS = 2055, 409, "回退金额超过可回退金额", "more than what the receiver can return";
+    /// A refund needs what receivers have, and not so much of it can be returned.
+    REFUND_SHARED = 2056, 409, "退款金额中已有部分分账且不能回退", "part of the amount is shared and cannot be returned";
     /// VK-Pay: the provider gave no pay parameters.
     PROVIDER_REFUSED = 3001, 422, "支付渠道拒绝了请求", "the provider refused";
     /// The provider refused the refund.
@@ -184,6 +200,10 @@ codes! {
     CALLER_ADDRESS = 3013, 422, "支付渠道不接受本服务出口 IP 的请求，请在商户平台登记", "the provider takes no transfers from this service's address; register it with the provider";
     /// The provider refused what was to be done about a complaint.
     COMPLAINT_REFUSED = 3010, 422, "支付渠道拒绝了投诉处理", "the provider refused what was to be done about the complaint";
+    /// The provider refused the share, the receiver or the return.
+    SHARE_REFUSED = 3006, 422, "支付渠道拒绝了分账请求", "the provider refused the profit sharing";
+    /// A share was not returned, and so the refund that needs it was not made.
+    SHARE_NOT_RETURNED = 3007, 422, "分账回退失败，未退款", "a share was not returned, so nothing was refunded";
     /// The provider does not accept the set-up.
     PROVIDER_SETUP = 5020, 502, "支付渠道配置有误，请联系商户", "the provider does not accept the merchant's set-up";
     /// The outcome is not known.

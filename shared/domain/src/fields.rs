@@ -4,7 +4,7 @@
 use super::action::{Action, Logins, Payments, Queries, Refunds, Transfers};
 use super::field::Shape::{Checked, Choice, Fen, Flag, Integer, Lenient, Number, Object, Refused, Text};
 use super::field::{Field, Shape};
-use super::{Code, IDENTITY_TYPES};
+use super::{Code, IDENTITY_TYPES, RECEIVER_TYPES, RELATION_TYPES};
 
 /// Who is asked for the money.
 pub const PROVIDER: Field = Field::new("provider", Shape::Provider).code(Code::PROVIDER);
@@ -176,6 +176,33 @@ pub const PROCESS_CODE: Field = Field::new(
     Choice(&["CONSENSUS_WITH_CLIENT", "RECTIFICATION_NO_REFUND", "REFUND", "SUBMIT_PROOF_NOT_CONTACTED", "ORTHER"]),
 );
 
+/// A share's number; of the end of sharing too.
+pub const OUT_ORDER_NO: Field =
+    Field::new("out_order_no", Checked("a text of 1 to 64 letters, digits and _ - | * @")).code(Code::SHARE_NUMBER);
+/// The number of a return.
+pub const OUT_RETURN_NO: Field =
+    Field::new("out_return_no", Checked("a text of 1 to 64 letters, digits and _ - | * @")).code(Code::SHARE_NUMBER);
+/// Who gets what.
+pub const RECEIVERS: Field = Field::new("receivers", Checked("a list of 1 to 50 receivers"));
+/// Whether what is left goes to the merchant, so that nothing more is shared.
+pub const UNFREEZE_UNSPLIT: Field = Field::new("unfreeze_unsplit", Checked("true or false"));
+/// Who returns what it got.
+pub const RETURN_MCHID: Field = Field::new("return_mchid", Text(32));
+/// What it returns.
+pub const RETURN_AMOUNT: Field = Field::new("amount", Fen);
+/// Why.
+pub const SHARE_DESCRIPTION: Field = Field::new("description", Text(80));
+/// What kind of receiver.
+pub const RECEIVER_TYPE: Field = Field::new("type", Choice(&RECEIVER_TYPES));
+/// A receiver's account.
+pub const RECEIVER_ACCOUNT: Field = Field::new("account", Text(64));
+/// A receiver's name, which is sent encrypted and kept nowhere.
+pub const RECEIVER_NAME: Field = Field::new("name", Text(64));
+/// What a receiver is to the merchant.
+pub const RELATION_TYPE: Field = Field::new("relation_type", Choice(&RELATION_TYPES));
+/// The same in the merchant's words.
+pub const CUSTOM_RELATION: Field = Field::new("custom_relation", Text(10));
+
 /// A transfer's number.
 pub const OUT_BILL_NO: Field = Field::new("out_bill_no", Number).code(Code::OUT_TRADE_NO);
 /// The provider's number of it.
@@ -337,6 +364,30 @@ const COMPLETE_COMPLAINT: &[Field] = &[PROVIDER.needed(), COMPLAINT_ID.needed(),
 const REFUND_COMPLAINT: &[Field] =
     &[PROVIDER.needed(), COMPLAINT_ID.needed(), OUT_TRADE_NO, REFUND_FEE, REFUND_DESC, PID];
 const SUBSCRIBE_COMPLAINTS: &[Field] = &[PROVIDER.needed(), PID];
+const RECEIVER: &[Field] = &[
+    PROVIDER.needed(),
+    PID,
+    SUB_MCHID,
+    RECEIVER_TYPE.needed(),
+    RECEIVER_ACCOUNT.needed(),
+    RECEIVER_NAME,
+    APPID,
+    RELATION_TYPE,
+    CUSTOM_RELATION,
+];
+const NO_RECEIVER: &[Field] =
+    &[PROVIDER.needed(), PID, SUB_MCHID, RECEIVER_TYPE.needed(), RECEIVER_ACCOUNT.needed(), APPID];
+const SHARE: &[Field] = &[OUT_TRADE_NO.needed(), OUT_ORDER_NO.needed(), RECEIVERS.needed(), UNFREEZE_UNSPLIT];
+const UNFREEZE: &[Field] = &[OUT_TRADE_NO.needed(), OUT_ORDER_NO.needed(), SHARE_DESCRIPTION];
+const RETURN: &[Field] = &[
+    OUT_TRADE_NO.needed(),
+    OUT_ORDER_NO.needed(),
+    OUT_RETURN_NO.needed(),
+    RETURN_MCHID.needed(),
+    RETURN_AMOUNT.needed(),
+    SHARE_DESCRIPTION,
+];
+const QUERY_SHARE: &[Field] = &[OUT_TRADE_NO.needed(), OUT_ORDER_NO];
 const TRANSFER: &[Field] = &[
     PROVIDER.needed(),
     OUT_BILL_NO,
@@ -432,6 +483,12 @@ pub const fn of(action: Action) -> &'static [Field] {
         Action::Refunds(Refunds::RefundComplaint) => REFUND_COMPLAINT,
         Action::Refunds(Refunds::SubscribeComplaints) => SUBSCRIBE_COMPLAINTS,
         Action::Refunds(Refunds::ApplyAbnormal) => ABNORMAL_REFUND,
+        Action::Refunds(Refunds::AddReceiver) => RECEIVER,
+        Action::Refunds(Refunds::DeleteReceiver) => NO_RECEIVER,
+        Action::Refunds(Refunds::ProfitShare) => SHARE,
+        Action::Refunds(Refunds::UnfreezeShare) => UNFREEZE,
+        Action::Refunds(Refunds::ReturnShare) => RETURN,
+        Action::Refunds(Refunds::QueryShare) => QUERY_SHARE,
         Action::Transfers(Transfers::Transfer) => TRANSFER,
         Action::Transfers(Transfers::Query | Transfers::Cancel | Transfers::Receipt) => ONE_TRANSFER,
         Action::Transfers(Transfers::Authorize) => AUTHORIZE,

@@ -15,6 +15,7 @@ mod payment;
 mod provider;
 mod refund;
 mod secret;
+mod share;
 mod shipping;
 mod status;
 mod task;
@@ -37,6 +38,10 @@ pub use payment::{Parties, Payment, other_number, payment_identity};
 pub use provider::{PaymentName, Provider, Sale};
 pub use refund::{Refund, RefundState};
 pub use secret::Secret;
+pub use share::{
+    MAX_RECEIVERS, MAX_SHARES, RECEIVER_MERCHANT, RECEIVER_TYPES, RELATION_TYPES, ReceiverResult, ReceiverStanding,
+    ReturnStanding, ReturnState, Share, ShareReceiver, ShareReturn, ShareStanding, ShareState, Sharing,
+};
 pub use shipping::{Contact, Logistics, Parcel, Shipping, ShippingMode, ShippingReport, ShippingState};
 pub use status::Status;
 pub use task::{LEASE, Task, TaskName, TaskState, ask_again, watch_again};

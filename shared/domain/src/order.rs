@@ -1,6 +1,6 @@
 //! An order and its columns.
 
-use crate::{Attempt, AttemptState, Fen, Provider, Shipping, Status, UnixMs};
+use crate::{Attempt, AttemptState, Fen, Provider, Sharing, Shipping, Status, UnixMs};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -112,6 +112,9 @@ pub struct Order {
     /// How its shipping is reported, where the platform keeps the money until it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shipping: Option<Shipping>,
+    /// What of it is shared, where the provider was told that it may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharing: Option<Sharing>,
     /// Every attempt to have it paid.
     pub attempts: Vec<Attempt>,
     /// When a provider was last asked about it.
@@ -181,10 +184,10 @@ pub const COLUMNS: [&str; 51] = [
 pub const PRIVATE_COLUMNS: [&str; 4] = ["client_ip", "openid", "notify_info", "notify_path"];
 
 impl Order {
-    /// The order's VK-Pay columns (`docs/protocols/vkpay.md#order-columns`), without what is only the bundle's. Shipping is
-    /// not among them: a handler gets `custom` beside the columns, and merchants may have an address under that name.
+    /// The order's VK-Pay columns (`docs/protocols/vkpay.md#order-columns`), without what is only the bundle's. Shipping and
+    /// sharing are not among them: a handler gets `custom` beside the columns, and merchants may have an address under that name.
     pub fn columns(&self) -> Map<String, Value> {
-        const OURS: [&str; 6] = ["attempts", "queried_at", "version", "other", "refundable", "shipping"];
+        const OURS: [&str; 7] = ["attempts", "queried_at", "version", "other", "refundable", "shipping", "sharing"];
         let mut columns = match serde_json::to_value(self) {
             Ok(Value::Object(columns)) => columns,
             _ => Map::new(),

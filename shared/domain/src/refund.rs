@@ -82,6 +82,9 @@ pub struct Refund {
     /// How often it was sent to a bank card, because the payer's account did not take it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub sent_to_card: u64,
+    /// The returns of shares that it waits for: it is sent to the provider when each of them has ended well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub returns: Vec<String>,
     /// What the provider last said, when it was not a success.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -116,6 +119,7 @@ impl Refund {
             repeated: false,
             cash_refund_fee: None,
             sent_to_card: 0,
+            returns: Vec::new(),
             reason: None,
             create_date: now,
             refund_date: None,

@@ -5,7 +5,7 @@ use super::query::Asked;
 use super::wanted::{Wanted, read};
 use super::{Caller, Confirmed, Context, Fields, Source};
 use crypto::hash;
-use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Parameters, REVERSAL, Status, UnixMs};
+use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Parameters, REVERSAL, Sharing, Status, UnixMs};
 use providers::{CallError, CreateRequest, Created, Gateway, Meaning};
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -243,6 +243,7 @@ async fn begin(
         user_order_success: None,
         user_order_reason: None,
         shipping: None,
+        sharing: gateway.is_shared(&wanted.other).then(Sharing::default),
         attempts: vec![attempt],
         queried_at: UnixMs::EPOCH,
         version: 1,

@@ -102,7 +102,7 @@ impl Message {
     pub(crate) fn due(claim: Claim, at: UnixMs) -> Self {
         let lane = match claim.item.what {
             Due::Order(_) => claim.provider.map_or(Lane::Money, Lane::Orders),
-            Due::Refund(..) => Lane::Money,
+            Due::Refund(..) | Due::Share(..) | Due::Return(..) => Lane::Money,
             Due::Transfer(_) | Due::Authorization(_) => Lane::Transfers,
             Due::Task(..) => Lane::Tasks,
         };

@@ -1,5 +1,6 @@
 //! `pay/refund` and `pay/queryRefund`: reserve, call, settle or release.
 
+use super::share::TakenBack;
 use super::{Caller, Context, Fields, Source};
 use domain::{Attempt, Code, Failure, Fen, MAX_REFUNDS, Order, Refund, RefundState, fields as f};
 use providers::{ABNORMAL, CallError, Gateway, Meaning, RefundProgress, RefundRequest, RefundStanding};
@@ -94,14 +95,14 @@ pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) 
         gateway
             .check_refund(&number, input.refund_desc)
             .map_err(|(field, what)| Failure::new(Code::FIELD).at(field).says(format!("{field}: {what}")))?;
-        let refund = Refund {
+        let mut refund = Refund {
             refund_desc: input.refund_desc.to_owned(),
             ..Refund::begun(&order, attempt, number, amount, cx.now())
         };
         let entry = HistoryEntry::new("refund reserved", &caller.source, cx.now())
             .with("out_refund_no", &refund.out_refund_no)
             .with("refund_fee", &amount);
-        match cx.store.reserve_refund(&refund, false, &entry).await? {
+        match reserve(cx, &order, &mut refund, false, &entry).await? {
             Reserved::Done => return call(cx, &order, attempt, &gateway, refund, false).await,
             Reserved::NumberTaken if input.out_refund_no.is_some() => {
                 // Ours by another request at this moment, or another order's.
@@ -115,6 +116,47 @@ pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) 
         }
     }
     Err(Code::BUSY.into())
+}
+
+/// Reserves a refund's amount; of an order that may be shared, with the returns that it then waits for.
+async fn reserve(
+    cx: &Context<'_>,
+    order: &Order,
+    refund: &mut Refund,
+    again: bool,
+    entry: &HistoryEntry,
+) -> Result<Reserved, Failure> {
+    match order.sharing {
+        Some(_) if refund.incident.is_none() => super::share::reserve_refund(cx, refund, again, entry).await,
+        Some(_) | None => Ok(cx.store.reserve_refund(refund, again, entry).await?),
+    }
+}
+
+/// Whether a refund may go to its provider: `None` when what it takes back from receivers is back, or when there is nothing.
+/// Else how it stands.
+///
+/// # Errors
+/// 422 a share was not returned, and the refund has ended with it; 504 nobody knows.
+async fn waits(cx: &Context<'_>, order: &Order, refund: &Refund) -> Result<Option<(Order, Refund)>, Failure> {
+    if refund.returns.is_empty() {
+        return Ok(None);
+    }
+    match super::share::take_back(cx, order, refund).await? {
+        TakenBack::All => Ok(None),
+        TakenBack::UnderWay => as_it_stands(cx, refund).await.map(Some),
+        TakenBack::Unknown => Err(unknown(refund)),
+        TakenBack::Failed => {
+            let (_, refund) = as_it_stands(cx, refund).await?;
+            Err(not_returned(&refund))
+        }
+    }
+}
+
+fn not_returned(refund: &Refund) -> Failure {
+    Failure::new(Code::SHARE_NOT_RETURNED)
+        .says(refund.reason.clone().unwrap_or_default())
+        .with("out_refund_no", refund.out_refund_no.as_str())
+        .with("status", refund.state.name())
 }
 
 fn exceeds(order: &Order) -> Failure {
@@ -151,6 +193,9 @@ async fn repeat(
 async fn again(cx: &Context<'_>, order: &Order, refund: &Refund) -> Result<(Order, Refund), Failure> {
     let attempt = order.attempt(refund.attempt).ok_or(Code::NOT_REFUNDED)?;
     let gateway = cx.gateway(attempt).await?;
+    if let Some(stands) = waits(cx, order, refund).await? {
+        return Ok(stands);
+    }
     let told = gateway.query_refund(cx.clients, order, attempt, refund, cx.now()).await;
     let blind = match &told {
         Ok(standing) if standing.is_known() => {
@@ -206,18 +251,24 @@ pub(super) async fn pursue(
 ) -> Result<(Order, Refund), Failure> {
     let attempt = order.attempt(refund.attempt).ok_or(Code::NOT_REFUNDED)?;
     let gateway = cx.gateway(attempt).await?;
+    if refund.state == RefundState::Processing
+        && let Some(stands) = waits(cx, order, refund).await?
+    {
+        return Ok(stands);
+    }
     match refund.state {
         RefundState::Success | RefundState::Closed => Ok((order.clone(), refund.clone())),
         RefundState::Refused => {
             let entry = HistoryEntry::new("refund reserved", source, cx.now())
                 .with("out_refund_no", &refund.out_refund_no)
                 .with("refund_fee", &refund.refund_fee);
-            match cx.store.reserve_refund(refund, true, &entry).await? {
+            let mut again = refund.clone();
+            match reserve(cx, order, &mut again, true, &entry).await? {
                 Reserved::Done => {}
                 Reserved::NotEnough => return Err(exceeds(order)),
                 Reserved::NumberTaken => return Err(Code::BUSY.into()),
             }
-            let begun = Refund { state: RefundState::Processing, repeated: false, ..refund.clone() };
+            let begun = Refund { state: RefundState::Processing, repeated: false, ..again };
             call(cx, order, attempt, &gateway, begun, false).await
         }
         RefundState::Processing => match gateway.query_refund(cx.clients, order, attempt, refund, cx.now()).await {
@@ -244,6 +295,9 @@ async fn call(
     refund: Refund,
     blind: bool,
 ) -> Result<(Order, Refund), Failure> {
+    if let Some(stands) = waits(cx, order, &refund).await? {
+        return Ok(stands);
+    }
     let (base, path) = cx.callback("refund-notify", attempt.provider, &attempt.merchant)?;
     let request = RefundRequest {
         order,

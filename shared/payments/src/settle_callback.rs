@@ -37,6 +37,7 @@ pub async fn settle_callback(cx: &Context<'_>, notice: &Notice, source: Source) 
         Notice::Event(event) => settle_event(cx, event, source).await,
         Notice::Shipping(notice) => super::shipping::settle_shipping(cx, notice).await,
         Notice::Complaint(notice) => super::complaints::settle_complaint(cx, notice).await,
+        Notice::Share(notice) => super::sharing::settle_share(cx, notice).await.map(|()| Settled::default()),
         Notice::Echo(_) => Ok(Settled::default()),
         Notice::Other(name) => {
             tracing::info!(name, "a callback that asks for nothing");

@@ -6,6 +6,7 @@
 use super::close::Ended;
 use super::query::Asked;
 use super::queue::{Message, Queues};
+use super::share::Paid;
 use super::watch::watched_until;
 use super::{Context, Ran, Source};
 use domain::{Attempt, AttemptState, Code, Failure, LEASE, Order, RefundState, Status, UnixMs, ask_again, watch_again};
@@ -31,6 +32,8 @@ pub struct Counts {
     pub refunds: AtomicU64,
     /// Transfers that ended.
     pub transfers: AtomicU64,
+    /// Shares, and returns of them, that ended.
+    pub shares: AtomicU64,
     /// Tasks that were done.
     pub tasks: AtomicU64,
     /// Tasks that were given up.
@@ -194,13 +197,16 @@ async fn queue(cx: &Context<'_>, queues: &dyn Queues, items: &[DueItem], at: Uni
 async fn claim_and_bring_on(cx: &Context<'_>, item: &DueItem, at: UnixMs, counts: &Counts) {
     let done = match item.what {
         Due::Task(..) => bring_on(cx, &Claim::none(item), at, counts).await,
-        Due::Order(_) | Due::Refund(..) | Due::Transfer(_) | Due::Authorization(_) => {
-            match cx.store.claim_due(item, at, LEASE).await {
-                Ok(Some(claim)) => bring_on(cx, &claim, at, counts).await,
-                Ok(None) => Ok(()),
-                Err(error) => Err(error.into()),
-            }
-        }
+        Due::Order(_)
+        | Due::Refund(..)
+        | Due::Share(..)
+        | Due::Return(..)
+        | Due::Transfer(_)
+        | Due::Authorization(_) => match cx.store.claim_due(item, at, LEASE).await {
+            Ok(Some(claim)) => bring_on(cx, &claim, at, counts).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error.into()),
+        },
     };
     if let Err(failure) = done {
         Counts::add(&counts.errors, 1);
@@ -215,6 +221,8 @@ pub(super) async fn bring_on(cx: &Context<'_>, claim: &Claim, at: UnixMs, counts
         Due::Task(no, name) => task(cx, no, name, at, counts).await,
         Due::Order(no) => order(cx, claim, no, at, counts).await,
         Due::Refund(no, number) => refund(cx, claim, no, number, at, counts).await,
+        Due::Share(no, number) => share(cx, claim, no, number, at, counts).await,
+        Due::Return(no, number) => share_return(cx, claim, no, number, at, counts).await,
         Due::Transfer(key) => transfer(cx, claim, key, at, counts).await,
         Due::Authorization(key) => authorization(cx, claim, key, at, counts).await,
     }
@@ -248,7 +256,7 @@ async fn refund(
     let pursued = super::refund::pursue(cx, &order, &refund, "reconcile").await;
     let ended = match &pursued {
         Ok((_, refund)) => refund.state != RefundState::Processing,
-        Err(failure) => failure.code == Code::REFUND_REFUSED,
+        Err(failure) => [Code::REFUND_REFUSED, Code::SHARE_NOT_RETURNED].contains(&failure.code),
     };
     if ended {
         Counts::add(&counts.refunds, 1);
@@ -260,6 +268,74 @@ async fn refund(
     }
     match pursued {
         Err(failure) if failure.code != Code::OUTCOME_UNKNOWN => Err(failure),
+        _ => Ok(()),
+    }
+}
+
+async fn share(
+    cx: &Context<'_>,
+    claim: &Claim,
+    no: &str,
+    number: &str,
+    at: UnixMs,
+    counts: &Counts,
+) -> Result<(), Failure> {
+    let (Some(order), Some(share)) = (cx.store.order(no).await?, cx.store.share(no, number).await?) else {
+        return Ok(cx.store.due_next(claim, None).await?);
+    };
+    if !share.state.is_open() {
+        return Ok(cx.store.due_next(claim, None).await?);
+    }
+    Counts::add(&counts.asked, 1);
+    let pursued = match Paid::of(cx, &order).await {
+        Ok(paid) => super::share::pursue(cx, &paid, &share).await.map(|now| now.state.is_open()),
+        Err(failure) => Err(failure),
+    };
+    shared(cx, claim, (share.create_date, number), &pursued, at, counts).await
+}
+
+async fn share_return(
+    cx: &Context<'_>,
+    claim: &Claim,
+    no: &str,
+    number: &str,
+    at: UnixMs,
+    counts: &Counts,
+) -> Result<(), Failure> {
+    let (Some(order), Some(made)) = (cx.store.order(no).await?, cx.store.share_return(no, number).await?) else {
+        return Ok(cx.store.due_next(claim, None).await?);
+    };
+    if !made.state.is_open() || made.out_refund_no.is_some() {
+        return Ok(cx.store.due_next(claim, None).await?);
+    }
+    Counts::add(&counts.asked, 1);
+    let pursued = match Paid::of(cx, &order).await {
+        Ok(paid) => super::share::pursue_return(cx, &paid, &made).await.map(|now| now.state.is_open()),
+        Err(failure) => Err(failure),
+    };
+    shared(cx, claim, (made.create_date, number), &pursued, at, counts).await
+}
+
+/// What a look at a share or a return has brought: `pursued` says whether it is still open.
+async fn shared(
+    cx: &Context<'_>,
+    claim: &Claim,
+    (begun, number): (UnixMs, &str),
+    pursued: &Result<bool, Failure>,
+    at: UnixMs,
+    counts: &Counts,
+) -> Result<(), Failure> {
+    let refused = |failure: &Failure| failure.code == Code::SHARE_REFUSED;
+    if matches!(pursued, Ok(false)) || pursued.as_ref().is_err_and(refused) {
+        Counts::add(&counts.shares, 1);
+        return Ok(());
+    }
+    cx.store.due_next(claim, Some(ask_again(begun, at))).await?;
+    if at.since(begun) > TOO_LONG {
+        telemetry::alarm!("share_pending", number);
+    }
+    match pursued {
+        Err(failure) if failure.code != Code::OUTCOME_UNKNOWN => Err(failure.clone()),
         _ => Ok(()),
     }
 }

@@ -66,7 +66,10 @@ pub(super) async fn read<'a>(
     };
     let subject = fields.needed_text(&f::SUBJECT)?;
     let kind = fields.needed_text(&f::TYPE)?;
-    let other = fields.object(&f::OTHER)?;
+    let mut other = fields.object(&f::OTHER)?;
+    if cx.config.profit_sharing.contains(kind) && gateway.can_share().is_ok() && !other.contains_key("profit_sharing") {
+        gateway.mark_shared(&mut other);
+    }
     let named = fields.text(&f::USER_ID)?;
     if let (Some(user), Some(named), false) = (&caller.user, named, caller.trusted)
         && user != named

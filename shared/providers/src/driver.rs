@@ -9,12 +9,13 @@ use crate::{
     AbnormalRefund, Account, AuthorizationRequest, AuthorizationStanding, Balance, BalanceRequest, CallError,
     CallbackError, CallbackRequest, Closing, ComplaintAnswer, ComplaintEnd, ComplaintPage, CreateRequest, Created,
     Goods, GoodsRequest, Held, Login, Meaning, Merchant, Node, Notice, Proof, ProviderClients, ProviderReply, Purchase,
-    RawOutcome, RawRequest, Receipt, RefundRequest, RefundStanding, Refusal, ShippingRequest, ShippingStanding,
-    Standing, Stands, TransferRequest, TransferStanding, Verdict,
+    RawOutcome, RawRequest, Receipt, ReceiverRequest, RefundRequest, RefundStanding, Refusal, ReturnRequest,
+    ShareRequest, ShippingRequest, ShippingStanding, Standing, Stands, TransferRequest, TransferStanding, Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
 use domain::{
-    Attempt, Code, Complaint, ComplaintLine, Day, Failure, Order, Payment, Provider, Refund, ShippingMode, UnixMs,
+    Attempt, Code, Complaint, ComplaintLine, Day, Failure, Fen, Order, Payment, Provider, Refund, ReturnStanding,
+    ShareStanding, ShippingMode, UnixMs,
 };
 use http::HeaderMap;
 use serde_json::{Map, Value};
@@ -415,6 +416,61 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
 
     /// Asks for the merchant's balance.
     async fn balance(&self, _cx: Cx<'_>, _request: &BalanceRequest<'_>) -> Result<Balance, CallError> {
+        unsupported()
+    }
+
+    /// Whether this node can share what was paid through it.
+    ///
+    /// # Errors
+    /// [`Code::UNSUPPORTED`], with what it lacks.
+    fn can_share(&self) -> Result<(), Failure> {
+        Err(Failure::new(Code::UNSUPPORTED).says("profitShare"))
+    }
+
+    /// Whether `other` of an order has the provider keep the money so that it can be shared.
+    fn is_shared(&self, _other: &Map<String, Value>) -> bool {
+        false
+    }
+
+    /// Has `other` of an order say so.
+    fn mark_shared(&self, _other: &mut Map<String, Value>) {}
+
+    /// Shares what was paid, or ends sharing. The same number again is the same share.
+    async fn share(&self, _cx: Cx<'_>, _request: &ShareRequest<'_>) -> Result<ShareStanding, CallError> {
+        unsupported()
+    }
+
+    /// Asks how a share stands; `None` when the provider does not know the number.
+    async fn query_share(&self, _cx: Cx<'_>, _request: &ShareRequest<'_>) -> Result<Option<ShareStanding>, CallError> {
+        unsupported()
+    }
+
+    /// Takes back what a receiver got. The same number again is the same return.
+    async fn return_share(&self, _cx: Cx<'_>, _request: &ReturnRequest<'_>) -> Result<ReturnStanding, CallError> {
+        unsupported()
+    }
+
+    /// Asks how a return stands; `None` when the provider does not know the number.
+    async fn query_return(
+        &self,
+        _cx: Cx<'_>,
+        _request: &ReturnRequest<'_>,
+    ) -> Result<Option<ReturnStanding>, CallError> {
+        unsupported()
+    }
+
+    /// Asks how much of a payment is kept to be shared.
+    async fn unsplit(&self, _cx: Cx<'_>, _attempt: &Attempt, _transaction_id: &str) -> Result<Fen, CallError> {
+        unsupported()
+    }
+
+    /// Says who may be given a share. Twice is once.
+    async fn add_receiver(&self, _cx: Cx<'_>, _request: &ReceiverRequest<'_>) -> Result<(), CallError> {
+        unsupported()
+    }
+
+    /// Says who no longer may. Twice is once.
+    async fn delete_receiver(&self, _cx: Cx<'_>, _request: &ReceiverRequest<'_>) -> Result<(), CallError> {
         unsupported()
     }
 

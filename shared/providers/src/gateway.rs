@@ -5,11 +5,14 @@ use crate::driver::{Client, Cx, Driver, Shape};
 use crate::{
     AbnormalRefund, AuthorizationRequest, AuthorizationStanding, Balance, BalanceRequest, CallError, CallbackError,
     CallbackRequest, Closing, CreateRequest, Created, Goods, GoodsRequest, Held, Login, Merchant, Node, Notice, Proof,
-    ProviderReply, Purchase, RawOutcome, RawRequest, Receipt, RefundRequest, RefundStanding, ShippingRequest,
-    ShippingStanding, Standing, Stands, TokenCache, TransferRequest, TransferStanding, Verdict, wxpay,
+    ProviderReply, Purchase, RawOutcome, RawRequest, Receipt, ReceiverRequest, RefundRequest, RefundStanding,
+    ReturnRequest, ShareRequest, ShippingRequest, ShippingStanding, Standing, Stands, TokenCache, TransferRequest,
+    TransferStanding, Verdict, wxpay,
 };
 use config::TransferDefaults;
-use domain::{Attempt, Code, Failure, Order, Payment, Provider, Refund, ShippingMode, UnixMs};
+use domain::{
+    Attempt, Code, Failure, Fen, Order, Payment, Provider, Refund, ReturnStanding, ShareStanding, ShippingMode, UnixMs,
+};
 use futures::future::BoxFuture;
 use net::egress::Receivers;
 use net::provider_http::Http;
@@ -491,6 +494,110 @@ impl Gateway {
         now: UnixMs,
     ) -> Result<Balance, CallError> {
         on_node!(&self.node, node => self.timed(Box::pin(node.balance(self.cx(clients, now), request))).await)
+    }
+
+    /// Whether this node can share what was paid through it.
+    ///
+    /// # Errors
+    /// [`Code::UNSUPPORTED`], with what it lacks.
+    pub fn can_share(&self) -> Result<(), Failure> {
+        on_node!(&self.node, node => node.can_share())
+    }
+
+    /// Whether `other` of an order has the provider keep the money so that it can be shared.
+    pub fn is_shared(&self, other: &Map<String, Value>) -> bool {
+        on_node!(&self.node, node => node.is_shared(other))
+    }
+
+    /// Has `other` of an order say so.
+    pub fn mark_shared(&self, other: &mut Map<String, Value>) {
+        on_node!(&self.node, node => node.mark_shared(other));
+    }
+
+    /// Shares what was paid, or ends sharing. The same number again is the same share.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn share(
+        &self,
+        clients: &ProviderClients,
+        request: &ShareRequest<'_>,
+    ) -> Result<ShareStanding, CallError> {
+        on_node!(&self.node, node => self.timed(Box::pin(node.share(self.cx(clients, request.now), request))).await)
+    }
+
+    /// Asks how a share stands; `None` when the provider does not know the number.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn query_share(
+        &self,
+        clients: &ProviderClients,
+        request: &ShareRequest<'_>,
+    ) -> Result<Option<ShareStanding>, CallError> {
+        on_node!(&self.node, node => self.timed(Box::pin(node.query_share(self.cx(clients, request.now), request))).await)
+    }
+
+    /// Takes back what a receiver got. The same number again is the same return.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn return_share(
+        &self,
+        clients: &ProviderClients,
+        request: &ReturnRequest<'_>,
+    ) -> Result<ReturnStanding, CallError> {
+        on_node!(&self.node, node => self.timed(Box::pin(node.return_share(self.cx(clients, request.now), request))).await)
+    }
+
+    /// Asks how a return stands; `None` when the provider does not know the number.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn query_return(
+        &self,
+        clients: &ProviderClients,
+        request: &ReturnRequest<'_>,
+    ) -> Result<Option<ReturnStanding>, CallError> {
+        on_node!(&self.node, node => self.timed(Box::pin(node.query_return(self.cx(clients, request.now), request))).await)
+    }
+
+    /// Asks how much of a payment is kept to be shared.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn unsplit(
+        &self,
+        clients: &ProviderClients,
+        attempt: &Attempt,
+        transaction_id: &str,
+        now: UnixMs,
+    ) -> Result<Fen, CallError> {
+        on_node!(&self.node, node => self.timed(Box::pin(node.unsplit(self.cx(clients, now), attempt, transaction_id))).await)
+    }
+
+    /// Says who may be given a share. Twice is once.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn add_receiver(
+        &self,
+        clients: &ProviderClients,
+        request: &ReceiverRequest<'_>,
+    ) -> Result<(), CallError> {
+        on_node!(&self.node, node => self.timed(Box::pin(node.add_receiver(self.cx(clients, request.now), request))).await)
+    }
+
+    /// Says who no longer may. Twice is once.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn delete_receiver(
+        &self,
+        clients: &ProviderClients,
+        request: &ReceiverRequest<'_>,
+    ) -> Result<(), CallError> {
+        on_node!(&self.node, node => self.timed(Box::pin(node.delete_receiver(self.cx(clients, request.now), request))).await)
     }
 
     /// Verifies an in-app purchase that a client brings for an attempt. Refused is what is not authentic,

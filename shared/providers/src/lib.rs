@@ -58,7 +58,7 @@ pub type Config = config::Document<Merchant>;
 
 use domain::{
     Attempt, Authorization, AuthorizationState, Code, Complaint, Day, Failure, Fen, Field, Logistics, Order, Parties,
-    Payment, Provider, ShippingReport, ShippingState, Transfer, TransferState, UnixMs,
+    Payment, Provider, Share, ShareReturn, ShippingReport, ShippingState, Transfer, TransferState, UnixMs,
 };
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value};
@@ -569,6 +569,61 @@ pub struct ComplaintEnd<'a> {
     pub remark: Option<&'a str>,
 }
 
+/// What a provider is asked to share, or to tell of; the end of sharing, where there are no receivers.
+pub struct ShareRequest<'a> {
+    /// The attempt that was paid.
+    pub attempt: &'a Attempt,
+    /// The share; its numbers, receivers and texts are sent.
+    pub share: &'a Share,
+    /// Now.
+    pub now: UnixMs,
+}
+
+/// What a provider is asked to take back from a receiver, or to tell of.
+pub struct ReturnRequest<'a> {
+    /// The attempt that was paid.
+    pub attempt: &'a Attempt,
+    /// The return; its numbers, amount and text are sent.
+    pub made: &'a ShareReturn,
+    /// Now.
+    pub now: UnixMs,
+}
+
+/// Who may be given a share, or no longer.
+pub struct ReceiverRequest<'a> {
+    /// `MERCHANT_ID`, `PERSONAL_OPENID`, `PERSONAL_SUB_OPENID`.
+    pub kind: &'a str,
+    /// The account.
+    pub account: &'a str,
+    /// The name, which is sent encrypted.
+    pub name: Option<&'a str>,
+    /// The application of an openid, where it is not the node's.
+    pub app_id: Option<&'a str>,
+    /// The sub-merchant that shares, of a service provider.
+    pub sub_mchid: Option<&'a str>,
+    /// What the receiver is to the merchant.
+    pub relation_type: Option<&'a str>,
+    /// The same in the merchant's words.
+    pub custom_relation: Option<&'a str>,
+    /// Now.
+    pub now: UnixMs,
+}
+
+/// A message about a share: whoever was given it is told. The provider is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShareNotice {
+    /// Who was paid through.
+    pub provider: Provider,
+    /// The merchant in the configuration whose keys verified it.
+    pub merchant: String,
+    /// The merchant at the provider who shares.
+    pub mch_id: String,
+    /// The provider's number of the payment.
+    pub transaction_id: String,
+    /// The number of the share, or of the return.
+    pub out_order_no: String,
+}
+
 /// A callback as it arrived.
 pub struct CallbackRequest<'a> {
     /// The method.
@@ -602,6 +657,8 @@ pub enum Notice {
     Shipping(ShippingNotice),
     /// Somebody complains, or something was said about a complaint: the provider is asked.
     Complaint(ComplaintNotice),
+    /// A share, or a return of one, has moved: the provider is asked.
+    Share(ShareNotice),
     /// A probe of the URL that is answered with this text.
     Echo(String),
     /// Something else that asks for nothing: acknowledged, and logged by this name.

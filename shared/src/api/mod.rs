@@ -9,7 +9,7 @@ mod view;
 pub use envelope::{Call, Dialect};
 pub use origin::Origin;
 pub use reply::Reply;
-pub use view::{order_columns, payment_result, qrcode_image, refund_result};
+pub use view::{order_columns, payment_result, qrcode_image, refund_result, return_fields, share_fields};
 
 use crate::app::App;
 use domain::action::Actions;

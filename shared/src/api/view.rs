@@ -1,6 +1,6 @@
 //! What of an order a reply shows, in VK-Pay's names.
 
-use domain::{Order, PRIVATE_COLUMNS, Refund, UnixMs};
+use domain::{Order, PRIVATE_COLUMNS, Refund, Share, ShareReturn, UnixMs};
 use payments::Caller;
 use serde_json::{Map, Value, json};
 
@@ -28,6 +28,7 @@ const PUBLIC: [&str; 13] = [
 pub fn order_columns(order: &Order, caller: &Caller) -> Map<String, Value> {
     let mut columns = order.columns();
     columns.extend(order.shipping.as_ref().map(|shipping| ("shipping".to_owned(), shipping.shown())));
+    columns.extend(order.sharing.filter(|_| caller.trusted).map(|sharing| ("sharing".to_owned(), json!(sharing))));
     columns.retain(|key, _| caller.trusted || !PRIVATE_COLUMNS.contains(&key.as_str()));
     shown(columns, caller)
 }
@@ -80,6 +81,47 @@ pub fn refund_result(order: &Order, refund: &Refund) -> Map<String, Value> {
         "refund_fee": refund.refund_fee,
         "status": refund.state,
         "reason": refund.reason,
+    });
+    match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// The fields of a share.
+pub fn share_fields(share: &Share) -> Map<String, Value> {
+    let value = json!({
+        "out_trade_no": share.out_trade_no,
+        "out_order_no": share.out_order_no,
+        "order_id": share.order_id,
+        "state": share.state,
+        "amount": share.amount(),
+        "unfreeze_unsplit": share.unfreeze_unsplit,
+        "receivers": share.receivers,
+        "reason": share.reason,
+        "create_date": share.create_date,
+        "end_date": share.end_date,
+    });
+    match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// The fields of a return.
+pub fn return_fields(made: &ShareReturn) -> Map<String, Value> {
+    let value = json!({
+        "out_trade_no": made.out_trade_no,
+        "out_order_no": made.out_order_no,
+        "out_return_no": made.out_return_no,
+        "return_id": made.return_id,
+        "return_mchid": made.return_mchid,
+        "amount": made.amount,
+        "state": made.state,
+        "fail_reason": made.fail_reason,
+        "out_refund_no": made.out_refund_no,
+        "create_date": made.create_date,
+        "end_date": made.end_date,
     });
     match value {
         Value::Object(fields) => fields,

@@ -1,4 +1,4 @@
-//! What is due: the sparse index of unfinished orders, refunds, transfers and tasks.
+//! What is due: the sparse index of unfinished orders, refunds, shares and their returns, transfers and tasks.
 //!
 //! `due` is an item's next time and, while somebody is at it, the end of their claim: so claiming is one
 //! conditional write of the value that was seen, and a claim of a process that died ends by itself.
@@ -31,6 +31,10 @@ pub enum Due {
     Order(String),
     /// A refund: its order and its number.
     Refund(String, String),
+    /// A share: its order and its number.
+    Share(String, String),
+    /// A return of a share that no refund waits for: its order and its number.
+    Return(String, String),
     /// A task: its order and its name.
     Task(String, String),
     /// A transfer, by the key of its item.
@@ -185,6 +189,8 @@ impl DueItem {
         let what = match (order, sk.split_once('#')) {
             (Some(no), None) => Due::Order(no),
             (Some(no), Some(("R", number))) => Due::Refund(no, number.to_owned()),
+            (Some(no), Some(("S", number))) => Due::Share(no, number.to_owned()),
+            (Some(no), Some(("SR", number))) => Due::Return(no, number.to_owned()),
             (Some(no), Some(("K", name))) => Due::Task(no, name.to_owned()),
             (None, _) if pk.starts_with("X#") => Due::Transfer(pk.clone()),
             (None, _) if pk.starts_with("A#") => Due::Authorization(pk.clone()),

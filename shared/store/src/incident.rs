@@ -50,6 +50,8 @@ pub enum IncidentName {
     Unshipped,
     /// A payer complains at the provider, and waits for the merchant.
     Complaint,
+    /// A receiver did not return its share, so that a refund was not made.
+    ShareNotReturned,
     /// A bill has a payment that the table has not.
     BillMissingHere,
     /// The table has a payment that the bill has not.
@@ -87,6 +89,7 @@ impl IncidentName {
             Self::HandlerParked => "handler_parked",
             Self::Unshipped => "unshipped",
             Self::Complaint => "complaint",
+            Self::ShareNotReturned => "share_not_returned",
             Self::BillMissingHere => "bill_missing_here",
             Self::BillMissingThere => "bill_missing_there",
             Self::BillAmount => "bill_amount",

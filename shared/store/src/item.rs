@@ -32,6 +32,26 @@ impl Key {
         Self::new(format!("O#{out_trade_no}"), format!("R#{out_refund_no}"))
     }
 
+    /// A share of an order, beside it.
+    pub(crate) fn share(out_trade_no: &str, out_order_no: &str) -> Self {
+        Self::new(format!("O#{out_trade_no}"), format!("S#{out_order_no}"))
+    }
+
+    /// A return of a share, beside its order.
+    pub(crate) fn share_return(out_trade_no: &str, out_return_no: &str) -> Self {
+        Self::new(format!("O#{out_trade_no}"), format!("SR#{out_return_no}"))
+    }
+
+    /// Whose share a merchant's number is: makes it unique.
+    pub(crate) fn share_number(provider: &str, merchant: &str, out_order_no: &str) -> Self {
+        Self::new(format!("S#{provider}#{merchant}#{out_order_no}"), "S")
+    }
+
+    /// Whose return a merchant's number is: makes it unique.
+    pub(crate) fn return_number(provider: &str, merchant: &str, out_return_no: &str) -> Self {
+        Self::new(format!("SR#{provider}#{merchant}#{out_return_no}"), "SR")
+    }
+
     /// An entry of the order's history; sorts by time.
     pub(crate) fn history(out_trade_no: &str, at: UnixMs) -> Self {
         let tail = hex::encode(crypto::random::<4>());

@@ -324,7 +324,7 @@ pub(super) fn number_claim(refund: &Refund) -> Item {
 }
 
 /// A refused refund that begins again.
-fn begun_again(shard: String, at: UnixMs) -> Expression {
+pub(super) fn begun_again(shard: String, at: UnixMs) -> Expression {
     let mut update = Expression::default();
     update
         .when("state", "=", RefundState::Refused)

@@ -65,7 +65,12 @@ pub(super) async fn read(
         Notice::Refund(refund) => refund.provider = Provider::Douyin,
         Notice::Transfer(_) | Notice::Authorization(_) => return Err(CallbackError::Malformed("a transfer")),
         Notice::Complaint(_) => return Err(CallbackError::Malformed("a complaint")),
-        Notice::Hint(_) | Notice::Event(_) | Notice::Shipping(_) | Notice::Echo(_) | Notice::Other(_) => {}
+        Notice::Hint(_)
+        | Notice::Event(_)
+        | Notice::Shipping(_)
+        | Notice::Share(_)
+        | Notice::Echo(_)
+        | Notice::Other(_) => {}
     }
     Ok(notice)
 }

@@ -10,7 +10,7 @@ use crate::common::wechat_push;
 use crate::wxpay::{Api, Scheme, V3, WECHAT_PAY, WxpayNode};
 use crate::{
     AuthorizationNotice, CallbackError, CallbackRequest, ComplaintNotice, Notice, ProviderClients, ProviderReply,
-    RefundNotice, RefundProgress, TransferNotice, Verdict, missing_key,
+    RefundNotice, RefundProgress, ShareNotice, TransferNotice, Verdict, missing_key,
 };
 use crypto::aes::open_gcm;
 use domain::{AuthorizationState, Parties, Provider};
@@ -175,6 +175,9 @@ fn open(v3: &V3, body: &[u8]) -> Result<Option<(String, Value)>, CallbackError> 
 }
 
 fn notice(merchant: &str, mch_id: &str, event: &str, object: &Value) -> Result<Notice, CallbackError> {
+    if is_of_a_share(event, object) {
+        return share_notice(merchant, object);
+    }
     if event == "TRANSACTION.SUCCESS" {
         if object["trade_state"].as_str() != Some("SUCCESS") {
             return Err(CallbackError::Malformed("trade_state"));
@@ -195,6 +198,25 @@ fn notice(merchant: &str, mch_id: &str, event: &str, object: &Value) -> Result<N
         return complaint_notice(merchant, mch_id, object);
     }
     Ok(Notice::Other(event.chars().filter(|c| c.is_ascii_graphic()).take(64).collect()))
+}
+
+/// What tells a receiver of a share, or of its return, has the event of a payment, or one of its own
+/// (`docs/protocols/merchant-operations.md#profit-sharing`). It has no state, and names a receiver.
+fn is_of_a_share(event: &str, object: &Value) -> bool {
+    event.starts_with("PROFITSHARING.")
+        || event == "TRANSACTION.SUCCESS" && object["receiver"].is_object() && object.get("trade_state").is_none()
+}
+
+fn share_notice(merchant: &str, object: &Value) -> Result<Notice, CallbackError> {
+    const MISSING: CallbackError = CallbackError::Malformed("the share's fields");
+    let text = |key: &str| object.get(key).and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_owned);
+    Ok(Notice::Share(ShareNotice {
+        provider: Provider::Wxpay,
+        merchant: merchant.to_owned(),
+        mch_id: text("sp_mchid").or_else(|| text("mchid")).ok_or(MISSING)?,
+        transaction_id: text("transaction_id").ok_or(MISSING)?,
+        out_order_no: text("out_order_no").ok_or(MISSING)?,
+    }))
 }
 
 fn refund_notice(merchant: &str, event: &str, object: &Value) -> Result<Notice, CallbackError> {

@@ -3,8 +3,8 @@
 use super::config::{ALIASES, Api, IGNORED, MINI_PROGRAM, NODES, V3, WxpayNode};
 use super::failure::{is_paying, ours};
 use super::{
-    authorization, bill, callback, check, client, complaint, examine, fund_flow, receipt, request, shipping, transfer,
-    v2, v3, v3_refund,
+    authorization, bill, callback, check, client, complaint, examine, fund_flow, receipt, request, sharing, shipping,
+    transfer, v2, v3, v3_refund,
 };
 use crate::bill::{FundStatement, Statement};
 use crate::common::{raw, wechat_login};
@@ -13,11 +13,16 @@ use crate::driver::{Client, Cx, Driver, Shape, unsupported};
 use crate::{
     AbnormalRefund, Account, AuthorizationRequest, AuthorizationStanding, Balance, BalanceRequest, CallError,
     CallbackError, CallbackRequest, Closing, ComplaintAnswer, ComplaintEnd, ComplaintPage, CreateRequest, Created,
-    Login, Merchant, Node, Notice, ProviderClients, ProviderReply, RawOutcome, RawRequest, Receipt, RefundRequest,
-    RefundStanding, ShippingRequest, ShippingStanding, Standing, TransferRequest, TransferStanding, Verdict,
+    Login, Merchant, Node, Notice, ProviderClients, ProviderReply, RawOutcome, RawRequest, Receipt, ReceiverRequest,
+    RefundRequest, RefundStanding, ReturnRequest, ShareRequest, ShippingRequest, ShippingStanding, Standing,
+    TransferRequest, TransferStanding, Verdict,
 };
 use config::{Reader, Section, TransferDefaults};
-use domain::{Attempt, Code, Complaint, ComplaintLine, Day, Failure, Order, Refund, ShippingMode, UnixMs};
+use domain::{
+    Attempt, Code, Complaint, ComplaintLine, Day, Failure, Fen, Order, Refund, ReturnStanding, ShareStanding,
+    ShippingMode, UnixMs,
+};
+use serde_json::{Map, Value};
 
 impl Driver for WxpayNode {
     const SECTION: Section = Section {
@@ -309,6 +314,70 @@ impl Driver for WxpayNode {
         match transfer_keys(self) {
             Some(v3) => complaint::subscribe(cx, self, v3, url).await,
             None => unsupported(),
+        }
+    }
+
+    fn can_share(&self) -> Result<(), Failure> {
+        match &self.api {
+            Api::V3(_) => Ok(()),
+            Api::V2(_) => Err(Failure::new(Code::UNSUPPORTED).says("wxpay: profit sharing needs version 3")),
+        }
+    }
+
+    fn is_shared(&self, other: &Map<String, Value>) -> bool {
+        sharing::is_shared(other)
+    }
+
+    fn mark_shared(&self, other: &mut Map<String, Value>) {
+        sharing::mark_shared(other);
+    }
+
+    async fn share(&self, cx: Cx<'_>, request: &ShareRequest<'_>) -> Result<ShareStanding, CallError> {
+        match &self.api {
+            Api::V3(v3) => sharing::share(cx.clients, self, v3, request).await,
+            Api::V2(_) => unsupported(),
+        }
+    }
+
+    async fn query_share(&self, cx: Cx<'_>, request: &ShareRequest<'_>) -> Result<Option<ShareStanding>, CallError> {
+        match &self.api {
+            Api::V3(v3) => sharing::query(cx.clients, self, v3, request).await,
+            Api::V2(_) => unsupported(),
+        }
+    }
+
+    async fn return_share(&self, cx: Cx<'_>, request: &ReturnRequest<'_>) -> Result<ReturnStanding, CallError> {
+        match &self.api {
+            Api::V3(v3) => sharing::take_back(cx.clients, self, v3, request).await,
+            Api::V2(_) => unsupported(),
+        }
+    }
+
+    async fn query_return(&self, cx: Cx<'_>, request: &ReturnRequest<'_>) -> Result<Option<ReturnStanding>, CallError> {
+        match &self.api {
+            Api::V3(v3) => sharing::query_return(cx.clients, self, v3, request).await,
+            Api::V2(_) => unsupported(),
+        }
+    }
+
+    async fn unsplit(&self, cx: Cx<'_>, attempt: &Attempt, transaction_id: &str) -> Result<Fen, CallError> {
+        match &self.api {
+            Api::V3(v3) => sharing::unsplit(cx, self, v3, attempt, transaction_id).await,
+            Api::V2(_) => unsupported(),
+        }
+    }
+
+    async fn add_receiver(&self, cx: Cx<'_>, request: &ReceiverRequest<'_>) -> Result<(), CallError> {
+        match &self.api {
+            Api::V3(v3) => sharing::add_receiver(cx.clients, self, v3, request).await,
+            Api::V2(_) => unsupported(),
+        }
+    }
+
+    async fn delete_receiver(&self, cx: Cx<'_>, request: &ReceiverRequest<'_>) -> Result<(), CallError> {
+        match &self.api {
+            Api::V3(v3) => sharing::delete_receiver(cx.clients, self, v3, request).await,
+            Api::V2(_) => unsupported(),
         }
     }
 

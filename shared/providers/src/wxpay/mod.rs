@@ -14,6 +14,7 @@
 //! | `bill` | the bill of a day: asked for, downloaded, read |
 //! | `callback` | verify, check the age, decrypt, parse; and the replies |
 //! | `push` | message push of a mini program |
+//! | `sharing` | receivers, shares, their end, and returns |
 //! | `shipping` | what is reported of orders that were paid in one |
 //! | `failure` | what a refusal means, and what leaves the outcome open |
 //! | `examine` | whether the set-up is right, by harmless questions |
@@ -34,6 +35,7 @@ pub mod fund_flow;
 mod push;
 mod receipt;
 mod request;
+mod sharing;
 mod shipping;
 pub mod signing;
 mod text;

@@ -21,6 +21,7 @@ mod wxpay_kit;
 mod wxpay_orders;
 mod wxpay_refunds;
 mod wxpay_requests;
+mod wxpay_sharing;
 mod wxpay_shipping;
 mod wxpay_signing;
 mod wxpay_v2;

@@ -491,3 +491,36 @@ proptest! {
         refused_whatever_it_is(&v3_config(), &headers_of(&body), &body);
     }
 }
+
+/// What a receiver of a share is told, under the event of a payment.
+fn share_told() -> Value {
+    json!({
+        "mchid": MCH, "transaction_id": "4200000001", "order_id": "3008450740201411110007820472",
+        "out_order_no": "S0001", "success_time": "2026-01-01T08:00:00+08:00",
+        "receiver": { "type": "MERCHANT_ID", "account": "1900000100", "amount": 20, "description": "d" },
+    })
+}
+
+#[tokio::test]
+async fn a_notice_of_a_share_is_a_reason_to_ask_and_no_payment() {
+    for name in ["TRANSACTION.SUCCESS", "PROFITSHARING.SUCCESS", "PROFITSHARING.RETURN"] {
+        let Ok(Notice::Share(notice)) = resource(name, &share_told()).await else { panic!("{name}") };
+        assert_eq!((notice.mch_id.as_str(), notice.out_order_no.as_str()), (MCH, "S0001"));
+        assert_eq!((notice.transaction_id.as_str(), notice.merchant.as_str()), ("4200000001", "default"));
+    }
+    for field in ["mchid", "transaction_id", "out_order_no"] {
+        let mut told = share_told();
+        told[field] = Value::Null;
+        assert!(matches!(resource("TRANSACTION.SUCCESS", &told).await, Err(CallbackError::Malformed(_))), "{field}");
+    }
+    // A payment stays one, whatever else it names; without a state and a receiver it is nothing.
+    let mut payment = paid_order();
+    payment["receiver"] = share_told()["receiver"].clone();
+    assert!(matches!(resource("TRANSACTION.SUCCESS", &payment).await, Ok(Notice::Payment(_))));
+    let mut told = share_told();
+    told["receiver"] = Value::Null;
+    assert!(matches!(resource("TRANSACTION.SUCCESS", &told).await, Err(CallbackError::Malformed(_))));
+    let body = event("TRANSACTION.SUCCESS", &share_told()).to_string().into_bytes();
+    let stranger = signed_by(&STRANGER.private, PUB_KEY_ID, NOW, &body);
+    assert!(matches!(read(&v3_config(), &stranger, &body).await, Err(CallbackError::Forged(_))));
+}

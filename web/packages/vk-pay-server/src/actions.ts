@@ -42,6 +42,13 @@ export const ACTIONS = {
   'pay/subscribeComplaints': { function: 'refund', repeats: always },
   // The provider is asked first, and pays one refund once.
   'pay/applyAbnormalRefund': { function: 'refund', repeats: always },
+  'pay/addReceiver': { function: 'refund', repeats: always },
+  'pay/deleteReceiver': { function: 'refund', repeats: always },
+  // A number is one share, or one return, however often it is asked for.
+  'pay/profitShare': { function: 'refund', repeats: always },
+  'pay/unfreezeShare': { function: 'refund', repeats: always },
+  'pay/returnShare': { function: 'refund', repeats: always },
+  'pay/queryShare': { function: 'refund', repeats: always },
   'pay/transfer': { function: 'transfer', repeats: always },
   'pay/queryTransfer': { function: 'transfer', repeats: always },
   'pay/cancelTransfer': { function: 'transfer', repeats: never },

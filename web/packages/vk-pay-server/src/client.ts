@@ -174,6 +174,42 @@ export class VkPay {
     return this.#call('pay/confirmReceive', data, options);
   }
 
+  /** Tells the provider who may be given a share. Twice is once. */
+  addReceiver(data: t.ReceiverRequest, options?: CallOptions): Promise<Reply<t.ReceiverReply>> {
+    return this.#call('pay/addReceiver', data, options);
+  }
+
+  /** The same undone. */
+  deleteReceiver(data: t.ReceiverRequest, options?: CallOptions): Promise<Reply<t.ReceiverReply>> {
+    return this.#call('pay/deleteReceiver', data, options);
+  }
+
+  /**
+   * Shares what was paid for an order among receivers. The same number again is the same share. 2051: not so much is left;
+   * 2052: the order was not made to be shared, or its sharing has ended; 5040: repeat it unchanged.
+   */
+  profitShare(data: t.ProfitShareRequest, options?: CallOptions): Promise<Reply<t.Share>> {
+    return this.#call('pay/profitShare', data, options);
+  }
+
+  /** Ends the sharing of an order: the rest is the merchant's. */
+  unfreezeShare(data: t.UnfreezeShareRequest, options?: CallOptions): Promise<Reply<t.Share>> {
+    return this.#call('pay/unfreezeShare', data, options);
+  }
+
+  /** Takes back what a merchant got by a share. 2055: more than it can return. */
+  returnShare(data: t.ReturnShareRequest, options?: CallOptions): Promise<Reply<t.ShareReturn>> {
+    return this.#call('pay/returnShare', data, options);
+  }
+
+  /** How the shares and returns of an order stand. */
+  queryShare(
+    data: { out_trade_no: string; out_order_no?: string },
+    options?: CallOptions,
+  ): Promise<Reply<t.QueryShareReply>> {
+    return this.#call('pay/queryShare', data, options);
+  }
+
   /**
    * Delivers a paid order once more, when it is not delivered yet; look at `user_order_success`. 2016: it is delivered.
    * Never sent again by itself.

@@ -560,6 +560,107 @@ export interface ResolveIncidentReply {
   refund_status?: RefundStatus;
 }
 
+// Profit sharing
+
+export type ReceiverType = 'MERCHANT_ID' | 'PERSONAL_OPENID' | 'PERSONAL_SUB_OPENID';
+
+export interface ReceiverRequest {
+  provider: Provider;
+  pid?: string;
+  sub_mchid?: string;
+  appid?: string;
+  type: ReceiverType;
+  account: string;
+  /** Needed of a merchant: its full name. It is sent encrypted. */
+  name?: string;
+  relation_type?: string;
+  /** Needed with `relation_type` `CUSTOM`. */
+  custom_relation?: string;
+}
+
+export interface ReceiverReply {
+  type: ReceiverType;
+  account: string;
+}
+
+export interface ProfitShareRequest {
+  out_trade_no: string;
+  out_order_no: string;
+  /** Amounts in fen. */
+  receivers: readonly { type?: ReceiverType; account: string; amount: number; description?: string }[];
+  /** Whether the rest is the merchant's then, so that nothing more is shared. */
+  unfreeze_unsplit?: boolean;
+}
+
+export interface UnfreezeShareRequest {
+  out_trade_no: string;
+  out_order_no: string;
+  description?: string;
+}
+
+export interface ReturnShareRequest {
+  out_trade_no: string;
+  out_order_no: string;
+  out_return_no: string;
+  return_mchid: string;
+  /** Fen. */
+  amount: number;
+  description?: string;
+}
+
+export interface ShareReceiver {
+  type: ReceiverType;
+  account: string;
+  amount: number;
+  description: string;
+  result: 'PENDING' | 'SUCCESS' | 'CLOSED';
+  fail_reason?: string;
+  detail_id?: string;
+  returned: number;
+  returning: number;
+}
+
+export interface Share {
+  out_trade_no: string;
+  out_order_no: string;
+  order_id: string | null;
+  state: 'UNKNOWN' | 'PROCESSING' | 'FINISHED' | 'REFUSED';
+  amount: number;
+  unfreeze_unsplit: boolean;
+  receivers: ShareReceiver[];
+  reason: string | null;
+  create_date: number;
+  end_date: number | null;
+}
+
+export interface ShareReturn {
+  out_trade_no: string;
+  out_order_no: string;
+  out_return_no: string;
+  return_id: string | null;
+  return_mchid: string;
+  amount: number;
+  state: 'UNKNOWN' | 'PROCESSING' | 'SUCCESS' | 'FAILED' | 'REFUSED';
+  fail_reason: string | null;
+  /** The refund that waits for it. */
+  out_refund_no: string | null;
+  create_date: number;
+  end_date: number | null;
+}
+
+export interface QueryShareReply {
+  out_trade_no: string;
+  transaction_id: string | null;
+  /** Sums in fen. */
+  sharing: { reserved: number; shared: number; returning: number; ended: boolean; num: number };
+  /** What may still be shared. */
+  unshared: number;
+  /** What the provider keeps to be shared, where it was asked. */
+  unsplit_amount: number | null;
+  shares: Share[];
+  returns: ShareReturn[];
+}
+
 // Shipping
 
 /** 1 express, 2 same city, 3 virtual, 4 pick-up. */

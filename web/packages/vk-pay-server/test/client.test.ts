@@ -59,6 +59,18 @@ describe('a request', () => {
       [pay.uploadShipping({ out_trade_no, logistics_type: 3 }), '/refund pay/uploadShipping'],
       [pay.queryShipping({ out_trade_no }), '/refund pay/queryShipping'],
       [pay.confirmReceive({ out_trade_no }), '/refund pay/confirmReceive'],
+      [pay.addReceiver({ provider: 'wxpay', type: 'MERCHANT_ID', account: 'm', name: 'n' }), '/refund pay/addReceiver'],
+      [pay.deleteReceiver({ provider: 'wxpay', type: 'MERCHANT_ID', account: 'm' }), '/refund pay/deleteReceiver'],
+      [
+        pay.profitShare({ out_trade_no, out_order_no: 's', receivers: [{ account: 'm', amount: 1 }] }),
+        '/refund pay/profitShare',
+      ],
+      [pay.unfreezeShare({ out_trade_no, out_order_no: 's' }), '/refund pay/unfreezeShare'],
+      [
+        pay.returnShare({ out_trade_no, out_order_no: 's', out_return_no: 'r', return_mchid: 'm', amount: 1 }),
+        '/refund pay/returnShare',
+      ],
+      [pay.queryShare({ out_trade_no }), '/refund pay/queryShare'],
       [pay.transfer({ provider: 'wxpay', out_bill_no, openid, transfer_amount: 10, transfer_remark: 'r' }), '/transfer pay/transfer'],
       [pay.queryTransfer({ out_bill_no }), '/transfer pay/queryTransfer'],
       [pay.cancelTransfer({ out_bill_no }), '/transfer pay/cancelTransfer'],
