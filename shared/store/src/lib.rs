@@ -36,7 +36,7 @@ pub use incident::{Action, Incident, IncidentName, IncidentPage, IncidentStatus,
 pub use incident_payment::{Accepted, Returned};
 pub use orders::{Added, HistoryEntry, Holder, Kept, Listing};
 pub use refunds::Reserved;
-pub use shipping::{ShippingChange, ShippingWritten};
+pub use shipping::{ShippingChange, ShippingWritten, Unshipped};
 pub use tasks::{Delivered, Delivery, IncidentChange, TaskEnd};
 pub use transfers::Begun;
 pub use write::{Condition, Write};
