@@ -44,7 +44,7 @@ fn a_refund_finds_its_order_by_the_merchants_number_and_by_the_providers() {
 #[test]
 fn a_number_that_nobody_has_is_said_to_be_none() {
     let done = stack().run(&["order", "no-such-order"]).json(1);
-    assert!(msg(&done).contains("no-such-order") && msg(&done).contains(&stack().day(6)), "{done:#}");
+    assert!(msg(&done).contains("no-such-order") && msg(&done).contains(&stack().day(-6)), "{done:#}");
 }
 
 #[test]
