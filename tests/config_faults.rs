@@ -38,11 +38,28 @@ pub fn with(mut document: Value, pointer: &str, value: Option<Value>) -> Value {
 
 /// Faults and remarks at a time, Unix ms.
 pub fn judged_at(document: &Value, now: i64) -> (Vec<String>, Vec<String>) {
-    let lines = |list: Vec<shared::config::Fault>| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let lines = |list: Vec<shared::config::Fault>| {
+        let lines: Vec<String> = list.iter().map(ToString::to_string).collect();
+        assert!(lines.iter().all(|line| is_english(line)), "{lines:#?}");
+        lines
+    };
     match Config::parse_at(&document.to_string(), Path::new("."), UnixMs::new(now)) {
         Ok((_, remarks)) => (Vec::new(), lines(remarks)),
         Err(faults) => (lines(faults), Vec::new()),
     }
+}
+
+/// Whether a line is in English; what a provider's console calls something may stand in brackets.
+fn is_english(line: &str) -> bool {
+    let mut depth = 0_usize;
+    line.chars().all(|c| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > 0 || !('\u{2e80}'..='\u{ffef}').contains(&c)
+    })
 }
 
 /// Faults and remarks.

@@ -77,12 +77,7 @@ pub(crate) async fn run(orders: u64, folder: Option<PathBuf>) {
     let next = next_page(address, &format!("/orders?day={day}")).await;
     let (took, bytes, _) = get(address, &next).await;
     println!("{:44} {took:>9} {bytes:>12}", "a day's second page");
-    let before = memory();
-    let days = (100_000 * DAYS).div_ceil(orders.max(1)).clamp(1, DAYS);
-    let path = format!("/orders.csv?from={}&to={day}", day.before(i64::try_from(days).unwrap_or(30)));
-    let (took, bytes, lines) = get(address, &path).await;
-    println!("{:44} {took:>9} {bytes:>12}", format!("CSV of {} lines", lines.saturating_sub(1)));
-    println!("{:44} {:>9} KiB more at its peak", "", memory().saturating_sub(before));
+    files(address, orders, day).await;
     let began = Instant::now();
     loop {
         let (took, bytes, text) = get_text(address, "/").await;
@@ -95,6 +90,21 @@ pub(crate) async fn run(orders: u64, folder: Option<PathBuf>) {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     println!("{:44} {:>9}", "adding up thirty days, behind the page", began.elapsed().as_millis());
+}
+
+/// Files of about ten, a hundred and two hundred thousand lines, with what memory each took: that of the console, of the
+/// embedded DynamoDB and of whoever reads the file, which are one process here.
+#[expect(clippy::print_stdout, reason = "the figures are the purpose of this program")]
+async fn files(address: SocketAddr, orders: u64, day: Day) {
+    for wanted in [10_000, 100_000, 200_000] {
+        let days = (wanted * DAYS).div_ceil(orders.max(1)).clamp(1, DAYS);
+        let from = day.before(i64::try_from(days).unwrap_or(30) - 1);
+        forget_peak();
+        let before = memory("VmRSS:");
+        let (took, bytes, lines) = get(address, &format!("/orders.csv?from={from}&to={day}")).await;
+        println!("{:44} {took:>9} {bytes:>12}", format!("CSV of {} lines", lines.saturating_sub(1)));
+        println!("{:44} {:>9} KiB more at its peak", "", memory("VmHWM:").saturating_sub(before));
+    }
 }
 
 /// The number of an order.
@@ -302,9 +312,14 @@ async fn next_page(address: SocketAddr, path: &str) -> String {
     link.unwrap_or("/orders").replace("&amp;", "&")
 }
 
-/// The most memory that this process has had, KiB.
-fn memory() -> u64 {
+/// Has the peak counted anew from now on (proc(5), `clear_refs`).
+fn forget_peak() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+/// What memory this process has (`VmRSS:`), or has had at most (`VmHWM:`), KiB.
+fn memory(which: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(which));
     line.and_then(|line| line.trim().split(' ').next()?.parse().ok()).unwrap_or_default()
 }

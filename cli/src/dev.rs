@@ -4,6 +4,7 @@ use clap::Args;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tracing_subscriber::filter::Targets;
 use vk_pay_local::{Options, start};
@@ -62,15 +63,18 @@ fn origin(text: &str) -> Result<String, String> {
 
 /// Runs the stack until it is asked to stop.
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
-    log_to_stderr();
+    let held = Held::default();
+    log_to(held.clone());
     let running = match start(arguments.into()).await {
         Ok(running) => running,
         Err(error) => {
+            held.release();
             let _ = writeln!(std::io::stderr(), "{error}");
             return ExitCode::FAILURE;
         }
     };
     say(&running.greeting());
+    held.release();
     asked_to_stop().await;
     say("stopping");
     running.stop().await;
@@ -83,10 +87,42 @@ fn say(text: &str) {
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
-fn log_to_stderr() {
+/// Stderr, which keeps what is written until the greeting stands: remarks on the configuration come after what one waits
+/// for, and nothing of them is left out.
+#[derive(Clone)]
+struct Held(Arc<Mutex<Option<Vec<u8>>>>);
+
+impl Default for Held {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Some(Vec::new()))))
+    }
+}
+
+impl Held {
+    /// Writes what was kept; from now on nothing is.
+    fn release(&self) {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let _ = std::io::stderr().write_all(&kept.unwrap_or_default());
+    }
+}
+
+impl Write for Held {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(kept) => kept.write(bytes),
+            None => std::io::stderr().write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
+fn log_to(held: Held) {
     // The table warns of every condition that is refused, and refusing is what conditions are for.
     let usual = Targets::new().with_default(tracing::Level::WARN).with_target("dynoxide", tracing::Level::ERROR);
-    shared::telemetry::start(usual, shared::telemetry::text(std::io::stderr));
+    shared::telemetry::start(usual, shared::telemetry::text(move || held.clone()));
 }
 
 /// Ctrl-C, or SIGTERM where there is one.
@@ -122,6 +158,15 @@ mod tests {
     fn read(arguments: &[&str]) -> Result<Options, String> {
         let line = std::iter::once("vk-pay").chain(arguments.iter().copied());
         Line::try_parse_from(line).map(|line| line.arguments.into()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_said_before_the_greeting_is_kept_and_not_lost() {
+        let held = Held::default();
+        held.clone().write_all(b"a remark\n").expect("kept");
+        assert_eq!(held.0.lock().expect("one thread").as_deref(), Some(&b"a remark\n"[..]));
+        held.release();
+        assert!(held.0.lock().expect("one thread").is_none(), "what comes later is written at once");
     }
 
     #[test]

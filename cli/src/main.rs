@@ -15,7 +15,7 @@ mod doctor;
 mod lang;
 mod operate;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use std::process::ExitCode;
 
@@ -50,7 +50,11 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let read = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match read {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error, std::env::args_os().any(|word| word == "--json")),
+    };
     match cli.command {
         None => dev::run(cli.dev).await,
         Some(Command::Dev(arguments)) => dev::run(arguments).await,
@@ -58,10 +62,39 @@ async fn main() -> ExitCode {
         Some(Command::Doctor(arguments)) => doctor::run(arguments).await,
         Some(Command::Operate(command)) => operate::run(command).await,
         Some(Command::Completions { shell }) => {
-            clap_complete::generate(shell, &mut Cli::command(), "vk-pay", &mut std::io::stdout());
+            clap_complete::generate(shell, &mut command(), "vk-pay", &mut std::io::stdout());
             ExitCode::SUCCESS
         }
     }
+}
+
+/// Options that lead to AWS, where a command cannot go.
+const ELSEWHERE: [&str; 4] = ["profile", "region", "table", "stack"];
+
+/// The command line. What works on this machine only does not list the options that lead away from it; who gives one all
+/// the same is told why.
+fn command() -> clap::Command {
+    let hide = |command: clap::Command| {
+        ELSEWHERE.into_iter().fold(command, |command, option| command.mut_arg(option, |own| own.hide(true)))
+    };
+    ["trigger", "resend"].into_iter().fold(Cli::command(), |all, name| all.mut_subcommand(name, hide))
+}
+
+/// Says what is wrong with the command line, in JSON too where that is asked for; or prints what `--help` and `--version`
+/// ask for.
+fn refuse(error: &clap::Error, json: bool) -> ExitCode {
+    let _ = error.print();
+    if json && error.use_stderr() {
+        operate::print_failure(None, &words(&error.to_string()), operate::USAGE, None);
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(operate::USAGE))
+}
+
+/// An error of the command line without what stands around it: the word before, and how the command is used.
+fn words(text: &str) -> String {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let ends = ["\n\nUsage:", "\n\nFor more information"].iter().filter_map(|end| text.find(end)).min();
+    text[..ends.unwrap_or(text.len())].trim().to_owned()
 }
 
 #[cfg(test)]
@@ -70,7 +103,15 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        Cli::command().debug_assert();
+        command().debug_assert();
+    }
+
+    #[test]
+    fn an_error_of_the_command_line_is_told_without_how_the_command_is_used() {
+        let error = command().try_get_matches_from(["vk-pay", "orders", "--day", "yesterday"]).expect_err("no day");
+        let words = words(&error.to_string());
+        assert!(words.contains("yesterday") && words.contains("not a day such as 2026-01-31"), "{words}");
+        assert!(!words.contains("error:") && !words.contains("Usage") && !words.contains("--help"), "{words}");
     }
 
     #[test]

@@ -740,6 +740,17 @@ async fn nothing_is_found_in_a_right_configuration_of_any_mode() {
     let data_dir = world.dir.path().join("stack");
     let outcome = world.run(None, &["--data-dir", data_dir.to_str().unwrap()]);
     assert!(outcome.found.is_empty(), "{:#}", outcome.report["findings"]);
+    let checked = outcome.report["checked"].as_array().unwrap();
+    let paths: Vec<&str> = checked.iter().filter_map(|own| own["path"].as_str()).collect();
+    assert_eq!(paths, ["notifyUrl", "table"], "{checked:?}");
+    assert!(checked.iter().all(|own| own["healthy"] == true), "{checked:?}");
+    let shown = Command::new(env!("CARGO_BIN_EXE_vk-pay"))
+        .args(["doctor", "--data-dir", data_dir.to_str().unwrap()])
+        .env_remove("PAY_CONFIG")
+        .output();
+    let shown = String::from_utf8(tokio::task::block_in_place(|| shown).unwrap().stdout).unwrap();
+    let right = format!("✓ the address of callbacks {notify}");
+    assert!(shown.contains("✓ the table vk-pay-orders") && shown.contains(&right), "{shown}");
     println!(
         "{} nodes of the stack in {} ms",
         outcome.report["nodes"].as_array().unwrap().len(),
@@ -778,6 +789,20 @@ fn what_cannot_be_run_ends_with_status_two() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vk-pay"));
         command.arg("doctor").args(arguments).env_remove("PAY_CONFIG").output().unwrap()
     };
+    for (arguments, says) in [
+        (&["--config", "nosuch.json"][..], "nosuch.json: there is no such file"),
+        (&["--config", "/no/such/file.json", "--lang", "zh"], "没有这个文件"),
+        (&["--config", "file:/no/such/file.json"], "/no/such/file.json: there is no such file"),
+        (&["--config", "ssm:"], "ssm:/NAME"),
+    ] {
+        let output = run(arguments);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(error.contains(says) && !error.contains("PAY_CONFIG"), "{error}");
+    }
+    let output = run(&["--config", "nosuch.json", "--json"]);
+    let error: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(error["error"]["exit"], 2, "{error:#}");
     for arguments in
         [&["--config", "file:/no/such/file.json"][..], &["--data-dir", "/no/such/folder"], &["--only", "paypal"]]
     {

@@ -32,7 +32,7 @@ pub fn openapi() -> Value {
             "title": "VK-Pay for AWS",
             "version": env!("CARGO_PKG_VERSION"),
             "summary": "Payments for uni-app and VK-Pay clients as Lambda functions.",
-            "description": "Each path is a function with a URL of its own on AWS (there without the path); the local stack serves them below one address. The names of fields, dialects and states are explained in docs/api.md, the codes in docs/codes.md. Amounts are integers in fen (100 for 1.00 yuan), times Unix milliseconds.",
+            "description": "Each path is a function with a URL of its own on AWS (there without the path); the local stack serves them below one address. A request is modelled in one shape, with its action as `action` and its fields under `data`; VK-Pay's other shapes of the same request are served too (`$url` or `url` instead of `action`, fields beside it instead of under `data`, no action for a function's first, fields in the query string): docs/api.md#envelope. The names of fields, dialects and states are explained in docs/api.md, the codes in docs/codes.md. Amounts are integers in fen (100 for 1.00 yuan), times Unix milliseconds.",
             "license": { "name": "MIT OR Apache-2.0" },
         },
         "servers": [{ "url": "http://127.0.0.1:8787", "description": "The local stack (`cargo run`)" }],

@@ -20,6 +20,9 @@ pub struct Address {
     /// The merchants of its configuration, `default` and those with an id, as they were when it started.
     #[serde(default)]
     pub merchants: Vec<String>,
+    /// The types of orders that had a handler then.
+    #[serde(default)]
+    pub types: Vec<String>,
 }
 
 impl Address {

@@ -160,8 +160,10 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     }
     tasks.push(tokio::spawn(stream::schedule(app.clone(), options.schedule, stopped(&stop))));
     tasks.reverse();
-    let merchants = app.config().await.merchant_ids().into_iter().map(str::to_owned).collect();
-    let found = Address { url: base_url.clone(), dynamodb: tables_url, key: demo_key.clone(), merchants };
+    let config_now = app.config().await;
+    let merchants = config_now.merchant_ids().into_iter().map(str::to_owned).collect();
+    let types = console::kinds_of(&config_now);
+    let found = Address { url: base_url.clone(), dynamodb: tables_url, key: demo_key.clone(), merchants, types };
     found.write(&dir).map_err(file(dir.clone()))?;
     Ok(Running { base_url, app, sandbox: simulated, config, demo_key, dynamodb, data_dir: dir, lock, stop, tasks })
 }

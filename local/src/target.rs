@@ -31,6 +31,8 @@ pub struct Target {
     pub place: Place,
     /// The merchants of the configuration, where they are known.
     pub merchants: Option<Vec<String>>,
+    /// The types of orders that have a handler, where they are known.
+    pub types: Option<Vec<String>>,
 }
 
 /// Where a command works.
@@ -147,6 +149,7 @@ impl Target {
             functions: Functions::at(&address.url, key),
             place: Place::Local { url: address.url, simulated },
             merchants: Some(address.merchants),
+            types: Some(address.types),
         })
     }
 
@@ -196,6 +199,7 @@ impl Target {
             functions: Functions::on_lambda(lambda, secrets.key),
             place: Place::Aws { account, region, table },
             merchants: None,
+            types: None,
         })
     }
 }

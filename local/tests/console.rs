@@ -102,11 +102,40 @@ impl Shown {
     }
 }
 
-const PAGES: [&str; 8] =
-    ["/", "/orders", "/orders?q=NOBODY", "/orders?state=NOTPAY", "/incidents", "/transfers", "/bills", "/developers"];
+const PAGES: [&str; 9] = [
+    "/",
+    "/orders",
+    "/orders?q=NOBODY",
+    "/orders?state=NOTPAY",
+    "/incidents",
+    "/transfers",
+    "/shipping",
+    "/bills",
+    "/developers",
+];
+
+/// What nobody can ask for, and a word of what is said of it.
+const WRONG: [(&str, &str); 16] = [
+    ("/incidents?cursor=zz", "not of this list"),
+    ("/incidents?status=zz", "open or resolved"),
+    ("/incidents/live/zz", "open or resolved"),
+    ("/orders?cursor=zz", "not of this list"),
+    ("/orders?user=u&cursor=zz", "not of this list"),
+    ("/orders?state=zz", "no such state"),
+    ("/orders?provider=zz", "no such provider"),
+    ("/orders?merchant=zz", "There are: default"),
+    ("/orders?from=zz", "YYYY-MM-DD"),
+    ("/orders.csv?merchant=zz", "There are: default"),
+    ("/orders.csv?to=zz", "YYYY-MM-DD"),
+    ("/transfers?state=zz", "WAIT_USER_CONFIRM"),
+    ("/transfers/live?state=zz", "WAIT_USER_CONFIRM"),
+    ("/bills?to=zz", "YYYY-MM-DD"),
+    ("/developers?before=zz", "not of this list"),
+    ("/developers?result=zz", "good or bad"),
+];
 
 /// Every form of the console, with fields that would do something.
-const FORMS: [(&str, &str); 15] = [
+const FORMS: [(&str, &str); 17] = [
     ("/orders", "pay_type=wxpay_h5&amount=1.00&unit=yuan&type=custom"),
     ("/orders/X1/pay", "pay_type=wxpay_h5"),
     ("/orders/X1/refund", "scope=all"),
@@ -114,6 +143,8 @@ const FORMS: [(&str, &str); 15] = [
     ("/orders/X1/close", ""),
     ("/orders/X1/query", ""),
     ("/orders/X1/rerun", ""),
+    ("/orders/X1/shipping", "logistics_type=3"),
+    ("/orders/X1/shipping/query", ""),
     ("/orders/X1/callback", "kind=again"),
     ("/incidents/0", "action=close"),
     ("/bills", "bill_date=2026-01-01"),
@@ -136,6 +167,16 @@ async fn one_who_may_only_look_sees_every_page_and_changes_nothing_by_any_form()
         assert_eq!(shown.post(form, fields).await.0, 403, "{form}");
     }
     assert!(shown.called.0.lock().unwrap().is_empty(), "no function was called");
+}
+
+#[tokio::test]
+async fn what_is_asked_for_wrongly_is_said_with_status_400() {
+    let shown = Shown::with(false, false).await;
+    for (page, word) in WRONG {
+        let (status, text) = shown.get(page).await;
+        assert_eq!(status, 400, "{page}: {text}");
+        assert!(text.contains(word), "{page}: {text}");
+    }
 }
 
 #[tokio::test]

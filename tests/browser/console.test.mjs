@@ -333,7 +333,7 @@ describe("how it looks", () => {
         const looks = await openContext(browser, stack, { viewport: { width, height: 860 }, colorScheme });
         const own = await looks.newPage();
         for (const [name, url] of Object.entries({
-          home: "/", orders: "/orders", "orders-search": "/orders?q=demo-user", transfers: "/transfers", bills: "/bills", developers: "/developers",
+          home: "/", orders: "/orders", "orders-search": "/orders?q=demo-user", transfers: "/transfers", shipping: "/shipping", bills: "/bills", developers: "/developers",
           "order-refunded": `/orders/${paid.bike}`,
         })) {
           await own.goto(`${url}${url.includes("?") ? "&" : "?"}lang=${lang}`);
@@ -346,6 +346,11 @@ describe("how it looks", () => {
             return box.left < 0 || box.right > innerWidth;
           }).length);
           assert.equal(cut, 0, `${name}: the navigation is cut`);
+          const clipped = await own.evaluate(() => [...document.querySelectorAll("[data-testid=order-table] .badge")].filter((badge) => {
+            const box = badge.getBoundingClientRect(), room = badge.closest(".scroll").getBoundingClientRect();
+            return box.left < room.left || box.right > room.right;
+          }).map((badge) => badge.textContent));
+          assert.deepEqual(clipped, [], `${name}: a badge is cut`);
         }
         assert.deepEqual(looks.faults, []);
         await looks.close();

@@ -132,6 +132,9 @@ impl Findings {
         if !self.remarks.is_empty() {
             list(said::count(lang, self.remarks.len(), "条提示", "remark", ""), &self.remarks);
         }
+        if lang == Lang::Zh && !(self.faults.is_empty() && self.remarks.is_empty()) {
+            let _ = writeln!(text, "以上各条与函数日志一致，为英文；括号内的中文是渠道后台的名称");
+        }
         if !self.merchants.is_empty() {
             let _ = writeln!(text, "{}: {}", lang.t("商户", "Merchants"), self.merchants.join(", "));
         }
@@ -162,6 +165,9 @@ pub(super) async fn run(arguments: Arguments, lang: Lang) -> ExitCode {
         Ok(text) => text,
         Err(error) => {
             tell(&format!("{}\n", plain(&error)));
+            if arguments.json {
+                crate::operate::print_failure(None, &plain(&error), UNREADABLE, None);
+            }
             return ExitCode::from(UNREADABLE);
         }
     };

@@ -51,8 +51,10 @@ pub(super) async fn run(arguments: Arguments, lang: Lang) -> ExitCode {
     let made = match made(&arguments, lang) {
         Ok(made) => made,
         Err(why) => {
-            tell(&format!("{}: {why}\n", said::clean(&arguments.config_js.to_string_lossy())));
-            return ExitCode::from(UNREADABLE);
+            return unreadable(
+                &format!("{}: {why}", said::clean(&arguments.config_js.to_string_lossy())),
+                arguments.json,
+            );
         }
     };
     let text = format!("{:#}\n", Value::Object(made.document.clone()));
@@ -60,8 +62,7 @@ pub(super) async fn run(arguments: Arguments, lang: Lang) -> ExitCode {
         None => print(&text),
         Some(path) => {
             if let Err(why) = write(path, &arguments, &text, lang) {
-                tell(&format!("{}: {why}\n", said::clean(&path.to_string_lossy())));
-                return ExitCode::from(UNREADABLE);
+                return unreadable(&format!("{}: {why}", said::clean(&path.to_string_lossy())), arguments.json);
             }
         }
     }
@@ -72,6 +73,15 @@ pub(super) async fn run(arguments: Arguments, lang: Lang) -> ExitCode {
         false => tell(&told(&arguments, &made, &found, text.len(), lang)),
     }
     found.status()
+}
+
+/// Says why there is no result, in JSON too where that is asked for.
+fn unreadable(why: &str, json: bool) -> ExitCode {
+    tell(&format!("{why}\n"));
+    if json {
+        crate::operate::print_failure(None, why, UNREADABLE, None);
+    }
+    ExitCode::from(UNREADABLE)
 }
 
 /// The configuration that is made of a file.

@@ -99,6 +99,24 @@ pub(super) struct Node {
     pub(super) unproven: Vec<String>,
 }
 
+/// Something that is not a node and was looked at: the table, the address of callbacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Checked {
+    /// `table` or `notifyUrl`, as the paths of its findings begin.
+    pub(super) path: &'static str,
+    /// Which: the table's name, the address.
+    pub(super) of: String,
+    /// Whether nothing worse than a note was found there.
+    pub(super) healthy: bool,
+}
+
+impl Checked {
+    /// What was looked at; whether it is right the findings tell.
+    pub(super) fn new(path: &'static str, of: impl Into<String>) -> Self {
+        Self { path, of: of.into(), healthy: false }
+    }
+}
+
 /// All of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Report {
@@ -114,13 +132,20 @@ pub(super) struct Report {
     pub(super) notes: usize,
     /// The nodes that were asked about.
     pub(super) nodes: Vec<Node>,
+    /// What was looked at beside them.
+    pub(super) checked: Vec<Checked>,
     /// The findings, the worst first.
     pub(super) findings: Vec<Finding>,
 }
 
 impl Report {
     /// Puts nodes and findings together.
-    pub(super) fn of(mut nodes: Vec<Node>, mut findings: Vec<Finding>, took: std::time::Duration) -> Self {
+    pub(super) fn of(
+        mut nodes: Vec<Node>,
+        mut checked: Vec<Checked>,
+        mut findings: Vec<Finding>,
+        took: std::time::Duration,
+    ) -> Self {
         // A token that a store refuses has its time in it, so a clock that is wrong explains it.
         if findings.iter().any(|finding| finding.is(Code::ClockSkew)) {
             findings.retain(|finding| !finding.is(Code::StoreKeyRefused));
@@ -131,6 +156,10 @@ impl Report {
             let below = |finding: &&Finding| is_below(&finding.path, &node.path) && finding.severity < Severity::Note;
             node.healthy = findings.iter().find(below).is_none() && node.answered_ms.is_some();
         }
+        for own in &mut checked {
+            let below = |finding: &Finding| is_below(&finding.path, own.path) && finding.severity < Severity::Note;
+            own.healthy = !findings.iter().any(below);
+        }
         let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
         Self {
             version: 1,
@@ -139,6 +168,7 @@ impl Report {
             warnings: count(Severity::Warning),
             notes: count(Severity::Note),
             nodes,
+            checked,
             findings,
         }
     }

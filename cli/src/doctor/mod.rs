@@ -29,7 +29,7 @@ use crate::lang::Lang;
 use clap::Args;
 use codes::Code;
 use document::Read;
-use finding::{Finding, Report};
+use finding::{Checked, Finding, Report};
 use recorder::{Seen, system_time};
 use shared::config::Source;
 use shared::domain::Provider;
@@ -90,6 +90,9 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Ok(report) => report,
         Err(why) => {
             let _ = writeln!(std::io::stderr(), "{why}");
+            if arguments.json {
+                crate::operate::print_failure(None, &why, COULD_NOT_RUN, None);
+            }
             return ExitCode::from(COULD_NOT_RUN);
         }
     };
@@ -109,9 +112,9 @@ async fn examine(arguments: &Arguments, lang: Lang) -> Result<Report, String> {
     let began = Instant::now();
     let http = Arc::new(Http::default());
     let source = source(arguments, lang)?;
-    let text = source.fetch(&http).await.map_err(|error| error.to_string())?;
+    let text = source.fetch(&http).await.map_err(|error| unreadable(&source, &error.to_string(), lang))?;
     let read = document::read(&text, &source, &http, system_time()).await;
-    let (asked, callbacks, table) = futures::join!(
+    let (asked, (called, callbacks), (tables, table)) = futures::join!(
         questions::ask_all(&read.merchants, &read.documents, &arguments.only, &http),
         callback_findings(arguments, &read, &http),
         table_findings(arguments)
@@ -131,7 +134,7 @@ async fn examine(arguments: &Arguments, lang: Lang) -> Result<Report, String> {
             finding.words = finding.words.replace(secret, "***");
         }
     }
-    Ok(Report::of(nodes, findings, began.elapsed()))
+    Ok(Report::of(nodes, called.into_iter().chain(tables).collect(), findings, began.elapsed()))
 }
 
 /// The configuration that is meant: a bare name is a file's.
@@ -153,7 +156,23 @@ fn source(arguments: &Arguments, lang: Lang) -> Result<Source, String> {
     match Source::parse(text) {
         Ok(source) => Ok(source),
         Err(_) if std::path::Path::new(text).is_file() => Ok(Source::File(PathBuf::from(text))),
-        Err(error) => Err(format!("--config {text}: {error}")),
+        Err(_) => Err(match lang {
+            Lang::Zh => format!("--config {text}：没有这个文件。可以是文件名、file:路径、ssm:/名称、secretsmanager:ID"),
+            Lang::En => format!(
+                "--config {text}: there is no such file. It may be a file, file:PATH, ssm:/NAME or secretsmanager:ID"
+            ),
+        }),
+    }
+}
+
+/// Why a configuration could not be read, in the words of the option that named it.
+fn unreadable(source: &Source, why: &str, lang: Lang) -> String {
+    let why = why.strip_prefix("PAY_CONFIG: ").unwrap_or(why);
+    match source {
+        Source::File(path) if !path.exists() => {
+            format!("{}: {}", path.display(), lang.t("没有这个文件", "there is no such file"))
+        }
+        _ => format!("{} {why}", lang.t("配置读取失败：", "the configuration cannot be read:")),
     }
 }
 
@@ -169,18 +188,21 @@ fn clock(seen: &[Seen]) -> Option<Finding> {
     Some(Finding::new("clock", code, format!("{} s {word} the providers' Date", ahead.unsigned_abs())))
 }
 
-async fn callback_findings(arguments: &Arguments, read: &Read, http: &Http) -> Vec<Finding> {
+async fn callback_findings(arguments: &Arguments, read: &Read, http: &Http) -> (Option<Checked>, Vec<Finding>) {
     let Some(url) = arguments.notify_url.as_ref().or(read.notify_url.as_ref()) else {
         // Without merchants the configuration has faults, and those are told.
         let faulty = read.merchants.is_empty();
-        return if faulty { Vec::new() } else { vec![Finding::new("notifyUrl", Code::NotifyUrlNotGiven, "")] };
+        let none = (!faulty).then(|| Finding::new("notifyUrl", Code::NotifyUrlNotGiven, ""));
+        return (None, none.into_iter().collect());
     };
     let simulated = questions::are_all_simulated(&read.merchants, &read.documents);
-    callbacks::examine(url, &read.merchants, !simulated, http).await
+    let findings = callbacks::examine(url, &read.merchants, !simulated, http).await;
+    // Without merchants nobody was asked for.
+    ((!read.merchants.is_empty()).then(|| Checked::new("notifyUrl", url)), findings)
 }
 
 /// The table that is named, or the one of a local stack that runs.
-async fn table_findings(arguments: &Arguments) -> Vec<Finding> {
+async fn table_findings(arguments: &Arguments) -> (Option<Checked>, Vec<Finding>) {
     let (client, name) = match &arguments.table {
         Some(name) => {
             let region = arguments.region.clone().map_or_else(aws::region, Ok);
@@ -189,14 +211,16 @@ async fn table_findings(arguments: &Arguments) -> Vec<Finding> {
                     (shared::store::client::dynamodb(region, credentials, aws::endpoint("DYNAMODB")), name.as_str())
                 }
                 Err(variable) => {
-                    return vec![Finding::new("table", Code::TableUnreachable, format!("{variable} is not set"))];
+                    let why = format!("{variable} is not set");
+                    return (None, vec![Finding::new("table", Code::TableUnreachable, why)]);
                 }
             }
         }
         None => match Address::read(&arguments.data_dir) {
             Ok(Some(found)) if arguments.config.is_none() => (dynamo::client(&found.dynamodb), dynamo::TABLE),
-            _ => return Vec::new(),
+            _ => return (None, Vec::new()),
         },
     };
-    table::findings(shared::store::examine_table(&client, name).await)
+    let findings = table::findings(shared::store::examine_table(&client, name).await);
+    (Some(Checked::new("table", name)), findings)
 }

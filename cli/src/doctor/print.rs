@@ -24,8 +24,16 @@ pub(super) fn write(report: &Report, lang: Lang, out: &mut impl Write) -> io::Re
             }
         }
     }
-    if told.contains(&false) {
+    if told.contains(&false) || !report.checked.is_empty() {
         writeln!(out, "{}", lang.t("整体", "The whole"))?;
+    }
+    for own in &report.checked {
+        let mark = if own.healthy { "✓" } else { "✗" };
+        let name = match own.path {
+            "table" => lang.t("订单表", "the table"),
+            _ => lang.t("回调地址", "the address of callbacks"),
+        };
+        writeln!(out, "  {mark} {name} {}", own.of)?;
     }
     for (finding, _) in report.findings.iter().zip(&told).filter(|(_, told)| !**told) {
         write_finding(finding, lang, out)?;

@@ -32,6 +32,7 @@ pub(crate) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let session = Session::open(&arguments.common).await?;
+    arguments.which.check(&session).await?;
     let text = |incident: &Map<String, Value>, name: &str| {
         incident.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
     };

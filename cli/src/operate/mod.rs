@@ -9,6 +9,7 @@
 //! | `confirm` | the question before money moves |
 //! | `accounts` | whose payments are listed |
 //! | `rows` | orders and payments as rows |
+//! | `progress`, `due` | how far something is that takes long; all that is due |
 //! | the others | one command each |
 
 mod accounts;
@@ -19,12 +20,14 @@ mod close;
 mod complaints;
 mod confirm;
 mod console;
+mod due;
 mod export;
 mod incidents;
 mod mend;
 mod order;
 mod orders;
 mod payments;
+mod progress;
 mod query;
 mod refund;
 mod requests;
@@ -33,6 +36,7 @@ mod resend;
 mod resolve;
 mod rows;
 mod shares;
+mod shipping;
 mod text;
 mod totals;
 mod transfers;
@@ -54,7 +58,7 @@ use vk_pay_local::target::{Place, Secrets};
 /// It was refused, or it failed before anything happened.
 const REFUSED: u8 = 1;
 /// The command line is wrong, or nobody confirmed: nothing was sent.
-const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 /// It may have happened, and the provider has not said.
 const UNKNOWN: u8 = 3;
 
@@ -99,6 +103,8 @@ pub(crate) enum Command {
     Balance(balance::Arguments),
     /// Show what of an order is shared; share it, end its sharing, or take a share back
     Shares(shares::Arguments),
+    /// List orders whose shipping is to be reported to WeChat, report it, or ask how it stands
+    Shipping(shipping::Arguments),
     /// Have the simulated providers of this machine do something with a new order
     Trigger(trigger::Arguments),
     /// Have the simulated providers of this machine send an order's last callback again
@@ -128,16 +134,22 @@ pub(crate) async fn run(command: Command) -> ExitCode {
         Command::Requests(arguments) => requests::run(arguments).await,
         Command::Balance(arguments) => balance::run(arguments).await,
         Command::Shares(arguments) => shares::run(arguments).await,
+        Command::Shipping(arguments) => shipping::run(arguments).await,
         Command::Trigger(arguments) => trigger::run(arguments).await,
         Command::Resend(arguments) => resend::run(arguments).await,
     };
     let Err(failure) = done else { return ExitCode::SUCCESS };
     note(&failure.text);
     if common.json {
-        let error = json!({ "error": { "code": failure.code, "msg": failure.text, "exit": failure.status, "reply": failure.reply } });
-        let _ = print(&format!("{error:#}"));
+        print_failure(failure.code, &failure.text, failure.status, failure.reply.as_ref());
     }
     ExitCode::from(failure.status)
+}
+
+/// A failure as the one JSON document on stdout, of every command that takes `--json`.
+pub(crate) fn print_failure(code: Option<i64>, text: &str, status: u8, reply: Option<&Value>) {
+    let error = json!({ "error": { "code": code, "msg": text, "exit": status, "reply": reply } });
+    let _ = print(&format!("{error:#}"));
 }
 
 impl Command {
@@ -162,6 +174,7 @@ impl Command {
             Self::Requests(arguments) => &arguments.common,
             Self::Balance(arguments) => &arguments.common,
             Self::Shares(arguments) => &arguments.common,
+            Self::Shipping(arguments) => arguments.common(),
             Self::Trigger(arguments) => &arguments.common,
             Self::Resend(arguments) => &arguments.common,
         }

@@ -1,19 +1,26 @@
 //! `vk-pay order`: one order and all that happened to it.
 
+use super::accounts::{Which, busy_days, first_of};
 use super::args::Common;
+use super::progress::{Count, shown};
 use super::text::{Table, clean, moment, moment_or_dash, money, state, zone};
 use super::{Failure, Session, rows};
 use crate::lang::Lang;
 use clap::Args;
 use serde_json::{Map, Value, json};
-use shared::domain::{AttemptState, Fen, Order, Provider, Refund, RefundState, Task, TaskState, UnixMs};
-use shared::store::{Holder, Incident, IncidentName, Recorded};
+use shared::domain::{AttemptState, Day, Fen, Order, Refund, RefundState, Task, TaskState, UnixMs};
+use shared::store::{Holder, Incident, IncidentName, ListedAccount, Recorded, RefundedEntry, StoreError};
 use std::collections::BTreeSet;
+
+/// Of how many days, today included, the refunds are read for a provider's number of one.
+const REFUND_DAYS: i64 = 7;
+/// Refunds that are read at once.
+const REFUNDS: usize = 100;
 
 /// Which order.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Its number; a later attempt's, or the provider's number of its payment, finds it too
+    /// Its number; a later attempt's, the provider's number of its payment, or a refund's number finds it too
     #[arg(allow_hyphen_values = true)]
     no: String,
     #[command(flatten)]
@@ -31,47 +38,122 @@ struct Found {
 
 pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let session = Session::open(&arguments.common).await?;
-    let order = find(&session, &arguments.no).await?;
+    let order = find_to_show(&session, &arguments.no).await?;
     let found = read(&session, order).await?;
     session.show(&found.document(&session), || found.lines(&session))
 }
 
-/// The order that a number means: its own, an attempt's, or the provider's of a payment.
+/// The order that a number means: its own, an attempt's, or one that its provider gave. What changes an order takes no
+/// refund's number for it: it may have been meant for something else.
 pub(super) async fn find(session: &Session, no: &str) -> Result<Order, Failure> {
-    let store = &session.target.store;
-    let named = match store.holder(no).await? {
-        Some(Holder::Order(order)) => return Ok(*order),
-        Some(Holder::Attempt(order)) => Some(order),
-        None => None,
-    };
-    let named = match named {
+    let found = match held(session, no).await? {
         Some(order) => Some(order),
-        None => by_transaction(session, no).await?,
+        None => {
+            let accounts = Which::all().accounts(session).await?;
+            match by_number(session, &accounts, no).await? {
+                Some(order) => session.target.store.order(&order).await?,
+                None => None,
+            }
+        }
     };
-    let order = match &named {
-        Some(order) => store.order(order).await?,
-        None => None,
-    };
-    order.ok_or_else(|| {
+    found.ok_or_else(|| {
         let no = clean(no);
         Failure::refused(match session.lang {
-            Lang::Zh => format!("没有这笔订单：{no}（转账用 `vk-pay transfers 单号` 查看）"),
-            Lang::En => format!("there is no order {no} (a transfer is shown by `vk-pay transfers NO`)"),
+            Lang::Zh => format!("没有这笔订单：{no}（`vk-pay order` 也按退款单号查找；转账用 `vk-pay transfers 单号` 查看）"),
+            Lang::En => format!(
+                "there is no order {no} (`vk-pay order` looks for refunds' numbers too; a transfer is shown by `vk-pay transfers NO`)"
+            ),
         })
     })
 }
 
-async fn by_transaction(session: &Session, id: &str) -> Result<Option<String>, Failure> {
-    let default = ["default".to_owned()];
-    let merchants = session.target.merchants.as_deref().unwrap_or(&default);
-    for provider in Provider::ALL {
-        for merchant in merchants {
-            if let Some(order) = session.target.store.order_of_transaction(provider, merchant, id).await? {
-                return Ok(Some(order));
-            }
-        }
+/// The same, or the order of which a refund is, to be looked at.
+pub(super) async fn find_to_show(session: &Session, no: &str) -> Result<Order, Failure> {
+    if let Some(order) = held(session, no).await? {
+        return Ok(order);
     }
-    Ok(None)
+    let accounts = Which::all().accounts(session).await?;
+    let named = match by_number(session, &accounts, no).await? {
+        Some(order) => Some(order),
+        None => by_refund(session, accounts, no).await?,
+    };
+    let order = match &named {
+        Some(order) => session.target.store.order(order).await?,
+        None => None,
+    };
+    order.ok_or_else(|| {
+        let (no, since) = (clean(no), Day::of(session.now()).before(REFUND_DAYS - 1));
+        Failure::refused(match session.lang {
+            Lang::Zh => format!(
+                "没有这笔订单：{no}（渠道的退款单号只在 {since} 以来的退款中查找；转账用 `vk-pay transfers 单号` 查看）"
+            ),
+            Lang::En => format!(
+                "there is no order {no} (a provider's number of a refund was looked for in the refunds since {since} only; a transfer is shown by `vk-pay transfers NO`)"
+            ),
+        })
+    })
+}
+
+/// The order that a number is, or one of whose attempts it is.
+async fn held(session: &Session, no: &str) -> Result<Option<Order>, Failure> {
+    let store = &session.target.store;
+    Ok(match store.holder(no).await? {
+        Some(Holder::Order(order)) => Some(*order),
+        Some(Holder::Attempt(order)) => store.order(&order).await?,
+        None => None,
+    })
+}
+
+/// The order of which a provider's number of the payment, or of the order, is.
+async fn by_number(session: &Session, accounts: &[ListedAccount], number: &str) -> Result<Option<String>, Failure> {
+    let store = &session.target.store;
+    let ask = |ListedAccount { provider, merchant }| async move {
+        let (transaction, given) = tokio::join!(
+            store.order_of_transaction(provider, &merchant, number),
+            store.order_of_number(provider, &merchant, number),
+        );
+        Ok::<_, StoreError>(transaction?.or(given?))
+    };
+    first_of(accounts, ask).await
+}
+
+/// The order of which a refund is, by the merchant's number of it or the provider's. No index has the latter, nor the former
+/// where a provider numbers refunds for each payment: the refunds of the last days are read through.
+async fn by_refund(session: &Session, accounts: Vec<ListedAccount>, number: &str) -> Result<Option<String>, Failure> {
+    let store = &session.target.store;
+    let ask = |ListedAccount { provider, merchant }| async move {
+        store.order_of_refund_number(provider, &merchant, number).await
+    };
+    if let Some(order) = first_of(&accounts, ask).await? {
+        return Ok(Some(order));
+    }
+    let today = Day::of(session.now());
+    let busy = busy_days(session).await;
+    let is_busy = |account: &ListedAccount| {
+        busy.as_ref()
+            .is_none_or(|busy| busy.iter().any(|(own, day)| own == account && today.before(REFUND_DAYS) < *day))
+    };
+    let accounts: Vec<ListedAccount> = accounts.into_iter().filter(is_busy).collect();
+    let count = Count::of(accounts.len());
+    let ask = |account: ListedAccount| {
+        let count = &count;
+        async move {
+            let days = (today.before(REFUND_DAYS - 1), today);
+            let mut list = store.refunded_on_days(std::slice::from_ref(&account), days, None, 25);
+            while list.position().is_some() {
+                let entries = list.next::<RefundedEntry>(REFUNDS).await?;
+                let is = |entry: &&RefundedEntry| {
+                    entry.refund_id.as_deref() == Some(number) || entry.out_refund_no == number
+                };
+                if let Some(found) = entries.iter().map(|found| &found.entry).find(is) {
+                    return Ok(Some(found.out_trade_no.clone()));
+                }
+            }
+            count.add();
+            Ok::<_, StoreError>(None)
+        }
+    };
+    shown(session, &count, first_of(&accounts, ask)).await
 }
 
 async fn read(session: &Session, order: Order) -> Result<Found, Failure> {
@@ -306,5 +388,8 @@ fn summary(detail: &Map<String, Value>) -> String {
         (_, _, Value::String(text)) => text.clone(),
         (_, _, value) => value.to_string(),
     };
-    detail.iter().map(|(name, own)| format!("{name}={}", value(name, own))).collect::<Vec<_>>().join(" ")
+    // A map of the table comes in no order.
+    let mut fields: Vec<(&String, &Value)> = detail.iter().collect();
+    fields.sort_by_key(|(name, _)| *name);
+    fields.into_iter().map(|(name, own)| format!("{name}={}", value(name, own))).collect::<Vec<_>>().join(" ")
 }

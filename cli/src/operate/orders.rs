@@ -5,12 +5,19 @@
 
 use super::accounts::Which;
 use super::args::{Common, day, state};
-use super::text::zone;
+use super::progress::{AT_ONCE, Count, shown};
+use super::text::{clean, zone};
 use super::{Failure, Session, rows};
+use crate::lang::Lang;
 use clap::Args;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::json;
-use shared::domain::{Day, Order, Status, UnixMs};
-use shared::store::{DayPosition, Due, PaidEntry};
+use shared::domain::{Day, Order, Status};
+use shared::payments::Handlers;
+use shared::store::{DayPosition, Due, PaidEntry, StoreError};
+
+/// Orders that are read at once.
+const BATCH: usize = 100;
 
 /// Which orders.
 #[derive(Debug, Args)]
@@ -73,6 +80,9 @@ type Page = (Vec<Order>, Option<String>, String);
 
 pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let session = Session::open(&arguments.common).await?;
+    if arguments.user.is_some() || arguments.state == Some(Status::NotPay) {
+        arguments.which.check(&session).await?;
+    }
     let (list, cursor, about) = match (&arguments.user, arguments.state) {
         (Some(user), _) => of_user(&session, &arguments, user).await?,
         (None, Some(Status::NotPay)) => unpaid(&session, &arguments).await?,
@@ -87,6 +97,9 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
             paid(&session, &arguments).await?
         }
     };
+    if list.is_empty() {
+        check_type(&session, arguments.kind.as_deref())?;
+    }
     let document = json!({
         "list": list.iter().map(rows::columns).collect::<Vec<_>>(),
         "cursor": cursor,
@@ -105,6 +118,21 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         lines
     })
+}
+
+/// Where nothing was found of a type that the stack of this machine does not have, that type was probably mistyped. An order
+/// of a type that was taken out since is found all the same; on AWS the types are not known here.
+fn check_type(session: &Session, kind: Option<&str>) -> Result<(), Failure> {
+    let Some((kind, known)) = kind.zip(session.target.types.as_ref()) else { return Ok(()) };
+    let known_here = handlers::Registry.knows(kind) || known.iter().any(|own| own == kind);
+    if known.is_empty() || known_here {
+        return Ok(());
+    }
+    let (kind, names) = (clean(kind), known.join(", "));
+    Err(Failure::usage(match session.lang {
+        Lang::Zh => format!("--type {kind}：没有这个类型。已有：{names}"),
+        Lang::En => format!("--type {kind}: there is no such type. There are: {names}"),
+    }))
 }
 
 async fn of_user(session: &Session, arguments: &Arguments, user: &str) -> Result<Page, Failure> {
@@ -166,36 +194,38 @@ async fn unpaid(session: &Session, arguments: &Arguments) -> Result<Page, Failur
     }
     let days = (arguments.day.is_some() || arguments.from.is_some()).then(|| arguments.days(session));
     let store = &session.target.store;
-    let mut list = Vec::new();
-    for shard in 0..store.due_shards() {
-        let mut cursor = None;
-        loop {
-            let (items, next) = store.due(shard, UnixMs::new(i64::MAX), cursor).await?;
-            let numbers: Vec<&str> = items
-                .iter()
-                .filter_map(|item| match &item.what {
-                    Due::Order(no) => Some(no.as_str()),
-                    Due::Refund(..)
-                    | Due::Share(..)
-                    | Due::Return(..)
-                    | Due::Task(..)
-                    | Due::Transfer(_)
-                    | Due::Authorization(_) => None,
-                })
-                .collect();
-            let created = |order: &Order| {
-                let day = Day::of(order.create_date);
-                days.is_none_or(|(from, to)| (from..=to).contains(&day))
-            };
-            let orders = store.orders(&numbers).await?;
-            list.extend(orders.into_iter().filter(|order| arguments.wants(order) && created(order)));
-            match next {
-                Some(next) => cursor = Some(next),
-                None => break,
-            }
+    let numbers: Vec<String> = super::due::all(session)
+        .await?
+        .into_iter()
+        .filter_map(|due| match due {
+            Due::Order(no) => Some(no),
+            Due::Refund(..)
+            | Due::Share(..)
+            | Due::Return(..)
+            | Due::Task(..)
+            | Due::Transfer(_)
+            | Due::Authorization(_) => None,
+        })
+        .collect();
+    let count = Count::of(numbers.len().div_ceil(BATCH));
+    let batches = numbers.chunks(BATCH).map(|batch| {
+        let count = &count;
+        async move {
+            let batch: Vec<&str> = batch.iter().map(String::as_str).collect();
+            let orders = store.orders(&batch).await?;
+            count.add();
+            Ok::<_, StoreError>(orders)
         }
-    }
-    list.sort_by_key(|order| std::cmp::Reverse(order.create_date));
+    });
+    let read = stream::iter(batches).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>();
+    let orders = shown(session, &count, read).await?;
+    let created = |order: &Order| {
+        let day = Day::of(order.create_date);
+        days.is_none_or(|(from, to)| (from..=to).contains(&day))
+    };
+    let wanted = |order: &Order| arguments.wants(order) && created(order);
+    let mut list: Vec<Order> = orders.into_iter().flatten().filter(wanted).collect();
+    list.sort_by(|a, b| (b.create_date, &b.out_trade_no).cmp(&(a.create_date, &a.out_trade_no)));
     let (found, limit) = (list.len(), usize::try_from(arguments.limit).unwrap_or(usize::MAX));
     list.truncate(limit);
     let about = match days {

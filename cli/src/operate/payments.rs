@@ -2,12 +2,14 @@
 
 use super::accounts::Which;
 use super::args::{Common, day};
+use super::progress::{AT_ONCE, Count, shown};
 use super::text::{Table, moment, money, zone};
 use super::{Failure, Session, rows};
 use clap::Args;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use shared::domain::{Day, Fen};
-use shared::store::{ByDay, DayList, DayTotals, OnDay, PaidEntry, RefundedEntry};
+use shared::store::{ByDay, DayList, DayTotals, OnDay, PaidEntry, RefundedEntry, StoreError};
 
 /// Which day.
 #[derive(Debug, Args)]
@@ -33,10 +35,17 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let paid: Vec<OnDay<PaidEntry>> = take(store.paid_on_days(&accounts, (day, day), None, 25), limit).await?;
     let refunded: Vec<OnDay<RefundedEntry>> =
         take(store.refunded_on_days(&accounts, (day, day), None, 25), limit).await?;
-    let mut sums = DayTotals::default();
-    for account in &accounts {
-        sums = sums.and(store.day_totals(account, day).await?);
-    }
+    let count = Count::of(accounts.len());
+    let of_accounts = accounts.iter().map(|account| {
+        let count = &count;
+        async move {
+            let sums = store.day_totals(account, day).await?;
+            count.add();
+            Ok::<_, StoreError>(sums)
+        }
+    });
+    let read = stream::iter(of_accounts).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>();
+    let sums = shown(&session, &count, read).await?.into_iter().fold(DayTotals::default(), DayTotals::and);
     let document = json!({
         "day": day.to_string(),
         "payments": paid.iter().map(|own| entry(own, &own.entry)).collect::<Vec<_>>(),

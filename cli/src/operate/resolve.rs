@@ -5,11 +5,13 @@ use super::confirm::confirm;
 use super::rows::{field, place};
 use super::text::{Table, clean, money};
 use super::{Failure, Session};
+use crate::lang::Lang;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
-use shared::domain::Fen;
 use shared::domain::action::Refunds;
-use shared::store::Recorded;
+use shared::domain::{Code, Fen};
+use shared::payments::actions_by_table;
+use shared::store::{Action, IncidentStatus, Recorded};
 
 /// What is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -20,6 +22,16 @@ enum Decision {
     Refund,
     /// Nothing but a note
     Close,
+}
+
+impl Decision {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Refund => "refund",
+            Self::Close => "close",
+        }
+    }
 }
 
 /// Which incident, and what.
@@ -47,11 +59,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Failure::refused(format!("{} {}", session.t("没有这个异常：", "there is no incident"), clean(&arguments.id)))
     };
     let recorded = recorded.ok_or_else(missing)?;
-    let action = match arguments.action {
-        Decision::Accept => "accept",
-        Decision::Refund => "refund",
-        Decision::Close => "close",
-    };
+    check(&session, &recorded, arguments.action).await?;
+    let action = arguments.action.name();
     if arguments.action != Decision::Close {
         confirm(&session, &facts(&session, &recorded, arguments.action), arguments.yes)?;
     }
@@ -67,6 +76,46 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut document = answer.body;
     document["place"] = place(&session);
     session.show(&document, || lines(&session, &document))
+}
+
+/// That the incident is still open, and that the decision is one of those that it may take. The function looks again, and at
+/// what the provider says.
+async fn check(session: &Session, recorded: &Recorded, decision: Decision) -> Result<(), Failure> {
+    let (id, incident) = (&recorded.incident_id, &recorded.incident);
+    if recorded.status == IncidentStatus::Resolved {
+        let by = recorded.action.map_or("-", name_of);
+        let mut failure = Failure::refused(match session.lang {
+            Lang::Zh => format!("异常 {} {id} 已经处理：{by}", incident.incident.name()),
+            Lang::En => format!("the incident {} {id} is resolved already: {by}", incident.incident.name()),
+        });
+        failure.code = Some(Code::INCIDENT_RESOLVED.number);
+        return Err(failure);
+    }
+    let possible = actions_by_table(&session.target.store, recorded).await?;
+    if possible.iter().any(|action| name_of(*action) == decision.name()) {
+        return Ok(());
+    }
+    let name = decision.name();
+    let fits = possible.into_iter().map(name_of).collect::<Vec<_>>().join(", ");
+    let fits = if fits.is_empty() {
+        session.t("无，正在执行此前的决定", "none: what was decided is under way").to_owned()
+    } else {
+        fits
+    };
+    let mut failure = Failure::refused(match session.lang {
+        Lang::Zh => format!("异常 {} {id} 不能 {name}。可以：{fits}", incident.incident.name()),
+        Lang::En => format!("{name} does not fit the incident {} {id}. What does: {fits}", incident.incident.name()),
+    });
+    failure.code = Some(Code::INCIDENT_ACTION.number);
+    Err(failure)
+}
+
+const fn name_of(action: Action) -> &'static str {
+    match action {
+        Action::Accept => Decision::Accept.name(),
+        Action::Refund => Decision::Refund.name(),
+        Action::Close => Decision::Close.name(),
+    }
 }
 
 fn facts<'a>(session: &'a Session, recorded: &Recorded, decision: Decision) -> Vec<(&'a str, String)> {

@@ -1,7 +1,8 @@
 //! `vk-pay totals`: days added up, by provider and merchant.
 
-use super::accounts::Which;
+use super::accounts::{Which, busy_days};
 use super::args::{Common, day};
+use super::progress::{AT_ONCE, Count, shown};
 use super::text::{Table, money, zone};
 use super::{Failure, Session, rows};
 use clap::Args;
@@ -10,8 +11,6 @@ use serde_json::{Value, json};
 use shared::domain::{Day, Fen};
 use shared::store::{DayTotals, ListedAccount};
 
-/// Accounts that are added up at once.
-const AT_ONCE: usize = 4;
 /// The most days that are added up: each payment of them is read.
 const MOST_DAYS: i64 = 366;
 
@@ -39,13 +38,20 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let days = days(&session, from, arguments.to.unwrap_or(from))?;
     let accounts = arguments.which.accounts(&session).await?;
     let store = &session.target.store;
-    let wanted: Vec<(Day, ListedAccount)> =
+    let busy = busy_days(&session).await;
+    let mut wanted: Vec<(Day, ListedAccount)> =
         days.iter().flat_map(|day| accounts.iter().map(|account| (*day, account.clone()))).collect();
-    let sums = stream::iter(wanted).map(|(day, account)| async move {
-        let sums = store.day_totals(&account, day).await?;
-        Ok::<Row, Failure>((day, account, sums))
+    wanted.retain(|(day, account)| busy.as_ref().is_none_or(|busy| busy.contains(&(account.clone(), *day))));
+    let count = Count::of(wanted.len());
+    let sums = stream::iter(wanted).map(|(day, account)| {
+        let count = &count;
+        async move {
+            let sums = store.day_totals(&account, day).await?;
+            count.add();
+            Ok::<Row, Failure>((day, account, sums))
+        }
     });
-    let rows: Vec<Row> = sums.buffered(AT_ONCE).try_collect().await?;
+    let rows: Vec<Row> = shown(&session, &count, sums.buffered(AT_ONCE).try_collect()).await?;
     let rows: Vec<Row> = rows.into_iter().filter(|(.., sums)| *sums != DayTotals::default()).collect();
     let all = rows.iter().fold(DayTotals::default(), |sum, (.., own)| sum.and(*own));
     let document = json!({

@@ -2,14 +2,16 @@
 //!
 //! What has not ended is due, and stands in that index. An ended transfer is in no list: it is found by its number.
 
-use super::accounts::Which;
+use super::accounts::{Which, first_of};
 use super::args::{Common, day};
+use super::progress::{AT_ONCE, Count, shown as shown_while};
 use super::text::{Table, clean, moment, moment_or_dash, money, zone};
 use super::{Failure, Session, rows};
 use clap::Args;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
-use shared::domain::{Day, Transfer, TransferState, UnixMs};
-use shared::store::Due;
+use shared::domain::{Day, Transfer, TransferState};
+use shared::store::{Due, StoreError};
 
 /// Which transfers.
 #[derive(Debug, Args)]
@@ -48,34 +50,42 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 async fn find(session: &Session, arguments: &Arguments, no: &str) -> Result<Transfer, Failure> {
-    let accounts = arguments.which.accounts(session).await?;
-    let mut merchants: Vec<&str> = accounts.iter().map(|account| account.merchant.as_str()).collect();
-    merchants.dedup();
-    for merchant in merchants {
-        if let Some(transfer) = session.target.store.transfer(merchant, no).await? {
-            return Ok(transfer);
-        }
-    }
-    Err(Failure::refused(format!("{} {}", session.t("没有这笔转账：", "there is no transfer"), clean(no))))
+    let mut accounts = arguments.which.accounts(session).await?;
+    accounts.dedup_by(|a, b| a.merchant == b.merchant);
+    let store = &session.target.store;
+    let found = first_of(&accounts, |account| async move { store.transfer(&account.merchant, no).await });
+    found.await?.ok_or_else(|| {
+        Failure::refused(format!("{} {}", session.t("没有这笔转账：", "there is no transfer"), clean(no)))
+    })
 }
 
 async fn open(session: &Session, arguments: &Arguments) -> Result<Vec<Transfer>, Failure> {
+    arguments.which.check(session).await?;
     let store = &session.target.store;
-    let mut list = Vec::new();
-    for shard in 0..store.due_shards() {
-        let mut cursor = None;
-        loop {
-            let (items, next) = store.due(shard, UnixMs::new(i64::MAX), cursor).await?;
-            for item in items {
-                let Due::Transfer(key) = item.what else { continue };
-                list.extend(store.transfer_by_key(&key).await?);
-            }
-            match next {
-                Some(next) => cursor = Some(next),
-                None => break,
-            }
+    let keys: Vec<String> = super::due::all(session)
+        .await?
+        .into_iter()
+        .filter_map(|due| match due {
+            Due::Transfer(key) => Some(key),
+            Due::Order(_)
+            | Due::Refund(..)
+            | Due::Share(..)
+            | Due::Return(..)
+            | Due::Task(..)
+            | Due::Authorization(_) => None,
+        })
+        .collect();
+    let count = Count::of(keys.len());
+    let transfers = keys.iter().map(|key| {
+        let count = &count;
+        async move {
+            let transfer = store.transfer_by_key(key).await?;
+            count.add();
+            Ok::<_, StoreError>(transfer)
         }
-    }
+    });
+    let read = stream::iter(transfers).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>();
+    let mut list: Vec<Transfer> = shown_while(session, &count, read).await?.into_iter().flatten().collect();
     let wanted = |transfer: &Transfer| {
         arguments.day.is_none_or(|day| Day::of(transfer.create_date) == day)
             && arguments.state.is_none_or(|state| transfer.state == state)

@@ -23,7 +23,7 @@ struct Aws {
     invoked: Mutex<Vec<(String, Value, String)>>,
 }
 
-struct Deployment {
+pub(crate) struct Deployment {
     aws: Arc<Aws>,
     endpoint: String,
     dynamodb: String,
@@ -31,7 +31,7 @@ struct Deployment {
     running: Running,
 }
 
-fn deployment() -> &'static Deployment {
+pub(crate) fn deployment() -> &'static Deployment {
     static DEPLOYMENT: LazyLock<Deployment> = LazyLock::new(|| {
         let first = stack();
         let folder = first.folder.path();
@@ -41,6 +41,7 @@ fn deployment() -> &'static Deployment {
             "default": ["iam", "key"], "keys": { "shop": first.key }, "refund": "key",
             "iam": { "allow": ["arn:aws:sts::123456789012:assumed-role/operator/*"] },
         });
+        config["shipping"] = json!({ "custom": "manual" });
         let path = folder.join("deployed.json");
         std::fs::write(&path, config.to_string()).expect("written");
         let data_dir = folder.join("deployed");
@@ -124,12 +125,12 @@ impl Deployment {
     }
 
     /// Opens the console of the deployment.
-    fn console(&self, more: &[&str]) -> Opened {
+    pub(crate) fn console(&self, more: &[&str]) -> Opened {
         let line = [&["console", "--port", "0", "--region", "cn-north-1", "--stack", "pay"], more].concat();
         Opened::with(&line, &self.environment())
     }
 
-    fn run(&self, line: &[&str]) -> Done {
+    pub(crate) fn run(&self, line: &[&str]) -> Done {
         self.run_with(&[line, &["--stack", "pay"]].concat(), &[])
     }
 
@@ -141,12 +142,23 @@ impl Deployment {
     }
 
     /// An order that the deployment knows, paid at the provider, of which nobody has told it.
-    fn order(&self) -> String {
+    pub(crate) fn order(&self) -> String {
+        self.order_with(&json!({ "needQRcode": true }))
+    }
+
+    /// The same, of a mini program.
+    pub(crate) fn mini_program_order(&self) -> String {
+        self.order_with(&json!({ "vk_platform": "mp-weixin", "openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o" }))
+    }
+
+    fn order_with(&self, own: &Value) -> String {
         let no = format!("A{}", hex::encode(shared::crypto::random::<8>()));
-        let data = json!({
+        let mut data = json!({
             "provider": "wxpay", "out_trade_no": no, "total_fee": 100, "subject": "Recharge", "type": "custom",
-            "needQRcode": true,
         });
+        for (name, value) in own.as_object().expect("fields") {
+            data[name] = value.clone();
+        }
         let mut request = api::Request { method: axum::http::Method::POST, ..api::Request::default() };
         request.headers.insert("authorization", format!("Bearer {}", self.key).parse().expect("a header"));
         request.body = json!({ "url": "pay/createPayment", "data": data }).to_string().into_bytes();

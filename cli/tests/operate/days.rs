@@ -1,7 +1,7 @@
 //! Lists and sums of days, and the export.
 
 use super::stack::stack;
-use super::{number, trigger, until};
+use super::{msg, number, trigger, until};
 use serde_json::json;
 
 #[test]
@@ -42,6 +42,50 @@ fn a_list_that_is_asked_for_wrongly_is_refused() {
         &["totals", "--from", "2024-01-01", "--to", "2026-01-01"],
     ] {
         stack().run(line).is(2);
+    }
+}
+
+#[test]
+fn a_merchant_or_type_that_there_is_not_is_an_error_that_names_those_that_there_are() {
+    let day = &stack().day(0);
+    for line in [
+        &["orders"][..],
+        &["orders", "--user", "demo-user"],
+        &["orders", "--state", "NOTPAY"],
+        &["payments"],
+        &["totals"],
+        &["export", "csv", "--from", day, "--to", day],
+        &["incidents"],
+        &["transfers"],
+        &["shipping"],
+    ] {
+        let refused = stack().text(&[line, &["--merchant", "nosuch"]].concat());
+        refused.is(2);
+        for part in ["nosuch", "cert, default, v2"] {
+            assert!(refused.err.contains(part), "{line:?} {part}: {}", refused.err);
+        }
+    }
+    let refused = stack().run(&["orders", "--type", "rechagre"]).json(2);
+    assert!(msg(&refused).contains("rechagre") && msg(&refused).contains("recharge, goods, vip"), "{refused:#}");
+}
+
+#[test]
+fn a_command_line_that_is_wrong_is_a_document_too_where_json_is_wanted() {
+    for (line, part) in [
+        (&["orders", "--day", "2026-02-30"][..], "not a day such as"),
+        (&["orders", "--provider", "paypal"], "wxpay, alipay"),
+        (&["orders", "--state", "PAID"], "NOTPAY, SUCCESS, REFUND, CLOSED"),
+        (&["orders", "--limit", "0"], "--limit"),
+        (&["orders", "--nothing"], "--nothing"),
+        (&["transfers", "--state", "PAID"], "PROCESSING"),
+        (&["trigger", "lightning"], "one of: unpaid"),
+    ] {
+        let refused = stack().run(line);
+        let error = refused.json(2)["error"].clone();
+        assert_eq!(error["exit"], 2, "{error:#}");
+        let words = error["msg"].as_str().expect("words");
+        assert!(words.contains(part) && !words.contains("Usage"), "{line:?}: {words}");
+        assert!(refused.err.contains(part), "{}", refused.err);
     }
 }
 

@@ -5,6 +5,7 @@ mod aws;
 mod days;
 mod money;
 mod scripts;
+mod shipping;
 mod stack;
 
 use serde_json::Value;

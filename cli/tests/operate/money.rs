@@ -26,9 +26,25 @@ fn an_order_is_shown_with_all_that_happened_to_it() {
 }
 
 #[test]
+fn a_refund_finds_its_order_by_the_merchants_number_and_by_the_providers() {
+    for provider in ["wxpay", "alipay"] {
+        let no = number(&trigger(&["refund", "--provider", provider]));
+        let refund = until(&no, |found| found["refunds"][0]["state"] == "SUCCESS")["refunds"][0].clone();
+        for name in ["out_refund_no", "refund_id"] {
+            if let Some(own) = refund[name].as_str() {
+                assert_eq!(order(own)["order"]["out_trade_no"], no.as_str(), "{provider} {name} {own}");
+                // What moves money takes it for no order.
+                super::refund(own, &["--yes"]).is(1);
+            }
+        }
+        assert!(refund["out_refund_no"].is_string(), "{refund:#}");
+    }
+}
+
+#[test]
 fn a_number_that_nobody_has_is_said_to_be_none() {
     let done = stack().run(&["order", "no-such-order"]).json(1);
-    assert!(msg(&done).contains("no-such-order"));
+    assert!(msg(&done).contains("no-such-order") && msg(&done).contains(&stack().day(-6)), "{done:#}");
 }
 
 #[test]
@@ -114,6 +130,10 @@ fn an_incident_is_listed_and_decided_once() {
         list.as_array().expect("a list").iter().any(|incident| incident["incident_id"] == id.as_str())
     };
     assert!(listed(&[]) && listed(&["--incident", "amount_mismatch"]) && !listed(&["--provider", "alipay"]));
+    // What does not fit is said, with what does, before anybody is asked anything.
+    let unfit = stack().run(&["resolve", &id, "accept"]);
+    assert!(!unfit.err.contains("--yes"), "{}", unfit.err);
+    assert!(msg(&unfit.json(1)).contains("refund, close"), "{}", unfit.out);
     let unconfirmed = stack().run(&["resolve", &id, "refund"]);
     unconfirmed.is(2);
     for part in ["¥1.99", no.as_str(), "amount_mismatch", "LOCAL"] {
@@ -125,6 +145,9 @@ fn an_incident_is_listed_and_decided_once() {
     assert_eq!(found["incidents"][0]["action"], "refund");
     assert!(!listed(&[]) && listed(&["--all"]));
     assert_eq!(stack().run(&["resolve", &id, "close"]).json(1)["error"]["code"], 2018);
+    let again = stack().run(&["resolve", &id, "refund"]);
+    assert_eq!(again.json(1)["error"]["code"], 2018);
+    assert!(!again.err.contains("--yes"), "{}", again.err);
     stack().run(&["resolve", &id, "forget"]).is(2);
 }
 

@@ -88,6 +88,44 @@ fn nobody_tells_the_stack_anything_without_a_key_or_from_a_page() {
 }
 
 #[test]
+fn what_works_on_this_machine_only_does_not_list_the_options_of_aws() {
+    for command in ["trigger", "resend"] {
+        let help = stack().plain(&[command, "--help"]);
+        help.is(0);
+        assert!(help.out.contains("--data-dir") && help.out.contains("--json"), "{}", help.out);
+        for option in ["--profile", "--region", "--table", "--stack"] {
+            assert!(!help.out.contains(option), "{command} {option}: {}", help.out);
+        }
+    }
+    let orders = stack().plain(&["orders", "--help"]);
+    assert!(orders.out.contains("--profile"), "{}", orders.out);
+}
+
+#[test]
+fn the_greeting_stands_before_what_the_configuration_is_remarked_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("said");
+    let written = std::fs::File::create(&file).expect("a file");
+    let mut stack = std::process::Command::new(env!("CARGO_BIN_EXE_vk-pay"))
+        .args(["dev", "--port", "0", "--schedule", "0", "--data-dir"])
+        .arg(folder.path().join("data"))
+        .env_clear()
+        .stdout(written.try_clone().expect("a file"))
+        .stderr(written)
+        .spawn()
+        .expect("the binary runs");
+    let said = (0..400).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::fs::read_to_string(&file).ok().filter(|said| said.contains("is missing: nothing binds a product"))
+    });
+    let _ = stack.kill();
+    let _ = stack.wait();
+    let said = said.expect("the remark is not lost");
+    assert!(said.starts_with("Console "), "{said}");
+    assert!(said.find("Ctrl-C stops.") < said.find("is missing"), "{said}");
+}
+
+#[test]
 fn where_no_stack_runs_the_command_that_starts_one_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let dir = folder.path().to_str().expect("a path");

@@ -112,13 +112,18 @@ impl Opened {
 
     /// Sends a form without fields, with the token of a page where that has one; the status.
     pub(crate) fn post(&self, path: &str, page: &str) -> u16 {
+        self.post_fields(path, page, "")
+    }
+
+    /// Sends a form with these fields, the same way.
+    pub(crate) fn post_fields(&self, path: &str, page: &str, fields: &str) -> u16 {
         let token = page.split("name=\"_token\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
         let url = format!("{}{path}", self.url);
         let request = Request {
             method: Method::POST,
             url: &url,
             headers: vec![("content-type", "application/x-www-form-urlencoded".to_owned())],
-            body: format!("_token={}", token.unwrap_or_default()).into_bytes(),
+            body: format!("_token={}&{fields}", token.unwrap_or_default()).into_bytes(),
             identity: None,
         };
         stack().runtime.block_on(Http::default().send(request)).expect("an answer").status

@@ -22,7 +22,13 @@ const DAYS: i64 = 31;
 pub(super) async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
     let lang = view.lang;
     let today = Day::of(console.now());
-    let to = view.field("to").and_then(|text| Day::parse(&text)).unwrap_or(today);
+    let to = match view.field("to") {
+        None => today,
+        Some(text) => match Day::parse(&text) {
+            Some(day) => day,
+            None => return layout::wrong(&view, lang.t("to：日期须为 YYYY-MM-DD", "to: a day is written YYYY-MM-DD")),
+        },
+    };
     let from = to.before(DAYS - 1);
     let reports = match console.store.bill_reports_since(from).await {
         Ok(reports) => reports,

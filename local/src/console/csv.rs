@@ -55,6 +55,9 @@ pub(super) async fn file(Of(console): Of<Arc<Console>>, view: View) -> Response 
             .t("待支付的订单不能导出：它们不按日列出", "unpaid orders cannot be exported: they are not listed by day");
         return (StatusCode::BAD_REQUEST, layout::bare(&view, what)).into_response();
     }
+    if let Some(what) = filter.strange_merchant(&console.listed_accounts().await, view.lang) {
+        return layout::wrong(&view, &what);
+    }
     let name = format!("attachment; filename=\"orders-{}-{}.csv\"", filter.from, filter.to);
     let (lines, taken) = mpsc::channel(2);
     tokio::spawn(async move {

@@ -19,6 +19,9 @@ const CALLBACKS: usize = 40;
 /// The page.
 pub(super) async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
     let lang = view.lang;
+    if let Some(what) = wrong(&view) {
+        return layout::wrong(&view, what);
+    }
     let parts = parts(&console, &view);
     let body = html! {
         header.hero {
@@ -46,7 +49,20 @@ pub(super) async fn page(State(console): State<Arc<Console>>, view: View) -> Res
 
 /// What has changed on the page.
 pub(super) async fn live(State(console): State<Arc<Console>>, view: View) -> Response {
-    layout::news(&view, &parts(&console, &view))
+    match wrong(&view) {
+        Some(what) => layout::wrong(&view, what),
+        None => layout::news(&view, &parts(&console, &view)),
+    }
+}
+
+/// What is wrong with the filter.
+fn wrong(view: &View) -> Option<&'static str> {
+    let lang = view.lang;
+    if view.field("result").is_some_and(|result| !["good", "bad"].contains(&result.as_str())) {
+        return Some(lang.t("没有这种结果：good 或 bad", "there is no such result: good or bad"));
+    }
+    let before = view.field("before");
+    before.is_some_and(|id| id.parse::<u64>().is_err()).then(|| layout::not_of_this_list(lang))
 }
 
 fn parts(console: &Console, view: &View) -> [Part<'static>; 2] {

@@ -121,6 +121,20 @@ impl Filter {
         })
     }
 
+    /// What is wrong with the merchant that is asked for, where those that there are are known.
+    pub(super) fn strange_merchant(&self, all: &[ListedAccount], lang: Lang) -> Option<String> {
+        let wanted = self.merchant.as_ref().filter(|id| !all.iter().any(|own| own.merchant == **id))?;
+        let mut names: Vec<&str> = all.iter().map(|own| own.merchant.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let names = names.join(", ");
+        let (zh, en) = (
+            format!("没有这个商户：{wanted}。已有：{names}"),
+            format!("there is no merchant {wanted}. There are: {names}"),
+        );
+        (!names.is_empty()).then(|| lang.t(&zh, &en).to_owned())
+    }
+
     /// Whose payments are meant.
     pub(super) fn accounts(&self, all: Vec<ListedAccount>) -> Vec<ListedAccount> {
         let is = |own: &ListedAccount| {

@@ -9,6 +9,7 @@ use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 use shared::config::DEFAULT_MERCHANT;
 use shared::domain::{Fen, Provider, UnixMs};
+use shared::providers::Config;
 use std::collections::BTreeSet;
 
 /// How many merchants a form offers.
@@ -19,11 +20,29 @@ pub(super) const KINDS: [&str; 4] = ["recharge", "goods", "vip", "custom"];
 
 /// The types that a form offers: those in Rust, and those that the configuration forwards.
 pub(super) async fn kinds(console: &Console) -> Vec<String> {
-    let config = console.config().await;
-    let mut forwarded: Vec<String> = config.iter().flat_map(|config| config.handlers.keys().cloned()).collect();
+    match console.config().await {
+        Some(config) => kinds_of(&config),
+        None => KINDS.map(str::to_owned).to_vec(),
+    }
+}
+
+/// The types in Rust, and those that a configuration forwards.
+pub fn kinds_of(config: &Config) -> Vec<String> {
+    let mut forwarded: Vec<String> = config.handlers.keys().cloned().collect();
     forwarded.retain(|kind| !KINDS.contains(&kind.as_str()));
     forwarded.sort();
     KINDS.iter().map(|kind| (*kind).to_owned()).chain(forwarded).collect()
+}
+
+/// A list to choose from, with its title.
+pub(super) fn choice(name: &str, title: &str, chosen: &str, options: &[(String, String)]) -> Markup {
+    html! {
+        label { span { (title) }
+            select name=(name) {
+                @for (value, title) in options { option value=(value) selected[value == chosen] { (title) } }
+            }
+        }
+    }
 }
 
 /// What the configuration lets a form offer.

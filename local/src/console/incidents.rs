@@ -8,24 +8,36 @@ use crate::guard::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use futures::stream::{self, StreamExt};
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 use shared::domain::action::Refunds;
 use shared::domain::{Fen, Provider, UnixMs};
-use shared::payments::{is_stuck, possible_actions};
+use shared::payments::{actions_by_table, is_stuck, possible_actions};
 use shared::store::{Action, IncidentStatus};
 use std::sync::Arc;
 
 /// How many are on a page.
 const PAGE: usize = 30;
+/// How many of them are looked up at once.
+const AT_ONCE: usize = 8;
 
 /// The list.
 pub(super) async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
     let lang = view.lang;
-    let status = status_of(&view.field("status").unwrap_or_default());
+    let status = match view.field("status") {
+        None => IncidentStatus::Open,
+        Some(text) => match status_of(&text) {
+            Some(status) => status,
+            None => return layout::wrong(&view, no_such_status(lang)),
+        },
+    };
     let cursor = view.field("cursor");
-    let list =
-        Part { name: "incidents", class: "stack", inner: render(&console, &view, status, cursor.as_deref()).await };
+    let inner = match render(&console, &view, status, cursor.as_deref()).await {
+        Ok(inner) => inner,
+        Err(response) => return response,
+    };
+    let list = Part { name: "incidents", class: "stack", inner };
     let tabs = [
         (IncidentStatus::Open, "open", lang.t("待处理", "Open")),
         (IncidentStatus::Resolved, "resolved", lang.t("已处理", "Resolved")),
@@ -48,12 +60,19 @@ pub(super) async fn page(State(console): State<Arc<Console>>, view: View) -> Res
 
 /// The first page of the list, where it has changed.
 pub(super) async fn live(State(console): State<Arc<Console>>, Path(status): Path<String>, view: View) -> Response {
-    let inner = render(&console, &view, status_of(&status), None).await;
-    layout::news(&view, &[Part { name: "incidents", class: "stack", inner }])
+    let Some(status) = status_of(&status) else { return layout::wrong(&view, no_such_status(view.lang)) };
+    match render(&console, &view, status, None).await {
+        Ok(inner) => layout::news(&view, &[Part { name: "incidents", class: "stack", inner }]),
+        Err(response) => response,
+    }
 }
 
-fn status_of(text: &str) -> IncidentStatus {
-    if text == "resolved" { IncidentStatus::Resolved } else { IncidentStatus::Open }
+fn status_of(text: &str) -> Option<IncidentStatus> {
+    [IncidentStatus::Open, IncidentStatus::Resolved].into_iter().find(|status| status_name(*status) == text)
+}
+
+const fn no_such_status(lang: Lang) -> &'static str {
+    lang.t("没有这种状态：open 或 resolved", "there is no such status: open or resolved")
 }
 
 const fn status_name(status: IncidentStatus) -> &'static str {
@@ -69,24 +88,29 @@ pub(super) fn link(incident: &Map<String, Value>) -> String {
     format!("/incidents?status={}#i-{}", segment(text("status")), segment(text("incident_id")))
 }
 
-async fn render(console: &Console, view: &View, status: IncidentStatus, cursor: Option<&str>) -> Markup {
+/// The list, or the page that says why there is none.
+async fn render(
+    console: &Console,
+    view: &View,
+    status: IncidentStatus,
+    cursor: Option<&str>,
+) -> Result<Markup, Response> {
     let lang = view.lang;
     let wanted = |incident: &Map<String, Value>| incident.get("status") == Some(&json!(status));
     let (list, next) = match console.store.incidents(PAGE, cursor, wanted).await {
-        Ok(page) => page.unwrap_or_default(),
-        Err(error) => return html! { section.card { p.muted { (error) } } },
+        Ok(Some(page)) => page,
+        Ok(None) => return Err(layout::wrong(view, layout::not_of_this_list(lang))),
+        Err(error) => return Err(layout::unreadable(view, &error)),
     };
-    let mut items = Vec::new();
-    for incident in &list {
-        items.push(item(console, view, incident).await);
-    }
-    html! {
+    let items: Vec<_> = list.iter().map(|incident| item(console, view, incident)).collect();
+    let items: Vec<Markup> = stream::iter(items).buffered(AT_ONCE).collect().await;
+    Ok(html! {
         @if items.is_empty() { section.card { div.empty { p { (lang.t("没有异常。", "None.")) } } } }
         @for item in &items { (item) }
         @if let Some(next) = next {
             p { a href=(format!("/incidents?status={}&cursor={}", status_name(status), segment(&next))) { (lang.t("更早的", "Older")) } }
         }
-    }
+    })
 }
 
 async fn item(console: &Console, view: &View, incident: &Map<String, Value>) -> Markup {
@@ -199,8 +223,8 @@ async fn fitting(console: &Console, id: &str) -> Vec<&'static str> {
             let context = local.app.context(local.app.config().await);
             possible_actions(&context, &recorded).await.unwrap_or_default()
         }
-        // Elsewhere the function says what does not fit.
-        None => vec![Action::Accept, Action::Refund, Action::Close],
+        // Elsewhere the table says what fits, and the function has the last word.
+        None => actions_by_table(&console.store, &recorded).await.unwrap_or_default(),
     };
     possible.into_iter().map(name_of_action).collect()
 }

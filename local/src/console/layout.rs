@@ -55,6 +55,7 @@ async fn navigation(console: &Console, view: &View) -> Markup {
         ("/orders", lang.t("支付与订单", "Payments"), at("/orders"), true),
         ("/incidents", lang.t("异常", "Incidents"), at("/incidents"), true),
         ("/transfers", lang.t("转账", "Transfers"), at("/transfers"), true),
+        ("/shipping", lang.t("发货", "Shipping"), at("/shipping"), true),
         ("/bills", lang.t("对账", "Bills"), at("/bills"), true),
         ("/developers", lang.t("开发者", "Developers"), at("/developers"), true),
         ("/demo", lang.t("演示商店", "Demo shop"), at("/demo"), console.local.is_some()),
@@ -164,6 +165,16 @@ pub(super) fn said(title: &str, status: u16, says: &str, more: &Markup) -> Marku
 /// The same status with a page that says why.
 pub(super) fn with_status(status: u16, page: Response) -> Response {
     (StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), page).into_response()
+}
+
+/// A page that was asked for wrongly, and what is wrong.
+pub(super) fn wrong(view: &View, what: &str) -> Response {
+    (StatusCode::BAD_REQUEST, bare(view, what)).into_response()
+}
+
+/// What is said of a place in a list that is none of it.
+pub(super) const fn not_of_this_list(lang: Lang) -> &'static str {
+    lang.t("这个分页地址不属于这个列表", "this page link belongs to another list")
 }
 
 /// A page that could not be had.

@@ -22,6 +22,7 @@ mod orders;
 mod refund;
 mod rows;
 mod sandbox;
+mod shipping;
 mod shop;
 mod tables;
 mod text;
@@ -40,6 +41,7 @@ use axum::http::{Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+pub use forms::kinds_of;
 use std::sync::Arc;
 use text::Lang;
 pub use totals::Totals;
@@ -62,6 +64,8 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/orders/{no}/close", post(order::close))
         .route("/orders/{no}/query", post(order::query))
         .route("/orders/{no}/rerun", post(order::rerun))
+        .route("/orders/{no}/shipping", post(shipping::report))
+        .route("/orders/{no}/shipping/query", post(shipping::query))
         .route("/orders/{no}/callback", post(callbacks::send))
         .route("/incidents", get(incidents::page))
         .route("/incidents/live/{status}", get(incidents::live))
@@ -70,6 +74,8 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/incidents/{id}/card", post(incidents::card))
         .route("/transfers", get(transfers::page))
         .route("/transfers/live", get(transfers::live))
+        .route("/shipping", get(shipping::page))
+        .route("/shipping/live", get(shipping::live))
         .route("/bills", get(bills::page).post(bills::run))
         .route("/developers", get(developers::page))
         .route("/developers/live", get(developers::live))

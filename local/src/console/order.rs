@@ -4,7 +4,7 @@ use super::forms::{self, Offer};
 use super::layout::{self, Part};
 use super::text::{badge, json, kind_name, moment, money, parsed};
 use super::view::{Console, Posted, View, back_to, order_path, segment};
-use super::{callbacks, incidents, lookup, refund, timeline, ways};
+use super::{callbacks, incidents, lookup, refund, shipping, timeline, ways};
 use crate::guard::Form;
 use crate::plain;
 use axum::extract::{Path, State};
@@ -20,7 +20,7 @@ use shared::domain::{
 use std::sync::Arc;
 
 /// The parts of the page that refresh themselves.
-const PARTS: [&str; 6] = ["head", "pay", "timeline", "refunds", "tasks", "refunding"];
+const PARTS: [&str; 7] = ["head", "pay", "shipping", "timeline", "refunds", "tasks", "refunding"];
 
 /// The page.
 pub(super) async fn page(State(console): State<Arc<Console>>, Path(no): Path<String>, view: View) -> Response {
@@ -44,7 +44,7 @@ async fn show(console: &Console, view: &View, order: &Order, typed: Option<&Form
         (layout::refreshing(&format!("{}/live", order_path(no))))
         (part("head"))
         div.split.order {
-            div.stack { (part("pay")) (part("tasks")) (part("refunds")) (part("refunding")) (callbacks::toolbox(console, view, order)) }
+            div.stack { (part("pay")) (part("shipping")) (part("tasks")) (part("refunds")) (part("refunding")) (callbacks::toolbox(console, view, order)) }
             div.stack { (part("timeline")) (calls(console, view, order)) (raw(view, order)) }
         }
     };
@@ -99,6 +99,7 @@ async fn render(console: &Console, view: &View, order: &Order, part: &str, typed
         }
         "tasks" => tasks(console, view, order).await,
         "timeline" => timeline::render(console, view, order).await,
+        "shipping" => shipping::of_order(console, view, order),
         "refunding" => refund::form(console, view, order, typed),
         _ => refunds(console, view, order).await,
     }

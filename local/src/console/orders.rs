@@ -1,7 +1,7 @@
 //! `/orders`: the payments of days, a user's orders, what is unpaid; found by number, transaction, user or subject.
 
 use super::filter::{Filter, MOST_DAYS, State};
-use super::text::{Lang, parsed};
+use super::text::{Lang, parsed, stamp};
 use super::view::{Console, View};
 use super::{forms, layout, rows, ways};
 use axum::extract::State as Of;
@@ -13,6 +13,7 @@ use shared::crypto;
 use shared::domain::{Order, Provider, UnixMs};
 use shared::store::{DayPosition, Due, Holder, ListedAccount, PaidEntry, StoreError};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// How many orders are on a page.
 const PAGE: usize = 50;
@@ -20,6 +21,10 @@ const PAGE: usize = 50;
 const MOST_READ: usize = 400;
 /// The same while a subject is looked for.
 const MOST_SEARCHED: usize = 200;
+/// How long a page reads on for what its filter leaves over: a subject is answered within a tenth of a second, and goes on
+/// where that ended.
+const SEARCHING: Duration = Duration::from_millis(70);
+const FILTERING: Duration = Duration::from_millis(160);
 /// How many of what is due are looked at in each shard for those that are unpaid.
 const DUE: u8 = 40;
 
@@ -166,7 +171,10 @@ async fn find(
 ) -> Result<Result<Found, String>, StoreError> {
     let lang = view.lang;
     let cursor = view.field("cursor");
-    let not_ours = || lang.t("这个分页地址不属于这个列表", "this page link belongs to another list").to_owned();
+    let not_ours = || layout::not_of_this_list(lang).to_owned();
+    if let Some(what) = filter.strange_merchant(&accounts, lang) {
+        return Ok(Err(what));
+    }
     let mut found = Found::default();
     if filter.state == Some(State::Open) {
         open_orders(console, lang, filter, &mut found).await?;
@@ -194,10 +202,14 @@ async fn find(
     }
     let accounts = filter.accounts(accounts);
     let mut list = console.store.paid_on_days(&accounts, (filter.from, filter.to), after.as_ref(), 25);
-    let most = if filter.search.is_some() { MOST_SEARCHED } else { MOST_READ };
+    let (most, patience) = match filter.search {
+        Some(_) => (MOST_SEARCHED, SEARCHING),
+        None => (MOST_READ, FILTERING),
+    };
+    let began = Instant::now();
     let mut read = 0;
     loop {
-        let entries = list.next::<PaidEntry>(if filter.is_narrow() { MOST_SEARCHED } else { PAGE }).await?;
+        let entries = list.next::<PaidEntry>(PAGE).await?;
         read += entries.len();
         for (order, position) in with_orders(console, entries).await? {
             let shown = found.exact.iter().any(|own| own.out_trade_no == order.out_trade_no);
@@ -210,10 +222,11 @@ async fn find(
             }
         }
         let Some(position) = list.position() else { return Ok(Ok(found)) };
-        if read >= most {
+        if read >= most || read >= PAGE && began.elapsed() > patience {
             found.next = Some(write_cursor(position));
-            let zh = format!("已查看 {read} 笔，更早的还没有查找。");
-            let en = format!("{read} payments were looked at; older ones were not.");
+            let back = stamp(position.at());
+            let zh = format!("已查看 {read} 笔，查到 {back} 为止；更早的还没有查找。");
+            let en = format!("{read} payments were looked at, back to {back}; older ones were not.");
             found.note = filter.is_narrow().then(|| lang.t(&zh, &en).to_owned());
             return Ok(Ok(found));
         }

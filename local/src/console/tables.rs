@@ -31,6 +31,11 @@ pub(super) async fn page(State(console): State<Arc<Console>>, Path(name): Path<S
             .into_response();
     }
     let after = view.field("after").map(|text| parsed(&text));
+    let number = view.field("from").map_or(Ok(0), |text| text.parse::<usize>());
+    let key = |key: &Value| key.as_object().is_some_and(|key| !key.is_empty() && key.values().all(Value::is_string));
+    let Some(from) = number.ok().filter(|_| after.as_ref().is_none_or(key)) else {
+        return layout::wrong(&view, layout::not_of_this_list(lang));
+    };
     let (mut items, next) = match console.scan(&name, None, after.as_ref().and_then(Value::as_object)).await {
         Ok(page) => page,
         Err(what) => return (StatusCode::BAD_GATEWAY, layout::bare(&view, &what)).into_response(),
@@ -39,7 +44,6 @@ pub(super) async fn page(State(console): State<Arc<Console>>, Path(name): Path<S
     if whole {
         items.sort_by_key(|item| std::cmp::Reverse(date(item)));
     }
-    let from: usize = view.field("from").and_then(|text| text.parse().ok()).unwrap_or_default();
     let columns = columns(&name, &items);
     let shown = items.get(from..).unwrap_or_default();
     let more = shown.len() > SHOWN;

@@ -146,6 +146,7 @@ fn from_history(lang: Lang, mut item: Map<String, Value>) -> Line {
             ("bad", "处理程序未接收", "The handler did not accept the order")
         }
         "handler" => ("note", "开始交付", "Delivery started"),
+        "shipping" => ("note", "发货信息", "Shipping"),
         "refund reserved" => ("part", "退款已预占", "Refund reserved"),
         "refunded" => ("part", "退款成功", "Refunded"),
         "refund refused" => ("bad", "退款被拒绝，预占已释放", "Refund refused; reservation released"),
@@ -157,6 +158,10 @@ fn from_history(lang: Lang, mut item: Map<String, Value>) -> Line {
         "paid" => paid_note(lang, &detail),
         "refund reserved" | "refunded" => match detail.get("refund_fee").and_then(Value::as_u64) {
             Some(fee) => html! { p { (money(Fen(fee))) } },
+            None => html! {},
+        },
+        "shipping" => match detail.get("outcome").and_then(Value::as_str) {
+            Some(outcome) => html! { p { (outcome) } },
             None => html! {},
         },
         "handler" => match detail.get("reason").and_then(Value::as_str) {

@@ -3,9 +3,10 @@
 //! What a page shows is what was added up last; what is too old is added up again behind it, the newest day first. A day
 //! that is long over hardly changes, so that a month costs its reads once, and from then on little more than today's.
 
+use futures::stream::{self, StreamExt, TryStreamExt};
 use shared::domain::{Day, UnixMs};
 use shared::store::{DayTotals, ListedAccount, Store};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,8 @@ const RECENT: Duration = Duration::from_mins(10);
 const PAST: Duration = Duration::from_hours(6);
 /// After how many days that is so.
 const SETTLED: i64 = 4;
+/// Accounts of a day that are added up at once.
+const ACCOUNTS_AT_ONCE: usize = 4;
 /// What takes long to add up counts for so many times as long.
 const REST: u32 = 20;
 
@@ -140,21 +143,31 @@ impl Totals {
         let few = store.days_if_few().await.unwrap_or_default();
         for age in 0..days {
             let day = today.before(age);
-            for account in accounts {
-                let key = (account.clone(), day);
-                if lock(&self.days).get(&key).is_some_and(|own| own.is_fresh(age)) {
-                    continue;
-                }
-                let began = Instant::now();
-                let totals = match &few {
-                    Some(few) if !few.contains(&key) => DayTotals::default(),
-                    _ => store.day_totals(account, day).await?,
-                };
-                // What a small table says by one read is as old as that.
-                let kept = Kept { totals, at: began, took: began.elapsed() };
-                lock(&self.days).insert(key, kept);
-            }
+            let added: Vec<_> =
+                accounts.iter().map(|account| self.add_day(store, (account.clone(), day), age, few.as_ref())).collect();
+            stream::iter(added).buffer_unordered(ACCOUNTS_AT_ONCE).try_collect::<()>().await?;
         }
+        Ok(())
+    }
+
+    async fn add_day(
+        &self,
+        store: &Store,
+        key: (ListedAccount, Day),
+        age: i64,
+        few: Option<&HashSet<(ListedAccount, Day)>>,
+    ) -> Result<(), shared::store::StoreError> {
+        if lock(&self.days).get(&key).is_some_and(|own| own.is_fresh(age)) {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let totals = match few {
+            Some(few) if !few.contains(&key) => DayTotals::default(),
+            _ => store.day_totals(&key.0, key.1).await?,
+        };
+        // What a small table says by one read is as old as that.
+        let kept = Kept { totals, at: began, took: began.elapsed() };
+        lock(&self.days).insert(key, kept);
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use super::view::{Console, View};
 use super::ways;
 use axum::extract::State;
 use axum::response::Response;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use maud::{Markup, html};
 use serde_json::{Value, json};
 use shared::domain::{Authorization, AuthorizationState, Transfer, TransferState};
@@ -17,6 +18,8 @@ use std::sync::Arc;
 const DUE: u8 = 40;
 /// How many are shown.
 const SHOWN: usize = 200;
+/// How many are read at once.
+const AT_ONCE: usize = 16;
 
 const STATES: [TransferState; 9] = [
     TransferState::Processing,
@@ -34,7 +37,8 @@ const STATES: [TransferState; 9] = [
 pub(super) async fn page(State(console): State<Arc<Console>>, view: View) -> Response {
     let lang = view.lang;
     let (part, given) = match futures::try_join!(part(&console, &view), authorizations(&console, &view)) {
-        Ok(parts) => parts,
+        Ok((Some(part), given)) => (part, given),
+        Ok((None, _)) => return wrong_state(&view),
         Err(error) => return layout::unreadable(&view, &error),
     };
     let (number, chosen) = (view.field("q").unwrap_or_default(), view.field("state").unwrap_or_default());
@@ -63,18 +67,31 @@ pub(super) async fn page(State(console): State<Arc<Console>>, view: View) -> Res
 /// What has changed on the page.
 pub(super) async fn live(State(console): State<Arc<Console>>, view: View) -> Response {
     match futures::try_join!(part(&console, &view), authorizations(&console, &view)) {
-        Ok((part, given)) => layout::news(&view, &[part, given]),
+        Ok((Some(part), given)) => layout::news(&view, &[part, given]),
+        Ok((None, _)) => wrong_state(&view),
         Err(error) => layout::unreadable(&view, &error),
     }
 }
 
-async fn part(console: &Console, view: &View) -> Result<Part<'static>, StoreError> {
+/// A state that no transfer has.
+fn wrong_state(view: &View) -> Response {
+    let names = STATES.map(TransferState::name).join(", ");
+    let (zh, en) = (format!("没有这种状态：{names}"), format!("there is no such state: {names}"));
+    layout::wrong(view, view.lang.t(&zh, &en))
+}
+
+/// The list; `None` where a state is asked for that there is not.
+async fn part(console: &Console, view: &View) -> Result<Option<Part<'static>>, StoreError> {
     let lang = view.lang;
+    let state = view.field("state");
+    if state.as_ref().is_some_and(|name| !STATES.iter().any(|state| state.name() == name)) {
+        return Ok(None);
+    }
     let (mut list, whole) = match view.field("q") {
         Some(number) => (by_number(console, &number).await?, true),
         None => all(console).await?,
     };
-    if let Some(state) = view.field("state") {
+    if let Some(state) = state {
         list.retain(|transfer| transfer.state.name() == state);
     }
     list.sort_by_key(|transfer| std::cmp::Reverse(transfer.create_date));
@@ -99,7 +116,7 @@ async fn part(console: &Console, view: &View) -> Result<Part<'static>, StoreErro
             }
         }
     };
-    Ok(Part { name: "transfers", class: "card", inner })
+    Ok(Some(Part { name: "transfers", class: "card", inner }))
 }
 
 fn row(console: &Console, lang: Lang, transfer: &Transfer) -> Markup {
@@ -213,22 +230,27 @@ async fn all(console: &Console) -> Result<(Vec<Transfer>, bool), StoreError> {
         return Ok((items.into_iter().filter_map(read).collect(), true));
     }
     let (due, _) = console.store.soonest_due(DUE).await?;
-    let mut list = Vec::new();
-    for item in due {
-        if let Due::Transfer(key) = item.what {
-            list.extend(console.store.transfer_by_key(&key).await?);
+    let keys = due.into_iter().filter_map(|item| match item.what {
+        Due::Transfer(key) => Some(key),
+        Due::Order(_) | Due::Refund(..) | Due::Share(..) | Due::Return(..) | Due::Task(..) | Due::Authorization(_) => {
+            None
         }
-    }
-    Ok((list, false))
+    });
+    let read: Vec<_> = keys.map(|key| async move { console.store.transfer_by_key(&key).await }).collect();
+    let list: Vec<Option<Transfer>> = stream::iter(read).buffer_unordered(AT_ONCE).try_collect().await?;
+    Ok((list.into_iter().flatten().collect(), false))
 }
 
 /// A number is one merchant's: each is asked.
 async fn by_number(console: &Console, number: &str) -> Result<Vec<Transfer>, StoreError> {
-    let mut found = Vec::new();
-    for merchant in merchants(console).await {
-        found.extend(console.store.transfer(&merchant, number).await?);
-        found.extend(console.store.transfer_of_bill(&merchant, number).await?);
-    }
+    let ask = |merchant: String| async move {
+        let (by_number, of_bill) =
+            tokio::join!(console.store.transfer(&merchant, number), console.store.transfer_of_bill(&merchant, number));
+        Ok::<_, StoreError>([by_number?, of_bill?])
+    };
+    let asked: Vec<_> = merchants(console).await.into_iter().map(ask).collect();
+    let found: Vec<[Option<Transfer>; 2]> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+    let mut found: Vec<Transfer> = found.into_iter().flatten().flatten().collect();
     found.dedup();
     Ok(found)
 }

@@ -224,6 +224,12 @@ impl Order {
         self.refund_fee.0.saturating_add(self.refund_reserved.0) >= self.total_fee.0
     }
 
+    /// Whether its platform keeps the money until shipping is reported, or all of it, and some of the money is still
+    /// there.
+    pub fn waits_for_shipping(&self) -> bool {
+        self.shipping.as_ref().is_some_and(|shipping| shipping.state.is_due()) && self.refund_fee < self.total_fee
+    }
+
     /// The attempt that was credited, once the order is paid.
     pub fn paid_attempt(&self) -> Option<&Attempt> {
         self.attempts.iter().find(|a| a.state == AttemptState::Paid)

@@ -13,12 +13,17 @@ const NUMBERS: usize = 12;
 /// How something does not fit: the name of the incident, what was expected, what came.
 pub(super) type Misfit = (IncidentName, Value, Value);
 
+/// Whether the provider said how much was paid, in fen: only that can be sent back.
+pub(super) fn has_amount(payment: &Payment) -> bool {
+    payment.total.is_some_and(|total| total.0 > 0) && payment.currency == "CNY"
+}
+
 /// Whether a payment can be sent back: the provider says how much it was, and takes refunds.
 ///
 /// # Errors
 /// That the merchant's document cannot be read now.
 pub(super) async fn can_go_back(cx: &Context<'_>, attempt: &Attempt, payment: &Payment) -> Result<bool, StoreError> {
-    if payment.total.is_none_or(|total| total.0 == 0) || payment.currency != "CNY" {
+    if !has_amount(payment) {
         return Ok(false);
     }
     Ok(cx.find_gateway(attempt).await?.is_some_and(|gateway| gateway.can_refund(attempt).is_ok()))

@@ -1,12 +1,12 @@
 //! `pay/queryIncidents` and `pay/resolveIncident`: money that fits no order, and what is done about it.
 
 use super::confirm::Late;
-use super::incident_record::{can_go_back, refund_of};
+use super::incident_record::{can_go_back, has_amount, refund_of};
 use super::{Caller, Confirmed, Context, Fields, Source};
-use domain::{Code, Failure, Fen, Payment, Refund, RefundState, Sale, fields as f};
+use domain::{Attempt, Code, Failure, Fen, Payment, Refund, RefundState, Sale, fields as f};
 use providers::{CallError, Stands};
 use serde_json::Value;
-use store::{Action, IncidentName, IncidentPage, IncidentStatus, Recorded, StoreError};
+use store::{Action, IncidentName, IncidentPage, IncidentStatus, Recorded, Store, StoreError};
 
 /// Incidents, newest first.
 ///
@@ -74,11 +74,11 @@ fn may_be_accepted(recorded: &Recorded) -> bool {
 }
 
 /// Whether the refund that was decided is under way, or has brought the money back.
-async fn is_going_back(cx: &Context<'_>, recorded: &Recorded) -> Result<bool, StoreError> {
+async fn is_going_back(store: &Store, recorded: &Recorded) -> Result<bool, StoreError> {
     let incident = &recorded.incident;
     let decided = incident.out_trade_no.as_ref().zip(incident.out_refund_no.as_ref());
     let Some((no, number)) = decided.filter(|_| recorded.action == Some(Action::Refund)) else { return Ok(false) };
-    let refund = cx.store.refund(no, number).await?;
+    let refund = store.refund(no, number).await?;
     Ok(refund.is_some_and(|refund| matches!(refund.state, RefundState::Processing | RefundState::Success)))
 }
 
@@ -87,23 +87,40 @@ async fn is_going_back(cx: &Context<'_>, recorded: &Recorded) -> Result<bool, St
 /// # Errors
 /// When the table cannot be read.
 pub async fn possible_actions(cx: &Context<'_>, recorded: &Recorded) -> Result<Vec<Action>, StoreError> {
-    let incident = &recorded.incident;
-    let open = recorded.action != Some(Action::Accept) && !is_going_back(cx, recorded).await?;
-    let returns = match (&incident.payment, &incident.out_trade_no) {
-        (Some(payment), Some(no)) if open && payment.provider.sale() != Sale::Store => {
-            let order = cx.store.order(no).await?;
-            let attempt = order
-                .as_ref()
-                .and_then(|order| order.attempt_for(payment.provider, &payment.merchant, &payment.number));
-            match attempt {
-                Some(attempt) => can_go_back(cx, attempt, payment).await?,
-                None => false,
-            }
-        }
-        _ => false,
-    };
+    let mut actions = actions_by_table(cx.store, recorded).await?;
+    if actions.contains(&Action::Refund) {
+        let back = match paid_by(cx.store, recorded).await? {
+            Some((attempt, payment)) => can_go_back(cx, &attempt, payment).await?,
+            None => false,
+        };
+        actions.retain(|action| back || *action != Action::Refund);
+    }
+    Ok(actions)
+}
+
+/// The same as far as the table tells, for whoever has no configuration: whether the provider's product takes refunds is
+/// not looked at.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn actions_by_table(store: &Store, recorded: &Recorded) -> Result<Vec<Action>, StoreError> {
+    let open = recorded.action != Some(Action::Accept) && !is_going_back(store, recorded).await?;
+    let returns = open && paid_by(store, recorded).await?.is_some();
     let all = [(may_be_accepted(recorded), Action::Accept), (returns, Action::Refund), (open, Action::Close)];
     Ok(all.into_iter().filter_map(|(may, action)| may.then_some(action)).collect())
+}
+
+/// The payment of an incident with the attempt that it was made by, where it may go back the way it came.
+async fn paid_by<'a>(store: &Store, recorded: &'a Recorded) -> Result<Option<(Attempt, &'a Payment)>, StoreError> {
+    let incident = &recorded.incident;
+    let Some((payment, no)) = incident.payment.as_ref().zip(incident.out_trade_no.as_ref()) else { return Ok(None) };
+    if payment.provider.sale() == Sale::Store || !has_amount(payment) {
+        return Ok(None);
+    }
+    let order = store.order(no).await?;
+    let attempt =
+        order.as_ref().and_then(|order| order.attempt_for(payment.provider, &payment.merchant, &payment.number));
+    Ok(attempt.map(|attempt| (attempt.clone(), payment)))
 }
 
 async fn find(cx: &Context<'_>, id: &str) -> Result<Recorded, Failure> {
@@ -203,7 +220,7 @@ async fn send_back(cx: &Context<'_>, caller: &Caller, recorded: &Recorded) -> Re
     {
         return Err(unfit());
     }
-    if is_going_back(cx, recorded).await? {
+    if is_going_back(cx.store, recorded).await? {
         return Err(unfit());
     }
     cx.gateway(attempt).await?.can_refund(attempt)?;

@@ -60,7 +60,7 @@ pub use confirm::confirm;
 pub use create::{CreateInput, CreateReply, Environment, create_payment};
 pub use days::listed_accounts;
 pub use handler::{Draft, HandlerError, Handlers, PaidOrder, Tables};
-pub use incidents::{possible_actions, query_incidents, resolve_incident};
+pub use incidents::{actions_by_table, possible_actions, query_incidents, resolve_incident};
 pub use login::login;
 pub use methods::{Method, methods};
 pub use missed::missed_notices;

@@ -43,7 +43,7 @@ pub use orders::{Added, HistoryEntry, Holder, Kept, Listing};
 pub use refunds::Reserved;
 pub use requests::{RequestEnd, RequestRecord};
 pub use shares::{OrderSums, RefundMove, SharingChange, SharingWritten};
-pub use shipping::{ShippingChange, ShippingWritten};
+pub use shipping::{ShippingChange, ShippingWritten, Unshipped};
 pub use tasks::{Delivered, Delivery, IncidentChange, TaskEnd};
 pub use transfers::Begun;
 pub use write::{Condition, Write};
