@@ -40,7 +40,7 @@ enum Command {
     /// Ask every provider of a configuration one harmless question, and name what is wrong with its cause and remedy
     Doctor(doctor::Arguments),
     #[command(flatten)]
-    Operate(operate::Command),
+    Operate(Box<operate::Command>),
     /// Print a script that completes commands and options in a shell
     Completions {
         /// For which shell
@@ -60,7 +60,7 @@ async fn main() -> ExitCode {
         Some(Command::Dev(arguments)) => dev::run(arguments).await,
         Some(Command::Config(arguments)) => config::run(arguments).await,
         Some(Command::Doctor(arguments)) => doctor::run(arguments).await,
-        Some(Command::Operate(command)) => operate::run(command).await,
+        Some(Command::Operate(command)) => operate::run(*command).await,
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut command(), "vk-pay", &mut std::io::stdout());
             ExitCode::SUCCESS

@@ -379,9 +379,7 @@ impl Scope {
                 [Step::Work(Luck::Twice), asked()]
             }
             Self::Forgotten => {
-                if let Some(queues) = &world.queues {
-                    queues.lose();
-                }
+                world.queues.iter().for_each(|queues| queues.lose());
                 tokio::time::advance(Duration::from_hours(3)).await;
                 [Step::Reconcile(200), asked()]
             }

@@ -201,10 +201,7 @@ impl Step {
             Self::Forged(provider, number, forgery) => forged(world, provider, &number, forgery).await,
             Self::Card(no, number) => refunds(world, "applyAbnormalRefund", &to_card(&no, &number)).await,
             Self::Settle(number, outcome) => world.sandbox.settle_refund(&number, outcome),
-            Self::Reconcile(max_calls) => {
-                let event = json!({ "time": rfc3339(world.now()), "maxCalls": max_calls });
-                let _ = reconcile::handle(&world.app, &event).await;
-            }
+            Self::Reconcile(max_calls) => reconciled(world, max_calls).await,
             Self::Work(luck) => worked(world, luck).await,
             Self::Dispatch(records, again) => dispatched(world, records, again).await,
             Self::Resolve(id, action) => {
@@ -233,11 +230,7 @@ impl Step {
                 }
             }
             Self::Choose(data) => chosen(world, &data).await,
-            Self::Resplit(provider, number, other) => {
-                let Ok(split) = world.sandbox.resplit(provider, &number, &other) else { return };
-                let answer = world.notify(&split).await;
-                assert!(!(200..300).contains(&answer.status), "a callback split otherwise was taken: {answer:?}");
-            }
+            Self::Resplit(provider, number, other) => resplit(world, provider, &number, &other).await,
             Self::Ship(data) => shipped(world, &data).await,
             Self::QueryShipping(no) => refunds(world, "queryShipping", &of(&no)).await,
             Self::ConfirmReceive(no) => refunds(world, "confirmReceive", &of(&no)).await,
@@ -254,6 +247,19 @@ impl Step {
             Self::Misbehave(op, what) => world.sandbox.misbehave(Fault::once(op, what)),
         }
     }
+}
+
+/// A run of the schedule, by its calls at most.
+async fn reconciled(world: &World, max_calls: u64) {
+    let event = json!({ "time": rfc3339(world.now()), "maxCalls": max_calls });
+    let _ = reconcile::handle(&world.app, &event).await;
+}
+
+/// A callback whose fields are split otherwise under the same signature.
+async fn resplit(world: &World, provider: Provider, number: &str, other: &str) {
+    let Ok(split) = world.sandbox.resplit(provider, number, other) else { return };
+    let answer = world.notify(&split).await;
+    assert!(!(200..300).contains(&answer.status), "a callback split otherwise was taken: {answer:?}");
 }
 
 /// The merchant reports what it has sent.

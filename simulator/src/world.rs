@@ -141,6 +141,19 @@ pub struct World {
     pub secrets: Vec<String>,
 }
 
+/// Registers the merchants with the providers, and who may share what the first is paid.
+fn furnish(sandbox: &Sandbox) {
+    let [first, second] = merchants();
+    sandbox.register(first);
+    sandbox.register(second);
+    sandbox.register(stranger());
+    sandbox.set_console_url("shop", SITE, "default");
+    sandbox.share_at_most(100);
+    for (kind, account) in RECEIVERS {
+        sandbox.let_share(&first.wechat.mchid, kind, account);
+    }
+}
+
 impl World {
     /// Whether a trade's provider calls back about it; WeChat Pay does not about pay codes.
     pub fn is_told(&self, provider: Provider, number: &str) -> bool {
@@ -178,15 +191,7 @@ impl World {
             BEGIN + i64::try_from(tokio::time::Instant::now().duration_since(start).as_millis()).unwrap_or(0)
         });
         let sandbox = Sandbox::new(Options { retry_divisor: 1, clock: Some(clock.clone()), auto_deliver: false });
-        let [first, second] = merchants();
-        sandbox.register(first);
-        sandbox.register(second);
-        sandbox.register(stranger());
-        sandbox.set_console_url("shop", SITE, "default");
-        sandbox.share_at_most(100);
-        for (kind, account) in RECEIVERS {
-            sandbox.let_share(&first.wechat.mchid, kind, account);
-        }
+        furnish(&sandbox);
         let policy = chance(|c| *c.pick(&[PolicyOf::Refund, PolicyOf::Refund, PolicyOf::Accept, PolicyOf::Wait]));
         let silent = chance(|c| c.permille(300));
         let config = tempfile::NamedTempFile::new().expect("a file for the configuration");

@@ -127,36 +127,7 @@ impl Route {
             ["v3", "refund", "domestic", "refunds", number] => {
                 return Some(Self::RefundQuery { number: (*number).to_owned() });
             }
-            ["v3", "fund-app", "mch-transfer", "transfer-bills"] => return Some(Self::Transfer),
-            ["v3", "fund-app", "mch-transfer", "transfer-bills", "out-bill-no", number] => {
-                return Some(Self::TransferQuery { number: (*number).to_owned() });
-            }
-            ["v3", "fund-app", "mch-transfer", "transfer-bills", "transfer-bill-no", id] => {
-                return Some(Self::TransferById { id: (*id).to_owned() });
-            }
-            ["v3", "fund-app", "mch-transfer", "transfer-bills", "out-bill-no", number, "cancel"] => {
-                return Some(Self::TransferCancel { number: (*number).to_owned() });
-            }
-            ["v3", "fund-app", "mch-transfer", "transfer-bills", "transfer"] => return Some(Self::AuthorizedTransfer),
-            ["v3", "fund-app", "mch-transfer", "elecsign", "out-bill-no"] => return Some(Self::ReceiptApply),
-            ["v3", "fund-app", "mch-transfer", "elecsign", "out-bill-no", number] => {
-                return Some(Self::ReceiptQuery { number: (*number).to_owned() });
-            }
-            ["v3", "fund-app", "mch-transfer", "user-confirm-authorization"] => return Some(Self::Authorize),
-            ["v3", "fund-app", "mch-transfer", "user-confirm-authorization", "out-authorization-no", number] => {
-                return Some(Self::AuthorizationQuery { number: (*number).to_owned() });
-            }
-            [
-                "v3",
-                "fund-app",
-                "mch-transfer",
-                "user-confirm-authorization",
-                "out-authorization-no",
-                number,
-                "close",
-            ] => {
-                return Some(Self::AuthorizationClose { number: (*number).to_owned() });
-            }
+            ["v3", "fund-app", "mch-transfer", rest @ ..] => return Self::of_transfers(rest),
             ["v3", "merchant-service", "complaints-v2"] => return Some(Self::Complaints),
             ["v3", "merchant-service", "complaint-notifications"] => return Some(Self::ComplaintUrl),
             ["v3", "merchant-service", "complaints-v2", id, rest @ ..] => {
@@ -170,19 +141,7 @@ impl Route {
                 };
                 return Some(Self::Complaint { id: (*id).to_owned(), about });
             }
-            ["v3", "profitsharing", rest @ ..] => {
-                return match rest {
-                    ["orders"] => Some(Self::Share),
-                    ["orders", "unfreeze"] => Some(Self::Unfreeze),
-                    ["orders", number] => Some(Self::ShareQuery { number: (*number).to_owned() }),
-                    ["return-orders"] => Some(Self::Return),
-                    ["return-orders", number] => Some(Self::ReturnQuery { number: (*number).to_owned() }),
-                    ["transactions", id, "amounts"] => Some(Self::Unsplit { id: (*id).to_owned() }),
-                    ["receivers", "add"] => Some(Self::Receiver { add: true }),
-                    ["receivers", "delete"] => Some(Self::Receiver { add: false }),
-                    _ => None,
-                };
-            }
+            ["v3", "profitsharing", rest @ ..] => return Self::of_sharing(rest),
             ["v3", "bill", "tradebill"] => return Some(Self::TradeBill),
             ["v3", "bill", "fundflowbill"] => return Some(Self::FundFlow),
             ["v3", "billdownload", "file"] => return Some(Self::BillFile),
@@ -201,6 +160,44 @@ impl Route {
             ["out-trade-no", number] => Some(Self::ByNumber { partner, number: (*number).to_owned() }),
             ["out-trade-no", number, "close"] => Some(Self::Close { partner, number: (*number).to_owned() }),
             ["out-trade-no", number, "reverse"] if !partner => Some(Self::Reverse { number: (*number).to_owned() }),
+            _ => None,
+        }
+    }
+
+    /// Of transfers, below `/v3/fund-app/mch-transfer`.
+    fn of_transfers(parts: &[&str]) -> Option<Self> {
+        match parts {
+            ["transfer-bills"] => Some(Self::Transfer),
+            ["transfer-bills", "transfer"] => Some(Self::AuthorizedTransfer),
+            ["transfer-bills", "out-bill-no", number] => Some(Self::TransferQuery { number: (*number).to_owned() }),
+            ["transfer-bills", "transfer-bill-no", id] => Some(Self::TransferById { id: (*id).to_owned() }),
+            ["transfer-bills", "out-bill-no", number, "cancel"] => {
+                Some(Self::TransferCancel { number: (*number).to_owned() })
+            }
+            ["elecsign", "out-bill-no"] => Some(Self::ReceiptApply),
+            ["elecsign", "out-bill-no", number] => Some(Self::ReceiptQuery { number: (*number).to_owned() }),
+            ["user-confirm-authorization"] => Some(Self::Authorize),
+            ["user-confirm-authorization", "out-authorization-no", number] => {
+                Some(Self::AuthorizationQuery { number: (*number).to_owned() })
+            }
+            ["user-confirm-authorization", "out-authorization-no", number, "close"] => {
+                Some(Self::AuthorizationClose { number: (*number).to_owned() })
+            }
+            _ => None,
+        }
+    }
+
+    /// Of profit sharing, below `/v3/profitsharing`.
+    fn of_sharing(parts: &[&str]) -> Option<Self> {
+        match parts {
+            ["orders"] => Some(Self::Share),
+            ["orders", "unfreeze"] => Some(Self::Unfreeze),
+            ["orders", number] => Some(Self::ShareQuery { number: (*number).to_owned() }),
+            ["return-orders"] => Some(Self::Return),
+            ["return-orders", number] => Some(Self::ReturnQuery { number: (*number).to_owned() }),
+            ["transactions", id, "amounts"] => Some(Self::Unsplit { id: (*id).to_owned() }),
+            ["receivers", "add"] => Some(Self::Receiver { add: true }),
+            ["receivers", "delete"] => Some(Self::Receiver { add: false }),
             _ => None,
         }
     }

@@ -34,7 +34,7 @@ pub(super) async fn request(
 /// The balance of the merchant's account. All amounts are in yuan there.
 pub(super) async fn balance(clients: &ProviderClients, node: &AlipayNode, now: UnixMs) -> Result<Balance, CallError> {
     let fields = Call::new("alipay.data.bill.balance.query", Map::new()).send(clients, node, now).await?;
-    let amount = |name: &str| word(&fields, name).map(|yuan| Fen::from_yuan(yuan));
+    let amount = |name: &str| word(&fields, name).map(Fen::from_yuan);
     let unreadable = || CallError::unknown("alipay.data.bill.balance.query: no amount in yuan");
     let some = |name: &str| amount(name).map(|fen| fen.ok_or_else(unreadable)).transpose();
     Ok(Balance {
