@@ -128,6 +128,7 @@ async fn what_anybody_creates_answers_only_what_the_client_pays_with() {
         "pay_type",
         "out_trade_no",
         "total_fee",
+        "subject",
         "platform",
         "orderInfo",
         "needQRcode",

@@ -665,8 +665,10 @@ async fn the_request_is_the_documented_one() {
     let seen: Vec<(String, String, String)> =
         world.sandbox.requests().split_off(before).into_iter().map(|r| (r.method, r.path, r.verdict)).collect();
     let paths: Vec<&str> = seen.iter().map(|(_, path, _)| path.as_str()).collect();
-    assert_eq!(paths, ["/v3/bill/tradebill", "/v3/billdownload/file", "/gateway.do"], "{seen:?}");
-    assert!(seen.iter().take(2).all(|(method, _, verdict)| method == "GET" && verdict == "SUCCESS"), "{seen:?}");
+    let each = |bill| [bill, "/v3/billdownload/file"];
+    let wanted = [each("/v3/bill/tradebill"), each("/v3/bill/fundflowbill")].concat();
+    assert_eq!(paths, [&wanted[..], &["/gateway.do"]].concat(), "{seen:?}");
+    assert!(seen.iter().take(4).all(|(method, _, verdict)| method == "GET" && verdict == "SUCCESS"), "{seen:?}");
     let (status, _) = world.call("query-payment", json!({ "out_trade_no": "WIRE_1" })).await;
     assert_eq!(status, 200);
 }

@@ -40,7 +40,8 @@ fn misfits(function: &str, body: &Value, status: u16, reply: &Value) -> (String,
             let operation = format!("/paths/~1{function}{mapping}");
             let request = DOCUMENT.pointer(&operation).and_then(|mapping| mapping[action.name()].as_str());
             let request = request.unwrap_or_else(|| panic!("docs/openapi.json has no {}", action.name()));
-            let name = request.trim_start_matches("#/components/schemas/").trim_end_matches("Request");
+            let name = request.trim_start_matches("#/components/schemas/");
+            let name = name.strip_suffix("Request").expect("a request's schema");
             format!("{name}Reply")
         }
         None => format!("Error{status}"),

@@ -100,8 +100,8 @@ async fn a_request_whose_answer_cannot_be_verified_is_unknown_and_kept_as_that()
         world.sandbox.misbehave(Fault::once(Op::Balance, what));
         let (got, answer) = request(&world, own.clone()).await;
         assert_eq!(got, status, "{what:?}: {answer}");
-        let id = answer["request_id"].as_str().unwrap();
-        let kept = world.kind("request").await.into_iter().find(|item| item["request_id"] == id).unwrap();
+        let id = answer["record_id"].as_str().unwrap();
+        let kept = world.kind("request").await.into_iter().find(|item| item["record_id"] == id).unwrap();
         assert_eq!(kept["state"], state, "{what:?}");
     }
 }

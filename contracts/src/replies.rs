@@ -410,7 +410,7 @@ fn requested() -> Value {
     object(
         &[
             ("provider", Holds::Provider),
-            ("request_id", TEXT),
+            ("record_id", TEXT),
             ("provider_request_id", Holds::TextOrNull),
             ("http_status", Holds::IntegerOrNull),
             ("result", Holds::Any),

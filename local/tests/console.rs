@@ -116,11 +116,11 @@ const PAGES: [&str; 9] = [
 
 /// What nobody can ask for, and a word of what is said of it.
 const WRONG: [(&str, &str); 16] = [
-    ("/incidents?cursor=zz", "not of this list"),
+    ("/incidents?cursor=zz", "another list"),
     ("/incidents?status=zz", "open or resolved"),
     ("/incidents/live/zz", "open or resolved"),
-    ("/orders?cursor=zz", "not of this list"),
-    ("/orders?user=u&cursor=zz", "not of this list"),
+    ("/orders?cursor=zz", "another list"),
+    ("/orders?user=u&cursor=zz", "another list"),
     ("/orders?state=zz", "no such state"),
     ("/orders?provider=zz", "no such provider"),
     ("/orders?merchant=zz", "There are: default"),
@@ -130,7 +130,7 @@ const WRONG: [(&str, &str); 16] = [
     ("/transfers?state=zz", "WAIT_USER_CONFIRM"),
     ("/transfers/live?state=zz", "WAIT_USER_CONFIRM"),
     ("/bills?to=zz", "YYYY-MM-DD"),
-    ("/developers?before=zz", "not of this list"),
+    ("/developers?before=zz", "another list"),
     ("/developers?result=zz", "good or bad"),
 ];
 

@@ -75,7 +75,9 @@ pub(super) async fn begin(cx: &Context<'_>, order: &Order, attempt: &Attempt) {
 /// A fault of the table, or of what was due: the message must come again.
 pub async fn work(cx: &Context<'_>, work: &Work, counts: &Counts) -> Result<Worked, Failure> {
     match work {
-        Work::Due { claim, at } => sweep::bring_on(cx, claim, cx.now().max(*at), counts).await.map(|()| Worked::Done),
+        Work::Due { claim, at } => {
+            Box::pin(sweep::bring_on(cx, claim, cx.now().max(*at), counts)).await.map(|()| Worked::Done)
+        }
         Work::Ask { out_trade_no, attempt, round } => ask(cx, out_trade_no, *attempt, *round, counts).await,
     }
 }

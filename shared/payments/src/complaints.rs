@@ -288,7 +288,7 @@ pub async fn refund_complaint(
     let (desk, record) = one.find(cx, by).await?;
     let (record, decided) = decide(cx, record, &wish, by).await?;
     let input = RefundInput::of(&decided.out_trade_no, &decided.out_refund_no, decided.refund_fee, refund_desc);
-    let (order, made) = refund(cx, caller, &input).await?;
+    let (order, made) = Box::pin(refund(cx, caller, &input)).await?;
     if made.state != RefundState::Success {
         return Ok(ComplaintRefunded { record, order, refund: made });
     }

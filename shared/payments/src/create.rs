@@ -74,11 +74,11 @@ pub async fn create_payment(
         }
         let begun = match seen.take() {
             None => begin(cx, caller, &wanted, &gateway).await?,
-            Some(order) => resume(cx, caller, &wanted, &gateway, order).await?,
+            Some(order) => Box::pin(resume(cx, caller, &wanted, &gateway, order)).await?,
         };
         let Some(begun) = begun else { continue };
         let first = begun.kept.is_none() && begun.order.attempts.len() == 1;
-        if let Some(reply) = issue(cx, caller, &wanted, &gateway, begun).await? {
+        if let Some(reply) = Box::pin(issue(cx, caller, &wanted, &gateway, begun)).await? {
             if first {
                 telemetry::count(Metric::Created, Some(reply.order.current().provider.name()));
             }
@@ -411,7 +411,7 @@ async fn issue(
     match created {
         Ok(created) => {
             let return_url = request.return_url.map(str::to_owned);
-            keep(cx, order, return_url, created, again).await.map(Some)
+            Box::pin(keep(cx, order, return_url, created, again)).await.map(Some)
         }
         Err(CallError::Refused(refusal)) => {
             let entry = HistoryEntry::new("refused", format!("{}", attempt.provider), cx.now())

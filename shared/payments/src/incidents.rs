@@ -61,8 +61,8 @@ pub async fn resolve_incident(
                 return Err(Code::INCIDENT_ACTION.into());
             }
         }
-        Action::Accept => accept(cx, caller, &recorded, note).await?,
-        Action::Refund => refund = send_back(cx, caller, &recorded).await?,
+        Action::Accept => Box::pin(accept(cx, caller, &recorded, note)).await?,
+        Action::Refund => refund = Box::pin(send_back(cx, caller, &recorded)).await?,
     }
     Ok((find(cx, id).await?, refund))
 }
@@ -266,7 +266,7 @@ async fn run(cx: &Context<'_>, refund: &Refund) -> Result<Refund, Failure> {
     let no = &refund.out_trade_no;
     let task = cx.store.task(no, &format!("refund#{}", refund.out_refund_no)).await?;
     if let Some(task) = task {
-        super::tasks::run_task(cx, &task, cx.now()).await?;
+        Box::pin(super::tasks::run_task(cx, &task, cx.now())).await?;
     }
     Ok(cx.store.refund(no, &refund.out_refund_no).await?.unwrap_or_else(|| refund.clone()))
 }

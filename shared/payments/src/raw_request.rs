@@ -66,7 +66,7 @@ pub async fn raw_request(
     }
     let (node, gateway) = gateway_of(&merchant, provider, node)?;
     let record = RequestRecord {
-        request_id: hex::encode(crypto::random::<16>()),
+        record_id: hex::encode(crypto::random::<16>()),
         source: caller.source.clone(),
         provider,
         merchant: merchant.id.clone(),
@@ -85,18 +85,18 @@ pub async fn raw_request(
     };
     let end =
         RequestEnd { state, http_status: outcome.status, provider_request_id: outcome.request_id.as_deref(), answer };
-    let id = &record.request_id;
+    let id = &record.record_id;
     if let Err(error) = cx.store.end_request(id, &end, cx.now()).await {
         // The provider has answered, and that counts.
-        tracing::error!(request_id = %id, %error, "what came of a request could not be kept");
+        tracing::error!(record_id = %id, %error, "what came of a request could not be kept");
     }
     let tell = |failure: Failure| {
-        failure.with("request_id", id.as_str()).with("provider_request_id", json!(outcome.request_id))
+        failure.with("record_id", id.as_str()).with("provider_request_id", json!(outcome.request_id))
     };
     let result = outcome.answer.map_err(|error| tell(error.for_client()))?;
     Ok(Map::from_iter([
         ("provider".to_owned(), json!(provider)),
-        ("request_id".to_owned(), json!(id)),
+        ("record_id".to_owned(), json!(id)),
         ("provider_request_id".to_owned(), json!(outcome.request_id)),
         ("http_status".to_owned(), json!(outcome.status)),
         ("result".to_owned(), result),

@@ -103,7 +103,7 @@ pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) 
             .with("out_refund_no", &refund.out_refund_no)
             .with("refund_fee", &amount);
         match reserve(cx, &order, &mut refund, false, &entry).await? {
-            Reserved::Done => return call(cx, &order, attempt, &gateway, refund, false).await,
+            Reserved::Done => return Box::pin(call(cx, &order, attempt, &gateway, refund, false)).await,
             Reserved::NumberTaken if input.out_refund_no.is_some() => {
                 // Ours by another request at this moment, or another order's.
                 match cx.store.order_of_refund(&refund).await? {
@@ -184,7 +184,7 @@ async fn repeat(
     match known.state {
         RefundState::Closed => Err(refused(&known)),
         RefundState::Processing => again(cx, order, &known).await,
-        RefundState::Success | RefundState::Refused => pursue(cx, order, &known, &caller.source).await,
+        RefundState::Success | RefundState::Refused => Box::pin(pursue(cx, order, &known, &caller.source)).await,
     }
 }
 
@@ -199,13 +199,15 @@ async fn again(cx: &Context<'_>, order: &Order, refund: &Refund) -> Result<(Orde
     let told = gateway.query_refund(cx.clients, order, attempt, refund, cx.now()).await;
     let blind = match &told {
         Ok(standing) if standing.is_known() => {
-            return apply(cx, order, refund, standing, Source::Query).await;
+            return Box::pin(apply(cx, order, refund, standing, Source::Query)).await;
         }
         Ok(standing) => standing.progress != RefundProgress::Missing,
         Err(_) => true,
     };
     match told {
-        Ok(standing) if blind && !gateway.repeats_refunds() => apply(cx, order, refund, &standing, Source::Query).await,
+        Ok(standing) if blind && !gateway.repeats_refunds() => {
+            Box::pin(apply(cx, order, refund, &standing, Source::Query)).await
+        }
         _ if blind && !gateway.repeats_refunds() => Err(unknown(refund)),
         _ => send_again(cx, order, attempt, &gateway, refund, blind).await,
     }
@@ -221,7 +223,7 @@ async fn send_again(
     blind: bool,
 ) -> Result<(Order, Refund), Failure> {
     match cx.store.repeat_refund(refund).await? {
-        true => call(cx, order, attempt, gateway, Refund { repeated: true, ..refund.clone() }, blind).await,
+        true => Box::pin(call(cx, order, attempt, gateway, Refund { repeated: true, ..refund.clone() }, blind)).await,
         false => as_others_ended(cx, refund).await,
     }
 }
@@ -235,7 +237,7 @@ pub(super) async fn begin(cx: &Context<'_>, order: &Order, refund: &Refund) -> R
         return Ok((order.clone(), refund.clone()));
     }
     let attempt = order.attempt(refund.attempt).ok_or(Code::NOT_REFUNDED)?;
-    call(cx, order, attempt, &cx.gateway(attempt).await?, refund.clone(), false).await
+    Box::pin(call(cx, order, attempt, &cx.gateway(attempt).await?, refund.clone(), false)).await
 }
 
 /// Brings a refund on: asks about an unfinished one and sends it again where the provider never got it, begins
@@ -269,13 +271,13 @@ pub(super) async fn pursue(
                 Reserved::NumberTaken => return Err(Code::BUSY.into()),
             }
             let begun = Refund { state: RefundState::Processing, repeated: false, ..again };
-            call(cx, order, attempt, &gateway, begun, false).await
+            Box::pin(call(cx, order, attempt, &gateway, begun, false)).await
         }
         RefundState::Processing => match gateway.query_refund(cx.clients, order, attempt, refund, cx.now()).await {
             Ok(RefundStanding { progress: RefundProgress::Missing, .. }) => {
                 send_again(cx, order, attempt, &gateway, refund, false).await
             }
-            Ok(standing) => apply(cx, order, refund, &standing, Source::Query).await,
+            Ok(standing) => Box::pin(apply(cx, order, refund, &standing, Source::Query)).await,
             // A number that was never taken has no word of its own there, and sending it again does no harm.
             Err(CallError::Refused(_)) if gateway.repeats_refunds() => {
                 send_again(cx, order, attempt, &gateway, refund, true).await
@@ -311,7 +313,7 @@ async fn call(
         now: cx.now(),
     };
     match gateway.refund(cx.clients, &request).await {
-        Ok(standing) => apply(cx, order, &refund, &standing, Source::Query).await,
+        Ok(standing) => Box::pin(apply(cx, order, &refund, &standing, Source::Query)).await,
         Err(CallError::Refused(refusal)) if blind || refund.repeated && !refusal.meaning.speaks_of_the_number() => {
             tracing::warn!(out_refund_no = %refund.out_refund_no, code = refusal.code, "a refund cannot be sent again now");
             Err(unknown(&refund))
@@ -513,7 +515,7 @@ pub async fn query_refund(
         let Some(attempt) = order.attempt(refund.attempt) else { continue };
         match cx.gateway(attempt).await?.query_refund(cx.clients, &order, attempt, &refund, cx.now()).await {
             Ok(standing) => {
-                apply(cx, &order, &refund, &standing, Source::Query).await?;
+                Box::pin(apply(cx, &order, &refund, &standing, Source::Query)).await?;
             }
             Err(CallError::Refused(refusal)) => {
                 tracing::warn!(out_refund_no = %refund.out_refund_no, code = refusal.code, "the provider refuses to tell of a refund");

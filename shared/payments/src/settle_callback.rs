@@ -21,19 +21,19 @@ use store::{HistoryEntry, Incident, IncidentName, StoreError};
 /// [`Code::NO_ORDER`] for a transfer that is not known, which is the sender's fault.
 pub async fn settle_callback(cx: &Context<'_>, notice: &Notice, source: Source) -> Result<Settled, Failure> {
     match notice {
-        Notice::Payment(payment) => Ok(match confirm(cx, payment, source).await? {
+        Notice::Payment(payment) => Ok(match Box::pin(confirm(cx, payment, source)).await? {
             Confirmed::Credited => Settled { credited: true, ..Settled::default() },
             Confirmed::Already | Confirmed::Reversed => Settled::default(),
             Confirmed::Unsettled => Settled { later: true, ..Settled::default() },
             Confirmed::Unknown => return Err(unanswered(cx, payment).await),
             Confirmed::Incident { new, .. } => Settled { incident: new, ..Settled::default() },
         }),
-        Notice::Refund(refund) => settle_refund(cx, refund, source).await,
+        Notice::Refund(refund) => Box::pin(settle_refund(cx, refund, source)).await,
         Notice::Transfer(transfer) => super::transfer::settle_transfer(cx, transfer).await.map(|()| Settled::default()),
         Notice::Authorization(notice) => {
             super::authorization::settle_authorization(cx, notice).await.map(|()| Settled::default())
         }
-        Notice::Hint(hint) => settle_hint(cx, hint).await.map(|()| Settled::default()),
+        Notice::Hint(hint) => Box::pin(settle_hint(cx, hint)).await.map(|()| Settled::default()),
         Notice::Event(event) => settle_event(cx, event, source).await,
         Notice::Shipping(notice) => super::shipping::settle_shipping(cx, notice).await,
         Notice::Complaint(notice) => super::complaints::settle_complaint(cx, notice).await,

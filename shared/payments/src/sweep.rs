@@ -196,14 +196,14 @@ async fn queue(cx: &Context<'_>, queues: &dyn Queues, items: &[DueItem], at: Uni
 
 async fn claim_and_bring_on(cx: &Context<'_>, item: &DueItem, at: UnixMs, counts: &Counts) {
     let done = match item.what {
-        Due::Task(..) => bring_on(cx, &Claim::none(item), at, counts).await,
+        Due::Task(..) => Box::pin(bring_on(cx, &Claim::none(item), at, counts)).await,
         Due::Order(_)
         | Due::Refund(..)
         | Due::Share(..)
         | Due::Return(..)
         | Due::Transfer(_)
         | Due::Authorization(_) => match cx.store.claim_due(item, at, LEASE).await {
-            Ok(Some(claim)) => bring_on(cx, &claim, at, counts).await,
+            Ok(Some(claim)) => Box::pin(bring_on(cx, &claim, at, counts)).await,
             Ok(None) => Ok(()),
             Err(error) => Err(error.into()),
         },
@@ -219,8 +219,8 @@ async fn claim_and_bring_on(cx: &Context<'_>, item: &DueItem, at: UnixMs, counts
 pub(super) async fn bring_on(cx: &Context<'_>, claim: &Claim, at: UnixMs, counts: &Counts) -> Result<(), Failure> {
     match &claim.item.what {
         Due::Task(no, name) => task(cx, no, name, at, counts).await,
-        Due::Order(no) => order(cx, claim, no, at, counts).await,
-        Due::Refund(no, number) => refund(cx, claim, no, number, at, counts).await,
+        Due::Order(no) => Box::pin(order(cx, claim, no, at, counts)).await,
+        Due::Refund(no, number) => Box::pin(refund(cx, claim, no, number, at, counts)).await,
         Due::Share(no, number) => share(cx, claim, no, number, at, counts).await,
         Due::Return(no, number) => share_return(cx, claim, no, number, at, counts).await,
         Due::Transfer(key) => transfer(cx, claim, key, at, counts).await,
@@ -230,7 +230,7 @@ pub(super) async fn bring_on(cx: &Context<'_>, claim: &Claim, at: UnixMs, counts
 
 async fn task(cx: &Context<'_>, no: &str, name: &str, at: UnixMs, counts: &Counts) -> Result<(), Failure> {
     let Some(task) = cx.store.task(no, name).await? else { return Ok(()) };
-    match super::run_task(cx, &task, at).await? {
+    match Box::pin(super::run_task(cx, &task, at)).await? {
         Ran::Done => Counts::add(&counts.tasks, 1),
         Ran::Parked => Counts::add(&counts.parked, 1),
         Ran::Failed | Ran::Skipped => {}
@@ -253,7 +253,7 @@ async fn refund(
         return Ok(cx.store.due_next(claim, None).await?);
     }
     Counts::add(&counts.asked, 1);
-    let pursued = super::refund::pursue(cx, &order, &refund, "reconcile").await;
+    let pursued = Box::pin(super::refund::pursue(cx, &order, &refund, "reconcile")).await;
     let ended = match &pursued {
         Ok((_, refund)) => refund.state != RefundState::Processing,
         Err(failure) => [Code::REFUND_REFUSED, Code::SHARE_NOT_RETURNED].contains(&failure.code),

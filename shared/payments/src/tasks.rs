@@ -48,10 +48,10 @@ pub async fn run_task(cx: &Context<'_>, task: &Task, at: UnixMs) -> Result<Ran, 
     }
     let Some(claimed) = cx.store.claim_task(task, at).await? else { return Ok(Ran::Skipped) };
     match claimed.task {
-        TaskName::Handler => deliver(cx, &claimed, at, None, "dispatch").await,
-        TaskName::Refund => send_back(cx, &claimed, at).await,
+        TaskName::Handler => Box::pin(deliver(cx, &claimed, at, None, "dispatch")).await,
+        TaskName::Refund => Box::pin(send_back(cx, &claimed, at)).await,
         TaskName::Alarm => tell(cx, &claimed, at).await,
-        TaskName::Ship => ship(cx, &claimed, at).await,
+        TaskName::Ship => Box::pin(ship(cx, &claimed, at)).await,
     }
 }
 
@@ -65,7 +65,7 @@ pub(super) async fn deliver_inline(cx: &Context<'_>, task: &Task) {
     let attempt = async {
         let at = cx.now();
         match cx.store.claim_task(task, at).await? {
-            Some(claimed) => deliver(cx, &claimed, at, Some(budget), "dispatch").await,
+            Some(claimed) => Box::pin(deliver(cx, &claimed, at, Some(budget), "dispatch")).await,
             None => Ok(Ran::Skipped),
         }
     };
@@ -99,7 +99,7 @@ pub(super) async fn deliver_again(cx: &Context<'_>, caller: &Caller, order: &Ord
         return Err(Code::BUSY.into());
     }
     let claimed = cx.store.claim_task(&task, at).await?.ok_or(Code::BUSY)?;
-    deliver(cx, &claimed, at, None, &caller.source).await?;
+    Box::pin(deliver(cx, &claimed, at, None, &caller.source)).await?;
     Ok(())
 }
 
@@ -329,8 +329,8 @@ async fn send_back(cx: &Context<'_>, claimed: &Task, at: UnixMs) -> Result<Ran, 
         return Ok(Ran::Done);
     };
     let made = match claimed.attempts {
-        1 => super::refund::begin(cx, &order, &refund).await,
-        _ => super::refund::pursue(cx, &order, &refund, "policy").await,
+        1 => Box::pin(super::refund::begin(cx, &order, &refund)).await,
+        _ => Box::pin(super::refund::pursue(cx, &order, &refund, "policy")).await,
     };
     let (end, ran) = match made {
         Ok(_) => (TaskEnd::Done, Ran::Done),

@@ -9,6 +9,7 @@ use super::item::{Expression, Item, Key, attribute, item_of, shape_of};
 use super::{PaymentCommit, Store, StoreError, shard};
 use aws_sdk_dynamodb::types::AttributeValue as Av;
 use domain::{Day, Fen, Order, Provider, Refund, UnixMs};
+use futures::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -272,7 +273,7 @@ impl Store {
         let mut item = item_of(&key, "bill_report", report);
         item.insert("list_key".to_owned(), Av::S(REPORTS.to_owned()));
         item.insert("list_date".to_owned(), attribute(&json!(day.begins())));
-        let sent = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await;
+        let sent = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().boxed().await;
         sent.map(|_| ()).map_err(|e| StoreError::sdk("bill report", &e))
     }
 

@@ -10,6 +10,7 @@ use super::item::{Item, Key, shape_of};
 use super::{Store, StoreError};
 use aws_sdk_dynamodb::types::AttributeValue as Av;
 use domain::{Day, Fen, Order, Provider, UnixMs};
+use futures::FutureExt as _;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -344,7 +345,7 @@ impl Store {
     /// When the index cannot be scanned, for which few have the right.
     pub async fn days_if_few(&self) -> Result<Option<HashSet<(ListedAccount, Day)>>, StoreError> {
         let scan = self.client.scan().table_name(&self.table).index_name("listing").limit(FEW);
-        let page = scan.send().await.map_err(|e| StoreError::sdk("listing", &e))?;
+        let page = scan.send().boxed().await.map_err(|e| StoreError::sdk("listing", &e))?;
         if page.last_evaluated_key.is_some_and(|key| !key.is_empty()) {
             return Ok(None);
         }
@@ -414,7 +415,7 @@ impl Store {
         if let Some(until) = until {
             query = query.expression_attribute_values(":until", Av::N(until.to_string()));
         }
-        let page = query.send().await.map_err(|e| StoreError::sdk("listing", &e))?;
+        let page = query.send().boxed().await.map_err(|e| StoreError::sdk("listing", &e))?;
         Ok((page.items.unwrap_or_default(), page.last_evaluated_key.filter(|key| !key.is_empty())))
     }
 }

@@ -3,6 +3,7 @@
 use super::item::{Expression, Key};
 use super::{Store, StoreError};
 use domain::{Attempt, Order, Provider, UnixMs};
+use futures::FutureExt as _;
 use std::time::Duration;
 
 /// How long a count is kept: longer than any provider sends its notices again.
@@ -43,6 +44,7 @@ impl Store {
             .set_expression_attribute_values(update.values())
             .return_values(aws_sdk_dynamodb::types::ReturnValue::UpdatedNew)
             .send()
+            .boxed()
             .await
             .map_err(|e| StoreError::sdk("unconfirmed", &e))?;
         let times = sent.attributes.as_ref().and_then(|item| item.get("times")?.as_n().ok()?.parse().ok());

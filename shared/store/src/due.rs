@@ -7,6 +7,7 @@ use super::item::{Expression, Item, Key};
 use super::{SHARDS, Store, StoreError, shard_name};
 use aws_sdk_dynamodb::types::{AttributeValue as Av, ReturnValue};
 use domain::{Provider, UnixMs};
+use futures::FutureExt as _;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -103,6 +104,7 @@ impl Store {
             .limit(50)
             .set_exclusive_start_key(cursor.map(|c| c.0))
             .send()
+            .boxed()
             .await
             .map_err(|e| StoreError::sdk("due", &e))?;
         let items = page.items.unwrap_or_default().iter().filter_map(read).collect();
@@ -124,6 +126,7 @@ impl Store {
                 .expression_attribute_values(":shard", Av::S(shard_name(shard)))
                 .limit(i32::from(of_each.max(1)))
                 .send()
+                .boxed()
                 .await
                 .map_err(|e| StoreError::sdk("due", &e))?;
             let whole = page.last_evaluated_key.is_none_or(|key| key.is_empty());

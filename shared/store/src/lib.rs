@@ -52,6 +52,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue as Av, ConditionCheck, Put, ReturnValue, TransactWriteItem, Update};
+use futures::FutureExt as _;
 use item::{Expression, Item, Key};
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -147,7 +148,8 @@ impl Store {
     /// Opens the connection, so that the first callback does not wait for it.
     pub async fn warm(&self) {
         let key = Key::order("");
-        if let Err(error) = self.client.get_item().table_name(&self.table).set_key(Some(key.attributes())).send().await
+        if let Err(error) =
+            self.client.get_item().table_name(&self.table).set_key(Some(key.attributes())).send().boxed().await
         {
             tracing::debug!(error = %StoreError::sdk("warm", &error), "the table does not answer yet");
         }
@@ -168,6 +170,7 @@ impl Store {
             .key("_id", Av::S(id.to_owned()))
             .consistent_read(true)
             .send()
+            .boxed()
             .await
             .map_err(|e| StoreError::sdk("row", &e))?;
         Ok(answer.item.map(|item| item.iter().map(|(k, v)| (k.clone(), item::json(v))).collect()))
@@ -181,6 +184,7 @@ impl Store {
             .set_key(Some(key.attributes()))
             .consistent_read(true)
             .send()
+            .boxed()
             .await
             .map_err(|e| StoreError::sdk("get", &e))?;
         Ok(answer.item)
@@ -223,6 +227,7 @@ impl Store {
             .set_item(Some(item))
             .condition_expression("attribute_not_exists(pk)")
             .send()
+            .boxed()
             .await;
         match sent {
             Ok(_) => Ok(true),
@@ -235,7 +240,7 @@ impl Store {
 
     /// Writes an item over what is there.
     async fn put(&self, item: Item, operation: &'static str) -> Result<(), StoreError> {
-        let sent = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await;
+        let sent = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().boxed().await;
         sent.map(|_| ()).map_err(|e| StoreError::sdk(operation, &e))
     }
 
@@ -282,6 +287,7 @@ impl Store {
                 .set_transact_items(Some(writes.clone()))
                 .client_request_token(&token)
                 .send()
+                .boxed()
                 .await;
             let Err(error) = sent else { return Ok(Ok(())) };
             match judge(&error) {
@@ -320,6 +326,7 @@ impl Store {
             .set_expression_attribute_values(expression.values())
             .return_values(gives)
             .send()
+            .boxed()
             .await;
         match sent {
             Ok(answer) => Ok(Some(answer.attributes.unwrap_or_default())),

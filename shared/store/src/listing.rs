@@ -70,6 +70,7 @@ impl Store {
             .limit(100)
             .set_exclusive_start_key(start)
             .send()
+            .boxed()
             .await
             .map_err(|e| StoreError::sdk("listing", &e))?;
         Ok((page.items.unwrap_or_default(), page.last_evaluated_key.filter(|k| !k.is_empty())))
@@ -115,7 +116,7 @@ impl Store {
         let mut round = 0;
         while !left.is_empty() {
             let wanted = KeysAndAttributes::builder().set_keys(Some(left)).build().expect("keys are set");
-            let sent = self.client.batch_get_item().request_items(&self.table, wanted).send().await;
+            let sent = self.client.batch_get_item().request_items(&self.table, wanted).send().boxed().await;
             let answer = sent.map_err(|e| StoreError::sdk("listing", &e))?;
             let items = answer.responses.unwrap_or_default().remove(&self.table).unwrap_or_default();
             found.extend(items.into_iter().filter_map(|item| Some((name_of(&item)?, item))));

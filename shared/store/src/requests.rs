@@ -14,7 +14,7 @@ const KEPT: Duration = Duration::from_hours(90 * 24);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RequestRecord {
     /// Its number here.
-    pub request_id: String,
+    pub record_id: String,
     /// Who asked for it, as histories name them.
     pub source: String,
     /// Whose call.
@@ -51,7 +51,7 @@ impl Store {
     /// # Errors
     /// When the table cannot be written: then it must not be made.
     pub async fn keep_request(&self, record: &RequestRecord) -> Result<(), StoreError> {
-        let mut item = item_of(&Key::request(&record.request_id), "request", record);
+        let mut item = item_of(&Key::request(&record.record_id), "request", record);
         let at = record.create_date;
         for (name, value) in
             [("list_key", json!("request")), ("list_date", json!(at)), ("expire_at", json!((at + KEPT).secs()))]
@@ -68,7 +68,7 @@ impl Store {
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn end_request(&self, request_id: &str, end: &RequestEnd<'_>, at: UnixMs) -> Result<(), StoreError> {
+    pub async fn end_request(&self, record_id: &str, end: &RequestEnd<'_>, at: UnixMs) -> Result<(), StoreError> {
         let mut update = Expression::default();
         update
             .when("state", "=", "sent")
@@ -77,7 +77,7 @@ impl Store {
             .set_some("provider_request_id", end.provider_request_id)
             .set("answer", &end.answer)
             .set("end_date", at);
-        self.update_if(&Key::request(request_id), &update).await.map(|_| ())
+        self.update_if(&Key::request(record_id), &update).await.map(|_| ())
     }
 
     /// Calls, newest first; `cursor` is what the page before gave.

@@ -29,7 +29,7 @@ impl TokenStore for Store {
             item.insert("sealed".to_owned(), Av::S(sealed.to_owned()));
             item.insert("until".to_owned(), Av::N(until.to_string()));
             item.insert("expire_at".to_owned(), Av::N((until + GRACE).secs().to_string()));
-            let sent = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await;
+            let sent = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().boxed().await;
             sent.map(|_| ()).map_err(|e| TokenStoreError(super::StoreError::sdk("keep", &e).to_string()))
         }
         .boxed()

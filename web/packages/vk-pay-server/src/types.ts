@@ -353,7 +353,7 @@ export interface ProviderRequest {
 
 export interface ProviderReply {
   provider: string;
-  request_id: string;
+  record_id: string;
   provider_request_id: string | null;
   http_status: number | null;
   result: unknown;
