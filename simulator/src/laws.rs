@@ -352,7 +352,7 @@ fn settled(world: &World, items: &[Value], orders: &[&Value], trade: &Trade) -> 
     let back: u64 = trade.refunds.iter().filter(|r| r.state == sandbox::RefundState::Success).map(|r| r.amount).sum();
     let known: u64 = kinds(items, "refund")
         .filter(|r| r["state"] == "SUCCESS" && text(r, "provider") == trade.provider.name())
-        .filter(|r| trade.refunds.iter().any(|own| is_refund(own, r)))
+        .filter(|r| trade.refunds.iter().any(|own| is_refund(own, r)) || is_in_the_sum(trade, back, r))
         // Where numbers are a payment's, another payment has refunds of the same ones.
         .filter(|r| orders_of(orders, trade).contains(&text(r, "out_trade_no")))
         .map(|r| fen(r, "refund_fee"))
@@ -465,6 +465,12 @@ fn is_of(order: &Value, trade: &Trade) -> bool {
     let sent = |attempt: &Value| attempt["number"] == *number && attempt["numbered_there"] != true;
     let there = |attempt: &Value| attempt["provider"] == *trade.provider.name() && (sent(attempt) || given(attempt));
     order["attempts"].as_array().is_some_and(|all| all.iter().any(there))
+}
+
+/// Whether a refund is one of those that the sum of all that went back stands for: Alipay tells a sum, and where that is
+/// the whole payment, a refund that is under way is taken to be in it, whoever made the refunds of which it consists.
+fn is_in_the_sum(trade: &Trade, back: u64, refund: &Value) -> bool {
+    trade.provider == sandbox::Provider::Alipay && back == trade.amount() && refund.get("incident").is_none()
 }
 
 fn is_refund(own: &sandbox::Refund, item: &Value) -> bool {
