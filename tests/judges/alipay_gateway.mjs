@@ -173,7 +173,7 @@ const METHODS = {
   },
   'alipay.trade.refund': (_, biz) => {
     shaped(biz, { out_trade_no: NUMBER, refund_amount: YUAN, out_request_no: NUMBER },
-      { trade_no: /^\d{28}$/, refund_reason: /^.{1,256}$/ });
+      { trade_no: /^\d{28}$/, refund_reason: /^.{1,256}$/, query_options: /^\["refund_detail_item_list"\]$/ });
     const found = trade(biz);
     const amount = fen(biz.refund_amount);
     check(!found.refunds.has(biz.out_request_no), 'out_request_no', '40004', 'ACQ.DISCORDANT_REPEAT_REQUEST');

@@ -91,7 +91,8 @@ pub(super) fn read<A: Actions>(request: Request, config: Arc<Config>) -> Result<
     };
     let action = *action.ok_or(Code::UNKNOWN_ACTION)?;
     let uni_id_token = body.get("uniIdToken").and_then(Value::as_str).map(str::to_owned);
-    let data = data_of(body, &request.query)?;
+    let nests = fields::of(action.into()).iter().any(|field| field.name == "data");
+    let data = data_of(body, &request.query, nests)?;
     let caller = Caller { source: String::new(), user: None, trusted: false };
     let call = Call { action: action.into(), dialect, data, uni_id_token, caller, quoted: Vec::new(), request, config };
     Ok((action, call))
@@ -103,8 +104,8 @@ fn names_a_number(data: &Value) -> bool {
 }
 
 /// The data: `data` with the outer fields of the module call, or the body itself; then the query string.
-/// What is in the body is never overwritten from outside of it.
-fn data_of(mut body: Map<String, Value>, query: &str) -> Result<Map<String, Value>, Failure> {
+/// What is in the body is never overwritten from outside of it. `nests`: the action has a field `data` of its own.
+fn data_of(mut body: Map<String, Value>, query: &str, nests: bool) -> Result<Map<String, Value>, Failure> {
     let context = body.get("context").and_then(Value::as_object).cloned();
     let inner = body.remove("data");
     body.retain(|key, _| !ENVELOPE.contains(&key.as_str()));
@@ -114,7 +115,7 @@ fn data_of(mut body: Map<String, Value>, query: &str) -> Result<Map<String, Valu
         Some(_) => return Err(Failure::new(Code::BAD_REQUEST).says("data")),
     };
     // A module call inside a routed one: {"action", "data": {"provider", "data": {...}}}.
-    if let Some(Value::Object(nested)) = data.get("data").filter(|v| names_a_number(v)).cloned() {
+    if let Some(Value::Object(nested)) = data.get("data").filter(|v| !nests && names_a_number(v)).cloned() {
         data.remove("data");
         for (key, value) in nested {
             data.entry(key).or_insert(value);
