@@ -20,6 +20,7 @@ fn each_trigger_ends_as_its_line_says() {
         ("undelivered", "SUCCESS", Some("undelivered")),
         ("refund", "REFUND", None),
         ("refund-elsewhere", "REFUND", Some("refund_elsewhere")),
+        ("complaint", "SUCCESS", Some("complaint")),
         ("forged", "NOTPAY", None),
         ("altered", "NOTPAY", None),
         ("stale", "NOTPAY", None),

@@ -8,7 +8,7 @@ use super::query::Asked;
 use super::settled::{ELSEWHERE, Settled, incident_of, raised, share_of, unanswered};
 use super::{Context, Source, returned};
 use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Refund, RefundState, UnixMs, other_number};
-use providers::{ABNORMAL, CallError, RefundNotice, RefundProgress};
+use providers::{ABNORMAL, CallError, RefundNotice, RefundProgress, RefundStanding};
 use serde_json::{Value, json};
 use store::{Claimed, HistoryEntry, Incident, IncidentName, StoreError};
 
@@ -256,7 +256,7 @@ async fn elsewhere(cx: &Context<'_>, notice: &RefundNotice, no: &str) -> Result<
 async fn unrefunded(cx: &Context<'_>, no: &str) -> Result<(Order, bool), Failure> {
     let order = cx.store.order(no).await?.ok_or(Code::NO_ORDER)?;
     for refund in cx.store.refunds(no).await? {
-        if refund.state != RefundState::Processing || refund.incident.is_some() {
+        if !is_under_way(&refund) {
             continue;
         }
         let Some(attempt) = order.attempt(refund.attempt) else { continue };
@@ -318,10 +318,32 @@ async fn complete(
         (order, open) = unrefunded(cx, no).await?;
     }
     match open {
+        true if whole && end_in_sum(cx, no, attempt, source).await? => Ok(Settled { refunded: true, ..settled }),
         // It may yet be refused, and its amount is then to be counted: the provider tells again.
         true => Err(Failure::new(Code::BUSY).private("a refund is under way of what has gone back")),
         false => Ok(settled),
     }
+}
+
+/// Ends the refunds under way of a payment that has gone back whole, where they are all that is not accounted for and
+/// each was sent again without an end: nothing of the payment is left that could still go back or be refused.
+async fn end_in_sum(cx: &Context<'_>, no: &str, attempt: &Attempt, source: Source) -> Result<bool, Failure> {
+    let order = cx.store.order(no).await?.ok_or(Code::NO_ORDER)?;
+    let open: Vec<Refund> = cx.store.refunds(no).await?.into_iter().filter(is_under_way).collect();
+    let known = order.total_fee.minus(order.refund_fee) == Some(order.refund_reserved);
+    if !known || open.iter().any(|refund| !refund.repeated || refund.attempt != attempt.n) {
+        return Ok(false);
+    }
+    for refund in &open {
+        let standing = RefundStanding::new(RefundProgress::Success);
+        Box::pin(super::refund::apply(cx, &order, refund, &standing, source)).await?;
+    }
+    Ok(true)
+}
+
+/// Whether it is a refund of the order's own payment whose end is not known.
+fn is_under_way(refund: &Refund) -> bool {
+    refund.state == RefundState::Processing && refund.incident.is_none()
 }
 
 fn refunded_entry(refund: &Refund, source: Source, now: UnixMs) -> HistoryEntry {
