@@ -284,15 +284,12 @@ async fn complete(
     let Some(returned) = notice.returned else { return Ok(settled) };
     let now = cx.store.order(no).await?.ok_or(Code::NO_ORDER)?;
     let credited = now.trade_state.is_paid() && notice.transaction_id == now.transaction_id;
-    if !credited || returned > now.total_fee || now.refund_fee >= returned {
+    // Of a part, refunds that nobody told of yet are told of by their own numbers, and would be counted twice.
+    if !credited || returned != now.total_fee || now.refund_fee == returned {
         return Ok(settled);
     }
-    let whole = returned == now.total_fee;
     let (mut order, mut open) = unrefunded(cx, no).await?;
     for n in 1..=ROUNDS {
-        if open && !whole {
-            return Ok(settled);
-        }
         let rest = returned.minus(order.refund_fee).unwrap_or_default().min(order.refundable);
         if rest == Fen::ZERO {
             break;
@@ -318,7 +315,7 @@ async fn complete(
         (order, open) = unrefunded(cx, no).await?;
     }
     match open {
-        true if whole && end_in_sum(cx, no, attempt, source).await? => Ok(Settled { refunded: true, ..settled }),
+        true if end_in_sum(cx, no, attempt, source).await? => Ok(Settled { refunded: true, ..settled }),
         // It may yet be refused, and its amount is then to be counted: the provider tells again.
         true => Err(Failure::new(Code::BUSY).private("a refund is under way of what has gone back")),
         false => Ok(settled),
@@ -420,15 +417,11 @@ async fn adopt(
         }
         // It is what of all that went back the others leave, though the query knows nothing of it.
         if refund.refund_fee == Fen::ZERO
-            && let Some(returned) = notice.returned.filter(|returned| *returned <= order.total_fee)
+            && notice.returned == Some(order.total_fee)
             && notice.transaction_id == order.transaction_id
         {
-            let open;
-            (order, open) = unrefunded(cx, &order.out_trade_no).await?;
-            let rest = returned.minus(order.refund_fee).unwrap_or_default();
-            if !open || returned == order.total_fee {
-                refund.refund_fee = rest.min(order.refundable);
-            }
+            (order, _) = unrefunded(cx, &order.out_trade_no).await?;
+            refund.refund_fee = order.total_fee.minus(order.refund_fee).unwrap_or_default().min(order.refundable);
         }
     }
     let actual = json!(refund.refund_fee);
