@@ -417,11 +417,15 @@ async fn adopt(
         }
         // It is what of all that went back the others leave, though the query knows nothing of it.
         if refund.refund_fee == Fen::ZERO
-            && notice.returned == Some(order.total_fee)
+            && let Some(returned) = notice.returned.filter(|returned| *returned <= order.total_fee)
             && notice.transaction_id == order.transaction_id
         {
-            (order, _) = unrefunded(cx, &order.out_trade_no).await?;
-            refund.refund_fee = order.total_fee.minus(order.refund_fee).unwrap_or_default().min(order.refundable);
+            let open;
+            (order, open) = unrefunded(cx, &order.out_trade_no).await?;
+            let rest = returned.minus(order.refund_fee).unwrap_or_default();
+            if !open || returned == order.total_fee {
+                refund.refund_fee = rest.min(order.refundable);
+            }
         }
     }
     let actual = json!(refund.refund_fee);
