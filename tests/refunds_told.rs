@@ -316,16 +316,74 @@ async fn a_refund_whose_amount_is_in_what_went_back_whole_is_never_called_refuse
     assert_eq!((told.len(), &told[0]["actual"]["refunded"]), (1, &json!(100)), "more has gone back than is known");
 }
 
+/// Alipay tells of a refund that stands at a place of its payment's list; how that is answered.
+async fn told(world: &World, no: &str, place: usize) -> u16 {
+    let callback = world.sandbox.callback_of_refund(Provider::Alipay, no, place).unwrap();
+    world.sandbox.send(&callback).await.unwrap().0
+}
+
 #[tokio::test]
-async fn a_part_that_went_back_in_the_console_without_a_number_is_counted_by_the_sum() {
+async fn a_sum_of_a_part_counts_no_refund_that_is_told_of_later() {
     let world = World::start().await;
-    paid(&world, "alipay", "SUM_3").await;
-    let own = json!({ "out_trade_no": "SUM_3", "out_refund_no": "OWN", "refund_fee": 20 });
-    assert_eq!(world.call("refund", own).await.0, 200);
-    world.until(|order| order["refund_fee"] == 20, "SUM_3").await;
-    world.sandbox.console_refund("SUM_3", None, 30).unwrap();
-    let order = world.until(|order| order["refund_fee"] == 50, "SUM_3").await;
-    assert_eq!(order["refundable"], 50);
+    paid(&world, "alipay", "PART_1").await;
+    lose_callbacks(&world);
+    let first = world.sandbox.console_refund("PART_1", Some("1"), 20).unwrap();
+    let second = world.sandbox.console_refund("PART_1", Some("2"), 30).unwrap();
+    // Its callback says that 50 have gone back in all.
+    assert_eq!(told(&world, "PART_1", second).await, 200);
+    assert_eq!(world.order("PART_1").await["refund_fee"], 30);
+    assert_eq!(told(&world, "PART_1", first).await, 200);
+    let order = world.order("PART_1").await;
+    assert_eq!((&order["refund_fee"], &order["refundable"]), (&json!(50), &json!(50)));
+}
+
+#[tokio::test]
+async fn a_part_that_nobody_tells_the_amount_of_is_an_incident_and_its_amount_is_in_the_bills() {
+    let world = World::start().await;
+    paid(&world, "alipay", "PART_2").await;
+    lose_callbacks(&world);
+    world.sandbox.misbehave(Fault::new(Op::RefundQuery, Misbehaviour::KnowsNothing));
+    let first = world.sandbox.console_refund("PART_2", Some("1"), 20).unwrap();
+    let second = world.sandbox.console_refund("PART_2", None, 30).unwrap();
+    assert_eq!(told(&world, "PART_2", second).await, 200);
+    assert_eq!(world.order("PART_2").await["refund_fee"], 0, "which of the 50 it is nobody says");
+    assert_eq!(incidents(&world, "refund_elsewhere").await.len(), 1);
+    let app = world.app.as_ref().expect("an app");
+    let cx = app.context(app.config().await);
+    let tomorrow = (app.clock)() + std::time::Duration::from_hours(24);
+    world.sandbox.behave();
+    lose_callbacks(&world);
+    check_bills(&cx, tomorrow, None, None, Some(Ours::Alipay)).await.expect("checked");
+    let by_bill = incidents(&world, "bill_refund").await;
+    assert!(by_bill.iter().any(|incident| incident["actual"] == 30), "{by_bill:?}");
+    assert_eq!(world.order("PART_2").await["refund_fee"], 20, "the bill names the other one");
+    assert_eq!(told(&world, "PART_2", first).await, 200);
+    assert_eq!(world.order("PART_2").await["refund_fee"], 20, "once");
+}
+
+#[tokio::test]
+async fn refunds_that_are_refused_for_ever_end_once_all_of_the_payment_has_gone_back() {
+    let world = World::start().await;
+    paid(&world, "alipay", "WHOLE_1").await;
+    lose_callbacks(&world);
+    world.sandbox.misbehave(Fault::new(Op::RefundQuery, Misbehaviour::KnowsNothing));
+    let own = |number: &str, fee: u64| json!({ "out_trade_no": "WHOLE_1", "out_refund_no": number, "refund_fee": fee });
+    for (number, fee) in [("R1", 30), ("R2", 41)] {
+        world.sandbox.misbehave(Fault::once(Op::Refund, Misbehaviour::DropConnection));
+        assert_eq!(world.call("refund", own(number, fee)).await.0, 504);
+    }
+    let place = world.sandbox.console_refund("WHOLE_1", None, 100).unwrap();
+    assert_eq!(told(&world, "WHOLE_1", place).await, 500, "two that may yet be refused are under way");
+    for (number, fee) in [("R1", 30), ("R2", 41)] {
+        let (status, answer) = world.call("refund", own(number, fee)).await;
+        assert_eq!((status, &answer["status"]), (200, &json!("PROCESSING")), "nothing is said of its number: {answer}");
+    }
+    assert_eq!(told(&world, "WHOLE_1", place).await, 200);
+    let order = world.order("WHOLE_1").await;
+    assert_eq!((&order["refund_fee"], &order["refund_reserved"]), (&json!(100), &json!(0)));
+    for refund in world.kind("refund").await {
+        assert_eq!(refund["state"], "SUCCESS", "{refund}");
+    }
 }
 
 #[tokio::test]

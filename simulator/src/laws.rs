@@ -361,12 +361,7 @@ fn settled(world: &World, items: &[Value], orders: &[&Value], trade: &Trade) -> 
     if kinds(items, "refund").any(|r| is_untold(r) && orders_of(orders, trade).contains(&text(r, "out_trade_no"))) {
         return Ok(());
     }
-    // What Alipay's sum does not tell apart stays open, and reserved.
-    let open: u64 = kinds(items, "refund")
-        .filter(|r| r["state"] == "PROCESSING" && own_payment(r) && is_in_the_sum(trade, back))
-        .map(|r| fen(r, "refund_fee"))
-        .sum();
-    law!(known <= back && back <= known + open, "{number}: {back} went back, the table says {known} and {open} open");
+    law!(back == known, "{number}: {back} went back, the table says {known}");
     if let Some(order) = credited {
         let no = text(order, "out_trade_no");
         let (paid, total) = (trade.amount(), fen(order, "total_fee"));

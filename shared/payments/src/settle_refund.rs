@@ -415,17 +415,14 @@ async fn adopt(
             Err(CallError::Refused(_)) if notice.signed => {}
             Err(error) => return Err(error.unanswered()),
         }
-        // It is what of all that went back the others leave, though the query knows nothing of it.
+        // All went back: then this refund is what the others leave, though the query knows nothing of it. A sum of a part
+        // may hold refunds that are told of later, and would be counted twice; the bill tells what this one is.
         if refund.refund_fee == Fen::ZERO
-            && let Some(returned) = notice.returned.filter(|returned| *returned <= order.total_fee)
+            && notice.returned == Some(order.total_fee)
             && notice.transaction_id == order.transaction_id
         {
-            let open;
-            (order, open) = unrefunded(cx, &order.out_trade_no).await?;
-            let rest = returned.minus(order.refund_fee).unwrap_or_default();
-            if !open || returned == order.total_fee {
-                refund.refund_fee = rest.min(order.refundable);
-            }
+            (order, _) = unrefunded(cx, &order.out_trade_no).await?;
+            refund.refund_fee = order.refundable;
         }
     }
     let actual = json!(refund.refund_fee);
