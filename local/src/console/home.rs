@@ -118,7 +118,7 @@ async fn health(console: &Console, view: &View) -> Markup {
                 dt { (lang.t("配置", "Configuration")) }
                 dd {
                     span.dot data-tone="good" {}
-                    @if console.sandbox().is_some() { (lang.t("演示商户", "Demo merchants")) " × " (merchants) } @else { (lang.t("您的商户", "Your merchants")) " × " (merchants) }
+                    @if console.sandbox().is_some() { (lang.t("演示商户", "Demo merchants")) " × " (merchants) } @else { (lang.t("你的商户", "Your merchants")) " × " (merchants) }
                     code { (local.config_path.display()) }
                 }
             }

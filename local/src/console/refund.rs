@@ -133,7 +133,7 @@ pub(super) async fn confirmation(
                 p.verdict data-tone="bad" { (lang.t("这是全部剩余金额，退款后这笔订单不再有款。", "This is all that is left of the order.")) }
             }
             @if console.rights.real_money {
-                p.verdict data-tone="bad" { (lang.t("使用您自己的配置：确认后会退出真实的钱，不能撤回。", "Your own configuration is in use: real money goes out, and this cannot be undone.")) }
+                p.verdict data-tone="bad" { (lang.t("使用你自己的配置：确认后会退出真实的钱，不能撤回。", "Your own configuration is in use: real money goes out, and this cannot be undone.")) }
             }
             dl.facts {
                 div.wide { dt { (lang.t("订单", "Order")) } dd { (no) } }

@@ -119,8 +119,8 @@ pub(super) async fn page(
             @if let Some(order) = &paid { (result(lang, order)) }
         }
         p.verdict #said role="status" data-tone="wait" hidden
-            data-cancel=(lang.t("您取消了付款。订单仍然有效，可以再次付款。", "You cancelled. The order still stands; you can pay it again."))
-            data-pending=(lang.t("还没有收到付款结果。如果您已付款，稍后会自动到账。", "No result yet. If you have paid, it will be delivered by itself.")) {}
+            data-cancel=(lang.t("你取消了付款。订单仍然有效，可以再次付款。", "You cancelled. The order still stands; you can pay it again."))
+            data-pending=(lang.t("还没有收到付款结果。如果你已付款，稍后会自动到账。", "No result yet. If you have paid, it will be delivered by itself.")) {}
         div.products {
             @for product in &PRODUCTS {
                 @let [title, says] = product.words(lang);
@@ -131,7 +131,7 @@ pub(super) async fn page(
                     (money(product.price))
                     @if providers.is_empty() { p.muted { (lang.t("没有配置能在网页上支付的渠道。", "No provider is configured that can be paid on a page.")) } }
                     @else if open_to_pages(&config) { (counter.of(product)) }
-                    @else { p.muted { (lang.t("您的配置不允许网页匿名下单（auth.createPayment、auth.queryPayment）。", "Your configuration lets no anonymous page create orders (auth.createPayment, auth.queryPayment).")) } }
+                    @else { p.muted { (lang.t("你的配置不允许网页匿名下单（auth.createPayment、auth.queryPayment）。", "Your configuration lets no anonymous page create orders (auth.createPayment, auth.queryPayment).")) } }
                 }
             }
         }
