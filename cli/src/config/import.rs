@@ -185,7 +185,7 @@ fn told(arguments: &Arguments, made: &Migrated, found: &Findings, bytes: usize, 
     section(lang.t("有改动：", "Changed:"), notes(&made.changed));
     let faults =
         |faults: &[shared::config::Fault]| faults.iter().map(|f| said::clean(&f.to_string())).collect::<Vec<_>>();
-    section(lang.t("还要补上或改正：", "To fill in or mend:"), faults(&found.faults));
+    section(lang.t("还要补上或改正：", "To fill in or fix:"), faults(&found.faults));
     section(lang.t("提示：", "Remarks:"), faults(&found.remarks));
     let file =
         arguments.output.as_ref().map_or_else(|| "config.json".to_owned(), |path| path.to_string_lossy().into_owned());

@@ -66,43 +66,43 @@ macro_rules! codes {
 
 codes! {
     ConfigFault "config-fault" Error
-        ("配置有错误，服务会因此无法启动。", "The configuration has a fault, with which the functions do not start.")
-        ("按提示修改该键。", "Mend the key as the words say.")
+        ("配置有错误，服务会因此无法启动。", "The configuration has a fault that keeps the functions from starting.")
+        ("按提示修改该键。", "Correct the key as described.")
     ConfigRemark "config-remark" Note
-        ("配置里有值得留意的地方，目前不影响运行。", "Something in the configuration is odd and harms nothing yet.")
-        ("看一遍提示，确认这是你想要的。", "Read the words, and see that it is what you want.")
+        ("配置里有值得留意的地方，目前不影响运行。", "Something in the configuration looks wrong but is harmless so far.")
+        ("看一遍提示，确认这是你想要的。", "Read the remark and make sure that it is intended.")
     NotAsked "not-asked" Note
         ("配置有错误，服务无法用它启动，所以没有向任何渠道提问。", "The functions do not start with this configuration, so no provider was asked.")
-        ("改好错误后再运行一次。", "Mend the faults and run it again.")
+        ("改好错误后再运行一次。", "Fix the faults and run it again.")
     ValueMissing "value-missing" Error
         ("必填的键没有填写。", "A key that must be there is missing.")
         ("到渠道后台取得该值并填入。", "Take the value from the provider's console and put it in.")
     Placeholder "placeholder" Error
-        ("这里还是示例里的占位文字或公开的示例密钥。", "A placeholder or a published sample key still stands here.")
+        ("这里还是示例里的占位文字或公开的示例密钥。", "This is still a placeholder or a published sample key.")
         ("换成你自己的值。", "Put your own value in its place.")
     KeyMisspelt "key-misspelt" Error
         ("键名拼写有误，没有人会读取它。", "The key's name is misspelt, and nothing reads it.")
-        ("改成提示中的名字。", "Write the name that the words give.")
+        ("改成提示中的名字。", "Use the name given in the message.")
     WrongLength "wrong-length" Error
-        ("长度不对，多半是填成了另一把密钥（例如把 APIv2 密钥或 AppSecret 填到了 v3Key）。", "The length is wrong; most likely another key stands here (such as an APIv2 key or an AppSecret in the place of v3Key).")
+        ("长度不对，多半是填成了另一把密钥（例如把 APIv2 密钥或 AppSecret 填到了 v3Key）。", "The length is wrong; most likely another key was entered (such as an APIv2 key or an AppSecret in the place of v3Key).")
         ("重新复制正确的密钥，注意首尾空格。", "Copy the right key again, without spaces around it.")
     OwnKeyInProvidersPlace "own-key-in-providers-place" Error
-        ("应当填渠道公钥的地方填了你自己的公钥。", "Your own public key stands where the provider's belongs.")
+        ("应当填渠道公钥的地方填了你自己的公钥。", "Your own public key is in the place of the provider's.")
         ("填入渠道后台显示的渠道公钥，而不是你上传的应用公钥。", "Put in the provider's public key that its console shows, not the one that you uploaded.")
     OwnKeyMismatch "own-key-mismatch" Error
-        ("私钥与证书不是一对。", "The private key and the certificate are no pair.")
+        ("私钥与证书不是一对。", "The private key and the certificate are not a pair.")
         ("使用申请该证书时生成的私钥，或用手上的私钥重新申请证书。", "Use the private key that the certificate was requested with, or request a new certificate with the key that you have.")
     OwnKeyDamaged "own-key-damaged" Error
-        ("私钥内部的数互不相符，用它什么也签不了。", "The numbers of the private key do not belong together; nothing can be signed with it.")
+        ("私钥内部的数互不相符，用它什么也签不了。", "The private key is damaged; nothing can be signed with it.")
         ("从备份或原始文件重新复制私钥。", "Copy the key again from its original file.")
     CertificateEnded "certificate-ended" Error
-        ("证书已过期。", "The certificate has ended.")
+        ("证书已过期。", "The certificate has expired.")
         ("在渠道后台换发新证书，把证书和私钥一起替换。", "Have a new certificate issued in the provider's console, and replace certificate and key together.")
     CertificateEndsSoon "certificate-ends-soon" Warning
-        ("证书在 30 天内到期，届时渠道会拒绝所有请求。", "The certificate ends within 30 days; then the provider refuses every request.")
+        ("证书在 30 天内到期，届时渠道会拒绝所有请求。", "The certificate expires within 30 days; after that the provider refuses every request.")
         ("尽早在渠道后台换发，新旧证书可以并存一段时间。", "Have its successor issued in the provider's console in time; both are taken for a while.")
     NotifyUrlOldSystem "notify-url-old-system" Warning
-        ("notifyUrl 仍指向原来的 uniCloud 系统，渠道的通知会发到那里。", "notifyUrl still points at the old system on uniCloud, and providers send their callbacks there.")
+        ("notifyUrl 仍指向原来的 uniCloud 系统，渠道的回调会发到那里。", "notifyUrl still points at the old system on uniCloud, and providers send their callbacks there.")
         ("删掉 notifyUrl，或改成新系统的域名。", "Leave notifyUrl out, or write the new system's domain.")
     MerchantDocumentUnreadable "merchant-document-unreadable" Error
         ("该商户的独立配置文档读取不到。", "The merchant's own document cannot be read.")
@@ -135,10 +135,10 @@ codes! {
         ("双方约定的密钥不一致，渠道说签名错误。", "The key that both sides know differs: the provider calls the signature wrong.")
         ("复制后台当前的密钥；如果后台无法查看，就重新设置并同步到所有系统。", "Copy the present key; where the console does not show it, set a new one and bring it to all systems.")
     DecryptionKeyWrong "decryption-key-wrong" Error
-        ("渠道加密的内容用这把 APIv3 密钥解不开，支付通知也会解不开。", "What the provider encrypts does not open with this APIv3 key; neither will payment callbacks.")
+        ("渠道加密的内容用这把 APIv3 密钥解不开，支付回调也会解不开。", "What the provider encrypts does not open with this APIv3 key; neither will payment callbacks.")
         ("填入该商户号自己的 APIv3 密钥；忘记了就在后台重设。", "Put in the APIv3 key of this very merchant number; set a new one if it is lost.")
     DecryptionKeyNotSet "decryption-key-not-set" Error
-        ("商户平台还没有设置 APIv3 密钥，微信支付不会发送通知。", "No APIv3 key is set in the merchant platform; WeChat Pay sends no callbacks without it.")
+        ("商户平台还没有设置 APIv3 密钥，微信支付不会发送回调。", "No APIv3 key is set in the merchant platform; WeChat Pay sends no callbacks without it.")
         ("在商户平台设置 APIv3 密钥并填到这里。", "Set an APIv3 key in the merchant platform and put it here.")
     ContentKeyWrong "content-key-wrong" Error
         ("内容加密密钥与渠道的不一致。", "The key of content encryption is not the provider's.")
@@ -183,14 +183,14 @@ codes! {
         ("密钥只在沙箱环境被接受：应用还没有上架。", "The key is taken in the store's sandbox only: the app is not in the store yet.")
         ("上架后再检查一次；测试期间设置 sandbox: true。", "Check again when it is in the store; set sandbox: true for the time of testing.")
     RateLimited "rate-limited" Warning
-        ("渠道说调用过于频繁，没有检查出结果。", "The provider counts too many calls, so nothing was found out.")
-        ("过几分钟再运行一次。", "Run it again in some minutes.")
+        ("渠道说调用过于频繁，没有检查出结果。", "The provider reports too many calls, so nothing could be checked.")
+        ("过几分钟再运行一次。", "Run it again in a few minutes.")
     ProviderUnwell "provider-unwell" Warning
-        ("渠道回答了系统错误，没有检查出结果。", "The provider answered with an error of its own, so nothing was found out.")
-        ("稍后再运行；若一直如此，核对 apiBase 是否指向真正的网关。", "Run it again later; if it stays so, see whether apiBase is really the gateway.")
+        ("渠道回答了系统错误，没有检查出结果。", "The provider answered with a system error, so nothing could be checked.")
+        ("稍后再运行；若一直如此，核对 apiBase 是否指向真正的网关。", "Run it again later; if the error persists, check that apiBase is really the gateway.")
     NotUnderstood "not-understood" Warning
-        ("收到的不是该渠道协议的应答，或是没有记载的错误，没有检查出结果。", "The answer is none of the provider's protocol, or an error that is not documented, so nothing was found out.")
-        ("看渠道的原话；核对 apiBase 是否指向该渠道的网关。", "Read the provider's words, and see whether apiBase is the gateway of this provider.")
+        ("收到的不是该渠道协议的应答，或是没有记载的错误，没有检查出结果。", "The answer does not follow the provider's protocol, or an error that is not documented, so nothing could be checked.")
+        ("看渠道的原话；核对 apiBase 是否指向该渠道的网关。", "Read the provider's message, and check that apiBase is the gateway of this provider.")
     NoAnswer "no-answer" Error
         ("连上了，但在时限内没有得到完整应答。", "A connection was made, and no whole answer came in time.")
         ("检查出口网络、代理和防火墙，再运行一次。", "Look at egress, proxies and firewalls, and run it again.")
@@ -198,43 +198,43 @@ codes! {
         ("主机名解析不到地址。", "The host's name has no address.")
         ("核对域名；在 VPC 中检查 DNS 设置。", "Compare the name; in a VPC look at its DNS.")
     HostUnreachable "host-unreachable" Error
-        ("连接不上主机：端口没有开放，或出口网络不通。", "No connection to the host: the port is closed, or there is no way out.")
+        ("连接不上主机：端口没有开放，或出口网络不通。", "No connection to the host: the port is closed, or there is no outgoing route.")
         ("检查安全组、NAT 网关和防火墙。", "Look at security groups, the NAT gateway and firewalls.")
     TlsUntrusted "tls-untrusted" Error
         ("证书不是受信任的机构签发的，例如自签名或缺少中间证书。", "The certificate is not issued by a trusted authority: self-signed, or its intermediate is missing.")
         ("使用受信任机构的证书并配好完整的证书链。", "Use a certificate of a trusted authority, with the whole chain.")
     TlsExpired "tls-expired" Error
-        ("网站证书已过期。", "The host's certificate has ended.")
+        ("网站证书已过期。", "The host's certificate has expired.")
         ("续期该域名的证书。", "Renew the certificate of the domain.")
     TlsWrongHost "tls-wrong-host" Error
         ("网站证书不是为这个域名签发的。", "The host's certificate is for another name.")
         ("核对域名，或为它签发证书。", "Compare the domain, or have a certificate issued for it.")
     TlsFailed "tls-failed" Error
-        ("TLS 握手失败：对方说的不是 TLS，或版本过低。", "The TLS handshake failed: the other side speaks no TLS, or too old a version.")
-        ("核对地址和端口，至少支持 TLS 1.2。", "Compare address and port; TLS 1.2 is the least.")
+        ("TLS 握手失败：对方说的不是 TLS，或版本过低。", "The TLS handshake failed: the other side does not speak TLS, or only an outdated version.")
+        ("核对地址和端口，至少支持 TLS 1.2。", "Compare address and port; TLS 1.2 is the minimum.")
     NotifyUrlNotGiven "notify-url-not-given" Note
-        ("没有 notifyUrl，通知用函数自己的地址，无法在这里检查。", "There is no notifyUrl: callbacks use the function's own URL, which cannot be looked at from here.")
+        ("没有 notifyUrl，回调用函数自己的地址，无法在这里检查。", "There is no notifyUrl: callbacks use the function's own URL, which cannot be looked at from here.")
         ("部署后用 --notify-url 带上输出中的 NotifyUrl 再检查一次。", "After deploying, check again with --notify-url and the output NotifyUrl.")
     NotifyUrlInsecure "notify-url-insecure" Error
-        ("通知地址不是 https，渠道会拒绝它。", "The callback address is not https; providers refuse it.")
+        ("回调地址不是 https，渠道会拒绝它。", "The callback address is not https; providers refuse it.")
         ("换成 https 地址。", "Use an https address.")
     NotifyUrlPrivate "notify-url-private" Error
-        ("通知地址是本机或内网地址，渠道访问不到。", "The callback address is of this machine or a private network; providers cannot reach it.")
-        ("换成公网 https 地址；本地调试可以用内网穿透。", "Use a public https address; a tunnel does for trying out.")
+        ("回调地址是本机或内网地址，渠道访问不到。", "The callback address is of this machine or a private network; providers cannot reach it.")
+        ("换成公网 https 地址；本地调试可以用内网穿透。", "Use a public https address; a tunnel will do for testing.")
     NotifyUrlNotFound "notify-url-not-found" Error
-        ("通知地址回答 404：路径不对，或 notify 函数不在那里。", "The callback address answers 404: its path is wrong, or the notify function is not there.")
+        ("回调地址回答 404：路径不对，或 notify 函数不在那里。", "The callback address answers 404: its path is wrong, or the notify function is not there.")
         ("notifyUrl 填到 /pay-notify 之前为止，核对前缀和路由。", "notifyUrl ends before /pay-notify; compare prefix and routes.")
     NotifyUrlNotOurs "notify-url-not-ours" Error
-        ("通知地址有应答，但不是本系统的应答：指向了别的网站、旧系统或网页。", "The callback address answers, but not as this system does: it leads to another site, an old system, or a page.")
+        ("回调地址有应答，但不是本系统的应答：指向了别的网站、旧系统或网页。", "The callback address answers, but not as this system does: it leads to another site, an old system, or a page.")
         ("把 notifyUrl 指向 notify 函数。", "Point notifyUrl at the notify function.")
     NotifyUrlRedirects "notify-url-redirects" Error
-        ("通知地址回答跳转，渠道不会跟随。", "The callback address answers with a redirect, which providers do not follow.")
+        ("回调地址回答跳转，渠道不会跟随。", "The callback address answers with a redirect, which providers do not follow.")
         ("直接填写跳转后的地址。", "Write the address that it leads to.")
     NotifyUrlForbidden "notify-url-forbidden" Error
-        ("通知地址拒绝访问：函数 URL 要求 IAM 签名，或防火墙（WAF）拦下了请求。", "The callback address refuses access: the Function URL wants IAM signatures, or a firewall (WAF) stopped the request.")
+        ("回调地址拒绝访问：函数 URL 要求 IAM 签名，或防火墙（WAF）拦下了请求。", "The callback address refuses access: the Function URL wants IAM signatures, or a firewall (WAF) stopped the request.")
         ("notify 的函数 URL 用 AuthType NONE，并放行渠道的请求。", "The Function URL of notify has AuthType NONE; let providers through.")
     NotifyUrlUnwell "notify-url-unwell" Error
-        ("notify 函数回答 5xx，通知处理不了。", "The notify function answers 5xx; callbacks are not taken.")
+        ("notify 函数回答 5xx，回调处理不了。", "The notify function answers 5xx; callbacks are not processed.")
         ("看 notify 函数的日志。", "Read the log of the notify function.")
     TableMissing "table-missing" Error
         ("该区域和账号下没有这张表。", "The table is not there in this region and account.")
@@ -255,8 +255,8 @@ codes! {
         ("索引还在回填，列表和补单暂时不全。", "The index is still being filled; lists and the sweep lack items meanwhile.")
         ("等它变为 ACTIVE。", "Wait until it is ACTIVE.")
     IndexProjection "index-projection" Note
-        ("索引 due 投影了键以外的属性，每次写入都更贵。", "The index due holds more than its keys, which makes every write dearer.")
-        ("需要省钱时重建为 KEYS_ONLY。", "Make it anew as KEYS_ONLY to save that.")
+        ("索引 due 投影了键以外的属性，每次写入都更贵。", "The index due holds more than its keys, which makes every write more expensive.")
+        ("需要省钱时重建为 KEYS_ONLY。", "Recreate it as KEYS_ONLY to save cost.")
     StreamOff "stream-off" Error
         ("表没有打开数据流，dispatch 收不到任务：支付成功后的转发和通知会拖到定时任务才做。", "The table has no stream, so dispatch gets no tasks: what follows a payment waits for the schedule.")
         ("打开数据流，视图类型 NEW_AND_OLD_IMAGES。", "Switch its stream on with the view NEW_AND_OLD_IMAGES.")
@@ -267,7 +267,7 @@ codes! {
         ("没有打开 TTL，支付参数和令牌之类的临时数据不会被清理。", "Time to live is off: pay parameters, tokens and the like are never cleaned away.")
         ("为属性 expire_at 打开 TTL。", "Switch it on for the attribute expire_at.")
     TtlAttributeWrong "ttl-attribute-wrong" Warning
-        ("TTL 用的是另一个属性。", "Time to live goes by another attribute.")
+        ("TTL 用的是另一个属性。", "Time to live uses another attribute.")
         ("改成 expire_at。", "Set it to expire_at.")
     RecoveryOff "recovery-off" Note
         ("没有打开时间点恢复，误删后无法找回。", "Point-in-time recovery is off; what is deleted by mistake is lost.")

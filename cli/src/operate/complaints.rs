@@ -92,7 +92,7 @@ async fn list(session: &Session, arguments: &Arguments) -> Result<(), Failure> {
     session.show(&document, || {
         let mut lines = vec![session.place()];
         match shown.is_empty() {
-            true => lines.push(session.t("没有待处理的投诉。", "No complaint waits for anybody.").to_owned()),
+            true => lines.push(session.t("没有待处理的投诉。", "No open complaints.").to_owned()),
             false => lines.extend(table(session, &shown).lines()),
         }
         lines.push(zone(session.lang).to_owned());
@@ -202,7 +202,7 @@ fn lines(session: &Session, reply: &Value) -> Vec<String> {
     for (zh, en, name) in [
         ("退款单号", "refund", "out_refund_no"),
         ("退款状态", "refund's state", "status"),
-        ("通知地址", "notices go to", "url"),
+        ("回调地址", "notices go to", "url"),
     ] {
         if let Some(value) = of(name).as_str() {
             lines.push(format!("{}: {}", session.t(zh, en), clean(value)));

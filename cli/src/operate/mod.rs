@@ -299,8 +299,7 @@ impl Session {
     /// Tells the stack of this machine to do something.
     async fn control(&self, path: &str, body: &Value) -> Result<Answer, Failure> {
         if let Place::Aws { .. } = self.target.place {
-            let what =
-                self.t("只能用于本机的模拟渠道", "only the simulated providers of this machine can be told to do this");
+            let what = self.t("只能用于本机的模拟渠道", "this only works with the simulated providers on this machine");
             return Err(Failure::usage(what));
         }
         self.judge(self.target.functions.control(path, body, self.lang.tag()).await, path)

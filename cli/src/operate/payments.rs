@@ -114,7 +114,7 @@ fn lines(
     let all = Fen(sums.refunded_fee.0.saturating_add(sums.returned_fee.0));
     lines.extend(part(session.t("退款", "Refunds"), sums.refunded + sums.returned, all, &refunds));
     if sums.returned > 0 {
-        let what = session.t("其中退回没有订单入账的付款", "of these, of payments that no order was credited for");
+        let what = session.t("其中退回没有订单入账的付款", "of which for payments not credited to an order");
         lines.push(format!("  {what}: {}, {}", sums.returned, money(sums.returned_fee)));
     }
     lines.push(String::new());

@@ -132,7 +132,7 @@ fn ask(
     yes: bool,
 ) -> Result<(), Failure> {
     let again = match known {
-        Some(_) => session.t("（该单号已有退款，重做不会多退）", " (known: repeated, nothing goes back twice)"),
+        Some(_) => session.t("（该单号已有退款，重做不会多退）", " (known: repeating it refunds nothing twice)"),
         None => "",
     };
     let facts = [

@@ -58,7 +58,7 @@ fn lines(session: &Session, list: &[Map<String, Value>]) -> Vec<String> {
     }
     let mut lines = vec![session.place()];
     match table.is_empty() {
-        true => lines.push(session.t("没有直接调用过渠道接口。", "No call was made by name.").to_owned()),
+        true => lines.push(session.t("没有直接调用过渠道接口。", "No other provider calls have been made.").to_owned()),
         false => lines.extend(table.lines()),
     }
     lines.push(zone(session.lang).to_owned());

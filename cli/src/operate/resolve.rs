@@ -123,7 +123,7 @@ fn facts<'a>(session: &'a Session, recorded: &Recorded, decision: Decision) -> V
     let payment = incident.payment.as_ref();
     let does = match decision {
         Decision::Accept => session.t("入账并交付", "credit it, and deliver the order"),
-        Decision::Refund => session.t("全额退回付款人", "send all of it back to the payer"),
+        Decision::Refund => session.t("全额退回付款人", "refund all of it to the payer"),
         Decision::Close => session.t("结案", "close"),
     };
     let amount = payment.and_then(|payment| payment.total).map_or_else(|| "?".to_owned(), money);

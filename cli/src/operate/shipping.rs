@@ -142,7 +142,7 @@ async fn list(session: &Session, wanted: &List) -> Result<(), Failure> {
         let mut lines = vec![format!("{} · {}", session.t("待录入发货信息", "shipping not reported"), session.place())];
         let table = table(session, &orders);
         match table.is_empty() {
-            true => lines.push(session.t("没有待录入的订单。", "No order waits.").to_owned()),
+            true => lines.push(session.t("没有待录入的订单。", "No orders are waiting.").to_owned()),
             false => lines.extend(table.lines()),
         }
         if !whole {
@@ -213,8 +213,8 @@ const fn state(lang: Lang, state: ShippingState) -> &'static str {
 
 const fn mode(lang: Lang, mode: ShippingMode) -> &'static str {
     match mode {
-        ShippingMode::Virtual => lang.t("自动（虚拟）", "by itself, virtual"),
-        ShippingMode::PickUp => lang.t("自动（自提）", "by itself, pick-up"),
+        ShippingMode::Virtual => lang.t("自动（虚拟）", "automatic, virtual"),
+        ShippingMode::PickUp => lang.t("自动（自提）", "automatic, pick-up"),
         ShippingMode::Manual => lang.t("手工", "by you"),
     }
 }
@@ -223,8 +223,8 @@ const fn carried(lang: Lang, logistics: Logistics) -> &'static str {
     match logistics {
         Logistics::Express => lang.t("快递", "express"),
         Logistics::SameCity => lang.t("同城配送", "within the city"),
-        Logistics::Virtual => lang.t("虚拟，无需物流", "virtual, nothing is carried"),
-        Logistics::PickUp => lang.t("用户自提", "the payer fetches it"),
+        Logistics::Virtual => lang.t("虚拟，无需物流", "virtual goods"),
+        Logistics::PickUp => lang.t("用户自提", "pick-up by the payer"),
     }
 }
 
@@ -345,7 +345,7 @@ async fn report(session: &Session, wanted: &Report) -> Result<(), Failure> {
         facts.push((session.t("快递公司与运单号", "carrier and number"), format!("{carrier} {tracking}")));
     }
     if let Some(shipping) = shipping {
-        facts.push((session.t("现在", "stands"), state(session.lang, shipping.state).to_owned()));
+        facts.push((session.t("现在", "now"), state(session.lang, shipping.state).to_owned()));
     }
     confirm(session, &facts, wanted.yes)?;
     let data = wanted.data(&order);

@@ -140,7 +140,7 @@ pub(super) async fn send(
         Err(what) => (409, json!({ "kind": kind.name }), json!({ "msg": what })),
         Ok(genuine) if kind.forgery.is_some_and(|how| !how.fits(&genuine)) => {
             let what =
-                view.lang.t("该渠道的回调没有这种伪造方式", "a callback of this provider cannot be spoilt this way");
+                view.lang.t("该渠道的回调没有这种伪造方式", "a callback of this provider cannot be forged this way");
             (409, json!({ "kind": kind.name }), json!({ "msg": what }))
         }
         Ok(genuine) => {

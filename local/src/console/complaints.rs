@@ -40,7 +40,7 @@ pub(super) fn facts(console: &Console, lang: Lang, incident: &Map<String, Value>
         ("description", lang.t("投诉类型", "About")),
         ("problem_type", lang.t("问题类型", "Kind")),
         ("phone", lang.t("电话", "Telephone")),
-        ("state", lang.t("投诉状态", "Stands")),
+        ("state", lang.t("投诉状态", "State")),
         ("complaint_id", lang.t("投诉单号", "Complaint")),
     ];
     html! {
@@ -80,12 +80,12 @@ pub(super) fn forms(console: &Console, lang: Lang, incident: &Map<String, Value>
             (named(incident))
             textarea name="response_content" rows="2" maxlength="500" placeholder=(lang.t("回复用户", "Answer the payer")) aria-label=(lang.t("回复用户", "Answer the payer")) {}
             @if alipay {
-                select name="process_code" aria-label=(lang.t("处理方式", "How it was dealt with")) {
+                select name="process_code" aria-label=(lang.t("处理方式", "Resolution")) {
                     @for (code, zh, en) in PROCESS_CODES { option value=(code) { (lang.t(zh, en)) } }
                 }
             }
             button type="submit" name="what" value="answer" data-testid="complaint-answer" { (lang.t("回复", "Answer")) }
-            button type="submit" name="what" value="complete" data-testid="complaint-complete" { (lang.t("处理完成…", "Done with it…")) }
+            button type="submit" name="what" value="complete" data-testid="complaint-complete" { (lang.t("处理完成…", "Complete…")) }
             button type="submit" name="what" value="refund" data-testid="complaint-refund" { (lang.t("退款并完成…", "Refund and end it…")) }
         }
     }
@@ -109,13 +109,13 @@ async fn confirmation(console: &Console, view: &View, id: &str, form: &Form) -> 
     let kept = ["provider", "pid", "complaint_id", "amount", "response_content", "process_code", "what"];
     let body = html! {
         section.card.confirm data-testid="confirm-complaint" data-action=(form.get("what")) {
-            header.card-head { h1 { (lang.t("确认：", "Confirm: ")) @if refunds { (lang.t("退款并完成投诉", "refund and end the complaint")) } @else { (lang.t("投诉处理完成", "the complaint is done with")) } } }
+            header.card-head { h1 { (lang.t("确认：", "Confirm: ")) @if refunds { (lang.t("退款并完成投诉", "refund and end the complaint")) } @else { (lang.t("投诉处理完成", "the complaint is completed")) } } }
             @if refunds { div.sum { (money(amount)) } }
             p.verdict data-tone="bad" {
                 @if refunds {
-                    (lang.t("订单剩余的可退金额会全部原路退回，到账后向渠道确认完成，不能撤回。", "All that is left of the order goes back to its payer, and the provider is told that the complaint is done with; that cannot be called back."))
+                    (lang.t("订单剩余的可退金额会全部原路退回，到账后向渠道确认完成，不能撤回。", "All that is left of the order is refunded to the payer, and then the provider is told that the complaint is completed. This cannot be undone."))
                 } @else {
-                    (lang.t("会告知渠道投诉已处理完成。用户不满意可以继续投诉。", "The provider is told that the complaint is done with. A payer who is not content can go on with it."))
+                    (lang.t("会告知渠道投诉已处理完成。用户不满意可以继续投诉。", "The provider is told that the complaint is completed. A dissatisfied payer can complain again."))
                 }
             }
             dl.facts { div.wide { dt { (lang.t("投诉单号", "Complaint")) } dd { (form.get("complaint_id")) } } }

@@ -99,7 +99,7 @@ async fn create_form(console: &Console, view: &View, typed: Option<&Form>) -> Ma
                 label { span { "subject" } input name="subject" value=(was("subject", "")) maxlength="200" placeholder=(lang.t("按类型", "by type")) autocomplete="off"; }
                 label { span { "user_id" } input name="user_id" value=(was("user_id", demo::USER)) autocomplete="off" spellcheck="false"; }
                 label { span { "custom (JSON)" } textarea name="custom" rows="3" spellcheck="false" placeholder=r#"{"goods_id":"demo-tea","quantity":1}"# { (was("custom", "")) } }
-                label { span { "auth_code" } input name="auth_code" value=(was("auth_code", "")) inputmode="numeric" placeholder=(lang.t("付款码：尾号 7 等待钱包确认，8 余额不足，9 已失效，其他立即支付", "Pay code: ends in 7 waits for the wallet, 8 no money, 9 expired, else pays at once")) autocomplete="off"; }
+                label { span { "auth_code" } input name="auth_code" value=(was("auth_code", "")) inputmode="numeric" placeholder=(lang.t("付款码：尾号 7 等待钱包确认，8 余额不足，9 已失效，其他立即支付", "Pay code: one ending in 7 waits for the wallet, 8 has too little balance, 9 has expired, others pay at once")) autocomplete="off"; }
             }
             button.primary type="submit" data-testid="create-order" { (lang.t("创建订单", "Create order")) }
         }
@@ -139,7 +139,7 @@ async fn health(console: &Console, view: &View) -> Markup {
                         Some(sandbox) => {
                             span.dot data-tone="good" {}
                             (lang.t("沙箱", "Sandbox")) " · " (sandbox.trades().len()) " " (lang.t("笔交易", "trades"))
-                            code { (lang.t("账本只在内存中，重启后清空", "its ledger is in memory and ends with this process")) }
+                            code { (lang.t("账本只在内存中，重启后清空", "its ledger is in memory and is lost when this process ends")) }
                         }
                         None => { span.dot data-tone="wait" {} (lang.t("真实渠道", "Real")) code { (lang.t("除非节点写了 apiBase", "unless a node names an apiBase")) } }
                     }

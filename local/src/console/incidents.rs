@@ -45,7 +45,7 @@ pub(super) async fn page(State(console): State<Arc<Console>>, view: View) -> Res
     let body = html! {
         header.hero {
             h1 { (lang.t("异常", "Incidents")) }
-            p { (lang.t("对不上订单的钱：迟到的、重复的、金额不符的付款，以及已收款而未交付的订单。", "Money that fits no order: late, double and mismatched payments, and orders that are paid and not delivered.")) }
+            p { (lang.t("对不上订单的钱：迟到的、重复的、金额不符的付款，以及已收款而未交付的订单。", "Payments that match no order: late, duplicate and mismatched ones, and orders that are paid but not delivered.")) }
         }
         nav.tabs aria-label=(lang.t("筛选", "Filter")) {
             @for (value, name, title) in tabs {
@@ -269,7 +269,7 @@ pub(super) fn name_of(lang: Lang, name: &str) -> &str {
         "refund_abnormal" => lang.t("退款异常", "Refund stuck at the provider"),
         "provider_setup" => lang.t("渠道配置有误", "The provider does not accept the set-up"),
         "transfer_mismatch" => lang.t("转账不符", "Transfer differs from the request"),
-        "chargeback" => lang.t("渠道撤回了款项", "The provider took it back"),
+        "chargeback" => lang.t("渠道撤回了款项", "Charged back by the provider"),
         "complaint" => lang.t("用户投诉", "A payer complains"),
         "undelivered" => lang.t("已收款未交付", "Paid and not delivered"),
         "handler_parked" => lang.t("一天内未能交付", "Not delivered within a day"),

@@ -96,7 +96,7 @@ fn bars(console: &Console, lang: Lang) -> Markup {
         }
         @if rules > 0 {
             p.bar data-testid="misbehaving" {
-                (lang.t("沙箱正按规则出错：", "The sandbox misbehaves by rule: "))
+                (lang.t("沙箱正按规则出错：", "Failure rules are active: "))
                 a href="/sandbox" { (rules) " " (lang.t("条规则生效中", if rules == 1 { "rule in force" } else { "rules in force" })) }
             }
         }

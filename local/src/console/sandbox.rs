@@ -78,8 +78,8 @@ async fn show(console: &Console, view: &View, typed: Option<&Form>, said: &Marku
         div.split.home {
             aside.stack {
                 section.card {
-                    h2 { (lang.t("让渠道出错", "Misbehave")) }
-                    p.muted { (lang.t("像真实渠道偶尔那样。规则按顺序匹配。", "As real providers do now and then. Rules match in their order.")) }
+                    h2 { (lang.t("让渠道出错", "Make providers fail")) }
+                    p.muted { (lang.t("像真实渠道偶尔那样。规则按顺序匹配。", "As real providers sometimes do. Rules are matched in order.")) }
                     (form(console, lang, typed))
                 }
                 (parts[0].render(lang))
@@ -152,7 +152,7 @@ fn receiving(console: &Console, lang: Lang) -> Markup {
                 h2 { (lang.t("订单接收方", "Receiver of orders")) }
                 span.badge data-tone=(if fails { "bad" } else { "good" }) { (if fails { lang.t("总是失败", "Fails") } else { lang.t("正常", "Works") }) }
             }
-            p.muted { (lang.t("类型为 notify-me 的订单支付后转发到 ", "Orders of type notify-me are handed to ")) code { (receiver::PATH) } (lang.t("；失败的会越来越慢地重试，24 小时后搁置。", " when they are paid; a failure is tried again with growing pauses, for 24 hours.")) }
+            p.muted { (lang.t("类型为 notify-me 的订单支付后转发到 ", "Orders of type notify-me are handed to ")) code { (receiver::PATH) } (lang.t("；失败的会越来越慢地重试，24 小时后搁置。", " when they are paid; failures are retried at growing intervals for 24 hours.")) }
             form method="post" action="/sandbox/receiver" {
                 (layout::token(console))
                 input type="hidden" name="fails" value=(!fails);
@@ -217,7 +217,7 @@ fn lists(console: &Console, view: &View) -> Markup {
             }
         }
         section.card data-testid="outbox" {
-            header.card-head { h2 { (lang.t("回调发件箱", "Callback outbox")) } span.muted { (outbox.len()) " · " (lang.t("重发间隔为真实的十分之一", "repeats after a tenth of the real pauses")) } }
+            header.card-head { h2 { (lang.t("回调发件箱", "Callback outbox")) } span.muted { (outbox.len()) " · " (lang.t("重发间隔为真实的十分之一", "retries after a tenth of the real intervals")) } }
             @if outbox.is_empty() { div.empty { p.muted { (lang.t("还没有回调。", "No callbacks yet.")) } } }
             ul.calls { @for delivery in outbox.iter().rev().take(shown(view, "outbox")) { li {
                 details.drawer {

@@ -31,7 +31,7 @@ pub(super) async fn page(State(console): State<Arc<Console>>, view: View) -> Res
     let body = html! {
         header.hero {
             h1 { (lang.t("发货", "Shipping")) }
-            p { (lang.t("小程序内的微信支付在录入发货信息之前不会结算。期限最近的在前。", "WeChat keeps what is paid in a mini program until its shipping is reported. Those whose time is over first stand on top.")) }
+            p { (lang.t("小程序内的微信支付在录入发货信息之前不会结算。期限最近的在前。", "WeChat does not settle payments made in a mini program until shipping is reported. Earliest deadline first.")) }
         }
         (layout::refreshing("/shipping/live"))
         (part.render(lang))
@@ -56,8 +56,8 @@ async fn part(console: &Console, view: &View) -> Result<Part<'static>, StoreErro
         @if !whole || orders.len() > SHOWN { p.muted { (lang.t("还有更多，未全部列出。", "There are more than these.")) } }
         @if shown.is_empty() {
             div.empty {
-                p { (lang.t("没有待录入的订单。", "No order waits.")) }
-                p.muted { (lang.t("这里只有配置了 shipping 的订单。", "Only orders are here for which the configuration has `shipping`.")) }
+                p { (lang.t("没有待录入的订单。", "No orders are waiting.")) }
+                p.muted { (lang.t("这里只有配置了 shipping 的订单。", "Only orders with `shipping` in the configuration are listed.")) }
             }
         } @else {
             div.scroll tabindex="0" role="region" aria-label=(caption) {
@@ -123,8 +123,8 @@ fn badge(lang: Lang, state: ShippingState) -> Markup {
 
 const fn mode(lang: Lang, mode: ShippingMode) -> &'static str {
     match mode {
-        ShippingMode::Virtual => lang.t("自动（虚拟）", "by itself (virtual)"),
-        ShippingMode::PickUp => lang.t("自动（自提）", "by itself (pick-up)"),
+        ShippingMode::Virtual => lang.t("自动（虚拟）", "automatic (virtual)"),
+        ShippingMode::PickUp => lang.t("自动（自提）", "automatic (pick-up)"),
         ShippingMode::Manual => lang.t("手工", "by you"),
     }
 }
@@ -133,8 +133,8 @@ const fn carried(lang: Lang, logistics: Logistics) -> &'static str {
     match logistics {
         Logistics::Express => lang.t("快递", "Express"),
         Logistics::SameCity => lang.t("同城配送", "Within the city"),
-        Logistics::Virtual => lang.t("虚拟，无需物流", "Virtual: nothing is carried"),
-        Logistics::PickUp => lang.t("用户自提", "The payer fetches it"),
+        Logistics::Virtual => lang.t("虚拟，无需物流", "Virtual goods"),
+        Logistics::PickUp => lang.t("用户自提", "Pick-up by the payer"),
     }
 }
 
@@ -191,7 +191,7 @@ fn form(console: &Console, view: &View, order: &Order, shipping: &Shipping) -> M
             label { span { (lang.t("收件人电话（掩码，顺丰必填）", "Receiver's telephone, masked (SF wants it)")) } input name="receiver_contact" value=(text(parcel.get("contact").and_then(|own| own.get("receiver_contact")))) placeholder="189****1234" autocomplete="off"; }
             label { span { (lang.t("商品信息", "What is in it")) } input name="item_desc" value=(text(parcel.get("item_desc"))) maxlength="120" placeholder=(plain::clean(&order.description)) autocomplete="off"; }
             @if corrects {
-                label.sure { input type="checkbox" name="corrects" value="yes" required; span { (lang.t("我要用掉唯一的一次更正", "Spend the one correction that there is")) } }
+                label.sure { input type="checkbox" name="corrects" value="yes" required; span { (lang.t("我要用掉唯一的一次更正", "Use the only correction")) } }
             }
             button.primary type="submit" data-testid="report-shipping" { @if corrects { (lang.t("更正发货信息", "Correct it")) } @else { (lang.t("录入发货信息", "Report the shipping")) } }
         }

@@ -107,7 +107,7 @@ pub(super) async fn page(
     let body = html! {
         header.hero {
             h1 { (lang.t("演示商店", "Demo shop")) }
-            p { (lang.t("三件商品，对应三种订单类型。每个按钮都是一个 <vk-pay-button>，直接调用真实的云函数，支付在模拟钱包里完成。", "Three products, one for each type of order. Each button is a <vk-pay-button> that calls the real functions; paying happens in the simulated wallet.")) }
+            p { (lang.t("三件商品，对应三种订单类型。每个按钮都是一个 <vk-pay-button>，直接调用真实的函数，支付在模拟钱包里完成。", "Three products, one for each type of order. Each button is a <vk-pay-button> that calls the real functions; paying happens in the simulated wallet.")) }
             dl.facts #facts {
                 div { dt { (lang.t("顾客", "Customer")) } dd { code { (demo::USER) } } }
                 div { dt { (lang.t("余额", "Balance")) } dd data-testid="balance" data-fen=[number(&user, "balance")] { (money(Fen(number(&user, "balance").unwrap_or_default()))) } }
@@ -119,7 +119,7 @@ pub(super) async fn page(
             @if let Some(order) = &paid { (result(lang, order)) }
         }
         p.verdict #said role="status" data-tone="wait" hidden
-            data-cancel=(lang.t("你取消了付款。订单仍然有效，可以再次付款。", "You cancelled. The order still stands; you can pay it again."))
+            data-cancel=(lang.t("你取消了付款。订单仍然有效，可以再次付款。", "You cancelled. The order is still valid; you can pay it again."))
             data-pending=(lang.t("还没有收到付款结果。如果你已付款，稍后会自动到账。", "No result yet. If you have paid, it will be delivered by itself.")) {}
         div.products {
             @for product in &PRODUCTS {
@@ -131,7 +131,7 @@ pub(super) async fn page(
                     (money(product.price))
                     @if providers.is_empty() { p.muted { (lang.t("没有配置能在网页上支付的渠道。", "No provider is configured that can be paid on a page.")) } }
                     @else if open_to_pages(&config) { (counter.of(product)) }
-                    @else { p.muted { (lang.t("你的配置不允许网页匿名下单（auth.createPayment、auth.queryPayment）。", "Your configuration lets no anonymous page create orders (auth.createPayment, auth.queryPayment).")) } }
+                    @else { p.muted { (lang.t("你的配置不允许网页匿名下单（auth.createPayment、auth.queryPayment）。", "Your configuration does not let pages create orders anonymously (auth.createPayment, auth.queryPayment).")) } }
                 }
             }
         }

@@ -45,7 +45,7 @@ pub(super) async fn page(State(console): State<Arc<Console>>, view: View) -> Res
     let body = html! {
         header.hero {
             h1 { (lang.t("转账", "Transfers")) }
-            p { (lang.t("付给个人的款项。未完成的在这里；已结束的按单号查找。", "Money paid out to people. What is unfinished is here; what has ended is found by its number.")) }
+            p { (lang.t("付给个人的款项。未完成的在这里；已结束的按单号查找。", "Money paid out to people. Unfinished transfers are listed; find others by number.")) }
         }
         form.filters.short method="get" action="/transfers" role="search" data-testid="filters" {
             label { span { (lang.t("单号", "Number")) } input type="search" name="q" value=(number) maxlength="128" placeholder=(lang.t("商户单号或渠道单号", "The merchant's or the provider's")) autocomplete="off" spellcheck="false"; }
@@ -98,7 +98,7 @@ async fn part(console: &Console, view: &View) -> Result<Option<Part<'static>>, S
     list.truncate(SHOWN);
     let caption = lang.t("转账", "Transfers");
     let inner = html! {
-        @if !whole { p.muted { (lang.t("这里只有未完成的转账，最先到期的在内。已结束的请按单号查找。", "Only unfinished transfers are here, those that are due first. Look for ended ones by number.")) } }
+        @if !whole { p.muted { (lang.t("这里只有未完成的转账，最先到期的在内。已结束的请按单号查找。", "Only unfinished transfers are listed, earliest due first. Find ended ones by number.")) } }
         @if list.is_empty() { div.empty { p { (lang.t("没有转账。", "No transfers.")) } } }
         @else {
             div.scroll tabindex="0" role="region" aria-label=(caption) {
