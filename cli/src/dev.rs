@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     /// an apiBase
     #[arg(long, value_name = "PATH")]
     config: Option<PathBuf>,
-    /// How often unfinished orders are asked about; 0 never (on AWS it is a minute)
+    /// How often unfinished orders are queried; 0 never (on AWS every minute)
     #[arg(long, value_name = "SECONDS", default_value_t = 15)]
     schedule: u64,
     /// Port of the tables on 127.0.0.1; 0 picks a free one

@@ -19,7 +19,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use std::process::ExitCode;
 
-/// Payments for uni-app and VK-Pay clients: run them here, look after them on AWS.
+/// Payments for uni-app and VK-Pay clients: run the bundle on this machine, operate it on AWS.
 ///
 /// Without a command it starts the local stack, as `vk-pay dev` does.
 #[derive(Debug, Parser)]
@@ -35,9 +35,9 @@ struct Cli {
 enum Command {
     /// Start the functions, their tables, the simulated providers and a web console, in one process
     Dev(dev::Arguments),
-    /// Check a configuration, make one of VK-Pay's config.js, print its schema
+    /// Check a configuration, convert VK-Pay's config.js, or print the schema
     Config(config::Arguments),
-    /// Ask every provider of a configuration one harmless question, and name what is wrong with its cause and remedy
+    /// Check keys, callback URL and table with every provider; report each problem with its cause and remedy
     Doctor(doctor::Arguments),
     #[command(flatten)]
     Operate(Box<operate::Command>),

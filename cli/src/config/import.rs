@@ -23,7 +23,7 @@ const SECRET: usize = 64 << 10;
 /// What is made into what.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(super) struct Arguments {
-    /// The config.js of uni-config-center/uni-pay, as it is
+    /// The config.js of uni-config-center/uni-pay, unmodified
     #[arg(value_name = "CONFIG_JS")]
     config_js: PathBuf,
     /// Where its key files are, if not beside it
@@ -35,7 +35,7 @@ pub(super) struct Arguments {
     /// Overwrite that file if it is there
     #[arg(long, requires = "output")]
     force: bool,
-    /// Print JSON of what was left out, what was changed and what is still faulty
+    /// Print as JSON what was left out, changed, or still has faults
     #[arg(long, requires = "output")]
     json: bool,
 }

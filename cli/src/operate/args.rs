@@ -24,7 +24,7 @@ pub(crate) struct Common {
     /// Work on AWS, on this orders table; by default the stack's
     #[arg(long, value_name = "NAME", help_heading = "Where")]
     pub(crate) table: Option<String>,
-    /// Work on AWS, on this CloudFormation stack; needed for what changes anything
+    /// Work on AWS, on this CloudFormation stack; required for changes
     #[arg(long, value_name = "NAME", help_heading = "Where")]
     pub(crate) stack: Option<String>,
     /// Print one JSON document on stdout

@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     /// The account at WeChat Pay: BASIC, OPERATION or FEES
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
-    /// At the end of this day, Shanghai time (WeChat Pay)
+    /// At the end of this day, Beijing time (WeChat Pay)
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     day: Option<Day>,
     #[command(flatten)]

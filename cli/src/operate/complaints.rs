@@ -38,10 +38,10 @@ pub(crate) struct Arguments {
     /// The complaint, by the provider's id of it
     #[arg(value_name = "COMPLAINT", required_if_eq_any([("what", "show"), ("what", "answer"), ("what", "complete"), ("what", "refund")]))]
     id: Option<String>,
-    /// What the payer is told; with complete, a remark
+    /// The answer to the payer; with complete, a remark
     #[arg(long, value_name = "TEXT", required_if_eq("what", "answer"))]
     text: Option<String>,
-    /// Alipay, complete: how it was dealt with, as CONSENSUS_WITH_CLIENT
+    /// Alipay, complete: how it was resolved, such as CONSENSUS_WITH_CLIENT
     #[arg(long, value_name = "CODE")]
     process_code: Option<String>,
     /// Refund: which order, where the complaint is about several
@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
     order: Option<String>,
     #[command(flatten)]
     amount: Amount,
-    /// List also those that are done with
+    /// List completed ones too
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
     /// How many
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
-    /// Go on where the last list ended
+    /// Continue where the last list ended
     #[arg(long, value_name = "CURSOR")]
     cursor: Option<String>,
     /// Do not ask

@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
     /// Port on 127.0.0.1; 0 picks a free one
     #[arg(long, value_name = "N", default_value_t = 8788)]
     port: u16,
-    /// Let its forms change something: refunds, incidents, handlers. Without it nothing can be changed
+    /// Allow changes through its forms: refunds, incidents, handlers. Without it the console is read-only
     #[arg(long)]
     write: bool,
     #[command(flatten)]

@@ -12,7 +12,7 @@ use shared::domain::{Fen, Provider, UnixMs};
 /// Which incidents.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Also those that are done with
+    /// Also those that are resolved
     #[arg(long)]
     all: bool,
     /// Only of this name: late_payment, undelivered …
@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
     /// How many
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
-    /// Go on where the last list ended
+    /// Continue where the last list ended
     #[arg(long, value_name = "CURSOR")]
     cursor: Option<String>,
     #[command(flatten)]

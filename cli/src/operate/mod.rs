@@ -71,11 +71,11 @@ pub(crate) enum Command {
     Order(order::Arguments),
     /// List the payments and refunds of a day
     Payments(payments::Arguments),
-    /// Send money of an order back
+    /// Refund an order, in full or in part
     Refund(refund::Arguments),
-    /// Have a refund that the payer's account did not take paid to a bank card
+    /// Redirect a refund that the payer's account did not accept to a bank card
     MendRefund(mend::Arguments),
-    /// List incidents: money that fits no order, orders that are not delivered
+    /// List incidents: payments that match no order, undelivered orders, and the like
     Incidents(incidents::Arguments),
     /// Complaints of payers at the providers: list, show, answer, refund, complete
     Complaints(complaints::Arguments),
@@ -83,29 +83,29 @@ pub(crate) enum Command {
     Resolve(resolve::Arguments),
     /// Run the handler of a paid order again
     Rerun(rerun::Arguments),
-    /// Ask the provider how an order stands
+    /// Ask the provider for an order's current state
     Query(query::Arguments),
     /// Close an unpaid order, at the provider too
     Close(close::Arguments),
     /// Open the web console on a table: read-only unless --write
     Console(console::Arguments),
-    /// Add up days, by provider and merchant
+    /// Show totals by day, provider and merchant
     Totals(totals::Arguments),
-    /// Write the orders that were paid on days to a file
+    /// Export the orders paid in a range of days to a file
     Export(export::Arguments),
     /// List transfers that have not ended, or show one
     Transfers(transfers::Arguments),
-    /// List payees' authorisations that wait for them, or show one
+    /// List authorisations that payees have not confirmed yet, or show one
     Authorizations(authorizations::Arguments),
-    /// List the calls of providers that were made by name
+    /// List the other provider calls that were made (pay/request)
     Requests(requests::Arguments),
-    /// Ask what the merchant has at a provider
+    /// Show the merchant's balance at a provider
     Balance(balance::Arguments),
-    /// Show what of an order is shared; share it, end its sharing, or take a share back
+    /// Show an order's profit sharing; share, finish, or return a share
     Shares(shares::Arguments),
-    /// List orders whose shipping is to be reported to WeChat, report it, or ask how it stands
+    /// List orders whose shipping has to be reported to WeChat, report it, or query its state
     Shipping(shipping::Arguments),
-    /// Have the simulated providers of this machine do something with a new order
+    /// Play a scene with the simulated providers of this machine: a new order is paid, refunded, …
     Trigger(trigger::Arguments),
     /// Have the simulated providers of this machine send an order's last callback again
     Resend(resend::Arguments),

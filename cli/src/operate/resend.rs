@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
     /// That of this refund
     #[arg(long, value_name = "NO")]
     refund: Option<String>,
-    /// So many copies at once
+    /// This many copies at once
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     times: u32,
     /// Signed now, and not byte for byte as it was sent before: what is older than five minutes is refused where its

@@ -22,13 +22,13 @@ pub(crate) struct Arguments {
     /// Share it with this merchant (its number at WeChat Pay), with --fen or --amount
     #[arg(long, value_name = "MCHID", conflicts_with_all = ["unfreeze", "take_back"])]
     to: Option<String>,
-    /// End its sharing: the rest is the merchant's
+    /// Finish sharing: the rest goes to the merchant
     #[arg(long, conflicts_with = "take_back")]
     unfreeze: bool,
-    /// Take back from this merchant, with --of and --fen or --amount
+    /// Return a share from this merchant, with --of and --fen or --amount
     #[arg(long, value_name = "MCHID", requires = "of")]
     take_back: Option<String>,
-    /// The number of the share that is taken back
+    /// The number of the share to return
     #[arg(long, value_name = "NO")]
     of: Option<String>,
     #[command(flatten)]

@@ -48,7 +48,7 @@ struct List {
 /// One order, or those that wait.
 #[derive(Debug, Args)]
 struct Shown {
-    /// The number of an order: how its shipping stands, and what happened to it
+    /// The number of an order: the state and history of its shipping
     no: Option<String>,
     #[command(flatten)]
     list: List,

@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     /// The merchant: default, v2, cert
     #[arg(long, value_name = "ID")]
     merchant: Option<String>,
-    /// So many orders, one after the other
+    /// This many orders, one after the other
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
     #[command(flatten)]
