@@ -325,6 +325,6 @@ async fn report(faults: &[Fault]) {
         identity: None,
     };
     if let Err(error) = net::provider_http::Http::default().send(request).await {
-        tracing::error!("the runtime cannot be told: {error}");
+        tracing::error!("the runtime cannot be notified: {error}");
     }
 }

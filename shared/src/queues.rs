@@ -39,7 +39,7 @@ impl Sqs {
         match aws::send_messages(&self.http, &queue, messages).await {
             Ok(failed) => failed.len(),
             Err(why) => {
-                tracing::error!(queue = lane.name(), why, "a queue takes no messages");
+                tracing::error!(queue = lane.name(), why, "a queue accepts no messages");
                 messages.len()
             }
         }

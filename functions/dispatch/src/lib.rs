@@ -44,7 +44,7 @@ async fn look(app: &App, config: Arc<Config>, record: &Value) -> Option<Value> {
         && let Some(said) = Announcement::of(record)
         && let Err(why) = announce(app, bus, &said).await
     {
-        tracing::error!(kind = said.kind, why, "an event was not taken by its bus");
+        tracing::error!(kind = said.kind, why, "an event was not accepted by its bus");
         return Some(json!({ "itemIdentifier": record["dynamodb"]["SequenceNumber"] }));
     }
     run(app, config, record).await
@@ -70,7 +70,7 @@ async fn run(app: &App, config: Arc<Config>, record: &Value) -> Option<Value> {
             None
         }
         Err(error) => {
-            tracing::error!(out_trade_no = no, task = name, %error, "a task could not be looked at");
+            tracing::error!(out_trade_no = no, task = name, %error, "a task could not be read");
             Some(json!({ "itemIdentifier": record["dynamodb"]["SequenceNumber"] }))
         }
     }

@@ -104,7 +104,7 @@ async fn judge(
             }
             Err(failure) => {
                 let detail = failure.private.as_deref().unwrap_or(failure.code.en);
-                tracing::error!(%provider, merchant = merchant.id, detail, "a callback could not be taken");
+                tracing::error!(%provider, merchant = merchant.id, detail, "a callback could not be processed");
                 Verdict::Retry
             }
         },

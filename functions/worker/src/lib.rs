@@ -66,7 +66,7 @@ async fn serve(app: &App, message: &Value, counts: &Counts) -> Worked {
     let context = app.context(app.config().await);
     work(&context, &wanted, counts).await.unwrap_or_else(|failure| {
         let detail = failure.private.as_deref().or(failure.says.as_deref()).unwrap_or(failure.code.en);
-        tracing::error!(work = %wanted.to_json(), detail, "a message could not be worked on");
+        tracing::error!(work = %wanted.to_json(), detail, "a message could not be processed");
         Worked::Again
     })
 }

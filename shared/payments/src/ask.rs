@@ -65,7 +65,7 @@ pub(super) async fn begin(cx: &Context<'_>, order: &Order, attempt: &Attempt) {
     if sent != Ok(0)
         && let Err(error) = cx.store.look_at(&order.out_trade_no, due).await
     {
-        tracing::error!(out_trade_no = %order.out_trade_no, %error, "an order is asked about at its end only");
+        tracing::error!(out_trade_no = %order.out_trade_no, %error, "an order is queried only when it expires");
     }
 }
 

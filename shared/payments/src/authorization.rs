@@ -168,7 +168,7 @@ pub(super) async fn look_again(cx: &Context<'_>, transfer: &Transfer) {
     };
     if let Err(failure) = looked {
         let detail = failure.private.as_deref().unwrap_or(failure.code.en);
-        tracing::warn!(out_authorization_no = %number, detail, "an authorisation could not be looked at");
+        tracing::warn!(out_authorization_no = %number, detail, "an authorisation could not be checked");
     }
 }
 

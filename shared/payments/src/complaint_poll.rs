@@ -149,7 +149,7 @@ impl Run<'_> {
     fn failed(&self, failure: &Failure) -> bool {
         Counts::add(&self.counts.errors, 1);
         let why = failure.private.as_deref().or(failure.says.as_deref()).unwrap_or(failure.code.en);
-        tracing::error!(provider = %self.desk.provider, merchant = self.desk.merchant, why, "a complaint could not be kept");
+        tracing::error!(provider = %self.desk.provider, merchant = self.desk.merchant, why, "a complaint could not be stored");
         false
     }
 }

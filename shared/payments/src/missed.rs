@@ -88,7 +88,7 @@ impl Run<'_> {
                     return false;
                 }
                 Err(CallError::Unknown(why)) => {
-                    tracing::error!(merchant = self.merchant.id, why, "missed notifications could not be had");
+                    tracing::error!(merchant = self.merchant.id, why, "missed notifications could not be fetched");
                     Counts::add(&self.counts.errors, 1);
                     return false;
                 }
@@ -126,7 +126,7 @@ impl Run<'_> {
             }
             Err(why) => {
                 Counts::add(&self.counts.errors, 1);
-                tracing::error!(merchant = self.merchant.id, why, "a missed notification could not be taken");
+                tracing::error!(merchant = self.merchant.id, why, "a missed notification could not be processed");
             }
         }
         false

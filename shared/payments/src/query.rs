@@ -192,7 +192,7 @@ async fn ask_as(
                     Confirmed::Credited if source == Source::Query && !taken_back => {
                         let told = gateway.delivered(cx.clients, attempt, cx.now());
                         if tokio::time::timeout(TELL, told).await.is_err() {
-                            tracing::warn!(out_trade_no = %no, "the provider was not told in time of the delivery");
+                            tracing::warn!(out_trade_no = %no, "the provider was not notified of the delivery in time");
                         }
                     }
                     Confirmed::Credited | Confirmed::Already => {}
@@ -201,7 +201,7 @@ async fn ask_as(
                     Confirmed::Incident { name, new } => {
                         let before = if let Asked::Misfit { new, .. } = asked { new } else { 0 };
                         asked = Asked::Misfit { new: before + u64::from(new), whole };
-                        tracing::warn!(out_trade_no = %no, ?name, "a payment found by asking does not fit");
+                        tracing::warn!(out_trade_no = %no, ?name, "a payment found by a query does not match its order");
                     }
                 }
             }

@@ -88,7 +88,7 @@ pub async fn raw_request(
     let id = &record.record_id;
     if let Err(error) = cx.store.end_request(id, &end, cx.now()).await {
         // The provider has answered, and that counts.
-        tracing::error!(record_id = %id, %error, "what came of a request could not be kept");
+        tracing::error!(record_id = %id, %error, "the result of a provider call could not be recorded");
     }
     let tell = |failure: Failure| {
         failure.with("record_id", id.as_str()).with("provider_request_id", json!(outcome.request_id))

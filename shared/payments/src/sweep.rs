@@ -211,7 +211,7 @@ async fn claim_and_bring_on(cx: &Context<'_>, item: &DueItem, at: UnixMs, counts
     if let Err(failure) = done {
         Counts::add(&counts.errors, 1);
         let detail = failure.private.as_deref().or(failure.says.as_deref()).unwrap_or(failure.code.en);
-        tracing::error!(what = ?item.what, detail, "an unfinished item could not be brought on");
+        tracing::error!(what = ?item.what, detail, "an unfinished item could not be processed");
     }
 }
 

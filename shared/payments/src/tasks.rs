@@ -433,7 +433,7 @@ async fn tell(cx: &Context<'_>, claimed: &Task, at: UnixMs) -> Result<Ran, Store
     let (end, ran) = match sent {
         Ok(()) => (TaskEnd::Done, Ran::Done),
         Err(why) => {
-            tracing::error!(out_trade_no = %no, why, "the dead-letter queue cannot be told");
+            tracing::error!(out_trade_no = %no, why, "the dead-letter queue cannot be notified");
             after_failure(claimed, at, why)
         }
     };

@@ -74,7 +74,7 @@ impl TokenCache {
         }
         let (token, lives) = fetch().await?;
         if let Err(error) = self.put(name, secret, &token, now + lives).await {
-            tracing::warn!(%error, name, "a token cannot be kept");
+            tracing::warn!(%error, name, "a token cannot be stored");
         }
         Ok(token)
     }
