@@ -198,8 +198,8 @@ fn schemas() -> Map<String, Value> {
 
 const fn access(access: Access) -> &'static str {
     match access {
-        Access::Payer => "a payer for his own, or anybody where `auth` says so",
-        Access::User => "a user for his own",
+        Access::Payer => "payers for their own, or anybody where `auth` allows it",
+        Access::User => "users for their own",
         Access::Merchant => "the merchant",
         Access::Named => "the merchant, where `auth` names it",
     }
