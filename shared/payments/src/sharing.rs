@@ -339,7 +339,15 @@ pub(super) async fn settle_share(cx: &Context<'_>, notice: &ShareNotice) -> Resu
         tracing::info!(provider = %notice.provider, merchant, "a share of a payment that is not known here");
         return Ok(());
     };
-    let paid = Paid::of(cx, &order).await?;
+    let paid = match Paid::of(cx, &order).await {
+        Ok(paid) => paid,
+        // It was shared elsewhere, and there is nothing here that the message could move.
+        Err(failure) if [Code::SHARE_STATE, Code::UNSUPPORTED].contains(&failure.code) => {
+            tracing::warn!(out_trade_no = %order.out_trade_no, "a share of an order that was not made to be shared here");
+            return Ok(());
+        }
+        Err(failure) => return Err(failure),
+    };
     let (no, number) = (&order.out_trade_no, &notice.out_order_no);
     if number.len() <= 64
         && let Some(share) = cx.store.share(no, number).await?

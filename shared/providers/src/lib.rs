@@ -364,6 +364,8 @@ pub struct RefundStanding {
     pub refund_id: Option<String>,
     /// The amount, where the provider says.
     pub refund: Option<Fen>,
+    /// The provider's number of the payment that goes back, where it says.
+    pub transaction_id: Option<String>,
     /// What of the amount goes back to the payer in money and not as a coupon, where the provider says.
     pub cash: Option<Fen>,
     /// What of the payment has gone back in all, by every refund that the provider has, where it says.
@@ -398,7 +400,15 @@ impl RefundProgress {
 impl RefundStanding {
     /// A refund that stands so, of which nothing else is told.
     pub const fn new(progress: RefundProgress) -> Self {
-        Self { progress, refund_id: None, refund: None, cash: None, returned: None, refunded_at: None }
+        Self {
+            progress,
+            refund_id: None,
+            refund: None,
+            transaction_id: None,
+            cash: None,
+            returned: None,
+            refunded_at: None,
+        }
     }
 
     /// Whether the provider knows the refund: it ended, or the answer names it.
