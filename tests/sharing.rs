@@ -387,7 +387,9 @@ async fn a_receiver_is_added_under_its_sealed_name_and_deleted() {
         assert_eq!((status, &answer["field"]), (400, &json!(field)), "{answer}");
     }
     let alipay = json!({ "provider": "alipay", "type": "PERSONAL_OPENID", "account": "a" });
-    assert_eq!(call(&world, "addReceiver", alipay).await.1["code"], 2005);
+    assert_eq!(call(&world, "addReceiver", alipay).await.1["field"], "type", "of another provider");
+    let vkspay = json!({ "provider": "vkspay", "type": "PERSONAL_OPENID", "account": "a" });
+    assert_eq!(call(&world, "addReceiver", vkspay).await.1["code"], 2005);
 }
 
 #[tokio::test]

@@ -107,10 +107,9 @@ pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) 
         match reserve(cx, &order, &mut refund, false, &entry).await? {
             Reserved::Done => return Box::pin(call(cx, &order, attempt, &gateway, refund, Sending::default())).await,
             Reserved::NumberTaken if input.out_refund_no.is_some() => {
-                // Ours by another request at this moment, or another order's.
-                match cx.store.order_of_refund(&refund).await? {
-                    Some(no) if no == order.out_trade_no => {}
-                    _ => return Err(Code::REFUND_DIFFERS.into()),
+                // Ours by another request at this moment; or another order's, or a share's.
+                if cx.store.refund(&order.out_trade_no, &refund.out_refund_no).await?.is_none() {
+                    return Err(Code::REFUND_DIFFERS.into());
                 }
             }
             // Another refund was faster: what is left now is read anew.

@@ -128,6 +128,10 @@ pub(super) async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, sourc
     {
         return returned::settle(cx, &recorded, &order, &attempt, notice, source).await;
     }
+    // Alipay takes a share back by a refund of nothing.
+    if ours.is_none() && super::sharing::tells_of_return(cx, &order, &notice.out_refund_no).await? {
+        return Ok(Settled::default());
+    }
     // A payment that was sent back leaves its order as it is.
     let sent_back = ours.as_ref().is_some_and(|refund| refund.incident.is_some());
     let credited = order.trade_state.is_paid() && (ours.is_some() || attempt.state == AttemptState::Paid);

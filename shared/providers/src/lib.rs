@@ -593,6 +593,8 @@ pub struct ShareRequest<'a> {
 pub struct ReturnRequest<'a> {
     /// The attempt that was paid.
     pub attempt: &'a Attempt,
+    /// The provider's number of the payment.
+    pub transaction_id: &'a str,
     /// The return; its numbers, amount and text are sent.
     pub made: &'a ShareReturn,
     /// Now.
@@ -601,11 +603,11 @@ pub struct ReturnRequest<'a> {
 
 /// Who may be given a share, or no longer.
 pub struct ReceiverRequest<'a> {
-    /// `MERCHANT_ID`, `PERSONAL_OPENID`, `PERSONAL_SUB_OPENID`.
+    /// One of [`domain::RECEIVER_TYPES`] that the provider takes.
     pub kind: &'a str,
     /// The account.
     pub account: &'a str,
-    /// The name, which is sent encrypted.
+    /// The name; WeChat Pay gets it encrypted.
     pub name: Option<&'a str>,
     /// The application of an openid, where it is not the node's.
     pub app_id: Option<&'a str>,
@@ -626,11 +628,13 @@ pub struct ShareNotice {
     pub provider: Provider,
     /// The merchant in the configuration whose keys verified it.
     pub merchant: String,
-    /// The merchant at the provider who shares.
-    pub mch_id: String,
+    /// The merchant at the provider who shares, where the message names it.
+    pub mch_id: Option<String>,
+    /// The application that was paid, where the message names it.
+    pub app_id: Option<String>,
     /// The provider's number of the payment.
     pub transaction_id: String,
-    /// The number of the share, or of the return.
+    /// The number of the share, or of the return; empty where the message is about all of the payment.
     pub out_order_no: String,
 }
 
