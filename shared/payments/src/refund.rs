@@ -324,7 +324,9 @@ async fn call(
     };
     match gateway.refund(cx.clients, &request).await {
         Ok(standing) => Box::pin(apply(cx, order, &refund, &standing, Source::Query)).await,
-        Err(CallError::Refused(refusal)) if sending.blind || refund.repeated && !refusal.meaning.speaks_of_the_number() => {
+        Err(CallError::Refused(refusal))
+            if sending.blind || refund.repeated && !refusal.meaning.speaks_of_the_number() =>
+        {
             tracing::warn!(out_refund_no = %refund.out_refund_no, code = refusal.code, "a refund cannot be sent again now");
             Err(unknown(&refund))
         }

@@ -6,8 +6,8 @@ use super::share::{self, Paid};
 use super::{Caller, Context, Fields};
 use config::DEFAULT_MERCHANT;
 use domain::{
-    Code, Failure, Fen, Field, MAX_RECEIVERS, Order, RECEIVER_MERCHANT, RECEIVER_TYPES, ReceiverResult, ReturnState,
-    Share, ShareReceiver, ShareReturn, ShareState, UnixMs, fields as f,
+    Code, Failure, Fen, Field, MAX_RECEIVERS, Order, RECEIVER_MERCHANT, RECEIVER_TYPES, ReceiverResult, RefundState,
+    ReturnState, Share, ShareReceiver, ShareReturn, ShareState, UnixMs, fields as f,
 };
 use providers::{CallError, Gateway, ReceiverRequest, ShareNotice};
 use serde_json::{Map, Value};
@@ -328,14 +328,21 @@ pub async fn query_share(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>)
     Ok(Shared { order: cx.visible_order(caller, no).await?, unsplit, shares, returns })
 }
 
-/// Brings on what of an order's shares and returns has not ended. What a refund waits for is the refund's.
+/// Brings on what of an order's shares and returns has not ended. What a refund waits for is the refund's, as long as it
+/// waits: it may have ended otherwise, by the provider's word.
 async fn bring_on(cx: &Context<'_>, paid: &Paid<'_>, no: &str) -> Result<(), Failure> {
     for share in cx.store.shares(no).await?.iter().filter(|share| share.state.is_open()) {
         told(share::pursue(cx, paid, share).await)?;
     }
     let returns = cx.store.share_returns(no).await?;
-    for made in returns.iter().filter(|made| made.state.is_open() && made.out_refund_no.is_none()) {
-        told(share::pursue_return(cx, paid, made).await)?;
+    for made in returns.iter().filter(|made| made.state.is_open()) {
+        let waiting = match &made.out_refund_no {
+            Some(number) => cx.store.refund(no, number).await?,
+            None => None,
+        };
+        if waiting.is_none_or(|refund| refund.state != RefundState::Processing) {
+            told(share::pursue_return(cx, paid, made).await)?;
+        }
     }
     Ok(())
 }
