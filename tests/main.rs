@@ -79,6 +79,7 @@ mod release;
 mod rsa_judge;
 mod secrets;
 mod sharing;
+mod sharing_alipay;
 mod shipping;
 mod signed_text;
 mod sources;

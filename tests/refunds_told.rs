@@ -272,13 +272,13 @@ async fn a_console_refund_that_comes_before_one_of_ours_is_counted_once_ours_is_
     assert_eq!(incidents(&world, "refund_elsewhere").await.len(), 1);
 }
 
-/// Refunds 60 of 100 at Alipay, where the refund query knows nothing of it afterwards; what the repetition answers.
-async fn unlisted(world: &World, no: &str, first: Misbehaviour) -> (u16, Value) {
+/// Refunds a part of 100 at Alipay, where the refund query knows nothing of it afterwards; what the repetition answers.
+async fn unlisted(world: &World, no: &str, fee: u64, first: Misbehaviour) -> (u16, Value) {
     paid(world, "alipay", no).await;
     lose_callbacks(world);
     world.sandbox.misbehave(Fault::new(Op::RefundQuery, Misbehaviour::KnowsNothing));
     world.sandbox.misbehave(Fault::once(Op::Refund, first));
-    let own = json!({ "out_trade_no": no, "out_refund_no": "OWN", "refund_fee": 60 });
+    let own = json!({ "out_trade_no": no, "out_refund_no": "OWN", "refund_fee": fee });
     assert_eq!(world.call("refund", own.clone()).await.0, 504);
     let begun = (world.app.as_ref().unwrap().clock)().get() - 20_000;
     let key = [("pk", format!("O#{no}")), ("sk", "R#OWN".to_owned())].map(|(k, v)| (k.to_owned(), Av::S(v)));
@@ -291,11 +291,66 @@ async fn unlisted(world: &World, no: &str, first: Misbehaviour) -> (u16, Value) 
 #[tokio::test]
 async fn a_refund_that_the_query_does_not_know_is_done_when_the_sum_of_all_says_so() {
     let world = World::start().await;
-    let (status, answer) = unlisted(&world, "SUM_1", Misbehaviour::SystemErrorAfterCommit).await;
+    let (status, answer) = unlisted(&world, "SUM_1", 100, Misbehaviour::SystemErrorAfterCommit).await;
     assert_eq!((status, &answer["status"]), (200, &json!("SUCCESS")), "{answer}");
     let order = world.order("SUM_1").await;
-    assert_eq!((&order["refund_fee"], &order["refund_reserved"]), (&json!(60), &json!(0)));
+    assert_eq!((&order["refund_fee"], &order["refund_reserved"]), (&json!(100), &json!(0)));
     assert!(incidents(&world, "refund_mismatch").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_part_that_the_query_does_not_know_ends_by_the_bill_and_not_by_a_sum_that_may_be_of_others() {
+    let world = World::start().await;
+    let (status, answer) = unlisted(&world, "SUM_3", 60, Misbehaviour::SystemErrorAfterCommit).await;
+    assert_eq!((status, &answer["status"]), (200, &json!("PROCESSING")), "{answer}");
+    assert_eq!(world.order("SUM_3").await["refund_reserved"], 60);
+    let app = world.app.as_ref().expect("an app");
+    let cx = app.context(app.config().await);
+    let tomorrow = (app.clock)() + std::time::Duration::from_hours(24);
+    check_bills(&cx, tomorrow, None, None, Some(Ours::Alipay)).await.expect("checked");
+    let order = world.order("SUM_3").await;
+    assert_eq!((&order["refund_fee"], &order["refund_reserved"]), (&json!(60), &json!(0)));
+}
+
+#[tokio::test]
+async fn an_answer_about_another_refund_of_the_same_number_ends_nothing() {
+    let world = World::start().await;
+    for no in ["FOREIGN_1", "FOREIGN_2"] {
+        paid(&world, "wxpay", no).await;
+    }
+    lose_callbacks(&world);
+    for (no, number, other, amount) in [("FOREIGN_1", "RF1", "FOREIGN_1", 5), ("FOREIGN_1", "RF2", "FOREIGN_2", 40)] {
+        world.sandbox.misbehave(Fault::once(Op::Refund, Misbehaviour::DropConnection));
+        let own = json!({ "out_trade_no": no, "out_refund_no": number, "refund_fee": 40 });
+        assert_eq!(world.call("refund", own.clone()).await.0, 504);
+        // The console of the same account there, or another system, takes the number.
+        world.sandbox.console_refund(other, Some(number), amount).unwrap();
+        for _ in 0..2 {
+            let (_, answer) = world.call("refund", own.clone()).await;
+            assert_ne!(answer["status"], "SUCCESS", "{number}: {answer}");
+        }
+    }
+    let order = world.order("FOREIGN_1").await;
+    assert_eq!((&order["refund_fee"], &order["refund_reserved"]), (&json!(0), &json!(80)));
+    let told = incidents(&world, "refund_mismatch").await;
+    let amounts: Vec<&Value> = told.iter().map(|incident| &incident["actual"]["refund_fee"]).collect();
+    assert!(amounts.contains(&&json!(5)) && amounts.contains(&&json!(40)), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_message_without_a_refund_number_ends_no_refund_that_has_the_number_of_the_payment() {
+    let world = World::start().await;
+    paid(&world, "alipay", "SAME_1").await;
+    lose_callbacks(&world);
+    world.sandbox.misbehave(Fault::once(Op::Refund, Misbehaviour::DropConnection));
+    let own = json!({ "out_trade_no": "SAME_1", "out_refund_no": "SAME_1", "refund_fee": 50 });
+    assert_eq!(world.call("refund", own).await.0, 504);
+    let place = world.sandbox.console_refund("SAME_1", None, 60).unwrap();
+    told(&world, "SAME_1", place).await;
+    let order = world.order("SAME_1").await;
+    assert_eq!((&order["refund_fee"], &order["refund_reserved"]), (&json!(0), &json!(50)), "50 were not refunded");
+    let told = incidents(&world, "refund_mismatch").await;
+    assert_eq!(told.len(), 1, "{told:?}");
 }
 
 #[tokio::test]
@@ -363,26 +418,30 @@ async fn a_part_that_nobody_tells_the_amount_of_is_an_incident_and_its_amount_is
 
 #[tokio::test]
 async fn refunds_that_are_refused_for_ever_end_once_all_of_the_payment_has_gone_back() {
-    let world = World::start().await;
-    paid(&world, "alipay", "WHOLE_1").await;
-    lose_callbacks(&world);
-    world.sandbox.misbehave(Fault::new(Op::RefundQuery, Misbehaviour::KnowsNothing));
-    let own = |number: &str, fee: u64| json!({ "out_trade_no": "WHOLE_1", "out_refund_no": number, "refund_fee": fee });
-    for (number, fee) in [("R1", 30), ("R2", 41)] {
-        world.sandbox.misbehave(Fault::once(Op::Refund, Misbehaviour::DropConnection));
-        assert_eq!(world.call("refund", own(number, fee)).await.0, 504);
-    }
-    let place = world.sandbox.console_refund("WHOLE_1", None, 100).unwrap();
-    assert_eq!(told(&world, "WHOLE_1", place).await, 500, "two that may yet be refused are under way");
-    for (number, fee) in [("R1", 30), ("R2", 41)] {
-        let (status, answer) = world.call("refund", own(number, fee)).await;
-        assert_eq!((status, &answer["status"]), (200, &json!("PROCESSING")), "nothing is said of its number: {answer}");
-    }
-    assert_eq!(told(&world, "WHOLE_1", place).await, 200);
-    let order = world.order("WHOLE_1").await;
-    assert_eq!((&order["refund_fee"], &order["refund_reserved"]), (&json!(100), &json!(0)));
-    for refund in world.kind("refund").await {
-        assert_eq!(refund["state"], "SUCCESS", "{refund}");
+    for (no, knows, of) in [("WHOLE_1", false, None), ("WHOLE_2", true, None), ("WHOLE_3", true, Some("1"))] {
+        let world = World::start().await;
+        paid(&world, "alipay", no).await;
+        lose_callbacks(&world);
+        if !knows {
+            world.sandbox.misbehave(Fault::new(Op::RefundQuery, Misbehaviour::KnowsNothing));
+        }
+        let own = |number: &str, fee: u64| json!({ "out_trade_no": no, "out_refund_no": number, "refund_fee": fee });
+        for (number, fee) in [("R1", 30), ("R2", 41)] {
+            world.sandbox.misbehave(Fault::once(Op::Refund, Misbehaviour::DropConnection));
+            assert_eq!(world.call("refund", own(number, fee)).await.0, 504);
+        }
+        let place = world.sandbox.console_refund(no, of, 100).unwrap();
+        assert_eq!(told(&world, no, place).await, 500, "two that may yet be refused are under way");
+        for (number, fee) in [("R1", 30), ("R2", 41)] {
+            let (status, answer) = world.call("refund", own(number, fee)).await;
+            assert_eq!((status, &answer["status"]), (200, &json!("PROCESSING")), "nothing is said of it: {answer}");
+        }
+        assert_eq!(told(&world, no, place).await, 200, "{no}");
+        let order = world.order(no).await;
+        assert_eq!((&order["refund_fee"], &order["refund_reserved"]), (&json!(100), &json!(0)), "{no}");
+        for refund in world.kind("refund").await {
+            assert_eq!(refund["state"], "SUCCESS", "{refund}");
+        }
     }
 }
 

@@ -345,6 +345,39 @@ async fn a_refund_that_waits_for_a_return_is_resumed_by_the_schedule() {
 }
 
 #[tokio::test]
+async fn a_refund_that_was_told_to_be_under_way_and_is_refused_later_is_an_incident() {
+    let world = paid("LATER_1").await;
+    shared(&world, "LATER_1", "L1", json!([to(SUPPLIER, 400)])).await;
+    world.sandbox.hold_sharing(true);
+    let refund = json!({ "out_trade_no": "LATER_1", "out_refund_no": "LATER_R" });
+    let (status, answer) = world.call("refund", refund).await;
+    assert_eq!((status, &answer["data"]["status"]), (200, &json!("PROCESSING")), "{answer}");
+    world.sandbox.hold_sharing(false);
+    world.sandbox.misbehave(Fault::once(Op::Refund, Misbehaviour::Refuse));
+    world.reconcile(MINUTE).await;
+    let refund = world.kind("refund").await.remove(0);
+    assert_eq!((&refund["state"], trade(&world, "LATER_1").refunded()), (&json!("REFUSED"), 0), "{refund}");
+    let told: Vec<Value> = world.kind("incident").await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((&told[0]["incident"], &told[0]["actual"]), (&json!("refund_abnormal"), &json!("REFUSED")));
+}
+
+#[tokio::test]
+async fn an_order_that_began_elsewhere_is_not_frozen_by_a_flag_that_nothing_here_could_undo() {
+    let world = World::start().await;
+    open(&world);
+    let shared = json!({ "provider": "vkspay", "total_fee": 1000, "other": { "profit_sharing": true } });
+    assert_eq!(world.create("SWITCH_1", shared.clone()).await.0, 200);
+    let mut again = shared;
+    again["provider"] = json!("wxpay");
+    assert_eq!(world.create("SWITCH_1", again).await.0, 200);
+    let trades = world.sandbox.trades();
+    let made = trades.iter().find(|trade| trade.provider == sandbox::Provider::Wxpay).expect("a trade");
+    assert!(made.sharing.is_none(), "frozen: {made:?}");
+    assert!(world.order("SWITCH_1").await["sharing"].is_null());
+}
+
+#[tokio::test]
 async fn what_persons_have_or_is_under_way_is_not_refunded() {
     let world = paid("PERSON_1").await;
     shared(&world, "PERSON_1", "P1", json!([{ "type": "PERSONAL_OPENID", "account": PERSON, "amount": 400 }])).await;
@@ -387,7 +420,9 @@ async fn a_receiver_is_added_under_its_sealed_name_and_deleted() {
         assert_eq!((status, &answer["field"]), (400, &json!(field)), "{answer}");
     }
     let alipay = json!({ "provider": "alipay", "type": "PERSONAL_OPENID", "account": "a" });
-    assert_eq!(call(&world, "addReceiver", alipay).await.1["code"], 2005);
+    assert_eq!(call(&world, "addReceiver", alipay).await.1["field"], "type", "of another provider");
+    let vkspay = json!({ "provider": "vkspay", "type": "PERSONAL_OPENID", "account": "a" });
+    assert_eq!(call(&world, "addReceiver", vkspay).await.1["code"], 2005);
 }
 
 #[tokio::test]

@@ -105,7 +105,10 @@ impl Demo {
 fn look_for_complaints(document: &mut Value) {
     for provider in ["wxpay", "alipay", "wxpay-virtual"] {
         for node in document[provider].as_object_mut().into_iter().flat_map(|nodes| nodes.values_mut()) {
-            node["complaints"] = json!(true);
+            // WeChat Pay's APIv2 has none.
+            if node["version"] != 2 {
+                node["complaints"] = json!(true);
+            }
         }
     }
 }

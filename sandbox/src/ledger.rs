@@ -226,6 +226,12 @@ impl Share {
 }
 
 impl Sharing {
+    /// What others were given in all, also what they have returned.
+    pub(crate) fn given_away(&self) -> u64 {
+        let details = self.shares.iter().flat_map(|share| &share.receivers);
+        details.filter(|r| !r.own && r.result != "CLOSED").map(|r| r.amount).sum()
+    }
+
     /// What receivers have or are about to have, less what came back.
     pub fn taken(&self) -> u64 {
         self.shares.iter().map(Share::taken).sum()
@@ -299,6 +305,14 @@ impl Trade {
     pub fn returned(&self) -> u64 {
         let done = self.refunds.iter().filter(|r| r.state == RefundState::Success);
         done.map(|r| r.amount).sum()
+    }
+
+    /// What is kept to be shared: refunds take from it first, and what was returned is the merchant's.
+    pub(crate) fn unsplit(&self) -> u64 {
+        let Some(sharing) = self.sharing.as_ref().filter(|sharing| !sharing.unfrozen) else { return 0 };
+        let shares = sharing.shares.iter().flat_map(|share| &share.receivers).filter(|r| r.result != "CLOSED");
+        let gone = shares.map(|r| r.amount).sum::<u64>().saturating_add(self.refunded());
+        self.amount().saturating_sub(gone)
     }
 
     /// Whether its money is kept because not all of it is reported as shipped, and not all of it went back.

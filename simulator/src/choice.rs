@@ -104,7 +104,8 @@ fn creation(world: &World) -> Value {
         shipping::in_mini_program(&mut data);
         return data;
     }
-    if world.shares && data["provider"] == "wxpay" && data["pid"].is_null() && chance(|c| c.permille(800)) {
+    let sharable = data["provider"] == "alipay" || data["provider"] == "wxpay" && data["pid"].is_null();
+    if world.shares && sharable && chance(|c| c.permille(800)) {
         sharing::may_be_shared(&mut data);
         return data;
     }

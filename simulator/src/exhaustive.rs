@@ -82,10 +82,12 @@ pub enum Scope {
     Shared,
     /// The same refund twice at once of an order that is shared, while the answer of a return is lost.
     TakenBackFirst,
+    /// A return and a refund at once under one number, where the provider takes both for one.
+    OneSeries,
 }
 
 /// All of them.
-pub const SCOPES: [Scope; 31] = [
+pub const SCOPES: [Scope; 32] = [
     Scope::Callbacks,
     Scope::Refunds,
     Scope::Late,
@@ -117,6 +119,7 @@ pub const SCOPES: [Scope; 31] = [
     Scope::Authorized,
     Scope::Shared,
     Scope::TakenBackFirst,
+    Scope::OneSeries,
 ];
 
 fn created(provider: &str, kind: &str) -> Step {
@@ -191,7 +194,7 @@ impl Scope {
     /// Where its order is paid.
     const fn payee(self) -> Provider {
         match self {
-            Self::Repeated | Self::Reissued | Self::Unopened => Provider::Alipay,
+            Self::Repeated | Self::Reissued | Self::Unopened | Self::OneSeries => Provider::Alipay,
             Self::Watched | Self::Outlived | Self::Refused | Self::Contradicted => Provider::Vkspay,
             Self::Shown | Self::Thief | Self::Restored | Self::TakenBack | Self::Part | Self::Accepted | Self::Old => {
                 Provider::Appleiap
@@ -202,7 +205,7 @@ impl Scope {
 
     /// Whether its order is made to be shared.
     const fn is_shared(self) -> bool {
-        matches!(self, Self::Shared | Self::TakenBackFirst)
+        matches!(self, Self::Shared | Self::TakenBackFirst | Self::OneSeries)
     }
 
     /// Whether its order is paid though that is closed.
@@ -243,8 +246,8 @@ impl Scope {
         }
         if self.is_shared() {
             let mut order = json!({
-                "provider": "wxpay", "out_trade_no": NO, "total_fee": 100, "subject": "sim", "type": self.kind(),
-                "vk_platform": "h5", "needQRcode": true, "custom": { "user_id": "user_0" },
+                "provider": self.payee().name(), "out_trade_no": NO, "total_fee": 100, "subject": "sim",
+                "type": self.kind(), "vk_platform": "h5", "needQRcode": true, "custom": { "user_id": "user_0" },
             });
             sharing::may_be_shared(&mut order);
             return Step::Create(order).run(world).await;
@@ -388,6 +391,7 @@ impl Scope {
             Self::Shipped => shipped(world, payee).await,
             Self::Shared => shared_and_refunded(world, payee).await,
             Self::TakenBackFirst => taken_back_first(world, payee).await,
+            Self::OneSeries => returned_and_refunded(world, payee).await,
             Self::Callbacks | Self::Late | Self::Forwarded | Self::Moved | Self::Kept => [told(payee), told(payee)],
         })
     }
@@ -475,6 +479,19 @@ async fn taken_back_first(world: &World, payee: Provider) -> [Step; 2] {
     world.sandbox.misbehave(Fault::once(Op::ShareReturn, Misbehaviour::SystemErrorAfterCommit));
     let all = || Step::Refund(json!({ "out_trade_no": NO, "out_refund_no": format!("{NO}_R1"), "refund_fee": 100 }));
     [all(), all()]
+}
+
+/// Paid and shared; what takes the share back and what refunds have the same number.
+async fn returned_and_refunded(world: &World, payee: Provider) -> [Step; 2] {
+    told(payee).run(world).await;
+    Step::Share(sharing::share_to(0, 0, sharing::ALIPAY_RECEIVERS[0], 40)).run(world).await;
+    tokio::time::advance(Duration::from_secs(70)).await;
+    Step::Reconcile(200).run(world).await;
+    let back = json!({
+        "out_trade_no": NO, "out_order_no": format!("{NO}_S0"), "out_return_no": format!("{NO}_R1"),
+        "return_mchid": sharing::ALIPAY_RECEIVERS[0].1, "amount": 40,
+    });
+    [Step::ReturnShare(back), refund(1)]
 }
 
 /// A transfer that never arrived, cancelled and sent again.

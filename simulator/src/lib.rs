@@ -184,7 +184,7 @@ async fn tell(world: &World, payments: Vec<(sandbox::Provider, String)>) -> Vec<
 pub async fn heal(world: &World) {
     world.weather.clear();
     world.sandbox.behave();
-    for (_, account) in sharing::RECEIVERS {
+    for (_, account) in sharing::RECEIVERS.into_iter().chain(sharing::ALIPAY_RECEIVERS) {
         world.sandbox.fail_shares_to(account, None);
         world.sandbox.fail_returns_by(account, None);
     }

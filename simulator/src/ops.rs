@@ -122,6 +122,8 @@ pub enum Step {
     ReturnShare(Value),
     /// `pay/queryShare`.
     QueryShare(String),
+    /// Alipay tells of a share of an order.
+    ToldShare(String, String),
     /// A receiver's shares fail from now on, or its returns do; or no longer.
     FailReceiver(&'static str, bool, bool),
     /// Something happens in the store.
@@ -241,6 +243,7 @@ impl Step {
             step @ (Self::Share(_) | Self::Unfreeze(_) | Self::ReturnShare(_) | Self::QueryShare(_)) => {
                 share(world, step).await;
             }
+            Self::ToldShare(no, share) => taken(world, world.sandbox.notice_of_share(&no, &share)).await,
             Self::FailReceiver(account, fails, returns) => fail_receiver(world, account, fails, returns),
             Self::Sale(sale) => sale.run(world).await,
             Self::Receiver(down) => world.receiver.down.store(down, Ordering::Relaxed),

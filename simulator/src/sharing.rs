@@ -10,9 +10,27 @@ use serde_json::{Value, json};
 pub const RECEIVERS: [(&str, &str); 3] =
     [("MERCHANT_ID", "1900000100"), ("MERCHANT_ID", "1900000200"), ("PERSONAL_OPENID", "oReceiver0000000001")];
 
-/// Has an order made to be shared.
+/// Who may be given a share of what Alipay was paid.
+pub const ALIPAY_RECEIVERS: [(&str, &str); 2] = [("userId", "2088000000000100"), ("openId", "o_receiver_1")];
+
+/// Has an order made to be shared; at Alipay in a mini program, because what is paid face to face is not shared there.
 pub fn may_be_shared(data: &mut Value) {
     data["other"] = json!({ "profit_sharing": true });
+    if data["provider"] == "alipay" {
+        data["vk_platform"] = json!("mp-alipay");
+        data["openid"] = json!("o_user_1");
+        data["needQRcode"] = json!(false);
+    }
+}
+
+/// Who may be given a share of an order, by who is paid for it.
+fn receivers_of(world: &World, no: &str) -> &'static [(&'static str, &'static str)] {
+    let orders = world.items(TABLE);
+    let order = orders.iter().find(|item| item["kind"] == "order" && item["out_trade_no"] == no);
+    match order.is_some_and(|order| order["provider"] == "alipay") {
+        true => &ALIPAY_RECEIVERS,
+        false => &RECEIVERS,
+    }
 }
 
 /// The next thing that happens to shared orders.
@@ -20,15 +38,28 @@ pub fn any(world: &World) -> Step {
     match chance(|c| c.below(12)) {
         0..=4 => {
             let (i, s) = chance(|c| (c.below(ORDERS), c.below(4)));
-            Step::Share(share(i, s, chance(|c| c.below(RECEIVERS.len())), chance(|c| c.below(90)) as u64 + 1))
+            let receivers = receivers_of(world, &number(i));
+            Step::Share(share_to(
+                i,
+                s,
+                receivers[chance(|c| c.below(receivers.len()))],
+                chance(|c| c.below(90)) as u64 + 1,
+            ))
         }
         5 => Step::Unfreeze(json!({
             "out_trade_no": number(chance(|c| c.below(ORDERS))), "out_order_no": format!("U{}", chance(|c| c.below(8))),
         })),
         6 | 7 => returning(world),
+        8 if chance(|c| c.permille(300)) => {
+            let i = chance(|c| c.below(ORDERS));
+            Step::ToldShare(number(i), format!("{}_S{}", number(i), chance(|c| c.below(4))))
+        }
         8 => Step::QueryShare(number(chance(|c| c.below(ORDERS)))),
         9 => {
-            let account = RECEIVERS[chance(|c| c.below(RECEIVERS.len()))].1;
+            let account = chance(|c| {
+                *c.pick(&[RECEIVERS[0], RECEIVERS[1], RECEIVERS[2], ALIPAY_RECEIVERS[0], ALIPAY_RECEIVERS[1]])
+            })
+            .1;
             let fails = chance(|c| c.permille(400));
             Step::FailReceiver(account, fails, chance(|c| c.permille(500)))
         }
@@ -55,7 +86,11 @@ fn fault() -> Misbehaviour {
 
 /// A share of an order under one of a few numbers.
 pub fn share(i: usize, s: usize, receiver: usize, amount: u64) -> Value {
-    let (kind, account) = RECEIVERS[receiver];
+    share_to(i, s, RECEIVERS[receiver], amount)
+}
+
+/// The same to a receiver.
+pub fn share_to(i: usize, s: usize, (kind, account): (&str, &str), amount: u64) -> Value {
     json!({
         "out_trade_no": number(i), "out_order_no": format!("{}_S{s}", number(i)),
         "receivers": [{ "type": kind, "account": account, "amount": amount, "description": "sim" }],
@@ -73,9 +108,17 @@ fn returning(world: &World) -> Step {
     let share = chance(|c| c.pick(&shares).clone());
     Step::ReturnShare(json!({
         "out_trade_no": share["out_trade_no"], "out_order_no": share["out_order_no"],
-        "out_return_no": format!("{}_B{}", text(&share, "out_order_no"), chance(|c| c.below(3))),
+        "out_return_no": return_number(&share),
         "return_mchid": share["receivers"][0]["account"], "amount": chance(|c| c.below(60)) as u64 + 1,
     }))
+}
+
+/// The number of a return; now and then one that a refund may have.
+fn return_number(share: &Value) -> String {
+    match chance(|c| c.permille(100)) {
+        true => format!("{}_R{}", text(share, "out_trade_no"), chance(|c| c.below(2))),
+        false => format!("{}_B{}", text(share, "out_order_no"), chance(|c| c.below(3))),
+    }
 }
 
 fn text<'a>(item: &'a Value, name: &str) -> &'a str {
@@ -188,16 +231,33 @@ pub fn quiet(items: &[Value], trades: &[Trade]) -> Result<(), String> {
                     && own.amount == fen(receiver, "amount")
                     && own.result == text(receiver, "result")
             });
-            let back: u64 = there
-                .returns
-                .iter()
-                .filter(|made| made.result == "SUCCESS" && made.return_mchid == text(receiver, "account"))
-                .map(|made| made.amount)
-                .sum();
-            if !same || back != fen(receiver, "returned") || fen(receiver, "returning") > 0 {
+            // Alipay takes from a receiver whatever share it came by.
+            let whole = share["provider"] == "alipay";
+            let back = came_back(trades, there, text(receiver, "account"), whole);
+            let returned = match whole {
+                true => returned_of(items, text(share, "out_trade_no"), text(receiver, "account")),
+                false => fen(receiver, "returned"),
+            };
+            if !same || back != returned || fen(receiver, "returning") > 0 {
                 return Err(format!("a receiver has another end at the provider: {receiver} {there:?}"));
             }
         }
     }
     Ok(())
+}
+
+/// What a receiver has returned of a share at the provider, or of all shares of its trade.
+fn came_back(trades: &[Trade], share: &sandbox::Share, account: &str, whole: bool) -> u64 {
+    let own = |other: &&sandbox::Share| other.out_order_no == share.out_order_no;
+    let of =
+        trades.iter().filter_map(|trade| trade.sharing.as_ref()).find(|sharing| sharing.shares.iter().any(|s| own(&s)));
+    let shares = of.iter().flat_map(|sharing| &sharing.shares).filter(|other| whole || own(other));
+    let returns = shares.flat_map(|share| &share.returns);
+    returns.filter(|made| made.result == "SUCCESS" && made.return_mchid == account).map(|made| made.amount).sum()
+}
+
+/// What a receiver has returned of all shares of an order, as the table has it.
+fn returned_of(items: &[Value], no: &str, account: &str) -> u64 {
+    let all = own(items, "share", no).flat_map(receivers);
+    all.filter(|receiver| text(receiver, "account") == account).map(|receiver| fen(receiver, "returned")).sum()
 }

@@ -2,7 +2,7 @@
 
 use crate::chance::{chance, pauses, seed};
 use crate::ops::ORDERS;
-use crate::sharing::RECEIVERS;
+use crate::sharing::{ALIPAY_RECEIVERS, RECEIVERS};
 use crate::stores::Sales;
 use crate::wires::{FaultyQueues, ProviderWire, Receiver, Weather, Written, table_client};
 use dynoxide::Database;
@@ -151,6 +151,9 @@ fn furnish(sandbox: &Sandbox) {
     sandbox.share_at_most(100);
     for (kind, account) in RECEIVERS {
         sandbox.let_share(&first.wechat.mchid, kind, account);
+    }
+    for (kind, account) in ALIPAY_RECEIVERS {
+        sandbox.let_share(&first.alipay.app_id, kind, account);
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
     /// The order's number
     #[arg(allow_hyphen_values = true)]
     no: String,
-    /// Share it with this merchant (its number at WeChat Pay), with --fen or --amount
+    /// Share it with this merchant (its number at WeChat Pay, its user id at Alipay), with --fen or --amount
     #[arg(long, value_name = "MCHID", conflicts_with_all = ["unfreeze", "take_back"])]
     to: Option<String>,
     /// Finish sharing: the rest goes to the merchant
@@ -80,7 +80,7 @@ async fn change(session: &Session, arguments: &Arguments, order: &Order) -> Resu
     let (action, what, whom, options) = match (&arguments.to, &arguments.take_back) {
         (Some(to), _) => {
             let amount = needed()?;
-            let mut receiver = json!({ "type": "MERCHANT_ID", "account": to, "amount": amount });
+            let mut receiver = json!({ "account": to, "amount": amount });
             if let Some(reason) = &arguments.reason {
                 receiver["description"] = json!(reason);
             }

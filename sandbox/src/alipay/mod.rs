@@ -8,6 +8,7 @@ mod notify;
 mod orders;
 mod refunds;
 mod request;
+mod sharing;
 mod trades;
 mod transfers;
 
@@ -119,6 +120,9 @@ fn op(method: &str) -> Op {
             Op::ComplaintEnd
         }
         "alipay.data.bill.balance.query" => Op::Balance,
+        sharing::SETTLE => Op::Share,
+        sharing::QUERY | sharing::LEFT => Op::ShareQuery,
+        sharing::BIND | sharing::UNBIND => Op::Receiver,
         _ => Op::Unknown,
     }
 }
@@ -144,7 +148,11 @@ impl desk::Desk for Desk {
         let biz: Value = serde_json::from_str(get("biz_content")).unwrap_or_default();
         let names = ["out_request_no", "out_trade_no", "trade_no", "out_biz_no"];
         let numbers = names.iter().filter_map(|name| biz[*name].as_str()).map(str::to_owned).collect();
-        Some(Call { provider: Provider::Alipay, op: op(get("method")), numbers })
+        let op = match op(get("method")) {
+            Op::Refund if biz.as_object().is_some_and(sharing::is_return) => Op::ShareReturn,
+            op => op,
+        };
+        Some(Call { provider: Provider::Alipay, op, numbers })
     }
 
     fn handle(&self, sandbox: &Sandbox, inbound: &Inbound, fault: Option<Misbehaviour>) -> Answer {
@@ -186,6 +194,11 @@ impl desk::Desk for Desk {
             "alipay.open.app.alipaycert.download" => trades::certificate(&cx),
             "alipay.data.bill.balance.query" => Ok(balance(&cx)),
             "alipay.data.dataservice.bill.downloadurl.query" => bill::query(&cx, inbound),
+            sharing::SETTLE => sharing::share(&cx),
+            sharing::QUERY => sharing::query(&cx),
+            sharing::LEFT => sharing::unsplit(&cx),
+            sharing::BIND => sharing::receivers(&cx, true),
+            sharing::UNBIND => sharing::receivers(&cx, false),
             method if complaints::is_method(method) => complaints::serve(&cx, method),
             _ => {
                 return envelope.gateway_error(&Refusal::new("40002", "isv.invalid-method", "不存在的方法名"));

@@ -20,15 +20,27 @@ fn sign_fields(fields: &mut Vec<(String, String)>, key: &RsaKey) {
     fields.push(("sign".to_owned(), sign));
 }
 
-/// A message about a complaint, as the application's gateway gets it.
+/// A message about a complaint.
 fn complained(notice: &Notice<'_>, id: &str, merchant: &Account, now: i64) -> SignedRequest {
+    let method = "alipay.merchant.tradecomplain.changed";
+    message(merchant, (notice.url, notice.event_id), method, &json!({ "complain_event_id": id }), now)
+}
+
+/// A message, as the application's gateway gets it.
+pub(super) fn message(
+    merchant: &Account,
+    (url, event_id): (&str, &str),
+    method: &str,
+    content: &serde_json::Value,
+    now: i64,
+) -> SignedRequest {
     let mut fields: Vec<(String, String)> = [
-        ("notify_id", notice.event_id),
+        ("notify_id", event_id),
         ("utc_timestamp", &now.to_string()),
-        ("msg_method", "alipay.merchant.tradecomplain.changed"),
-        ("app_id", &notice.trade.appid),
+        ("msg_method", method),
+        ("app_id", &merchant.keys.app_id),
         ("version", "1.1"),
-        ("biz_content", &json!({ "complain_event_id": id }).to_string()),
+        ("biz_content", &content.to_string()),
         ("charset", "GBK"),
         ("sign_type", "RSA2"),
     ]
@@ -37,7 +49,7 @@ fn complained(notice: &Notice<'_>, id: &str, merchant: &Account, now: i64) -> Si
     sign_fields(&mut fields, &merchant.alipay);
     SignedRequest {
         method: "POST".to_owned(),
-        url: notice.url.to_owned(),
+        url: url.to_owned(),
         headers: vec![("Content-Type".to_owned(), "application/x-www-form-urlencoded; charset=GBK".to_owned())],
         body: form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields).finish(),
     }

@@ -1,7 +1,7 @@
 //! How trades begin: precreate, create, pay, and what a browser or a wallet opens (alipay.md 2.1).
 
 use super::request::{Wanted, check, timeout_ms};
-use super::{Cx, Refusal, Reply, Table, trades};
+use super::{Cx, Refusal, Reply, Table, sharing, trades};
 use crate::ids;
 use crate::ledger::{Trade, TradeState};
 use crate::provider::Provider;
@@ -135,7 +135,7 @@ fn enter(cx: &Cx<'_>, state: &mut State, product: &str, expires: i64) -> Result<
         paid: None,
         closed: None,
         refunds: Vec::new(),
-        sharing: None,
+        sharing: sharing::flagged(cx.biz).then(Default::default),
         shipment: None,
         request: Value::Object(cx.biz.clone()),
     }))

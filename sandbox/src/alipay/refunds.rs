@@ -2,7 +2,7 @@
 
 use super::orders::fields;
 use super::request::{Wanted, check};
-use super::{Cx, Refusal, Reply, Table, trades};
+use super::{Cx, Refusal, Reply, Table, sharing, trades};
 use crate::faults::Misbehaviour;
 use crate::ids;
 use crate::ledger::{Refund, RefundOutcome, RefundState};
@@ -71,6 +71,9 @@ pub(crate) fn returned(state: &mut State, at: usize, back: Back, now: i64) {
 }
 
 pub(crate) fn create(cx: &Cx<'_>) -> Reply {
+    if sharing::is_return(cx.biz) {
+        return sharing::take_back(cx);
+    }
     check(cx.biz, &[REFUND])?;
     let now = cx.sandbox.now();
     let mut state = cx.sandbox.state();
@@ -88,6 +91,10 @@ pub(crate) fn create(cx: &Cx<'_>) -> Reply {
             return Err(Refusal::business("INVALID_PARAMETER", "参数无效：部分退款必传out_request_no"));
         }
     };
+    // A refund and a return are of one kind: the same number is the same request.
+    if sharing::has_returned(trade, &number) {
+        return sharing::told(trade, false);
+    }
     let known = trade.refunds.iter().find(|refund| refund.out_refund_no == number);
     let mut moved = false;
     match known.map(|known| (known.amount, known.state)) {

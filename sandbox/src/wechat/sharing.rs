@@ -3,7 +3,7 @@
 use super::v3::{Cx, Refusal, Reply};
 use super::{auth, refunds, rules};
 use crate::ids;
-use crate::ledger::{Share, ShareReceiver, ShareReturn, Sharing, Trade};
+use crate::ledger::{Share, ShareReceiver, ShareReturn, Trade};
 use crate::state::State;
 use serde_json::{Map, Value, json};
 
@@ -37,14 +37,6 @@ fn shared_trade(cx: &Cx<'_>, state: &mut State, id: &str, sub: Option<&str>, now
         Some(_) => Ok(at),
         None => Err(invalid("非分账订单不支持分账")),
     }
-}
-
-/// What is kept to be shared: refunds take from it first, and what was returned is the merchant's.
-fn left(trade: &Trade) -> u64 {
-    let Some(sharing) = trade.sharing.as_ref().filter(|sharing| !sharing.unfrozen) else { return 0 };
-    let shares = sharing.shares.iter().flat_map(|share| &share.receivers).filter(|r| r.result != "CLOSED");
-    let gone = shares.map(|r| r.amount).sum::<u64>().saturating_add(trade.refunded());
-    trade.amount().saturating_sub(gone)
 }
 
 /// The share of a number of this merchant: its trade, and its place there.
@@ -103,7 +95,7 @@ fn enter(cx: &Cx<'_>, body: &Map<String, Value>, receivers: &[Value], ends: bool
     }
     let ratio = state.share_ratio;
     let trade = &state.trades[at];
-    let (rest, sharing) = (left(trade), trade.sharing.as_ref().cloned().unwrap_or_default());
+    let (rest, sharing) = (trade.unsplit(), trade.sharing.as_ref().cloned().unwrap_or_default());
     if sharing.unfrozen {
         return Err(Refusal::new(403, "NOT_ENOUGH", "分账金额不足，订单剩余金额已解冻", 268_435_461));
     }
@@ -117,7 +109,7 @@ fn enter(cx: &Cx<'_>, body: &Map<String, Value>, receivers: &[Value], ends: bool
         return Err(Refusal::new(403, "NOT_ENOUGH", "分账金额超过订单剩余可分金额", 268_435_461));
     }
     let others: u64 = details.iter().filter(|r| r.account != cx.mchid()).map(|r| r.amount).sum();
-    if (given_away(&sharing) + others) * 100 > trade.amount() * ratio {
+    if (sharing.given_away() + others) * 100 > trade.amount() * ratio {
         return Err(invalid("分账金额超过最大分账比例"));
     }
     if ends && rest > wanted {
@@ -143,12 +135,6 @@ fn enter(cx: &Cx<'_>, body: &Map<String, Value>, receivers: &[Value], ends: bool
         sharing.shares.push(share);
     }
     Ok(Some(answer))
-}
-
-/// What others were given in all, also what they have returned.
-fn given_away(sharing: &Sharing) -> u64 {
-    let details = sharing.shares.iter().flat_map(|share| &share.receivers);
-    details.filter(|r| !r.own && r.result != "CLOSED").map(|r| r.amount).sum()
 }
 
 fn detail(given: &Value, now: i64, i: usize) -> ShareReceiver {
@@ -291,7 +277,7 @@ pub(crate) fn unsplit(cx: &Cx<'_>, id: &str) -> Reply {
     let mut state = cx.sandbox.state();
     let sub = cx.inbound.arg("sub_mchid");
     let at = shared_trade(cx, &mut state, id, sub.as_deref(), now)?;
-    Ok(Some(json!({ "transaction_id": id, "unsplit_amount": left(&state.trades[at]) })))
+    Ok(Some(json!({ "transaction_id": id, "unsplit_amount": state.trades[at].unsplit() })))
 }
 
 /// Adds a receiver, or deletes one; twice is once.

@@ -187,7 +187,7 @@ pub const RECEIVERS: Field = Field::new("receivers", Checked("a list of 1 to 50 
 /// Whether what is left goes to the merchant, so that nothing more is shared.
 pub const UNFREEZE_UNSPLIT: Field = Field::new("unfreeze_unsplit", Checked("true or false"));
 /// Who returns what it got.
-pub const RETURN_MCHID: Field = Field::new("return_mchid", Text(32));
+pub const RETURN_MCHID: Field = Field::new("return_mchid", Text(64));
 /// What it returns.
 pub const RETURN_AMOUNT: Field = Field::new("amount", Fen);
 /// Why.

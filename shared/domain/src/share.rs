@@ -89,7 +89,7 @@ pub enum ReceiverResult {
 /// A receiver of a share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShareReceiver {
-    /// `MERCHANT_ID`, `PERSONAL_OPENID` or `PERSONAL_SUB_OPENID`.
+    /// One of [`RECEIVER_TYPES`].
     #[serde(rename = "type")]
     pub kind: String,
     /// The account: a merchant's number, an openid.
@@ -116,8 +116,13 @@ pub struct ShareReceiver {
 
 /// The kind of receiver that can return what it got.
 pub const RECEIVER_MERCHANT: &str = "MERCHANT_ID";
-/// The kinds of receivers.
-pub const RECEIVER_TYPES: [&str; 3] = [RECEIVER_MERCHANT, "PERSONAL_OPENID", "PERSONAL_SUB_OPENID"];
+/// The kinds of receivers of WeChat Pay, the usual one first; persons return nothing.
+pub const WXPAY_RECEIVERS: [&str; 3] = [RECEIVER_MERCHANT, "PERSONAL_OPENID", "PERSONAL_SUB_OPENID"];
+/// The kinds of receivers of Alipay, the usual one first: a user id (2088 and 12 digits), or an open id of the application.
+pub const ALIPAY_RECEIVERS: [&str; 2] = ["userId", "openId"];
+/// All kinds of receivers.
+pub const RECEIVER_TYPES: [&str; 5] =
+    [WXPAY_RECEIVERS[0], WXPAY_RECEIVERS[1], WXPAY_RECEIVERS[2], ALIPAY_RECEIVERS[0], ALIPAY_RECEIVERS[1]];
 
 /// What a receiver can be to the merchant (`docs/protocols/merchant-operations.md#profit-sharing`).
 pub const RELATION_TYPES: [&str; 11] = [
@@ -143,9 +148,9 @@ impl ShareReceiver {
         }
     }
 
-    /// What it can still be asked to return; nothing of a person.
+    /// What it can still be asked to return; nothing of a person of WeChat Pay's.
     pub fn returnable(&self) -> Fen {
-        match self.kind == RECEIVER_MERCHANT {
+        match self.kind == RECEIVER_MERCHANT || ALIPAY_RECEIVERS.contains(&self.kind.as_str()) {
             true => Fen(self.holds().0.saturating_sub(self.returning.0)),
             false => Fen::ZERO,
         }
@@ -327,7 +332,7 @@ pub struct ShareReturn {
     pub out_return_no: String,
     /// The share.
     pub out_order_no: String,
-    /// The receiver's merchant number.
+    /// The receiver's account: a merchant number of WeChat Pay, an account of Alipay.
     pub return_mchid: String,
     /// How much.
     pub amount: Fen,

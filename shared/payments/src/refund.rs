@@ -4,7 +4,7 @@ use super::share::TakenBack;
 use super::{Caller, Context, Fields, Source};
 use domain::{Attempt, Code, Failure, Fen, MAX_REFUNDS, Order, Refund, RefundState, fields as f};
 use providers::{ABNORMAL, CallError, Gateway, Meaning, RefundProgress, RefundRequest, RefundStanding};
-use serde_json::json;
+use serde_json::{Value, json};
 use store::{Action, HistoryEntry, Incident, IncidentName, IncidentStatus, Reserved};
 
 /// A `refund` request, read.
@@ -46,6 +46,8 @@ impl<'a> RefundInput<'a> {
     }
 }
 
+/// The source of what the schedule does.
+pub(super) const SCHEDULE: &str = "reconcile";
 /// How often an automatic refund number may be taken before we give up.
 const ROUNDS: usize = 16;
 /// How often a refund that got stuck may be sent to a card.
@@ -103,12 +105,11 @@ pub async fn refund(cx: &Context<'_>, caller: &Caller, input: &RefundInput<'_>) 
             .with("out_refund_no", &refund.out_refund_no)
             .with("refund_fee", &amount);
         match reserve(cx, &order, &mut refund, false, &entry).await? {
-            Reserved::Done => return Box::pin(call(cx, &order, attempt, &gateway, refund, false)).await,
+            Reserved::Done => return Box::pin(call(cx, &order, attempt, &gateway, refund, Sending::default())).await,
             Reserved::NumberTaken if input.out_refund_no.is_some() => {
-                // Ours by another request at this moment, or another order's.
-                match cx.store.order_of_refund(&refund).await? {
-                    Some(no) if no == order.out_trade_no => {}
-                    _ => return Err(Code::REFUND_DIFFERS.into()),
+                // Ours by another request at this moment; or another order's, or a share's.
+                if cx.store.refund(&order.out_trade_no, &refund.out_refund_no).await?.is_none() {
+                    return Err(Code::REFUND_DIFFERS.into());
                 }
             }
             // Another refund was faster: what is left now is read anew.
@@ -209,7 +210,7 @@ async fn again(cx: &Context<'_>, order: &Order, refund: &Refund) -> Result<(Orde
             Box::pin(apply(cx, order, refund, &standing, Source::Query)).await
         }
         _ if blind && !gateway.repeats_refunds() => Err(unknown(refund)),
-        _ => send_again(cx, order, attempt, &gateway, refund, blind).await,
+        _ => send_again(cx, order, attempt, &gateway, refund, Sending { blind, ..Sending::default() }).await,
     }
 }
 
@@ -220,10 +221,10 @@ async fn send_again(
     attempt: &Attempt,
     gateway: &Gateway,
     refund: &Refund,
-    blind: bool,
+    sending: Sending,
 ) -> Result<(Order, Refund), Failure> {
     match cx.store.repeat_refund(refund).await? {
-        true => Box::pin(call(cx, order, attempt, gateway, Refund { repeated: true, ..refund.clone() }, blind)).await,
+        true => Box::pin(call(cx, order, attempt, gateway, Refund { repeated: true, ..refund.clone() }, sending)).await,
         false => as_others_ended(cx, refund).await,
     }
 }
@@ -237,7 +238,7 @@ pub(super) async fn begin(cx: &Context<'_>, order: &Order, refund: &Refund) -> R
         return Ok((order.clone(), refund.clone()));
     }
     let attempt = order.attempt(refund.attempt).ok_or(Code::NOT_REFUNDED)?;
-    Box::pin(call(cx, order, attempt, &cx.gateway(attempt).await?, refund.clone(), false)).await
+    Box::pin(call(cx, order, attempt, &cx.gateway(attempt).await?, refund.clone(), Sending::default())).await
 }
 
 /// Brings a refund on: asks about an unfinished one and sends it again where the provider never got it, begins
@@ -253,6 +254,7 @@ pub(super) async fn pursue(
 ) -> Result<(Order, Refund), Failure> {
     let attempt = order.attempt(refund.attempt).ok_or(Code::NOT_REFUNDED)?;
     let gateway = cx.gateway(attempt).await?;
+    let sending = Sending { blind: false, unattended: source == SCHEDULE };
     if refund.state == RefundState::Processing
         && let Some(stands) = waits(cx, order, refund).await?
     {
@@ -271,31 +273,39 @@ pub(super) async fn pursue(
                 Reserved::NumberTaken => return Err(Code::BUSY.into()),
             }
             let begun = Refund { state: RefundState::Processing, repeated: false, ..again };
-            Box::pin(call(cx, order, attempt, &gateway, begun, false)).await
+            Box::pin(call(cx, order, attempt, &gateway, begun, sending)).await
         }
         RefundState::Processing => match gateway.query_refund(cx.clients, order, attempt, refund, cx.now()).await {
             Ok(RefundStanding { progress: RefundProgress::Missing, .. }) => {
-                send_again(cx, order, attempt, &gateway, refund, false).await
+                send_again(cx, order, attempt, &gateway, refund, sending).await
             }
             Ok(standing) => Box::pin(apply(cx, order, refund, &standing, Source::Query)).await,
             // A number that was never taken has no word of its own there, and sending it again does no harm.
             Err(CallError::Refused(_)) if gateway.repeats_refunds() => {
-                send_again(cx, order, attempt, &gateway, refund, true).await
+                send_again(cx, order, attempt, &gateway, refund, Sending { blind: true, ..sending }).await
             }
             Err(_) => Err(unknown(refund)),
         },
     }
 }
 
-/// Calls the provider for a reserved refund. `blind` is a repetition of one that the provider may have: a refusal
-/// does not end it.
+/// How a refund is sent.
+#[derive(Clone, Copy, Default)]
+struct Sending {
+    /// A repetition of one that the provider may have: a refusal does not end it.
+    blind: bool,
+    /// Nobody waits for the answer: whoever asked for the refund was told that it is under way, so a refusal is an incident.
+    unattended: bool,
+}
+
+/// Calls the provider for a reserved refund.
 async fn call(
     cx: &Context<'_>,
     order: &Order,
     attempt: &Attempt,
     gateway: &Gateway,
     refund: Refund,
-    blind: bool,
+    sending: Sending,
 ) -> Result<(Order, Refund), Failure> {
     if let Some(stands) = waits(cx, order, &refund).await? {
         return Ok(stands);
@@ -314,7 +324,9 @@ async fn call(
     };
     match gateway.refund(cx.clients, &request).await {
         Ok(standing) => Box::pin(apply(cx, order, &refund, &standing, Source::Query)).await,
-        Err(CallError::Refused(refusal)) if blind || refund.repeated && !refusal.meaning.speaks_of_the_number() => {
+        Err(CallError::Refused(refusal))
+            if sending.blind || refund.repeated && !refusal.meaning.speaks_of_the_number() =>
+        {
             tracing::warn!(out_refund_no = %refund.out_refund_no, code = refusal.code, "a refund cannot be sent again now");
             Err(unknown(&refund))
         }
@@ -325,6 +337,10 @@ async fn call(
             let entry = HistoryEntry::new("refund refused", attempt.provider.name(), cx.now())
                 .with("out_refund_no", &ended.out_refund_no)
                 .with("reason", &ended.reason);
+            if sending.unattended {
+                // First told, then ended: a process that dies in between leaves an end to find again.
+                stuck(cx, &ended, ended.state.name()).await?;
+            }
             if !cx.store.end_refund(order, &ended, &entry).await? {
                 return as_others_ended(cx, &ended).await;
             }
@@ -365,6 +381,11 @@ pub(super) async fn apply(
     standing: &RefundStanding,
     source: Source,
 ) -> Result<(Order, Refund), Failure> {
+    if let Some(actual) = of_another(order, refund, standing) {
+        let incident = mismatch(refund, json!(refund.refund_fee), actual);
+        super::incident_record::alarm(cx, &incident, true).await?;
+        return as_it_stands(cx, refund).await;
+    }
     let by_sum = by_sum(cx, refund, standing).await?;
     let standing = by_sum.as_ref().unwrap_or(standing);
     let mut next = refund.clone();
@@ -389,9 +410,10 @@ pub(super) async fn apply(
                 .with("out_refund_no", &next.out_refund_no)
                 .with("refund_fee", &next.refund_fee)
                 .with("refund_id", &next.refund_id);
-            if cx.store.end_refund(order, &next, &entry).await? {
-                no_longer_stuck(cx, refund).await?;
-            }
+            // First closed, then ended: a process that dies in between finds the end again, and an incident about money
+            // that has arrived would have somebody pay it twice.
+            no_longer_stuck(cx, refund).await?;
+            cx.store.end_refund(order, &next, &entry).await?;
         }
         RefundProgress::Closed(reason) => {
             next.state = RefundState::Closed;
@@ -407,8 +429,37 @@ pub(super) async fn apply(
     as_it_stands(cx, refund).await
 }
 
-/// What the sum of all that has gone back of a payment says of a refund that the provider tells nothing else of. What is
-/// not accounted for by other refunds is this one, where no other is under way; what the sum leaves open stays open.
+/// What an answer says of another refund than the one that was asked about: a provider has a number once for all that
+/// take payments under one account there, and what is told of another's must not end this one.
+fn of_another(order: &Order, refund: &Refund, standing: &RefundStanding) -> Option<Value> {
+    if refund.state != RefundState::Processing || !standing.is_known() {
+        return None;
+    }
+    let paid = refund.transaction_id.as_ref().or(order.transaction_id.as_ref());
+    let other_payment = standing.transaction_id.is_some() && paid.is_some() && standing.transaction_id.as_ref() != paid;
+    let other_amount = standing.refund.is_some_and(|amount| amount != refund.refund_fee);
+    (other_payment || other_amount).then(|| {
+        json!({
+            "refund_fee": standing.refund,
+            "transaction_id": standing.transaction_id,
+            "refund_id": standing.refund_id,
+        })
+    })
+}
+
+fn mismatch(refund: &Refund, expected: Value, actual: Value) -> Incident {
+    Incident {
+        out_trade_no: Some(refund.out_trade_no.clone()),
+        out_refund_no: Some(refund.out_refund_no.clone()),
+        expected: Some(expected),
+        actual: Some(actual),
+        ..Incident::new(IncidentName::RefundMismatch, refund.provider, &refund.merchant)
+    }
+}
+
+/// What the sum of all that has gone back of a payment says of a refund that the provider tells nothing else of. Where all
+/// has gone back and no other refund is under way, this one is in it. A part may be a refund that was made elsewhere and
+/// that is told of later: then it says nothing, and the bill does.
 async fn by_sum(
     cx: &Context<'_>,
     refund: &Refund,
@@ -429,17 +480,11 @@ async fn by_sum(
     };
     let Some(rest) = sum.minus(others).filter(|rest| alone && *rest >= refund.refund_fee) else { return Ok(None) };
     if rest > refund.refund_fee {
-        let incident = Incident {
-            out_trade_no: Some(refund.out_trade_no.clone()),
-            out_refund_no: Some(refund.out_refund_no.clone()),
-            expected: Some(json!(refund.refund_fee)),
-            actual: Some(json!({ "refunded": sum, "by_others": others })),
-            ..Incident::new(IncidentName::RefundMismatch, refund.provider, &refund.merchant)
-        };
+        let actual = json!({ "refunded": sum, "by_others": others });
+        let incident = mismatch(refund, json!(refund.refund_fee), actual);
         super::incident_record::alarm(cx, &incident, true).await?;
     }
-    let in_it = rest == refund.refund_fee || sum == total;
-    Ok(in_it.then(|| RefundStanding { progress: RefundProgress::Success, ..standing.clone() }))
+    Ok((sum == total).then(|| RefundStanding { progress: RefundProgress::Success, ..standing.clone() }))
 }
 
 /// The incident of a refund that got stuck. Each time that it was sent to a card it may get stuck anew.

@@ -128,6 +128,10 @@ pub(super) async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, sourc
     {
         return returned::settle(cx, &recorded, &order, &attempt, notice, source).await;
     }
+    // Alipay takes a share back by a refund of nothing.
+    if ours.is_none() && super::sharing::tells_of_return(cx, &order, &notice.out_refund_no).await? {
+        return Ok(Settled::default());
+    }
     // A payment that was sent back leaves its order as it is.
     let sent_back = ours.as_ref().is_some_and(|refund| refund.incident.is_some());
     let credited = order.trade_state.is_paid() && (ours.is_some() || attempt.state == AttemptState::Paid);
@@ -231,6 +235,7 @@ async fn settle_own(
             let incident = incident_of(notice, &no, IncidentName::RefundMismatch, json!(refund.state), actual);
             raised(cx, &incident, true).await
         }
+        Some(refund) if is_doubtful(notice, order, &refund) => ask_instead(cx, order, attempt, &refund, notice).await,
         Some(refund) => {
             let (_, now) = super::refund::apply(cx, order, &refund, &notice.standing, source).await?;
             let refunded = refund.state == RefundState::Processing && now.state != RefundState::Processing;
@@ -241,6 +246,40 @@ async fn settle_own(
             raised(cx, &incident_of(notice, &no, IncidentName::RefundMismatch, expected, actual), true).await
         }
         None => adopt(cx, order, attempt, notice, source).await,
+    }
+}
+
+/// Whether a message may be of another refund than the one whose number it has: of one that was made elsewhere without a
+/// number, which goes by the payment's; or where less has gone back of the payment in all than with this refund.
+fn is_doubtful(notice: &RefundNotice, order: &Order, refund: &Refund) -> bool {
+    let Some(returned) = notice.returned else { return false };
+    let with_it = Fen(order.refund_fee.0.saturating_add(refund.refund_fee.0));
+    refund.state == RefundState::Processing
+        && refund.incident.is_none()
+        && (returned < with_it || notice.number.as_ref() == Some(&notice.out_refund_no))
+}
+
+/// Has the provider itself say how a refund stands. What it does not have of it, and tells has gone back, is another refund.
+async fn ask_instead(
+    cx: &Context<'_>,
+    order: &Order,
+    attempt: &Attempt,
+    refund: &Refund,
+    notice: &RefundNotice,
+) -> Result<Settled, Failure> {
+    let asked = cx.gateway(attempt).await?.query_refund(cx.clients, order, attempt, refund, cx.now()).await;
+    let standing = asked.map_err(CallError::unanswered)?;
+    if standing.progress == RefundProgress::Missing {
+        let (expected, actual) = (json!(refund.refund_fee), json!({ "refunded": notice.returned }));
+        let incident = incident_of(notice, &order.out_trade_no, IncidentName::RefundMismatch, expected, actual);
+        return raised(cx, &incident, true).await;
+    }
+    let (_, now) = super::refund::apply(cx, order, refund, &standing, Source::Query).await?;
+    match now.state {
+        RefundState::Processing => Err(Failure::new(Code::BUSY).private("the refund query does not know it yet")),
+        RefundState::Success | RefundState::Refused | RefundState::Closed => {
+            Ok(Settled { refunded: true, ..Settled::default() })
+        }
     }
 }
 
@@ -447,6 +486,8 @@ async fn adopt(
             refund.refund_fee = returned_of(&order, notice).unwrap_or_default();
         } else if refund.refund_fee > order.refundable {
             return match open {
+                // All has gone back, so that nothing is left to refuse: what is open is in it.
+                true if notice.returned == Some(order.total_fee) => Ok(told),
                 // What is reserved may yet be refused there, because this one came first: the provider tells again.
                 true => Err(Failure::new(Code::BUSY).private("refunds under way leave less than has gone back")),
                 // More than is left: the incident tells, and the operator decides.

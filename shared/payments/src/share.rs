@@ -39,16 +39,22 @@ impl<'a> Paid<'a> {
     /// It.
     ///
     /// # Errors
-    /// 409 the order is not paid, or was not made to be shared; 422 its provider cannot share.
+    /// 409 the order is not paid, or was not made to be shared; 422 its provider, or this way to pay, cannot share.
     pub(super) async fn of(cx: &Context<'_>, order: &'a Order) -> Result<Self, Failure> {
         let paid = order.paid_attempt().zip(order.transaction_id.as_deref());
         let (attempt, transaction_id) = paid.filter(|_| order.trade_state.is_paid()).ok_or(Code::NOT_PAID)?;
         let gateway = cx.gateway(attempt).await?;
-        gateway.can_share()?;
-        if order.sharing.is_none() {
+        gateway.can_share_payment(&order.other)?;
+        // What was made for one provider's sharing may have been paid at another.
+        if order.sharing.is_none() || !gateway.is_shared(&order.other) {
             return Err(Failure::new(Code::SHARE_STATE).says("the order was not made with profit_sharing"));
         }
         Ok(Self { attempt, transaction_id, gateway })
+    }
+
+    /// What its provider is asked of a return.
+    fn returning<'r>(&'r self, cx: &Context<'_>, made: &'r ShareReturn) -> ReturnRequest<'r> {
+        ReturnRequest { attempt: self.attempt, transaction_id: self.transaction_id, made, now: cx.now() }
     }
 }
 
@@ -112,9 +118,9 @@ pub(super) async fn begin(cx: &Context<'_>, source: &str, wished: &Share) -> Res
         match cx.store.change_sharing(&change).await? {
             SharingWritten::Done => return send(cx, &paid, &begun, None).await,
             SharingWritten::Moved => {}
+            // Ours by another request at this moment, or another order's, or a return's or refund's.
             SharingWritten::NumberTaken => {
-                let owner = cx.store.order_of_share(begun.provider, &begun.merchant, &begun.out_order_no).await?;
-                if owner.as_ref() != Some(no) {
+                if cx.store.share(no, &begun.out_order_no).await?.is_none() {
                     return Err(Code::SHARE_DIFFERS.into());
                 }
             }
@@ -276,8 +282,7 @@ pub(super) async fn begin_return(cx: &Context<'_>, source: &str, wished: &ShareR
             SharingWritten::Done => return reported(send_return(cx, &paid, &begun, None).await?),
             SharingWritten::Moved => {}
             SharingWritten::NumberTaken => {
-                let owner = cx.store.order_of_return(begun.provider, &begun.merchant, &begun.out_return_no).await?;
-                if owner.as_ref() != Some(no) {
+                if cx.store.share_return(no, &begun.out_return_no).await?.is_none() {
                     return Err(Code::SHARE_DIFFERS.into());
                 }
             }
@@ -331,7 +336,7 @@ pub(super) async fn pursue_return(
     }
     let was_sent = made.sent_at != UnixMs::EPOCH;
     if was_sent {
-        let request = ReturnRequest { attempt: paid.attempt, made, now: cx.now() };
+        let request = paid.returning(cx, made);
         match paid.gateway.query_return(cx.clients, &request).await {
             Ok(Some(standing)) => return apply_return(cx, made, &standing).await,
             Ok(None) if made.state == ReturnState::Unknown => {}
@@ -360,7 +365,7 @@ async fn send_return(
     made: &ShareReturn,
     earlier: Option<UnixMs>,
 ) -> Result<ShareReturn, Failure> {
-    let request = ReturnRequest { attempt: paid.attempt, made, now: cx.now() };
+    let request = paid.returning(cx, made);
     let refusal = match paid.gateway.return_share(cx.clients, &request).await {
         Ok(standing) => return apply_return(cx, made, &standing).await,
         Err(CallError::Unknown(why)) => return Err(unknown_return(made, &why)),

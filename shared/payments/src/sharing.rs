@@ -6,8 +6,8 @@ use super::share::{self, Paid};
 use super::{Caller, Context, Fields};
 use config::DEFAULT_MERCHANT;
 use domain::{
-    Code, Failure, Fen, Field, MAX_RECEIVERS, Order, RECEIVER_MERCHANT, RECEIVER_TYPES, ReceiverResult, ReturnState,
-    Share, ShareReceiver, ShareReturn, ShareState, UnixMs, fields as f,
+    Code, Failure, Fen, Field, MAX_RECEIVERS, Order, RECEIVER_MERCHANT, RECEIVER_TYPES, ReceiverResult, RefundState,
+    ReturnState, Share, ShareReceiver, ShareReturn, ShareState, UnixMs, fields as f,
 };
 use providers::{CallError, Gateway, ReceiverRequest, ShareNotice};
 use serde_json::{Map, Value};
@@ -47,6 +47,10 @@ pub async fn change_receiver(cx: &Context<'_>, fields: &Fields<'_>, add: bool) -
             });
         }
     };
+    fit(gateway, kind, account).map_err(|(field, what)| match field {
+        "type" => f::RECEIVER_TYPE.wrong(&what),
+        _ => f::RECEIVER_ACCOUNT.wrong(&what),
+    })?;
     let (mut name, mut relation_type, mut custom_relation) = (None, None, None);
     if add {
         name = fields.text(&f::RECEIVER_NAME)?;
@@ -94,7 +98,7 @@ pub async fn profit_share(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>
         Some(_) => return Err(fields.fault(&f::UNFREEZE_UNSPLIT)),
     };
     let order = cx.visible_order(caller, no).await?;
-    let wished = Share { receivers, unfreeze_unsplit, ..wish(cx, &order, number).await? };
+    let wished = Share { unfreeze_unsplit, ..wish(cx, &order, number, receivers).await? };
     share::begin(cx, &caller.source, &wished).await
 }
 
@@ -106,13 +110,28 @@ pub async fn unfreeze_share(cx: &Context<'_>, caller: &Caller, fields: &Fields<'
     let (no, number) = (fields.out_trade_no()?, needed_number(fields, &f::OUT_ORDER_NO)?);
     let description = Some(fields.text(&f::SHARE_DESCRIPTION)?.unwrap_or(UNFROZEN).to_owned());
     let order = cx.visible_order(caller, no).await?;
-    let wished = Share { unfreeze_unsplit: true, description, ..wish(cx, &order, number).await? };
+    let wished = Share { unfreeze_unsplit: true, description, ..wish(cx, &order, number, Vec::new()).await? };
     share::begin(cx, &caller.source, &wished).await
 }
 
-/// A share of an order without receivers.
-async fn wish(cx: &Context<'_>, order: &Order, out_order_no: &str) -> Result<Share, Failure> {
+/// A share of an order, as its provider takes one.
+async fn wish(
+    cx: &Context<'_>,
+    order: &Order,
+    out_order_no: &str,
+    mut receivers: Vec<ShareReceiver>,
+) -> Result<Share, Failure> {
     let paid = Paid::of(cx, order).await?;
+    if !paid.gateway.takes_share_number(out_order_no) {
+        return Err(f::OUT_ORDER_NO.wrong("is not a number that this provider takes: 1 to 32 letters, digits and _"));
+    }
+    for (i, receiver) in receivers.iter_mut().enumerate() {
+        if receiver.kind.is_empty() {
+            receiver.kind = paid.gateway.receiver_types().first().copied().unwrap_or(RECEIVER_MERCHANT).to_owned();
+        }
+        fit(&paid.gateway, &receiver.kind, &receiver.account)
+            .map_err(|(field, what)| bad(format!("receivers[{i}].{field}"), &what))?;
+    }
     Ok(Share {
         out_trade_no: order.out_trade_no.clone(),
         out_order_no: out_order_no.to_owned(),
@@ -120,7 +139,7 @@ async fn wish(cx: &Context<'_>, order: &Order, out_order_no: &str) -> Result<Sha
         merchant: paid.attempt.merchant.clone(),
         attempt: paid.attempt.n,
         transaction_id: paid.transaction_id.to_owned(),
-        receivers: Vec::new(),
+        receivers,
         unfreeze_unsplit: false,
         description: None,
         state: ShareState::Unknown,
@@ -131,6 +150,15 @@ async fn wish(cx: &Context<'_>, order: &Order, out_order_no: &str) -> Result<Sha
         end_date: None,
         version: 1,
     })
+}
+
+/// Whether a provider takes such a receiver; else the field, and what is wrong with it.
+fn fit(gateway: &Gateway, kind: &str, account: &str) -> Result<(), (&'static str, String)> {
+    let kinds = gateway.receiver_types();
+    if !kinds.contains(&kind) {
+        return Err(("type", format!("must be one of {}", kinds.join(", "))));
+    }
+    gateway.check_receiver(kind, account).map_err(|what| ("account", what.to_owned()))
 }
 
 /// A number of a share or a return, as its providers take it: without the dot that a number of ours may have.
@@ -192,8 +220,9 @@ fn read_receiver(path: &str, given: &Map<String, Value>) -> Result<ShareReceiver
         Some(_) => Err(bad(format!("{path}.{name}"), &format!("must be a text of 1 to {most} characters"))),
     };
     let needed = |name: &str, most: usize| text(name, most)?.ok_or_else(|| bad(format!("{path}.{name}"), "is missing"));
-    let kind = text("type", ACCOUNT)?.unwrap_or_else(|| RECEIVER_MERCHANT.to_owned());
-    if !RECEIVER_TYPES.contains(&kind.as_str()) {
+    // Empty where it is left out: the usual one of the provider.
+    let kind = text("type", ACCOUNT)?.unwrap_or_default();
+    if !kind.is_empty() && !RECEIVER_TYPES.contains(&kind.as_str()) {
         return Err(bad(format!("{path}.type"), &format!("must be one of {}", RECEIVER_TYPES.join(", "))));
     }
     let amount = given.get("amount").and_then(Fen::from_json);
@@ -299,14 +328,21 @@ pub async fn query_share(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>)
     Ok(Shared { order: cx.visible_order(caller, no).await?, unsplit, shares, returns })
 }
 
-/// Brings on what of an order's shares and returns has not ended. What a refund waits for is the refund's.
+/// Brings on what of an order's shares and returns has not ended. What a refund waits for is the refund's, as long as it
+/// waits: it may have ended otherwise, by the provider's word.
 async fn bring_on(cx: &Context<'_>, paid: &Paid<'_>, no: &str) -> Result<(), Failure> {
     for share in cx.store.shares(no).await?.iter().filter(|share| share.state.is_open()) {
         told(share::pursue(cx, paid, share).await)?;
     }
     let returns = cx.store.share_returns(no).await?;
-    for made in returns.iter().filter(|made| made.state.is_open() && made.out_refund_no.is_none()) {
-        told(share::pursue_return(cx, paid, made).await)?;
+    for made in returns.iter().filter(|made| made.state.is_open()) {
+        let waiting = match &made.out_refund_no {
+            Some(number) => cx.store.refund(no, number).await?,
+            None => None,
+        };
+        if waiting.is_none_or(|refund| refund.state != RefundState::Processing) {
+            told(share::pursue_return(cx, paid, made).await)?;
+        }
     }
     Ok(())
 }
@@ -333,13 +369,25 @@ pub(super) async fn settle_share(cx: &Context<'_>, notice: &ShareNotice) -> Resu
         None => None,
     };
     let own = |order: &Order| {
-        order.paid_attempt().is_some_and(|a| a.provider == notice.provider && a.mch_id.as_ref() == Some(&notice.mch_id))
+        order.paid_attempt().is_some_and(|a| {
+            a.provider == notice.provider
+                && notice.mch_id.as_ref().is_none_or(|own| a.mch_id.as_ref() == Some(own))
+                && notice.app_id.as_ref().is_none_or(|own| a.app_id == *own)
+        })
     };
     let Some(order) = order.filter(own) else {
         tracing::info!(provider = %notice.provider, merchant, "a share of a payment that is not known here");
         return Ok(());
     };
-    let paid = Paid::of(cx, &order).await?;
+    let paid = match Paid::of(cx, &order).await {
+        Ok(paid) => paid,
+        // It was shared elsewhere, and there is nothing here that the message could move.
+        Err(failure) if [Code::SHARE_STATE, Code::UNSUPPORTED].contains(&failure.code) => {
+            tracing::warn!(out_trade_no = %order.out_trade_no, "a share of an order that was not made to be shared here");
+            return Ok(());
+        }
+        Err(failure) => return Err(failure),
+    };
     let (no, number) = (&order.out_trade_no, &notice.out_order_no);
     if number.len() <= 64
         && let Some(share) = cx.store.share(no, number).await?
@@ -347,4 +395,20 @@ pub(super) async fn settle_share(cx: &Context<'_>, notice: &ShareNotice) -> Resu
         told(share::pursue(cx, &paid, &share).await)?;
     }
     bring_on(cx, &paid, no).await
+}
+
+/// Whether a refund that a provider tells of is a return of a share, which is then asked about.
+///
+/// # Errors
+/// When the table, or the provider, cannot be asked.
+pub(super) async fn tells_of_return(cx: &Context<'_>, order: &Order, number: &str) -> Result<bool, Failure> {
+    if order.sharing.is_none() {
+        return Ok(false);
+    }
+    let Some(made) = cx.store.share_return(&order.out_trade_no, number).await? else { return Ok(false) };
+    if made.state.is_open() && made.out_refund_no.is_none() {
+        let paid = Paid::of(cx, order).await?;
+        told(share::pursue_return(cx, &paid, &made).await)?;
+    }
+    Ok(true)
 }

@@ -253,7 +253,7 @@ async fn refund(
         return Ok(cx.store.due_next(claim, None).await?);
     }
     Counts::add(&counts.asked, 1);
-    let pursued = Box::pin(super::refund::pursue(cx, &order, &refund, "reconcile")).await;
+    let pursued = Box::pin(super::refund::pursue(cx, &order, &refund, super::refund::SCHEDULE)).await;
     let ended = match &pursued {
         Ok((_, refund)) => refund.state != RefundState::Processing,
         Err(failure) => [Code::REFUND_REFUSED, Code::SHARE_NOT_RETURNED].contains(&failure.code),

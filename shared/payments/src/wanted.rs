@@ -67,7 +67,10 @@ pub(super) async fn read<'a>(
     let subject = fields.needed_text(&f::SUBJECT)?;
     let kind = fields.needed_text(&f::TYPE)?;
     let mut other = fields.object(&f::OTHER)?;
-    if cx.config.profit_sharing.contains(kind) && gateway.can_share().is_ok() && !other.contains_key("profit_sharing") {
+    if cx.config.profit_sharing.contains(kind)
+        && gateway.can_share_payment(&other).is_ok()
+        && !other.contains_key("profit_sharing")
+    {
         gateway.mark_shared(&mut other);
     }
     let named = fields.text(&f::USER_ID)?;

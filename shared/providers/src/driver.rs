@@ -427,6 +427,29 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
         Err(Failure::new(Code::UNSUPPORTED).says("profitShare"))
     }
 
+    /// Whether what is paid for an order of this `other` can be shared, where that depends on how it is paid.
+    ///
+    /// # Errors
+    /// [`Code::UNSUPPORTED`], with what it lacks.
+    fn can_share_payment(&self, _other: &Map<String, Value>) -> Result<(), Failure> {
+        self.can_share()
+    }
+
+    /// The kinds of receivers that can be given a share, the usual one first.
+    fn receiver_types(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Whether an account can be a receiver of its kind; else what is wrong with it.
+    fn check_receiver(&self, _kind: &str, _account: &str) -> Result<(), &'static str> {
+        Ok(())
+    }
+
+    /// Whether the provider takes a number of a share.
+    fn takes_share_number(&self, _number: &str) -> bool {
+        true
+    }
+
     /// Whether `other` of an order has the provider keep the money so that it can be shared.
     fn is_shared(&self, _other: &Map<String, Value>) -> bool {
         false

@@ -504,6 +504,32 @@ impl Gateway {
         on_node!(&self.node, node => node.can_share())
     }
 
+    /// Whether what is paid for an order of this `other` can be shared, where that depends on how it is paid.
+    ///
+    /// # Errors
+    /// [`Code::UNSUPPORTED`], with what it lacks.
+    pub fn can_share_payment(&self, other: &Map<String, Value>) -> Result<(), Failure> {
+        on_node!(&self.node, node => node.can_share_payment(other))
+    }
+
+    /// The kinds of receivers that can be given a share, the usual one first.
+    pub fn receiver_types(&self) -> &'static [&'static str] {
+        on_node!(&self.node, node => node.receiver_types())
+    }
+
+    /// Whether an account can be a receiver of its kind.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check_receiver(&self, kind: &str, account: &str) -> Result<(), &'static str> {
+        on_node!(&self.node, node => node.check_receiver(kind, account))
+    }
+
+    /// Whether the provider takes a number of a share.
+    pub fn takes_share_number(&self, number: &str) -> bool {
+        on_node!(&self.node, node => node.takes_share_number(number))
+    }
+
     /// Whether `other` of an order has the provider keep the money so that it can be shared.
     pub fn is_shared(&self, other: &Map<String, Value>) -> bool {
         on_node!(&self.node, node => node.is_shared(other))

@@ -364,6 +364,8 @@ pub struct RefundStanding {
     pub refund_id: Option<String>,
     /// The amount, where the provider says.
     pub refund: Option<Fen>,
+    /// The provider's number of the payment that goes back, where it says.
+    pub transaction_id: Option<String>,
     /// What of the amount goes back to the payer in money and not as a coupon, where the provider says.
     pub cash: Option<Fen>,
     /// What of the payment has gone back in all, by every refund that the provider has, where it says.
@@ -398,7 +400,15 @@ impl RefundProgress {
 impl RefundStanding {
     /// A refund that stands so, of which nothing else is told.
     pub const fn new(progress: RefundProgress) -> Self {
-        Self { progress, refund_id: None, refund: None, cash: None, returned: None, refunded_at: None }
+        Self {
+            progress,
+            refund_id: None,
+            refund: None,
+            transaction_id: None,
+            cash: None,
+            returned: None,
+            refunded_at: None,
+        }
     }
 
     /// Whether the provider knows the refund: it ended, or the answer names it.
@@ -583,6 +593,8 @@ pub struct ShareRequest<'a> {
 pub struct ReturnRequest<'a> {
     /// The attempt that was paid.
     pub attempt: &'a Attempt,
+    /// The provider's number of the payment.
+    pub transaction_id: &'a str,
     /// The return; its numbers, amount and text are sent.
     pub made: &'a ShareReturn,
     /// Now.
@@ -591,11 +603,11 @@ pub struct ReturnRequest<'a> {
 
 /// Who may be given a share, or no longer.
 pub struct ReceiverRequest<'a> {
-    /// `MERCHANT_ID`, `PERSONAL_OPENID`, `PERSONAL_SUB_OPENID`.
+    /// One of [`domain::RECEIVER_TYPES`] that the provider takes.
     pub kind: &'a str,
     /// The account.
     pub account: &'a str,
-    /// The name, which is sent encrypted.
+    /// The name; WeChat Pay gets it encrypted.
     pub name: Option<&'a str>,
     /// The application of an openid, where it is not the node's.
     pub app_id: Option<&'a str>,
@@ -616,11 +628,13 @@ pub struct ShareNotice {
     pub provider: Provider,
     /// The merchant in the configuration whose keys verified it.
     pub merchant: String,
-    /// The merchant at the provider who shares.
-    pub mch_id: String,
+    /// The merchant at the provider who shares, where the message names it.
+    pub mch_id: Option<String>,
+    /// The application that was paid, where the message names it.
+    pub app_id: Option<String>,
     /// The provider's number of the payment.
     pub transaction_id: String,
-    /// The number of the share, or of the return.
+    /// The number of the share, or of the return; empty where the message is about all of the payment.
     pub out_order_no: String,
 }
 

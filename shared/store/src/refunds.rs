@@ -71,10 +71,15 @@ impl Store {
     pub(super) fn number_key(refund: &Refund) -> Key {
         let Refund { provider, merchant, out_refund_no, .. } = refund;
         if provider.numbers_refunds_by_payment() {
-            let own = format!("{}#{}#{out_refund_no}", refund.out_trade_no, refund.attempt);
+            let own = Self::own_number(&refund.out_trade_no, refund.attempt, out_refund_no);
             return Key::refund_number(provider.name(), merchant, &own);
         }
         Key::refund_number(provider.name(), merchant, out_refund_no)
+    }
+
+    /// A number of a payment's own.
+    pub(super) fn own_number(out_trade_no: &str, attempt: u64, number: &str) -> String {
+        format!("{out_trade_no}#{attempt}#{number}")
     }
 
     /// Reserves a refund's amount and writes the refund, or `again` re-reserves for one that was refused.

@@ -125,32 +125,6 @@ impl Store {
         Ok(returns)
     }
 
-    /// The order that a merchant's share number belongs to.
-    ///
-    /// # Errors
-    /// When the table cannot be read.
-    pub async fn order_of_share(
-        &self,
-        provider: Provider,
-        merchant: &str,
-        out_order_no: &str,
-    ) -> Result<Option<String>, StoreError> {
-        self.named_order(&Key::share_number(provider.name(), merchant, out_order_no)).await
-    }
-
-    /// The order that a merchant's return number belongs to.
-    ///
-    /// # Errors
-    /// When the table cannot be read.
-    pub async fn order_of_return(
-        &self,
-        provider: Provider,
-        merchant: &str,
-        out_return_no: &str,
-    ) -> Result<Option<String>, StoreError> {
-        self.named_order(&Key::return_number(provider.name(), merchant, out_return_no)).await
-    }
-
     /// Makes a move, if all that it names is as it was read.
     ///
     /// # Errors
@@ -226,16 +200,31 @@ impl Store {
         for (_, share) in change.shares.iter().filter(|(before, _)| before.is_none()) {
             let key = Key::share_number(share.provider.name(), &share.merchant, &share.out_order_no);
             claims.push(claim(key, "share_number"));
+            claims.extend(
+                refund_like(share.provider, &share.merchant, no, share.attempt, &share.out_order_no)
+                    .map(|key| claim(key, "share_number")),
+            );
         }
         for (_, made) in change.returns.iter().filter(|(before, _)| before.is_none()) {
             let key = Key::return_number(made.provider.name(), &made.merchant, &made.out_return_no);
             claims.push(claim(key, "return_number"));
+            claims.extend(
+                refund_like(made.provider, &made.merchant, no, made.attempt, &made.out_return_no)
+                    .map(|key| claim(key, "return_number")),
+            );
         }
         if let RefundMove::Begin(refund) = change.refund {
             claims.extend(self.refund_insertions(refund));
         }
         claims
     }
+}
+
+/// The place of a number among those of the payment's refunds, where shares, returns and refunds have their numbers from
+/// one series: a return at Alipay is a refund, and a refund under its number would be told that it is done.
+fn refund_like(provider: Provider, merchant: &str, no: &str, attempt: u64, number: &str) -> Option<Key> {
+    let one_series = provider == Provider::Alipay;
+    one_series.then(|| Key::refund_number(provider.name(), merchant, &Store::own_number(no, attempt, number)))
 }
 
 /// The order's part of a move.

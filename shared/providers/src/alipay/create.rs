@@ -3,7 +3,7 @@
 
 use super::answer::word;
 use super::call::{self, Call};
-use super::{clock, payment, signing};
+use super::{clock, payment, sharing, signing};
 use crate::alipay::AlipayNode;
 use crate::{CallError, CreateRequest, Created, Meaning, ProviderClients, Refusal, text_of};
 use serde_json::{Map, Value, json};
@@ -171,6 +171,7 @@ fn content(node: &AlipayNode, product: Product, request: &CreateRequest<'_>) -> 
         .filter(|(name, value)| !OURS.contains(&name.as_str()) && !value.is_null() && *value != "")
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
+    sharing::write_flag(node, &order.other, &mut biz);
     biz.entry("product_code").or_insert_with(|| product.code().into());
     // To be percent-encoded by whom it belongs to; a bare & would make the callback's text ambiguous.
     if let Some(raw) = text_of(&biz, "passback_params").filter(|text| text.contains('&')) {
@@ -208,6 +209,6 @@ fn content(node: &AlipayNode, product: Product, request: &CreateRequest<'_>) -> 
 }
 
 /// A user id of the old kind: 16 digits beginning 2088. Newer applications see an open id.
-fn is_user_id(payer: &str) -> bool {
+pub(super) fn is_user_id(payer: &str) -> bool {
     payer.len() == 16 && payer.starts_with("2088") && payer.bytes().all(|b| b.is_ascii_digit())
 }

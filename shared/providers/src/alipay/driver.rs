@@ -1,18 +1,21 @@
 //! Alipay behind the interface that all providers have.
 
 use super::config::{ALIASES, AlipayNode, IGNORED, NODES};
-use super::{bill, check, complaint, create, examine, login, notify, refund, request, trade, transfer};
+use super::{bill, check, complaint, create, examine, login, notify, refund, request, sharing, trade, transfer};
 use crate::bill::Statement;
 use crate::diagnosis::{Examination, Page};
 use crate::driver::{Client, Cx, DAY, Driver, Shape, unsupported};
 use crate::{
     Account, Balance, BalanceRequest, CallError, CallbackError, CallbackRequest, Closing, ComplaintAnswer,
     ComplaintEnd, ComplaintPage, CreateRequest, Created, Login, Merchant, Node, Notice, ProviderClients, ProviderReply,
-    RawOutcome, RawRequest, RefundRequest, RefundStanding, Standing, TransferRequest, TransferStanding, Verdict,
-    text_of,
+    RawOutcome, RawRequest, ReceiverRequest, RefundRequest, RefundStanding, ReturnRequest, ShareRequest, Standing,
+    TransferRequest, TransferStanding, Verdict, text_of,
 };
 use config::{Reader, Section, TransferDefaults};
-use domain::{Attempt, Code, Complaint, ComplaintLine, Day, Failure, Order, Refund, UnixMs};
+use domain::{
+    ALIPAY_RECEIVERS, Attempt, Code, Complaint, ComplaintLine, Day, Failure, Fen, Order, Refund, ReturnStanding,
+    ShareStanding, UnixMs,
+};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -130,6 +133,65 @@ impl Driver for AlipayNode {
         request: &TransferRequest<'_>,
     ) -> Result<Option<TransferStanding>, CallError> {
         transfer::query(cx.clients, self, request).await
+    }
+
+    fn can_share(&self) -> Result<(), Failure> {
+        match self.name.as_str() {
+            "transfer" => Err(Failure::new(Code::UNSUPPORTED).says("alipay.transfer takes no payments")),
+            _ => Ok(()),
+        }
+    }
+
+    fn can_share_payment(&self, other: &Map<String, Value>) -> Result<(), Failure> {
+        sharing::can_share(self, other)
+    }
+
+    fn receiver_types(&self) -> &'static [&'static str] {
+        &ALIPAY_RECEIVERS
+    }
+
+    fn check_receiver(&self, kind: &str, account: &str) -> Result<(), &'static str> {
+        sharing::check_receiver(kind, account)
+    }
+
+    fn takes_share_number(&self, number: &str) -> bool {
+        sharing::is_number(number)
+    }
+
+    fn is_shared(&self, other: &Map<String, Value>) -> bool {
+        sharing::is_shared(other)
+    }
+
+    fn mark_shared(&self, other: &mut Map<String, Value>) {
+        sharing::mark_shared(other);
+    }
+
+    async fn share(&self, cx: Cx<'_>, request: &ShareRequest<'_>) -> Result<ShareStanding, CallError> {
+        sharing::share(cx.clients, self, request).await
+    }
+
+    async fn query_share(&self, cx: Cx<'_>, request: &ShareRequest<'_>) -> Result<Option<ShareStanding>, CallError> {
+        sharing::query(cx.clients, self, request).await
+    }
+
+    async fn return_share(&self, cx: Cx<'_>, request: &ReturnRequest<'_>) -> Result<ReturnStanding, CallError> {
+        sharing::take_back(cx.clients, self, request).await
+    }
+
+    async fn query_return(&self, cx: Cx<'_>, request: &ReturnRequest<'_>) -> Result<Option<ReturnStanding>, CallError> {
+        sharing::query_return(cx.clients, self, request).await
+    }
+
+    async fn unsplit(&self, cx: Cx<'_>, _attempt: &Attempt, transaction_id: &str) -> Result<Fen, CallError> {
+        sharing::unsplit(cx, self, transaction_id).await
+    }
+
+    async fn add_receiver(&self, cx: Cx<'_>, request: &ReceiverRequest<'_>) -> Result<(), CallError> {
+        sharing::change_receiver(cx.clients, self, request, true).await
+    }
+
+    async fn delete_receiver(&self, cx: Cx<'_>, request: &ReceiverRequest<'_>) -> Result<(), CallError> {
+        sharing::change_receiver(cx.clients, self, request, false).await
     }
 
     async fn login(cx: Cx<'_>, merchant: &Merchant, _platform: &str, code: &str) -> Option<Result<Login, CallError>> {

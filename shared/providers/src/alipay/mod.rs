@@ -20,6 +20,7 @@ mod notify;
 mod payment;
 mod refund;
 mod request;
+mod sharing;
 pub mod signing;
 mod trade;
 mod transfer;

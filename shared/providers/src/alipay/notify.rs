@@ -10,8 +10,8 @@ use crate::Merchant;
 use crate::alipay::AlipayNode;
 use crate::common::raw;
 use crate::{
-    CallbackError, ComplaintNotice, Notice, ProviderReply, RefundNotice, RefundProgress, RefundStanding, Verdict,
-    missing_key,
+    CallbackError, ComplaintNotice, Notice, ProviderReply, RefundNotice, RefundProgress, RefundStanding, ShareNotice,
+    Verdict, missing_key,
 };
 use domain::{Fen, Payment, Provider};
 use serde_json::{Map, Value};
@@ -47,18 +47,25 @@ pub(super) fn read(merchant: &Merchant, body: &[u8]) -> Result<Notice, CallbackE
     }
 }
 
-/// A message to the application's gateway. That of a complaint says only which one it is about.
+/// Messages to the application's gateway that are read.
+const COMPLAINED: &str = "alipay.merchant.tradecomplain.changed";
+const SHARED: &str = "alipay.trade.order.settle.notify";
+
+/// A message to the application's gateway. It says only what it is about.
 fn message(
     merchant: &Merchant,
     node: &AlipayNode,
     method: &str,
     fields: &Map<String, Value>,
 ) -> Result<Notice, CallbackError> {
-    if method != "alipay.merchant.tradecomplain.changed" {
+    if ![COMPLAINED, SHARED].contains(&method) {
         return Ok(Notice::Other(method.chars().filter(char::is_ascii_graphic).take(64).collect()));
     }
     let content: Value = serde_json::from_str(word(fields, "biz_content").unwrap_or_default())
         .map_err(|_| CallbackError::Malformed("biz_content"))?;
+    if method == SHARED {
+        return shared(merchant, node, &content);
+    }
     let id = content["complain_event_id"].as_str().filter(|id| ComplaintNotice::is_id(id));
     Ok(Notice::Complaint(ComplaintNotice {
         provider: Provider::Alipay,
@@ -66,6 +73,19 @@ fn message(
         account: node.app_id.clone(),
         complaint_id: id.ok_or(CallbackError::Malformed("complain_event_id"))?.to_owned(),
         event: method.to_owned(),
+    }))
+}
+
+/// What became of a share, or that the time to share is over. It proves nothing: Alipay is asked.
+fn shared(merchant: &Merchant, node: &AlipayNode, content: &Value) -> Result<Notice, CallbackError> {
+    let number = |name: &str| content[name].as_str().filter(|text| (1..=64).contains(&text.len()));
+    Ok(Notice::Share(ShareNotice {
+        provider: Provider::Alipay,
+        merchant: merchant.id.clone(),
+        mch_id: None,
+        app_id: Some(node.app_id.clone()),
+        transaction_id: number("trade_no").ok_or(CallbackError::Malformed("trade_no"))?.to_owned(),
+        out_order_no: number("out_request_no").unwrap_or_default().to_owned(),
     }))
 }
 

@@ -213,7 +213,8 @@ fn share_notice(merchant: &str, object: &Value) -> Result<Notice, CallbackError>
     Ok(Notice::Share(ShareNotice {
         provider: Provider::Wxpay,
         merchant: merchant.to_owned(),
-        mch_id: text("sp_mchid").or_else(|| text("mchid")).ok_or(MISSING)?,
+        mch_id: Some(text("sp_mchid").or_else(|| text("mchid")).ok_or(MISSING)?),
+        app_id: None,
         transaction_id: text("transaction_id").ok_or(MISSING)?,
         out_order_no: text("out_order_no").ok_or(MISSING)?,
     }))

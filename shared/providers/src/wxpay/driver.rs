@@ -20,7 +20,7 @@ use crate::{
 use config::{Reader, Section, TransferDefaults};
 use domain::{
     Attempt, Code, Complaint, ComplaintLine, Day, Failure, Fen, Order, Refund, ReturnStanding, ShareStanding,
-    ShippingMode, UnixMs,
+    ShippingMode, UnixMs, WXPAY_RECEIVERS,
 };
 use serde_json::{Map, Value};
 
@@ -322,6 +322,10 @@ impl Driver for WxpayNode {
             Api::V3(_) => Ok(()),
             Api::V2(_) => Err(Failure::new(Code::UNSUPPORTED).says("wxpay: profit sharing needs version 3")),
         }
+    }
+
+    fn receiver_types(&self) -> &'static [&'static str] {
+        &WXPAY_RECEIVERS
     }
 
     fn is_shared(&self, other: &Map<String, Value>) -> bool {

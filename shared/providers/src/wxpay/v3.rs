@@ -201,7 +201,7 @@ fn order_body<'a>(
     request: &CreateRequest<'a>,
 ) -> Result<OrderBody<'a>, CallError> {
     let (order, attempt) = (request.order, request.attempt);
-    let mut more = more_of(&order.other);
+    let mut more = more_of(order);
     // A scene without the payer's address is refused.
     let mut scene = scene(&more);
     if product == Product::Mweb || !scene.is_empty() {
@@ -235,10 +235,11 @@ fn scene(more: &Map<String, Value>) -> Map<String, Value> {
     more.get("scene_info").and_then(Value::as_object).cloned().unwrap_or_default()
 }
 
-/// What the order's `other` says, by WeChat Pay's names; never a field of ours.
-fn more_of(other: &Map<String, Value>) -> Map<String, Value> {
+/// What the order's `other` says, by WeChat Pay's names; never a field of ours. The money of an order that is not to be
+/// shared here, because another provider's attempt began it, is not frozen there: no action could free it.
+fn more_of(order: &Order) -> Map<String, Value> {
     let mut more = Map::new();
-    for (key, value) in other.iter().filter(|(key, value)| !value.is_null() && !text::is_ours(key)) {
+    for (key, value) in order.other.iter().filter(|(key, value)| !value.is_null() && !text::is_ours(key)) {
         let value = text::without_nulls(value);
         match key.as_str() {
             "profit_sharing" => {
@@ -271,6 +272,14 @@ fn more_of(other: &Map<String, Value>) -> Map<String, Value> {
             }
         }
     }
+    if order.sharing.is_none()
+        && let Some(settle) = more.get_mut("settle_info").and_then(Value::as_object_mut)
+    {
+        settle.remove("profit_sharing");
+        if settle.is_empty() {
+            more.remove("settle_info");
+        }
+    }
     more
 }
 
@@ -283,7 +292,7 @@ async fn code_pay(
     request: &CreateRequest<'_>,
 ) -> Result<Created, CallError> {
     let (order, attempt) = (request.order, request.attempt);
-    let mut more = more_of(&order.other);
+    let mut more = more_of(order);
     let mut scene = scene(&more);
     if let Some(store) = request.store_id {
         scene.insert("store_info".to_owned(), json!({ "id": store }));

@@ -149,6 +149,7 @@ pub(super) fn standing(object: &Value, field: &str) -> RefundStanding {
     RefundStanding {
         refund_id: text("refund_id").map(str::to_owned),
         refund: amount("refund"),
+        transaction_id: text("transaction_id").map(str::to_owned),
         cash: amount("payer_refund"),
         refunded_at: text("success_time").and_then(text::from_rfc3339),
         ..RefundStanding::new(progress)

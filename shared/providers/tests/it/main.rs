@@ -12,6 +12,7 @@ mod alipay_callbacks;
 mod alipay_create;
 mod alipay_gateway;
 mod alipay_kit;
+mod alipay_sharing;
 mod alipay_vectors;
 mod bills_files;
 mod providers_vectors;

@@ -123,7 +123,8 @@ async fn a_return_is_sent_asked_about_and_ends_only_by_its_own_words() {
             "return_id": "3009", "fail_reason": "BALANCE_NOT_ENOUGH" });
         let server = Server::start(move |_| Canned::json(&told)).await;
         let (attempt, made) = (attempt("h5", json!({})), a_return());
-        let request = ReturnRequest { attempt: &attempt, made: &made, now: UnixMs::new(NOW) };
+        let request =
+            ReturnRequest { attempt: &attempt, transaction_id: "4200000001", made: &made, now: UnixMs::new(NOW) };
         let config = config_of("h5", v3_node(&server.base));
         let gateway = gateway(&config, "h5");
         assert_eq!(gateway.return_share(&server.clients, &request).await.unwrap().state, state);
@@ -137,7 +138,7 @@ async fn a_return_is_sent_asked_about_and_ends_only_by_its_own_words() {
     let other = json!({ "out_order_no": "S0001", "out_return_no": "B0001", "amount": 21, "result": "SUCCESS" });
     let server = Server::start(move |_| Canned::json(&other)).await;
     let (attempt, made) = (attempt("h5", json!({})), a_return());
-    let request = ReturnRequest { attempt: &attempt, made: &made, now: UnixMs::new(NOW) };
+    let request = ReturnRequest { attempt: &attempt, transaction_id: "4200000001", made: &made, now: UnixMs::new(NOW) };
     let config = config_of("h5", v3_node(&server.base));
     assert!(matches!(gateway(&config, "h5").return_share(&server.clients, &request).await, Err(CallError::Unknown(_))));
 }

@@ -63,6 +63,7 @@ fn standing_in(answer: &Params, out_refund_no: &str) -> Result<RefundStanding, C
     Ok(RefundStanding {
         refund_id: field("refund_id").cloned(),
         refund: field("refund_fee").and_then(|t| text::fen(t)),
+        transaction_id: answer.get("transaction_id").cloned().filter(|id| !id.is_empty()),
         refunded_at: field("refund_success_time").and_then(|t| text::from_v2_time(t)),
         ..RefundStanding::new(progress(field("refund_status").map(String::as_str)))
     })
