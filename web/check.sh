@@ -2,7 +2,7 @@
 # Everything of web/ that needs no browser: web/check.sh. Needs Node 20.
 # With VK_PAY_LOCAL=<cargo run's binary> the compiled mini program pays orders that it has signed, and the server's client
 # and the examples for backends sell, refund and receive.
-# It leaves the web build that tests/browser/uniapp.test.mjs opens.
+# It leaves the web build that tests/browser/uniapp.test.mjs opens, and the page that package.test.mjs opens.
 set -euo pipefail
 cd "$(dirname "$0")"
 export npm_config_audit=false npm_config_fund=false npm_config_loglevel=error
@@ -27,7 +27,7 @@ if [[ -n ${VK_PAY_LOCAL:-} ]]; then
 fi
 cd ../..
 
-echo '-- uni-app: web and WeChat builds, the compiled mini program'
+echo '-- uni-app: web and WeChat builds, the compiled mini program, the module in a new project'
 # The name alone would draw in a cloud client of 120 kB that does not work here.
 if grep -rn uniCloud uni_modules/paybundle-cashier/components uni_modules/paybundle-cashier/js_sdk; then
     exit 1
@@ -37,6 +37,7 @@ npm ci
 rm -rf dist/build
 node uni.mjs h5 mp-weixin
 npm test
+node fresh.mjs
 
 echo '-- sizes of the demo, bytes and gzipped'
 size() {
