@@ -446,6 +446,40 @@ describe("the page of every provider", () => {
   });
 });
 
+describe("the page of one order and several wallets", () => {
+  test("the sheet leads back to the choice, and the same order is paid by the other wallet", async () => {
+    await open("/pages/cashier/cashier");
+    const choose = async (wallet) => {
+      await page.click(`[data-testid=method-${wallet}]`);
+      return replyTo("pay/createPayment", () => page.getByTestId("vk-pay-button").click());
+    };
+    const first = await choose("alipay");
+    assert.deepEqual([first.code, first.provider], [0, "alipay"]);
+    assert.equal(await scan(), first.orderInfo.codeUrl);
+    await page.click("[data-testid=qrcode-change]");
+    await gone();
+    const second = await choose("wxpay");
+    assert.deepEqual([second.code, second.provider, second.out_trade_no], [0, "wxpay", first.out_trade_no]);
+    assert.equal(await scan(), second.orderInfo.codeUrl);
+    await payInWallet(second.out_trade_no);
+    await sheet("success").waitFor();
+    await gone();
+    assert.deepEqual(await page.locator("[data-testid=event]").evaluateAll((lines) => lines.map((line) => line.dataset.event)), ["success", "create", "create"]);
+  });
+
+  test("the order's number is copied", async () => {
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    await open("/pages/cashier/cashier");
+    const order = await replyTo("pay/createPayment", () => page.getByTestId("vk-pay-button").click());
+    await sheet("wait").waitFor();
+    await page.click("[data-testid=qrcode-copy]");
+    await toast("已复制");
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), order.out_trade_no);
+    await page.click("[data-testid=qrcode-close]");
+    await gone();
+  });
+});
+
 describe("how it looks", () => {
   for (const width of [375, 1280]) {
     for (const colorScheme of ["light", "dark"]) {
