@@ -103,8 +103,16 @@ describe("axe finds nothing", () => {
       }
       await page.goto("about:blank");
       await page.goto("/#/pages/providers/providers");
+      const refused = (route) => (route.request().postData()?.includes('"pay/createPayment"')
+        ? route.fulfill({ json: { code: 2013, msg: "no answer" }, headers: { "access-control-allow-origin": site.base } })
+        : route.continue());
+      await page.route(`${stack.base}/**`, refused);
       await page.click("[data-testid=pay]");
-      await page.waitForSelector("[data-testid=qrcode-popup]");
+      await page.waitForSelector("[data-testid=qrcode-popup][data-state=unknown]");
+      found.push(...(await faults(page)).map((fault) => `the popup without an order: ${fault}`));
+      await page.unroute(`${stack.base}/**`, refused);
+      await page.click("[data-testid=qrcode-again]");
+      await page.waitForSelector("[data-testid=qrcode-popup][data-state=wait] [data-testid=qrcode]");
       found.push(...(await faults(page)).map((fault) => `the popup: ${fault}`));
       assert.deepEqual(found, []);
       await context.close();

@@ -70,6 +70,13 @@ async function replyTo(action, act, from = page) {
   return response.json();
 }
 
+// What becomes of the next orders that are to be made; answers what ends it.
+async function onCreate(answer, on = page) {
+  const all = `${stack.base}/**`;
+  await on.route(all, (route) => (route.request().postData()?.includes('"pay/createPayment"') ? answer(route) : route.continue()));
+  return () => on.unroute(all);
+}
+
 async function scan(from = page) {
   await from.waitForSelector("[data-testid=qrcode] img", { state: "attached" });
   const { data, width, height } = PNG.sync.read(await from.locator("[data-testid=qrcode]").screenshot());
@@ -89,6 +96,7 @@ const modal = async (text) => {
 };
 const popup = () => page.locator("[data-testid=qrcode-popup]");
 const gone = () => popup().waitFor({ state: "detached" });
+const sheet = (state, from = page) => from.locator(`[data-testid=qrcode-popup][data-state=${state}]`);
 const asked = () => context.seen.filter((url) => url.startsWith(stack.base)).length;
 const eventLine = (name, from = page) => from.locator(`[data-testid=event][data-event=${name}]`).first();
 
@@ -234,11 +242,13 @@ describe("the pay button's page and the status page, unchanged", () => {
   test("an order that is closed by the shop has failed, and a second try says why", async () => {
     const order = await press();
     await ask("pay/closePayment", { out_trade_no: order.out_trade_no });
-    await gone();
+    await sheet("ended").filter({ hasText: "订单已关闭" }).waitFor();
     await page.locator("uni-toast").waitFor();
-    const refused = await press();
+    const refused = await replyTo("pay/createPayment", () => page.getByTestId("qrcode-again").click());
     assert.equal(refused.code, 2012);
     await toast(refused.msg);
+    await page.click("[data-testid=qrcode-close]");
+    await gone();
   });
 
   test("the status page says that an order is not paid, and leads back to paying", async () => {
@@ -300,8 +310,62 @@ describe("the page of every provider", () => {
     await page.getByTestId("vk-pay-button").click();
     await popup().waitFor();
     await eventLine("fail").filter({ hasText: "result 2012" }).waitFor();
+    await sheet("expired").filter({ hasText: "订单已过期" }).waitFor();
+    assert.equal(await page.locator("[data-testid=qrcode]").count(), 0);
+    await page.click("[data-testid=qrcode-close]");
     await gone();
   });
+
+  test("the sheet is there from the click on, and says what became of the order", async () => {
+    await open(providers);
+    await page.click("[data-testid=way-wxpay]");
+    let answer;
+    const held = new Promise((done) => (answer = done));
+    const unroute = await onCreate(async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.getByTestId("vk-pay-button").click();
+    await sheet("ask").filter({ hasText: "请稍候" }).waitFor();
+    answer();
+    await sheet("wait").filter({ hasText: "等待支付" }).waitFor();
+    await unroute();
+    await context.setOffline(true);
+    await sheet("wait").filter({ hasText: "网络已断开" }).waitFor();
+    await context.setOffline(false);
+    const number = (await page.innerText("[data-testid=qrcode-copy]")).match(/U\d+/)[0];
+    await payInWallet(number);
+    await sheet("success").filter({ hasText: "支付成功" }).waitFor();
+    assert.equal(await page.locator("[data-testid=qrcode-query]").count(), 0);
+    await gone();
+  });
+
+  for (const [state, reply, words] of [
+    ["unknown", { code: 2013, msg: "渠道没有回应" }, "可以放心重试"],
+    ["fail", { code: 403, msg: "没有权限" }, "没有权限"],
+  ]) {
+    test(`an order that could not be made is ${state}, and another try is paid`, async () => {
+      await open(providers);
+      await page.click("[data-testid=way-wxpay]");
+      const tried = [];
+      const unroute = await onCreate((route) => {
+        tried.push(route.request().postDataJSON().data.out_trade_no);
+        return route.fulfill({ json: reply, headers: { "access-control-allow-origin": site.base } });
+      });
+      await page.getByTestId("vk-pay-button").click();
+      await sheet(state).filter({ hasText: words }).waitFor();
+      await eventLine("fail").waitFor();
+      assert.equal(tried.length, 1);
+      await unroute();
+      const made = await replyTo("pay/createPayment", () => page.getByTestId("qrcode-again").click());
+      assert.equal(made.code, 0);
+      // What may have been made is asked for again, and nothing else.
+      assert.equal(made.out_trade_no === tried[0], state === "unknown");
+      await payInWallet(made.out_trade_no);
+      await sheet("success").waitFor();
+      await gone();
+    });
+  }
 
   test("a cashier page is opened, with the way back to this page", async () => {
     await open(providers);
@@ -322,7 +386,7 @@ describe("the page of every provider", () => {
     assert.ok(back.startsWith(`${site.base}/`) && back.endsWith(`#${providers}?return=1&out_trade_no=${number}`), back);
   });
 
-  test("on a phone WeChat Pay's own page is opened; back without a payment, the button can be pressed again", async () => {
+  test("on a phone WeChat Pay's own page is opened; back without a payment, it can be started again", async () => {
     const userAgent = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Mobile Safari/537.36";
     const own = await openContext(browser, site, { userAgent });
     const phone = await connected(own);
@@ -334,8 +398,10 @@ describe("the page of every provider", () => {
     });
     await open(providers, phone);
     for (const times of [1, 2]) {
-      const order = await replyTo("pay/createPayment", () => phone.getByTestId("vk-pay-button").click(), phone);
+      const pressed = phone.getByTestId(times === 1 ? "vk-pay-button" : "qrcode-afresh");
+      const order = await replyTo("pay/createPayment", () => pressed.click(), phone);
       assert.equal(order.pay_type, "wxpay_mweb");
+      await sheet("wait", phone).filter({ hasText: "请在打开的收银台完成支付" }).waitFor();
       while (opened.length < times) await phone.waitForTimeout(50);
       const back = new URL(opened.at(-1)).searchParams.get("redirect_url");
       assert.ok(back.startsWith(`${site.base}/`) && back.endsWith(`#${providers}?return=1&out_trade_no=${order.out_trade_no}`), back);
@@ -343,7 +409,7 @@ describe("the page of every provider", () => {
     await own.close();
   });
 
-  test("after three minutes without a payment it says pending, and the code stays", async () => {
+  test("after three minutes without a payment it says pending, the code stays, and “I have paid” asks again", async () => {
     const own = await openContext(browser, site);
     const slow = await connected(own);
     await slow.clock.install();
@@ -355,10 +421,17 @@ describe("the page of every provider", () => {
       await new Promise((done) => setTimeout(done, 20));
     }
     assert.equal(await eventLine("pending", slow).count(), 1);
-    assert.equal(await slow.locator("[data-testid=qrcode-popup]").count(), 1);
+    assert.equal(await sheet("pending", slow).locator("[data-testid=qrcode]").count(), 1);
     const before = own.seen.length;
     await slow.clock.runFor(20_000);
     assert.equal(own.seen.length, before);
+    await payInWallet((await slow.innerText("[data-testid=qrcode-copy]")).match(/U\d+/)[0]);
+    await slow.getByTestId("qrcode-query").click();
+    for (let step = 0; step < 50 && (await eventLine("success", slow).count()) === 0; step++) {
+      await slow.clock.runFor(300);
+      await new Promise((done) => setTimeout(done, 20));
+    }
+    assert.equal(await eventLine("success", slow).count(), 1);
     await own.close();
   });
 
@@ -367,8 +440,43 @@ describe("the page of every provider", () => {
     const english = await connected(own);
     await open(providers, english);
     await english.getByTestId("vk-pay-button").click();
+    await sheet("wait", english).waitFor();
     assert.match(await english.innerText("[data-testid=qrcode-popup]"), /Scan with WeChat to pay[^]*I have paid/);
     await own.close();
+  });
+});
+
+describe("the page of one order and several wallets", () => {
+  test("the sheet leads back to the choice, and the same order is paid by the other wallet", async () => {
+    await open("/pages/cashier/cashier");
+    const choose = async (wallet) => {
+      await page.click(`[data-testid=method-${wallet}]`);
+      return replyTo("pay/createPayment", () => page.getByTestId("vk-pay-button").click());
+    };
+    const first = await choose("alipay");
+    assert.deepEqual([first.code, first.provider], [0, "alipay"]);
+    assert.equal(await scan(), first.orderInfo.codeUrl);
+    await page.click("[data-testid=qrcode-change]");
+    await gone();
+    const second = await choose("wxpay");
+    assert.deepEqual([second.code, second.provider, second.out_trade_no], [0, "wxpay", first.out_trade_no]);
+    assert.equal(await scan(), second.orderInfo.codeUrl);
+    await payInWallet(second.out_trade_no);
+    await sheet("success").waitFor();
+    await gone();
+    assert.deepEqual(await page.locator("[data-testid=event]").evaluateAll((lines) => lines.map((line) => line.dataset.event)), ["success", "create", "create"]);
+  });
+
+  test("the order's number is copied", async () => {
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    await open("/pages/cashier/cashier");
+    const order = await replyTo("pay/createPayment", () => page.getByTestId("vk-pay-button").click());
+    await sheet("wait").waitFor();
+    await page.click("[data-testid=qrcode-copy]");
+    await toast("已复制");
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), order.out_trade_no);
+    await page.click("[data-testid=qrcode-close]");
+    await gone();
   });
 });
 
@@ -409,6 +517,43 @@ describe("how it looks", () => {
         await own.close();
       });
     }
+  }
+
+  for (const [colorScheme, contrast] of [["light", "no-preference"], ["dark", "no-preference"], ["light", "more"]]) {
+    test(`every state of the sheet at 375 px, ${colorScheme}${contrast === "more" ? ", with more contrast" : ""}`, async () => {
+      await mkdir(results, { recursive: true });
+      const own = await openContext(browser, site, { viewport: { width: 375, height: 812 }, colorScheme, contrast });
+      const looks = await connected(own);
+      const shoot = async (state) => {
+        await sheet(state, looks).waitFor();
+        await looks.waitForTimeout(350);
+        await looks.screenshot({ path: path.join(results, `uniapp-state-${state}-${colorScheme}${contrast === "more" ? "-contrast" : ""}.png`) });
+        const box = await looks.locator(".vk-pay-popup__dialog").boundingBox();
+        assert.ok(box.x === 0 && box.width === 375 && Math.round(box.y + box.height) === 812, `${state}: ${JSON.stringify(box)}`);
+      };
+      await open("/pages/providers/providers", looks);
+      let answer;
+      for (const [state, reply] of [["ask"], ["unknown", { code: 2013, msg: "渠道没有回应" }], ["fail", { code: 403, msg: "没有权限" }]]) {
+        const unroute = await onCreate((route) => {
+          if (!reply) return void (answer = route);
+          return route.fulfill({ json: reply, headers: { "access-control-allow-origin": site.base } });
+        }, looks);
+        await looks.getByTestId("vk-pay-button").click();
+        await shoot(state);
+        await answer?.abort();
+        answer = undefined;
+        await unroute();
+        await looks.click("[data-testid=qrcode-close]");
+      }
+      const order = await replyTo("pay/createPayment", () => looks.getByTestId("vk-pay-button").click(), looks);
+      await shoot("wait");
+      await ask("pay/closePayment", { out_trade_no: order.out_trade_no });
+      await shoot("ended");
+      const again = await replyTo("pay/createPayment", () => looks.getByTestId("qrcode-again").click(), looks);
+      await payInWallet(again.out_trade_no);
+      await shoot("success");
+      await own.close();
+    });
   }
 });
 

@@ -1,6 +1,6 @@
 // Stands for the package that uni-app injects wherever a page says `uniCloud`, and sends the calls to this backend:
 // resolve: { alias: { "@dcloudio/uni-cloud": path.resolve(__dirname, "…/uni-cloud.js") } } in vite.config.ts
-import vkPay from "@/uni_modules/vk-uni-pay/js_sdk/vk-pay.js";
+import vkPay from "@/uni_modules/paybundle-cashier/js_sdk/vk-pay.js";
 
 const answer = (reply) => ({ result: reply, requestId: reply.request_id, header: {} });
 

@@ -157,3 +157,54 @@ test("vkPay.pay() takes an order that was created by vk.callFunction, and answer
   assert.equal(paid.trade_state, "SUCCESS");
   assert.equal(paid.clientOnly, undefined);
 });
+
+test("the sheet says every state in words, and offers what can be done there", async () => {
+  const program = start({});
+  const says = {
+    ask: ["请稍候…"],
+    wait: ["请在打开的收银台完成支付", "等待支付", "我已完成支付"],
+    pending: ["暂未收到支付结果", "如果已付款，请勿重复支付，稍后再查询", "我已完成支付"],
+    success: ["支付成功"],
+    cancel: ["支付已取消", "订单仍然有效，可以重新支付", "重试"],
+    fail: ["支付失败", "余额不足", "重试"],
+    ended: ["订单已关闭", "如果已付款，请联系商家", "重试"],
+    expired: ["订单已过期", "如果已付款，请联系商家", "重试"],
+    unknown: ["暂未收到支付结果", "可以放心重试：同一订单号就是同一笔订单", "重试"],
+  };
+  const popup = program.mount("vk-uni-pay-qrcode-popup", { outTradeNo: "N1", provider: "wxpay", totalFee: 100 });
+  await drawn();
+  for (const [state, texts] of Object.entries(says)) {
+    popup.vm.$.props.state = state;
+    popup.vm.$.props.message = state === "fail" ? "余额不足" : "";
+    await drawn();
+    assert.equal(popup.vm.shown, true);
+    assert.equal(popup.vm.stage, state);
+    const shown = [popup.vm.words.title, popup.vm.advice, ...(popup.vm.can.paid ? [popup.vm.words.havePaid] : []), ...(popup.vm.can.again ? [popup.vm.words.again] : [])];
+    assert.deepEqual(shown.filter(Boolean), texts, state);
+    for (const text of texts) assert.ok(JSON.stringify(popup.instance.data).includes(text), `${state}: ${text}`);
+  }
+  popup.vm.$.props.state = "";
+  await drawn();
+  assert.equal(popup.vm.shown, false);
+});
+
+test("vk-pay-button knows the state of its sheet from what the cashier and the server say", async () => {
+  for (const [calls, states] of [
+    [{ requestPayment: ({ fail }) => fail({ errMsg: "requestPayment:fail cancel" }) }, ["ask", "wait", "cancel"]],
+    [{ requestPayment: ({ fail }) => fail({ errMsg: "requestPayment:fail no balance" }) }, ["ask", "wait", "fail"]],
+  ]) {
+    const program = start(calls);
+    const cashier = program.mount("vk-uni-pay");
+    const { provider, ...item } = order();
+    const button = program.mount("vk-pay-button", { order: item }, [cashier]);
+    const seen = [];
+    const stop = setInterval(() => seen.at(-1) !== button.vm.state && seen.push(button.vm.state), 1);
+    button.fire("vk-pay-button__face", "tap");
+    while (button.vm.state !== states.at(-1)) await new Promise((done) => setTimeout(done, 5));
+    clearInterval(stop);
+    assert.equal(button.vm.state, states.at(-1));
+    assert.deepEqual(seen.filter((state) => ["ask", "wait"].includes(state))[0], "ask");
+    button.vm.leave();
+    assert.equal(button.vm.state, "");
+  }
+});

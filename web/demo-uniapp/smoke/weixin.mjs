@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import vm from "node:vm";
 
 const built = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../dist/build/mp-weixin");
-const fileOf = (component, kind) => path.join(built, `uni_modules/vk-uni-pay/components/${component}/${component}.${kind}`);
+const fileOf = (component, kind) => path.join(built, `uni_modules/paybundle-cashier/components/${component}/${component}.${kind}`);
 
 // `calls` are answered by the test: requestPayment, requestVirtualPayment.
 export function startMiniProgram(calls) {
@@ -127,6 +127,6 @@ export function startMiniProgram(calls) {
     Object.assign(instance.$vm.$.props, properties);
     return { instance, tag: `<${component} `, vm: instance.$vm, events, fire, detach: () => options.lifetimes.detached.call(instance) };
   }
-  const vkPay = load(path.join(built, "uni_modules/vk-uni-pay/js_sdk/vk-pay.js")).vkPay;
+  const vkPay = load(path.join(built, "uni_modules/paybundle-cashier/js_sdk/vk-pay.js")).vkPay;
   return { mount, sent, received, pages, album, vkPay };
 }

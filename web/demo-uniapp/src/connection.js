@@ -1,4 +1,4 @@
-import vkPay from "@/uni_modules/vk-uni-pay/js_sdk/vk-pay.js";
+import vkPay from "@/uni_modules/paybundle-cashier/js_sdk/vk-pay.js";
 
 const KEY = "vk-pay-demo-connection";
 

@@ -1,7 +1,7 @@
 import { createSSRApp } from "vue";
 import App from "./App.vue";
 import { connect } from "./connection.js";
-import vkPay from "@/uni_modules/vk-uni-pay/js_sdk/vk-pay.js";
+import vkPay from "@/uni_modules/paybundle-cashier/js_sdk/vk-pay.js";
 
 export function createApp() {
   connect();

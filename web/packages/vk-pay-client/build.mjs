@@ -1,5 +1,7 @@
-// Builds the committed bundles; --check proves that they are what the source builds to; --sizes prints sizes.
+// Builds the committed bundles, and puts the hashes of the elements into dist/integrity.json and docs/pay-button.md; --check
+// proves that all of it is what the source builds to; --sizes prints sizes.
 import { build } from 'esbuild';
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -19,7 +21,7 @@ const short = new RegExp(`^(${[...new Set([...privates, ...internal])].join('|')
 const bundles = [
   {
     // Mini-programs run old engines, and the project that imports it minifies.
-    file: 'uni_modules/vk-uni-pay/js_sdk/vk-pay-core.js',
+    file: 'uni_modules/paybundle-cashier/js_sdk/vk-pay-core.js',
     options: { entryPoints: ['src/core.ts'], format: 'esm', target: 'es2017', define: { 'globalThis.VK_PAY_ELEMENT': 'false' }, banner: note('VK-Pay client for uni-app.', ' Contains uqr 0.1.3, MIT, (c) Anthony Fu, Project Nayuki.') },
   },
   {
@@ -40,30 +42,52 @@ async function built(options) {
   return outputFiles[0].text;
 }
 
+const pages = ['pay-button.md', 'pay-button.zh-CN.md'].map((name) => path.resolve(web, '../docs', name));
+const hashOf = (text) => `sha384-${createHash('sha384').update(text).digest('base64')}`;
+
 const size = (text) => `${text.length} bytes, ${gzipSync(text, { level: 9 }).length} gzipped`;
 
+const check = process.argv.includes('--check');
+const sizes = process.argv.includes('--sizes');
 let wrong = 0;
-for (const { file, options } of bundles) {
-  const target = path.join(web, file);
-  const text = await built(options);
-  if (process.argv.includes('--sizes')) {
-    console.log(`${file}: ${size(text)}`);
-  } else if (process.argv.includes('--check')) {
+
+async function put(target, text, more = '') {
+  const name = path.relative(path.dirname(web), target);
+  if (check) {
     const same = existsSync(target) && readFileSync(target, 'utf8') === text;
-    console.log(`${file}: ${same ? 'is' : 'IS NOT'} what its source builds to`);
+    console.log(`${name}: ${same ? 'is' : 'IS NOT'} what its source builds to`);
     if (!same) wrong += 1;
-  } else {
+    return;
+  }
+  if (!sizes) {
     await mkdir(path.dirname(target), { recursive: true });
     writeFileSync(target, text);
-    console.log(`${file}: ${size(text)}`);
   }
+  console.log(`${name}${more}`);
+}
+
+const hashes = {};
+for (const { file, options } of bundles) {
+  const text = await built(options);
+  await put(path.join(web, file), text, `: ${size(text)}`);
+  if (file.startsWith('dist/')) hashes[path.basename(file)] = hashOf(text);
   const bytes = gzipSync(text, { level: 9 }).length;
   if (bytes >= (MOST[file] ?? Infinity)) {
     console.error(`${file}: ${bytes} bytes gzipped, at most ${MOST[file]}`);
     wrong += 1;
   }
 }
-if (process.argv.includes('--sizes')) {
+if (!sizes) {
+  await put(path.join(web, 'dist/integrity.json'), `${JSON.stringify(hashes, null, 2)}\n`);
+  for (const page of pages) {
+    const text = readFileSync(page, 'utf8');
+    for (const name of Object.keys(hashes)) {
+      if (!new RegExp(`${name}" integrity="`).test(text)) throw new Error(`${page} has no integrity of ${name}`);
+    }
+    await put(page, text.replace(/([\w-]+\.js)" integrity="[^"]*"/g, (whole, name) => (hashes[name] ? `${name}" integrity="${hashes[name]}"` : whole)));
+  }
+}
+if (sizes) {
   const parts = {
     'controller and transports': "export * from './controller'; export * from './transport'",
     'uni-app adapter with StoreKit': "export * from './uni/index'",

@@ -8,7 +8,7 @@ import { created, PAID } from './helpers.js';
 
 const read = (path: string): string => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
 const transformSync = (text: string, options: TransformOptions): string => transform(text, options).code;
-const core = read('uni_modules/vk-uni-pay/js_sdk/vk-pay-core.js');
+const core = read('uni_modules/paybundle-cashier/js_sdk/vk-pay-core.js');
 const element = read('dist/vk-pay-button.js');
 
 describe('the bundle for uni-app', () => {

@@ -2,7 +2,7 @@
 import { open, mkdir } from 'node:fs/promises';
 import http from 'node:http';
 import path from 'node:path';
-import { VkPay, VkPayError, openDelivery, signQuote } from 'vk-pay-server';
+import { VkPay, VkPayError, openDelivery, signQuote } from 'paybundle-server';
 
 const { PAY_URL, PAY_KEY, QUOTE_SECRET, DELIVERY_KEY, DONE_DIR = 'done', PORT = '8080' } = process.env;
 const PRICES = { 'course-1': 3000 }; // fen

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { after, before, describe, test } from 'node:test';
 import { inspect } from 'node:util';
-import { NO_REPLY, VkPay, VkPayError, type CreatePaymentRequest, type VkPayOptions } from 'vk-pay-server';
+import { NO_REPLY, VkPay, VkPayError, type CreatePaymentRequest, type VkPayOptions } from 'paybundle-server';
 import { failure, reply, startServer } from './server.js';
 
 const KEY = 'a-secret-of-the-shop';

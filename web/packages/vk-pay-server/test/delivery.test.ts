@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createCipheriv, createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { VkPayError, openDelivery, type DeliveryHeaders, type DeliveryOptions } from 'vk-pay-server';
+import { VkPayError, openDelivery, type DeliveryHeaders, type DeliveryOptions } from 'paybundle-server';
 
 const KEY = 'the-shops-own-key';
 const COLUMNS = {

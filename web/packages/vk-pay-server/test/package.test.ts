@@ -17,7 +17,7 @@ let folder: string;
 let packed: { filename: string; files: { path: string }[] };
 
 before(() => {
-  folder = mkdtempSync(path.join(tmpdir(), 'vk-pay-consumer-'));
+  folder = mkdtempSync(path.join(tmpdir(), 'paybundle-consumer-'));
   // Without its scripts: these tests run from what a build has just made.
   [packed] = JSON.parse(npm(here, 'pack', '--json', '--ignore-scripts', '--pack-destination', folder)) as [typeof packed];
   writeFileSync(path.join(folder, 'package.json'), '{"private":true}');
@@ -49,8 +49,8 @@ test('nothing is published but what is needed to use it', () => {
 });
 
 for (const [name, code] of Object.entries({
-  'consumer.mjs': "import { VkPay, VkPayError, openDelivery, signQuote } from 'vk-pay-server';",
-  'consumer.cjs': "const { VkPay, VkPayError, openDelivery, signQuote } = require('vk-pay-server');",
+  'consumer.mjs': "import { VkPay, VkPayError, openDelivery, signQuote } from 'paybundle-server';",
+  'consumer.cjs': "const { VkPay, VkPayError, openDelivery, signQuote } = require('paybundle-server');",
 })) {
   test(`${name} runs`, () => {
     const check = "console.log([VkPay, VkPayError, openDelivery, signQuote].map((one) => typeof one).join());";
@@ -66,7 +66,7 @@ for (const [name, options] of Object.entries({
   'older.ts': ['--module', 'CommonJS', '--moduleResolution', 'Node10'],
 })) {
   test(`${name} compiles by ${options.join(' ')}`, () => {
-    writeFileSync(path.join(folder, name), `import { VkPay, VkPayError, openDelivery, signQuote, type Delivery } from 'vk-pay-server';\n${consumer}`);
+    writeFileSync(path.join(folder, name), `import { VkPay, VkPayError, openDelivery, signQuote, type Delivery } from 'paybundle-server';\n${consumer}`);
     const types = path.join(here, 'node_modules/@types');
     execFileSync(process.execPath, [tsc, '--noEmit', '--strict', '--target', 'ES2022', '--types', 'node', '--typeRoots', types, ...options, name], {
       cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'],

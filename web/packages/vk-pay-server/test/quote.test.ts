@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
-import { VkPayError, signQuote, type QuoteClaims } from 'vk-pay-server';
+import { VkPayError, signQuote, type QuoteClaims } from 'paybundle-server';
 
 const SECRET = 'a-secret-for-quotes-only';
 const CLAIMS: QuoteClaims = { out_trade_no: 'T20260101001', total_fee: 3000, type: 'vip', custom: { vip_type: '黄金', vip_days: 30 } };

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { VkPay, VkPayError, openDelivery, signQuote, type CreatePaymentRequest, type Delivery, type DeliveryOptions } from 'vk-pay-server';
+import { VkPay, VkPayError, openDelivery, signQuote, type CreatePaymentRequest, type Delivery, type DeliveryOptions } from 'paybundle-server';
 import { startStack } from './stack.js';
 
 const binary = process.env.VK_PAY_LOCAL;

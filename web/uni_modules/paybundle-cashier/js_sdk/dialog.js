@@ -13,6 +13,11 @@ export function leaveDialog(before) {
   if (inBrowser(before) && before.isConnected) before.focus({ preventScroll: true });
 }
 
+// What had the focus may have gone with the state before.
+export function holdFocus(element) {
+  if (inBrowser(element) && !element.contains(document.activeElement)) element.focus({ preventScroll: true });
+}
+
 // Tab stays inside.
 export function keepFocus(event, element) {
   const stops = [...element.querySelectorAll('[tabindex="0"]')];

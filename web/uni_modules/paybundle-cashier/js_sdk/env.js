@@ -26,3 +26,17 @@ export function topPage() {
 
 // Whether a component of this page can be seen: no page covers its own, and no tab or app the browser.
 export const isSeen = (page) => (!page || page === topPage()) && !(browser && document.hidden);
+
+// Tells whether the network is there, now and at every change; answers what ends it. uni-app's own call says nothing in
+// some browsers.
+export function watchNetwork(tell) {
+  if (browser) {
+    const changed = () => tell(navigator.onLine !== false);
+    changed();
+    for (const name of ["online", "offline"]) window.addEventListener(name, changed);
+    return () => ["online", "offline"].forEach((name) => window.removeEventListener(name, changed));
+  }
+  const heard = ({ isConnected }) => tell(isConnected);
+  uni.onNetworkStatusChange?.(heard);
+  return () => uni.offNetworkStatusChange?.(heard);
+}

@@ -1780,6 +1780,7 @@ export {
   field,
   httpTransport,
   isFen,
+  isPassing,
   openWay,
   qrPng,
   readState,

@@ -45,6 +45,16 @@ const texts = {
   repay: ["重新支付", "Pay again"],
   refresh: ["刷新状态", "Refresh"],
   total: ["金额", "Amount"],
+  payment: ["付款", "Payment"],
+  go: ["请在打开的收银台完成支付", "Complete the payment in the cashier that opened"],
+  ask: ["请稍候…", "One moment…"],
+  cancelHint: ["订单仍然有效，可以重新支付", "The order still stands and can be paid again"],
+  fail: ["支付失败", "Payment failed"],
+  expired: ["订单已过期", "The order has expired"],
+  endedHint: ["如果已付款，请联系商家", "If you have paid, contact the shop"],
+  pending: ["暂未收到支付结果", "No result yet"],
+  pendingHint: ["如果已付款，请勿重复支付，稍后再查询", "If you have paid, do not pay again; look again later"],
+  unknownHint: ["可以放心重试：同一订单号就是同一笔订单", "It is safe to try again: the same number is the same order"],
 };
 
 export const inEnglish = () => typeof uni.getLocale === "function" && !/^zh/i.test(uni.getLocale());
