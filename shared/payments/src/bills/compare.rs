@@ -419,7 +419,7 @@ impl Comparison<'_, '_> {
             return Ok(self.cx.store.refund_billed(refund, self.job.day).await?);
         }
         if fits && refund.state == RefundState::Processing {
-            self.settle(refund).await?;
+            self.settle(refund, line).await?;
         }
         let expected = match refund.state {
             RefundState::Success => json!(refund.refund_fee),
@@ -434,8 +434,8 @@ impl Comparison<'_, '_> {
         self.differ(incident, true).await
     }
 
-    /// Asks the provider about a refund of ours.
-    async fn settle(&mut self, refund: &Refund) -> Result<(), Failure> {
+    /// Asks the provider about a refund of ours. What its query does not know has ended as the bill says.
+    async fn settle(&mut self, refund: &Refund, line: &BilledRefund) -> Result<(), Failure> {
         let cx = self.cx;
         let Some(order) = cx.store.order(&refund.out_trade_no).await? else { return Ok(()) };
         if !self.may_ask() {
@@ -445,7 +445,15 @@ impl Comparison<'_, '_> {
             Some(attempt) => self.standing(&order, attempt, refund).await,
             None => None,
         };
-        let Some(standing) = standing else { return Ok(()) };
+        let Some(mut standing) = standing else { return Ok(()) };
+        if line.success && !standing.is_known() {
+            standing = RefundStanding {
+                refund_id: line.refund_id.as_deref().map(str::to_owned),
+                refund: Some(line.refund),
+                transaction_id: Some(line.transaction_id.to_string()),
+                ..RefundStanding::new(RefundProgress::Success)
+            };
+        }
         let (_, settled) = refunds::apply(cx, &order, refund, &standing, Source::Query).await?;
         if settled.state == RefundState::Success {
             self.reply.refunds += 1;
