@@ -316,3 +316,20 @@ async fn a_notice_of_alipay_about_a_share_is_a_reason_to_ask_and_a_forged_one_is
     assert_eq!(item(&world, "ALITOLD_1", "A1").await["state"], "FINISHED");
     assert_eq!(sums(&world, "ALITOLD_1").await, [0, 200, 0, 1000]);
 }
+
+#[tokio::test]
+async fn a_refund_that_alipay_tells_of_under_the_number_of_a_return_is_no_refund() {
+    let world = paid("ALIECHO_1").await;
+    shared(&world, "ALIECHO_1", "A1", json!([to(SUPPLIER, 300)])).await;
+    world.sandbox.misbehave(Fault::once(Op::ShareReturn, Misbehaviour::SystemErrorAfterCommit));
+    assert_eq!(back(&world, "ALIECHO_1", "B1", 120).await.0, 504);
+    assert_eq!(sums(&world, "ALIECHO_1").await, [0, 300, 0, 1000]);
+    for _ in 0..2 {
+        let notice = world.sandbox.notice_of_return("ALIECHO_1", "B1").expect("a notice");
+        let (status, body) = world.sandbox.send(&notice).await.unwrap();
+        assert_eq!((status, body.as_str()), (200, "success"));
+        assert_eq!(sums(&world, "ALIECHO_1").await, [0, 180, 0, 1000], "it was a reason to ask about the return");
+    }
+    assert_eq!((world.order("ALIECHO_1").await["refund_fee"].as_u64(), world.kind("refund").await.len()), (Some(0), 0));
+    assert!(world.kind("incident").await.is_empty());
+}
