@@ -408,6 +408,11 @@ pub(super) async fn apply(
 
 /// What the sum of all that has gone back of a payment says of a refund that the provider tells nothing else of. What is
 /// not accounted for by other refunds is this one, where no other is under way; what the sum leaves open stays open.
+///
+/// A refund of the console of just this amount that nobody told of is taken for this one. It has paid the payer what this
+/// one was to pay, the provider never gives back more than was paid, and the bill of the day tells of the one that is
+/// missing here or there (`docs/bills.md#what-the-incidents-mean`). To leave it open would leave a refund that did arrive,
+/// and that the query never knows, unfinished for ever.
 async fn by_sum(
     cx: &Context<'_>,
     refund: &Refund,
