@@ -286,6 +286,35 @@ async fn wechatpay_axios_plugin_pays_at_the_sandbox_and_tenpay_opens_its_v2_call
     assert_eq!(confirmed.len(), 5, "{confirmed:?}");
 }
 
+/// An order of Alipay's that is shared, taken back in part by a refund, and ended.
+async fn shares_at_alipay(gateway: &Gateway, world: &World) {
+    const RECEIVER: &str = "2088000000000100";
+    let no = "JUDGE_share";
+    let call =
+        |action: &str, data: Value| world.call("refund", json!({ "action": format!("pay/{action}"), "data": data }));
+    let receiver = json!({ "provider": "alipay", "type": "userId", "account": RECEIVER, "name": "示例商户", "relation_type": "SUPPLIER" });
+    assert_eq!(call("addReceiver", receiver).await.0, 200);
+    let data = json!({
+        "provider": "alipay", "vk_platform": "mp-alipay", "openid": "o_user_1", "other": { "profit_sharing": true },
+    });
+    let (status, made) = world.create(no, data).await;
+    assert_eq!(status, 200, "{made}");
+    gateway.tell("pay", json!({ "number": no })).await;
+    gateway.calls_back(world, no, json!({ "number": no }), &[], (200, "success")).await;
+    let share =
+        json!({ "out_trade_no": no, "out_order_no": "JUDGE_S1", "receivers": [{ "account": RECEIVER, "amount": 40 }] });
+    let (status, made) = call("profitShare", share.clone()).await;
+    assert_eq!((status, &made["data"]["state"]), (200, &json!("PROCESSING")), "{made}");
+    let (status, made) = call("profitShare", share).await;
+    assert_eq!((status, &made["data"]["state"]), (200, &json!("FINISHED")), "{made}");
+    refund(world, no, "JUDGE_SR", 70).await;
+    let order = world.order(no).await;
+    assert_eq!((&order["refund_fee"], &order["sharing"]["shared"]), (&json!(70), &json!(30)), "{order}");
+    let end = json!({ "out_trade_no": no, "out_order_no": "JUDGE_S2" });
+    let (status, made) = call("unfreezeShare", end).await;
+    assert_eq!((status, &made["data"]["state"]), (200, &json!("FINISHED")), "{made}");
+}
+
 /// The whole life of an order of every product of Alipay, with node in the gateway's place.
 async fn judged_alipay(mode: Mode) {
     let gateway = Gateway::start(Script::Node("alipay_gateway.mjs")).await;
@@ -331,18 +360,22 @@ async fn judged_alipay(mode: Mode) {
         refund(&world, no, &second, 70).await;
         refunded(&world, no, 100).await;
     }
+    shares_at_alipay(&gateway, &world).await;
     asks_and_closes(&gateway, &world, "alipay").await;
     gateway
         .found_right(&[
-            ("alipay.trade.create", 1),
+            ("alipay.trade.create", 2),
             ("alipay.trade.app.pay", 1),
             ("alipay.trade.precreate", 3),
             ("alipay.trade.page.pay", 1),
             ("alipay.trade.wap.pay", 1),
             ("alipay.trade.query", 1),
             ("alipay.trade.close", 1),
-            ("alipay.trade.refund", 10),
+            ("alipay.trade.refund", 12),
             ("alipay.trade.fastpay.refund.query", 5),
+            ("alipay.trade.royalty.relation.bind", 1),
+            ("alipay.trade.order.settle", 2),
+            ("alipay.trade.order.settle.query", 2),
         ])
         .await;
     let verdicts = gateway.tell("verdicts", json!({})).await;

@@ -77,6 +77,8 @@ fn selectors() -> Vec<(&'static str, Value)> {
         ("wxpay", other(json!({ "detail": { "cost_price": 1, "goods_detail": [] } }))),
         ("alipay", other(json!({ "seller_id": "2088999999999999" }))),
         ("alipay", other(json!({ "settle_info": { "settle_detail_infos": [] } }))),
+        ("alipay", other(json!({ "profit_sharing": true }))),
+        ("alipay", other(json!({ "extend_params": { "royalty_freeze": "true" } }))),
         ("alipay", other(json!({ "royalty_info": { "royalty_detail_infos": [] } }))),
         ("alipay", other(json!({ "sub_merchant": { "merchant_id": "2088999999999999" } }))),
         ("alipay", other(json!({ "discountable_amount": "0.99" }))),

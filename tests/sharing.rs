@@ -353,7 +353,7 @@ async fn a_refund_that_was_told_to_be_under_way_and_is_refused_later_is_an_incid
     let (status, answer) = world.call("refund", refund).await;
     assert_eq!((status, &answer["data"]["status"]), (200, &json!("PROCESSING")), "{answer}");
     world.sandbox.hold_sharing(false);
-    world.sandbox.misbehave(Fault::once(Op::Refund, Misbehaviour::Refuse));
+    world.sandbox.misbehave(Fault::once(Op::Refund, Misbehaviour::Missing));
     world.reconcile(MINUTE).await;
     let refund = world.kind("refund").await.remove(0);
     assert_eq!((&refund["state"], trade(&world, "LATER_1").refunded()), (&json!("REFUSED"), 0), "{refund}");

@@ -1,6 +1,7 @@
 //! Profit sharing of Alipay: the same ledger as WeChat Pay's, another wire. A return is a refund of nothing there.
 
 use crate::world::World;
+use aws_sdk_dynamodb::types::AttributeValue as Av;
 use futures::future::join_all;
 use sandbox::{Fault, Forgery, Misbehaviour, Mode, Op, Trade};
 use serde_json::{Value, json};
@@ -66,6 +67,15 @@ async fn shared(world: &World, no: &str, number: &str, receivers: Value) {
     settle().await;
     world.reconcile(MINUTE).await;
     assert_eq!(item(world, no, number).await["state"], "FINISHED");
+}
+
+/// Has a refund begun 20 seconds ago.
+async fn begun_earlier(world: &World, no: &str, number: &str) {
+    let begun = (world.app.as_ref().unwrap().clock)().get() - 20_000;
+    let key = [("pk", format!("O#{no}")), ("sk", format!("R#{number}"))].map(|(k, v)| (k.to_owned(), Av::S(v)));
+    let update = world.tables.update_item().table_name(crate::world::TABLE).set_key(Some(key.into()));
+    let update = update.update_expression("SET create_date = :at");
+    update.expression_attribute_values(":at", Av::N(begun.to_string())).send().await.expect("written");
 }
 
 /// The sandbox is done with a share after 30 ms.
@@ -215,7 +225,7 @@ async fn a_refund_at_alipay_goes_out_when_what_it_takes_back_is_back() {
     world.reconcile(MINUTE).await;
     assert_eq!(taken(&world, "ALIFIRST_1"), 250, "each is asked for once");
     // Alipay's refund query is not believed for ten seconds.
-    tokio::time::sleep(std::time::Duration::from_millis(10_500)).await;
+    begun_earlier(&world, "ALIFIRST_1", "FR").await;
     world.reconcile(10 * MINUTE).await;
     assert_eq!((taken(&world, "ALIFIRST_1"), trade(&world, "ALIFIRST_1").refunded()), (250, 750));
     assert_eq!(sums(&world, "ALIFIRST_1").await, [0, 250, 0, 250]);
@@ -315,4 +325,21 @@ async fn a_notice_of_alipay_about_a_share_is_a_reason_to_ask_and_a_forged_one_is
     assert_eq!((status, body.as_str()), (200, "success"));
     assert_eq!(item(&world, "ALITOLD_1", "A1").await["state"], "FINISHED");
     assert_eq!(sums(&world, "ALITOLD_1").await, [0, 200, 0, 1000]);
+}
+
+#[tokio::test]
+async fn a_refund_that_alipay_tells_of_under_the_number_of_a_return_is_no_refund() {
+    let world = paid("ALIECHO_1").await;
+    shared(&world, "ALIECHO_1", "A1", json!([to(SUPPLIER, 300)])).await;
+    world.sandbox.misbehave(Fault::once(Op::ShareReturn, Misbehaviour::SystemErrorAfterCommit));
+    assert_eq!(back(&world, "ALIECHO_1", "B1", 120).await.0, 504);
+    assert_eq!(sums(&world, "ALIECHO_1").await, [0, 300, 0, 1000]);
+    for _ in 0..2 {
+        let notice = world.sandbox.notice_of_return("ALIECHO_1", "B1").expect("a notice");
+        let (status, body) = world.sandbox.send(&notice).await.unwrap();
+        assert_eq!((status, body.as_str()), (200, "success"));
+        assert_eq!(sums(&world, "ALIECHO_1").await, [0, 180, 0, 1000], "it was a reason to ask about the return");
+    }
+    assert_eq!((world.order("ALIECHO_1").await["refund_fee"].as_u64(), world.kind("refund").await.len()), (Some(0), 0));
+    assert!(world.kind("incident").await.is_empty());
 }

@@ -130,13 +130,13 @@ function create(fields, biz) {
   const subject = /^[^/=&\x00-\x1f]{1,256}$/;
   shaped(biz, {
     out_trade_no: NUMBER, total_amount: YUAN, subject, product_code: new RegExp(`^${code}$`), time_expire: TIME, ...more,
-  });
+  }, { extend_params: /^\{"royalty_freeze":"true"\}$/ });
   const ahead = new Date(biz.time_expire.replace(' ', 'T')) - Date.now();
   check(ahead > 0 && ahead < 15 * 86_400_000, 'time_expire');
   check(/^https?:\/\//.test(fields.notify_url), 'notify_url');
   check(!trades.has(biz.out_trade_no), 'out_trade_no', '40004', 'ACQ.CONTEXT_INCONSISTENT');
   trades.set(biz.out_trade_no, {
-    ...biz, notify_url: fields.notify_url, status: 'WAIT_BUYER_PAY', refunds: new Map(), created: spaced(),
+    ...biz, notify_url: fields.notify_url, status: 'WAIT_BUYER_PAY', refunds: new Map(), royalties: new Map(), created: spaced(),
     trade_no: `${spaced().replace(/\D/g, '').slice(0, 8)}22001${randomInt(10 ** 12)}`.padEnd(28, '7'),
   });
   return { out_trade_no: biz.out_trade_no };
@@ -152,7 +152,58 @@ const fen = (yuan) => Math.round(Number(yuan) * 100);
 const yuan = (amount) => (amount / 100).toFixed(2);
 const sum = (of) => [...of.refunds.values()].reduce((all, amount) => all + amount, 0);
 
+/** A trade by its number at Alipay, whose money is frozen to be shared. */
+function frozen(biz) {
+  const found = [...trades.values()].find((one) => one.trade_no === biz.trade_no);
+  check(found?.paid && found.extend_params, '交易不存在', '40004', 'ACQ.TRADE_NOT_EXIST');
+  return found;
+}
+
+const given = (found, operation) => [...found.royalties.values()].flat()
+  .filter((part) => part.operation_type === operation).reduce((all, part) => all + fen(part.amount), 0);
+
+/** A refund of nothing that takes a share back from one receiver. */
+function takenBack(biz) {
+  shaped(biz, { out_trade_no: NUMBER, trade_no: /^\d{28}$/, refund_amount: /^0\.00$/, out_request_no: /^[\w-]{1,64}$/,
+    refund_royalty_parameters: /^\[\{.*\}\]$/ });
+  const [part, ...others] = biz.refund_royalty_parameters;
+  check(others.length === 0, 'one receiver');
+  shaped(part, { royalty_type: /^transfer$/, trans_out_type: /^userId$/, trans_out: /^2088\d{12}$/, amount: YUAN },
+    { desc: /^.{1,80}$/, trans_in_type: /^userId$/, trans_in: /^2088\d{12}$/ });
+  const found = frozen(biz);
+  check(!found.refunds.has(biz.out_request_no) && !found.royalties.has(biz.out_request_no), 'out_request_no');
+  check(given(found, 'transfer_refund') + fen(part.amount) <= given(found, 'transfer'), '退分账金额');
+  found.royalties.set(biz.out_request_no, [
+    { operation_type: 'transfer_refund', trans_out: part.trans_out, amount: part.amount, state: 'SUCCESS', detail_id: '2' },
+  ]);
+  return { out_trade_no: found.out_trade_no, trade_no: found.trade_no, fund_change: 'N', refund_fee: yuan(sum(found)) };
+}
+
 const METHODS = {
+  'alipay.trade.order.settle': (_, biz) => {
+    shaped(biz, { trade_no: /^\d{28}$/, out_request_no: /^\w{1,32}$/ }, { royalty_parameters: /^\[\{.*\}\]$/,
+      royalty_mode: /^async$/, extend_params: /^\{"royalty_finish":"true"\}$/ });
+    check(biz.royalty_parameters || biz.extend_params, 'royalty_parameters');
+    const found = frozen(biz);
+    const parts = biz.royalty_parameters ?? [];
+    for (const part of parts) {
+      shaped(part, { royalty_type: /^transfer$/, trans_in_type: /^userId$/, trans_in: /^2088\d{12}$/, amount: YUAN, desc: /^.{1,80}$/ });
+    }
+    check(!found.royalties.has(biz.out_request_no), 'out_request_no', '40004', 'ACQ.DISCORDANT_REPEAT_REQUEST');
+    found.royalties.set(biz.out_request_no, parts.map(({ trans_in, amount }, i) => (
+      { operation_type: 'transfer', trans_in, trans_in_type: 'userId', amount: Number(amount), state: 'SUCCESS', detail_id: `1${i}` })));
+    return { trade_no: found.trade_no, settle_no: `${found.trade_no.slice(0, 20)}1` };
+  },
+  'alipay.trade.order.settle.query': (_, biz) => {
+    shaped(biz, { trade_no: /^\d{28}$/, out_request_no: /^[\w-]{1,64}$/ });
+    const royalty_detail_list = frozen(biz).royalties.get(biz.out_request_no);
+    check(royalty_detail_list, '分账单不存在', '40004', 'ACQ.TRADE_SETTLE_NOT_EXIST');
+    return { out_request_no: biz.out_request_no, operation_dt: spaced(), royalty_detail_list };
+  },
+  'alipay.trade.royalty.relation.bind': (_, biz) => {
+    shaped(biz, { receiver_list: /^\[\{"type":"userId","account":"2088\d{12}","name":"[^"]+","memo":"[^"]+"\}\]$/, out_request_no: /^\w{32}$/ });
+    return { result_code: 'SUCCESS' };
+  },
   'alipay.trade.precreate': (fields, biz) => ({ ...create(fields, biz), qr_code: 'https://qr.alipay.com/bax0/judge' }),
   'alipay.trade.create': (fields, biz) => {
     const made = create(fields, biz);
@@ -172,6 +223,7 @@ const METHODS = {
     return { out_trade_no: found.out_trade_no, trade_no: found.trade_no };
   },
   'alipay.trade.refund': (_, biz) => {
+    if (biz.refund_royalty_parameters) return takenBack(biz);
     shaped(biz, { out_trade_no: NUMBER, refund_amount: YUAN, out_request_no: NUMBER },
       { trade_no: /^\d{28}$/, refund_reason: /^.{1,256}$/, query_options: /^\["refund_detail_item_list"\]$/ });
     const found = trade(biz);

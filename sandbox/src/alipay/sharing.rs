@@ -5,8 +5,8 @@ use super::orders::fields;
 use super::request::{Wanted, check};
 use super::{Account, Cx, PROFILE, Refusal, Reply, Table, notify, trades};
 use crate::ids;
-use crate::ledger::{Share, ShareReceiver, ShareReturn, Trade};
-use crate::outbox::SignedRequest;
+use crate::ledger::{Refund, RefundState, Share, ShareReceiver, ShareReturn, Trade};
+use crate::outbox::{Notice, SignedRequest};
 use crate::provider::Provider;
 use crate::sandbox::Sandbox;
 use crate::state::State;
@@ -347,5 +347,45 @@ impl Sandbox {
         let account: &Account = merchant.keys();
         let url = trade.notify_url.as_deref().ok_or("no address")?;
         Ok(notify::message(account, (url, &(PROFILE.event_id)(now)), "alipay.trade.order.settle.notify", &content, now))
+    }
+
+    /// The callback of a refund, about a return of the newest paid trade with this number: a refund of nothing.
+    ///
+    /// # Errors
+    /// When there is no such trade or return.
+    pub fn notice_of_return(&self, number: &str, out_return_no: &str) -> Result<SignedRequest, String> {
+        let now = self.now();
+        let state = self.state();
+        let at = state.all(number).iter().copied().find(|at| state.trades[*at].provider == Provider::Alipay);
+        let mut trade = state.trades[at.ok_or("no such trade")?].clone();
+        let made = returned(&trade, out_return_no).ok_or("no such return")?;
+        trade.refunds.push(Refund {
+            provider: Provider::Alipay,
+            merchant: trade.merchant.clone(),
+            number: trade.number.clone(),
+            out_refund_no: made.out_return_no,
+            refund_id: trade.transaction_id.clone().unwrap_or_default(),
+            amount: 0,
+            total: trade.amount(),
+            state: RefundState::Success,
+            reason: None,
+            notify_url: trade.notify_url.clone(),
+            created: made.created,
+            settled: Some(now),
+            wire: trade.wire,
+        });
+        let merchant = state.merchant(Provider::Alipay, &trade.merchant).ok_or("no such merchant")?;
+        let notice = Notice {
+            trade: &trade,
+            refund: Some(trade.refunds.len() - 1),
+            transfer: None,
+            authorization: None,
+            shipping: None,
+            complaint: None,
+            event_id: &(PROFILE.event_id)(now),
+            created: now,
+            url: trade.notify_url.as_deref().ok_or("no address")?,
+        };
+        Ok(notify::form(&notice, merchant.keys(), now))
     }
 }

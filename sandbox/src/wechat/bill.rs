@@ -7,7 +7,7 @@ use crate::crypto;
 use crate::ids::{spaced, yuan};
 use crate::provider::Provider;
 use crate::sandbox::Sandbox;
-use crate::transfers::TransferState;
+use crate::transfers::{Transfer, TransferState};
 use crate::wire::{Answer, Inbound};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -54,7 +54,8 @@ pub(crate) fn trade_bill(cx: &Cx<'_>) -> Reply {
     Ok(Some(json!({"hash_type": "SHA1", "hash_value": hash, "download_url": url})))
 }
 
-/// `GET /v3/bill/fundflowbill`: what changed the basic account. Other accounts are not opened.
+/// `GET /v3/bill/fundflowbill`: what changed the basic account, or the one that payouts are made from. There is none for
+/// fees.
 pub(crate) fn fund_flow(cx: &Cx<'_>) -> Reply {
     let param = |name: &str| Refusal::param("参数错误").field(name, "query");
     let day = cx.inbound.arg("bill_date").filter(|day| is_day(day)).ok_or_else(|| param("bill_date"))?;
@@ -62,12 +63,14 @@ pub(crate) fn fund_flow(cx: &Cx<'_>) -> Reply {
     if !matches!(account.as_deref(), None | Some("BASIC" | "OPERATION" | "FEES")) {
         return Err(param("account_type"));
     }
+    let (basic, pays_out) =
+        (matches!(account.as_deref(), None | Some("BASIC")), account.as_deref() == Some("OPERATION"));
     let zipped = cx.inbound.arg("tar_type").as_deref() == Some("GZIP");
     let now = cx.sandbox.now();
     let mut state = cx.sandbox.state();
     let statement = Statement { provider: Provider::Wxpay, merchant: cx.mchid(), day: &day, unsettled: false, now };
     let mut moves = Vec::new();
-    for line in state.bills.lines(&state.trades, &statement) {
+    for line in state.bills.lines(&state.trades, &statement).into_iter().filter(|_| basic) {
         match line.what {
             What::Payment => {
                 let fee = fee_of(line.amount);
@@ -90,7 +93,8 @@ pub(crate) fn fund_flow(cx: &Cx<'_>) -> Reply {
             What::Refund { number, id, .. } => moves.push((line.at, id, "退款", "退款", false, line.amount, number)),
         }
     }
-    for transfer in state.transfers.iter().filter(|t| t.provider == Provider::Wxpay && t.merchant == cx.mchid()) {
+    let own = |t: &&Transfer| t.provider == Provider::Wxpay && t.merchant == cx.mchid();
+    for transfer in state.transfers.iter().filter(own).filter(|_| pays_out) {
         if transfer.state == TransferState::Success && spaced(transfer.updated).starts_with(&day) {
             let (id, number) = (transfer.id.clone(), transfer.number.clone());
             moves.push((transfer.updated, id, "企业付款", "商家转账", false, transfer.amount, number));
@@ -98,13 +102,13 @@ pub(crate) fn fund_flow(cx: &Cx<'_>) -> Reply {
     }
     let wishes = state.bills.wishes(Provider::Wxpay);
     let (payouts, fees) = wishes.funds();
-    for (id, number, amount) in payouts {
+    for (id, number, amount) in payouts.into_iter().filter(|_| pays_out) {
         moves.push((now, id.to_owned(), "企业付款", "商家转账", false, amount, number.to_owned()));
     }
-    for fee in fees {
+    for fee in fees.into_iter().filter(|_| basic) {
         moves.push((now, "4200000000".to_owned(), "交易", "扣除交易手续费", false, fee, "elsewhere".to_owned()));
     }
-    if moves.is_empty() || matches!(account.as_deref(), Some("OPERATION" | "FEES")) {
+    if moves.is_empty() {
         return Err(Refusal::new(400, "NO_STATEMENT_EXIST", "请求的账单文件不存在", 268_435_461));
     }
     let text = funds_text(cx.mchid(), &moves);

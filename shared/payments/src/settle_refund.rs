@@ -6,6 +6,7 @@ use super::confirm::{confirm, confirm_taken_back, other_party};
 use super::holder::find_order;
 use super::query::Asked;
 use super::settled::{ELSEWHERE, Settled, incident_of, raised, share_of, unanswered};
+use super::share::{Paid, pursue_return};
 use super::{Context, Source, returned};
 use domain::{Attempt, AttemptState, Code, Failure, Fen, Order, Refund, RefundState, UnixMs, other_number};
 use providers::{ABNORMAL, CallError, RefundNotice, RefundProgress, RefundStanding};
@@ -96,6 +97,24 @@ async fn known_as(cx: &Context<'_>, notice: &RefundNotice) -> Result<Option<Refu
     Ok(Some(notice))
 }
 
+/// Whether a refund that a provider tells of is a return of a share, which is then asked about.
+async fn is_return(cx: &Context<'_>, order: &Order, number: &str) -> Result<bool, Failure> {
+    if order.sharing.is_none() {
+        return Ok(false);
+    }
+    let Some(made) = cx.store.share_return(&order.out_trade_no, number).await? else { return Ok(false) };
+    // What a refund waits for is the refund's to bring on.
+    if made.state.is_open() && made.out_refund_no.is_none() {
+        let paid = Paid::of(cx, order).await?;
+        if let Err(failure) = pursue_return(cx, &paid, &made).await
+            && failure.code != Code::OUTCOME_UNKNOWN
+        {
+            return Err(failure);
+        }
+    }
+    Ok(true)
+}
+
 pub(super) async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, source: Source) -> Result<Settled, Failure> {
     let renamed = known_as(cx, notice).await?;
     let notice = renamed.as_ref().unwrap_or(notice);
@@ -129,7 +148,7 @@ pub(super) async fn settle_refund(cx: &Context<'_>, notice: &RefundNotice, sourc
         return returned::settle(cx, &recorded, &order, &attempt, notice, source).await;
     }
     // Alipay takes a share back by a refund of nothing.
-    if ours.is_none() && super::sharing::tells_of_return(cx, &order, &notice.out_refund_no).await? {
+    if ours.is_none() && is_return(cx, &order, &notice.out_refund_no).await? {
         return Ok(Settled::default());
     }
     // A payment that was sent back leaves its order as it is.

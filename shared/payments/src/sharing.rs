@@ -396,19 +396,3 @@ pub(super) async fn settle_share(cx: &Context<'_>, notice: &ShareNotice) -> Resu
     }
     bring_on(cx, &paid, no).await
 }
-
-/// Whether a refund that a provider tells of is a return of a share, which is then asked about.
-///
-/// # Errors
-/// When the table, or the provider, cannot be asked.
-pub(super) async fn tells_of_return(cx: &Context<'_>, order: &Order, number: &str) -> Result<bool, Failure> {
-    if order.sharing.is_none() {
-        return Ok(false);
-    }
-    let Some(made) = cx.store.share_return(&order.out_trade_no, number).await? else { return Ok(false) };
-    if made.state.is_open() && made.out_refund_no.is_none() {
-        let paid = Paid::of(cx, order).await?;
-        told(share::pursue_return(cx, &paid, &made).await)?;
-    }
-    Ok(true)
-}

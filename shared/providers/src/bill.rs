@@ -63,6 +63,28 @@ pub struct FundFlow {
     pub transfers: Vec<BilledTransfer>,
 }
 
+impl FundFlow {
+    /// Takes in the lines of another account.
+    pub(crate) fn add(&mut self, other: Self) {
+        for (own, more) in [
+            (&mut self.lines, other.lines),
+            (&mut self.income_lines, other.income_lines),
+            (&mut self.fee_lines, other.fee_lines),
+            (&mut self.income.0, other.income.0),
+            (&mut self.expense.0, other.expense.0),
+            (&mut self.fees.0, other.fees.0),
+            (&mut self.fees_returned.0, other.fees_returned.0),
+            (&mut self.refunded.0, other.refunded.0),
+            (&mut self.withdrawn.0, other.withdrawn.0),
+            (&mut self.paid_out.0, other.paid_out.0),
+            (&mut self.paid_back.0, other.paid_back.0),
+        ] {
+            *own = own.saturating_add(more);
+        }
+        self.transfers.extend(other.transfers);
+    }
+}
+
 /// A payout on a fund-flow bill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BilledTransfer {

@@ -11,7 +11,11 @@ use crate::{CallError, ProviderClients};
 use domain::{Day, Fen, UnixMs};
 use std::io::{BufReader, Read};
 
-/// The fund-flow bill of the basic account of a day.
+/// A merchant's accounts: the basic one (基本账户), the one that payouts are made from (运营账户), and the one that fees are
+/// taken from (手续费账户). Who has not the last two has the same in the first.
+const ACCOUNTS: [&str; 3] = ["BASIC", "OPERATION", "FEES"];
+
+/// The fund-flow bills of all accounts of a day, in one.
 pub(crate) async fn funds(
     clients: &ProviderClients,
     node: &WxpayNode,
@@ -19,7 +23,31 @@ pub(crate) async fn funds(
     day: Day,
     now: UnixMs,
 ) -> Result<FundStatement, CallError> {
-    let target = format!("/v3/bill/fundflowbill?bill_date={day}&account_type=BASIC&tar_type=GZIP");
+    let mut whole = None::<FundFlow>;
+    for account in ACCOUNTS {
+        match of_account(clients, node, v3, account, (day, now)).await {
+            Ok(FundStatement::Empty) => {}
+            Ok(FundStatement::NotYet) => return Ok(FundStatement::NotYet),
+            Ok(FundStatement::Ready(flow)) => whole.get_or_insert_default().add(flow),
+            // An account that the merchant has not.
+            Err(CallError::Refused(refusal)) if account != ACCOUNTS[0] => {
+                tracing::info!(account, code = refusal.code, "there is no fund-flow bill of this account");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(whole.map_or(FundStatement::Empty, FundStatement::Ready))
+}
+
+/// The fund-flow bill of an account of a day.
+async fn of_account(
+    clients: &ProviderClients,
+    node: &WxpayNode,
+    v3: &V3,
+    account: &str,
+    (day, now): (Day, UnixMs),
+) -> Result<FundStatement, CallError> {
+    let target = format!("/v3/bill/fundflowbill?bill_date={day}&account_type={account}&tar_type=GZIP");
     match fetched(clients, node, v3, &target, now, |file, hash| read(file, &hash)).await {
         Err(CallError::Refused(refusal)) if refusal.code == "NO_STATEMENT_EXIST" => Ok(FundStatement::Empty),
         Err(CallError::Refused(refusal)) if refusal.code == "STATEMENT_CREATING" => Ok(FundStatement::NotYet),

@@ -1,8 +1,9 @@
 //! Requests by name over APIv3: the very bytes that are sent, and which answers are results.
 
 use super::wxpay_kit::*;
-use domain::{Fen, Provider, UnixMs};
-use providers::{BalanceRequest, CallError, RawOutcome, RawRequest, RawTarget};
+use domain::{Day, Fen, Provider, UnixMs};
+use providers::bill::FundStatement;
+use providers::{Account, BalanceRequest, CallError, RawOutcome, RawRequest, RawTarget};
 use serde_json::{Value, json};
 
 async fn request(canned: impl Fn() -> Canned + Send + Sync + 'static, method: &str, data: Value) -> (RawOutcome, Seen) {
@@ -92,5 +93,29 @@ async fn a_balance_that_is_no_whole_number_of_fen_is_none() {
             Ok(balance) => assert!(right && balance.available == Fen(100), "{answer}"),
             Err(error) => assert!(!right && matches!(error, CallError::Unknown(_)), "{answer}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn the_fund_flow_bills_of_all_accounts_are_one_and_an_account_that_is_refused_is_left_out() {
+    for (answers, wanted) in [
+        ([(400, "NO_STATEMENT_EXIST"); 3], Ok(FundStatement::Empty)),
+        ([(400, "NO_STATEMENT_EXIST"), (400, "INVALID_REQUEST"), (403, "NO_AUTH")], Ok(FundStatement::Empty)),
+        ([(400, "NO_STATEMENT_EXIST"), (400, "STATEMENT_CREATING"), (400, "NO_AUTH")], Ok(FundStatement::NotYet)),
+        ([(403, "NO_AUTH"), (400, "NO_STATEMENT_EXIST"), (400, "NO_STATEMENT_EXIST")], Err(())),
+        ([(400, "NO_STATEMENT_EXIST"), (500, "SYSTEM_ERROR"), (400, "NO_STATEMENT_EXIST")], Err(())),
+    ] {
+        let server = Server::start(move |seen| {
+            let at = ["account_type=BASIC", "account_type=OPERATION", "account_type=FEES"];
+            let at = at.iter().position(|account| seen.target.contains(account)).expect("an account");
+            Canned::error(answers[at].0, answers[at].1)
+        })
+        .await;
+        let config = config_of("h5", v3_node(&server.base));
+        let accounts = Account::of(config.merchant("default").unwrap(), Provider::Wxpay);
+        let account = accounts.first().expect("an account");
+        let day = Day::parse("2026-01-01").expect("a day");
+        let told = account.funds(&server.clients, day, UnixMs::new(NOW)).await;
+        assert_eq!(told.map(|told| told.expect("of APIv3")).map_err(|_| ()), wanted, "{answers:?}");
     }
 }

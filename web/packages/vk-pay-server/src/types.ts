@@ -562,7 +562,7 @@ export interface ResolveIncidentReply {
 
 // Profit sharing
 
-export type ReceiverType = 'MERCHANT_ID' | 'PERSONAL_OPENID' | 'PERSONAL_SUB_OPENID';
+export type ReceiverType = 'MERCHANT_ID' | 'PERSONAL_OPENID' | 'PERSONAL_SUB_OPENID' | 'userId' | 'openId';
 
 export interface ReceiverRequest {
   provider: Provider;
