@@ -76,6 +76,7 @@ mod reconcile;
 mod refunds;
 mod refunds_told;
 mod release;
+mod rights;
 mod rsa_judge;
 mod secrets;
 mod sharing;
