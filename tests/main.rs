@@ -52,6 +52,7 @@ mod incidents;
 mod incidents_payment;
 mod ingress;
 mod judges;
+mod judges_operations;
 mod judges_stores;
 mod layers;
 mod login;
