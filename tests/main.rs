@@ -63,6 +63,7 @@ mod missing_key;
 mod mtls;
 mod numbers;
 mod one_payment;
+mod openapi_examples;
 mod orders;
 mod pay_codes;
 mod payee;
