@@ -76,15 +76,15 @@ impl Script {
 }
 
 /// A judge in the place of the providers.
-struct Gateway {
-    base: String,
+pub struct Gateway {
+    pub base: String,
     http: reqwest::Client,
     /// It ends when its input does.
     _child: Child,
 }
 
 impl Gateway {
-    async fn start(script: Script) -> Self {
+    pub async fn start(script: Script) -> Self {
         let mut child = script.start();
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let port = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("a port in time");
@@ -95,19 +95,25 @@ impl Gateway {
 
     /// A world whose functions call this judge instead of the sandbox, and what it read from the keys.
     async fn world(&self, mode: Mode) -> (World, Value) {
+        self.world_with(mode, |_| {}).await
+    }
+
+    /// The same with a configuration that was changed.
+    pub async fn world_with(&self, mode: Mode, change: impl FnOnce(&mut Value)) -> (World, Value) {
         let world = World::with(mode, |config| {
-            for (section, path) in [("wxpay", ""), ("alipay", "/gateway.do")] {
+            for (section, path) in [("wxpay", ""), ("alipay", "/gateway.do"), ("wxpay-virtual", "")] {
                 for node in config[section].as_object_mut().expect("nodes").values_mut() {
                     node["apiBase"] = json!(format!("{}{path}", self.base));
                 }
             }
+            change(config);
         })
         .await;
         let read = self.tell("keys", json!(world.keys)).await;
         (world, read)
     }
 
-    async fn tell(&self, what: &str, wish: Value) -> Value {
+    pub async fn tell(&self, what: &str, wish: Value) -> Value {
         let url = format!("{}/judge/{what}", self.base);
         let answer = self.http.post(url).body(wish.to_string()).send().await.expect("an answer");
         let (status, text) = (answer.status(), answer.text().await.expect("a body"));
@@ -136,8 +142,27 @@ impl Gateway {
         }
     }
 
+    /// Sends a notice that is about no order, forged ones first: none of those changes what is looked at.
+    pub async fn gives_notice(&self, wish: Value, forgeries: &[&str], looked_at: impl AsyncFn() -> Value) {
+        let before = looked_at().await;
+        for forgery in forgeries {
+            let mut forged = wish.clone();
+            forged["forgery"] = json!(forgery);
+            let answer = self.tell("callback", forged).await;
+            let status = answer["status"].as_u64().expect("a status");
+            assert!((400..500).contains(&status), "{wish} {forgery}: {answer}");
+            assert_eq!(looked_at().await, before, "{wish} {forgery}");
+        }
+        for _ in 0..2 {
+            let mut genuine = wish.clone();
+            genuine["forgery"] = Value::Null;
+            let status = self.tell("callback", genuine).await["status"].as_u64().expect("a status");
+            assert!((200..300).contains(&status), "{wish}: {status}");
+        }
+    }
+
     /// What was asked, how often; all of it must have been right.
-    async fn found_right(&self, wanted: &[(&str, usize)]) {
+    pub async fn found_right(&self, wanted: &[(&str, usize)]) {
         let verdicts = self.tell("verdicts", json!({})).await;
         let verdicts = verdicts.as_array().expect("a list");
         for verdict in verdicts {
@@ -241,7 +266,7 @@ async fn judged_wxpay(mode: Mode, forgeries: &[&str], taken: (u64, &str)) {
     }
 }
 
-const V3_FORGERIES: [&str; 7] =
+pub const V3_FORGERIES: [&str; 7] =
     ["other key", "unknown serial", "old", "from the future", "altered", "altered and signed", "other text"];
 
 #[tokio::test]

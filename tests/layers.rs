@@ -142,11 +142,12 @@ const TREES: [Tree; 9] = [
         layers: &[
             &["text", "wishes", "assets", "totals"],
             &["view", "ways"],
-            &["call", "layout", "forms", "rows"],
+            &["call", "copies", "layout", "forms", "rows"],
             &["lookup", "filter", "complaints"],
             &[
                 "callbacks",
                 "incidents",
+                "raw_requests",
                 "refund",
                 "figures",
                 "sandbox",

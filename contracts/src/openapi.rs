@@ -1,7 +1,7 @@
 //! The OpenAPI document of the functions, made of the tables of actions, fields and codes. What an action answers is
 //! in [`replies`](crate::replies).
 
-use crate::examples::examples;
+use crate::examples::{examples, reply};
 use crate::meanings::field_meanings;
 use crate::replies::result;
 use domain::action::{Access, Action};
@@ -77,6 +77,8 @@ fn function(name: &str, actions: &[Action]) -> Value {
         .flat_map(|action| examples(*action).into_iter().map(|(name, data)| (name, action.name(), data)))
         .map(|(name, action, data)| (name.to_owned(), json!({ "value": { "action": action, "data": data } })))
         .collect();
+    let answered: Map<String, Value> =
+        examples.keys().filter_map(|name| Some((name.clone(), json!({ "value": reply(name)? })))).collect();
     let open = actions.iter().any(|action| action.access().may_be_open());
     let mut security = vec![json!({ "key": [] }), json!({ "jwt": [] }), json!({ "sigv4": [] })];
     if open {
@@ -87,7 +89,7 @@ fn function(name: &str, actions: &[Action]) -> Value {
         json!({
             "description": "Done, or a state that is no failure.",
             "headers": { "Retry-After": { "$ref": "#/components/headers/RetryAfter" } },
-            "content": { "application/json": { "schema": { "anyOf": replies } } },
+            "content": { "application/json": { "schema": { "anyOf": replies }, "examples": answered } },
         }),
     )]);
     for status in statuses() {

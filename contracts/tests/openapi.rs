@@ -70,3 +70,31 @@ fn every_example_is_a_request_that_the_document_allows() {
     }
     assert!(count > 10);
 }
+
+#[test]
+fn every_action_has_an_example_of_its_request_and_of_its_reply_that_fit_their_own_schemas() {
+    let document = openapi();
+    let fits = |name: &str, value: &Value| {
+        let schema = json!({ "$ref": format!("#/components/schemas/{name}"), "components": document["components"] });
+        let validator = jsonschema::draft202012::new(&schema).expect("a schema");
+        let faults: Vec<String> = validator.iter_errors(value).map(|fault| fault.to_string()).collect();
+        assert!(faults.is_empty(), "{name}: {faults:?}");
+    };
+    let mut answered = 0;
+    for action in Action::ALL {
+        let post = &document["paths"][format!("/{}", action.function())]["post"];
+        let requests = post["requestBody"]["content"]["application/json"]["examples"].as_object().expect("examples");
+        let replies = &post["responses"]["200"]["content"]["application/json"]["examples"];
+        let own: Vec<_> = requests.iter().filter(|(_, example)| example["value"]["action"] == action.name()).collect();
+        assert!(!own.is_empty(), "{} has no example: contracts/src/examples.rs", action.name());
+        for (name, example) in own {
+            fits(&format!("{}Request", schema_name(*action)), &example["value"]);
+            let reply = &replies[name]["value"];
+            assert!(reply.is_object(), "{name} has no reply: EXAMPLES=write cargo test -p tests --test it -- examples");
+            fits(&format!("{}Reply", schema_name(*action)), reply);
+            answered += 1;
+        }
+    }
+    let known: Value = serde_json::from_str(include_str!("../src/replies.json")).expect("JSON");
+    assert_eq!(known.as_object().map(serde_json::Map::len), Some(answered), "no reply is left over");
+}

@@ -77,9 +77,11 @@ impl Demo {
                 "createPayment": ["key", "none"],
                 "queryPayment": ["key", "none"],
                 "closePayment": "key",
+                "request": "key",
                 "quote": { "hs256": self.quote_secret() },
             },
             "handlers": { receiver::KIND: { "http": receiver } },
+            "request": { "wxpay": ["GET /v3/merchant/fund/"], "alipay": ["alipay.trade.query"] },
             "merchants": {},
         });
         for kind in js_handlers {

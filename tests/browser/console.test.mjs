@@ -211,6 +211,34 @@ describe("developers", () => {
     assert.match(await calls.last().locator(".copied pre").first().innerText(), /^curl -s "\$BASE\/create-payment" -H "authorization: Bearer \$KEY"/);
     assert.ok(await page.locator("[data-testid=receipt]").count() > 0, "the callbacks stand beside");
   });
+
+  test("requests by name are there in both languages, masked, filtered, and as text to copy", async () => {
+    const no = `RAW${Date.now()}`;
+    await call("create-payment", { action: "pay/createPayment", data: { provider: "alipay", vk_platform: "h5", out_trade_no: no, total_fee: 1, subject: "x", type: "custom", needQRcode: true } }, { bearer: await key() });
+    const method = "alipay.trade.query";
+    const made = await call("transfer", { action: "pay/request", data: { provider: "alipay", method, data: { out_trade_no: no, buyer_id: "2088102146225135" } } }, { bearer: await key() });
+    const balance = await call("transfer", { action: "pay/request", data: { provider: "wxpay", method: "GET", path: "/v3/merchant/fund/balance/BASIC" } }, { bearer: await key() });
+    assert.equal(balance.status, 200, JSON.stringify(balance.body));
+    for (const [lang, title, curl] of [["zh", "按名称调用", "复制为 curl"], ["en", "Requests by name", "Copy as curl"]]) {
+      await page.goto(`/developers?method=${method}&lang=${lang}`);
+      assert.ok((await page.locator("main").innerText()).includes(title), lang);
+      const shown = page.locator("[data-testid=request]");
+      const own = shown.filter({ has: page.locator(`code:text-is("${made.body.record_id}")`) });
+      assert.equal(await own.count(), 1, lang);
+      assert.equal(await page.locator(`[data-record="${balance.body.record_id}"]`).count(), 0, "another method");
+      await own.locator("summary").first().click();
+      const text = await own.textContent();
+      assert.ok(text.includes(no) && text.includes("***") && !text.includes("2088102146225135"), "what was sent, with who pays masked");
+      const copy = own.locator(".copied summary").first();
+      assert.equal((await copy.innerText()).trim(), curl);
+      await copy.click();
+      const line = await own.locator(".copied pre").first().innerText();
+      assert.match(line, /^curl -s "\$BASE\/transfer" -H "authorization: Bearer \$KEY"/);
+      assert.ok(line.includes(`"method":"${method}"`) && line.includes(no), line);
+    }
+    await page.goto("/developers?result=bad&lang=zh");
+    assert.equal(await page.locator(`[data-record="${balance.body.record_id}"]`).count(), 0, "it was good");
+  });
 });
 
 describe("bills and transfers", () => {

@@ -248,6 +248,89 @@ const METHODS = {
   },
 };
 
+// Complaints, which Alipay keeps in two places: consumers', whose id is a number, and those about trades of mini programs.
+
+const RISK = 'alipay.security.risk.complaint.';
+const COMPLAINT = 'alipay.merchant.tradecomplain.';
+const PHONE = '13800138000';
+const complaints = new Map();
+
+function complained(id) {
+  const found = complaints.get(String(id));
+  check(found, '投诉单不存在', '40004', 'COMPLAINT_NOT_EXIST');
+  return found;
+}
+
+/** A complaint as the one place or the other tells it. */
+function toldOf({ id, number, risk, status, created, replies }) {
+  const { trade_no, total_amount } = trades.get(number);
+  if (!risk) {
+    return {
+      complain_event_id: id, status, trade_no, merchant_order_no: number, gmt_create: created, content: '没有收到货',
+      complain_reason: '商品或服务问题', leaf_category_name: '未收到货', phone_no: PHONE, trade_amount: total_amount,
+      reply_detail_infos: replies,
+    };
+  }
+  return {
+    id: Number(id), task_id: `CS${id}`, status, complain_amount: total_amount, complain_content: '没有收到货',
+    contact: PHONE, gmt_complain: created, gmt_overdue: spaced(new Date(Date.now() + 3 * 86_400_000)), trade_no,
+    complaint_trade_info_list: [{ trade_no, out_no: number, amount: total_amount, status }],
+  };
+}
+
+const PAGE = /^[1-9]\d{0,3}$/;
+const EVENT = /^\d{20,32}$/;
+const all = (risk) => [...complaints.values()].filter((one) => one.risk === risk).map(toldOf);
+
+Object.assign(METHODS, {
+  [`${RISK}info.batchquery`]: (_, biz) => {
+    shaped(biz, { current_page_num: PAGE, page_size: PAGE, gmt_complaint_start: TIME, gmt_complaint_end: TIME });
+    return { complaint_list: all(true) };
+  },
+  [`${RISK}info.query`]: (_, biz) => {
+    shaped(biz, { complain_id: /^\d{1,19}$/ });
+    return toldOf(complained(biz.complain_id));
+  },
+  [`${RISK}process.finish`]: (_, biz) => {
+    shaped(biz, { id_list: /^\[\d{1,19}\]$/, process_code: /^[A-Z_]{1,32}$/ }, { remark: /^.{1,200}$/ });
+    complained(biz.id_list[0]).status = 'PROCESSED';
+    return { complaint_process_success: true };
+  },
+  [`${COMPLAINT}batchquery`]: (_, biz) => {
+    shaped(biz, { page_num: PAGE, page_size: PAGE, begin_time: TIME, end_time: TIME });
+    return { page_num: 1, page_size: 20, total_num: all(false).length, trade_complain_infos: all(false) };
+  },
+  [`${COMPLAINT}query`]: (_, biz) => {
+    shaped(biz, { complain_event_id: EVENT });
+    return toldOf(complained(biz.complain_event_id));
+  },
+  [`${COMPLAINT}reply.submit`]: (_, biz) => {
+    shaped(biz, { complain_event_id: EVENT, reply_content: /^.{1,200}$/ }, { reply_images: /^.{1,512}$/ });
+    const reply = { replier_role: 'MERCHANT', gmt_create: spaced(), content: biz.reply_content };
+    complained(biz.complain_event_id).replies.push(reply);
+    return {};
+  },
+  [`${COMPLAINT}feedback.submit`]: (_, biz) => {
+    shaped(biz, { complain_event_id: EVENT, feedback_code: /^0[0-9]$/, feedback_content: /^.{1,200}$/ });
+    complained(biz.complain_event_id).status = 'MERCHANT_FEEDBACKED';
+    return {};
+  },
+});
+
+function complain({ id, number, risk }) {
+  const status = risk ? 'WAIT_PROCESS' : 'MERCHANT_PROCESSING';
+  complaints.set(id, { id, number, risk, status, created: spaced(), replies: [] });
+  return {};
+}
+
+/** A message of the application's gateway that something about a complaint has changed. */
+function message(id) {
+  return {
+    notify_id: `${Date.now()}00judge`, utc_timestamp: String(Date.now()), msg_method: `${COMPLAINT}changed`, version: '1.1',
+    app_id: keys.app_id, biz_content: JSON.stringify({ complain_event_id: id }), charset: 'UTF-8', sign_type: 'RSA2',
+  };
+}
+
 /** The answer to one request of the gateway, with slashes escaped as the real one escapes them. */
 function gateway(method, query, headers, body) {
   let fields = {};
@@ -260,7 +343,7 @@ function gateway(method, query, headers, body) {
     request = verified(fields);
     check(fields.method in METHODS, 'method');
     node = { code: '10000', msg: 'Success', ...METHODS[fields.method](fields, request.biz) };
-    verdicts.push({ op: fields.method, number: request.biz.out_trade_no, fault: null, encrypted: request.encrypted });
+    verdicts.push({ op: fields.method, number: request.biz.out_trade_no ?? '', fault: null, encrypted: request.encrypted });
   } catch (fault) {
     verdicts.push({ op: fields.method, number: request.biz?.out_trade_no, fault: String(fault), code: fault.subCode });
     node = { code: fault.code ?? '20000', msg: 'Failed', sub_code: fault.subCode ?? 'isp.unknow-error', sub_msg: fault.message };
@@ -285,7 +368,8 @@ function open({ order }) {
 
 // Callbacks
 
-async function callback({ number, refund, forgery }) {
+async function callback({ number, refund, complaint, url, forgery }) {
+  if (complaint) return send(url, message(complaint), forgery);
   const found = trades.get(number);
   const { out_trade_no, trade_no, total_amount, subject, status, paid, created } = found;
   const fields = {
@@ -298,15 +382,21 @@ async function callback({ number, refund, forgery }) {
   if (refund) {
     Object.assign(fields, { refund_fee: yuan(sum(found)), gmt_refund: `${spaced()}.000`, out_biz_no: refund });
   }
+  return send(found.notify_url, fields, forgery);
+}
+
+/** Signs what is told, spoils it, and sends it. */
+async function send(url, fields, forgery) {
   const without = ['sign', 'sign_type'];
   if (forgery === 'sha1') fields.sign_type = 'RSA';
   const key = forgery === 'other key' ? alipay.stranger : alipay.private;
   fields.sign = signed(text(fields, without), key, forgery === 'sha1' ? 'RSA-SHA1' : 'RSA-SHA256');
-  if (forgery === 'altered') fields.total_amount = '1.01';
+  if (forgery === 'altered' && fields.biz_content) fields.biz_content = fields.biz_content.replace(/\d/, '9');
+  else if (forgery === 'altered') fields.total_amount = '1.01';
   if (forgery === 'another order') fields.out_trade_no += '1';
   if (forgery === 'added field') fields.store_id = '1';
   if (forgery === 'no sign') delete fields.sign;
-  const answer = await fetch(found.notify_url, {
+  const answer = await fetch(url, {
     method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' },
     body: new URLSearchParams(fields).toString(),
   });
@@ -320,6 +410,7 @@ function pay({ number }) {
 
 const CONTROL = {
   '/judge/keys': told, '/judge/pay': pay, '/judge/open': open, '/judge/callback': callback, '/judge/verdicts': () => verdicts,
+  '/judge/complain': complain,
 };
 
 async function answer(request, body) {

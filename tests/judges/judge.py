@@ -6,6 +6,7 @@ A server prints its port, and ends when its standard input does.
 import base64
 import json
 import os
+import re
 import sys
 import threading
 import traceback
@@ -18,6 +19,41 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Refused(Exception):
+    """What is wrong with a request; with `asked` nothing is, and what it asks for is not there."""
+
+    def __init__(self, status, code, what, asked=False):
+        super().__init__(f"{code}: {what}")
+        self.status, self.code, self.what, self.asked = status, code, what, asked
+
+
+def check(holds, what, status=400, code="PARAM_ERROR"):
+    if not holds:
+        raise Refused(status, code, what)
+
+
+def shaped(value, required, optional=None, where="body"):
+    """An object with all that is required and nothing that is not known; types or patterns by name, of a list those of
+    its items."""
+    check(isinstance(value, dict), f"{where} is no object")
+    known = {**required, **(optional or {})}
+    for name in required:
+        check(name in value, f"{where} lacks {name}")
+    for name, field in value.items():
+        check(name in known, f"{where} has {name}, which nobody knows")
+        wanted = known[name]
+        if isinstance(wanted, dict):
+            shaped(field, wanted, where=f"{where}.{name}")
+        elif isinstance(wanted, list):
+            check(isinstance(field, list) and field, f"{where}.{name} is no list")
+            for item in field:
+                shaped(item, *wanted[0], where=f"{where}.{name}")
+        elif isinstance(wanted, type):
+            check(type(field) is wanted, f"{where}.{name} is no {wanted.__name__}")
+        else:
+            check(isinstance(field, str) and re.fullmatch(wanted, field), f"{where}.{name}: {field!r}")
 
 
 def sign(key, message):
@@ -70,7 +106,7 @@ def serve(answer):
             self.end_headers()
             self.wfile.write(text)
 
-        do_GET = do_POST = handle_any
+        do_GET = do_POST = do_PUT = handle_any
 
         def log_message(self, *_):
             pass

@@ -24,23 +24,12 @@ from wechatpayv3 import WeChatPay, WeChatPayType
 from wechatpy.pay.utils import calculate_signature, calculate_signature_hmac, dict_to_xml
 
 import judge
+import wechat_operations
+from judge import Refused, check, shaped
 
 SCHEME = "WECHATPAY2-SHA256-RSA2048"
 BEIJING = timezone(timedelta(hours=8))
 NUMBER = re.compile(r"[0-9A-Za-z_\-|*]{6,32}\Z")
-
-
-class Refused(Exception):
-    """What is wrong with a request."""
-
-    def __init__(self, status, code, what):
-        super().__init__(f"{code}: {what}")
-        self.status, self.code, self.what = status, code, what
-
-
-def check(holds, what, status=400, code="PARAM_ERROR"):
-    if not holds:
-        raise Refused(status, code, what)
 
 
 def rfc3339():
@@ -94,7 +83,7 @@ class Merchant:
         }
 
 
-merchant = None
+merchant = operations = None
 orders, refunds, verdicts = {}, {}, []
 lock = threading.Lock()
 
@@ -118,29 +107,13 @@ def authorized(method, target, headers, body):
     check(re.fullmatch(r"[0-9A-Za-z]{16,32}", fields["nonce_str"]), "nonce_str", 401, "SIGN_ERROR")
     lines = f"{method}\n{target}\n{fields['timestamp']}\n{fields['nonce_str']}\n".encode() + body + b"\n"
     check(judge.verifies(merchant.public, lines, fields["signature"]), "the signature", 401, "SIGN_ERROR")
-    check(headers.get("Accept") == "application/json", "Accept", code="INVALID_REQUEST")
+    file = target.startswith("/v3/billdownload/")
+    check(headers.get("Accept") == ("*/*" if file else "application/json"), "Accept", code="INVALID_REQUEST")
     check(headers.get("User-Agent"), "User-Agent", code="INVALID_REQUEST")
     check(not body or headers.get("Content-Type") == "application/json", "Content-Type", code="INVALID_REQUEST")
     wanted = headers.get("Wechatpay-Serial")
-    check(wanted in (None, merchant.key_id), "Wechatpay-Serial", code="INVALID_REQUEST")
+    check(wanted in (None, *merchant.signers), "Wechatpay-Serial", code="INVALID_REQUEST")
     return wanted or merchant.platform_serial
-
-
-def shaped(value, required, optional=None, where="body"):
-    """An object with all that is required and nothing that is not known; types or patterns by name."""
-    check(isinstance(value, dict), f"{where} is no object")
-    known = {**required, **(optional or {})}
-    for name in required:
-        check(name in value, f"{where} lacks {name}")
-    for name, field in value.items():
-        check(name in known, f"{where} has {name}, which nobody knows")
-        wanted = known[name]
-        if isinstance(wanted, dict):
-            shaped(field, wanted, where=f"{where}.{name}")
-        elif isinstance(wanted, type):
-            check(type(field) is wanted, f"{where}.{name} is no {wanted.__name__}")
-        else:
-            check(isinstance(field, str) and re.fullmatch(wanted, field), f"{where}.{name}: {field!r}")
 
 
 def create(product, body):
@@ -257,7 +230,7 @@ def certificates():
     }]}
 
 
-def route_v3(method, target, body):
+def route_v3(method, target, body, sealed_to):
     """The operation, its number, and the answer; `None` is 204."""
     path, _, query = target.partition("?")
     query = dict(urllib.parse.parse_qsl(query, strict_parsing=bool(query)))
@@ -279,22 +252,41 @@ def route_v3(method, target, body):
             return "refund_query", number, refund_object(refunds[number])
         case ["GET", "v3", "certificates"]:
             return "certificates", "", certificates()
+    done = operations.serve(method, segments, query, body, sealed_to)
+    if done:
+        return done
     raise Refused(404, "NOT_FOUND", f"{method} {target}")
 
 
 def answer_v3(method, target, headers, body):
     try:
         serial = authorized(method, target, headers, body)
-        operation, number, answer = route_v3(method, target, body)
+        sealed_to = headers.get("Wechatpay-Serial") or serial
+        operation, number, answer = route_v3(method, target, body, sealed_to)
     except (Refused, ValueError) as fault:
-        verdicts.append({"op": f"{method} {target}", "number": "", "fault": str(fault)})
+        # That something is not there is asked, and no fault.
+        asked = isinstance(fault, Refused) and fault.asked
+        verdicts.append({"op": f"{method} {target}", "number": "", "fault": None if asked else str(fault)})
         status, code = (fault.status, fault.code) if isinstance(fault, Refused) else (400, "PARAM_ERROR")
         text = json.dumps({"code": code, "message": str(fault)}).encode()
         return status, {"Content-Type": "application/json"}, text
     verdicts.append({"op": operation, "number": number, "fault": None})
+    if isinstance(answer, bytes):
+        return 200, {"Content-Type": "text/plain"}, answer
     text = b"" if answer is None else json.dumps(answer).encode()
     signed = {"Content-Type": "application/json; charset=utf-8", **merchant.headers(text, serial)}
     return 204 if answer is None else 200, signed, text
+
+
+def answer_api(method, target, body):
+    """WeChat's own API of mini programs: no signature of the merchant, but a token, and those of virtual payment."""
+    try:
+        operation, number, answer = operations.api(method, target, body)
+        verdicts.append({"op": operation, "number": number, "fault": None})
+    except (Refused, ValueError) as fault:
+        verdicts.append({"op": f"{method} {target.split('?')[0]}", "number": "", "fault": str(fault)})
+        answer = {"errcode": 47001, "errmsg": str(fault)}
+    return 200, {"Content-Type": "application/json"}, json.dumps(answer).encode()
 
 
 # APIv2
@@ -511,9 +503,10 @@ def invocation(wish):
 
 
 def told(path, wish):
-    global merchant  # pylint: disable=global-statement
+    global merchant, operations  # pylint: disable=global-statement
     if path == "/judge/keys":
         merchant = Merchant(wish)
+        operations = wechat_operations.Operations(merchant, orders, refunds)
         return {}
     if path == "/judge/pay":
         order = orders[wish["number"]]
@@ -521,10 +514,15 @@ def told(path, wish):
         order |= {"state": "SUCCESS", "paid": rfc3339(), "transaction_id": "4200" + digits}
         return {}
     if path == "/judge/settle":
-        refunds[wish["number"]] |= {"status": "SUCCESS", "settled": rfc3339()}
+        refunds[wish["number"]] |= {"status": wish.get("status", "SUCCESS"), "settled": rfc3339()}
         return {}
+    if path == "/judge/happen":
+        return operations.happen(wish)
     if path == "/judge/callback":
         serial = merchant.key_id if wish["public_key"] else merchant.platform_serial
+        if "event" in wish:
+            told = operations.notice(wish["event"], wish["number"])
+            return judge.post(told["url"], *callback_v3(*told["event"], told["plain"], serial, wish["forgery"]))
         build, what = (refund_callback, refunds) if wish["refund"] else (payment_callback, orders)
         return judge.post(*build(what[wish["number"]], wish["forgery"], serial))
     if path == "/judge/invocation":
@@ -538,6 +536,8 @@ def answer(method, target, headers, body):
     if target.startswith("/judge/"):
         return 200, {"Content-Type": "application/json"}, json.dumps(told(target, json.loads(body))).encode()
     with lock:
+        if target.startswith(("/xpay/", "/wxa/", "/sns/", "/cgi-bin/")):
+            return answer_api(method, target, body)
         return (answer_v3 if target.startswith("/v3/") else answer_v2)(method, target, headers, body)
 
 

@@ -1,14 +1,17 @@
-//! `/developers`: every call of a function, from anywhere, with its bodies, and the callbacks beside them.
+//! `/developers`: every call of a function, from anywhere, with its bodies, the callbacks beside them, and below what was
+//! requested by name.
 
+use super::copies::copied;
 use super::layout::{self, Part};
 use super::text::{Lang, ago, json};
 use super::view::{Console, View, order_path};
-use super::{lookup, ways};
+use super::{lookup, raw_requests, ways};
 use crate::journal::{Caller, Exchange, Receipt};
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 use serde_json::Value;
+use shared::store::StoreError;
 use std::sync::Arc;
 
 /// How many calls are on a page.
@@ -22,7 +25,11 @@ pub(super) async fn page(State(console): State<Arc<Console>>, view: View) -> Res
     if let Some(what) = wrong(&view) {
         return layout::wrong(&view, what);
     }
-    let parts = parts(&console, &view);
+    let parts = match parts(&console, &view).await {
+        Ok(parts) => parts,
+        Err(error) => return layout::unreadable(&view, &error),
+    };
+    let [calls, receipts, requests] = &parts;
     let body = html! {
         header.hero {
             h1 { (lang.t("开发者", "Developers")) }
@@ -42,16 +49,20 @@ pub(super) async fn page(State(console): State<Arc<Console>>, view: View) -> Res
             div.actions { button type="submit" { (lang.t("筛选", "Filter")) } }
         }
         @if view.field("before").is_none() { (layout::refreshing(&view.link("/developers/live", &[]))) }
-        div.split.developers { @for part in &parts { (part.render(lang)) } }
+        div.split.developers { (calls.render(lang)) (receipts.render(lang)) }
+        (requests.render(lang))
     };
     layout::page(&console, &view, lang.t("开发者", "Developers"), &body).await
 }
 
 /// What has changed on the page.
 pub(super) async fn live(State(console): State<Arc<Console>>, view: View) -> Response {
-    match wrong(&view) {
-        Some(what) => layout::wrong(&view, what),
-        None => layout::news(&view, &parts(&console, &view)),
+    if let Some(what) = wrong(&view) {
+        return layout::wrong(&view, what);
+    }
+    match parts(&console, &view).await {
+        Ok(parts) => layout::news(&view, &parts),
+        Err(error) => layout::unreadable(&view, &error),
     }
 }
 
@@ -65,11 +76,12 @@ fn wrong(view: &View) -> Option<&'static str> {
     before.is_some_and(|id| id.parse::<u64>().is_err()).then(|| layout::not_of_this_list(lang))
 }
 
-fn parts(console: &Console, view: &View) -> [Part<'static>; 2] {
-    [
+async fn parts(console: &Console, view: &View) -> Result<[Part<'static>; 3], StoreError> {
+    Ok([
         Part { name: "calls", class: "card", inner: calls(console, view) },
         Part { name: "receipts", class: "card", inner: callbacks(console, view) },
-    ]
+        raw_requests::part(console, view).await?,
+    ])
 }
 
 fn calls(console: &Console, view: &View) -> Markup {
@@ -125,12 +137,7 @@ fn call(console: &Console, view: &View, exchange: &Exchange) -> Markup {
                     div { h4 { "HTTP " (exchange.status) } (json(&exchange.response)) }
                 }
                 @if exchange.request.is_object() && exchange.path.starts_with('/') {
-                    @for (name, text) in copies(exchange) {
-                        @let id = format!("copy-{}-{}", exchange.id, name);
-                        details.drawer.copied { summary { (lang.t("复制为 ", "Copy as ")) (name) }
-                            div { pre.json #(id) { (text) } button.copy.below type="button" data-copy=(id) { (lang.t("复制", "Copy")) } }
-                        }
-                    }
+                    (copied(lang, &exchange.id.to_string(), &exchange.path, &exchange.request))
                 }
             }
         }
@@ -144,25 +151,6 @@ const fn caller(lang: Lang, caller: Caller) -> &'static str {
         Caller::Token => "jwt",
         Caller::Anyone => lang.t("无凭证", "no credential"),
     }
-}
-
-/// The call for a terminal, a server and a client, with names in the place of the address and the key.
-fn copies(exchange: &Exchange) -> [(&'static str, String); 3] {
-    let body = &exchange.request;
-    let line = body.to_string().replace('\'', r"'\''");
-    let curl = format!(
-        "curl -s \"$BASE{}\" -H \"authorization: Bearer $KEY\" \\\n  -H 'content-type: application/json' -d '{line}'",
-        exchange.path
-    );
-    let node = format!(
-        "const answer = await fetch(`${{process.env.BASE}}{}`, {{\n  method: \"POST\",\n  headers: {{ authorization: `Bearer ${{process.env.KEY}}`, \"content-type\": \"application/json\" }},\n  body: JSON.stringify({body:#}),\n}});\nconsole.log(await answer.json());",
-        exchange.path
-    );
-    let uni = format!(
-        "uni.request({{\n  url: `${{BASE}}{}`,\n  method: \"POST\",\n  data: {body:#},\n  success: ({{ data }}) => console.log(data),\n}});",
-        exchange.path
-    );
-    [("curl", curl), ("Node", node), ("uni-app", uni)]
 }
 
 fn callbacks(console: &Console, view: &View) -> Markup {
