@@ -470,7 +470,10 @@ async fn adopt(cx: &Context<'_>, merchant: &str, number: &str) -> Result<Authori
     let standing = match ask(cx, &gateway, &shell).await {
         Ok(standing) => standing.ok_or(Code::NO_ORDER)?,
         Err(error) if error.means(Meaning::Address) => return Err(Code::CALLER_ADDRESS.into()),
-        Err(CallError::Refused(_)) => return Err(Code::NO_ORDER.into()),
+        // A refusal to tell does not say that there is none.
+        Err(CallError::Refused(refusal)) => {
+            return Err(Failure::new(Code::OUTCOME_UNKNOWN).private(refusal.to_string()));
+        }
         Err(CallError::Unknown(why)) => return Err(Failure::new(Code::OUTCOME_UNKNOWN).private(why)),
     };
     let (Some(app_id), Some(payee)) = (standing.app_id.clone(), standing.payee.clone()) else {

@@ -114,14 +114,27 @@ fn masked(value: &Value) -> Value {
             .iter()
             .map(|(name, value)| {
                 let plain: String = name.to_ascii_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
-                let hidden = !value.is_object() && !value.is_array() && WITHIN.iter().any(|word| plain.contains(word));
-                (name.clone(), if hidden { json!("***") } else { masked(value) })
+                let shown = match (WITHIN.iter().any(|word| plain.contains(word)), value) {
+                    (false, value) | (true, value @ Value::Object(_)) => masked(value),
+                    (true, Value::Array(list)) => list.iter().map(hidden).collect(),
+                    (true, _) => json!("***"),
+                };
+                (name.clone(), shown)
             })
             .collect(),
         Value::Array(list) => Value::Array(list.iter().map(masked).collect()),
         // What is encrypted for the provider, or a certificate.
         Value::String(text) if text.len() > 512 => json!(format!("… {} bytes", text.len())),
         other => other.clone(),
+    }
+}
+
+/// What stands in a list under a name that is masked.
+fn hidden(value: &Value) -> Value {
+    match value {
+        Value::Array(list) => list.iter().map(hidden).collect(),
+        Value::Object(_) => masked(value),
+        _ => json!("***"),
     }
 }
 

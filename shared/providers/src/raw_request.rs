@@ -129,7 +129,7 @@ fn is_word(word: &str) -> bool {
 /// A part of a path below which something is paid, sent back, shared or paid out, in any case.
 fn is_money_part(part: &str) -> bool {
     const WHOLE: [&str; 2] = ["pay", "coupons"];
-    const WITHIN: [&str; 15] = [
+    const WITHIN: [&str; 17] = [
         "transaction",
         "refund",
         "transfer",
@@ -145,6 +145,8 @@ fn is_money_part(part: &str) -> bool {
         "subsid",
         "recharge",
         "settlement",
+        "stocks",
+        "cancel-application",
     ];
     let part = part.to_ascii_lowercase();
     WHOLE.contains(&part.as_str()) || WITHIN.iter().any(|word| part.contains(word))
@@ -152,7 +154,7 @@ fn is_money_part(part: &str) -> bool {
 
 /// Of Alipay's namespaces in which money moves only the questions are left, and of the others what has no such word.
 fn alipay_moves_money(name: &str) -> bool {
-    const SPACES: [&str; 12] = [
+    const SPACES: [&str; 15] = [
         "alipay.trade.",
         "alipay.fund.",
         "alipay.marketing.",
@@ -165,6 +167,9 @@ fn alipay_moves_money(name: &str) -> bool {
         "zhima.",
         "mybank.",
         "anttech.",
+        "koubei.",
+        "alipay.point.",
+        "alipay.asset.",
     ];
     const WORDS: [&str; 13] = [
         "pay",

@@ -29,7 +29,10 @@ pub(super) async fn check(
         match account.funds(cx.clients, job.day, cx.now()).await {
             Ok(None) => {}
             Ok(Some(FundStatement::Empty)) => found = true,
-            Ok(Some(FundStatement::NotYet)) => return Ok(Some((unread(BillState::Pending, None), 0))),
+            Ok(Some(FundStatement::NotYet)) => {
+                reply.pending += 1;
+                return Ok(Some((unread(BillState::Pending, None), differences)));
+            }
             Ok(Some(FundStatement::Ready(flow))) => {
                 found = true;
                 for transfer in &flow.transfers {
@@ -42,7 +45,7 @@ pub(super) async fn check(
                 let (provider, merchant, day) = (job.provider, &job.merchant.id, job.day);
                 let why = format!("fund-flow bill: {error}");
                 telemetry::alarm!("bill_failed", %provider, merchant, bill_date = %day, why);
-                return Ok(Some((unread(BillState::Failed, Some(why.chars().take(200).collect())), 0)));
+                return Ok(Some((unread(BillState::Failed, Some(why.chars().take(200).collect())), differences)));
             }
         }
     }

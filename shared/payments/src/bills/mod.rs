@@ -84,19 +84,20 @@ pub async fn check_bills(
             if Account::of(merchant, provider).is_empty() {
                 continue;
             }
-            let before = cx.store.bill_report(provider, &merchant.id, day).await?.map(|report| report.state);
+            let before = cx.store.bill_report(provider, &merchant.id, day).await?;
             jobs.push(Job { day, merchant, merchants: &merchants, provider, before });
         }
     }
     if bill_date.is_none() {
         for report in cx.store.bill_reports_since(day.before(LOOK_BACK)).await? {
             let earlier = Day::parse(&report.bill_date).filter(|own| *own < day);
-            let open = matches!(report.state, BillState::Pending | BillState::Failed);
+            let is_open = |state: BillState| matches!(state, BillState::Pending | BillState::Failed);
+            let open = is_open(report.state) || report.funds.as_ref().is_some_and(|funds| is_open(funds.state));
             let merchant =
                 merchants.iter().find(|m| m.id == report.merchant).filter(|m| open && wanted(&m.id, report.provider));
             let merchant = merchant.filter(|m| !Account::of(m, report.provider).is_empty());
             if let (Some(day), Some(merchant)) = (earlier, merchant) {
-                let (provider, before) = (report.provider, Some(report.state));
+                let (provider, before) = (report.provider, Some(report));
                 jobs.push(Job { day, merchant, merchants: &merchants, provider, before });
             }
         }
@@ -127,12 +128,12 @@ struct Job<'a> {
     merchants: &'a [Arc<Merchant>],
     provider: Provider,
     /// How it stood before this run.
-    before: Option<BillState>,
+    before: Option<BillReport>,
 }
 
 impl Job<'_> {
     fn is_done(&self) -> bool {
-        matches!(self.before, Some(BillState::Checked | BillState::Empty))
+        self.before.as_ref().is_some_and(|report| matches!(report.state, BillState::Checked | BillState::Empty))
     }
 }
 
@@ -205,7 +206,10 @@ async fn check(cx: &Context<'_>, clock: UnixMs, job: &Job<'_>, reply: &mut Bills
         reply.checked += 1;
     }
     if let Some((funds, differences)) = funds::check(cx, job, &accounts, fees, reply).await? {
-        report.funds = Some(funds);
+        // What was found out before stays.
+        let before = job.before.as_ref().and_then(|report| report.funds.clone());
+        let unread = matches!(funds.state, BillState::Pending | BillState::Failed);
+        report.funds = before.filter(|_| unread).or(Some(funds));
         report.differences += differences;
     }
     cx.store.keep_bill_report(&report, job.day).await?;
