@@ -139,7 +139,9 @@ fn receivers(share: &Value) -> impl Iterator<Item = &Value> {
 
 /// Whether somebody refunded it in the provider's console, which asks nobody.
 fn went_back_elsewhere(trade: &Trade) -> bool {
-    trade.refunds.iter().any(|refund| refund.out_refund_no.contains("_BACK"))
+    // In Alipay's console under a number that is none of ours, or under none.
+    let elsewhere = |number: &str| number.contains("_BACK") || !number.starts_with("ORDER_");
+    trade.refunds.iter().any(|refund| elsewhere(&refund.out_refund_no))
 }
 
 /// All that was shared and refunded never exceeds what was paid, at the provider and in the table; and an order's sums are
