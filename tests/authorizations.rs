@@ -357,8 +357,11 @@ async fn an_authorisation_that_was_made_elsewhere_is_taken_into_the_ledger_when_
     assert_eq!(world.transfer(under("MOVED1", "AUTH_0001")).await.1["state"], "SUCCESS");
     let (status, answer) = world.authorization("query", json!({ "out_authorization_no": "NOBODYS_1" })).await;
     assert_eq!((status, &answer["code"]), (404, &json!(2001)), "{answer}");
-    world.sandbox.misbehave(Fault::once(Op::AuthorizationQuery, Misbehaviour::Http5xx));
-    assert_eq!(world.authorization("query", json!({ "out_authorization_no": "NOBODYS_1" })).await.0, 504);
+    for what in [Misbehaviour::Http5xx, Misbehaviour::Refuse, Misbehaviour::NotEnabled] {
+        world.sandbox.misbehave(Fault::once(Op::AuthorizationQuery, what));
+        let (status, answer) = world.authorization("query", json!({ "out_authorization_no": "NOBODYS_1" })).await;
+        assert_eq!(status, 504, "{what:?}: who does not tell has not said that there is none: {answer}");
+    }
 }
 
 #[tokio::test]

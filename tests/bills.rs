@@ -725,4 +725,17 @@ async fn a_fund_flow_bill_that_is_not_authentic_fails_by_itself_and_not_the_trad
     assert_eq!((reply.checked, reply.errors, reply.incidents), (1, 1, 0));
     let report = &world.kind("bill_report").await[0];
     assert_eq!((&report["state"], &report["funds"]["state"]), (&json!("checked"), &json!("failed")));
+    // The next days' runs look at it again, until it is read; what was read stays.
+    world.sandbox.mend_bills();
+    let later = clock + std::time::Duration::from_hours(24);
+    check_bills(&cx, later, None, None, Some(Provider::Wxpay)).await.expect("a run");
+    let day = report["bill_date"].as_str().expect("a day").to_owned();
+    let funds = async || {
+        let reports = world.kind("bill_report").await;
+        reports.iter().find(|report| report["bill_date"] == day).map(|report| report["funds"]["state"].clone())
+    };
+    assert_eq!(funds().await, Some(json!("checked")));
+    world.spoil(Provider::Wxpay, BillTamper::WrongFundsHash);
+    check_bills(&cx, clock, Some(&day), None, Some(Provider::Wxpay)).await.expect("a run");
+    assert_eq!(funds().await, Some(json!("checked")));
 }

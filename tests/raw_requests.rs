@@ -34,7 +34,8 @@ async fn an_allowed_request_is_signed_verified_answered_and_kept() {
     assert!(answer["provider_request_id"].is_string(), "{answer}");
     world.create("RAW_1", json!({ "provider": "alipay" })).await;
     world.pay("RAW_1").await;
-    let ask = json!({ "provider": "alipay", "method": "alipay.trade.query", "data": { "out_trade_no": "RAW_1" } });
+    let data = json!({ "out_trade_no": "RAW_1", "phones": ["13800138000", { "mobile": "13800138000", "sort": 1 }] });
+    let ask = json!({ "provider": "alipay", "method": "alipay.trade.query", "data": data });
     let (status, answer) = request(&world, ask).await;
     assert_eq!((status, &answer["result"]["trade_status"]), (200, &json!("TRADE_SUCCESS")), "{answer}");
     let kept = world.kind("request").await;
@@ -45,6 +46,7 @@ async fn an_allowed_request_is_signed_verified_answered_and_kept() {
         (&json!("alipay.trade.query"), &json!("done"), &json!("key:shop"), &json!(200))
     );
     assert_eq!((&own["data"]["out_trade_no"], &own["answer"]["buyer_logon_id"]), (&json!("RAW_1"), &json!("***")));
+    assert_eq!(own["data"]["phones"], json!(["***", { "mobile": "***", "sort": 1 }]));
     assert!(own["expire_at"].as_i64() > Some(0), "it is kept for a while");
 }
 
@@ -57,6 +59,10 @@ async fn nothing_is_requested_that_is_not_allowed_or_moves_money() {
         ("wxpay", "POST", Some("/v3/refund/domestic/refunds")),
         ("wxpay", "POST", Some("/v3/marketing/favor/users/o1/coupons")),
         ("wxpay", "POST", Some("/v3/pay/transactions/out-trade-no/T1/close")),
+        ("wxpay", "POST", Some("/v3/marketing/favor/coupon-stocks")),
+        ("wxpay", "POST", Some("/v3/ecommerce/account/cancel-applications")),
+        ("alipay", "koubei.marketing.campaign.benefit.send", None),
+        ("alipay", "alipay.point.order.add", None),
         ("alipay", "alipay.trade.refund", None),
         ("alipay", "alipay.fund.trans.uni.transfer", None),
         ("wxpay-virtual", "refund_order", None),
