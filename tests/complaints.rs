@@ -175,6 +175,34 @@ async fn a_forged_notice_is_refused_and_says_nothing() {
 }
 
 #[tokio::test]
+async fn another_url_of_notices_is_replaced_and_the_same_is_left_as_it_is() {
+    let mut world = told().await;
+    let asked = |world: &World| -> Vec<String> {
+        let own = world.sandbox.requests().into_iter().filter(|r| r.path.ends_with("/complaint-notifications"));
+        own.map(|r| format!("{} {}", r.method, r.status)).collect()
+    };
+    assert_eq!(asked(&world), ["GET 404", "POST 200"]);
+    assert_eq!(call(&world, "subscribeComplaints", json!({ "provider": "wxpay" })).await.0, 200);
+    assert_eq!(asked(&world)[2..], ["GET 200"], "it stands there already");
+    world.reconfigure(|config| config["notifyUrl"] = json!("https://moved.example.com/notify")).await;
+    // Who does not know what stands there changes nothing.
+    for _ in 0..2 {
+        world.sandbox.misbehave(Fault::once(Op::ComplaintUrl, Misbehaviour::Http5xx));
+    }
+    let (status, answer) = call(&world, "subscribeComplaints", json!({ "provider": "wxpay" })).await;
+    assert_eq!((status, &answer["code"]), (504, &json!(5040)), "{answer}");
+    assert!(asked(&world)[3..].iter().all(|asked| asked.starts_with("GET 5")), "{:?}", asked(&world));
+    let before = asked(&world).len();
+    world.sandbox.behave();
+    let (status, answer) = call(&world, "subscribeComplaints", json!({ "provider": "wxpay" })).await;
+    let moved = "https://moved.example.com/notify/complaint-notify/wxpay/default";
+    assert_eq!((status, &answer["data"]["url"]), (200, &json!(moved)), "{answer}");
+    assert_eq!(asked(&world)[before..], ["GET 200", "POST 400", "PUT 200"]);
+    assert_eq!(call(&world, "subscribeComplaints", json!({ "provider": "wxpay" })).await.0, 200);
+    assert_eq!(asked(&world)[before + 3..], ["GET 200"], "one URL, which is the new one");
+}
+
+#[tokio::test]
 async fn a_lost_notice_is_found_by_the_schedule() {
     let world = looking(Mode::default()).await;
     let id = complained(&world, "LOOKED_1", "OTHERS").await;

@@ -114,7 +114,8 @@ const TREES: [Tree; 9] = [
             // The one room.
             &["confirm", "rerun", "returned"],
             &["incidents", "purchase", "query"],
-            &["abnormal", "bills", "close", "complaints", "settle_refund", "sharing", "shipping"],
+            &["sharing"],
+            &["abnormal", "bills", "close", "complaints", "settle_refund", "shipping"],
             &["settle_callback", "sweep"],
             &["ask"],
             &["create"],

@@ -47,6 +47,7 @@ mod forgeries;
 mod forwarded;
 mod goods_shards;
 mod hostile;
+mod hostile_notices;
 mod huawei_events;
 mod incidents;
 mod incidents_payment;

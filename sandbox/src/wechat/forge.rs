@@ -7,6 +7,47 @@ use crate::forgery::{Forgery, spoil};
 use crate::outbox::SignedRequest;
 use crate::sandbox::Sandbox;
 use serde_json::{Value, json};
+use std::sync::Arc;
+
+impl Sandbox {
+    /// A genuine callback of APIv3 under another event and with another content, sealed and signed anew as WeChat Pay
+    /// would: for what it has never said, or says of things that are not in the sandbox.
+    ///
+    /// # Panics
+    /// If the request is no APIv3 callback of a registered merchant.
+    pub fn reseal(
+        &self,
+        callback: &SignedRequest,
+        event: &str,
+        content: impl FnOnce(Value) -> String,
+    ) -> SignedRequest {
+        let serial = callback.header("Wechatpay-Serial").expect("a callback of APIv3");
+        let account = account_of(self, serial).expect("a callback of a registered merchant");
+        let mut body: Value = serde_json::from_str(&callback.body).expect("an envelope");
+        let text = |name: &str| body["resource"][name].as_str().unwrap_or_default().to_owned();
+        let (key, nonce, associated) = (&account.keys.v3_key, text("nonce"), text("associated_data"));
+        let plain = gcm_open(key, &nonce, &associated, &text("ciphertext")).expect("its own ciphertext");
+        let content = content(serde_json::from_slice(&plain).expect("an object"));
+        body["event_type"] = json!(event);
+        body["resource"]["ciphertext"] = json!(gcm_seal(key, &nonce, &associated, content.as_bytes()));
+        let mut resealed = SignedRequest { body: body.to_string(), ..callback.clone() };
+        sign_again(&mut resealed, signer_of(callback, &account), 0);
+        resealed
+    }
+}
+
+/// Whose callbacks have this serial.
+pub(super) fn account_of(sandbox: &Sandbox, serial: &str) -> Option<Arc<Account>> {
+    let own = |account: &Account| serial == account.keys.wxpay_public_key_id || serial == account.keys.platform_serial;
+    let state = sandbox.state();
+    state.merchants.iter().filter_map(|m| m.account::<Account>()).find(|account| own(account))
+}
+
+/// The key under whose serial a callback was signed.
+fn signer_of<'a>(request: &SignedRequest, merchant: &'a Account) -> &'a RsaKey {
+    let public = request.header("Wechatpay-Serial") == Some(&merchant.keys.wxpay_public_key_id);
+    if public { &merchant.wxpay } else { &merchant.platform }
+}
 
 /// Spoils a callback of APIv3.
 pub(super) fn v3(sandbox: &Sandbox, request: &mut SignedRequest, merchant: &Account, how: Forgery) {
@@ -21,8 +62,8 @@ pub(super) fn v3(sandbox: &Sandbox, request: &mut SignedRequest, merchant: &Acco
         Forgery::NoSignature => request.drop_header(SIGNATURE),
         Forgery::EmptySignature => request.set_header(SIGNATURE, ""),
         Forgery::OldTimestamp => {
-            let public = request.header("Wechatpay-Serial") == Some(&merchant.keys.wxpay_public_key_id);
-            sign_again(request, if public { &merchant.wxpay } else { &merchant.platform }, -600);
+            let key = signer_of(request, merchant);
+            sign_again(request, key, -600);
         }
         Forgery::SignTest => {
             let probe = format!("WECHATPAY/SIGNTEST/{}", request.header(SIGNATURE).unwrap_or_default());

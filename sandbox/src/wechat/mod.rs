@@ -154,10 +154,7 @@ impl desk::Desk for Desk {
         let Some(serial) = callback.header("wechatpay-serial") else {
             return forge::v2(callback, how);
         };
-        let own =
-            |account: &Account| serial == account.keys.wxpay_public_key_id || serial == account.keys.platform_serial;
-        let found = sandbox.state().merchants.iter().filter_map(|m| m.account::<Account>()).find(|a| own(a));
-        let account = found.expect("a callback of a registered merchant");
+        let account = forge::account_of(sandbox, serial).expect("a callback of a registered merchant");
         forge::v3(sandbox, callback, &account, how);
     }
 
