@@ -25,6 +25,7 @@ mod binaries_flow;
 mod binaries_kill;
 mod binaries_kit;
 mod citations;
+mod complaint_notices;
 mod complaints;
 mod config_faults;
 mod config_forms;
