@@ -12,6 +12,9 @@ use shared::providers::{self, CallbackError, CallbackRequest, Notice, ProviderRe
 use shared::telemetry::{self, Metric};
 use tokio::time::Instant;
 
+/// The longest body of a callback, bytes; providers' own have some kilobytes.
+const MAX_BODY: usize = 1024 * 1024;
+
 /// Serves one callback.
 pub async fn handle(app: &App, request: Request) -> Response {
     // The provider's patience began before the configuration was looked at.
@@ -30,7 +33,14 @@ pub async fn handle(app: &App, request: Request) -> Response {
     let Some((provider, merchant_id)) = addressee(&request.path, &callback) else {
         return api::not_found(&request);
     };
-    let reply = match judge(app, began, (provider, merchant_id), &callback).await {
+    let judged = match request.body.len() <= MAX_BODY {
+        true => judge(app, began, (provider, merchant_id), &callback).await,
+        false => {
+            tracing::warn!(%provider, bytes = request.body.len(), "a callback is too long");
+            Judged::Verdict(Verdict::Rejected)
+        }
+    };
+    let reply = match judged {
         Judged::Verdict(verdict) => providers::reply(provider, &callback, verdict),
         // Not taken, so that it comes again; and no 5xx, which would ring the alarm of failed callbacks.
         Judged::Later => ProviderReply { status: 409, ..providers::reply(provider, &callback, Verdict::Retry) },
