@@ -142,7 +142,7 @@ fn rings(line: &str) -> bool {
 
 /// What is logged, as the functions log it.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -157,7 +157,7 @@ impl Write for Log {
 
 impl Log {
     /// Logs what this thread does until the guard is dropped.
-    fn open() -> (Self, tracing::subscriber::DefaultGuard) {
+    pub fn open() -> (Self, tracing::subscriber::DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
         // The table and the sandbox run in this process too, and are no part of it on AWS.
@@ -167,7 +167,7 @@ impl Log {
     }
 
     /// The log as CloudWatch has it: an event for each end of a line.
-    fn events(&self) -> Vec<String> {
+    pub fn events(&self) -> Vec<String> {
         let bytes = self.0.lock().expect("not poisoned").clone();
         let text = String::from_utf8(bytes).expect("UTF-8");
         assert!(text.is_empty() || text.ends_with('\n'));

@@ -1,11 +1,14 @@
 //! Complaints of payers: told once however they are told, answered once, refunded once, and open as long as the provider
 //! waits for the merchant.
 
+use crate::alarms::Log;
 use crate::providers_flow;
 use crate::world::World;
 use futures::future::join_all;
 use sandbox::{CallbackKind, Complaint, ComplaintWish, Fault, Forgery, Misbehaviour, Mode, Op, Pay, Provider};
 use serde_json::{Value, json};
+use shared::app::system_clock;
+use shared::domain::Day;
 use std::time::Duration;
 
 const HOUR: i64 = 3_600_000;
@@ -344,6 +347,134 @@ async fn the_schedule_completes_a_complaint_whose_refund_has_arrived() {
     world.run(json!({ "job": "complaints" })).await;
     assert_eq!(until(&world, &id, |_| true).await["state"], "processed");
     assert_eq!((sent_back(&world), count(&world, &id, "MERCHANT_CONFIRM_COMPLETE")), (vec![40], 1));
+}
+
+#[tokio::test]
+async fn what_the_payer_writes_after_a_refund_is_answered_by_no_schedule() {
+    let world = looking(Mode::default()).await;
+    call(&world, "subscribeComplaints", json!({ "provider": "wxpay" })).await;
+    let id = complained(&world, "AGAIN_1", "OTHERS").await;
+    about(&world, "refundComplaint", &id, json!({ "refund_fee": 40 })).await;
+    world.until(|order| order["refund_fee"] == 40, "AGAIN_1").await;
+    world.run(json!({ "job": "complaints" })).await;
+    until(&world, &id, |own| own["state"] == "processed").await;
+    world.sandbox.complain_more(&id, "还差六十").expect("more");
+    until(&world, &id, |own| own["times"] == 2).await;
+    for _ in 0..2 {
+        world.run(json!({ "job": "complaints" })).await;
+    }
+    assert_eq!((until(&world, &id, |_| true).await["state"].clone(), sent_back(&world)), (json!("pending"), vec![40]));
+    assert_eq!(count(&world, &id, "MERCHANT_CONFIRM_COMPLETE"), 1, "once for the refund");
+    assert_eq!(incidents(&world).await[0]["status"], "open");
+    let (status, answer) = about(&world, "refundComplaint", &id, json!({})).await;
+    assert_eq!((status, &answer["field"]), (400, &json!("refund_fee")), "{answer}");
+    let again = json!({ "refund_fee": 10 });
+    about(&world, "refundComplaint", &id, again.clone()).await;
+    world.until(|order| order["refund_fee"] == 50, "AGAIN_1").await;
+    for _ in 0..2 {
+        let (status, answer) = about(&world, "refundComplaint", &id, again.clone()).await;
+        assert_eq!((status, &answer["data"]["complaint"]["state"]), (200, &json!("processed")), "{answer}");
+    }
+    assert_eq!(sent_back(&world), [40, 10]);
+    assert_eq!((count(&world, &id, "MERCHANT_CONFIRM_COMPLETE"), incidents(&world).await.len()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_complaint_that_is_opened_again_at_alipay_stays_open() {
+    let world = looking(Mode::default()).await;
+    sold(&world, "AGAIN_2", json!({ "provider": "alipay" })).await;
+    let id = world.sandbox.complain("AGAIN_2", &wish("OTHERS")).expect("a complaint");
+    until(&world, &id, |_| true).await;
+    let data = json!({ "provider": "alipay", "complaint_id": id, "refund_fee": 40 });
+    call(&world, "refundComplaint", data).await;
+    world.until(|order| order["refund_fee"] == 40, "AGAIN_2").await;
+    world.run(json!({ "job": "complaints" })).await;
+    until(&world, &id, |own| own["state"] == "processed").await;
+    world.sandbox.complain_more(&id, "还差六十").expect("more");
+    for _ in 0..2 {
+        world.run(json!({ "job": "complaints" })).await;
+    }
+    assert_eq!(until(&world, &id, |_| true).await["state"], "pending");
+    assert_eq!((count(&world, &id, "MERCHANT_FEEDBACK"), sent_back(&world)), (1, vec![40]));
+    assert_eq!(incidents(&world).await[0]["status"], "open");
+}
+
+#[tokio::test]
+async fn an_answer_at_alipay_is_sent_once_until_the_payer_writes_again() {
+    let world = looking(Mode::default()).await;
+    sold(&world, "ANSWER_3", json!({ "provider": "alipay" })).await;
+    let id = world.sandbox.complain("ANSWER_3", &wish("OTHERS")).expect("a complaint");
+    for round in 1..=2 {
+        for _ in 0..2 {
+            let data = json!({ "provider": "alipay", "complaint_id": id, "response_content": "已补发" });
+            let (status, answer) = call(&world, "answerComplaint", data).await;
+            assert_eq!(status, 200, "{answer}");
+        }
+        assert_eq!(count(&world, &id, "MERCHANT_RESPONSE"), round);
+        world.sandbox.complain_more(&id, "还是没有").expect("more");
+    }
+}
+
+#[tokio::test]
+async fn merchants_with_one_account_are_told_of_each_complaint_once() {
+    let world = World::with(Mode::default(), |config| {
+        for node in config["wxpay"].as_object_mut().expect("nodes").values_mut() {
+            node["complaints"] = json!(true);
+        }
+        config["merchants"] = json!({ "twin": { "wxpay": config["wxpay"].clone() } });
+    })
+    .await;
+    let mine = complained(&world, "SHARED_1", "OTHERS").await;
+    sold(&world, "SHARED_2", json!({ "pid": "twin" })).await;
+    let twins = world.sandbox.complain("SHARED_2", &wish("OTHERS")).expect("a complaint");
+    for hour in 2..5 {
+        let run = world.run(json!({ "job": "complaints", "time": at_hour(hour) })).await;
+        assert_eq!(run["errors"], 0, "{run}");
+    }
+    for pid in ["default", "twin"] {
+        call(&world, "subscribeComplaints", json!({ "provider": "wxpay", "pid": pid })).await;
+        for id in [&mine, &twins] {
+            let notice = world.sandbox.callback_of(Some(Provider::Wxpay), id, CallbackKind::Complaint);
+            assert_eq!(world.sandbox.send(&notice.expect("a notice")).await.expect("an answer").0 / 100, 2);
+        }
+    }
+    for (pid, id) in [("twin", &mine), ("default", &twins)] {
+        let (status, answer) = about(&world, "completeComplaint", id, json!({ "pid": pid })).await;
+        assert_eq!((status, &answer["code"]), (404, &json!(2060)), "{pid}: {answer}");
+    }
+    assert_eq!((incidents(&world).await.len(), world.kind("complaint").await.len()), (2, 2));
+    assert_eq!(until(&world, &mine, |_| true).await["merchant"], "default");
+    assert_eq!(until(&world, &twins, |_| true).await["merchant"], "twin");
+}
+
+/// An hour of today, UTC, as the schedule tells it.
+fn at_hour(hour: u8) -> String {
+    format!("{}T{hour:02}:00:00Z", Day::of((system_clock())()))
+}
+
+#[tokio::test]
+async fn what_a_list_lacks_is_left_out_and_rung_for_once_a_day() {
+    let world = looking(Mode::default()).await;
+    let incomplete = ComplaintWish { incomplete: true, ..wish("OTHERS") };
+    sold(&world, "LACK_1", json!({})).await;
+    world.sandbox.complain("LACK_1", &incomplete).expect("a complaint");
+    let whole = complained(&world, "LACK_2", "OTHERS").await;
+    let (log, _open) = Log::open();
+    let alarms = || log.events().iter().filter(|line| line.contains("complaints_failed")).count();
+    let run = async |hour: u8| {
+        let run = world.run(json!({ "job": "complaints", "provider": "wxpay", "time": at_hour(hour) })).await;
+        assert_eq!(run["errors"], 1, "{run}");
+    };
+    for hour in [2, 1, 3] {
+        run(hour).await;
+    }
+    assert_eq!((alarms(), world.kind("complaint").await.len()), (1, 1));
+    assert_eq!(until(&world, &whole, |_| true).await["out_trade_no"], "LACK_2");
+    for hour in [2, 1, 3] {
+        world.sandbox.misbehave(Fault::once(Op::Complaints, Misbehaviour::Garbage));
+        run(hour).await;
+    }
+    assert_eq!(alarms(), 2, "and for a list that is none");
 }
 
 #[tokio::test]

@@ -57,6 +57,8 @@ pub struct Complaint {
     pub process_code: Option<String>,
     /// Alipay: a consumers' complaint, and not one about a trade of a mini program.
     pub risk: bool,
+    /// WeChat: it is told without its time.
+    pub incomplete: bool,
     pub lines: Vec<ComplaintLine>,
 }
 
@@ -72,6 +74,8 @@ pub struct ComplaintWish {
     pub phone: String,
     /// Alipay: a consumers' complaint, of which nobody is told.
     pub risk: bool,
+    /// WeChat: it is told without its time.
+    pub incomplete: bool,
 }
 
 impl Default for ComplaintWish {
@@ -81,6 +85,7 @@ impl Default for ComplaintWish {
             detail: "付了款，没有收到".to_owned(),
             phone: "13812345678".to_owned(),
             risk: false,
+            incomplete: false,
         }
     }
 }
@@ -125,7 +130,7 @@ impl Complaint {
         let asked = (self.problem_type == "REFUND").then_some(self.amount);
         json!({
             "complaint_id": self.id,
-            "complaint_time": ids::rfc3339(self.created),
+            "complaint_time": (!self.incomplete).then(|| ids::rfc3339(self.created)),
             "complaint_detail": self.detail,
             "complaint_state": self.state,
             "complaint_order_info": [{

@@ -502,6 +502,7 @@ impl State {
             approved: false,
             process_code: None,
             risk: wish.risk,
+            incomplete: wish.incomplete,
             lines: vec![first],
         });
         self.tell_complaint(self.complaints.len() - 1, "CREATE_COMPLAINT", now);

@@ -153,8 +153,18 @@ pub struct ComplaintRefund {
     pub out_refund_no: String,
     /// How much.
     pub refund_fee: Fen,
-    /// The try: another is made when the provider gave the one before it up.
+    /// The try: another is made when the provider gave the one before it up, and for a complaint that was opened again.
     pub n: u64,
+    /// How often the payer had complained when it was decided.
+    #[serde(default = "first_time")]
+    pub times: u64,
+    /// The complaint has ended since it was decided: one that is open was opened again.
+    #[serde(default)]
+    pub ended: bool,
+}
+
+const fn first_time() -> u64 {
+    1
 }
 
 /// A complaint in the ledger.
@@ -189,6 +199,17 @@ pub struct ComplaintRecord {
 }
 
 impl ComplaintRecord {
+    /// Whether the payer has gone on with it since its refund was decided: the refund is no answer to that.
+    pub fn is_reopened(&self) -> bool {
+        let since = |refund: &ComplaintRefund| refund.ended || refund.times != self.complaint.times;
+        self.complaint.state.is_open() && self.refund.as_ref().is_some_and(since)
+    }
+
+    /// Whether it is to be completed once its refund has arrived.
+    pub fn awaits_refund(&self) -> bool {
+        self.complaint.state.is_open() && self.refund.is_some() && !self.is_reopened()
+    }
+
     /// What a reply shows of it.
     pub fn shown(&self) -> Value {
         let complaint = &self.complaint;

@@ -7,7 +7,7 @@
 use super::Context;
 use super::holder::find_order;
 use super::incident_record::ring;
-use domain::{Code, Complaint, ComplaintOrder, ComplaintRecord, Failure, Order, Provider};
+use domain::{Code, Complaint, ComplaintOrder, ComplaintRecord, ComplaintRefund, Failure, Order, Provider};
 use providers::{CallError, ComplaintDesk};
 use serde_json::json;
 use store::{ComplaintChange, ComplaintWritten, HistoryEntry, Incident, IncidentMove, IncidentName, StoreError};
@@ -83,14 +83,18 @@ async fn keep(
         create_date: read.map_or(now, |read| read.create_date),
         update_date: now,
         answer: read.and_then(|read| read.answer.clone()),
-        refund: read.and_then(|read| read.refund.clone()),
+        refund: read
+            .and_then(|read| read.refund.clone())
+            .map(|refund| ComplaintRefund { ended: refund.ended || !said.state.is_open(), ..refund }),
         complaint: said,
     };
     let incident = incident_of(&becomes);
     let becomes = ComplaintRecord { incident_id: incident.id(), ..becomes };
-    if let Some(read) =
-        read.filter(|read| read.complaint == becomes.complaint && read.out_trade_no == becomes.out_trade_no)
-    {
+    if let Some(read) = read.filter(|read| {
+        read.complaint == becomes.complaint
+            && read.out_trade_no == becomes.out_trade_no
+            && read.refund == becomes.refund
+    }) {
         return Ok(Some(Seen { record: read.clone(), new: false }));
     }
     let moves = moves(read.map(|read| &read.complaint), &becomes.complaint);
@@ -149,6 +153,43 @@ pub(super) fn incident_of(record: &ComplaintRecord) -> Incident {
         actual: Some(actual),
         ..Incident::new(IncidentName::Complaint, record.provider, &record.merchant)
     }
+}
+
+/// The desks of all merchants that have an account at a provider, in the order of the merchants' ids.
+pub(super) async fn sharing(cx: &Context<'_>, provider: Provider, account: &str) -> Vec<ComplaintDesk> {
+    let merchants = cx.all_merchants(None).await;
+    let desks = merchants.iter().flat_map(|merchant| ComplaintDesk::of(merchant, provider));
+    desks.filter(|desk| desk.account == account).collect()
+}
+
+/// Whose a complaint is of the merchants that share an account: who has it in the table, else whose order was paid, else the
+/// first. `None` without desks, and where the provider has no complaint of that id.
+///
+/// # Errors
+/// When the table, or the provider, cannot be asked.
+pub(super) async fn owner<'a>(
+    cx: &Context<'_>,
+    desks: &'a [ComplaintDesk],
+    complaint_id: &str,
+    listed: Option<&Complaint>,
+) -> Result<Option<&'a ComplaintDesk>, Failure> {
+    let [first, _, ..] = desks else { return Ok(desks.first()) };
+    for desk in desks {
+        if cx.store.complaint(desk.provider, &desk.merchant, complaint_id).await?.is_some() {
+            return Ok(Some(desk));
+        }
+    }
+    let asked = match listed {
+        Some(_) => None,
+        None => first.find(cx.clients, complaint_id, cx.now()).await.map_err(failed)?,
+    };
+    let Some(said) = listed.or(asked.as_ref()) else { return Ok(None) };
+    for desk in desks {
+        if first_order(cx, desk.provider, &desk.merchant, said).await?.is_some() {
+            return Ok(Some(desk));
+        }
+    }
+    Ok(Some(first))
 }
 
 async fn first_order(

@@ -5,7 +5,7 @@
 //! nobody knows is looked for in what was said before it is sent again. A refund goes through `refund`, under one number for
 //! a complaint and an order; the complaint is completed once the money is back.
 
-use super::complain::{Seen, amend, failed, order_of, refresh};
+use super::complain::{Seen, amend, failed, order_of, owner, refresh, sharing};
 use super::holder::suffixed;
 use super::refund::{RefundInput, refund};
 use super::settled::Settled;
@@ -88,6 +88,14 @@ impl<'a> One<'a> {
             desks.retain(|desk| desk.account == known.account);
         }
         for desk in desks {
+            if known.is_none() {
+                // Of merchants that share the account one has the complaint.
+                let shared = sharing(cx, self.provider, &desk.account).await;
+                let owner = owner(cx, &shared, self.id, None).await?;
+                if owner.is_none_or(|owner| owner.merchant != self.merchant) {
+                    continue;
+                }
+            }
             if let Some(seen) = refresh(cx, &desk, self.id, by).await? {
                 return Ok((desk, seen.record));
             }
@@ -270,7 +278,8 @@ pub struct ComplaintRefunded {
 }
 
 /// Refunds an order that is complained of, once for the complaint, and completes the complaint when the money is back. The
-/// same request again goes on where this one stopped.
+/// same request again goes on where this one stopped. A complaint that the payer has opened again may be refunded again, by
+/// a request that says how much.
 ///
 /// # Errors
 /// The field's code for bad input; 404; 409 when the complaint is done with, when it is about no order or several of ours,
@@ -294,6 +303,9 @@ pub async fn refund_complaint(
     }
     // The money that is back may have ended it.
     let record = refresh(cx, &desk, one.id, by).await?.map_or(record, |seen| seen.record);
+    if !record.awaits_refund() {
+        return Ok(ComplaintRefunded { record, order, refund: made });
+    }
     let record = end(cx, &desk, record, (true, Some(REFUNDED), None), by).await?;
     Ok(ComplaintRefunded { record, order, refund: made })
 }
@@ -322,6 +334,11 @@ async fn decide(
                 Some(RefundState::Closed) => n += 1,
                 // Nothing was reserved for it: another amount, or another order, may be meant now.
                 None if record.complaint.state.is_open() => {}
+                // The rest is not sent back by a request that was repeated and knows nothing of the new complaint.
+                Some(RefundState::Success) if record.is_reopened() => match wish.refund_fee {
+                    Some(_) => n += 1,
+                    None => return Err(f::REFUND_FEE.wrong("is missing, and the complaint was refunded before")),
+                },
                 _ => return as_decided(&record, known, wish),
             }
         }
@@ -339,6 +356,8 @@ async fn decide(
             out_trade_no: order.out_trade_no,
             refund_fee,
             n,
+            times: record.complaint.times,
+            ended: false,
         };
         let amended = amend(cx, &record, by, |read| {
             (read.refund == record.refund).then(|| ComplaintRecord { refund: Some(decided.clone()), ..read.clone() })
@@ -400,12 +419,12 @@ async fn target(cx: &Context<'_>, record: &ComplaintRecord, named: Option<&str>)
     }
 }
 
-/// Completes a complaint whose refund has brought the money back, where that was left.
+/// Completes a complaint whose refund has brought the money back, where that was left and the payer has not gone on since.
 ///
 /// # Errors
 /// As [`complete_complaint`].
 pub(super) async fn bring_on(cx: &Context<'_>, desk: &ComplaintDesk, record: ComplaintRecord) -> Result<bool, Failure> {
-    let Some(decided) = record.refund.as_ref().filter(|_| record.complaint.state.is_open()) else { return Ok(false) };
+    let Some(decided) = record.refund.as_ref().filter(|_| record.awaits_refund()) else { return Ok(false) };
     let made = cx.store.refund(&decided.out_trade_no, &decided.out_refund_no).await?;
     if made.is_none_or(|refund| refund.state != RefundState::Success) {
         return Ok(false);
@@ -446,10 +465,15 @@ pub async fn subscribe_complaints(cx: &Context<'_>, fields: &Fields<'_>) -> Resu
 /// When the table, or the provider, cannot be asked.
 pub(super) async fn settle_complaint(cx: &Context<'_>, notice: &ComplaintNotice) -> Result<Settled, Failure> {
     let desks = desks(cx, notice.provider, &notice.merchant).await?;
-    let Some(desk) = desks.into_iter().find(|desk| desk.account == notice.account) else {
+    if desks.iter().all(|desk| desk.account != notice.account) {
         return Err(Failure::new(Code::PROVIDER).private("the configuration no longer has the merchant number"));
+    }
+    let shared = sharing(cx, notice.provider, &notice.account).await;
+    let seen = match owner(cx, &shared, &notice.complaint_id, None).await? {
+        Some(owner) => refresh(cx, owner, &notice.complaint_id, "callback").await?,
+        None => None,
     };
-    match refresh(cx, &desk, &notice.complaint_id, "callback").await? {
+    match seen {
         Some(Seen { new, .. }) => Ok(Settled { incident: new, ..Settled::default() }),
         None => {
             tracing::warn!(provider = %notice.provider, merchant = notice.merchant, "a notice of a complaint that the provider does not have");

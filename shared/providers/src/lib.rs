@@ -553,8 +553,23 @@ pub struct ShippingStanding {
 pub struct ComplaintPage {
     /// The complaints.
     pub complaints: Vec<Complaint>,
+    /// How many more there are that lack a field and are left out.
+    pub incomplete: u64,
     /// The next page, where there may be one.
     pub next: Option<u64>,
+}
+
+impl ComplaintPage {
+    pub(crate) fn of(rows: impl Iterator<Item = Option<Complaint>>, next: Option<u64>) -> Self {
+        let mut page = Self { complaints: Vec::new(), incomplete: 0, next };
+        for row in rows {
+            match row {
+                Some(complaint) => page.complaints.push(complaint),
+                None => page.incomplete += 1,
+            }
+        }
+        page
+    }
 }
 
 /// What a payer who complains is answered.

@@ -23,6 +23,8 @@ const TRADE_FINISH: &str = "alipay.merchant.tradecomplain.feedback.submit";
 const PAGE: u64 = 20;
 /// From this page on the list is that of trades.
 const TRADES: u64 = 1_000_000;
+/// The merchant's role in what was said.
+const MERCHANT: &str = "MERCHANT";
 /// A day, less a second.
 const DAY_END: std::time::Duration = std::time::Duration::from_secs(86_399);
 
@@ -63,10 +65,10 @@ pub(super) async fn list(
             Ok(fields) => {
                 let found = rows(&fields, "complaint_list");
                 let next = if found.len() as u64 >= PAGE { page + 1 } else { TRADES };
-                Ok(ComplaintPage { complaints: read_all(&found, risk)?, next: Some(next) })
+                Ok(ComplaintPage::of(found.iter().map(risk), Some(next)))
             }
             Err(CallError::Refused(refusal)) if refusal.meaning == Meaning::Unheard => {
-                Ok(ComplaintPage { complaints: Vec::new(), next: Some(TRADES) })
+                Ok(ComplaintPage::of(std::iter::empty(), Some(TRADES)))
             }
             Err(error) => Err(error),
         };
@@ -76,15 +78,10 @@ pub(super) async fn list(
     let fields = call(cx, node, TRADE_LIST, biz).await?;
     let found = rows(&fields, "trade_complain_infos");
     let next = (found.len() as u64 >= PAGE).then_some(page + 1);
-    Ok(ComplaintPage { complaints: read_all(&found, trade)?, next })
+    Ok(ComplaintPage::of(found.iter().map(trade), next))
 }
 
 type Read = fn(&Map<String, Value>) -> Option<Complaint>;
-
-fn read_all(rows: &[Map<String, Value>], read: Read) -> Result<Vec<Complaint>, CallError> {
-    let all = rows.iter().map(read).collect::<Option<Vec<_>>>();
-    all.ok_or_else(|| CallError::unknown("a complaint of the list is incomplete"))
-}
 
 async fn ask(cx: Cx<'_>, node: &AlipayNode, complaint_id: &str) -> Result<Option<Map<String, Value>>, CallError> {
     let answer = match risk_id(complaint_id) {
@@ -132,7 +129,7 @@ pub(super) async fn history(
             operator: role.to_owned(),
             kind: "REPLY".to_owned(),
             text: word(row, "content").and_then(Complaint::text),
-            ours: role == "MERCHANT",
+            ours: role == MERCHANT,
         }
     };
     Ok(rows(&fields, "reply_detail_infos").iter().map(line).collect())
@@ -254,6 +251,14 @@ fn risk(fields: &Map<String, Value>) -> Option<Complaint> {
     })
 }
 
+/// Whether the last word of what was said is not the merchant's; of one moment the last of the list counts. A role that is
+/// not known counts as the payer's: an answer too many is less than none.
+fn awaits_reply(fields: &Map<String, Value>) -> bool {
+    let said = rows(fields, "reply_detail_infos");
+    let last = said.iter().max_by_key(|row| word(row, "gmt_create").and_then(clock::read));
+    last.and_then(|row| word(row, "replier_role")).is_some_and(|role| role != MERCHANT)
+}
+
 /// A complaint about a trade of a mini program.
 fn trade(fields: &Map<String, Value>) -> Option<Complaint> {
     let provider_state = bounded(fields, "status")?;
@@ -272,7 +277,7 @@ fn trade(fields: &Map<String, Value>) -> Option<Complaint> {
         mch_id: None,
         state,
         provider_state,
-        awaits_reply: false,
+        awaits_reply: state.is_open() && awaits_reply(fields),
         complained_at: word(fields, "gmt_create").and_then(clock::read)?,
         deadline: None,
         times: 1,

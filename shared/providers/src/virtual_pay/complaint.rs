@@ -51,10 +51,8 @@ pub(super) async fn list(
     let body = Days { begin_date: from.to_string(), end_date: to.to_string(), offset, limit: PAGE };
     let answer = xpay(cx.clients, node, "get_complaint_list", &body, None, cx.now).await?;
     let rows = answer.get("complaints").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let complaints = rows.iter().map(|row| read(row.as_object()?)).collect::<Option<Vec<_>>>();
-    let complaints = complaints.ok_or_else(|| CallError::unknown("a complaint of the list is incomplete"))?;
     let next = (rows.len() as u64 >= PAGE).then_some(page + 1);
-    Ok(ComplaintPage { complaints, next })
+    Ok(ComplaintPage::of(rows.iter().map(|row| read(row.as_object()?)), next))
 }
 
 /// A complaint by its id.

@@ -61,10 +61,8 @@ pub(super) async fn list(
         Some(Value::Array(rows)) => rows,
         Some(_) => return Err(CallError::unknown("the list of complaints is none")),
     };
-    let complaints = rows.iter().map(|row| read(v3, row)).collect::<Option<Vec<_>>>();
-    let complaints = complaints.ok_or_else(|| CallError::unknown("a complaint of the list is incomplete"))?;
     let next = (rows.len() as u64 >= PAGE).then_some(page + 1);
-    Ok(ComplaintPage { complaints, next })
+    Ok(ComplaintPage::of(rows.iter().map(|row| read(v3, row)), next))
 }
 
 /// A complaint by its id.
