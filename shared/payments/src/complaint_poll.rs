@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 /// How many days a run looks back, the day of the run not counted. WeChat Pay lists no more than 30 in one call.
 const LOOK_BACK: i64 = 29;
 /// The hour of the day, UTC, whose run rings for lists that cannot be read: 9 o'clock in Asia/Shanghai.
-const ALARM_HOUR: i64 = 1;
+const DAILY_HOUR: i64 = 1;
 
 /// Looks for the complaints of the last days at every merchant number whose configuration asks for it, with up to so many
 /// calls to providers, and completes those whose refund has arrived. `merchant` and `provider` narrow the run. True when
@@ -39,7 +39,7 @@ pub async fn look_for_complaints(
     let hour = clock.secs().div_euclid(3_600);
     let first = usize::try_from(hour).unwrap_or(0).checked_rem(accounts.len()).unwrap_or(0);
     accounts.rotate_left(first);
-    let alarms = hour.rem_euclid(24) == ALARM_HOUR;
+    let alarms = hour.rem_euclid(24) == DAILY_HOUR;
     for desks in accounts {
         let run = Run { cx, desks, max_calls, counts, alarms };
         if run.look((Day::of(clock).before(LOOK_BACK), Day::of(clock))).await {
