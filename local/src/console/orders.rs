@@ -23,7 +23,7 @@ const MOST_READ: usize = 400;
 const MOST_SEARCHED: usize = 200;
 /// How long a page reads on for what its filter leaves over: a subject is answered within a tenth of a second, and goes on
 /// where that ended.
-const SEARCHING: Duration = Duration::from_millis(70);
+const SEARCHING: Duration = Duration::from_millis(40);
 const FILTERING: Duration = Duration::from_millis(160);
 /// How many of what is due are looked at in each shard for those that are unpaid.
 const DUE: u8 = 40;
