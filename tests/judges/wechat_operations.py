@@ -77,7 +77,7 @@ class Operations:
             case ["v3", "bill", "fundflowbill"] if method == "GET":
                 check(set(query) == {"bill_date", "account_type", "tar_type"}, "the query")
                 check(re.fullmatch(r"\d{4}-\d\d-\d\d", query["bill_date"]), "bill_date")
-                check(query["account_type"] == "BASIC" and query["tar_type"] == "GZIP", "the query")
+                check(query["account_type"] in ("BASIC", "OPERATION", "FEES") and query["tar_type"] == "GZIP", "the query")
                 return "fund_flow", query["bill_date"], self.offer(self.funds(), "SHA1", "&tartype=gzip")
             case ["v3", "bill", "tradebill"] if method == "GET":
                 raise Refused(400, "NO_STATEMENT_EXIST", "no payment of that day", asked=True)

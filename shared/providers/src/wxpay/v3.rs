@@ -275,9 +275,9 @@ fn more_of(order: &Order) -> Map<String, Value> {
     if order.sharing.is_none()
         && let Some(settle) = more.get_mut("settle_info").and_then(Value::as_object_mut)
     {
-        settle.remove("profit_sharing");
+        settle.shift_remove("profit_sharing");
         if settle.is_empty() {
-            more.remove("settle_info");
+            more.shift_remove("settle_info");
         }
     }
     more

@@ -171,13 +171,14 @@ async fn a_partner_order_names_both_merchants() {
 async fn other_is_merged_and_never_touches_what_is_ours() {
     let server = prepay_server().await;
     let config = config_of("h5", v3_node(&server.base));
-    let order = order(json!({ "other": {
+    let mut order = order(json!({ "other": {
         "attach": "a", "goods_tag": "WXG", "profit_sharing": "Y", "support_fapiao": true, "limit_pay": "no_credit",
         "detail": "{\"cost_price\":1,\"goods_detail\":[{\"merchant_goods_id\":\"1\",\"quantity\":1,\"unit_price\":1}]}",
         "scene_info": { "device_id": "POS1", "store_info": null }, "nothing": null,
         "amount": { "total": 1 }, "appid": "wxevil", "mchid": "1", "out_trade_no": "x", "payer": { "openid": "x" },
         "notify_url": "https://evil.test", "description": "x", "time_expire": "x", "sp_mchid": "1", "sub_mchid": "1",
     } }));
+    order.sharing = Some(domain::Sharing::default());
     done(create("h5", &config, &server, &order, json!({})).await);
     let body = server.last().json();
     assert_eq!(
@@ -199,6 +200,10 @@ async fn other_is_merged_and_never_touches_what_is_ours() {
     for absent in ["payer", "nothing", "profit_sharing", "sp_mchid", "sub_mchid"] {
         assert!(body.get(absent).is_none(), "{absent}");
     }
+    // An order that is not to be shared here, because another provider's attempt began it, is not frozen either.
+    order.sharing = None;
+    done(create("h5", &config, &server, &order, json!({})).await);
+    assert!(server.last().json().get("settle_info").is_none());
 }
 
 #[tokio::test]
