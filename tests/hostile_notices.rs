@@ -204,9 +204,12 @@ fn hostile(world: &World, about: About, genuine: &SignedRequest) -> Vec<(String,
     ];
     all.extend(bodies.map(|(what, body)| (what.to_owned(), with(genuine, |r| r.body = body))));
     all.push(("altered".to_owned(), altered(genuine)));
+    if !genuine.url.contains("signature=") {
+        all.push(("spaces behind it".to_owned(), with(genuine, |r| r.body.push_str(&" ".repeat(300_000)))));
+    }
     // The signature of a push is of what it seals, and spaces behind that are nothing; it is refused for its length.
     let most = 1024 * 1024;
-    all.push(("spaces behind it".to_owned(), with(genuine, |r| r.body.push_str(&" ".repeat(most)))));
+    all.push(("a MiB of spaces behind it".to_owned(), with(genuine, |r| r.body.push_str(&" ".repeat(most)))));
     for other in ["branch", "nobody"] {
         assert!(genuine.url.contains("/default"), "{}", genuine.url);
         let elsewhere = with(genuine, |r| r.url = r.url.replace("/default", &format!("/{other}")));
