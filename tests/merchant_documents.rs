@@ -5,7 +5,7 @@ use crate::world::World;
 use axum::Router;
 use axum::body::Bytes;
 use axum::routing::post;
-use sandbox::{CallbackKind, MerchantKeys, Mode};
+use sandbox::{CallbackKind, ComplaintWish, MerchantKeys, Mode};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -81,6 +81,23 @@ async fn a_merchant_with_a_document_of_its_own_is_paid_and_refunded_and_read_onc
     stray.url = stray.url.replace("/branch", "/made-up");
     assert_eq!(shop.world.sandbox.send(&stray).await.expect("an answer").0, 401);
     assert_eq!(parameters.asked().len(), 3, "a name that is made up is asked for nowhere");
+}
+
+#[tokio::test]
+async fn a_notice_of_a_complaint_reads_no_document_of_another_merchant() {
+    let parameters = Parameters::start().await;
+    let shop = shop(&parameters).await;
+    let callback = shop.paid_there("DOC_COMPLAINT", json!({})).await;
+    assert!(shop.taken(&callback).await, "{}", shop.log());
+    let subscribe = json!({ "action": "pay/subscribeComplaints", "data": { "provider": "wxpay" } });
+    let (status, answer) = shop.world.call("refund", subscribe).await;
+    assert_eq!(status, 200, "{answer}");
+    let id = shop.world.sandbox.complain("DOC_COMPLAINT", &ComplaintWish::default()).expect("a complaint");
+    let told = shop.world.sandbox.build_callback(&id, CallbackKind::Complaint);
+    assert!(shop.taken(&told).await, "{}", shop.log());
+    let (status, page) = shop.world.call("query-payment", json!({ "action": "pay/queryComplaints" })).await;
+    assert_eq!((status, &page["data"]["list"][0]["complaint_id"]), (200, &json!(id)), "{page}");
+    assert!(parameters.asked().is_empty(), "whose it is was plain by its order");
 }
 
 #[tokio::test]

@@ -155,23 +155,47 @@ pub(super) fn incident_of(record: &ComplaintRecord) -> Incident {
     }
 }
 
+/// Whose a complaint is that was asked for at one merchant's desk. The other merchants' configuration is read only where it
+/// may be theirs. `None` where the provider has no complaint of that id.
+///
+/// # Errors
+/// When the table, or the provider, cannot be asked.
+pub(super) async fn owner_for(
+    cx: &Context<'_>,
+    desk: &ComplaintDesk,
+    complaint_id: &str,
+) -> Result<Option<ComplaintDesk>, Failure> {
+    if cx.config.merchant_ids().len() < 2
+        || cx.store.complaint(desk.provider, &desk.merchant, complaint_id).await?.is_some()
+    {
+        return Ok(Some(desk.clone()));
+    }
+    let Some(said) = desk.find(cx.clients, complaint_id, cx.now()).await.map_err(failed)? else { return Ok(None) };
+    // One about several orders may be of several merchants, and the look of the schedule takes the first of them.
+    if said.orders.len() < 2 && first_order(cx, desk.provider, &desk.merchant, &said).await?.is_some() {
+        return Ok(Some(desk.clone()));
+    }
+    let shared = sharing(cx, desk.provider, &desk.account).await;
+    Ok(owner(cx, &shared, complaint_id, &said).await?.cloned())
+}
+
 /// The desks of all merchants that have an account at a provider, in the order of the merchants' ids.
-pub(super) async fn sharing(cx: &Context<'_>, provider: Provider, account: &str) -> Vec<ComplaintDesk> {
+async fn sharing(cx: &Context<'_>, provider: Provider, account: &str) -> Vec<ComplaintDesk> {
     let merchants = cx.all_merchants(None).await;
     let desks = merchants.iter().flat_map(|merchant| ComplaintDesk::of(merchant, provider));
     desks.filter(|desk| desk.account == account).collect()
 }
 
 /// Whose a complaint is of the merchants that share an account: who has it in the table, else whose order was paid, else the
-/// first. `None` without desks, and where the provider has no complaint of that id.
+/// first. `None` without desks.
 ///
 /// # Errors
-/// When the table, or the provider, cannot be asked.
+/// When the table cannot be read.
 pub(super) async fn owner<'a>(
     cx: &Context<'_>,
     desks: &'a [ComplaintDesk],
     complaint_id: &str,
-    listed: Option<&Complaint>,
+    said: &Complaint,
 ) -> Result<Option<&'a ComplaintDesk>, Failure> {
     let [first, _, ..] = desks else { return Ok(desks.first()) };
     for desk in desks {
@@ -179,11 +203,6 @@ pub(super) async fn owner<'a>(
             return Ok(Some(desk));
         }
     }
-    let asked = match listed {
-        Some(_) => None,
-        None => first.find(cx.clients, complaint_id, cx.now()).await.map_err(failed)?,
-    };
-    let Some(said) = listed.or(asked.as_ref()) else { return Ok(None) };
     for desk in desks {
         if first_order(cx, desk.provider, &desk.merchant, said).await?.is_some() {
             return Ok(Some(desk));

@@ -144,7 +144,7 @@ impl Run<'_> {
     /// Keeps what is new of a complaint. True when the budget was spent before.
     async fn keep(&self, lister: &ComplaintDesk, listed: &Complaint) -> bool {
         let id = listed.complaint_id.as_str();
-        let desk = match owner(self.cx, &self.desks, id, Some(listed)).await {
+        let desk = match owner(self.cx, &self.desks, id, listed).await {
             Ok(Some(desk)) => desk,
             Ok(None) => return false,
             Err(failure) => return self.failed(lister, &failure),

@@ -5,7 +5,7 @@
 //! nobody knows is looked for in what was said before it is sent again. A refund goes through `refund`, under one number for
 //! a complaint and an order; the complaint is completed once the money is back.
 
-use super::complain::{Seen, amend, failed, order_of, owner, refresh, sharing};
+use super::complain::{Seen, amend, failed, order_of, owner_for, refresh};
 use super::holder::suffixed;
 use super::refund::{RefundInput, refund};
 use super::settled::Settled;
@@ -90,8 +90,7 @@ impl<'a> One<'a> {
         for desk in desks {
             if known.is_none() {
                 // Of merchants that share the account one has the complaint.
-                let shared = sharing(cx, self.provider, &desk.account).await;
-                let owner = owner(cx, &shared, self.id, None).await?;
+                let owner = owner_for(cx, &desk, self.id).await?;
                 if owner.is_none_or(|owner| owner.merchant != self.merchant) {
                     continue;
                 }
@@ -465,12 +464,11 @@ pub async fn subscribe_complaints(cx: &Context<'_>, fields: &Fields<'_>) -> Resu
 /// When the table, or the provider, cannot be asked.
 pub(super) async fn settle_complaint(cx: &Context<'_>, notice: &ComplaintNotice) -> Result<Settled, Failure> {
     let desks = desks(cx, notice.provider, &notice.merchant).await?;
-    if desks.iter().all(|desk| desk.account != notice.account) {
+    let Some(desk) = desks.iter().find(|desk| desk.account == notice.account) else {
         return Err(Failure::new(Code::PROVIDER).private("the configuration no longer has the merchant number"));
-    }
-    let shared = sharing(cx, notice.provider, &notice.account).await;
-    let seen = match owner(cx, &shared, &notice.complaint_id, None).await? {
-        Some(owner) => refresh(cx, owner, &notice.complaint_id, "callback").await?,
+    };
+    let seen = match owner_for(cx, desk, &notice.complaint_id).await? {
+        Some(owner) => refresh(cx, &owner, &notice.complaint_id, "callback").await?,
         None => None,
     };
     match seen {

@@ -5,6 +5,7 @@ use crate::{CallError, ComplaintAnswer, ComplaintEnd, ComplaintPage, Merchant, N
 use domain::{Complaint, ComplaintLine, Day, Provider, UnixMs};
 
 /// Where a merchant's complaints at a provider are asked for and answered.
+#[derive(Clone)]
 pub struct ComplaintDesk {
     /// The provider.
     pub provider: Provider,
