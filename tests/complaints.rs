@@ -2,6 +2,7 @@
 //! waits for the merchant.
 
 use crate::alarms::Log;
+use crate::binaries_kit::{Shop, refund_of};
 use crate::providers_flow;
 use crate::world::World;
 use futures::future::join_all;
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use shared::app::system_clock;
 use shared::domain::Day;
 use std::time::Duration;
+use tests::dynamo_proxy::{Act, Call};
 
 const HOUR: i64 = 3_600_000;
 
@@ -276,6 +278,18 @@ async fn an_answer_whose_result_was_lost_is_not_sent_twice() {
 }
 
 #[tokio::test]
+async fn an_answer_whose_result_was_lost_is_remembered_though_another_was_refused_since() {
+    let world = told().await;
+    let id = complained(&world, "ANSWER_4", "OTHERS").await;
+    world.sandbox.misbehave(Fault::once(Op::ComplaintAnswer, Misbehaviour::SystemErrorAfterCommit));
+    assert_eq!(about(&world, "answerComplaint", &id, json!({ "response_content": "已补发" })).await.0, 504);
+    world.sandbox.misbehave(Fault::once(Op::ComplaintAnswer, Misbehaviour::Refuse));
+    assert_eq!(about(&world, "answerComplaint", &id, json!({ "response_content": "请稍等" })).await.0, 422);
+    assert_eq!(about(&world, "answerComplaint", &id, json!({ "response_content": "已补发" })).await.0, 200);
+    assert_eq!(count(&world, &id, "MERCHANT_RESPONSE"), 1);
+}
+
+#[tokio::test]
 async fn what_is_done_with_stays_so_until_the_payer_goes_on() {
     let world = told().await;
     let id = complained(&world, "DONE_1", "OTHERS").await;
@@ -335,6 +349,53 @@ async fn a_refund_that_was_interrupted_goes_on_under_its_number() {
             assert_eq!(sent_back(&world), [100], "{op:?} {what:?}");
         }
     }
+}
+
+/// A shop whose table loses the reservation of a complaint's refund: the refund is decided, and does not begin.
+async fn undecided(no: &str) -> (Shop, String) {
+    let shop = Shop::open(Mode::default()).await;
+    let callback = shop.paid_there(no, json!({})).await;
+    assert!(shop.taken(&callback).await, "{}", shop.log());
+    let id = shop.world.sandbox.complain(no, &wish("OTHERS")).expect("a complaint");
+    let reserves = |call: &Call| call.is("TransactWriteItems") && call.names("refund_reserved");
+    shop.proxy.rule(move |call| if reserves(call) { Act::Drop } else { Act::Pass });
+    let (status, answer) = about(&shop.world, "refundComplaint", &id, json!({ "refund_fee": 60 })).await;
+    assert!(status >= 500, "{answer}");
+    shop.proxy.behave();
+    (shop, id)
+}
+
+#[tokio::test]
+async fn another_amount_replaces_a_refund_that_did_not_begin_and_the_first_cannot_begin_any_more() {
+    let (shop, id) = undecided("REFUND_5").await;
+    let world = &shop.world;
+    let first = until(world, &id, |own| !own["refund"].is_null()).await["refund"]["out_refund_no"].clone();
+    let (status, answer) = about(world, "refundComplaint", &id, json!({ "refund_fee": 40 })).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_ne!(answer["data"]["out_refund_no"], first);
+    let number = first.as_str().expect("a number");
+    let (status, answer) = world.call("refund", refund_of("REFUND_5", number, 60)).await;
+    assert_eq!(status, 409, "{answer}");
+    assert_eq!(about(world, "refundComplaint", &id, json!({ "refund_fee": 60 })).await.0, 409);
+    assert_eq!(sent_back(world), [40]);
+}
+
+#[tokio::test]
+async fn the_same_amount_goes_on_with_a_refund_that_did_not_begin() {
+    let (shop, id) = undecided("REFUND_6").await;
+    let first = until(&shop.world, &id, |own| !own["refund"].is_null()).await["refund"]["out_refund_no"].clone();
+    let (status, answer) = about(&shop.world, "refundComplaint", &id, json!({ "refund_fee": 60 })).await;
+    assert_eq!((status, &answer["data"]["out_refund_no"]), (200, &first), "{answer}");
+    assert_eq!(sent_back(&shop.world), [60]);
+}
+
+#[tokio::test]
+async fn a_complaint_that_ended_before_its_refund_began_is_not_refunded_any_more() {
+    let (shop, id) = undecided("REFUND_7").await;
+    assert_eq!(about(&shop.world, "completeComplaint", &id, json!({})).await.0, 200);
+    let (status, answer) = about(&shop.world, "refundComplaint", &id, json!({ "refund_fee": 60 })).await;
+    assert_eq!((status, &answer["code"]), (409, &json!(2061)), "{answer}");
+    assert_eq!(sent_back(&shop.world), [0u64; 0]);
 }
 
 #[tokio::test]
@@ -500,6 +561,26 @@ async fn a_payment_that_no_order_was_credited_with_is_not_refunded_by_its_compla
     assert_eq!((sent_back(&world).len(), incidents(&world).await.len()), (0, 1));
     let (status, answer) = about(&world, "completeComplaint", "200000020260101000000000000", json!({})).await;
     assert_eq!((status, &answer["code"]), (404, &json!(2060)), "{answer}");
+}
+
+#[tokio::test]
+async fn a_complaint_of_a_second_payment_under_the_same_number_does_not_refund_the_first() {
+    let world = World::with(Mode::default(), |config| config["policy"] = json!({ "duplicatePayment": "wait" })).await;
+    for provider in ["alipay", "wxpay"] {
+        world.create("TWICE_C", json!({ "provider": provider })).await;
+    }
+    for provider in [Provider::Alipay, Provider::Wxpay] {
+        let how = Pay { provider: Some(provider), force: true, ..Pay::default() };
+        world.sandbox.pay("TWICE_C", how).await.expect("paid");
+        world.until(|order| order["trade_state"] == "SUCCESS", "TWICE_C").await;
+    }
+    world.incident_of("second_payment", "TWICE_C").await;
+    assert_eq!(world.order("TWICE_C").await["provider"], "alipay");
+    let of_wxpay = world.sandbox.complain("TWICE_C", &wish("OTHERS")).expect("a complaint");
+    assert_eq!(there(&world, &of_wxpay).provider, Provider::Wxpay);
+    let (status, answer) = about(&world, "refundComplaint", &of_wxpay, json!({})).await;
+    assert_eq!((status, &answer["code"]), (409, &json!(2061)), "{answer}");
+    assert_eq!(sent_back(&world), [0u64; 0]);
 }
 
 #[tokio::test]

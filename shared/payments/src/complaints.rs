@@ -13,8 +13,8 @@ use super::{Caller, Context, Fields};
 use config::DEFAULT_MERCHANT;
 use crypto::hash;
 use domain::{
-    Code, Complaint, ComplaintAnswered, ComplaintLine, ComplaintRecord, ComplaintRefund, Failure, Fen, LEASE, Order,
-    Provider, Refund, RefundState, fields as f,
+    Code, Complaint, ComplaintAnswered, ComplaintLine, ComplaintOrder, ComplaintRecord, ComplaintRefund, Failure, Fen,
+    LEASE, Order, Provider, Refund, RefundState, fields as f,
 };
 use providers::{CallError, ComplaintAnswer, ComplaintDesk, ComplaintEnd, ComplaintNotice};
 use serde_json::{Value, json};
@@ -184,7 +184,7 @@ pub async fn answer_complaint(
         }
         Err(error) => {
             // What was refused now was not sent now; one of before, of which nobody knows, may have been.
-            let back = match (&error, before) {
+            let back = match (&error, record.answer.clone()) {
                 (CallError::Refused(_), before) => before,
                 (CallError::Unknown(_), _) => Some(sending.clone()),
             };
@@ -331,8 +331,13 @@ async fn decide(
             n = known.n;
             match made.map(|refund| refund.state) {
                 Some(RefundState::Closed) => n += 1,
+                None if !record.complaint.state.is_open() => return Err(ended(&record)),
                 // Nothing was reserved for it: another amount, or another order, may be meant now.
-                None if record.complaint.state.is_open() => {}
+                None => match replaced(cx, &record, known, wish).await? {
+                    Replaced::Stands => return as_decided(&record, known, wish),
+                    Replaced::GivenUp => n += 1,
+                    Replaced::Begun => continue,
+                },
                 // The rest is not sent back by a request that was repeated and knows nothing of the new complaint.
                 Some(RefundState::Success) if record.is_reopened() => match wish.refund_fee {
                     Some(_) => n += 1,
@@ -370,6 +375,37 @@ async fn decide(
     Err(Code::BUSY.into())
 }
 
+/// What came of a decision that no refund was begun for, when the next request came.
+enum Replaced {
+    /// The request means the same.
+    Stands,
+    /// It means something else, and the refund will not begin any more, whoever was about to.
+    GivenUp,
+    /// It has begun meanwhile.
+    Begun,
+}
+
+/// Gives a decision up whose refund was not begun, unless the request means the same.
+async fn replaced(
+    cx: &Context<'_>,
+    record: &ComplaintRecord,
+    known: &ComplaintRefund,
+    wish: &Wish<'_>,
+) -> Result<Replaced, Failure> {
+    let order = cx.store.order(&known.out_trade_no).await?.ok_or(Code::NO_ORDER)?;
+    let attempt = order.paid_attempt().unwrap_or(order.current());
+    let refund = Refund::begun(&order, attempt, known.out_refund_no.clone(), known.refund_fee, cx.now());
+    let same = known.refund_fee <= order.refundable && as_decided(record, known, wish).is_ok();
+    if same && cx.store.order_of_refund(&refund).await?.is_none() {
+        return Ok(Replaced::Stands);
+    }
+    if cx.store.give_up_refund(&refund).await? {
+        return Ok(Replaced::GivenUp);
+    }
+    let begun = cx.store.refund(&known.out_trade_no, &known.out_refund_no).await?.is_some();
+    Ok(if begun { Replaced::Begun } else { Replaced::GivenUp })
+}
+
 fn as_decided(
     record: &ComplaintRecord,
     known: &ComplaintRefund,
@@ -397,10 +433,7 @@ async fn target(cx: &Context<'_>, record: &ComplaintRecord, named: Option<&str>)
     let mut other = false;
     for complained in &record.complaint.orders {
         let Some(order) = order_of(cx, record.provider, &record.merchant, complained).await? else { continue };
-        let by_number = complained.number.as_deref();
-        let paid = order.paid_attempt().is_some_and(|paid| by_number.is_some_and(|number| paid.has_number(number)));
-        let same = complained.transaction_id.is_some() && complained.transaction_id == order.transaction_id;
-        match paid || same {
+        match is_credited_with(&order, record, complained) {
             true if found.iter().all(|own| own.out_trade_no != order.out_trade_no) => found.push(order),
             true => {}
             false => other = true,
@@ -416,6 +449,17 @@ async fn target(cx: &Context<'_>, record: &ComplaintRecord, named: Option<&str>)
         (0, false) => Err(Code::NO_ORDER.into()),
         (_, _) => Err(f::OUT_TRADE_NO.wrong("is missing, and the complaint is about several orders")),
     }
+}
+
+/// Whether an order was credited with a payment that is complained of. Attempts at different providers share a number, so
+/// that the number alone says nothing.
+fn is_credited_with(order: &Order, record: &ComplaintRecord, complained: &ComplaintOrder) -> bool {
+    let Some(paid) = order.paid_attempt() else { return false };
+    if paid.provider != record.provider || paid.merchant != record.merchant {
+        return false;
+    }
+    let same = complained.transaction_id.is_some() && complained.transaction_id == order.transaction_id;
+    same || complained.number.as_deref().is_some_and(|number| paid.has_number(number))
 }
 
 /// Completes a complaint whose refund has brought the money back, where that was left and the payer has not gone on since.

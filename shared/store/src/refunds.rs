@@ -82,6 +82,15 @@ impl Store {
         format!("{out_trade_no}#{attempt}#{number}")
     }
 
+    /// Takes the number of a refund that shall never begin: who still means to begin it finds the number taken. False when
+    /// it is taken already, because that refund was begun or given up before.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn give_up_refund(&self, refund: &Refund) -> Result<bool, StoreError> {
+        self.commit_order(vec![self.insertion(number_claim(refund))]).await
+    }
+
     /// Reserves a refund's amount and writes the refund, or `again` re-reserves for one that was refused.
     ///
     /// # Errors
