@@ -5,7 +5,7 @@ use crate::chance::chance;
 use crate::ops::{GUESSED, Luck, ORDERS, Step, number};
 use crate::stores::{self, sold};
 use crate::world::{SHARDS, TABLE, USERS, World};
-use crate::{sharing, shipping};
+use crate::{complaints, sharing, shipping};
 use sandbox::{Forgery, Misbehaviour, Op, Provider, RefundOutcome, TransferOutcome};
 use serde_json::{Value, json};
 
@@ -33,6 +33,9 @@ impl Step {
         }
         if world.shares && chance(|c| c.permille(250)) {
             return sharing::any(world);
+        }
+        if world.complains && chance(|c| c.permille(300)) {
+            return complaints::any(world);
         }
         match chance(|c| c.below(128)) {
             0..=17 => Self::Create(creation(world)),
@@ -99,6 +102,11 @@ fn creation(world: &World) -> Value {
         }
         4 | 5 => data["provider"] = json!("alipay"),
         _ => data["provider"] = json!("vkspay"),
+    }
+    // Complaints are APIv3's, and the second merchant's.
+    if world.complains && chance(|c| c.permille(500)) {
+        data["provider"] = json!("wxpay");
+        data["pid"] = json!("second");
     }
     if world.ships && data["provider"] == "wxpay" && chance(|c| c.permille(800)) {
         shipping::in_mini_program(&mut data);

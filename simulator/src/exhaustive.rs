@@ -1,6 +1,7 @@
 //! Small scopes, whole: two callbacks and two refunds of one order, with a death at every await.
 
 use crate::authorizations::{Authorizing, asking, payout};
+use crate::complaints::Complaining;
 use crate::laws::{self, Seen};
 use crate::ops::{Luck, Step, number};
 use crate::stores::{self, Sale, Shape};
@@ -8,7 +9,7 @@ use crate::world::{GOODS, TABLE, World};
 use crate::{Mortal, heal, virtually};
 use crate::{sharing, shipping};
 use futures::future::join_all;
-use sandbox::{AuthorizationOutcome, Fault, Misbehaviour, Op, Pay, Provider};
+use sandbox::{AuthorizationOutcome, ComplaintWish, Fault, Misbehaviour, Op, Pay, Provider, RefundOutcome};
 use serde_json::json;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -84,10 +85,20 @@ pub enum Scope {
     TakenBackFirst,
     /// A return and a refund at once under one number, where the provider takes both for one.
     OneSeries,
+    /// Two refunds at once, of different amounts, of one complaint.
+    Complained,
+    /// A complaint that was refunded and opened again, told of while the schedule looks.
+    Reopened,
+    /// The same answer to a complaint twice at once, taken though its provider said otherwise.
+    Answered,
+    /// A refund that got stuck, sent to a card twice at once.
+    Carded,
+    /// A refund that got stuck and was sent to a card, told of and asked about once it has arrived.
+    Mended,
 }
 
 /// All of them.
-pub const SCOPES: [Scope; 32] = [
+pub const SCOPES: [Scope; 37] = [
     Scope::Callbacks,
     Scope::Refunds,
     Scope::Late,
@@ -120,6 +131,11 @@ pub const SCOPES: [Scope; 32] = [
     Scope::Shared,
     Scope::TakenBackFirst,
     Scope::OneSeries,
+    Scope::Complained,
+    Scope::Reopened,
+    Scope::Answered,
+    Scope::Carded,
+    Scope::Mended,
 ];
 
 fn created(provider: &str, kind: &str) -> Step {
@@ -208,6 +224,16 @@ impl Scope {
         matches!(self, Self::Shared | Self::TakenBackFirst | Self::OneSeries)
     }
 
+    /// Whether its order is paid to the merchant of APIv3, which alone has complaints and bank cards.
+    const fn is_second(self) -> bool {
+        matches!(self, Self::Complained | Self::Reopened | Self::Answered | Self::Carded | Self::Mended)
+    }
+
+    /// Whether its order's payer complains.
+    const fn is_complained(self) -> bool {
+        matches!(self, Self::Complained | Self::Reopened | Self::Answered)
+    }
+
     /// Whether its order is paid though that is closed.
     const fn is_forced(self) -> bool {
         matches!(self, Self::Late | Self::Changed)
@@ -251,6 +277,14 @@ impl Scope {
             });
             sharing::may_be_shared(&mut order);
             return Step::Create(order).run(world).await;
+        }
+        if self.is_second() {
+            return Step::Create(json!({
+                "provider": "wxpay", "pid": "second", "out_trade_no": NO, "total_fee": 100, "subject": "sim",
+                "type": self.kind(), "vk_platform": "h5", "needQRcode": true, "custom": { "user_id": "user_0" },
+            }))
+            .run(world)
+            .await;
         }
         let create = || created(self.payee().name(), self.kind()).run(world);
         if self == Self::Rivals {
@@ -367,11 +401,7 @@ impl Scope {
                 Step::Sale(Sale::TakeBack(0, Some(40_000))).run(world).await;
                 [Step::Sale(Sale::Told(0)), Step::Sale(Sale::ToldTakenBack(0))]
             }
-            Self::Accepted => {
-                Step::Sale(Sale::Told(0)).run(world).await;
-                Step::Sale(Sale::TakeBack(0, Some(40_000))).run(world).await;
-                [Step::Sale(Sale::ToldTakenBack(0)), Step::Resolve(incident(world), "accept")]
-            }
+            Self::Accepted => accepted(world).await,
             Self::Old => {
                 Step::Sale(Sale::TakeBack(0, None)).run(world).await;
                 tokio::time::advance(Duration::from_mins(20)).await;
@@ -392,7 +422,37 @@ impl Scope {
             Self::Shared => shared_and_refunded(world, payee).await,
             Self::TakenBackFirst => taken_back_first(world, payee).await,
             Self::OneSeries => returned_and_refunded(world, payee).await,
+            Self::Complained | Self::Reopened | Self::Answered | Self::Carded | Self::Mended => {
+                self.about_a_refund(world).await?
+            }
             Self::Callbacks | Self::Late | Self::Forwarded | Self::Moved | Self::Kept => [told(payee), told(payee)],
+        })
+    }
+
+    /// The same, about a complaint or a refund that got stuck.
+    async fn about_a_refund(self, world: &World) -> Result<[Step; 2], String> {
+        let payee = self.payee();
+        Ok(match self {
+            Self::Complained => {
+                let id = complained(world, payee).await?;
+                [40, 30].map(|fee| Step::Complaint(Complaining::Refund(id.clone(), Some(fee))))
+            }
+            Self::Reopened => reopened(world, payee).await?,
+            Self::Answered => {
+                let id = complained(world, payee).await?;
+                world.sandbox.misbehave(Fault::once(Op::ComplaintAnswer, Misbehaviour::SystemErrorAfterCommit));
+                [(); 2].map(|()| Step::Complaint(Complaining::Answer(id.clone(), "马上处理")))
+            }
+            Self::Mended => {
+                stuck(world, payee).await;
+                card().run(world).await;
+                world.sandbox.settle_refund(&refund_number(), RefundOutcome::Success);
+                [Step::ToldRefund(refund_number()), Step::QueryRefund(NO.to_owned())]
+            }
+            _ => {
+                stuck(world, payee).await;
+                [card(), card()]
+            }
         })
     }
 
@@ -417,6 +477,20 @@ impl Scope {
                 let _ = world.sandbox.pay(NO, Pay { force: false, ..self.way(Provider::Alipay) }).await;
             }
             Self::Authorized => Step::Transfer(payout(AUTHORIZED)).run(world).await,
+            // Who was told that nobody knows asks again, once nobody is sending it any more.
+            Self::Complained | Self::Answered => {
+                tokio::time::advance(Duration::from_mins(2)).await;
+                let id = world.sandbox.complaints().first().map(|complaint| complaint.id.clone()).unwrap_or_default();
+                let again = match self {
+                    Self::Answered => Complaining::Answer(id, "马上处理"),
+                    _ => Complaining::Refund(id, Some(40)),
+                };
+                for made in world.sandbox.refunds() {
+                    world.sandbox.settle_refund(&made.out_refund_no, RefundOutcome::Success);
+                }
+                Step::QueryRefund(NO.to_owned()).run(world).await;
+                Step::Complaint(again).run(world).await;
+            }
             _ => {}
         }
     }
@@ -440,6 +514,13 @@ async fn given_and_taken_back(world: &World) -> Result<[Step; 2], String> {
 async fn move_type(world: &World, to_receiver: bool) {
     world.moved(to_receiver);
     tokio::time::advance(Duration::from_mins(6)).await;
+}
+
+/// Bought late and taken back in part, which the store has not told yet.
+async fn accepted(world: &World) -> [Step; 2] {
+    Step::Sale(Sale::Told(0)).run(world).await;
+    Step::Sale(Sale::TakeBack(0, Some(40_000))).run(world).await;
+    [Step::Sale(Sale::ToldTakenBack(0)), Step::Resolve(incident(world), "accept")]
 }
 
 /// The only incident, if there is one.
@@ -494,6 +575,46 @@ async fn returned_and_refunded(world: &World, payee: Provider) -> [Step; 2] {
     [Step::ReturnShare(back), refund(1)]
 }
 
+/// Paid and complained of, and the complaint told. Its id.
+async fn complained(world: &World, payee: Provider) -> Result<String, String> {
+    told(payee).run(world).await;
+    Step::Complaint(Complaining::Subscribe).run(world).await;
+    let id = world.sandbox.complain(NO, &ComplaintWish::default())?;
+    Step::Complaint(Complaining::Told(id.clone())).run(world).await;
+    Ok(id)
+}
+
+/// Complained of, refunded in part, and opened again.
+async fn reopened(world: &World, payee: Provider) -> Result<[Step; 2], String> {
+    let id = complained(world, payee).await?;
+    let refund = || Step::Complaint(Complaining::Refund(id.clone(), Some(60)));
+    refund().run(world).await;
+    for made in world.sandbox.refunds() {
+        world.sandbox.settle_refund(&made.out_refund_no, RefundOutcome::Success);
+    }
+    refund().run(world).await;
+    tokio::time::advance(Duration::from_mins(2)).await;
+    Step::Complaint(Complaining::More(id.clone())).run(world).await;
+    tokio::time::advance(Duration::from_mins(2)).await;
+    Ok([Step::Complaint(Complaining::Look), Step::Complaint(Complaining::Told(id))])
+}
+
+fn refund_number() -> String {
+    format!("{NO}_R1")
+}
+
+fn card() -> Step {
+    Step::Card(NO.to_owned(), refund_number())
+}
+
+/// Paid, and a refund of it that the payer's account does not take.
+async fn stuck(world: &World, payee: Provider) {
+    told(payee).run(world).await;
+    refund(1).run(world).await;
+    world.sandbox.settle_refund(&refund_number(), RefundOutcome::Abnormal);
+    Step::ToldRefund(refund_number()).run(world).await;
+}
+
 /// A transfer that never arrived, cancelled and sent again.
 async fn paid_out(world: &World) -> [Step; 2] {
     let payout = json!({
@@ -518,6 +639,7 @@ pub fn run(scope: Scope, seed: u64, first: usize, second: usize) -> Result<[bool
             _ => World::with_queues(seed, 0, matches!(scope, Scope::Asked | Scope::Forgotten)).await,
         };
         world.shares = scope.is_shared();
+        world.complains = scope.is_complained();
         let mut seen = Seen::default();
         scope.begin(&world).await;
         let number = scope.pay(&world).await?;

@@ -1,6 +1,7 @@
 //! What must always hold, and what must hold when all is quiet (`docs/invariants.md`).
 
 use crate::authorizations;
+use crate::complaints;
 use crate::sharing;
 use crate::shipping::{self, rank};
 use crate::stores::sold;
@@ -20,6 +21,8 @@ pub struct Seen {
     shipping: BTreeMap<String, usize>,
     /// Orders that were not delivered while all of them was on its way back or back.
     returning: BTreeSet<String>,
+    /// How often each complaint was made, as the table had it.
+    complaints: BTreeMap<String, u64>,
 }
 
 fn text<'a>(item: &'a Value, name: &str) -> &'a str {
@@ -103,7 +106,12 @@ pub fn always(world: &World, seen: &mut Seen) -> Result<(), String> {
         law!(!world.pays_a_stranger(&trade), "{} pays somebody whom its merchant never named", trade.number);
         law!(trade.refunded() <= trade.amount(), "{}: more went back than was paid", trade.number);
     }
-    authorizations::always(&world.items(TABLE))?;
+    if world.complains {
+        complaints::always(world, &mut seen.complaints)?;
+    }
+    let items = world.items(TABLE);
+    authorizations::always(&items)?;
+    not_stuck(&items)?;
     law!(!world.receiver.overlapped.load(Ordering::Relaxed), "two deliveries of one order ran at once");
     Ok(())
 }
@@ -268,6 +276,9 @@ pub fn quiet(world: &World) -> Result<(), String> {
     if world.shares {
         sharing::quiet(&items, &trades)?;
     }
+    if world.complains {
+        complaints::quiet(world, &items)?;
+    }
     for task in kinds(&items, "task") {
         law!(task["state"] != "due", "a task is still due: {task}");
     }
@@ -276,6 +287,21 @@ pub fn quiet(world: &World) -> Result<(), String> {
     for item in &items {
         let text = item.to_string();
         law!(!world.secrets.iter().any(|secret| text.contains(secret.as_str())), "a secret in an item: {text}");
+    }
+    Ok(())
+}
+
+/// Nobody is told to pay a refund by hand whose money has arrived.
+fn not_stuck(items: &[Value]) -> Result<(), String> {
+    let open = kinds(items, "incident").filter(|i| i["incident"] == "refund_abnormal" && i["status"] == "open");
+    for incident in open {
+        let arrived = |r: &&Value| {
+            r["state"] == "SUCCESS"
+                && r["out_refund_no"] == incident["out_refund_no"]
+                && r["out_trade_no"] == incident["out_trade_no"]
+        };
+        let refund = kinds(items, "refund").find(arrived);
+        law!(refund.is_none(), "a refund has arrived, and counts as stuck: {refund:?} {incident}");
     }
     Ok(())
 }
@@ -335,6 +361,8 @@ fn settled(world: &World, items: &[Value], orders: &[&Value], trade: &Trade) -> 
     });
     let incidents: Vec<&Value> = kinds(items, "incident")
         .filter(|i| paid_under(trade, text(i, "transaction_id")) && text(i, "provider") == trade.provider.name())
+        // What its payer says of it is not what it is.
+        .filter(|i| i["incident"] != "complaint")
         .collect();
     if is_reversed(trade) {
         law!(credited.is_none(), "{number} at {} was credited, and has been reversed", trade.provider.name());

@@ -8,6 +8,7 @@
 mod authorizations;
 pub mod chance;
 mod choice;
+mod complaints;
 pub mod exhaustive;
 pub mod hot;
 pub mod laws;
@@ -20,6 +21,7 @@ pub mod wires;
 pub mod world;
 
 use chance::chance;
+use complaints::Complaining;
 use futures::future::join_all;
 use laws::Seen;
 use ops::{Luck, Step};
@@ -233,6 +235,9 @@ pub async fn heal(world: &World) {
         let event = json!({ "time": ops::rfc3339(world.now()) });
         reconcile::handle(&world.app, &event).await.expect("a run in fair weather");
         Step::Work(Luck::Good).run(world).await;
+        if world.complains {
+            Step::Complaint(Complaining::Look).run(world).await;
+        }
         world.collect_records();
         let items = world.items(world::TABLE);
         let due = items.iter().filter(|item| !item["due_shard"].is_null() && !laws::is_untold(item));

@@ -1,6 +1,7 @@
 //! What happens in a run: things that callers, payers, providers, operators and AWS do.
 
 use crate::authorizations::Authorizing;
+use crate::complaints::Complaining;
 use crate::stores::Sale;
 use crate::world::{TABLE, World};
 use futures::future::join_all;
@@ -128,6 +129,8 @@ pub enum Step {
     FailReceiver(&'static str, bool, bool),
     /// Something happens in the store.
     Sale(Sale),
+    /// Something happens about complaints.
+    Complaint(Complaining),
 }
 
 /// Every queue hands out a batch, where it has one.
@@ -246,6 +249,7 @@ impl Step {
             Self::ToldShare(no, share) => taken(world, world.sandbox.notice_of_share(&no, &share)).await,
             Self::FailReceiver(account, fails, returns) => fail_receiver(world, account, fails, returns),
             Self::Sale(sale) => sale.run(world).await,
+            Self::Complaint(step) => step.run(world).await,
             Self::Receiver(down) => world.receiver.down.store(down, Ordering::Relaxed),
             Self::Misbehave(op, what) => world.sandbox.misbehave(Fault::once(op, what)),
         }

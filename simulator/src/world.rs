@@ -1,6 +1,7 @@
 //! One run's world: an empty database, a sandbox, the functions, virtual time.
 
 use crate::chance::{chance, pauses, seed};
+use crate::complaints::{Ending, looks_for_complaints};
 use crate::ops::ORDERS;
 use crate::sharing::{ALIPAY_RECEIVERS, RECEIVERS};
 use crate::stores::Sales;
@@ -127,6 +128,10 @@ pub struct World {
     pub ships: bool,
     /// Whether orders are made to be shared.
     pub shares: bool,
+    /// Whether payers complain.
+    pub complains: bool,
+    /// When complaints may have been ended.
+    pub(crate) ending: Mutex<Ending>,
     /// The orders whose shipping the merchant has reported.
     pub reported: Mutex<BTreeSet<String>>,
     /// Whether there is a store.
@@ -165,11 +170,12 @@ impl World {
     }
 
     /// The world of a seed: every fourth has a store, every fourth queues, every fourth goods in shards, every fourth a mini
-    /// program, every eighth a type that moves
-    /// between two handlers, and every eighth orders that are shared.
+    /// program, every eighth a type that moves between two handlers, every eighth orders that are shared, and every eighth
+    /// payers who complain.
     pub async fn new(number: u64, faults: usize) -> Self {
         let mut world = Self::of(number, faults, number % 4 == 2, number.is_multiple_of(4)).await;
         world.sharded = number % 4 == 1;
+        world.complains = number % 8 == 2;
         if world.sharded {
             let (pieces, shards) = chance(|c| (c.below(6) + 4, *c.pick(&SHARDS)));
             world.offer(i64::try_from(pieces).unwrap_or(4), shards, &[]);
@@ -245,6 +251,8 @@ impl World {
             put_in: AtomicI64::new(0),
             ships,
             shares: number % 8 == 6,
+            complains: false,
+            ending: Mutex::default(),
             reported: Mutex::default(),
             sells: number % 4 == 3,
             sales: Mutex::default(),
@@ -438,6 +446,16 @@ impl World {
         &merchants()[0].wechat.sub_mchid
     }
 
+    /// WeChat Pay's number of the shop's second merchant.
+    pub fn second_mchid(&self) -> &'static str {
+        &merchants()[1].wechat.mchid
+    }
+
+    /// The shop's own application at Alipay.
+    pub fn own_app_id(&self) -> &'static str {
+        &merchants()[0].alipay.app_id
+    }
+
     /// What the store signs with: the leaf's key, and its certificates.
     pub fn store_key(&self) -> (&'static str, &'static [String]) {
         let authority = &merchants()[0].apple.authority;
@@ -506,6 +524,7 @@ fn document(policy: PolicyOf, ships: bool, moved: bool) -> Value {
     config["notifyUrl"] = json!(SITE);
     config["auth"] = json!({ "default": "key", "keys": { "shop": KEY }, "createPayment": ["key", "none"] });
     config["handlers"] = json!({ "mine": { "http": { "url": RECEIVER } } });
+    looks_for_complaints(&mut config);
     if ships {
         config["shipping"] = crate::shipping::modes();
     }
