@@ -366,15 +366,22 @@ async fn a_refund_that_was_told_to_be_under_way_and_is_refused_later_is_an_incid
 async fn an_order_that_began_elsewhere_is_not_frozen_by_a_flag_that_nothing_here_could_undo() {
     let world = World::start().await;
     open(&world);
-    let shared = json!({ "provider": "vkspay", "total_fee": 1000, "other": { "profit_sharing": true } });
-    assert_eq!(world.create("SWITCH_1", shared.clone()).await.0, 200);
-    let mut again = shared;
-    again["provider"] = json!("wxpay");
-    assert_eq!(world.create("SWITCH_1", again).await.0, 200);
-    let trades = world.sandbox.trades();
-    let made = trades.iter().find(|trade| trade.provider == sandbox::Provider::Wxpay).expect("a trade");
-    assert!(made.sharing.is_none(), "frozen: {made:?}");
-    assert!(world.order("SWITCH_1").await["sharing"].is_null());
+    let begun = json!({ "provider": "vkspay", "total_fee": 1000, "other": { "profit_sharing": true } });
+    let alipay = json!({ "provider": "alipay", "vk_platform": "mp-alipay", "openid": "o_user_1" });
+    for (no, provider, paid) in [
+        ("SWITCH_1", sandbox::Provider::Wxpay, json!({ "provider": "wxpay" })),
+        ("SWITCH_2", sandbox::Provider::Alipay, alipay),
+    ] {
+        assert_eq!(world.create(no, begun.clone()).await.0, 200);
+        let mut again = begun.clone();
+        crate::world::merge(&mut again, paid);
+        let (status, answer) = world.create(no, again).await;
+        assert_eq!(status, 200, "{answer}");
+        let trades = world.sandbox.trades();
+        let made = trades.iter().find(|trade| trade.provider == provider).expect("a trade");
+        assert!(made.sharing.is_none(), "frozen: {made:?}");
+        assert!(world.order(no).await["sharing"].is_null());
+    }
 }
 
 #[tokio::test]

@@ -171,7 +171,7 @@ fn content(node: &AlipayNode, product: Product, request: &CreateRequest<'_>) -> 
         .filter(|(name, value)| !OURS.contains(&name.as_str()) && !value.is_null() && *value != "")
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    sharing::write_flag(node, &order.other, &mut biz);
+    sharing::write_flag(node, order, &mut biz);
     biz.entry("product_code").or_insert_with(|| product.code().into());
     // To be percent-encoded by whom it belongs to; a bare & would make the callback's text ambiguous.
     if let Some(raw) = text_of(&biz, "passback_params").filter(|text| text.contains('&')) {

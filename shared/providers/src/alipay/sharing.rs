@@ -9,7 +9,7 @@ use crate::alipay::AlipayNode;
 use crate::driver::Cx;
 use crate::{CallError, Meaning, ProviderClients, ReceiverRequest, Refusal, ReturnRequest, ShareRequest, text_of};
 use domain::{
-    ALIPAY_RECEIVERS, Code, Failure, Fen, ReceiverResult, ReceiverStanding, ReturnStanding, ReturnState, Share,
+    ALIPAY_RECEIVERS, Code, Failure, Fen, Order, ReceiverResult, ReceiverStanding, ReturnStanding, ReturnState, Share,
     ShareReceiver, ShareStanding, UnixMs,
 };
 use serde_json::{Map, Value, json};
@@ -31,9 +31,18 @@ fn is_yes(value: &Value) -> bool {
     matches!(value, Value::Bool(true)) || matches!(value.as_str(), Some("true" | "Y" | "1"))
 }
 
+/// Alipay's further parameters, as an object or as its text.
+fn extras_of(fields: &Map<String, Value>) -> Option<Map<String, Value>> {
+    match fields.get(EXTRAS)? {
+        Value::Object(extras) => Some(extras.clone()),
+        Value::String(text) => serde_json::from_str(text).ok(),
+        _ => None,
+    }
+}
+
 /// Whether `other` of an order has its money kept: by the flag that all providers have, or in Alipay's words.
 pub(super) fn is_shared(other: &Map<String, Value>) -> bool {
-    let own = || other.get(EXTRAS)?.as_object()?.get(FREEZE).map(is_yes);
+    let own = || extras_of(other)?.get(FREEZE).map(is_yes);
     other.get(FLAG).map(is_yes).or_else(own) == Some(true)
 }
 
@@ -42,13 +51,21 @@ pub(super) fn mark_shared(other: &mut Map<String, Value>) {
     other.insert(FLAG.to_owned(), true.into());
 }
 
-/// Says it in Alipay's words, where the product can be shared.
-pub(super) fn write_flag(node: &AlipayNode, other: &Map<String, Value>, biz: &mut Map<String, Value>) {
+/// Says it in Alipay's words, where the product can be shared. The money of an order that is not to be shared here, because
+/// another provider's attempt began it, is not frozen there, in whatever words: no action could free it.
+pub(super) fn write_flag(node: &AlipayNode, order: &Order, biz: &mut Map<String, Value>) {
     biz.shift_remove(FLAG);
-    if other.get(FLAG).is_some_and(is_yes) && can_share(node, other).is_ok() {
-        let extras = biz.entry(EXTRAS).or_insert_with(|| json!({}));
-        if let Some(extras) = extras.as_object_mut() {
+    let mut extras = extras_of(biz).unwrap_or_default();
+    if order.sharing.is_some() {
+        if order.other.get(FLAG).is_some_and(is_yes) && can_share(node, &order.other).is_ok() {
             extras.insert(FREEZE.to_owned(), "true".into());
+            biz.insert(EXTRAS.to_owned(), extras.into());
+        }
+    } else if extras.shift_remove(FREEZE).is_some() {
+        if extras.is_empty() {
+            biz.shift_remove(EXTRAS);
+        } else {
+            biz.insert(EXTRAS.to_owned(), extras.into());
         }
     }
 }

@@ -4,7 +4,7 @@ use super::alipay_kit::{
     ALIPAY, APP_ID, NOW, Script, attempt, failure, gateway, node, order, read, request, signed_answer, signed_form,
     success, with_merchant,
 };
-use domain::{Fen, ReceiverResult, ReturnState, Share, ShareReturn, ShareStanding, UnixMs};
+use domain::{Fen, ReceiverResult, ReturnState, Share, ShareReturn, ShareStanding, Sharing, UnixMs};
 use providers::{CallError, CallbackError, Gateway, Notice, ReceiverRequest, ReturnRequest, ShareRequest};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -219,6 +219,7 @@ async fn an_order_is_frozen_in_alipays_words_where_it_can_be_shared() {
     for (name, frozen) in [("app-plus", true), ("pc", true), ("wap", true), ("h5", false)] {
         let order = order(json!({
             "other": { "profit_sharing": true, "extend_params": { "sys_service_provider_id": "2088" } },
+            "sharing": Sharing::default(),
             "attempts": [attempt(json!({ "node": name, "pay_type": format!("alipay_{name}") }))],
         }));
         let script = Script::of(vec![success(
@@ -236,6 +237,44 @@ async fn an_order_is_frozen_in_alipays_words_where_it_can_be_shared() {
         assert_eq!(text.contains("royalty_freeze"), frozen, "{name}: {text}");
         assert!(!text.contains("profit_sharing"), "{name}: {text}");
     }
+}
+
+/// What `alipay.trade.create` is told for an order of this `other` in a mini program.
+async fn told(other: Value, sharing: Option<Sharing>) -> Value {
+    let mut order = order(json!({ "other": other, "attempts": [attempt(json!({ "node": "mp-alipay" }))] }));
+    order.sharing = sharing;
+    let answer = json!({ "out_trade_no": order.current().number, "trade_no": TRADE });
+    let script = Script::of(vec![success("alipay.trade.create", answer)]).await;
+    at(&script).create(&script.clients, &request(&order)).await.unwrap();
+    script.biz(0)
+}
+
+#[tokio::test]
+async fn an_order_that_is_not_to_be_shared_here_is_not_frozen_in_any_words() {
+    let own = || json!({ "royalty_freeze": "true", "sys_service_provider_id": "2088" });
+    let alone = || json!({ "royalty_freeze": "true" });
+    let rest = json!({ "sys_service_provider_id": "2088" });
+    for (other, left) in [
+        (json!({ "profit_sharing": true }), Value::Null),
+        (json!({ "extend_params": alone() }), Value::Null),
+        (json!({ "extend_params": own() }), rest.clone()),
+        (json!({ "profit_sharing": true, "extend_params": own() }), rest.clone()),
+        (json!({ "extend_params": own().to_string() }), rest.clone()),
+        // Without the word nothing is touched.
+        (json!({ "extend_params": rest.to_string() }), json!(rest.to_string())),
+    ] {
+        assert_eq!(told(other.clone(), None).await["extend_params"], left, "{other}");
+    }
+    let shared = Some(Sharing::default());
+    for (other, frozen) in [
+        (json!({ "profit_sharing": true }), alone()),
+        (json!({ "extend_params": own() }), own()),
+        (json!({ "profit_sharing": true, "extend_params": rest.to_string() }), own()),
+    ] {
+        assert_eq!(told(other.clone(), shared).await["extend_params"], frozen, "{other}");
+    }
+    let text = json!({ "extend_params": alone().to_string() });
+    assert!(gateway("mp-alipay", node(json!({}))).is_shared(text.as_object().unwrap()));
 }
 
 #[test]

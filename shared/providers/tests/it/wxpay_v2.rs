@@ -99,11 +99,13 @@ async fn each_product_gets_what_its_client_takes() {
 #[tokio::test]
 async fn other_is_merged_as_text_and_never_touches_what_is_ours() {
     let server = server(|| answer(json!({ "code_url": "weixin://x" }), false)).await;
-    let other = json!({ "other": {
-        "attach": "a&b<c>", "goods_tag": "WXG", "profit_sharing": true, "detail": { "cost_price": 1 },
-        "total_fee": "1", "mch_id": "1", "notify_url": "https://evil.test", "sign": "x", "key": "x", "openid": "x",
-    } });
-    done(create("h5", "MD5", &server, other, json!({})).await);
+    let other = |sharing: Value| {
+        json!({ "sharing": sharing, "other": {
+            "attach": "a&b<c>", "goods_tag": "WXG", "profit_sharing": true, "detail": { "cost_price": 1 },
+            "total_fee": "1", "mch_id": "1", "notify_url": "https://evil.test", "sign": "x", "key": "x", "openid": "x",
+        } })
+    };
+    done(create("h5", "MD5", &server, other(json!(domain::Sharing::default())), json!({})).await);
     let sent = server.last().xml();
     assert!(is_signed(&sent, &Secret::new(V2_KEY), false));
     assert_eq!((sent["attach"].as_str(), sent["profit_sharing"].as_str()), ("a&b<c>", "Y"));
@@ -111,6 +113,9 @@ async fn other_is_merged_as_text_and_never_touches_what_is_ours() {
     assert_eq!((sent["total_fee"].as_str(), sent["mch_id"].as_str()), ("100", MCH));
     assert!(!sent.contains_key("key") && !sent.contains_key("openid"));
     assert_eq!(sent["notify_url"], "https://pay.test/pay-notify/wxpay/default");
+    // An order that is not to be shared here, because another provider's attempt began it, is not frozen.
+    done(create("h5", "MD5", &server, other(Value::Null), json!({})).await);
+    assert!(!server.last().xml().contains_key("profit_sharing"));
 }
 
 #[tokio::test]

@@ -10,8 +10,8 @@ use crate::driver::Driver;
 use crate::wxpay::{V2, WxpayNode};
 use crate::{CallError, CreateRequest, Created, Meaning, ProviderClients, Standing, if_known};
 use crypto;
-use domain::{Attempt, Parties, Payment, Provider};
-use serde_json::{Map, Value, json};
+use domain::{Attempt, Order, Parties, Payment, Provider};
+use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ fn order_fields(request: &CreateRequest<'_>) -> Result<Params, CallError> {
     let (order, attempt) = (request.order, request.attempt);
     let expire = text::compact(order.time_expire).ok_or_else(|| ours("PARAM_ERROR", "time_expire"))?;
     let address = if attempt.client_ip.parse::<IpAddr>().is_ok() { attempt.client_ip.as_str() } else { "127.0.0.1" };
-    let mut fields = other_fields(&order.other);
+    let mut fields = other_fields(order);
     fields.extend(asked_by(attempt));
     fields.extend(params([
         ("body", order.description.as_str()),
@@ -94,10 +94,11 @@ pub(super) fn asked_by(attempt: &Attempt) -> Params {
     ])
 }
 
-/// What the order's `other` adds, as APIv2's texts; APIv3's names of the same things are understood.
-fn other_fields(other: &Map<String, Value>) -> Params {
+/// What the order's `other` adds, as APIv2's texts; APIv3's names of the same things are understood. As over APIv3, an
+/// order that is not to be shared has nothing frozen.
+fn other_fields(order: &Order) -> Params {
     let mut fields = Params::new();
-    for (key, value) in other.iter().filter(|(key, _)| !text::is_ours(key)) {
+    for (key, value) in order.other.iter().filter(|(key, _)| !text::is_ours(key)) {
         let yes = text::flag(value).map(|flag| if flag { "Y" } else { "N" });
         let (key, text) = match (key.as_str(), value) {
             ("profit_sharing", _) => ("profit_sharing", yes.unwrap_or_default().to_owned()),
@@ -116,7 +117,7 @@ fn other_fields(other: &Map<String, Value>) -> Params {
             },
             (_, other) => (key.as_str(), raw::escaped_json(&text::without_nulls(other))),
         };
-        if !text.is_empty() {
+        if !text.is_empty() && (key != "profit_sharing" || order.sharing.is_some()) {
             fields.insert(key.to_owned(), text);
         }
     }
@@ -126,7 +127,7 @@ fn other_fields(other: &Map<String, Value>) -> Params {
 /// Checks what is signed as it stands and is not JSON.
 pub(in crate::wxpay) fn check(request: &CreateRequest<'_>) -> Result<(), (&'static str, String)> {
     raw::check("openid", request.attempt.openid.as_deref().unwrap_or_default())?;
-    for (key, value) in other_fields(&request.order.other) {
+    for (key, value) in other_fields(request.order) {
         if raw::unfit(&key) || raw::unfit(&value) {
             let key: String = key.chars().take(64).collect();
             return Err(("other", format!("{key} {}, because it is signed as it stands", raw::UNFIT)));
