@@ -39,9 +39,8 @@ pub use provider::{PaymentName, Provider, Sale};
 pub use refund::{Refund, RefundState};
 pub use secret::Secret;
 pub use share::{
-    ALIPAY_RECEIVERS, MAX_RECEIVERS, MAX_SHARES, RECEIVER_MERCHANT, RECEIVER_TYPES, RELATION_TYPES, ReceiverResult,
-    ReceiverStanding, ReturnStanding, ReturnState, Share, ShareReceiver, ShareReturn, ShareStanding, ShareState,
-    Sharing, WXPAY_RECEIVERS,
+    MAX_RECEIVERS, MAX_SHARES, RECEIVER_MERCHANT, RECEIVER_TYPES, RELATION_TYPES, ReceiverResult, ReceiverStanding,
+    ReturnStanding, ReturnState, Share, ShareReceiver, ShareReturn, ShareStanding, ShareState, Sharing,
 };
 pub use shipping::{Contact, Logistics, Parcel, Shipping, ShippingMode, ShippingReport, ShippingState};
 pub use status::Status;

@@ -33,6 +33,8 @@ struct Facts {
     restores: bool,
     /// Whether a refund number is unique for one payment only, and not for the whole merchant.
     refund_numbers_of_a_payment: bool,
+    /// Whether shares, and returns of them, have their numbers from the same series as refunds.
+    shares_numbered_as_refunds: bool,
 }
 
 /// The usual: the merchant sells, and numbers are the merchant's.
@@ -42,6 +44,7 @@ const USUAL: Facts = Facts {
     sale: Sale::Merchant,
     restores: false,
     refund_numbers_of_a_payment: false,
+    shares_numbered_as_refunds: false,
 };
 
 macro_rules! providers {
@@ -69,8 +72,10 @@ macro_rules! providers {
 providers! {
     /// WeChat Pay.
     Wxpay = Facts { name: "wxpay", ..USUAL };
-    /// Alipay. Two payments may each have a refund `1` (`out_request_no`).
-    Alipay = Facts { name: "alipay", refund_numbers_of_a_payment: true, ..USUAL };
+    /// Alipay. Two payments may each have a refund `1` (`out_request_no`); a return of a share is a refund there.
+    Alipay = Facts {
+        name: "alipay", refund_numbers_of_a_payment: true, shares_numbered_as_refunds: true, ..USUAL
+    };
     /// Apple in-app purchase.
     Appleiap = Facts { name: "appleiap", sale: Sale::Store, restores: true, ..USUAL };
     /// VksPay and the epay family: personal collection.
@@ -97,6 +102,12 @@ impl Provider {
     /// Whether a refund number is unique for one payment only, and not for the whole merchant.
     pub const fn numbers_refunds_by_payment(self) -> bool {
         self.facts().refund_numbers_of_a_payment
+    }
+
+    /// Whether shares, and returns of them, have their numbers from the same series as refunds: a refund under the number of
+    /// a return would be told that it is done.
+    pub const fn numbers_shares_as_refunds(self) -> bool {
+        self.facts().shares_numbered_as_refunds
     }
 
     /// What names one payment there.

@@ -5,9 +5,9 @@
 use super::{Fen, Order, Provider, UnixMs};
 use serde::{Deserialize, Serialize};
 
-/// How many shares may be asked of one order, the end of sharing included (WeChat Pay: 50 requests of a payment).
+/// How many shares may be asked of one order, the end of sharing included; the least that a provider allows.
 pub const MAX_SHARES: u64 = 50;
-/// How many receivers a share may have (WeChat Pay: 50).
+/// How many receivers a share may have; the least that a provider allows.
 pub const MAX_RECEIVERS: usize = 50;
 
 /// What an order shares, in sums. It is there from the beginning where the provider was told that the order may be
@@ -114,15 +114,12 @@ pub struct ShareReceiver {
     pub returning: Fen,
 }
 
-/// The kind of receiver that can return what it got.
+/// The kind of receiver that is a merchant, by its number.
 pub const RECEIVER_MERCHANT: &str = "MERCHANT_ID";
-/// The kinds of receivers of WeChat Pay, the usual one first; persons return nothing.
-pub const WXPAY_RECEIVERS: [&str; 3] = [RECEIVER_MERCHANT, "PERSONAL_OPENID", "PERSONAL_SUB_OPENID"];
-/// The kinds of receivers of Alipay, the usual one first: a user id (2088 and 12 digits), or an open id of the application.
-pub const ALIPAY_RECEIVERS: [&str; 2] = ["userId", "openId"];
-/// All kinds of receivers.
-pub const RECEIVER_TYPES: [&str; 5] =
-    [WXPAY_RECEIVERS[0], WXPAY_RECEIVERS[1], WXPAY_RECEIVERS[2], ALIPAY_RECEIVERS[0], ALIPAY_RECEIVERS[1]];
+/// All kinds of receivers. Which of them a provider has, its driver says.
+pub const RECEIVER_TYPES: [&str; 5] = [RECEIVER_MERCHANT, PERSONS[0], PERSONS[1], "userId", "openId"];
+/// The kinds that return nothing: persons, where the provider tells them from merchants.
+const PERSONS: [&str; 2] = ["PERSONAL_OPENID", "PERSONAL_SUB_OPENID"];
 
 /// What a receiver can be to the merchant (`docs/protocols/merchant-operations.md#profit-sharing`).
 pub const RELATION_TYPES: [&str; 11] = [
@@ -148,11 +145,11 @@ impl ShareReceiver {
         }
     }
 
-    /// What it can still be asked to return; nothing of a person of WeChat Pay's.
+    /// What it can still be asked to return.
     pub fn returnable(&self) -> Fen {
-        match self.kind == RECEIVER_MERCHANT || ALIPAY_RECEIVERS.contains(&self.kind.as_str()) {
-            true => Fen(self.holds().0.saturating_sub(self.returning.0)),
-            false => Fen::ZERO,
+        match PERSONS.contains(&self.kind.as_str()) {
+            true => Fen::ZERO,
+            false => Fen(self.holds().0.saturating_sub(self.returning.0)),
         }
     }
 

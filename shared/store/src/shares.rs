@@ -221,9 +221,9 @@ impl Store {
 }
 
 /// The place of a number among those of the payment's refunds, where shares, returns and refunds have their numbers from
-/// one series: a return at Alipay is a refund, and a refund under its number would be told that it is done.
+/// one series.
 fn refund_like(provider: Provider, merchant: &str, no: &str, attempt: u64, number: &str) -> Option<Key> {
-    let one_series = provider == Provider::Alipay;
+    let one_series = provider.numbers_shares_as_refunds();
     one_series.then(|| Key::refund_number(provider.name(), merchant, &Store::own_number(no, attempt, number)))
 }
 

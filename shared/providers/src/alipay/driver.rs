@@ -13,8 +13,7 @@ use crate::{
 };
 use config::{Reader, Section, TransferDefaults};
 use domain::{
-    ALIPAY_RECEIVERS, Attempt, Code, Complaint, ComplaintLine, Day, Failure, Fen, Order, Refund, ReturnStanding,
-    ShareStanding, UnixMs,
+    Attempt, Code, Complaint, ComplaintLine, Day, Failure, Fen, Order, Refund, ReturnStanding, ShareStanding, UnixMs,
 };
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -147,7 +146,7 @@ impl Driver for AlipayNode {
     }
 
     fn receiver_types(&self) -> &'static [&'static str] {
-        &ALIPAY_RECEIVERS
+        &sharing::RECEIVERS
     }
 
     fn check_receiver(&self, kind: &str, account: &str) -> Result<(), &'static str> {

@@ -9,8 +9,8 @@ use crate::alipay::AlipayNode;
 use crate::driver::Cx;
 use crate::{CallError, Meaning, ProviderClients, ReceiverRequest, Refusal, ReturnRequest, ShareRequest, text_of};
 use domain::{
-    ALIPAY_RECEIVERS, Code, Failure, Fen, Order, ReceiverResult, ReceiverStanding, ReturnStanding, ReturnState, Share,
-    ShareReceiver, ShareStanding, UnixMs,
+    Code, Failure, Fen, Order, ReceiverResult, ReceiverStanding, ReturnStanding, ReturnState, Share, ShareReceiver,
+    ShareStanding, UnixMs,
 };
 use serde_json::{Map, Value, json};
 
@@ -22,6 +22,8 @@ const UNBIND: &str = "alipay.trade.royalty.relation.unbind";
 
 /// The longest number of a share, and what it is made of.
 const NUMBER: usize = 32;
+/// The kinds of receivers, the usual one first: a user id (2088 and 12 digits), or an open id of the application.
+pub(super) const RECEIVERS: [&str; 2] = ["userId", "openId"];
 /// What of an order says that its money is kept, and where Alipay wants it.
 const FLAG: &str = "profit_sharing";
 const EXTRAS: &str = "extend_params";
@@ -94,7 +96,7 @@ pub(super) fn is_number(number: &str) -> bool {
 
 /// What is wrong with a receiver's account.
 pub(super) fn check_receiver(kind: &str, account: &str) -> Result<(), &'static str> {
-    match kind == ALIPAY_RECEIVERS[0] && !is_user_id(account) {
+    match kind == RECEIVERS[0] && !is_user_id(account) {
         true => Err("must be a user id: 16 digits that begin with 2088"),
         false => Ok(()),
     }
@@ -106,7 +108,7 @@ fn object<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
 
 /// What an account is, which a return does not say.
 fn kind_of(account: &str) -> &'static str {
-    ALIPAY_RECEIVERS[usize::from(!is_user_id(account))]
+    RECEIVERS[usize::from(!is_user_id(account))]
 }
 
 pub(super) async fn share(
@@ -276,7 +278,7 @@ pub(super) async fn take_back(
         ("desc", made.description.as_str().into()),
     ]);
     if let Some(seller) = node.seller_id.as_deref().filter(|seller| is_user_id(seller)) {
-        part.extend(object([("trans_in_type", ALIPAY_RECEIVERS[0].into()), ("trans_in", seller.into())]));
+        part.extend(object([("trans_in_type", RECEIVERS[0].into()), ("trans_in", seller.into())]));
     }
     biz.insert("refund_royalty_parameters".to_owned(), json!([part]));
     let fields = Call::new("alipay.trade.refund", biz).send(clients, node, request.now).await?;

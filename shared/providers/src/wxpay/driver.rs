@@ -20,7 +20,7 @@ use crate::{
 use config::{Reader, Section, TransferDefaults};
 use domain::{
     Attempt, Code, Complaint, ComplaintLine, Day, Failure, Fen, Order, Refund, ReturnStanding, ShareStanding,
-    ShippingMode, UnixMs, WXPAY_RECEIVERS,
+    ShippingMode, UnixMs,
 };
 use serde_json::{Map, Value};
 
@@ -325,7 +325,7 @@ impl Driver for WxpayNode {
     }
 
     fn receiver_types(&self) -> &'static [&'static str] {
-        &WXPAY_RECEIVERS
+        &sharing::RECEIVERS
     }
 
     fn is_shared(&self, other: &Map<String, Value>) -> bool {

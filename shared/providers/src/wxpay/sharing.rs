@@ -8,7 +8,9 @@ use crate::common::url::segment;
 use crate::driver::Cx;
 use crate::wxpay::{V3, WxpayNode};
 use crate::{CallError, ProviderClients, ReceiverRequest, ReturnRequest, ShareRequest, if_known};
-use domain::{Attempt, Fen, ReceiverResult, ReceiverStanding, ReturnStanding, ReturnState, ShareStanding};
+use domain::{
+    Attempt, Fen, RECEIVER_MERCHANT, ReceiverResult, ReceiverStanding, ReturnStanding, ReturnState, ShareStanding,
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -18,6 +20,9 @@ const RETURNS: &str = "/v3/profitsharing/return-orders";
 const TRANSACTIONS: &str = "/v3/profitsharing/transactions";
 const ADD: &str = "/v3/profitsharing/receivers/add";
 const DELETE: &str = "/v3/profitsharing/receivers/delete";
+
+/// The kinds of receivers, the usual one first; persons return nothing.
+pub(super) const RECEIVERS: [&str; 3] = [RECEIVER_MERCHANT, "PERSONAL_OPENID", "PERSONAL_SUB_OPENID"];
 
 /// Whether `other` of an order has its money kept: by the flag of APIv2, or as it stands in APIv3.
 pub(super) fn is_shared(other: &Map<String, Value>) -> bool {

@@ -119,3 +119,11 @@ async fn the_fund_flow_bills_of_all_accounts_are_one_and_an_account_that_is_refu
         assert_eq!(told.map(|told| told.expect("of APIv3")).map_err(|_| ()), wanted, "{answers:?}");
     }
 }
+
+#[test]
+fn each_kind_of_receiver_is_one_providers() {
+    let config = config_of("h5", v3_node("https://wx.test"));
+    let wxpay = gateway(&config, "h5").receiver_types();
+    let alipay = super::alipay_kit::gateway("h5", super::alipay_kit::node(json!({}))).receiver_types();
+    assert_eq!([wxpay, alipay].concat(), domain::RECEIVER_TYPES);
+}
