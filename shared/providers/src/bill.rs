@@ -65,7 +65,7 @@ pub struct FundFlow {
 
 impl FundFlow {
     /// Takes in the lines of another account.
-    pub(crate) fn add(&mut self, other: Self) {
+    pub fn add(&mut self, other: Self) {
         for (own, more) in [
             (&mut self.lines, other.lines),
             (&mut self.income_lines, other.income_lines),

@@ -38,7 +38,7 @@ pub(super) async fn check(
                 for transfer in &flow.transfers {
                     differences += u64::from(paid_out(cx, job, account, transfer, reply).await?);
                 }
-                add(&mut sum, &flow);
+                sum.add(flow);
             }
             Err(error) => {
                 reply.errors += 1;
@@ -72,22 +72,6 @@ pub(super) async fn check(
 fn unread(state: BillState, reason: Option<String>) -> FundsReport {
     let none = Fen::ZERO;
     FundsReport { state, lines: 0, income: none, expense: none, fees: none, withdrawn: none, paid_out: none, reason }
-}
-
-fn add(sum: &mut FundFlow, flow: &FundFlow) {
-    sum.lines += flow.lines;
-    sum.fee_lines += flow.fee_lines;
-    for (sum, own) in [
-        (&mut sum.income, flow.income),
-        (&mut sum.expense, flow.expense),
-        (&mut sum.fees, flow.fees),
-        (&mut sum.fees_returned, flow.fees_returned),
-        (&mut sum.withdrawn, flow.withdrawn),
-        (&mut sum.paid_out, flow.paid_out),
-        (&mut sum.paid_back, flow.paid_back),
-    ] {
-        *sum = super::plus(*sum, own);
-    }
 }
 
 /// Whether the fees differ, and the incident of that.

@@ -7,7 +7,7 @@
 use super::bill::{cells, fetched, hashed};
 use crate::bill::{BillError, BilledTransfer, FundFlow, FundStatement, MAX_TEXT, next_line};
 use crate::wxpay::{V3, WxpayNode};
-use crate::{CallError, ProviderClients};
+use crate::{CallError, ProviderClients, Refusal};
 use domain::{Day, Fen, UnixMs};
 use std::io::{BufReader, Read};
 
@@ -29,14 +29,23 @@ pub(crate) async fn funds(
             Ok(FundStatement::Empty) => {}
             Ok(FundStatement::NotYet) => return Ok(FundStatement::NotYet),
             Ok(FundStatement::Ready(flow)) => whole.get_or_insert_default().add(flow),
-            // An account that the merchant has not.
-            Err(CallError::Refused(refusal)) if account != ACCOUNTS[0] => {
-                tracing::info!(account, code = refusal.code, "there is no fund-flow bill of this account");
+            Err(CallError::Refused(refusal)) if account != ACCOUNTS[0] && is_of_the_account(&refusal) => {
+                tracing::warn!(
+                    account,
+                    code = refusal.code,
+                    "no fund-flow bill: taken for an account that is not there"
+                );
             }
             Err(error) => return Err(error),
         }
     }
     Ok(whole.map_or(FundStatement::Empty, FundStatement::Ready))
+}
+
+/// Whether a refusal can mean that the merchant has not this account. What was not looked at, for its signature, its address
+/// or the moment, says nothing of it, and the account's payouts would be compared with nothing.
+fn is_of_the_account(refusal: &Refusal) -> bool {
+    ["NO_AUTH", "NOAUTH"].contains(&refusal.code.as_str()) || refusal.meaning.speaks_of_the_number()
 }
 
 /// The fund-flow bill of an account of a day.

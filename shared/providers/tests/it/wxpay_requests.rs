@@ -97,13 +97,18 @@ async fn a_balance_that_is_no_whole_number_of_fen_is_none() {
 }
 
 #[tokio::test]
-async fn the_fund_flow_bills_of_all_accounts_are_one_and_an_account_that_is_refused_is_left_out() {
+async fn the_fund_flow_bills_of_all_accounts_are_one_and_an_account_that_the_merchant_has_not_is_left_out() {
+    const NONE: (u16, &str) = (400, "NO_STATEMENT_EXIST");
     for (answers, wanted) in [
-        ([(400, "NO_STATEMENT_EXIST"); 3], Ok(FundStatement::Empty)),
-        ([(400, "NO_STATEMENT_EXIST"), (400, "INVALID_REQUEST"), (403, "NO_AUTH")], Ok(FundStatement::Empty)),
-        ([(400, "NO_STATEMENT_EXIST"), (400, "STATEMENT_CREATING"), (400, "NO_AUTH")], Ok(FundStatement::NotYet)),
-        ([(403, "NO_AUTH"), (400, "NO_STATEMENT_EXIST"), (400, "NO_STATEMENT_EXIST")], Err(())),
-        ([(400, "NO_STATEMENT_EXIST"), (500, "SYSTEM_ERROR"), (400, "NO_STATEMENT_EXIST")], Err(())),
+        ([NONE; 3], Ok(FundStatement::Empty)),
+        ([NONE, (400, "INVALID_REQUEST"), (403, "NO_AUTH")], Ok(FundStatement::Empty)),
+        ([NONE, (400, "STATEMENT_CREATING"), (400, "NO_AUTH")], Ok(FundStatement::NotYet)),
+        ([(403, "NO_AUTH"), NONE, NONE], Err(())),
+        ([NONE, (500, "SYSTEM_ERROR"), NONE], Err(())),
+        // What was not heard says nothing of the account.
+        ([NONE, (401, "SIGN_ERROR"), NONE], Err(())),
+        ([NONE, NONE, (401, "SIGN_ERROR")], Err(())),
+        ([NONE, NONE, (400, "INVALID_REQ_TOO_MUCH")], Err(())),
     ] {
         let server = Server::start(move |seen| {
             let at = ["account_type=BASIC", "account_type=OPERATION", "account_type=FEES"];
