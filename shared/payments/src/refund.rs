@@ -46,8 +46,6 @@ impl<'a> RefundInput<'a> {
     }
 }
 
-/// The source of what the schedule does.
-pub(super) const SCHEDULE: &str = "reconcile";
 /// How often an automatic refund number may be taken before we give up.
 const ROUNDS: usize = 16;
 /// How often a refund that got stuck may be sent to a card.
@@ -185,7 +183,9 @@ async fn repeat(
     match known.state {
         RefundState::Closed => Err(refused(&known)),
         RefundState::Processing => again(cx, order, &known).await,
-        RefundState::Success | RefundState::Refused => Box::pin(pursue(cx, order, &known, &caller.source)).await,
+        RefundState::Success | RefundState::Refused => {
+            Box::pin(pursue(cx, order, &known, &caller.source, Answered::ToWhoAsks)).await
+        }
     }
 }
 
@@ -242,7 +242,7 @@ pub(super) async fn begin(cx: &Context<'_>, order: &Order, refund: &Refund) -> R
 }
 
 /// Brings a refund on: asks about an unfinished one and sends it again where the provider never got it, begins
-/// a refused one again, leaves an ended one.
+/// a refused one again, leaves an ended one. `source` is who did that, for the history.
 ///
 /// # Errors
 /// 422 the provider refused it, 504 its outcome is not known, 409 it can no longer be reserved.
@@ -251,10 +251,11 @@ pub(super) async fn pursue(
     order: &Order,
     refund: &Refund,
     source: &str,
+    answered: Answered,
 ) -> Result<(Order, Refund), Failure> {
     let attempt = order.attempt(refund.attempt).ok_or(Code::NOT_REFUNDED)?;
     let gateway = cx.gateway(attempt).await?;
-    let sending = Sending { blind: false, unattended: source == SCHEDULE };
+    let sending = Sending { blind: false, answered };
     if refund.state == RefundState::Processing
         && let Some(stands) = waits(cx, order, refund).await?
     {
@@ -289,13 +290,22 @@ pub(super) async fn pursue(
     }
 }
 
+/// Who learns what the provider answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Answered {
+    /// Who has it sent: a caller, or a task that tries again and rings by itself.
+    #[default]
+    ToWhoAsks,
+    /// Nobody: whoever asked for the refund was told that it is under way, so a refusal is an incident.
+    ToNobody,
+}
+
 /// How a refund is sent.
 #[derive(Clone, Copy, Default)]
 struct Sending {
     /// A repetition of one that the provider may have: a refusal does not end it.
     blind: bool,
-    /// Nobody waits for the answer: whoever asked for the refund was told that it is under way, so a refusal is an incident.
-    unattended: bool,
+    answered: Answered,
 }
 
 /// Calls the provider for a reserved refund.
@@ -337,7 +347,7 @@ async fn call(
             let entry = HistoryEntry::new("refund refused", attempt.provider.name(), cx.now())
                 .with("out_refund_no", &ended.out_refund_no)
                 .with("reason", &ended.reason);
-            if sending.unattended {
+            if sending.answered == Answered::ToNobody {
                 // First told, then ended: a process that dies in between leaves an end to find again.
                 stuck(cx, &ended, ended.state.name()).await?;
             }

@@ -6,6 +6,7 @@
 use super::close::Ended;
 use super::query::Asked;
 use super::queue::{Message, Queues};
+use super::refund::Answered;
 use super::share::Paid;
 use super::watch::watched_until;
 use super::{Context, Ran, Source};
@@ -52,6 +53,8 @@ impl Counts {
     }
 }
 
+/// The source of what the schedule does, in histories.
+const SCHEDULE: &str = "reconcile";
 /// How long a run takes at most.
 pub(super) const BUDGET: Duration = Duration::from_secs(45);
 /// From then on what no provider ends is the operator's business; it is asked about once a day then.
@@ -253,7 +256,7 @@ async fn refund(
         return Ok(cx.store.due_next(claim, None).await?);
     }
     Counts::add(&counts.asked, 1);
-    let pursued = Box::pin(super::refund::pursue(cx, &order, &refund, super::refund::SCHEDULE)).await;
+    let pursued = Box::pin(super::refund::pursue(cx, &order, &refund, SCHEDULE, Answered::ToNobody)).await;
     let ended = match &pursued {
         Ok((_, refund)) => refund.state != RefundState::Processing,
         Err(failure) => [Code::REFUND_REFUSED, Code::SHARE_NOT_RETURNED].contains(&failure.code),
@@ -345,7 +348,7 @@ async fn transfer(cx: &Context<'_>, claim: &Claim, key: &str, at: UnixMs, counts
         return Ok(cx.store.due_next(claim, None).await?);
     };
     Counts::add(&counts.asked, 1);
-    let pursued = super::transfer::pursue_transfer(cx, &transfer, "reconcile").await;
+    let pursued = super::transfer::pursue_transfer(cx, &transfer, SCHEDULE).await;
     if pursued.as_ref().is_ok_and(|now| !now.state.is_open()) {
         Counts::add(&counts.transfers, 1);
         return Ok(());
@@ -497,7 +500,7 @@ async fn expire(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<Look
             Over::Waits { refused } => return Ok(Looked::Waits { refused }),
         }
     }
-    let entry = HistoryEntry::new("closed", "reconcile", cx.now()).with("reason", &"expired");
+    let entry = HistoryEntry::new("closed", SCHEDULE, cx.now()).with("reason", &"expired");
     cx.store.close_order(order, &left_open, None, cx.now(), &entry).await?;
     Ok(Looked::Done)
 }
@@ -521,7 +524,7 @@ async fn certainly_unpaid(
         });
     }
     Counts::add(&counts.asked, 1);
-    match super::close::close_attempt(cx, order, attempt, "reconcile").await {
+    match super::close::close_attempt(cx, order, attempt, SCHEDULE).await {
         Ok(ended) => {
             Counts::add(&counts.incidents, ended.incidents);
             Ok(Over::Ended)
@@ -537,10 +540,10 @@ async fn certainly_unpaid(
 /// Closes what else of an ended order may be paid, or asks about it where it cannot be closed.
 async fn end_others(cx: &Context<'_>, order: &Order, counts: &Counts) -> Result<(), Failure> {
     for attempt in order.attempts.iter().filter(|a| a.may_be_paid_again()) {
-        let entry = || HistoryEntry::new("attempt closed", "reconcile", cx.now()).with("attempt", &attempt.n);
+        let entry = || HistoryEntry::new("attempt closed", SCHEDULE, cx.now()).with("attempt", &attempt.n);
         if cx.gateway(attempt).await?.closes() {
             Counts::add(&counts.asked, 1);
-            match super::close::close_attempt(cx, order, attempt, "reconcile").await {
+            match super::close::close_attempt(cx, order, attempt, SCHEDULE).await {
                 Ok(Ended { state, incidents }) => {
                     Counts::add(&counts.incidents, incidents);
                     if state == AttemptState::Closed {

@@ -3,6 +3,7 @@
 //! claims a task by one conditional write runs it, and nobody else does while the claim lasts.
 
 use super::incident_record::alarm;
+use super::refund::Answered;
 use super::ship::{self, Kept, Outcome};
 use super::{Caller, Context, delivery};
 use config::{Forward, Target};
@@ -330,7 +331,7 @@ async fn send_back(cx: &Context<'_>, claimed: &Task, at: UnixMs) -> Result<Ran, 
     };
     let made = match claimed.attempts {
         1 => Box::pin(super::refund::begin(cx, &order, &refund)).await,
-        _ => Box::pin(super::refund::pursue(cx, &order, &refund, "policy")).await,
+        _ => Box::pin(super::refund::pursue(cx, &order, &refund, "policy", Answered::ToWhoAsks)).await,
     };
     let (end, ran) = match made {
         Ok(_) => (TaskEnd::Done, Ran::Done),
