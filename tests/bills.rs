@@ -68,6 +68,14 @@ impl World {
         self.until(|order| order["refund_fee"] == before + amount, no).await;
     }
 
+    /// How it became known that an order's refund ended well.
+    async fn ended_by(&self, no: &str) -> Value {
+        let history = self.history(no).await;
+        let ended: Vec<_> = history.iter().filter(|line| line["event"] == "refunded").collect();
+        assert_eq!(ended.len(), 1, "{history:?}");
+        ended[0]["source"].clone()
+    }
+
     /// Loses all callbacks from now on.
     fn lose_callbacks(&self) {
         self.sandbox.misbehave(Fault { on: Endpoint::op(Op::Notify), times: None, what: Misbehaviour::Lose });
@@ -404,10 +412,31 @@ async fn a_refund_that_ended_without_a_callback_is_settled_and_reported() {
     assert_eq!((reply.incidents, reply.refunds, reply.errors), (1, 1, 0));
     let order = world.order("SETTLE_1").await;
     assert_eq!((&order["refund_fee"], &order["refund_reserved"]), (&json!(60), &json!(0)));
+    assert_eq!(world.ended_by("SETTLE_1").await, "query", "the bill was the reason to ask");
     let incident = world.incident_of("bill_refund", "SETTLE_1").await;
     assert_eq!((&incident["expected"], &incident["actual"]), (&json!("PROCESSING"), &json!(60)));
     assert_eq!(world.bills(Provider::Wxpay).await.incidents, 0);
     assert_eq!(world.report(Provider::Wxpay).await["differences"], 0);
+}
+
+#[tokio::test]
+async fn a_refund_that_only_the_bill_tells_of_is_ended_by_the_bill() {
+    let world = World::start().await;
+    world.paid_at(Provider::Alipay, "TOLD_1").await;
+    world.lose_callbacks();
+    for (op, times, what) in [
+        (Op::Refund, Some(1), Misbehaviour::SystemErrorAfterCommit),
+        (Op::RefundQuery, None, Misbehaviour::KnowsNothing),
+    ] {
+        world.sandbox.misbehave(Fault { on: Endpoint::op(op), times, what });
+    }
+    let body = json!({ "out_trade_no": "TOLD_1", "out_refund_no": "TOLD_R", "refund_fee": 60 });
+    assert_eq!(world.call("refund", body).await.0, 504);
+    assert_eq!(world.order("TOLD_1").await["refund_fee"], 0);
+    let reply = world.bills(Provider::Alipay).await;
+    assert_eq!((reply.incidents, reply.refunds, reply.errors), (1, 1, 0));
+    assert_eq!(world.order("TOLD_1").await["refund_fee"], 60);
+    assert_eq!(world.ended_by("TOLD_1").await, "bill");
 }
 
 #[tokio::test]
@@ -421,6 +450,7 @@ async fn a_refund_made_elsewhere_is_recorded_when_the_provider_confirms_it() {
     assert_eq!((reply.incidents, reply.refunds, reply.errors), (1, 1, 0));
     let order = world.order("CONSOLE_1").await;
     assert_eq!((&order["refund_fee"], &order["refundable"]), (&json!(40), &json!(60)));
+    assert_eq!(world.ended_by("CONSOLE_1").await, "bill");
     let incident = world.incident_of("bill_refund", "CONSOLE_1").await;
     assert_eq!((&incident["out_refund_no"], &incident["actual"]), (&json!("CONSOLE_1_CONSOLE"), &json!(40)));
     assert_eq!(world.bills(Provider::Wxpay).await.incidents, 0);

@@ -9,6 +9,8 @@ pub enum Source {
     Callback,
     /// Asking the provider.
     Query,
+    /// The bill of a day, where asking the provider tells nothing.
+    Bill,
 }
 
 impl Source {
@@ -17,6 +19,7 @@ impl Source {
         match self {
             Self::Callback => "callback",
             Self::Query => "query",
+            Self::Bill => "bill",
         }
     }
 
@@ -24,7 +27,7 @@ impl Source {
     pub(super) const fn notify_mode(self) -> u8 {
         match self {
             Self::Callback => 1,
-            Self::Query => 0,
+            Self::Query | Self::Bill => 0,
         }
     }
 }

@@ -445,16 +445,20 @@ impl Comparison<'_, '_> {
             Some(attempt) => self.standing(&order, attempt, refund).await,
             None => None,
         };
-        let Some(mut standing) = standing else { return Ok(()) };
-        if line.success && !standing.is_known() {
-            standing = RefundStanding {
-                refund_id: line.refund_id.as_deref().map(str::to_owned),
-                refund: Some(line.refund),
-                transaction_id: Some(line.transaction_id.to_string()),
-                ..RefundStanding::new(RefundProgress::Success)
-            };
-        }
-        let (_, settled) = refunds::apply(cx, &order, refund, &standing, Source::Query).await?;
+        let Some(standing) = standing else { return Ok(()) };
+        let (standing, source) = match line.success && !standing.is_known() {
+            false => (standing, Source::Query),
+            true => {
+                let by_bill = RefundStanding {
+                    refund_id: line.refund_id.as_deref().map(str::to_owned),
+                    refund: Some(line.refund),
+                    transaction_id: Some(line.transaction_id.to_string()),
+                    ..RefundStanding::new(RefundProgress::Success)
+                };
+                (by_bill, Source::Bill)
+            }
+        };
+        let (_, settled) = refunds::apply(cx, &order, refund, &standing, source).await?;
         if settled.state == RefundState::Success {
             self.reply.refunds += 1;
             cx.store.refund_billed(refund, self.job.day).await?;
@@ -508,7 +512,7 @@ impl Comparison<'_, '_> {
         refund.refund_date = standing.refunded_at.or(Some(self.job.day.begins()));
         let mut order = order.clone();
         for _ in 0..ROUNDS {
-            let entry = HistoryEntry::new("refunded", "bill", cx.now())
+            let entry = HistoryEntry::new("refunded", Source::Bill.name(), cx.now())
                 .with("out_refund_no", &refund.out_refund_no)
                 .with("refund_fee", &refund.refund_fee)
                 .with("elsewhere", &true);
