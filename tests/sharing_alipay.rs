@@ -328,6 +328,24 @@ async fn a_notice_of_alipay_about_a_share_is_a_reason_to_ask_and_a_forged_one_is
 }
 
 #[tokio::test]
+async fn a_notice_of_a_share_of_an_order_that_was_not_made_to_be_shared_is_taken_and_changes_nothing() {
+    let world = paid("ALIELSE_1").await;
+    assert_eq!(share(&world, "ALIELSE_1", "A1", json!([to(SUPPLIER, 200)])).await.0, 200);
+    settle().await;
+    let notice = world.sandbox.notice_of_share("ALIELSE_1", "A1").expect("a notice");
+    // As an order that others share at Alipay: here it has no sums of shares.
+    let key = [("pk", "O#ALIELSE_1"), ("sk", "O")].map(|(k, v)| (k.to_owned(), Av::S(v.to_owned())));
+    let update = world.tables.update_item().table_name(crate::world::TABLE).set_key(Some(key.into()));
+    update.update_expression("REMOVE sharing").send().await.expect("written");
+    let before = world.items(crate::world::TABLE).await;
+    for _ in 0..2 {
+        let (status, body) = world.sandbox.send(&notice).await.unwrap();
+        assert_eq!((status, body.as_str()), (200, "success"), "anything else is sent for a day");
+    }
+    assert_eq!(world.items(crate::world::TABLE).await, before);
+}
+
+#[tokio::test]
 async fn a_refund_that_alipay_tells_of_under_the_number_of_a_return_is_no_refund() {
     let world = paid("ALIECHO_1").await;
     shared(&world, "ALIECHO_1", "A1", json!([to(SUPPLIER, 300)])).await;
