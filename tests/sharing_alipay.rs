@@ -346,6 +346,35 @@ async fn a_notice_of_a_share_of_an_order_that_was_not_made_to_be_shared_is_taken
 }
 
 #[tokio::test]
+async fn a_return_that_is_under_way_when_its_refund_ends_is_followed_by_the_schedule() {
+    for fails in [false, true] {
+        let world = paid("ALIOVER_1").await;
+        shared(&world, "ALIOVER_1", "A1", json!([to(SUPPLIER, 300)])).await;
+        world.sandbox.misbehave(Fault::once(Op::ShareReturn, Misbehaviour::DropConnection));
+        let refund = json!({ "out_trade_no": "ALIOVER_1", "out_refund_no": "OVER_R", "refund_fee": 900 });
+        assert_eq!(world.call("refund", refund).await.0, 504);
+        assert_eq!(sums(&world, "ALIOVER_1").await, [0, 100, 200, 100]);
+        // Somebody pays it back in Alipay's console meanwhile, under its number.
+        let place = world.sandbox.console_refund("ALIOVER_1", Some("OVER_R"), 900).unwrap();
+        begun_earlier(&world, "ALIOVER_1", "OVER_R").await;
+        let told = world.sandbox.callback_of_refund(sandbox::Provider::Alipay, "ALIOVER_1", place).unwrap();
+        assert_eq!(world.sandbox.send(&told).await.unwrap().0, 200);
+        let of = |kind: &'static str| async { world.kind(kind).await.remove(0)["state"].clone() };
+        assert_eq!((of("refund").await, of("share_return").await), (json!("SUCCESS"), json!("UNKNOWN")));
+        if fails {
+            world.sandbox.fail_returns_by(SUPPLIER, Some("BALANCE_NOT_ENOUGH"));
+        }
+        world.reconcile(MINUTE).await;
+        let (state, left) = if fails { ("FAILED", 300) } else { ("SUCCESS", 100) };
+        assert_eq!((of("refund").await, of("share_return").await), (json!("SUCCESS"), json!(state)));
+        assert_eq!((taken(&world, "ALIOVER_1"), sums(&world, "ALIOVER_1").await), (left, [0, left, 0, 100]));
+        assert!(
+            world.items(crate::world::TABLE).await.iter().all(|i| i["kind"] != "share_return" || i["due"].is_null())
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_refund_that_alipay_tells_of_under_the_number_of_a_return_is_no_refund() {
     let world = paid("ALIECHO_1").await;
     shared(&world, "ALIECHO_1", "A1", json!([to(SUPPLIER, 300)])).await;

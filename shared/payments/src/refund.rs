@@ -423,6 +423,10 @@ pub(super) async fn apply(
             // First closed, then ended: a process that dies in between finds the end again, and an incident about money
             // that has arrived would have somebody pay it twice.
             no_longer_stuck(cx, refund).await?;
+            // Its provider may have paid it while a return was under way. Nobody would bring that on any more.
+            for number in &refund.returns {
+                cx.store.follow_return(&refund.out_trade_no, number, cx.now()).await?;
+            }
             cx.store.end_refund(order, &next, &entry).await?;
         }
         RefundProgress::Closed(reason) => {

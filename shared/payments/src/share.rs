@@ -407,8 +407,8 @@ async fn apply_return(cx: &Context<'_>, made: &ShareReturn, standing: &ReturnSta
     Err(Code::BUSY.into())
 }
 
-/// Moves a return, with its share and the order's sums where it ends. A failure of one that a refund waits for ends the
-/// refund with it. `None` when something is not as it was read.
+/// Moves a return, with its share and the order's sums where it ends. A failure of one that a refund still waits for ends
+/// the refund with it. `None` when something is not as it was read.
 async fn end_return(cx: &Context<'_>, seen: &ShareReturn, next: ShareReturn) -> Result<Option<ShareReturn>, Failure> {
     let entry = HistoryEntry::new("return", seen.provider.name(), cx.now())
         .with("out_return_no", &next.out_return_no)
@@ -422,10 +422,14 @@ async fn end_return(cx: &Context<'_>, seen: &ShareReturn, next: ShareReturn) -> 
         ReturnState::Success => true,
         ReturnState::Failed | ReturnState::Refused => false,
     };
-    if let (false, Some(number)) = (returned, &seen.out_refund_no) {
-        return end_refund(cx, number, seen, next, &entry).await;
-    }
     let no = &seen.out_trade_no;
+    if let (false, Some(number)) = (returned, &seen.out_refund_no) {
+        let refund = cx.store.refund(no, number).await?.ok_or(Code::NOT_REFUNDED)?;
+        // One that has ended otherwise stays as it is, and what was not returned is shared as before.
+        if refund.state == RefundState::Processing && refund.returns.contains(&seen.out_return_no) {
+            return end_refund(cx, refund, seen, next, &entry).await;
+        }
+    }
     let order = cx.store.order(no).await?.ok_or(Code::NO_ORDER)?;
     let share = cx.store.share(no, &seen.out_order_no).await?.ok_or(Code::NO_SHARE)?;
     let next_share = Share { version: share.version + 1, ..without_returning(&share, seen, returned) };
@@ -625,17 +629,13 @@ pub(super) async fn take_back(cx: &Context<'_>, order: &Order, refund: &Refund) 
 /// before, and the returns that were never asked for are not. What was returned before stays with the merchant.
 async fn end_refund(
     cx: &Context<'_>,
-    out_refund_no: &str,
+    refund: Refund,
     seen: &ShareReturn,
     next: ShareReturn,
     entry: &HistoryEntry,
 ) -> Result<Option<ShareReturn>, Failure> {
     let no = &seen.out_trade_no;
     let order = cx.store.order(no).await?.ok_or(Code::NO_ORDER)?;
-    let refund = cx.store.refund(no, out_refund_no).await?.ok_or(Code::NOT_REFUNDED)?;
-    if refund.state != RefundState::Processing || !refund.returns.contains(&seen.out_return_no) {
-        return Ok(None);
-    }
     let mut ended = vec![(seen.clone(), next.clone())];
     for number in refund.returns.iter().filter(|number| **number != seen.out_return_no) {
         let other = cx.store.share_return(no, number).await?.ok_or(Code::NO_SHARE)?;

@@ -308,8 +308,14 @@ async fn share_return(
     let (Some(order), Some(made)) = (cx.store.order(no).await?, cx.store.share_return(no, number).await?) else {
         return Ok(cx.store.due_next(claim, None).await?);
     };
-    if !made.state.is_open() || made.out_refund_no.is_some() {
+    if !made.state.is_open() {
         return Ok(cx.store.due_next(claim, None).await?);
+    }
+    if let Some(refund) = &made.out_refund_no
+        && cx.store.refund(no, refund).await?.is_some_and(|refund| refund.state == RefundState::Processing)
+    {
+        // It is about to end; until then the return is its own.
+        return Ok(cx.store.due_next(claim, Some(ask_again(made.create_date, at))).await?);
     }
     Counts::add(&counts.asked, 1);
     let pursued = match Paid::of(cx, &order).await {

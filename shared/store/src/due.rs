@@ -34,7 +34,7 @@ pub enum Due {
     Refund(String, String),
     /// A share: its order and its number.
     Share(String, String),
-    /// A return of a share that no refund waits for: its order and its number.
+    /// A return of a share that no refund waits for, or whose refund has ended: its order and its number.
     Return(String, String),
     /// A task: its order and its name.
     Task(String, String),

@@ -125,6 +125,21 @@ impl Store {
         Ok(returns)
     }
 
+    /// Has the schedule look at a return that a refund waited for, if it has not ended.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn follow_return(&self, out_trade_no: &str, out_return_no: &str, at: UnixMs) -> Result<(), StoreError> {
+        let mut update = Expression::default();
+        update
+            .when_raw("attribute_exists(pk)".to_owned())
+            .when_raw("attribute_not_exists(end_date)".to_owned())
+            .when_raw("attribute_not_exists(due_shard)".to_owned())
+            .set("due_shard", self.due_shard(out_trade_no))
+            .set("due", at + FIRST_LOOK);
+        self.update_if(&Key::share_return(out_trade_no, out_return_no), &update).await.map(|_| ())
+    }
+
     /// Makes a move, if all that it names is as it was read.
     ///
     /// # Errors
@@ -151,10 +166,7 @@ impl Store {
                 None if after.out_refund_no.is_some() => self.insertion(item_of(&key, "share_return", after)),
                 None => self.insertion(due_item(item_of(&key, "share_return", after), &shard, at)),
                 Some(before) => {
-                    let due = match after.out_refund_no {
-                        Some(_) => DueChange::Stays,
-                        None => due_after(before.state.is_open(), after.state.is_open()),
-                    };
+                    let due = due_after(before.state.is_open(), after.state.is_open());
                     self.updating(&key, &between(*before, *after, before.version, &due, &shard, at))
                 }
             });
