@@ -117,6 +117,7 @@ const TREES: [Tree; 9] = [
             &["days", "incident_record", "wanted"],
             &["authorization"],
             &["complain", "share", "ship", "transfer", "unconfirmed"],
+            &["share_return"],
             &["refund"],
             &["settled", "tasks"],
             // The one room.

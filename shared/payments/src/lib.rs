@@ -34,6 +34,7 @@ mod settle_callback;
 mod settle_refund;
 mod settled;
 mod share;
+mod share_return;
 mod sharing;
 mod ship;
 mod shipping;

@@ -1,6 +1,6 @@
 //! `pay/refund` and `pay/queryRefund`: reserve, call, settle or release.
 
-use super::share::TakenBack;
+use super::share_return::TakenBack;
 use super::{Caller, Context, Fields, Source};
 use domain::{Attempt, Code, Failure, Fen, MAX_REFUNDS, Order, Refund, RefundState, fields as f};
 use providers::{ABNORMAL, CallError, Gateway, Meaning, RefundProgress, RefundRequest, RefundStanding};
@@ -126,7 +126,7 @@ async fn reserve(
     entry: &HistoryEntry,
 ) -> Result<Reserved, Failure> {
     match order.sharing {
-        Some(_) if refund.incident.is_none() => super::share::reserve_refund(cx, refund, again, entry).await,
+        Some(_) if refund.incident.is_none() => super::share_return::reserve_refund(cx, refund, again, entry).await,
         Some(_) | None => Ok(cx.store.reserve_refund(refund, again, entry).await?),
     }
 }
@@ -140,7 +140,7 @@ async fn waits(cx: &Context<'_>, order: &Order, refund: &Refund) -> Result<Optio
     if refund.returns.is_empty() {
         return Ok(None);
     }
-    match super::share::take_back(cx, order, refund).await? {
+    match super::share_return::take_back(cx, order, refund).await? {
         TakenBack::All => Ok(None),
         TakenBack::UnderWay => as_it_stands(cx, refund).await.map(Some),
         TakenBack::Unknown => Err(unknown(refund)),

@@ -3,6 +3,7 @@
 
 use super::query::PAUSE;
 use super::share::{self, Paid};
+use super::share_return;
 use super::{Caller, Context, Fields};
 use config::DEFAULT_MERCHANT;
 use domain::{
@@ -274,7 +275,7 @@ pub async fn return_share(cx: &Context<'_>, caller: &Caller, fields: &Fields<'_>
         end_date: None,
         version: 1,
     };
-    share::begin_return(cx, &caller.source, &wished).await
+    share_return::begin_return(cx, &caller.source, &wished).await
 }
 
 /// What was shared of an order.
@@ -341,7 +342,7 @@ async fn bring_on(cx: &Context<'_>, paid: &Paid<'_>, no: &str) -> Result<(), Fai
             None => None,
         };
         if waiting.is_none_or(|refund| refund.state != RefundState::Processing) {
-            told(share::pursue_return(cx, paid, made).await)?;
+            told(share_return::pursue_return(cx, paid, made).await)?;
         }
     }
     Ok(())

@@ -319,7 +319,7 @@ async fn share_return(
     }
     Counts::add(&counts.asked, 1);
     let pursued = match Paid::of(cx, &order).await {
-        Ok(paid) => super::share::pursue_return(cx, &paid, &made).await.map(|now| now.state.is_open()),
+        Ok(paid) => super::share_return::pursue_return(cx, &paid, &made).await.map(|now| now.state.is_open()),
         Err(failure) => Err(failure),
     };
     shared(cx, claim, (made.create_date, number), &pursued, at, counts).await
