@@ -366,6 +366,9 @@ async fn a_return_that_is_under_way_when_its_refund_ends_is_followed_by_the_sche
         }
         world.reconcile(MINUTE).await;
         let (state, left) = if fails { ("FAILED", 300) } else { ("SUCCESS", 100) };
+        let told =
+            world.kind("incident").await.into_iter().any(|incident| incident["incident"] == "share_not_returned");
+        assert_eq!(told, fails, "the merchant has paid what the receiver keeps");
         assert_eq!((of("refund").await, of("share_return").await), (json!("SUCCESS"), json!(state)));
         assert_eq!((taken(&world, "ALIOVER_1"), sums(&world, "ALIOVER_1").await), (left, [0, left, 0, 100]));
         assert!(

@@ -211,6 +211,9 @@ async fn end_return(cx: &Context<'_>, seen: &ShareReturn, next: ShareReturn) -> 
         if refund.state == RefundState::Processing && refund.returns.contains(&seen.out_return_no) {
             return end_refund(cx, refund, seen, next, &entry).await;
         }
+        if refund.state == RefundState::Success {
+            not_returned(cx, &refund, &next).await?;
+        }
     }
     let order = cx.store.order(no).await?.ok_or(Code::NO_ORDER)?;
     let share = cx.store.share(no, &seen.out_order_no).await?.ok_or(Code::NO_SHARE)?;
@@ -464,7 +467,7 @@ async fn end_refund(
     Ok((cx.store.change_sharing(&change).await? == SharingWritten::Done).then_some(next))
 }
 
-/// The operator is told which share holds a refund up.
+/// The operator is told which share holds a refund up, or was left with its receiver though the refund was paid.
 async fn not_returned(cx: &Context<'_>, refund: &Refund, made: &ShareReturn) -> Result<(), Failure> {
     let incident = Incident {
         out_trade_no: Some(refund.out_trade_no.clone()),
