@@ -5,6 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import http from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { afterEach, beforeEach } from "node:test";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
@@ -16,6 +17,42 @@ const children = new Set();
 
 // Ends what a failed test has left behind.
 export const killStacks = () => children.forEach((child) => child.kill("SIGKILL"));
+
+// Chromium has hung on closing a context. What a file does first, each of its tests and what it does last take no longer
+// than this, ms; then its Chromium is killed, on which whatever waits for it fails. What waits on even so ends the file.
+const MOST = Number(process.env.BROWSER_TEST_LIMIT ?? 180_000);
+const GRACE = MOST / 6;
+const browsers = new Set();
+let watchdog;
+
+function watch(what) {
+  clearTimeout(watchdog);
+  watchdog = setTimeout(() => {
+    const told = `${path.basename(process.argv[1])}: ${what} has not ended within ${MOST / 1000} s`;
+    console.error(`${told}; its Chromium is killed`);
+    for (const pid of browsers) kill(pid);
+    watchdog = setTimeout(() => {
+      console.error(`${told}, nor ${GRACE / 1000} s after its Chromium`);
+      killStacks();
+      process.exit(1);
+    }, GRACE).unref();
+  }, MOST).unref();
+}
+
+// A browser with the processes that it started, which are its group.
+function kill(pid) {
+  for (const target of [-pid, pid]) {
+    try {
+      process.kill(target, "SIGKILL");
+    } catch (error) {
+      if (error.code !== "ESRCH") throw error;
+    }
+  }
+}
+
+watch("what comes before the tests");
+beforeEach((test) => watch(`"${test.fullName}"`));
+afterEach((test) => watch(`what comes after "${test.fullName}"`));
 
 export const results = path.join(root, "test-results");
 
@@ -49,8 +86,8 @@ export async function startStack({ dir, extra = [] } = {}) {
   return stack;
 }
 
-export function startBrowser() {
-  return chromium.launch({
+export async function startBrowser() {
+  const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     headless: true,
     args: [
@@ -58,6 +95,13 @@ export function startBrowser() {
       "--disable-background-networking", "--disable-component-update", "--disable-sync",
     ],
   });
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  const { id } = processInfo.find(({ type }) => type === "browser");
+  await session.detach();
+  browsers.add(id);
+  browser.once("disconnected", () => browsers.delete(id));
+  return browser;
 }
 
 // A context whose requests and script errors are collected.
