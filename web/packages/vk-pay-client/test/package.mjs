@@ -40,6 +40,13 @@ test('nothing is published but what is needed to use it', () => {
   assert.deepEqual(paths.filter((name) => /test|^src|node_modules|\.tgz$|\.map$/.test(name)), []);
 });
 
+test('no link of what is published leads to a place outside of it', () => {
+  for (const name of packed.files.map((one) => one.path).filter((one) => one.endsWith('.md'))) {
+    const text = readFileSync(file('node_modules/paybundle-client', name), 'utf8');
+    assert.deepEqual(text.match(/\]\((?!https:|#)[^)]*\)/g) ?? [], [], name);
+  }
+});
+
 test('every file that exports names is in the package', () => {
   const { exports, main, module, types, unpkg, typesVersions } = JSON.parse(readFileSync(file('node_modules/paybundle-client/package.json'), 'utf8'));
   const named = [];

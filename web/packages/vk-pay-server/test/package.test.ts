@@ -1,7 +1,7 @@
 // What is published, as a stranger's project gets it: imported, required, and compiled both ways.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -46,6 +46,13 @@ test('nothing is published but what is needed to use it', () => {
     assert.ok(paths.includes(name), name);
   }
   assert.deepEqual(paths.filter((name) => /test|src|node_modules|\.tgz$/.test(name)), []);
+});
+
+test('no link of what is published leads to a place outside of it', () => {
+  for (const name of packed.files.map((file) => file.path).filter((path) => path.endsWith('.md'))) {
+    const text = readFileSync(path.join(folder, 'node_modules/paybundle-server', name), 'utf8');
+    assert.deepEqual(text.match(/\]\((?!https:|#)[^)]*\)/g) ?? [], [], name);
+  }
 });
 
 for (const [name, code] of Object.entries({
