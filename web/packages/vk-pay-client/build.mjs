@@ -7,6 +7,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
+import { minify } from 'terser';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const web = path.resolve(here, '../..');
@@ -15,8 +16,14 @@ const MOST = { 'dist/vk-pay-button.js': 9 * 1024, 'dist/vk-cashier.js': 4 * 1024
 
 // What only the element's own code reads or writes gets short names, to stay below its limit.
 const privates = [...readFileSync(path.join(here, 'src/web/button.ts'), 'utf8').matchAll(/^  private (?:(?:readonly|get|set|async) )*(\w+)/gm)].map(([, name]) => name);
-const internal = ['pollingTime', 'maxPolls', 'awaitNotify', 'payOrderInfo', 'queryAction', 'outTradeNo', 'inWeChat', 'inAlipay', 'isPhone', 'returnUrl', 'otherwise', 'hooks', 'stopped', 'polling', 'visible', 'fill', 'say', 'offline', 'baseUrl', 'actionKey', 'dataKey', 'alipayBridge'];
+const internal = ['pollingTime', 'maxPolls', 'awaitNotify', 'payOrderInfo', 'queryAction', 'outTradeNo', 'inWeChat', 'inAlipay', 'isPhone', 'returnUrl', 'otherwise', 'hooks', 'stopped', 'polling', 'visible', 'fill', 'say', 'offline', 'baseUrl', 'actionKey', 'dataKey', 'bridge', 'alipayBridge', 'dialog', 'urls', 'ends', 'first', 'most', 'header', 'timeout', 'query'];
 const short = new RegExp(`^(${[...new Set([...privates, ...internal])].join('|')})$`);
+
+// The style's lines are for those who write it.
+const style = {
+  name: 'style',
+  setup: (run) => run.onLoad({ filter: /web.style\.ts$/ }, ({ path: file }) => ({ contents: readFileSync(file, 'utf8').replace(/\n/g, ''), loader: 'ts' })),
+};
 
 const bundles = [
   {
@@ -26,7 +33,7 @@ const bundles = [
   },
   {
     file: 'dist/vk-pay-button.js',
-    options: { entryPoints: ['src/web/define.ts'], format: 'iife', target: 'es2020', minify: true, define: { 'globalThis.VK_PAY_ELEMENT': 'true' }, mangleProps: short, banner: { js: '/* Built from web/packages/vk-pay-client */' } },
+    options: { entryPoints: ['src/web/define.ts'], format: 'iife', target: 'es2020', minify: true, plugins: [style], define: { 'globalThis.VK_PAY_ELEMENT': 'true' }, mangleProps: short, banner: { js: '/* Built from web/packages/vk-pay-client */' } },
   },
   {
     // Loaded by the pages that have a cashier, beside the button's file.
@@ -39,7 +46,11 @@ async function built(options) {
   const { outputFiles } = await build({
     absWorkingDir: here, bundle: true, write: false, charset: 'utf8', legalComments: 'none', logLevel: 'warning', ...options,
   });
-  return outputFiles[0].text;
+  const { text } = outputFiles[0];
+  if (options.format !== 'iife') return text;
+  // esbuild keeps what nobody calls inside of a function.
+  const { code } = await minify(text, { ecma: 2020, compress: { passes: 2 }, format: { comments: /^ Built from/ } });
+  return `${code}\n`;
 }
 
 const pages = ['pay-button.md', 'pay-button.zh-CN.md'].map((name) => path.resolve(web, '../docs', name));

@@ -32,4 +32,4 @@ div,span,time,.no{color:var(--m);font-size:14px;overflow-wrap:anywhere}
 @media (max-width:560px){dialog{margin:auto 0 0;width:100vw;max-width:100vw;border-radius:20px 20px 0 0}}
 @media (prefers-reduced-motion:no-preference){dialog{animation:u .25s}@keyframes u{from{translate:0 32px;opacity:0}}[data-state=ask] i{animation:r 1s linear infinite}@keyframes r{to{rotate:1turn}}}
 @media (prefers-color-scheme:dark){dialog{--t:#f1f3f5;--m:#b0b8c1;--l:#49515b;background:#1c1f24}dialog :focus-visible{outline-color:#fff}}
-@media (prefers-contrast:more){dialog{--m:var(--t);--l:var(--t)}}`.replace(/\n/g, '');
+@media (prefers-contrast:more){dialog{--m:var(--t);--l:var(--t)}}`;
