@@ -253,6 +253,24 @@ describe("how it ends otherwise", () => {
     await done();
   });
 
+  test("closing the dialog is no cancel where nobody can tell, or the payer says to have paid: pending", async () => {
+    const { shop, page, done } = await openShop();
+    for (const [id, before] of [
+      ["a", () => shop.setOffline(true)],
+      ["b", () => page.click("#b [data-testid=paid]")],
+    ]) {
+      await addButton(page, id, { "base-url": stack.base, provider: "wxpay", order: orderOf() });
+      await page.click(`#${id}`);
+      await page.waitForSelector(`#${id} [data-testid=qrcode]`);
+      await before();
+      await page.click(`#${id} [data-testid=close]`);
+      assert.equal((await ending(page, id)).name, "pending");
+      assert.equal(await page.locator(`#${id} [data-testid=qrcode]`).count(), 0);
+      await shop.setOffline(false);
+    }
+    await done();
+  });
+
   test("a provider that fails makes a failure of creating", async () => {
     const { page, done } = await openShop();
     await misbehave("system_error", "create");

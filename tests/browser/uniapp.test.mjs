@@ -367,6 +367,33 @@ describe("the page of every provider", () => {
     });
   }
 
+  test("a payer who says to have paid and leaves has not cancelled; one who says nothing has, unless it is paid", async () => {
+    await open(providers);
+    await page.click("[data-testid=way-wxpay]");
+    const begin = async () => {
+      const order = await replyTo("pay/createPayment", () => page.getByTestId("vk-pay-button").click());
+      await sheet("wait").waitFor();
+      return order;
+    };
+    for (const [name, before] of [
+      ["pending", () => replyTo("pay/queryPayment", () => page.getByTestId("qrcode-query").click())],
+      ["cancel", () => {}],
+      ["success", (order) => payInWallet(order.out_trade_no)],
+    ]) {
+      await context.setOffline(false);
+      const order = await begin();
+      // The order is paid while the page asks nothing.
+      if (name === "success") await context.setOffline(true);
+      await before(order);
+      const had = await page.locator("[data-testid=event]").count();
+      await context.setOffline(false);
+      await page.click("[data-testid=qrcode-close]");
+      await gone();
+      await page.waitForFunction((had) => document.querySelectorAll("[data-testid=event]").length > had, had);
+      assert.equal(await page.locator("[data-testid=event]").first().getAttribute("data-event"), name);
+    }
+  });
+
   test("a cashier page is opened, with the way back to this page", async () => {
     await open(providers);
     await page.click("[data-testid=way-alipay-pc]");
@@ -432,6 +459,7 @@ describe("the page of every provider", () => {
       await new Promise((done) => setTimeout(done, 20));
     }
     assert.equal(await eventLine("success", slow).count(), 1);
+    assert.equal(await eventLine("cancel", slow).count(), 0);
     await own.close();
   });
 

@@ -92,6 +92,29 @@ describe("vk-uni-pay in the compiled mini program", () => {
     assert.deepEqual(names(component), ["init", "create"]);
   });
 
+  test("a payer who leaves has cancelled what is not paid, and not what WeChat says is paid, nor what nobody knows", async () => {
+    const ends = ["success", "cancel", "pending"];
+    for (const [calls, before, name] of [
+      [{}, async () => {}, "cancel"],
+      [{}, (data) => server.pay(data.out_trade_no), "success"],
+      [{ requestPayment: ({ success }) => success({ errMsg: "requestPayment:ok" }) }, () => new Promise((done) => setTimeout(done, 300)), "pending"],
+      [{}, (data, program) => program.vkPay.setup({ baseUrl: "http://127.0.0.1:1" }), "pending"],
+    ]) {
+      const data = order();
+      const program = start({ requestPayment() {}, ...calls });
+      const component = program.mount("vk-uni-pay", { pollingTime: 60_000 });
+      const told = [];
+      const hooks = Object.fromEntries(ends.map((end) => [end, () => told.push(end)]));
+      const running = component.vm.createPayment({ data, ...hooks });
+      while (component.vm.controller.status !== 1) await new Promise((done) => setTimeout(done, 10));
+      await before(data, program);
+      await component.vm.cancel();
+      assert.equal((await running).type, "stopped");
+      assert.deepEqual(told, [name]);
+      assert.deepEqual(names(component), ["init", "create", name]);
+    }
+  });
+
   test("asks nothing while another page covers it", async () => {
     const data = order();
     const program = start({

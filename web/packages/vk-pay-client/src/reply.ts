@@ -38,3 +38,12 @@ export function messageOf(error: unknown): string {
   const told = error as { message?: unknown; errMsg?: unknown; msg?: unknown } | null | undefined;
   return String(told?.message || told?.errMsg || told?.msg || error || 'no reply');
 }
+
+/**
+ * How a payment ends whose payer leaves, by what the server says then. It is cancelled only where it cannot have been
+ * paid: the server knows that it is not, and there was no sign (`doubt`) that it is.
+ */
+export function endOf(state: OrderState, doubt: boolean): 'success' | 'cancel' | 'pending' {
+  if (state === 'paid') return 'success';
+  return state === 'unknown' || (doubt && state === 'unpaid') ? 'pending' : 'cancel';
+}

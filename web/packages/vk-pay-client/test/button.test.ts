@@ -148,6 +148,66 @@ describe('<vk-pay-button>', () => {
     expect(names().slice(2)).toEqual(['b create', 'b success']);
   });
 
+  const leave = async (element: ReturnType<typeof button>): Promise<unknown> => {
+    element.inner('[data-testid=close]').click();
+    await pass(0);
+    return told.at(-1);
+  };
+
+  test('is not cancelled where nobody can tell whether it is paid: pending', async () => {
+    const element = button();
+    void element.pay();
+    await pass(100);
+    orders.set('ORDER_a', new TypeError('Failed to fetch'));
+    expect(await leave(element)).toMatchObject(['a', 'pending', { code: -1, out_trade_no: 'ORDER_a' }]);
+    expect(element.inner('dialog').hasAttribute('open')).toBe(false);
+    expect(element.inner('button').getAttribute('aria-busy')).toBe('false');
+  });
+
+  test.each([
+    ['unpaid', UNPAID, 'pending'],
+    ['paid', PAID, 'success'],
+    ['closed', { code: 2002, msg: '', trade_state: 'CLOSED' }, 'cancel'],
+    ['not there', { code: 2001, msg: '' }, 'cancel'],
+  ])('left after it was pending, and %s then: %s', async (_, reply, name) => {
+    const element = button();
+    void element.pay();
+    await pass(190_000);
+    orders.set('ORDER_a', reply);
+    await leave(element);
+    expect(names()).toEqual(['a create', 'a pending', `a ${name}`]);
+    expect(element.inner('dialog').hasAttribute('open')).toBe(false);
+    orders.clear();
+    void element.pay();
+    await pass(100);
+    expect(await leave(element)).toMatchObject(['a', 'cancel', {}]);
+  });
+
+  test('a payer who says to have paid has not cancelled, nor one who came back from a cashier', async () => {
+    const first = button('a');
+    void first.pay();
+    await pass(100);
+    first.inner('[data-testid=paid]').click();
+    await pass(100);
+    expect(await leave(first)).toMatchObject(['a', 'pending', { out_trade_no: 'ORDER_a' }]);
+    const second = button('b');
+    void second.resume('ORDER_b');
+    await pass(100);
+    expect(await leave(second)).toMatchObject(['b', 'pending', { out_trade_no: 'ORDER_b' }]);
+  });
+
+  test("WeChat's word that it is paid is a sign too", async () => {
+    vi.spyOn(navigator, 'userAgent', 'get').mockReturnValue('Linux; Android 14 Mobile MicroMessenger/8.0');
+    (window as unknown as Record<string, object>).WeixinJSBridge = { invoke: (_: string, __: object, done: (told: object) => void) => done({ err_msg: 'get_brand_wcpay_request:ok' }) };
+    create = { pay_type: 'wxpay_h5-weixin', orderInfo: { paySign: 's' } };
+    const element = button();
+    void element.pay();
+    await pass(2000);
+    expect(await leave(element)).toMatchObject(['a', 'pending', {}]);
+    delete (window as unknown as Record<string, object>).WeixinJSBridge;
+    vi.restoreAllMocks();
+  });
+
   test('is pending after three minutes, keeps its code, and looks again when it is told to', async () => {
     const element = button();
     void element.pay();

@@ -123,6 +123,11 @@ function messageOf(error) {
   const told = error;
   return String((told == null ? void 0 : told.message) || (told == null ? void 0 : told.errMsg) || (told == null ? void 0 : told.msg) || error || "no reply");
 }
+function endOf(state, doubt) {
+  if (state === "paid")
+    return "success";
+  return state === "unknown" || doubt && state === "unpaid" ? "pending" : "cancel";
+}
 
 // src/controller.ts
 var FIRST = 200;
@@ -1777,6 +1782,7 @@ export {
   createPayController,
   defaultTransport,
   detectEnv,
+  endOf,
   field,
   httpTransport,
   isFen,

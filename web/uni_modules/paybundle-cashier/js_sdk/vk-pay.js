@@ -1,5 +1,5 @@
 // import vkPay from "@/uni_modules/paybundle-cashier/js_sdk/vk-pay.js"
-import { callFunction as callCore, createPayController, defaultTransport, setup as setupCore, uniPost } from "./vk-pay-core.js";
+import { callFunction as callCore, createPayController, defaultTransport, endOf, setup as setupCore, uniPost } from "./vk-pay-core.js";
 import { clientEnv, invoker, isSeen, topPage } from "./env.js";
 import { platform, showQrcode } from "./platform.js";
 import { inEnglish, t } from "./texts.js";
@@ -62,10 +62,18 @@ function payKnown(reply) {
   const code = {};
   const page = topPage();
   return new Promise((answer) => {
+    const number = { out_trade_no: reply.out_trade_no };
     let hide;
+    let doubt = false;
     const end = (result) => {
       hide?.();
       answer(result);
+    };
+    const told = (type, last) => {
+      if (type === "success") end({ ...last, code: 0 });
+      else if (type === "cancel") end(not(t("cancelled"), { cancel: true }));
+      else if (type === "fail") end(not(last.msg, { failType: last.failType, reason: last.code }));
+      else if (type === "pending") end(not(t("stillPending"), { pending: true }));
     };
     const show = (part) => {
       Object.assign(code, part);
@@ -79,13 +87,18 @@ function payKnown(reply) {
       hide = showQrcode(
         { ...code, provider: reply.provider, totalFee: reply.total_fee, outTradeNo: reply.out_trade_no, afreshable: false },
         {
-          onClose: () => {
+          // The server has the last word, for it may have been paid just now.
+          onClose: async () => {
             controller.stop();
-            end(not(t("cancelled"), { cancel: true }));
+            hide();
+            hide = undefined;
+            const { state, reply: last } = await controller.query(number);
+            told(endOf(state, doubt), last);
           },
           onQuery: async () => {
-            const { paid, reply: state } = await controller.query({ out_trade_no: reply.out_trade_no });
-            if (!paid) uni.showToast({ title: state.code === -1 ? state.msg : t("stillPending"), icon: "none" });
+            doubt = true;
+            const { paid, reply: last } = await controller.query(number);
+            if (!paid) uni.showToast({ title: last.code === -1 ? last.msg : t("stillPending"), icon: "none" });
           },
         },
       );
@@ -95,12 +108,7 @@ function payKnown(reply) {
       { polling: true },
       { codeUrl: (codeUrl) => show({ codeUrl }), qrcodeImage: (image) => show({ qrcodeImage: image }) },
     );
-    controller.pay(CREATE, {}).then(({ type, reply: last }) => {
-      if (type === "success") end({ ...last, code: 0 });
-      else if (type === "cancel") end(not(t("cancelled"), { cancel: true }));
-      else if (type === "fail") end(not(last.msg, { failType: last.failType, reason: last.code }));
-      else if (type === "pending") end(not(t("stillPending"), { pending: true }));
-    });
+    controller.pay(CREATE, {}).then(({ type, reply: last }) => told(type, last));
   });
 }
 

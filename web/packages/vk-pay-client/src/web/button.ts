@@ -1,6 +1,6 @@
 import { createPayController } from '../controller.js';
 import { alipayScheme, detectEnv, openWay } from '../env.js';
-import { isPassing } from '../reply.js';
+import { endOf, isPassing } from '../reply.js';
 import { browserPage, isAddress } from '../page.js';
 import { httpTransport } from '../transport.js';
 import type { CreateReply, Env, InvokeResult, PayFailure, PayOutcome, Reply, Transport } from '../types.js';
@@ -32,6 +32,8 @@ export class VkPayButton extends HTMLElement {
   private words: Texts = textsOf('');
   /** The order that may still be paid by what was begun. */
   private unpaid: string | undefined;
+  /** Whether there was a sign that it is paid: a wallet or the payer has said so, or the payer came back. */
+  private doubt = false;
   private wallet = '';
   /** Counts what was begun, so that what comes late from before does nothing. */
   private turn = 0;
@@ -154,6 +156,7 @@ export class VkPayButton extends HTMLElement {
     const coded = this.env.isPC || /macintosh/i.test(navigator.userAgent);
     if (order.needQRcode || (coded && !order.vk_platform)) order.needQRcode = 'image';
     this.unpaid = String(order.out_trade_no);
+    this.doubt = false;
     this.raise({ ...order, time_expire: 0 });
     return this.run((hooks) => this.controller.pay(this.getAttribute('action') ?? 'pay/createPayment', order, hooks));
   }
@@ -164,6 +167,7 @@ export class VkPayButton extends HTMLElement {
       this.unpaid = outTradeNo;
       this.raise({});
     }
+    this.doubt = true;
     this.sheet.say('ask');
     return this.run((hooks) => this.controller.resume({ out_trade_no: outTradeNo }, hooks));
   }
@@ -206,7 +210,8 @@ export class VkPayButton extends HTMLElement {
       if (code === 2012) state = 'ended';
       else hint = code === -1 && failType === 'create' ? this.words.offline : msg;
     }
-    if (type !== 'pending' || !sheet.dialog.open) {
+    this.doubt = type === 'pending';
+    if (!this.doubt || !sheet.dialog.open) {
       this.busy = false;
       this.unpaid = undefined;
     }
@@ -232,7 +237,10 @@ export class VkPayButton extends HTMLElement {
     // A simulated wallet stands in for every place that a browser would be sent to.
     const leave = (): void => page.open(new URL(wallet!, location.href).href);
     const told = await webInvoke(wallet ? { ...page, open: leave, submit: leave } : page, this.env)(created);
-    if (told.result !== 'qrcode' && told.result !== 'redirect') return told;
+    if (told.result !== 'qrcode' && told.result !== 'redirect') {
+      this.doubt = true;
+      return told;
+    }
     const text = told.result === 'qrcode' ? told.codeUrl : '';
     const way = text && openWay(this.env, created.provider, this.wallet);
     const onward = told.result === 'redirect' ? told.url : way === 'scheme' ? alipayScheme(text) : way === 'link' && isAddress(text) ? text : '';
@@ -250,10 +258,8 @@ export class VkPayButton extends HTMLElement {
     this.controller.stop();
     this.sheet.close();
     if (!number) return;
-    const { paid, reply } = await this.controller.query({ out_trade_no: number });
-    if (turn !== this.turn) return;
-    if (paid) this.end('success', reply);
-    else this.end('cancel', { ...reply, out_trade_no: number });
+    const { state, reply } = await this.controller.query({ out_trade_no: number });
+    if (turn === this.turn) this.end(endOf(state, this.doubt), { ...reply, out_trade_no: number });
   }
 
   private emit(name: EventName, detail: object): boolean {
