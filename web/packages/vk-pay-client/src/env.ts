@@ -8,7 +8,7 @@ const RETURNS = /^(https:|http:\/\/(localhost|127\.\d+\.\d+\.\d+|\[::1\])[:/])/i
 export function detectEnv(platform: Platform, userAgent = '', touchPoints = 0, returnUrl?: string): Env {
   const web = globalThis.VK_PAY_ELEMENT || platform === 'h5';
   // An iPad calls itself a Macintosh; HarmonyOS tells its computers apart by "PC;".
-  const isPhone = !web || (/android|iphone|ipod|ipad|mobile|phone|tablet|harmony/i.test(userAgent) && !/\(PC;/i.test(userAgent))
+  const isPhone = !web || (/android|ipod|ipad|mobile|phone|tablet|harmony/i.test(userAgent) && !/\(PC;/i.test(userAgent))
     || (/macintosh/i.test(userAgent) && touchPoints > 1);
   const inWeChat = web && /micromessenger/i.test(userAgent);
   return {

@@ -382,9 +382,9 @@ describe('<vk-pay-button>', () => {
     await pass(100);
     create = {};
     expect(element.inner('h2').textContent).toBe('WeChat Pay');
-    expect(element.inner('time').textContent).toMatch(/^Time left 1:(30|29)$/);
+    expect(element.inner('time').textContent).toMatch(/^Time left 01:(30|29)$/);
     await pass(30_000);
-    expect(element.inner('time').textContent).toMatch(/^Time left (1:00|0:59)$/);
+    expect(element.inner('time').textContent).toMatch(/^Time left (01:00|00:59)$/);
     expect(element.inner('.no').textContent).toContain('ORDER_a');
   });
 
@@ -418,6 +418,36 @@ describe('<vk-pay-button>', () => {
     expect(told.at(-1)).toMatchObject(['a', 'fail', { code: 5040 }]);
     expect(element.inner('dialog').dataset.state).toBe('unknown');
     expect(element.inner('[role=status]').textContent).toContain('safe to try again');
+  });
+
+  test('says nothing of the try before while it makes the next', async () => {
+    create = { code: 403, msg: 'The quote has expired' };
+    const element = button();
+    await element.pay();
+    expect(element.inner('[role=status]').textContent).toContain('The quote has expired');
+    create = {};
+    void element.pay();
+    expect(element.inner('[role=status]').textContent).toBe('One moment…');
+    await pass(100);
+    expect(element.inner('[data-testid=paid]').hidden).toBe(false);
+  });
+
+  test('keeps \u201cI have paid\u201d where it is while it asks, and has none while the order is made', async () => {
+    const element = button();
+    void element.pay();
+    expect(element.inner('[data-testid=paid]').hidden).toBe(true);
+    await pass(100);
+    element.inner('[data-testid=paid]').click();
+    expect(element.inner('dialog').dataset.state).toBe('ask');
+    expect(element.inner('[data-testid=paid]').hidden).toBe(false);
+  });
+
+  test('counts hours too', async () => {
+    create = { time_expire: Date.now() + 7_200_000 };
+    const element = button();
+    void element.pay();
+    await pass(100);
+    expect(element.inner('time').textContent).toMatch(/^Time left (02:00:00|01:59:59)$/);
   });
 
   test('tells that the network is gone, and that it is back', async () => {

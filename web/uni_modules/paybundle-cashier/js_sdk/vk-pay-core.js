@@ -37,7 +37,7 @@ var MOST_URL = 512;
 var RETURNS = /^(https:|http:\/\/(localhost|127\.\d+\.\d+\.\d+|\[::1\])[:/])/i;
 function detectEnv(platform, userAgent = "", touchPoints = 0, returnUrl) {
   const web = platform === "h5";
-  const isPhone = !web || /android|iphone|ipod|ipad|mobile|phone|tablet|harmony/i.test(userAgent) && !/\(PC;/i.test(userAgent) || /macintosh/i.test(userAgent) && touchPoints > 1;
+  const isPhone = !web || /android|ipod|ipad|mobile|phone|tablet|harmony/i.test(userAgent) && !/\(PC;/i.test(userAgent) || /macintosh/i.test(userAgent) && touchPoints > 1;
   const inWeChat = web && /micromessenger/i.test(userAgent);
   return __spreadValues({
     platform,

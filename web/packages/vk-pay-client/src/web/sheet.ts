@@ -53,7 +53,7 @@ const MARKS: Record<string, string> = {
 /** What can be shown or not, and what of it each state offers, by its place here. */
 const PLACES = ['img', 'a', '.paid', '.again', '.change'];
 const OFFERS: Partial<Record<SheetState, string>> = {
-  wait: '0124', ask: '014', cancel: '34', fail: '34', ended: '3', pending: '0124', unknown: '3',
+  wait: '0124', ask: '0124', cancel: '34', fail: '34', ended: '3', pending: '0124', unknown: '3',
 };
 
 const button = (name: string, kind = 'plain', text = ''): string =>
@@ -81,7 +81,7 @@ export function createSheet(doings: Doings): Sheet {
   let texts: Texts;
   let shown: Shown = {};
   let state: SheetState = 'ask';
-  let hint: string;
+  let hint: string | undefined;
   let clock = 0;
 
   const find = <T extends Element = HTMLElement>(selector: string): T => dialog.querySelector<T>(selector)!;
@@ -122,7 +122,9 @@ export function createSheet(doings: Doings): Sheet {
     hint = advice ?? texts[`${state}Hint` as 'endedHint'];
     write('strong', state !== 'wait' ? texts[state as 'ask'] ?? texts.pending : image ? texts.scan.replace('%', nameOf(texts, provider)) : texts.go);
     write('span', hint);
-    const has = [image, link, 1, 1, doings.change];
+    find('span').className = '';
+    // Nobody has paid what is only being made.
+    const has = [image, link, image || link || state !== 'ask', 1, doings.change];
     PLACES.forEach((place, at) => { find(place).hidden = !has[at] || !OFFERS[state]?.includes(String(at)); });
     const picture = find('img');
     picture.dataset.testid = picture.hidden ? '' : 'qrcode';
@@ -131,9 +133,8 @@ export function createSheet(doings: Doings): Sheet {
 
   function count(): void {
     const left = Number(shown.time_expire) - Date.now();
-    const seconds = Math.ceil(left / 1000);
     write('time', left > 0 && left < DAY && OFFERS[state]?.includes('0')
-      ? `${texts.left} ${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}` : '');
+      ? `${texts.left} ${new Date(left).toISOString().slice(11, 19).replace(/^00:/, '')}` : '');
   }
 
   dialog.setAttribute('part', 'dialog');
@@ -152,6 +153,7 @@ export function createSheet(doings: Doings): Sheet {
       texts = words;
       shown = {};
       state = 'ask';
+      hint = undefined;
       dialog.innerHTML = PARTS;
       write('a', texts.open);
       for (const name of ['paid', 'again', 'change', 'close'] as const) {
@@ -168,7 +170,9 @@ export function createSheet(doings: Doings): Sheet {
       clock = window.setInterval(count, 1000);
     },
     offline(gone) {
-      if (dialog.firstChild) write('span', gone ? texts.offline : hint);
+      if (!dialog.firstChild) return;
+      write('span', gone ? texts.offline : hint);
+      find('span').className = gone ? 'off' : '';
     },
   };
 }

@@ -21,6 +21,7 @@ i{width:56px;margin:12px auto 0;border-radius:50%;background:#8a5a00;color:#fff;
 i:before{content:"!"}
 [data-state=success] i{background:#07863f}
 [data-state=success] i:before{content:"✓"}
+[data-state=fail] i{background:#c8362b}
 [data-state=ask] i{width:36px;height:36px;background:0 0;border:3px solid var(--l);border-top-color:var(--m);font-size:0}
 [data-state=wait] i,img:not([hidden])~i{display:none}
 p{margin:0}
@@ -28,8 +29,9 @@ span{display:block}
 .plain,.x,.no{background:0 0;color:inherit;border-color:var(--l)}
 .x,.no{border-color:#0000;padding:0}
 div,span,time,.no{color:var(--m);font-size:14px;overflow-wrap:anywhere}
+.off{color:inherit;font-weight:700}
 .x{width:44px;margin:-6px -12px -6px 0;font-size:24px}
-@media (max-width:560px){dialog{margin:auto 0 0;width:100vw;max-width:100vw;border-radius:20px 20px 0 0}}
+@media (max-width:560px){dialog{margin:auto 0 0;width:100vw;max-width:100vw;border-radius:20px 20px 0 0;padding-bottom:max(20px,env(safe-area-inset-bottom))}}
 @media (prefers-reduced-motion:no-preference){dialog{animation:u .25s}@keyframes u{from{translate:0 32px;opacity:0}}[data-state=ask] i{animation:r 1s linear infinite}@keyframes r{to{rotate:1turn}}}
 @media (prefers-color-scheme:dark){dialog{--t:#f1f3f5;--m:#b0b8c1;--l:#49515b;background:#1c1f24}dialog :focus-visible{outline-color:#fff}}
 @media (prefers-contrast:more){dialog{--m:var(--t);--l:var(--t)}}`;
