@@ -71,7 +71,7 @@ document.addEventListener("success", async (event) => {
 document.addEventListener("fail", (event) => {
   const button = buttonOf(event);
   if (!button) return;
-  say(button, event.detail.msg, "bad");
+  say(button, event.detail.code === 2012 ? said.dataset.ended : event.detail.msg, "bad");
   return renew(button);
 });
 

@@ -45,8 +45,8 @@ async function payElsewhere(no) {
 
 // Words of the sheet, by language.
 const WORDS = {
-  zh: { locale: "zh-CN", scan: "请用微信支付扫码", offline: "网络已断开", paid: "支付成功", ended: "订单已结束" },
-  en: { locale: "en", scan: "Scan with WeChat Pay", offline: "No network", paid: "Paid", ended: "This order has ended" },
+  zh: { locale: "zh-CN", scan: "请使用微信扫码支付", offline: "网络异常", paid: "支付成功", ended: "订单已失效" },
+  en: { locale: "en", scan: "Scan with WeChat to pay", offline: "No connection", paid: "Paid", ended: "no longer valid" },
 };
 
 describe("on a screen of each size, in each language and colour", () => {

@@ -331,7 +331,7 @@ describe("the page of every provider", () => {
     await sheet("wait").filter({ hasText: "等待支付" }).waitFor();
     await unroute();
     await context.setOffline(true);
-    await sheet("wait").filter({ hasText: "网络已断开" }).waitFor();
+    await sheet("wait").filter({ hasText: "网络异常" }).waitFor();
     await context.setOffline(false);
     const number = (await page.innerText("[data-testid=qrcode-copy]")).match(/U\d+/)[0];
     await payInWallet(number);

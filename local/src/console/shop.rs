@@ -119,8 +119,9 @@ pub(super) async fn page(
             @if let Some(order) = &paid { (result(lang, order)) }
         }
         p.verdict #said role="status" data-tone="wait" hidden
-            data-cancel=(lang.t("你取消了付款。订单仍然有效，可以再次付款。", "You cancelled. The order is still valid; you can pay it again."))
-            data-pending=(lang.t("还没有收到付款结果。如果你已付款，稍后会自动到账。", "No result yet. If you have paid, it will be delivered by itself.")) {}
+            data-cancel=(lang.t("你取消了支付。订单仍然有效，可以继续支付。", "You cancelled. Your order is still open, and you can still pay for it."))
+            data-pending=(lang.t("暂未收到支付结果。如已付款，请勿重复支付，到账后会自动处理。", "Payment not confirmed yet. If you have paid, do not pay again: your order will be delivered automatically."))
+            data-ended=(lang.t("该订单已失效，请重新购买。", "That order is no longer valid. Please buy again.")) {}
         div.products {
             @for product in &PRODUCTS {
                 @let [title, says] = product.words(lang);

@@ -185,14 +185,14 @@ test("the sheet says every state in words, and offers what can be done there", a
   const program = start({});
   const says = {
     ask: ["请稍候…"],
-    wait: ["请在打开的收银台完成支付", "等待支付", "我已完成支付"],
-    pending: ["暂未收到支付结果", "如果已付款，请勿重复支付，稍后再查询", "我已完成支付"],
+    wait: ["请在打开的收银台完成支付", "等待支付…", "我已完成支付"],
+    pending: ["暂未收到支付结果", "如已付款，请勿重复支付，稍后再查", "我已完成支付"],
     success: ["支付成功"],
-    cancel: ["支付已取消", "订单仍然有效，可以重新支付", "重试"],
+    cancel: ["支付已取消", "订单仍然有效，可以继续支付", "重试"],
     fail: ["支付失败", "余额不足", "重试"],
-    ended: ["订单已关闭", "如果已付款，请联系商家", "重试"],
-    expired: ["订单已过期", "如果已付款，请联系商家", "重试"],
-    unknown: ["暂未收到支付结果", "可以放心重试：同一订单号就是同一笔订单", "重试"],
+    ended: ["订单已关闭", "如已付款，请联系商家", "重试"],
+    expired: ["订单已过期", "如已付款，请联系商家", "重试"],
+    unknown: ["暂未收到响应", "可以放心重试，不会重复扣款", "重试"],
   };
   const popup = program.mount("vk-uni-pay-qrcode-popup", { outTradeNo: "N1", provider: "wxpay", totalFee: 100 });
   await drawn();

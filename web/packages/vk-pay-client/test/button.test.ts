@@ -456,10 +456,10 @@ describe('<vk-pay-button>', () => {
     await pass(100);
     orders.set('ORDER_a', new TypeError('Failed to fetch'));
     await pass(2000);
-    expect(element.inner('[role=status]').textContent).toContain('No network');
+    expect(element.inner('[role=status]').textContent).toContain('No connection');
     orders.clear();
     await pass(3000);
-    expect(element.inner('[role=status]').textContent).not.toContain('No network');
+    expect(element.inner('[role=status]').textContent).not.toContain('No connection');
   });
 
   test('a payer who leaves before the order is there is a cancel too', async () => {

@@ -135,7 +135,7 @@ describe('<vk-cashier>', () => {
   test('without an answer it says so, and asks again when it is told to', async () => {
     methods = new TypeError('Failed to fetch');
     const element = await cashier();
-    expect(element.inner('[role=status]').textContent).toBe('No way to pay is available now');
+    expect(element.inner('[role=status]').textContent).toBe('No payment method is available right now');
     expect(element.inner('vk-pay-button').hidden).toBe(true);
     expect((await element.pay()).type).toBe('stopped');
     methods = [WXPAY];

@@ -17,7 +17,7 @@ const PASSED = ['base-url', 'urls', 'envelope', 'action', 'polling-time', 'await
 const CHOICE = 'vk-pay-choice';
 const KEPT = 'vk-pay-methods';
 const CHOOSE = ['选择支付方式', 'How would you like to pay?'];
-const NONE = ['现在没有可用的支付方式', 'No way to pay is available now'];
+const NONE = ['暂无可用的支付方式', 'No payment method is available right now'];
 
 const STYLE = `
 :host{display:block;--c:var(--vk-pay-color,#07863f);--t:#16191d;--m:#59616b;--l:#d5dae0;--s:#fff;color:var(--t);font:15px/1.5 system-ui,sans-serif}

@@ -120,7 +120,8 @@ export function createSheet(doings: Doings): Sheet {
     const { provider, image, link } = shown;
     state = dialog.dataset.state = next;
     hint = advice ?? texts[`${state}Hint` as 'endedHint'];
-    write('strong', state !== 'wait' ? texts[state as 'ask'] ?? texts.pending : image ? texts.scan.replace('%', nameOf(texts, provider)) : texts.go);
+    // A code is scanned by the app, whose name is shorter.
+    write('strong', state !== 'wait' ? texts[state] : image ? texts.scan.replace('%', nameOf(texts, provider).replace(/ ?(Pay|支付)$/, '')) : texts.go);
     write('span', hint);
     find('span').className = '';
     // Nobody has paid what is only being made.
