@@ -46,10 +46,10 @@ pub(super) async fn render(console: &Console, view: &View, sample: Option<Sample
     html! {
         section.card data-testid="totals" data-today=(of_today.paid_fee) data-month=(month.paid_fee) data-missing=(known.missing) {
             dl.figures {
-                (amount(lang.t("今日支付", "Paid today"), of_today.paid_fee, of_today.paid, lang))
-                (amount(lang.t("今日退款", "Refunded today"), of_today.refunded_fee, of_today.refunded, lang))
-                (amount(lang.t("近 30 天支付", "Paid in 30 days"), month.paid_fee, month.paid, lang))
-                (amount(lang.t("近 30 天退款", "Refunded in 30 days"), month.refunded_fee, month.refunded, lang))
+                (amount(lang.t("今日支付", "Paid today"), of_today.paid_fee, of_today.paid, lang, "payment"))
+                (amount(lang.t("今日退款", "Refunded today"), of_today.refunded_fee, of_today.refunded, lang, "refund"))
+                (amount(lang.t("近 30 天支付", "Paid in 30 days"), month.paid_fee, month.paid, lang, "payment"))
+                (amount(lang.t("近 30 天退款", "Refunded in 30 days"), month.refunded_fee, month.refunded, lang, "refund"))
                 (success(lang, sample))
                 (waiting(console, lang, now).await)
             }
@@ -61,8 +61,9 @@ pub(super) async fn render(console: &Console, view: &View, sample: Option<Sample
     }
 }
 
-fn amount(title: &str, fee: Fen, count: u64, lang: Lang) -> Markup {
-    html! { div { dt { (title) } dd { (money(fee)) small { (count) " " (lang.t("笔", if count == 1 { "payment" } else { "payments" })) } } } }
+fn amount(title: &str, fee: Fen, count: u64, lang: Lang, what: &str) -> Markup {
+    let plural = if count == 1 || lang == Lang::Zh { "" } else { "s" };
+    html! { div { dt { (title) } dd { (money(fee)) small { (count) " " (lang.t("笔", what)) (plural) } } } }
 }
 
 /// How many of today's orders are paid. No index knows what was never paid, so that a large table does not tell.
