@@ -86,7 +86,7 @@ describe("axe finds nothing", () => {
     });
 
     test(`on the uni-app demo, ${width} px, ${colorScheme}`, { skip: !site && !existsSync(built) && "not built" }, async () => {
-      const context = await openContext(browser, site, { viewport: { width, height }, colorScheme });
+      const context = await openContext(browser, site, { viewport: { width, height }, colorScheme, reducedMotion: "reduce" });
       const page = await context.newPage();
       const key = stack.output.match(/Bearer (demo-[0-9a-f]+)/)[1];
       await page.goto("/");
