@@ -14,7 +14,11 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..")
 const built = path.join(root, "web/demo-uniapp/dist/build/h5");
 // With DOCS_IMAGES set, the pictures of docs/uni-app.md and docs/moving-a-page.md are made anew.
 const images = path.join(root, "docs/images");
-const inDocs = ["providers-375-light", "qrcode-375-light", "status-375-dark", "qrcode-1280-dark", "vkspay-1280-light"];
+const inDocs = [
+  "providers-375-light", "qrcode-375-light", "status-375-dark", "qrcode-1280-dark", "vkspay-1280-light", "state-success-light",
+  "state-unknown-light",
+];
+const pictureOf = (shot) => path.join(process.env.DOCS_IMAGES && inDocs.includes(shot) ? images : results, `uniapp-${shot}.png`);
 
 let site, stack, key, browser, context, wallet, page;
 
@@ -517,9 +521,7 @@ describe("how it looks", () => {
         const looks = await connected(own);
         const shoot = async (name) => {
           await looks.waitForTimeout(400);
-          const shot = `${name}-${width}-${colorScheme}`;
-          const folder = process.env.DOCS_IMAGES && inDocs.includes(shot) ? images : results;
-          await looks.screenshot({ path: path.join(folder, `uniapp-${shot}.png`) });
+          await looks.screenshot({ path: pictureOf(`${name}-${width}-${colorScheme}`) });
           const over = await looks.evaluate(() => document.documentElement.scrollWidth - innerWidth);
           assert.ok(over <= 0, `${name}: ${over} px too wide`);
         };
@@ -555,7 +557,7 @@ describe("how it looks", () => {
       const shoot = async (state) => {
         await sheet(state, looks).waitFor();
         await looks.waitForTimeout(350);
-        await looks.screenshot({ path: path.join(results, `uniapp-state-${state}-${colorScheme}${contrast === "more" ? "-contrast" : ""}.png`) });
+        await looks.screenshot({ path: pictureOf(`state-${state}-${colorScheme}${contrast === "more" ? "-contrast" : ""}`) });
         const box = await looks.locator(".vk-pay-popup__dialog").boundingBox();
         assert.ok(box.x === 0 && box.width === 375 && Math.round(box.y + box.height) === 812, `${state}: ${JSON.stringify(box)}`);
       };
