@@ -390,6 +390,20 @@ async fn the_same_amount_goes_on_with_a_refund_that_did_not_begin() {
 }
 
 #[tokio::test]
+async fn a_refund_that_did_not_begin_before_the_payer_went_on_is_decided_anew_and_ends_the_complaint() {
+    let (shop, id) = undecided("REFUND_8").await;
+    let world = &shop.world;
+    assert_eq!(about(world, "completeComplaint", &id, json!({})).await.0, 200);
+    world.sandbox.complain_more(&id, "还是没有").expect("more");
+    for _ in 0..2 {
+        let (status, answer) = about(world, "refundComplaint", &id, json!({ "refund_fee": 60 })).await;
+        assert_eq!(status, 200, "{answer}");
+        world.until(|order| order["refund_fee"] == 60, "REFUND_8").await;
+    }
+    assert_eq!((until(world, &id, |_| true).await["state"].clone(), sent_back(world)), (json!("processed"), vec![60]));
+}
+
+#[tokio::test]
 async fn a_complaint_that_ended_before_its_refund_began_is_not_refunded_any_more() {
     let (shop, id) = undecided("REFUND_7").await;
     assert_eq!(about(&shop.world, "completeComplaint", &id, json!({})).await.0, 200);

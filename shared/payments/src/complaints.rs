@@ -395,7 +395,9 @@ async fn replaced(
     let order = cx.store.order(&known.out_trade_no).await?.ok_or(Code::NO_ORDER)?;
     let attempt = order.paid_attempt().unwrap_or(order.current());
     let refund = Refund::begun(&order, attempt, known.out_refund_no.clone(), known.refund_fee, cx.now());
-    let same = known.refund_fee <= order.refundable && as_decided(record, known, wish).is_ok();
+    // What was decided before the payer opened it again is no answer to that, and would not end it.
+    let means_it = !record.is_reopened() && as_decided(record, known, wish).is_ok();
+    let same = means_it && known.refund_fee <= order.refundable;
     if same && cx.store.order_of_refund(&refund).await?.is_none() {
         return Ok(Replaced::Stands);
     }
