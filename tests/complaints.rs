@@ -290,6 +290,26 @@ async fn an_answer_whose_result_was_lost_is_remembered_though_another_was_refuse
 }
 
 #[tokio::test]
+async fn an_answer_that_the_payer_has_is_not_sent_again_after_another_one_was_lost() {
+    for provider in ["wxpay", "alipay"] {
+        let world = looking(Mode::default()).await;
+        sold(&world, "ANSWER_5", json!({ "provider": provider })).await;
+        let id = world.sandbox.complain("ANSWER_5", &wish("OTHERS")).expect("a complaint");
+        let say = async |text: &str| {
+            let data = json!({ "provider": provider, "complaint_id": id, "response_content": text });
+            call(&world, "answerComplaint", data).await.0
+        };
+        assert_eq!(say("已补发").await, 200, "{provider}");
+        world.sandbox.misbehave(Fault::once(Op::ComplaintAnswer, Misbehaviour::DropConnection));
+        assert_eq!(say("请稍等").await, 504, "{provider}");
+        assert_eq!((say("已补发").await, count(&world, &id, "MERCHANT_RESPONSE")), (200, 1), "{provider}");
+        assert_eq!((say("请稍等").await, count(&world, &id, "MERCHANT_RESPONSE")), (200, 2), "{provider}");
+        world.sandbox.complain_more(&id, "还是没有").expect("more");
+        assert_eq!((say("已补发").await, count(&world, &id, "MERCHANT_RESPONSE")), (200, 3), "{provider}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_done_with_stays_so_until_the_payer_goes_on() {
     let world = told().await;
     let id = complained(&world, "DONE_1", "OTHERS").await;

@@ -142,6 +142,27 @@ pub struct ComplaintAnswered {
     /// Somebody is sending it until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<UnixMs>,
+    /// Digests of the answers before it, the newest first, at most eight.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<String>,
+}
+
+/// How many answers are remembered beside the last.
+const EARLIER_ANSWERS: usize = 8;
+
+impl ComplaintAnswered {
+    /// One that is about to be sent after another.
+    #[must_use]
+    pub fn sending(digest: String, before: Option<&Self>, at: UnixMs, lease: UnixMs) -> Self {
+        let earlier = before.iter().flat_map(|before| std::iter::once(&before.digest).chain(&before.earlier));
+        let earlier = earlier.filter(|other| **other != digest).take(EARLIER_ANSWERS).cloned().collect();
+        Self { digest, at, taken: false, lease: Some(lease), earlier }
+    }
+
+    /// Whether an answer of this digest was sent, or may have been.
+    pub fn knows(&self, digest: &str) -> bool {
+        self.digest == digest || self.earlier.iter().any(|other| other == digest)
+    }
 }
 
 /// The refund that answers a complaint.
@@ -260,6 +281,8 @@ pub struct ComplaintLine {
     pub text: Option<String>,
     /// Whether the merchant said it.
     pub ours: bool,
+    /// Whether the payer did.
+    pub payers: bool,
 }
 
 impl ComplaintLine {

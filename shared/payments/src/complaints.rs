@@ -18,14 +18,11 @@ use domain::{
 };
 use providers::{CallError, ComplaintAnswer, ComplaintDesk, ComplaintEnd, ComplaintNotice};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// How often a complaint may move under our hands before we give up.
 const ROUNDS: usize = 8;
 /// The most pictures of an answer, and the longest id of one.
 const IMAGES: (usize, usize) = (4, 256);
-/// By how much the provider's clock may be behind ours, when an answer is looked for in what was said.
-const SKEW: Duration = Duration::from_mins(10);
 /// How Alipay is told that a complaint is ended by a refund.
 const REFUNDED: &str = "REFUND";
 
@@ -155,19 +152,18 @@ pub async fn answer_complaint(
         return Err(ended(&record));
     }
     let digest = hash::sha256_hex(json!([content, images]).to_string().as_bytes())[..32].to_owned();
-    let before = record.answer.clone().filter(|answer| answer.digest == digest);
-    match &before {
-        Some(answer) if answer.taken && !record.complaint.awaits_reply => return Ok(record),
-        Some(answer) if !answer.taken && answer.lease.is_none_or(|lease| lease <= cx.now()) => {
+    match record.answer.as_ref().filter(|answer| answer.knows(&digest)) {
+        Some(answer) if answer.digest == digest && answer.taken && !record.complaint.awaits_reply => return Ok(record),
+        Some(answer) if answer.lease.is_none_or(|lease| lease <= cx.now()) => {
             let lines = desk.history(cx.clients, &record.complaint, cx.now()).await;
-            if was_said(&lines.map_err(CallError::unanswered)?, content, answer) {
+            if was_said(&lines.map_err(CallError::unanswered)?, content, record.complaint.awaits_reply) {
                 return answered(cx, &record, &digest, by).await;
             }
         }
         Some(_) | None => {}
     }
     let now = cx.now();
-    let sending = ComplaintAnswered { digest: digest.clone(), at: now, taken: false, lease: Some(now + LEASE) };
+    let sending = ComplaintAnswered::sending(digest.clone(), record.answer.as_ref(), now, now + LEASE);
     let claimed = amend(cx, &record, by, |read| {
         let free = read.answer == record.answer
             && read.answer.as_ref().and_then(|answer| answer.lease).is_none_or(|lease| lease <= now);
@@ -199,11 +195,16 @@ pub async fn answer_complaint(
     }
 }
 
-/// Whether an answer stands in what was said.
-fn was_said(lines: &[ComplaintLine], content: &str, answer: &ComplaintAnswered) -> bool {
+/// Whether an answer stands in what was said since the payer wrote. Times are whole seconds, so that of two lines of one
+/// second the provider's word tells which was last: whether the payer waits.
+fn was_said(lines: &[ComplaintLine], content: &str, awaits_reply: bool) -> bool {
     let text = Complaint::text(content);
-    let late_enough = |line: &ComplaintLine| line.at.is_none_or(|at| at + SKEW >= answer.at);
-    lines.iter().any(|line| line.ours && line.text == text && late_enough(line))
+    let written = lines.iter().filter(|line| line.payers).filter_map(|line| line.at).max();
+    let since = |line: &ComplaintLine| match (line.at, written) {
+        (Some(at), Some(written)) => at > written || at == written && !awaits_reply,
+        (_, _) => true,
+    };
+    lines.iter().any(|line| line.ours && line.text == text && since(line))
 }
 
 /// Notes that the provider has an answer.
@@ -213,10 +214,11 @@ async fn answered(
     digest: &str,
     by: &str,
 ) -> Result<ComplaintRecord, Failure> {
-    let taken = ComplaintAnswered { digest: digest.to_owned(), at: cx.now(), taken: true, lease: None };
+    let now = cx.now();
     let amended = amend(cx, record, by, |read| {
-        let same = read.answer.as_ref().is_some_and(|answer| answer.digest == digest);
-        same.then(|| ComplaintRecord { answer: Some(taken.clone()), ..read.clone() })
+        let same = read.answer.clone().filter(|answer| answer.digest == digest)?;
+        let taken = ComplaintAnswered { at: now, taken: true, lease: None, ..same };
+        Some(ComplaintRecord { answer: Some(taken), ..read.clone() })
     });
     Ok(amended.await?.unwrap_or_else(|| record.clone()))
 }

@@ -23,8 +23,9 @@ const TRADE_FINISH: &str = "alipay.merchant.tradecomplain.feedback.submit";
 const PAGE: u64 = 20;
 /// From this page on the list is that of trades.
 const TRADES: u64 = 1_000_000;
-/// The merchant's role in what was said.
+/// Roles in what was said: the merchant, and who complains.
 const MERCHANT: &str = "MERCHANT";
+const USER: &str = "USER";
 /// A day, less a second.
 const DAY_END: std::time::Duration = std::time::Duration::from_secs(86_399);
 
@@ -118,8 +119,8 @@ pub(super) async fn history(
     if risk_id(&complaint.complaint_id).is_some() {
         let text = word(&fields, "process_remark").and_then(Complaint::text);
         let kind = word(&fields, "process_code").unwrap_or_default().to_owned();
-        let line =
-            ComplaintLine { at: time(&fields, "gmt_process"), operator: "MERCHANT".to_owned(), kind, text, ours: true };
+        let (at, operator) = (time(&fields, "gmt_process"), MERCHANT.to_owned());
+        let line = ComplaintLine { at, operator, kind, text, ours: true, payers: false };
         return Ok(if line.kind.is_empty() { Vec::new() } else { vec![line] });
     }
     let line = |row: &Map<String, Value>| {
@@ -130,6 +131,7 @@ pub(super) async fn history(
             kind: "REPLY".to_owned(),
             text: word(row, "content").and_then(Complaint::text),
             ours: role == MERCHANT,
+            payers: role == USER,
         }
     };
     Ok(rows(&fields, "reply_detail_infos").iter().map(line).collect())

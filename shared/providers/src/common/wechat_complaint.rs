@@ -13,6 +13,8 @@ const FIRST_ANSWER: Duration = Duration::from_hours(24);
 const DONE: Duration = Duration::from_hours(72);
 /// The line of the history that is the merchant's answer.
 const OURS: &str = "MERCHANT_RESPONSE";
+/// How the lines of the payer begin.
+const PAYERS: &str = "USER_";
 
 fn moment(text: &str) -> Option<UnixMs> {
     let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
@@ -28,6 +30,7 @@ pub(crate) fn line(row: &Map<String, Value>) -> ComplaintLine {
         operator: text("operator").unwrap_or_default(),
         text: text("operate_details"),
         ours: kind == OURS,
+        payers: kind.starts_with(PAYERS),
         kind,
     }
 }
