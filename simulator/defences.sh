@@ -6,7 +6,9 @@ cd "$(dirname "$0")/.."
 seeds=${1:-500}
 names=("${@:2}")
 [[ ${#names[@]} -gt 0 ]] || mapfile -t names < <(basename -s .patch simulator/defences/*.patch)
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+# A folder of its own: Cargo takes what it built of the copy for what it built here, so that the next `cargo run` would do
+# without the defence.
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/defences
 tree=$(mktemp -d)/tree
 trap 'git worktree remove --force "$tree"' EXIT
 git worktree add -q --detach "$tree"
