@@ -112,7 +112,11 @@ fn creation(world: &World) -> Value {
         shipping::in_mini_program(&mut data);
         return data;
     }
-    let sharable = data["provider"] == "alipay" || data["provider"] == "wxpay" && data["pid"].is_null();
+    // APIv2 shares nothing, so the second merchant of WeChat Pay has what is shared.
+    if world.shares && data["provider"] == "wxpay" && chance(|c| c.permille(700)) {
+        data["pid"] = json!("second");
+    }
+    let sharable = data["provider"] == "alipay" || data["pid"] == "second";
     if world.shares && sharable && chance(|c| c.permille(800)) {
         sharing::may_be_shared(&mut data);
         return data;

@@ -275,6 +275,9 @@ impl Scope {
                 "provider": self.payee().name(), "out_trade_no": NO, "total_fee": 100, "subject": "sim",
                 "type": self.kind(), "vk_platform": "h5", "needQRcode": true, "custom": { "user_id": "user_0" },
             });
+            if self.payee() == Provider::Wxpay {
+                order["pid"] = json!("second");
+            }
             sharing::may_be_shared(&mut order);
             return Step::Create(order).run(world).await;
         }

@@ -155,7 +155,7 @@ fn furnish(sandbox: &Sandbox) {
     sandbox.set_console_url("shop", SITE, "default");
     sandbox.share_at_most(100);
     for (kind, account) in RECEIVERS {
-        sandbox.let_share(&first.wechat.mchid, kind, account);
+        sandbox.let_share(&second.wechat.mchid, kind, account);
     }
     for (kind, account) in ALIPAY_RECEIVERS {
         sandbox.let_share(&first.alipay.app_id, kind, account);
