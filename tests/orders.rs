@@ -510,3 +510,33 @@ async fn a_page_of_orders_reads_no_more_items_than_it_gives() {
     let items: usize = read.map(|call| call.body["RequestItems"][table]["Keys"].as_array().map_or(0, Vec::len)).sum();
     assert_eq!(items, 3);
 }
+
+#[tokio::test]
+async fn a_link_that_a_provider_numbers_itself_is_not_handed_out_once_the_order_is_paid_or_closed() {
+    let world = World::start().await;
+    let store = shared::store::Store::new(vk_pay_local::dynamo::client(&world.dynamodb), crate::world::TABLE, "");
+    let parameters = shared::domain::Parameters {
+        order_info: "{}".to_owned(),
+        code_url: None,
+        return_url: None,
+        fresh_until: shared::domain::UnixMs::EPOCH,
+    };
+    for no in ["LINK_PAID", "LINK_CLOSED"] {
+        world.create(no, json!({ "provider": "vkspay" })).await;
+        // Read before: the provider makes another link meanwhile.
+        let order = store.order(no).await.expect("read").expect("an order");
+        let number = order.current().numbers[0].clone();
+        if no == "LINK_PAID" {
+            world.pay(&number).await;
+            world.until(|order| order["trade_state"] == "SUCCESS", no).await;
+        } else {
+            let close = json!({ "action": "pay/closePayment", "data": { "out_trade_no": no } });
+            assert_eq!(world.call("create-payment", close).await.0, 200);
+        }
+        let entry = shared::store::HistoryEntry::new("issued", "vkspay", shared::domain::UnixMs::new(1));
+        let kept = store.keep_numbered(&order, order.current(), &parameters, "V_ANOTHER", &entry).await.expect("asked");
+        assert_eq!(kept, shared::store::Kept::Over, "{no}");
+        let now = store.order(no).await.expect("read").expect("an order");
+        assert_eq!(now.current().numbers, [number], "{no}");
+    }
+}

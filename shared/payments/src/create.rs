@@ -482,6 +482,10 @@ async fn keep(
         Some(number) => match cx.store.keep_numbered(&order, attempt, &parameters, number, &entry).await? {
             Kept::Done => {}
             Kept::TooMany => return Err(Code::TOO_MANY_ATTEMPTS.into()),
+            Kept::Over => {
+                let paid = cx.store.order(&order.out_trade_no).await?.is_some_and(|order| order.trade_state.is_paid());
+                return Err(if paid { Code::ALREADY_PAID } else { Code::ORDER_CLOSED }.into());
+            }
         },
     }
     if again {

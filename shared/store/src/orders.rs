@@ -66,6 +66,8 @@ pub enum Kept {
     Done,
     /// The order has as many numbers as it may.
     TooMany,
+    /// The order has been paid or closed meanwhile: a link of its own would be paid, and nobody would look.
+    Over,
 }
 
 /// A page of a listing, and where the next one begins.
@@ -229,6 +231,9 @@ impl Store {
         let most = update.value(Av::N(MAX_ATTEMPTS.to_string()));
         update.when_raw(format!("(attribute_not_exists({numbers}) OR size({numbers}) < {most})"));
         update.grow(&format!("{path}.numbers"), &number);
+        if attempt.numbered_there {
+            update.when("trade_state", "=", Status::NotPay);
+        }
         let no = &order.out_trade_no;
         let kept = Put::builder()
             .table_name(&self.table)
@@ -244,7 +249,10 @@ impl Store {
         ];
         match self.commit(writes).await? {
             Ok(()) => Ok(Kept::Done),
-            Err(Refused::Conditions(at)) if at.contains(&0) => Ok(Kept::TooMany),
+            Err(Refused::Conditions(at)) if at.contains(&0) => {
+                let unpaid = self.order(no).await?.is_some_and(|order| order.trade_state == Status::NotPay);
+                Ok(if unpaid || !attempt.numbered_there { Kept::TooMany } else { Kept::Over })
+            }
             Err(Refused::Conditions(_)) => Err(StoreError::new("number", "the provider's number is another order's")),
             Err(Refused::Invalid(what)) => Err(StoreError::new("parameters", what)),
         }
