@@ -387,6 +387,21 @@ fn misbehaving() -> Step {
     Step::Misbehave(op, what)
 }
 
+/// How a call of a merchant's own goes wrong that no payer waits for.
+pub(crate) fn fault() -> Misbehaviour {
+    chance(|c| {
+        *c.pick(&[
+            Misbehaviour::SystemError,
+            Misbehaviour::SystemErrorAfterCommit,
+            Misbehaviour::TooMany,
+            Misbehaviour::Refuse,
+            Misbehaviour::BadSignature,
+            Misbehaviour::Http5xx,
+            Misbehaviour::Garbage,
+        ])
+    })
+}
+
 fn forgery() -> Forgery {
     chance(|c| {
         *c.pick(&[

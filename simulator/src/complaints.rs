@@ -1,10 +1,11 @@
 //! Payers who complain to their provider: what they, the provider and the merchant do about it, and what must hold.
 
 use crate::chance::chance;
+use crate::choice::fault;
 use crate::ops::{Step, look, rfc3339};
 use crate::stores::sold;
 use crate::world::{TABLE, World};
-use sandbox::{CallbackKind, Complaint, ComplaintState, ComplaintWish, Misbehaviour, Op, Provider, RefundState, Trade};
+use sandbox::{CallbackKind, Complaint, ComplaintState, ComplaintWish, Op, Provider, RefundState, Trade};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -181,20 +182,6 @@ pub(crate) fn any(world: &World) -> Step {
 
 fn op() -> Op {
     chance(|c| *c.pick(&[Op::Complaints, Op::ComplaintQuery, Op::ComplaintAnswer, Op::ComplaintEnd, Op::ComplaintUrl]))
-}
-
-fn fault() -> Misbehaviour {
-    chance(|c| {
-        *c.pick(&[
-            Misbehaviour::SystemError,
-            Misbehaviour::SystemErrorAfterCommit,
-            Misbehaviour::TooMany,
-            Misbehaviour::Refuse,
-            Misbehaviour::BadSignature,
-            Misbehaviour::Http5xx,
-            Misbehaviour::Garbage,
-        ])
-    })
 }
 
 /// The payer of some payment complains.

@@ -1,9 +1,10 @@
 //! Orders that are shared: what happens to them, and what must hold.
 
-use crate::chance::{Chance, chance};
+use crate::chance::chance;
+use crate::choice::fault;
 use crate::ops::{ORDERS, Step, number};
 use crate::world::{TABLE, World};
-use sandbox::{Misbehaviour, Op, Trade};
+use sandbox::{Op, Trade};
 use serde_json::{Value, json};
 
 /// Who may be given a share: two merchants and a person.
@@ -68,20 +69,6 @@ pub fn any(world: &World) -> Step {
             fault(),
         ),
     }
-}
-
-fn fault() -> Misbehaviour {
-    chance(|c: &mut Chance| {
-        *c.pick(&[
-            Misbehaviour::SystemError,
-            Misbehaviour::SystemErrorAfterCommit,
-            Misbehaviour::TooMany,
-            Misbehaviour::Refuse,
-            Misbehaviour::BadSignature,
-            Misbehaviour::Http5xx,
-            Misbehaviour::Garbage,
-        ])
-    })
 }
 
 /// A share of an order under one of a few numbers.
