@@ -7,7 +7,7 @@
 #[macro_use]
 mod registry;
 
-mod afterwards;
+mod after_sale;
 pub mod alipay;
 pub mod apple;
 pub mod bill;
@@ -19,15 +19,15 @@ pub mod huawei;
 mod login;
 mod missing_key;
 mod notice;
-mod paying;
-mod paying_out;
+mod payment;
+mod payout;
 mod purchase;
 mod raw_request;
-mod refunding;
+mod refund;
 mod refusal;
-mod said;
 mod sharing;
 mod stands;
+mod text;
 mod token_cache;
 pub mod virtual_pay;
 pub mod vkspay;
@@ -52,7 +52,7 @@ mod complaints;
 mod gateway;
 
 pub use account::Account;
-pub use afterwards::{ComplaintAnswer, ComplaintEnd, ComplaintPage, ShippingRequest, ShippingStanding};
+pub use after_sale::{ComplaintAnswer, ComplaintEnd, ComplaintPage, ShippingRequest, ShippingStanding};
 pub use complaints::ComplaintDesk;
 pub use diagnosis::{Diagnosis, Examination, Page, Trouble};
 pub use driver::Client;
@@ -62,18 +62,18 @@ pub use notice::{
     Alert, AuthorizationNotice, CallbackError, CallbackRequest, ComplaintNotice, Event, Hint, Notice, ProviderReply,
     RefundNotice, ShippingEvent, ShippingNotice, TransferNotice, Verdict,
 };
-pub use paying::{Closing, CreateRequest, Created, Goods, GoodsRequest, Standing};
-pub use paying_out::{
+pub use payment::{Closing, CreateRequest, Created, Goods, GoodsRequest, Standing};
+pub use payout::{
     AuthorizationRequest, AuthorizationStanding, Balance, BalanceRequest, Receipt, TransferRequest, TransferStanding,
 };
 pub use purchase::{Held, Proof, Purchase};
 pub use raw_request::{AllowList, RawOutcome, RawRequest, RawTarget};
-pub use refunding::{ABNORMAL, AbnormalRefund, RefundCard, RefundProgress, RefundRequest, RefundStanding};
+pub use refund::{ABNORMAL, AbnormalRefund, RefundCard, RefundProgress, RefundRequest, RefundStanding};
 pub use refusal::{CallError, Meaning, Refusal, if_known};
-pub(crate) use said::kept;
-pub use said::{is_dated, is_said, says_no_such_order, text_of};
 pub use sharing::{ReceiverRequest, ReturnRequest, ShareNotice, ShareRequest};
 pub use stands::Stands;
+pub(crate) use text::kept;
+pub use text::{is_dated, is_said, says_no_such_order, text_of};
 pub use token_cache::TokenCache;
 
 /// The merchant configuration, with the sections of all providers.
